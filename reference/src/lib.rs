@@ -1,0 +1,7 @@
+//! The reference implementation of the Moltworker Phase 1 contract.
+//!
+//! It keeps every promise of the contract with real parts: SQLite files for D1 and KV, a directory for R2, sockets for everything else.
+//! It knows nothing of the harness that judges it, and has no switch that breaks a rule.
+
+pub mod domain;
+pub mod ports;
