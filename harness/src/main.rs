@@ -1,1 +1,3 @@
-fn main(){}
+//! The `moltproof` command. It never decides anything the library does not.
+
+fn main() {}

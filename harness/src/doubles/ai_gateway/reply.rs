@@ -1,0 +1,375 @@
+//! Scripted replies of the gateway: what is answered, how long the provider took, how the bytes leave.
+//!
+//! A reply never knows the request it will answer; rendering does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::bodies;
+
+/// Status of the gateway's own timeout answer. Neither status nor body is published; 524 is what the contract names.
+const TIMEOUT_STATUS: u16 = 524;
+
+/// One scripted answer of the gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: ReplyBody,
+    pub(super) took: Duration,
+    pub(super) timeout_status: u16,
+    pub(super) cache_hit: bool,
+    pub(super) delivery: Delivery,
+}
+
+/// The body of a reply before it knows its request.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ReplyBody {
+    /// In the dialect of the endpoint asked, streamed when a stream was asked for.
+    Answer { text: String, usage: TokenCounts },
+    /// JSON as it stands; an empty `model` takes the model asked for.
+    Json(Value),
+    /// Server-sent events.
+    Stream {
+        dialect: StreamDialect,
+        pieces: Vec<String>,
+        usage: TokenCounts,
+    },
+    /// Bytes of any kind.
+    Raw {
+        bytes: Bytes,
+        content_type: &'static str,
+    },
+    /// A valid chat completion padded to about this many bytes.
+    Huge(usize),
+}
+
+/// Tokens of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TokenCounts {
+    pub(super) tokens_in: u64,
+    pub(super) tokens_out: u64,
+}
+
+/// How the bytes leave the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delivery {
+    pub(super) pace: Duration,
+    pub(super) fault: Fault,
+}
+
+/// What goes wrong on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing.
+    None,
+    /// No byte until released.
+    Hang,
+    /// Head and n chunks, the rest when released.
+    HoldAfter(usize),
+    /// Head and n chunks, then silence.
+    StallAfter(usize),
+    /// Head and n chunks, then the connection closes.
+    CutAfter(usize),
+    /// Head, n chunks and half of the next, then the connection closes.
+    CutInside(usize),
+    /// The connection is reset before the head.
+    Reset,
+    /// Bytes that are no HTTP, then the connection closes.
+    Garbled,
+}
+
+/// Dialects of a streamed reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamDialect {
+    /// `OpenAI` chunks; usage in one chunk with empty `choices`.
+    OpenAi,
+    /// `OpenAI` chunks as the binding sends them: a chunk with usage 0/0, then a native frame without `choices`.
+    OpenAiBinding,
+    /// Native Workers AI frames; usage in the last.
+    Native,
+}
+
+/// How a 200 carries an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorDialect {
+    /// `"error": {"message", "type", "code"}`, as `OpenAI` does.
+    ErrorObject,
+    /// `"error": [{"code", "message"}]`, as AI Gateway does.
+    ErrorArray,
+    /// `"errors": [{"code", "message"}]`, as Workers AI does.
+    Errors,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self::answer("Hello.", 7, 3)
+    }
+}
+
+/// Constructors.
+impl Reply {
+    fn of(status: u16, body: ReplyBody) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+            took: Duration::ZERO,
+            timeout_status: TIMEOUT_STATUS,
+            cache_hit: false,
+            delivery: Delivery {
+                pace: Duration::ZERO,
+                fault: Fault::None,
+            },
+        }
+    }
+
+    fn json(status: u16, body: Value) -> Self {
+        Self::of(status, ReplyBody::Json(body))
+    }
+
+    /// A success in the dialect of the endpoint asked: native or `OpenAI`, streamed (word by word) when asked so.
+    #[must_use]
+    pub fn answer(text: &str, tokens_in: u64, tokens_out: u64) -> Self {
+        Self::of(
+            200,
+            ReplyBody::Answer {
+                text: text.to_owned(),
+                usage: TokenCounts {
+                    tokens_in,
+                    tokens_out,
+                },
+            },
+        )
+    }
+
+    /// An `OpenAI` chat completion.
+    #[must_use]
+    pub fn chat(text: &str, tokens_in: u64, tokens_out: u64) -> Self {
+        Self::json(200, bodies::chat(text, "stop", tokens_in, tokens_out))
+    }
+
+    /// A native Workers AI body: `result` in its envelope.
+    #[must_use]
+    pub fn native(text: &str, tokens_in: u64, tokens_out: u64) -> Self {
+        Self::json(200, bodies::native(text, tokens_in, tokens_out))
+    }
+
+    /// A native body without envelope: `usage` at the root, as the binding gives it.
+    #[must_use]
+    pub fn root_usage(text: &str, tokens_in: u64, tokens_out: u64) -> Self {
+        Self::json(200, bodies::native_result(text, tokens_in, tokens_out))
+    }
+
+    /// A chat completion without `usage`.
+    #[must_use]
+    pub fn without_usage() -> Self {
+        Self::json(200, bodies::chat_without_usage())
+    }
+
+    /// A chat completion with `"usage": null`.
+    #[must_use]
+    pub fn usage_null() -> Self {
+        Self::json(200, bodies::chat_with_usage(Value::Null))
+    }
+
+    /// A chat completion ended by the content filter; its tokens are reported, so it counts.
+    #[must_use]
+    pub fn content_filtered(tokens_in: u64, tokens_out: u64) -> Self {
+        Self::json(
+            200,
+            bodies::chat("", "content_filter", tokens_in, tokens_out),
+        )
+    }
+
+    /// 200 with `"success": false`, tokens included: only the flag says that it failed.
+    #[must_use]
+    pub fn success_false() -> Self {
+        Self::json(200, bodies::success_false())
+    }
+
+    /// 200 with an error, tokens included: only the error says that it failed.
+    #[must_use]
+    pub fn error_payload(dialect: ErrorDialect) -> Self {
+        Self::json(200, bodies::error_payload(dialect))
+    }
+
+    /// The gateway's own error, all keys.
+    #[must_use]
+    pub fn gateway_error(code: u32, http: u16, message: &str) -> Self {
+        Self::json(http, bodies::gateway_error(code, http, message))
+    }
+
+    /// The gateway's own error as captured in 2025: without `name`, `httpCode`, `internalCode`, `message`, `description`.
+    #[must_use]
+    pub fn gateway_error_short(code: u32, http: u16, message: &str) -> Self {
+        Self::json(http, bodies::gateway_error_short(code, message))
+    }
+
+    /// An error of Workers AI, passed through in its own shape.
+    #[must_use]
+    pub fn provider_error(http: u16, code: u32, message: &str) -> Self {
+        Self::json(http, bodies::provider_error(code, message))
+    }
+
+    /// A bare status: a plain answer for 2xx, otherwise an error of the provider that fits it.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        if (200..300).contains(&status) {
+            return Self {
+                status,
+                ..Self::default()
+            };
+        }
+        let (code, message) = bodies::provider_error_for(status);
+        Self::provider_error(status, code, message)
+    }
+
+    /// 302 to another address.
+    #[must_use]
+    pub fn redirect(location: &str) -> Self {
+        Self::json(302, Value::Null).header("location", location)
+    }
+
+    /// Server-sent events, one chunk per piece, then the closing frames of the dialect, each a chunk:
+    /// `OpenAi` finish, usage, `[DONE]`; `OpenAiBinding` finish, usage 0/0, native usage, `[DONE]`; `Native` usage, `[DONE]`.
+    #[must_use]
+    pub fn stream(
+        dialect: StreamDialect,
+        pieces: &[&str],
+        tokens_in: u64,
+        tokens_out: u64,
+    ) -> Self {
+        Self::of(
+            200,
+            ReplyBody::Stream {
+                dialect,
+                pieces: pieces.iter().map(|piece| (*piece).to_owned()).collect(),
+                usage: TokenCounts {
+                    tokens_in,
+                    tokens_out,
+                },
+            },
+        )
+    }
+
+    /// 200, said to be JSON, that is none.
+    #[must_use]
+    pub fn garbage() -> Self {
+        Self::of(
+            200,
+            ReplyBody::Raw {
+                bytes: Bytes::from_static(b"{\"choices\":[{\"message\":\xff\xfe <html>"),
+                content_type: "application/json",
+            },
+        )
+    }
+
+    /// A valid chat completion of about this many bytes.
+    #[must_use]
+    pub fn huge(bytes: usize) -> Self {
+        Self::of(200, ReplyBody::Huge(bytes))
+    }
+}
+
+/// Modifiers.
+impl Reply {
+    /// The provider took this long, in virtual time: beyond the timeout stated by the request the gateway's timeout
+    /// error is answered instead, else this reply, both at once.
+    #[must_use]
+    pub fn took(mut self, latency: Duration) -> Self {
+        self.took = latency;
+        self
+    }
+
+    /// Status of the gateway's timeout answer, should `took` exceed the stated timeout; 524 unless set.
+    #[must_use]
+    pub fn timing_out_as(mut self, status: u16) -> Self {
+        self.timeout_status = status;
+        self
+    }
+
+    /// Another status for the same body.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers
+            .push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// Says that the gateway's cache answered.
+    #[must_use]
+    pub fn cache_hit(mut self) -> Self {
+        self.cache_hit = true;
+        self
+    }
+
+    /// Adds a `Set-Cookie` that no caller may ever see.
+    #[must_use]
+    pub fn set_cookie(self) -> Self {
+        self.header("set-cookie", "__cf_bm=upstream-session; path=/; HttpOnly")
+    }
+
+    /// Really sends nothing until released, whatever timeout the request states.
+    #[must_use]
+    pub fn hang(self) -> Self {
+        self.fault(Fault::Hang)
+    }
+
+    /// Holds after `chunks` chunks until released.
+    #[must_use]
+    pub fn hold_after(self, chunks: usize) -> Self {
+        self.fault(Fault::HoldAfter(chunks))
+    }
+
+    /// Falls silent after `chunks` chunks until the client goes away.
+    #[must_use]
+    pub fn stall_after(self, chunks: usize) -> Self {
+        self.fault(Fault::StallAfter(chunks))
+    }
+
+    /// Closes the connection after `chunks` whole chunks, without the end of the body.
+    #[must_use]
+    pub fn cut_after(self, chunks: usize) -> Self {
+        self.fault(Fault::CutAfter(chunks))
+    }
+
+    /// Closes the connection in the middle of the chunk that follows `chunks` whole ones.
+    #[must_use]
+    pub fn cut_inside(self, chunks: usize) -> Self {
+        self.fault(Fault::CutInside(chunks))
+    }
+
+    /// Resets the connection before the head.
+    #[must_use]
+    pub fn reset(self) -> Self {
+        self.fault(Fault::Reset)
+    }
+
+    /// Sends bytes that are no HTTP and closes.
+    #[must_use]
+    pub fn garbled(self) -> Self {
+        self.fault(Fault::Garbled)
+    }
+
+    /// Waits this long, in real time, before each chunk.
+    #[must_use]
+    pub fn paced(mut self, pace: Duration) -> Self {
+        self.delivery.pace = pace;
+        self
+    }
+
+    fn fault(mut self, fault: Fault) -> Self {
+        self.delivery.fault = fault;
+        self
+    }
+}

@@ -1,0 +1,39 @@
+//! The outside world under our control: an AI Gateway and an Access team domain on loopback sockets.
+//!
+//! Every double runs on a thread and runtime of its own, so it answers while the caller's runtime is busy.
+//! A double never judges a target: it plays its script and keeps a journal.
+
+pub mod access;
+pub mod ai_gateway;
+pub(crate) mod clock;
+mod thread;
+mod wire;
+
+use std::io;
+
+pub use access::{AccessIssuer, KeyName, KeySetMode, TokenKind};
+pub use ai_gateway::{
+    AiGatewayDouble, Attempt, Endpoint, ErrorDialect, Outcome, Reply, Script, StreamDialect,
+};
+
+/// The doubles every run needs. Dropping it stops them.
+#[derive(Debug)]
+pub struct Doubles {
+    /// The AI Gateway in front of the models.
+    pub gateway: AiGatewayDouble,
+    /// The Access team domain of the operator.
+    pub access: AccessIssuer,
+}
+
+impl Doubles {
+    /// Starts both doubles on 127.0.0.1, each on a free port.
+    ///
+    /// # Errors
+    /// When a socket or a thread cannot be had.
+    pub fn start() -> io::Result<Self> {
+        Ok(Self {
+            gateway: AiGatewayDouble::start()?,
+            access: AccessIssuer::start()?,
+        })
+    }
+}
