@@ -1,3 +1,16 @@
-//! Moltproof: proves whether a multi-tenant Moltworker backend keeps its contract. It never takes an expected value from a target.
+//! Moltproof: contract tests and conformance verdicts for multi-tenant Moltworker backends.
+//!
+//! It takes no expected value from the backend it judges.
 
+pub mod client;
+pub mod clock;
+pub mod contract;
 pub mod doubles;
+pub mod evidence;
+pub mod observe;
+pub mod oracle;
+pub mod run;
+pub mod steps;
+pub mod target;
+pub mod verdict;
+pub mod wait;

@@ -18,7 +18,9 @@ impl TenantId {
     /// # Errors
     /// [`NotAUuid`] for any other text.
     pub fn parse(text: &str) -> Result<Self, NotAUuid> {
-        uuid::Uuid::try_parse(text).map(Self).map_err(|_source| NotAUuid)
+        uuid::Uuid::try_parse(text)
+            .map(Self)
+            .map_err(|_source| NotAUuid)
     }
 
     /// A fresh random id (version 4).

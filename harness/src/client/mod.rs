@@ -1,0 +1,271 @@
+//! Requests to the target: one shared client, one exchange kept for each. Never judges an answer.
+
+pub mod raw;
+pub mod stream;
+
+use crate::clock;
+use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, cut, redact};
+use futures_util::StreamExt as _;
+use std::time::Duration;
+
+/// How long one exchange may take unless its request says otherwise.
+/// Evidence: the longest legitimate answer of the contract is a premium call that times out twice and falls back: 20 + 20 + 8 s.
+pub const ANSWER_MS_MAX: u64 = 60_000;
+
+/// One request to be sent.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Method.
+    pub method: String,
+    /// Path and query, sent as they stand.
+    pub path: String,
+    /// The `Host` header; `None` sends the connection's own authority.
+    pub host: Option<String>,
+    /// Further headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// Body bytes; empty sends none.
+    pub body: bytes::Bytes,
+    /// Longest time to the last byte of the answer.
+    pub deadline: Duration,
+}
+
+impl Request {
+    /// A request without host, headers and body.
+    #[must_use]
+    pub fn new(method: &str, path: impl Into<String>) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.into(),
+            host: None,
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+            deadline: Duration::from_millis(ANSWER_MS_MAX),
+        }
+    }
+
+    /// Sets the `Host` header.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Sets a JSON body and its content type.
+    #[must_use]
+    pub fn json(self, body: &serde_json::Value) -> Self {
+        self.header("content-type", "application/json")
+            .bytes(body.to_string())
+    }
+
+    /// Sets the body bytes.
+    #[must_use]
+    pub fn bytes(mut self, body: impl Into<bytes::Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets the longest time to the last byte.
+    #[must_use]
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+}
+
+/// Why there is no answer to judge.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// Nobody listens: the target is down. A fault of the run, no finding.
+    #[error("cannot connect to {base}: {reason}; is the target running?")]
+    Unreachable {
+        /// Scheme and authority.
+        base: String,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// The connection was accepted and no valid, complete answer came: the target's doing.
+    #[error("no complete HTTP answer: {0}")]
+    Broken(String),
+    /// The request cannot be built: a fault of the harness.
+    #[error("request cannot be sent: {0}")]
+    Unsendable(String),
+}
+
+/// Sends requests to any instance of a target.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client that follows no redirect, keeps no cookie, uses no proxy.
+    ///
+    /// # Errors
+    /// What reqwest says if TLS cannot be set up.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(Duration::from_secs(5))
+            .pool_max_idle_per_host(256)
+            .build()?;
+        Ok(Self { http })
+    }
+
+    /// Sends a request and reads the whole answer. `number` is the exchange's place in its scenario.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] when there is no complete answer.
+    pub async fn send(
+        &self,
+        base: &str,
+        request: &Request,
+        number: usize,
+    ) -> Result<Exchange, NoAnswer> {
+        let sent_at = clock::now();
+        let sent_at_ms = clock::epoch_ms();
+        let work = async {
+            let response = self.begin(base, request).await?;
+            let head_after = sent_at.elapsed();
+            let status = response.status().as_u16();
+            let headers = header_list(response.headers());
+            let (body, body_len) = read_body(response).await?;
+            Ok(Exchange {
+                number,
+                request: sent(base, request),
+                status,
+                headers,
+                body,
+                body_len,
+                sent_at,
+                sent_at_ms,
+                head_after,
+                done_after: sent_at.elapsed(),
+            })
+        };
+        match tokio::time::timeout(request.deadline, work).await {
+            Ok(done) => done,
+            Err(_elapsed) => Err(NoAnswer::Broken(format!(
+                "nothing complete within {} ms",
+                request.deadline.as_millis()
+            ))),
+        }
+    }
+
+    /// Sends a request and returns at the response head; the body is read by the caller.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] when there is no head.
+    pub async fn begin(
+        &self,
+        base: &str,
+        request: &Request,
+    ) -> Result<reqwest::Response, NoAnswer> {
+        let method = reqwest::Method::from_bytes(request.method.as_bytes())
+            .map_err(|error| NoAnswer::Unsendable(error.to_string()))?;
+        let mut builder = self.http.request(method, format!("{base}{}", request.path));
+        if let Some(host) = &request.host {
+            builder = builder.header("host", host);
+        }
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if !request.body.is_empty() {
+            builder = builder.body(request.body.clone());
+        }
+        builder
+            .send()
+            .await
+            .map_err(|error| no_answer(base, &error))
+    }
+}
+
+/// The request half of an exchange, redacted.
+#[must_use]
+pub fn sent(base: &str, request: &Request) -> SentRequest {
+    SentRequest {
+        method: request.method.clone(),
+        base: base.to_owned(),
+        path: request.path.clone(),
+        host: request
+            .host
+            .clone()
+            .unwrap_or_else(|| authority(base).to_owned()),
+        headers: request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), redact(name, value)))
+            .collect(),
+        body: cut(
+            &String::from_utf8_lossy(&request.body[..request.body.len().min(8192)]),
+            4096,
+        ),
+    }
+}
+
+/// The authority of a base address.
+#[must_use]
+pub fn authority(base: &str) -> &str {
+    base.split_once("://").map_or(base, |(_scheme, rest)| rest)
+}
+
+pub(crate) fn header_list(headers: &reqwest::header::HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+        .collect()
+}
+
+async fn read_body(response: reqwest::Response) -> Result<(bytes::Bytes, usize), NoAnswer> {
+    let mut kept = bytes::BytesMut::new();
+    let mut len = 0;
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            NoAnswer::Broken(format!("body cut after {len} bytes: {}", chain(&error)))
+        })?;
+        len += chunk.len();
+        let room = BODY_KEPT_MAX - kept.len();
+        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    Ok((kept.freeze(), len))
+}
+
+fn no_answer(base: &str, error: &reqwest::Error) -> NoAnswer {
+    if error.is_connect() {
+        NoAnswer::Unreachable {
+            base: base.to_owned(),
+            reason: chain(error),
+        }
+    } else if error.is_builder() {
+        NoAnswer::Unsendable(chain(error))
+    } else {
+        NoAnswer::Broken(chain(error))
+    }
+}
+
+/// An error with its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,219 @@
+//! Requests that no HTTP library would send: hostile hosts, literal paths, broken framing. Never used where the shared client can say the same.
+
+use super::{NoAnswer, Request, authority, sent};
+use crate::clock;
+use crate::evidence::{BODY_KEPT_MAX, Exchange};
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Most headers read of an answer.
+const HEADERS_MAX: usize = 128;
+
+/// Writes a request literally (the `Host` value and path byte for byte, each header as given, `Connection: close`) and reads the answer.
+/// `base` must be `http://`: a byte-exact request over TLS would need a TLS stack of its own here.
+///
+/// # Errors
+/// [`NoAnswer`] when there is no complete answer; closing without an answer is `Broken`.
+pub async fn send(
+    base: &str,
+    host: &[u8],
+    request: &Request,
+    number: usize,
+) -> Result<Exchange, NoAnswer> {
+    let mut bytes = format!("{} {} HTTP/1.1\r\nHost: ", request.method, request.path).into_bytes();
+    bytes.extend_from_slice(host);
+    bytes.extend_from_slice(b"\r\nConnection: close\r\n");
+    for (name, value) in &request.headers {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    if !request.body.is_empty() {
+        bytes.extend_from_slice(format!("Content-Length: {}\r\n", request.body.len()).as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&request.body);
+    let described = Request {
+        host: Some(String::from_utf8_lossy(host).into_owned()),
+        ..request.clone()
+    };
+    send_bytes(base, &bytes, &described, number).await
+}
+
+/// Writes bytes as they are and reads one answer until the connection closes or the announced body is complete.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_bytes(
+    base: &str,
+    bytes: &[u8],
+    described: &Request,
+    number: usize,
+) -> Result<Exchange, NoAnswer> {
+    let sent_at = clock::now();
+    let sent_at_ms = clock::epoch_ms();
+    let received = tokio::time::timeout(
+        described.deadline,
+        talk(base, bytes, described.method == "HEAD"),
+    )
+    .await
+    .map_err(|_elapsed| {
+        NoAnswer::Broken(format!(
+            "nothing complete within {} ms",
+            described.deadline.as_millis()
+        ))
+    })??;
+    let (status, headers, body) =
+        parse(&received).ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
+    let body_len = body.len();
+    Ok(Exchange {
+        number,
+        request: sent(base, described),
+        status,
+        headers,
+        body: Bytes::copy_from_slice(&body[..body_len.min(BODY_KEPT_MAX)]),
+        body_len,
+        sent_at,
+        sent_at_ms,
+        head_after: sent_at.elapsed(),
+        done_after: sent_at.elapsed(),
+    })
+}
+
+async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<Vec<u8>, NoAnswer> {
+    if !base.starts_with("http://") {
+        return Err(NoAnswer::Unsendable(
+            "byte-exact requests need an http:// target".to_owned(),
+        ));
+    }
+    let mut stream = connect(base).await?;
+    // A target may answer and close before it has read everything: a failed write is not yet a missing answer.
+    let written = stream.write_all(bytes).await;
+    let mut received = Vec::new();
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        match stream.read(&mut chunk).await {
+            Ok(0) => break,
+            Ok(count) => {
+                received.extend_from_slice(&chunk[..count]);
+                if complete(&received, head_only) || received.len() > 4 * 1024 * 1024 {
+                    break;
+                }
+            }
+            Err(_error) if !received.is_empty() => break,
+            Err(error) => return Err(NoAnswer::Broken(written.err().unwrap_or(error).to_string())),
+        }
+    }
+    if received.is_empty() {
+        Err(NoAnswer::Broken(
+            "the connection was closed without an answer".to_owned(),
+        ))
+    } else {
+        Ok(received)
+    }
+}
+
+/// Opens a connection to a base address.
+///
+/// # Errors
+/// [`NoAnswer::Unreachable`].
+pub async fn connect(base: &str) -> Result<TcpStream, NoAnswer> {
+    let unreachable = |reason: String| NoAnswer::Unreachable {
+        base: base.to_owned(),
+        reason,
+    };
+    let authority = authority(base);
+    let address = if authority.contains(':') {
+        authority.to_owned()
+    } else {
+        format!("{authority}:80")
+    };
+    let stream = tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(address))
+        .await
+        .map_err(|_elapsed| unreachable("no connection within 5 s".to_owned()))?
+        .map_err(|error| unreachable(error.to_string()))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| unreachable(error.to_string()))?;
+    Ok(stream)
+}
+
+fn complete(received: &[u8], head_only: bool) -> bool {
+    let Some((head_len, headers)) = head(received) else {
+        return false;
+    };
+    if head_only {
+        return true;
+    }
+    let value = |wanted: &str| {
+        headers
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.as_str())
+    };
+    match value("content-length").and_then(|text| text.parse::<usize>().ok()) {
+        Some(len) => received.len() >= head_len + len,
+        None => value("transfer-encoding").is_some() && received.ends_with(b"0\r\n\r\n"),
+    }
+}
+
+fn head(received: &[u8]) -> Option<(usize, Vec<(String, String)>)> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    match response.parse(received) {
+        Ok(httparse::Status::Complete(len)) => {
+            let list = response
+                .headers
+                .iter()
+                .map(|header| {
+                    (
+                        header.name.to_ascii_lowercase(),
+                        String::from_utf8_lossy(header.value).into_owned(),
+                    )
+                })
+                .collect();
+            Some((len, list))
+        }
+        Ok(httparse::Status::Partial) | Err(_) => None,
+    }
+}
+
+/// Status, headers with lower-case names, and body.
+type Parsed = (u16, Vec<(String, String)>, Vec<u8>);
+
+fn parse(received: &[u8]) -> Option<Parsed> {
+    let (head_len, list) = head(received)?;
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    response.parse(received).ok()?;
+    let status = response.code?;
+    let body = &received[head_len..];
+    let chunked = list
+        .iter()
+        .any(|(name, value)| name == "transfer-encoding" && value.eq_ignore_ascii_case("chunked"));
+    Some((
+        status,
+        list,
+        if chunked {
+            dechunk(body)
+        } else {
+            body.to_vec()
+        },
+    ))
+}
+
+fn dechunk(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(body) {
+        let Ok(size) = usize::try_from(size) else {
+            break;
+        };
+        let end = (start + size).min(body.len());
+        whole.extend_from_slice(&body[start.min(end)..end]);
+        if size == 0 || body.len() < end + 2 {
+            break;
+        }
+        body = &body[end + 2..];
+    }
+    whole
+}

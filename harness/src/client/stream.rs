@@ -1,0 +1,108 @@
+//! Answers read piece by piece while they are produced. Never waits without a deadline.
+
+use super::{Client, NoAnswer, Request, chain, header_list, sent};
+use crate::clock;
+use crate::evidence::{BODY_KEPT_MAX, Exchange};
+use bytes::{Bytes, BytesMut};
+use std::time::{Duration, Instant};
+
+/// An answer under way. Dropping it closes the connection: the caller has gone away.
+#[derive(Debug)]
+pub struct StreamedAnswer {
+    response: reqwest::Response,
+    exchange: Exchange,
+    kept: BytesMut,
+    sent_at: Instant,
+}
+
+/// What came next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Some bytes.
+    Bytes(Bytes),
+    /// The orderly end of the body.
+    End,
+    /// The connection broke before the end.
+    Cut(String),
+    /// Nothing within the deadline.
+    Nothing,
+}
+
+impl StreamedAnswer {
+    /// Sends a request and returns when the response head is here.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] when there is no head within the request's deadline.
+    pub async fn open(
+        client: &Client,
+        base: &str,
+        request: &Request,
+        number: usize,
+    ) -> Result<Self, NoAnswer> {
+        let sent_at = clock::now();
+        let sent_at_ms = clock::epoch_ms();
+        let response = tokio::time::timeout(request.deadline, client.begin(base, request))
+            .await
+            .map_err(|_elapsed| {
+                NoAnswer::Broken(format!(
+                    "no response head within {} ms",
+                    request.deadline.as_millis()
+                ))
+            })??;
+        let exchange = Exchange {
+            number,
+            request: sent(base, request),
+            status: response.status().as_u16(),
+            headers: header_list(response.headers()),
+            body: Bytes::new(),
+            body_len: 0,
+            sent_at,
+            sent_at_ms,
+            head_after: sent_at.elapsed(),
+            done_after: sent_at.elapsed(),
+        };
+        Ok(Self {
+            response,
+            exchange,
+            kept: BytesMut::new(),
+            sent_at,
+        })
+    }
+
+    /// Status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.exchange.status
+    }
+
+    /// The next piece, whatever the sizes the target chose.
+    pub async fn next(&mut self, deadline: Duration) -> Next {
+        match tokio::time::timeout(deadline, self.response.chunk()).await {
+            Err(_elapsed) => Next::Nothing,
+            Ok(Ok(Some(bytes))) => {
+                self.exchange.body_len += bytes.len();
+                let room = BODY_KEPT_MAX - self.kept.len();
+                self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                Next::Bytes(bytes)
+            }
+            Ok(Ok(None)) => Next::End,
+            Ok(Err(error)) => Next::Cut(chain(&error)),
+        }
+    }
+
+    /// Everything received so far as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.kept).into_owned()
+    }
+
+    /// Closes the connection, if the answer has not ended, and returns what was exchanged.
+    #[must_use]
+    pub fn close(self) -> Exchange {
+        Exchange {
+            body: self.kept.freeze(),
+            done_after: self.sent_at.elapsed(),
+            ..self.exchange
+        }
+    }
+}

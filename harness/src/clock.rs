@@ -1,0 +1,32 @@
+//! The harness's own time: the only module that asks the operating system for it. Never decides how long to wait for anything.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A point in monotonic time.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module owns the harness's clock"
+)]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Wall time, epoch milliseconds.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module owns the harness's clock"
+)]
+pub fn epoch_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds of a duration, fractions kept.
+#[must_use]
+pub fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

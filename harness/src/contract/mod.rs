@@ -1,0 +1,302 @@
+//! The ledger: criteria, levels, profiles and scenarios, read from the embedded features. Never knows a criterion by itself.
+//!
+//! A `Rule` is a criterion: its name starts with the id, its description is the normative sentence.
+//! Its tags carry the id, the level and the profile; its scenarios add what they need.
+
+pub mod select;
+
+use crate::target::need::Need;
+use crate::verdict::Level;
+use cucumber::feature::Ext as _;
+use gherkin::{Feature, GherkinEnv, Rule, Scenario};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+include!(concat!(env!("OUT_DIR"), "/features.rs"));
+
+/// One criterion of the contract.
+#[derive(Debug, Clone)]
+pub struct Criterion {
+    /// Stable id, such as `RES-001`.
+    pub id: String,
+    /// How binding it is.
+    pub level: Level,
+    /// `core`, `data` or `api-worker`.
+    pub profile: String,
+    /// The normative sentence.
+    pub sentence: String,
+    /// Path of its feature.
+    pub feature: String,
+    /// Line of its `Rule`, from 1.
+    pub line: usize,
+}
+
+/// One scenario, or one row of an outline, ready to run.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Place in the ledger, from 0.
+    pub number: usize,
+    /// The scenario's name; rows of an outline are told apart by their values.
+    pub name: String,
+    /// The criteria it proves.
+    pub criteria: Vec<String>,
+    /// What it needs.
+    pub needs: Vec<Need>,
+    /// Its tags, those of rule and feature included, without `@`.
+    pub tags: Vec<String>,
+    /// Path of its feature.
+    pub feature: String,
+    /// Line of the scenario, from 1.
+    pub line: usize,
+    /// A feature that holds nothing but this scenario: what the runner gets.
+    pub alone: Arc<Feature>,
+}
+
+impl Planned {
+    /// Really waits for long.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.has_tag("slow")
+    }
+
+    /// Waits for a rate window or a delay: better started early.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.has_tag("waits")
+    }
+
+    /// Judges all that the run exchanged: runs last.
+    #[must_use]
+    pub fn is_whole_run(&self) -> bool {
+        self.has_tag("whole-run")
+    }
+
+    fn has_tag(&self, wanted: &str) -> bool {
+        self.tags.iter().any(|tag| tag == wanted)
+    }
+}
+
+/// The contract.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    /// By id.
+    pub criteria: BTreeMap<String, Criterion>,
+    /// In the order of the features.
+    pub scenarios: Vec<Arc<Planned>>,
+}
+
+/// The features are not a contract: a mistake in the repository.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// The Gherkin does not parse.
+    #[error("{path}: {reason}")]
+    Gherkin {
+        /// Feature file.
+        path: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// A rule or scenario is not tagged as it must be.
+    #[error("{path}:{line}: {reason}")]
+    Tags {
+        /// Feature file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong and how to mend it.
+        reason: String,
+    },
+}
+
+impl Contract {
+    /// The contract in the features that are built in.
+    ///
+    /// # Errors
+    /// [`Malformed`] with file and line.
+    pub fn embedded() -> Result<Self, Malformed> {
+        Self::parse(FEATURES)
+    }
+
+    /// The contract in these features: path and text of each.
+    ///
+    /// # Errors
+    /// [`Malformed`] with file and line.
+    pub fn parse(features: &[(&str, &str)]) -> Result<Self, Malformed> {
+        let mut contract = Self {
+            criteria: BTreeMap::new(),
+            scenarios: Vec::new(),
+        };
+        for (path, text) in features {
+            let gherkin = |reason: String| Malformed::Gherkin {
+                path: (*path).to_owned(),
+                reason,
+            };
+            let mut feature = Feature::parse(text, GherkinEnv::default())
+                .map_err(|error| gherkin(error.to_string()))?;
+            feature.path = Some(PathBuf::from(path));
+            let feature = feature
+                .expand_examples()
+                .map_err(|error| gherkin(error.to_string()))?;
+            contract.take_feature(path, &feature)?;
+        }
+        Ok(contract)
+    }
+
+    fn take_feature(&mut self, path: &str, feature: &Feature) -> Result<(), Malformed> {
+        if let Some(stray) = feature.scenarios.first() {
+            return Err(tags(
+                path,
+                stray.position.line,
+                "a scenario stands outside a Rule; put it into the Rule of its criterion",
+            ));
+        }
+        for rule in &feature.rules {
+            let criterion = criterion(path, feature, rule)?;
+            let id = criterion.id.clone();
+            if self.criteria.insert(id.clone(), criterion).is_some() {
+                return Err(tags(
+                    path,
+                    rule.position.line,
+                    &format!("a second Rule for {id}; a criterion has one"),
+                ));
+            }
+            for scenario in &rule.scenarios {
+                let planned = self.planned(path, feature, rule, scenario, &id)?;
+                self.scenarios.push(Arc::new(planned));
+            }
+        }
+        Ok(())
+    }
+
+    fn planned(
+        &self,
+        path: &str,
+        feature: &Feature,
+        rule: &Rule,
+        scenario: &Scenario,
+        id: &str,
+    ) -> Result<Planned, Malformed> {
+        let all: Vec<String> = feature
+            .tags
+            .iter()
+            .chain(&rule.tags)
+            .chain(&scenario.tags)
+            .cloned()
+            .collect();
+        let mut criteria = vec![id.to_owned()];
+        let mut needs = Vec::new();
+        for tag in &all {
+            if is_id(tag) && !criteria.contains(tag) {
+                criteria.push(tag.clone());
+            } else if let Some(name) = tag.strip_prefix("needs.") {
+                let need = Need::parse(name).ok_or_else(|| {
+                    tags(
+                        path,
+                        scenario.position.line,
+                        &format!("unknown need `@needs.{name}`; see target/need.rs"),
+                    )
+                })?;
+                if !needs.contains(&need) {
+                    needs.push(need);
+                }
+            }
+        }
+        let alone = Feature {
+            rules: vec![Rule {
+                scenarios: vec![scenario.clone()],
+                ..rule.clone()
+            }],
+            scenarios: Vec::new(),
+            tags: feature
+                .tags
+                .iter()
+                .cloned()
+                .chain([format!("scenario.{}", self.scenarios.len())])
+                .collect(),
+            ..feature.clone()
+        };
+        Ok(Planned {
+            number: self.scenarios.len(),
+            name: scenario.name.clone(),
+            criteria,
+            needs,
+            tags: all,
+            feature: path.to_owned(),
+            line: scenario.position.line,
+            alone: Arc::new(alone),
+        })
+    }
+}
+
+/// Whether a tag is a criterion's id: capital letters, hyphen, three digits.
+#[must_use]
+pub fn is_id(tag: &str) -> bool {
+    tag.split_once('-').is_some_and(|(area, number)| {
+        !area.is_empty()
+            && area.bytes().all(|byte| byte.is_ascii_uppercase())
+            && number.len() == 3
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+fn criterion(path: &str, feature: &Feature, rule: &Rule) -> Result<Criterion, Malformed> {
+    let wrong = |reason: &str| tags(path, rule.position.line, reason);
+    let all: Vec<&str> = feature
+        .tags
+        .iter()
+        .chain(&rule.tags)
+        .map(String::as_str)
+        .collect();
+    let id = rule
+        .tags
+        .iter()
+        .find(|tag| is_id(tag))
+        .ok_or_else(|| wrong("the Rule has no criterion id tag such as @RES-001"))?;
+    if !rule.name.starts_with(id.as_str()) {
+        return Err(wrong(&format!(
+            "the Rule's name must start with its id, {id}"
+        )));
+    }
+    let level = match all
+        .iter()
+        .filter(|tag| ["must", "should", "may"].contains(*tag))
+        .collect::<Vec<_>>()[..]
+    {
+        [&"must"] => Level::Must,
+        [&"should"] => Level::Should,
+        [&"may"] => Level::May,
+        _ => return Err(wrong("the Rule needs exactly one of @must @should @may")),
+    };
+    let profile = all
+        .iter()
+        .find(|tag| ["core", "data", "api-worker"].contains(*tag));
+    let sentence = rule
+        .description
+        .as_deref()
+        .map(fold)
+        .filter(|text| !text.is_empty());
+    Ok(Criterion {
+        id: id.clone(),
+        level,
+        profile: (*profile
+            .ok_or_else(|| wrong("the Feature needs a profile: @core, @data or @api-worker"))?)
+        .to_owned(),
+        sentence: sentence
+            .ok_or_else(|| wrong("the Rule's description, the normative sentence, is missing"))?,
+        feature: path.to_owned(),
+        line: rule.position.line,
+    })
+}
+
+fn fold(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn tags(path: &str, line: usize, reason: &str) -> Malformed {
+    Malformed::Tags {
+        path: path.to_owned(),
+        line,
+        reason: reason.to_owned(),
+    }
+}

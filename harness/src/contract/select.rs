@@ -1,0 +1,182 @@
+//! Which scenarios a run is about. Never runs one.
+
+use super::{Contract, Planned, is_id};
+use gherkin::tagexpr::TagOperation;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+/// What a user asked for; empty fields select everything.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Criterion ids.
+    pub ids: Vec<String>,
+    /// A tag expression, such as `@RES-001 or @slow`.
+    pub tags: Option<String>,
+    /// Profiles.
+    pub profiles: Vec<String>,
+    /// The k-th of n parts, from 1.
+    pub shard: Option<(usize, usize)>,
+}
+
+/// The selection names something that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unselectable {
+    /// No such criterion.
+    #[error("there is no criterion `{id}`{}; `moltproof list` shows them all", suggestion.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
+    Id {
+        /// As given.
+        id: String,
+        /// The nearest that exists.
+        suggestion: Option<String>,
+    },
+    /// No such profile.
+    #[error("there is no profile `{0}`; the contract has: {1}")]
+    Profile(String, String),
+    /// The expression does not parse.
+    #[error("`{0}` is no tag expression; write for example `@RES-001 or (@must and not @slow)`")]
+    Tags(String),
+    /// A tag that no scenario carries: most likely a typing error.
+    #[error("no scenario carries the tag `@{0}`; `moltproof list --format json` shows the tags")]
+    UnknownTag(String),
+    /// Nothing is left.
+    #[error("the selection leaves no scenario to run; an empty run proves nothing")]
+    Nothing,
+}
+
+/// The scenarios of a selection, in the order of the ledger.
+///
+/// # Errors
+/// [`Unselectable`] when something named does not exist or nothing is left.
+pub fn select(
+    contract: &Contract,
+    selection: &Selection,
+) -> Result<Vec<Arc<Planned>>, Unselectable> {
+    check_names(contract, selection)?;
+    let expression = selection
+        .tags
+        .as_deref()
+        .map(|text| parse_tags(contract, text))
+        .transpose()?;
+    let mut plan: Vec<Arc<Planned>> = contract
+        .scenarios
+        .iter()
+        .filter(|planned| {
+            selection.ids.is_empty() || planned.criteria.iter().any(|id| selection.ids.contains(id))
+        })
+        .filter(|planned| {
+            selection.profiles.is_empty()
+                || selection
+                    .profiles
+                    .iter()
+                    .any(|profile| planned.tags.contains(profile))
+        })
+        .filter(|planned| {
+            expression
+                .as_ref()
+                .is_none_or(|expression| holds(expression, &planned.tags))
+        })
+        .cloned()
+        .collect();
+    if let Some((part, parts)) = selection.shard {
+        plan = plan
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| at % parts == part - 1)
+            .map(|(_, planned)| planned)
+            .collect();
+    }
+    if plan.is_empty() {
+        Err(Unselectable::Nothing)
+    } else {
+        Ok(plan)
+    }
+}
+
+fn check_names(contract: &Contract, selection: &Selection) -> Result<(), Unselectable> {
+    for id in &selection.ids {
+        if !contract.criteria.contains_key(id) {
+            return Err(Unselectable::Id {
+                id: id.clone(),
+                suggestion: nearest(contract, id),
+            });
+        }
+    }
+    let mut known: Vec<&str> = contract
+        .criteria
+        .values()
+        .map(|criterion| criterion.profile.as_str())
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    match selection
+        .profiles
+        .iter()
+        .find(|profile| !known.contains(&profile.as_str()))
+    {
+        Some(unknown) => Err(Unselectable::Profile(unknown.clone(), known.join(", "))),
+        None => Ok(()),
+    }
+}
+
+/// The existing id that is closest to a mistyped one: same letters in another case, or the same area.
+#[must_use]
+pub fn nearest(contract: &Contract, id: &str) -> Option<String> {
+    let upper = id.to_ascii_uppercase().replace('_', "-");
+    let digits: String = upper.chars().filter(char::is_ascii_digit).collect();
+    let area: String = upper.chars().take_while(char::is_ascii_uppercase).collect();
+    let padded = format!("{area}-{digits:0>3}");
+    let ids = || contract.criteria.keys();
+    ids()
+        .find(|known| **known == upper || **known == padded)
+        .or_else(|| {
+            ids()
+                .filter(|known| known.starts_with(&format!("{area}-")))
+                .min_by_key(|known| distance(known, &upper))
+        })
+        .cloned()
+}
+
+fn distance(one: &str, other: &str) -> usize {
+    one.bytes()
+        .zip(other.bytes())
+        .filter(|(a, b)| a != b)
+        .count()
+        + one.len().abs_diff(other.len())
+}
+
+fn parse_tags(contract: &Contract, text: &str) -> Result<TagOperation, Unselectable> {
+    let expression =
+        TagOperation::from_str(text).map_err(|_unparsable| Unselectable::Tags(text.to_owned()))?;
+    let mut named = Vec::new();
+    names(&expression, &mut named);
+    for tag in named {
+        let carried = contract
+            .scenarios
+            .iter()
+            .any(|planned| planned.tags.contains(&tag));
+        if !carried && !(is_id(&tag) && contract.criteria.contains_key(&tag)) {
+            return Err(Unselectable::UnknownTag(tag));
+        }
+    }
+    Ok(expression)
+}
+
+fn names(expression: &TagOperation, found: &mut Vec<String>) {
+    match expression {
+        TagOperation::And(one, other) | TagOperation::Or(one, other) => {
+            names(one, found);
+            names(other, found);
+        }
+        TagOperation::Not(inner) => names(inner, found),
+        TagOperation::Tag(tag) => found.push(tag.clone()),
+    }
+}
+
+fn holds(expression: &TagOperation, tags: &[String]) -> bool {
+    match expression {
+        TagOperation::And(one, other) => holds(one, tags) && holds(other, tags),
+        TagOperation::Or(one, other) => holds(one, tags) || holds(other, tags),
+        TagOperation::Not(inner) => !holds(inner, tags),
+        TagOperation::Tag(tag) => tags.contains(tag),
+    }
+}

@@ -1,0 +1,181 @@
+//! What was exchanged with the target, kept once and redacted at capture. Never sends anything.
+
+use crate::clock;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Body bytes kept of an exchange; the rest is counted only.
+/// Evidence: the largest legitimate answer of the core contract is below 16 KiB; a flood must not fill memory.
+pub const BODY_KEPT_MAX: usize = 64 * 1024;
+
+/// Headers whose values are secrets, lower-case.
+const SECRET_HEADERS: [&str; 6] = [
+    "authorization",
+    "cf-access-jwt-assertion",
+    "cf-aig-authorization",
+    "cookie",
+    "set-cookie",
+    "cf-access-client-secret",
+];
+
+/// One request and what came back.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Running number within the scenario, from 1.
+    pub number: usize,
+    /// What was sent, secrets redacted.
+    pub request: SentRequest,
+    /// Status code.
+    pub status: u16,
+    /// Header names in lower case and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, cut at [`BODY_KEPT_MAX`].
+    pub body: bytes::Bytes,
+    /// The body's true length in bytes.
+    pub body_len: usize,
+    /// When the request was sent.
+    pub sent_at: Instant,
+    /// Wall time of that, epoch milliseconds.
+    pub sent_at_ms: i64,
+    /// From sending to the response head.
+    pub head_after: Duration,
+    /// From sending to the last byte of the body.
+    pub done_after: Duration,
+}
+
+/// The request half of an exchange.
+#[derive(Debug, Clone)]
+pub struct SentRequest {
+    /// Method.
+    pub method: String,
+    /// Scheme and authority of the connection.
+    pub base: String,
+    /// Path and query as sent.
+    pub path: String,
+    /// Value of the `Host` header.
+    pub host: String,
+    /// Further headers; secret values are replaced by `[redacted]`.
+    pub headers: Vec<(String, String)>,
+    /// The body as text, cut at 4 KiB.
+    pub body: String,
+}
+
+impl Exchange {
+    /// The first value of a header; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a header; `name` in lower case.
+    #[must_use]
+    pub fn header_all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    /// The body as text, invalid UTF-8 replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The JSON value at a pointer, `None` if the body is no JSON or has nothing there.
+    #[must_use]
+    pub fn at(&self, pointer: &str) -> Option<Value> {
+        self.json()?.pointer(pointer).cloned()
+    }
+
+    /// The JSON text at a pointer.
+    #[must_use]
+    pub fn text_at(&self, pointer: &str) -> Option<String> {
+        self.at(pointer)?.as_str().map(str::to_owned)
+    }
+
+    /// One line for people: method, host, path, status, time.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!(
+            "{} {}{} -> {} in {:.1} ms",
+            self.request.method,
+            self.request.host,
+            self.request.path,
+            self.status,
+            clock::ms(self.done_after)
+        )
+    }
+
+    /// A `curl` line that repeats the request, safe to paste into a POSIX shell. Secrets stand as variables.
+    #[must_use]
+    pub fn curl(&self) -> String {
+        let sent = &self.request;
+        let mut line = String::from("curl -sS -i --path-as-is");
+        if sent.method == "HEAD" {
+            line.push_str(" -I");
+        } else if sent.method != "GET" {
+            line.push_str(&format!(" -X {}", quote(&sent.method)));
+        }
+        line.push_str(&format!(" -H {}", quote(&format!("Host: {}", sent.host))));
+        for (name, value) in &sent.headers {
+            if value == REDACTED {
+                line.push_str(&format!(" -H \"{name}: ${}\"", variable(name)));
+            } else {
+                line.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
+            }
+        }
+        if !sent.body.is_empty() {
+            line.push_str(&format!(" --data-binary {}", quote(&sent.body)));
+        }
+        line.push_str(&format!(
+            " {}",
+            quote(&format!("{}{}", sent.base, sent.path))
+        ));
+        line
+    }
+}
+
+/// What stands in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// A header's value as it may be kept.
+#[must_use]
+pub fn redact(name: &str, value: &str) -> String {
+    if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        REDACTED.to_owned()
+    } else {
+        value.to_owned()
+    }
+}
+
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn variable(header: &str) -> String {
+    header.to_ascii_uppercase().replace('-', "_")
+}
+
+/// The first `max` bytes of a text, cut at a character.
+#[must_use]
+pub fn cut(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let end = (0..=max)
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0);
+    format!("{}… ({} bytes)", &text[..end], text.len())
+}

@@ -1,0 +1,60 @@
+//! An R2 bucket that is a directory. Never writes.
+
+use super::{Bucket, CannotObserve};
+use async_trait::async_trait;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The directory of a bucket; an object's key is its relative path.
+#[derive(Debug, Clone)]
+pub struct BucketDir {
+    root: PathBuf,
+}
+
+impl BucketDir {
+    /// Looks into this directory.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+}
+
+fn cannot(error: &io::Error) -> CannotObserve {
+    CannotObserve {
+        what: "R2",
+        why: error.to_string(),
+    }
+}
+
+fn walk(root: &Path, folder: &Path, keys: &mut Vec<String>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(root, &path, keys)?;
+        } else if let Ok(key) = path.strip_prefix(root) {
+            keys.push(key.to_string_lossy().replace('\\', "/"));
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Bucket for BucketDir {
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, CannotObserve> {
+        let mut keys = Vec::new();
+        if self.root.is_dir() {
+            walk(&self.root, &self.root, &mut keys).map_err(|error| cannot(&error))?;
+        }
+        keys.retain(|key| key.starts_with(prefix));
+        keys.sort();
+        Ok(keys)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CannotObserve> {
+        match std::fs::read(self.root.join(key)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot(&error)),
+        }
+    }
+}

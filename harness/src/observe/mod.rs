@@ -1,0 +1,86 @@
+//! What can be seen of a target beside its answers: rows, entries, objects, log lines. Never interprets what it sees.
+
+pub mod bucket_dir;
+pub mod log_lines;
+pub mod sqlite_file;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One row: column name to value. Blobs are given as lower-case hexadecimal text.
+pub type Row = BTreeMap<String, Value>;
+
+/// A look failed: no finding about the contract.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot observe {what}: {why}")]
+pub struct CannotObserve {
+    /// `D1`, `KV`, `R2` or `log`.
+    pub what: &'static str,
+    /// The reason.
+    pub why: String,
+}
+
+/// A D1 database.
+#[async_trait]
+pub trait D1: Send + Sync {
+    /// Runs one reading statement.
+    async fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, CannotObserve>;
+    /// Runs one writing statement behind the target's back; returns the number of changed rows.
+    async fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, CannotObserve>;
+}
+
+/// A KV namespace.
+#[async_trait]
+pub trait Kv: Send + Sync {
+    /// The value of a key.
+    async fn get(&self, key: &str) -> Result<Option<String>, CannotObserve>;
+    /// Stores an entry behind the target's back.
+    async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve>;
+    /// Removes an entry behind the target's back.
+    async fn delete(&self, key: &str) -> Result<(), CannotObserve>;
+    /// Every key with this prefix, in order.
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, CannotObserve>;
+}
+
+/// An R2 bucket.
+#[async_trait]
+pub trait Bucket: Send + Sync {
+    /// Every key with this prefix, in order.
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, CannotObserve>;
+    /// The bytes of an object.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CannotObserve>;
+}
+
+/// One line of the log, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Running number from 0.
+    pub number: usize,
+    /// The text.
+    pub text: String,
+}
+
+impl LogLine {
+    /// The line as JSON object; `None` if it is none.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_str(&self.text)
+            .ok()
+            .filter(Value::is_object)
+    }
+
+    /// The text of a field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<String> {
+        self.json()?.get(name)?.as_str().map(str::to_owned)
+    }
+}
+
+/// A log that is being written.
+pub trait Logs: Send + Sync {
+    /// How many lines there are so far: the number of the next line.
+    fn mark(&self) -> usize;
+    /// Every line from this number on.
+    fn since(&self, mark: usize) -> Vec<LogLine>;
+}

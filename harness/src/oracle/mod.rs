@@ -1,0 +1,3 @@
+//! Expected values, worked out independently of any backend. Never asks a target, never uses code of the reference.
+
+pub mod sandbox_id;

@@ -1,0 +1,355 @@
+//! Runs planned scenarios with cucumber and collects how each ended. Never decides what an outcome means for a criterion.
+
+pub mod scene;
+
+use crate::clock;
+use crate::contract::Planned;
+use crate::evidence::Exchange;
+use crate::steps::book::Book;
+use crate::target::Target;
+use crate::verdict::{Outcome, Stop};
+use cucumber::event::ScenarioFinished;
+use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream;
+use scene::{Run, Scene};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Longest time one step may take. Evidence: the slowest step waits for three upstream attempts that each hang for 8 s, and a little more.
+const STEP_MS_MAX: u64 = 90_000;
+
+/// How one scenario ended, with its evidence.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Which scenario.
+    pub planned: Arc<Planned>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The step that ended it early.
+    pub step: Option<StepAt>,
+    /// What was exchanged, in order.
+    pub exchanges: Vec<Arc<Exchange>>,
+    /// How many assertions were made and held.
+    pub checks: usize,
+    /// From its first step to its end.
+    pub duration: Duration,
+}
+
+/// A place in a feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepAt {
+    /// Line, from 1.
+    pub line: usize,
+    /// Keyword and text.
+    pub text: String,
+}
+
+/// Told of each scenario as it ends.
+pub trait Progress: Send + Sync {
+    /// Called once per scenario.
+    fn ended(&self, ended: &Ended);
+}
+
+/// How to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Scenarios side by side.
+    pub concurrency: usize,
+    /// Decides the order; the same seed gives the same order.
+    pub seed: u64,
+}
+
+/// Runs the scenarios against the target and returns how each ended, in the order of the ledger.
+///
+/// A scenario whose needs the target lacks is not run: it ends as not verified, with the reason.
+/// Must be called on a current-thread runtime, for scenarios share one thread.
+pub async fn run(
+    run: Arc<Run>,
+    plan: Vec<Arc<Planned>>,
+    book: Arc<Book>,
+    options: Options,
+    progress: Arc<dyn Progress>,
+) -> Vec<Ended> {
+    let ended = Arc::new(Mutex::new(Vec::with_capacity(plan.len())));
+    let sink = Sink {
+        ended: Arc::clone(&ended),
+        progress,
+    };
+    let mut runnable = Vec::with_capacity(plan.len());
+    for planned in plan {
+        match lacking(run.target.as_ref(), &planned) {
+            Some(reason) => sink.put(unrun(planned, Outcome::NotVerified(reason))),
+            None => runnable.push(planned),
+        }
+    }
+    fastrand::Rng::with_seed(options.seed).shuffle(&mut runnable);
+    // What waits for real time starts first, so that the waiting overlaps with everything else.
+    runnable.sort_by_key(|planned| (!planned.is_slow(), !planned.waits()));
+    let (last, first): (Vec<_>, Vec<_>) = runnable
+        .into_iter()
+        .partition(|planned| planned.is_whole_run());
+    for phase in [first, last] {
+        if !phase.is_empty() {
+            perform(
+                Arc::clone(&run),
+                phase,
+                Arc::clone(&book),
+                options.concurrency,
+                sink.clone(),
+            )
+            .await;
+        }
+    }
+    let mut list = std::mem::take(&mut *ended.lock().unwrap_or_else(PoisonError::into_inner));
+    list.sort_by_key(|ended: &Ended| ended.planned.number);
+    list
+}
+
+fn lacking(target: &dyn Target, planned: &Planned) -> Option<String> {
+    planned.needs.iter().find_map(|&need| {
+        target
+            .lacks(need)
+            .map(|reason| format!("needs {need}: {reason}"))
+    })
+}
+
+fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
+    Ended {
+        planned,
+        outcome,
+        step: None,
+        exchanges: Vec::new(),
+        checks: 0,
+        duration: Duration::ZERO,
+    }
+}
+
+/// Where ended scenarios go.
+#[derive(Clone)]
+struct Sink {
+    ended: Arc<Mutex<Vec<Ended>>>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Sink {
+    fn put(&self, ended: Ended) {
+        self.progress.ended(&ended);
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(ended);
+    }
+}
+
+/// What cucumber hands from step to step.
+#[derive(Default)]
+struct World {
+    scene: Option<Box<Scene>>,
+    book: Option<Arc<Book>>,
+    began: Option<std::time::Instant>,
+    stopped: Option<(Stop, StepAt)>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A scene holds tokens: it is never printed.
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+impl cucumber::World for World {
+    type Error = std::convert::Infallible;
+
+    async fn new() -> Result<Self, Self::Error> {
+        Ok(Self::default())
+    }
+}
+
+/// The payload with which a step ends its scenario; tells our own stops from panics.
+struct Stopped;
+
+async fn perform(
+    run: Arc<Run>,
+    phase: Vec<Arc<Planned>>,
+    book: Arc<Book>,
+    concurrency: usize,
+    sink: Sink,
+) {
+    let everything = regex::Regex::new("^(?s:.*)$")
+        .unwrap_or_else(|_invalid| unreachable!("a constant pattern"));
+    let steps = step::Collection::new()
+        .given(None, everything.clone(), dispatch)
+        .when(None, everything.clone(), dispatch)
+        .then(None, everything, dispatch);
+    let by_number: Arc<std::collections::HashMap<usize, Arc<Planned>>> = Arc::new(
+        phase
+            .iter()
+            .map(|planned| (planned.number, Arc::clone(planned)))
+            .collect(),
+    );
+    let options = cli::Opts {
+        re_filter: None,
+        tags_filter: None,
+        parser: cli::Empty,
+        runner: runner::basic::Cli {
+            concurrency: Some(concurrency),
+            ..runner::basic::Cli::default()
+        },
+        writer: cli::Empty,
+        custom: cli::Empty,
+    };
+    let before_plan = Arc::clone(&by_number);
+    let cucumber = Cucumber::<World, _, _, _, _>::custom(
+        Planner,
+        runner::Basic::<World>::default().steps(steps),
+        Silent,
+    )
+    .before(move |feature, _rule, _scenario, world| {
+        if let Some(planned) = number_of(feature).and_then(|number| before_plan.get(&number)) {
+            world.scene = Some(Box::new(Scene::new(Arc::clone(&run), Arc::clone(planned))));
+            world.book = Some(Arc::clone(&book));
+            world.began = Some(clock::now());
+        }
+        async {}.boxed_local()
+    })
+    .after(move |feature, _rule, _scenario, finished, world| {
+        let planned = number_of(feature)
+            .and_then(|number| by_number.get(&number))
+            .cloned();
+        let sink = sink.clone();
+        async move {
+            if let Some(planned) = planned {
+                sink.put(settle(planned, finished, world));
+            }
+        }
+        .boxed_local()
+    })
+    .with_cli(options);
+    drop(cucumber.run(phase).await);
+}
+
+fn number_of(feature: &gherkin::Feature) -> Option<usize> {
+    feature
+        .tags
+        .iter()
+        .find_map(|tag| tag.strip_prefix("scenario.")?.parse().ok())
+}
+
+fn dispatch(world: &mut World, context: step::Context) -> LocalBoxFuture<'_, ()> {
+    async move {
+        let step = context.step;
+        let stop = match (&mut world.scene, &world.book) {
+            (Some(scene), Some(book)) => {
+                match tokio::time::timeout(
+                    Duration::from_millis(STEP_MS_MAX),
+                    book.perform(scene, &step),
+                )
+                .await
+                {
+                    Ok(Ok(())) => return,
+                    Ok(Err(stop)) => stop,
+                    Err(_elapsed) => Stop::Fault(format!(
+                        "the step did not end within {} s",
+                        STEP_MS_MAX / 1000
+                    )),
+                }
+            }
+            _ => Stop::Fault("the scenario was not set up".to_owned()),
+        };
+        let at = StepAt {
+            line: step.position.line,
+            text: format!("{} {}", step.keyword.trim(), step.value),
+        };
+        world.stopped = Some((stop, at));
+        std::panic::resume_unwind(Box::new(Stopped));
+    }
+    .boxed_local()
+}
+
+fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut World>) -> Ended {
+    let Some((world, scene)) =
+        world.and_then(|world| world.scene.take().map(|scene| (world, scene)))
+    else {
+        return unrun(
+            planned,
+            Outcome::Error("the scenario was not set up".to_owned()),
+        );
+    };
+    let (outcome, step) = match (world.stopped.take(), finished) {
+        (Some((Stop::Violation(finding), at)), _) => (Outcome::Failed(finding), Some(at)),
+        (Some((Stop::NotVerified(reason), at)), _) => (Outcome::NotVerified(reason), Some(at)),
+        (Some((Stop::NotApplicable(reason), at)), _) => (Outcome::NotApplicable(reason), Some(at)),
+        (Some((Stop::Fault(reason), at)), _) => (Outcome::Error(reason), Some(at)),
+        (None, ScenarioFinished::StepPassed) if scene.checks > 0 => (Outcome::Passed, None),
+        (None, ScenarioFinished::StepPassed) => (
+            Outcome::Error("the scenario asserted nothing".to_owned()),
+            None,
+        ),
+        (None, ScenarioFinished::StepSkipped) => {
+            (Outcome::Error("a step was skipped".to_owned()), None)
+        }
+        (None, ScenarioFinished::BeforeHookFailed(info)) => {
+            (Outcome::Error(panic_text(info)), None)
+        }
+        (None, ScenarioFinished::StepFailed(_, _, error)) => {
+            (Outcome::Error(step_error(error)), None)
+        }
+    };
+    Ended {
+        planned,
+        outcome,
+        step,
+        exchanges: scene.exchanges,
+        checks: scene.checks,
+        duration: world.began.map_or(Duration::ZERO, |began| began.elapsed()),
+    }
+}
+
+fn step_error(error: &event::StepError) -> String {
+    match error {
+        event::StepError::Panic(info) => panic_text(info),
+        event::StepError::NotFound | event::StepError::AmbiguousMatch(_) => error.to_string(),
+    }
+}
+
+fn panic_text(info: &event::Info) -> String {
+    let text = info
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| info.downcast_ref::<&str>().copied());
+    format!("the harness panicked: {}", text.unwrap_or("no message"))
+}
+
+/// Hands the planned scenarios to cucumber, in their order.
+struct Planner;
+
+impl cucumber::Parser<Vec<Arc<Planned>>> for Planner {
+    type Cli = cli::Empty;
+    type Output = stream::Iter<std::vec::IntoIter<parser::Result<gherkin::Feature>>>;
+
+    fn parse(self, plan: Vec<Arc<Planned>>, _cli: cli::Empty) -> Self::Output {
+        let features: Vec<_> = plan
+            .iter()
+            .map(|planned| Ok((*planned.alone).clone()))
+            .collect();
+        stream::iter(features)
+    }
+}
+
+/// Writes nothing: outcomes are collected where scenarios end.
+struct Silent;
+
+impl cucumber::Writer<World> for Silent {
+    type Cli = cli::Empty;
+
+    async fn handle_event(
+        &mut self,
+        _event: parser::Result<Event<event::Cucumber<World>>>,
+        _cli: &cli::Empty,
+    ) {
+    }
+}
+
+impl writer::Normalized for Silent {}

@@ -1,0 +1,603 @@
+//! One scenario under way: its tenants, its exchanges, its assertions. Never talks HTTP or SQL itself: it asks client, target and observers.
+
+use crate::client::stream::StreamedAnswer;
+use crate::client::{Client, NoAnswer, Request, raw};
+use crate::contract::Planned;
+use crate::doubles::{AccessIssuer, AiGatewayDouble, TokenKind};
+use crate::evidence::Exchange;
+use crate::observe::{Bucket, CannotObserve, D1, Kv, LogLine, Logs};
+use crate::target::dialect::Dialect;
+use crate::target::faults::StoreFaults;
+use crate::target::need::{Need, Variant};
+use crate::target::seeding::{self, Tenant};
+use crate::target::{Disposable, Fault, Instance, Target};
+use crate::verdict::{Check, Finding, Severity, Stop};
+use crate::wait::{self, Look};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What all scenarios of a run share.
+pub struct Run {
+    /// What is judged.
+    pub target: Arc<dyn Target>,
+    /// Sends every request.
+    pub client: Client,
+    /// Names this run in tenants and markers: six characters of `[a-z0-9]`.
+    pub id: String,
+    /// Every exchange of the run, for what is judged over the whole of it.
+    pub exchanges: Mutex<Vec<Arc<Exchange>>>,
+    /// Every secret that the harness handed out; none may appear in an answer or a log.
+    pub secrets: Mutex<Vec<String>>,
+    /// Locks for what only one scenario at a time may do to the target, by name.
+    pub alone: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Run {
+    /// A run on this target.
+    #[must_use]
+    pub fn new(target: Arc<dyn Target>, client: Client, id: String) -> Self {
+        Self {
+            target,
+            client,
+            id,
+            exchanges: Mutex::default(),
+            secrets: Mutex::default(),
+            alone: Mutex::default(),
+        }
+    }
+
+    /// Every exchange so far.
+    #[must_use]
+    pub fn all_exchanges(&self) -> Vec<Arc<Exchange>> {
+        self.exchanges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn lock_named(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(name.to_owned()).or_default())
+    }
+}
+
+/// One scenario under way.
+pub struct Scene {
+    /// What all scenarios share.
+    pub run: Arc<Run>,
+    /// What is being run.
+    pub planned: Arc<Planned>,
+    /// Unique to this scenario in all runs: ten characters of `[a-z0-9]`. Part of its slugs and of its marker.
+    pub token: String,
+    /// Its exchanges, in order of completion.
+    pub exchanges: Vec<Arc<Exchange>>,
+    /// Streamed answers under way, by name.
+    pub streams: BTreeMap<String, StreamedAnswer>,
+    /// An instance of its own, if a step asked for one.
+    pub disposable: Option<Box<dyn Disposable>>,
+    /// What steps remember for later steps.
+    pub notes: BTreeMap<String, Value>,
+    /// How many assertions were made and held.
+    pub checks: usize,
+    tenants: BTreeMap<String, Tenant>,
+    variant: Variant,
+    instance: Option<Arc<Instance>>,
+    locks: Vec<tokio::sync::OwnedMutexGuard<()>>,
+    log_mark: usize,
+    client_ip: String,
+}
+
+/// A violation.
+#[must_use]
+pub fn breach(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
+    Stop::Violation(Finding {
+        severity: Severity::Breach,
+        expected: expected.into(),
+        seen: seen.into(),
+    })
+}
+
+/// The promise is kept in another form than the contract's.
+#[must_use]
+pub fn misshapen(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
+    Stop::Violation(Finding {
+        severity: Severity::Shape,
+        expected: expected.into(),
+        seen: seen.into(),
+    })
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault.0)
+    }
+}
+
+impl From<CannotObserve> for Stop {
+    fn from(error: CannotObserve) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+impl From<NoAnswer> for Stop {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::Unreachable { .. } | NoAnswer::Unsendable(_) => {
+                Self::Fault(error.to_string())
+            }
+            NoAnswer::Broken(why) => breach("a complete HTTP answer", why),
+        }
+    }
+}
+
+impl Scene {
+    /// A scenario that has not begun.
+    #[must_use]
+    pub fn new(run: Arc<Run>, planned: Arc<Planned>) -> Self {
+        let number = planned.number;
+        // 198.18.0.0/15 is set aside for benchmarks: no real client has such an address.
+        let client_ip = format!(
+            "198.{}.{}.{}",
+            18 + (number / 62_500) % 2,
+            (number / 250) % 250,
+            number % 250 + 1
+        );
+        Self {
+            token: format!("{}{:04}", run.id, number % 10_000),
+            run,
+            planned,
+            exchanges: Vec::new(),
+            streams: BTreeMap::new(),
+            disposable: None,
+            notes: BTreeMap::new(),
+            checks: 0,
+            tenants: BTreeMap::new(),
+            variant: Variant::Production,
+            instance: None,
+            locks: Vec::new(),
+            log_mark: 0,
+            client_ip,
+        }
+    }
+
+    // ---- the target ----
+
+    /// How the target spells what the contract leaves open.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.run.target.dialect().clone()
+    }
+
+    /// From here on the scenario talks to this variant.
+    pub async fn use_variant(&mut self, variant: Variant) -> Check {
+        if let Some(reason) = self.run.target.lacks(Need::Variant(variant)) {
+            return Err(Stop::NotVerified(reason));
+        }
+        self.variant = variant;
+        let instance = self.run.target.instance(variant).await?;
+        self.log_mark = instance.logs.as_ref().map_or(0, |logs| logs.mark());
+        self.instance = Some(instance);
+        Ok(())
+    }
+
+    /// From here on the scenario talks to an instance of its own.
+    pub async fn use_disposable(&mut self) -> Check {
+        if let Some(reason) = self.run.target.lacks(Need::Restart) {
+            return Err(Stop::NotVerified(reason));
+        }
+        let disposable = self.run.target.disposable().await?;
+        self.instance = Some(disposable.instance());
+        self.log_mark = 0;
+        self.disposable = Some(disposable);
+        Ok(())
+    }
+
+    /// The instance that the scenario talks to; production unless a step said otherwise.
+    pub async fn instance(&mut self) -> Result<Arc<Instance>, Stop> {
+        if let Some(disposable) = &self.disposable {
+            return Ok(disposable.instance());
+        }
+        if self.instance.is_none() {
+            self.use_variant(self.variant).await?;
+        }
+        self.instance
+            .clone()
+            .ok_or_else(|| Stop::Fault("no instance".to_owned()))
+    }
+
+    /// Holds a named lock until the scenario ends: for what only one scenario at a time may do to the target.
+    pub async fn alone(&mut self, name: &str) {
+        let guard = self.run.lock_named(name).lock_owned().await;
+        self.locks.push(guard);
+    }
+
+    /// The AI Gateway double that the instance calls.
+    pub async fn gateway(&mut self) -> Result<Arc<AiGatewayDouble>, Stop> {
+        self.instance()
+            .await?
+            .gateway
+            .clone()
+            .ok_or_else(|| missing(Need::AiGateway))
+    }
+
+    /// The team domain that the instance trusts.
+    pub async fn access(&mut self) -> Result<Arc<AccessIssuer>, Stop> {
+        self.instance()
+            .await?
+            .access
+            .clone()
+            .ok_or_else(|| missing(Need::Access))
+    }
+
+    /// The instance's D1.
+    pub async fn d1(&mut self) -> Result<Arc<dyn D1>, Stop> {
+        self.instance()
+            .await?
+            .d1
+            .clone()
+            .ok_or_else(|| missing(Need::D1))
+    }
+
+    /// The instance's KV.
+    pub async fn kv(&mut self) -> Result<Arc<dyn Kv>, Stop> {
+        self.instance()
+            .await?
+            .kv
+            .clone()
+            .ok_or_else(|| missing(Need::Kv))
+    }
+
+    /// The instance's bucket.
+    pub async fn r2(&mut self) -> Result<Arc<dyn Bucket>, Stop> {
+        self.instance()
+            .await?
+            .r2
+            .clone()
+            .ok_or_else(|| missing(Need::R2))
+    }
+
+    /// Faults of the instance's stores.
+    pub async fn faults(&mut self) -> Result<Arc<StoreFaults>, Stop> {
+        self.instance()
+            .await?
+            .faults
+            .clone()
+            .ok_or_else(|| missing(Need::StoreFaults))
+    }
+
+    async fn logs(&mut self) -> Result<Arc<dyn Logs>, Stop> {
+        self.instance()
+            .await?
+            .logs
+            .clone()
+            .ok_or_else(|| missing(Need::Logs))
+    }
+
+    /// Every log line since the scenario began to talk to the instance. Other scenarios' lines are among them.
+    pub async fn log_lines(&mut self) -> Result<Vec<LogLine>, Stop> {
+        let mark = self.log_mark;
+        Ok(self.logs().await?.since(mark))
+    }
+
+    /// Waits for a log line; `expected` says for which, in the finding if it does not come.
+    pub async fn wait_for_log(
+        &mut self,
+        expected: &str,
+        deadline: Duration,
+        wanted: impl Fn(&LogLine) -> bool,
+    ) -> Result<LogLine, Stop> {
+        let (logs, mark) = (self.logs().await?, self.log_mark);
+        let found = wait::until::<_, Stop, _, _>(deadline, || {
+            let lines = logs.since(mark);
+            let hit = lines.iter().find(|line| wanted(line)).cloned();
+            async move {
+                Ok(hit.map_or_else(
+                    || Look::NotYet(format!("{} other lines", lines.len())),
+                    Look::Done,
+                ))
+            }
+        })
+        .await?;
+        self.checks += 1;
+        found.map_err(|timed_out| breach(expected, timed_out.to_string()))
+    }
+
+    // ---- tenants ----
+
+    /// A slug that no other scenario has.
+    #[must_use]
+    pub fn slug(&self, name: &str) -> String {
+        format!("mp-{}-{name}", self.token)
+    }
+
+    /// A custom host name that no other scenario has.
+    #[must_use]
+    pub fn domain(&self, name: &str) -> String {
+        format!("{name}-{}.customer.example", self.token)
+    }
+
+    /// A tenant that is not made yet, under the instance's app domain.
+    pub async fn new_tenant(&mut self, name: &str, tier: &str) -> Result<Tenant, Stop> {
+        let slug = self.slug(name);
+        Ok(Tenant::new(&*self.instance().await?, &slug, tier))
+    }
+
+    /// Makes a tenant and remembers it under its name.
+    pub async fn make_tenant(&mut self, name: &str, tenant: Tenant) -> Result<Tenant, Stop> {
+        let instance = self.instance().await?;
+        seeding::make(
+            &self.run.client,
+            self.run.target.dialect(),
+            &instance,
+            &tenant,
+        )
+        .await?;
+        self.tenants.insert(name.to_owned(), tenant.clone());
+        Ok(tenant)
+    }
+
+    /// Remembers a tenant, or what has become of it, under its name.
+    pub fn know_tenant(&mut self, name: &str, tenant: Tenant) {
+        self.tenants.insert(name.to_owned(), tenant);
+    }
+
+    /// The tenant of this name.
+    pub fn tenant(&self, name: &str) -> Result<Tenant, Stop> {
+        self.tenants
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Stop::Fault(format!("the scenario has no tenant \"{name}\"")))
+    }
+
+    // ---- requests ----
+
+    /// The text that marks this scenario's prompts, so that the AI Gateway double knows whose call it is.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        self.token.clone()
+    }
+
+    /// The prompt text for a marker.
+    #[must_use]
+    pub fn prompt(marker: &str) -> String {
+        format!("Say hello. [[mp-{marker}]]")
+    }
+
+    /// `GET` of the status route.
+    #[must_use]
+    pub fn status_request(&self, host: &str) -> Request {
+        Request::new("GET", self.run.target.dialect().status.clone()).host(host)
+    }
+
+    /// `GET` of the health route.
+    #[must_use]
+    pub fn health_request(&self) -> Request {
+        Request::new("GET", self.run.target.dialect().health.clone())
+    }
+
+    /// `POST` of a chat with this scenario's marker.
+    #[must_use]
+    pub fn chat_request(&self, host: &str) -> Request {
+        self.chat_request_with(
+            host,
+            &json!({ "messages": [{ "role": "user", "content": Self::prompt(&self.token) }] }),
+        )
+    }
+
+    /// `POST` of a chat with any body.
+    #[must_use]
+    pub fn chat_request_with(&self, host: &str, body: &Value) -> Request {
+        Request::new("POST", self.run.target.dialect().chat.clone())
+            .host(host)
+            .json(body)
+    }
+
+    /// An admin request of the operator, with a good token.
+    pub async fn operator_request(&mut self, method: &str, path: &str) -> Result<Request, Stop> {
+        let token = self.access().await?.token(TokenKind::Good);
+        Ok(Request::new(method, path).header("cf-access-jwt-assertion", token))
+    }
+
+    /// Sends one request to the scenario's instance.
+    pub async fn send(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let exchange = Arc::new(
+            self.run
+                .client
+                .send(&instance.base, &request, number)
+                .await?,
+        );
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends requests side by side; the answers come in the order of the requests.
+    pub async fn send_all(&mut self, requests: Vec<Request>) -> Result<Vec<Arc<Exchange>>, Stop> {
+        let instance = self.instance().await?;
+        let requests: Vec<_> = requests
+            .into_iter()
+            .map(|request| self.addressed(request))
+            .collect();
+        let first = self.exchanges.len() + 1;
+        let client = self.run.client.clone();
+        let sending = requests
+            .iter()
+            .enumerate()
+            .map(|(at, request)| client.send(&instance.base, request, first + at));
+        let mut answers = Vec::with_capacity(requests.len());
+        for answer in join_all(sending).await {
+            let exchange = Arc::new(answer?);
+            self.keep(&exchange);
+            answers.push(exchange);
+        }
+        Ok(answers)
+    }
+
+    /// Sends a request byte for byte: `host` and path as they stand.
+    pub async fn send_raw(&mut self, host: &[u8], request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let exchange =
+            Arc::new(raw::send(&instance.base, host, &request, self.exchanges.len() + 1).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Opens a streamed answer and keeps it under a name.
+    pub async fn open_stream(&mut self, name: &str, request: Request) -> Check {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let answer =
+            StreamedAnswer::open(&self.run.client, &instance.base, &request, number).await?;
+        self.streams.insert(name.to_owned(), answer);
+        Ok(())
+    }
+
+    /// Closes a streamed answer: if it has not ended, the caller goes away.
+    pub fn close_stream(&mut self, name: &str) -> Result<Arc<Exchange>, Stop> {
+        let answer = self
+            .streams
+            .remove(name)
+            .ok_or_else(|| Stop::Fault(format!("no stream \"{name}\"")))?;
+        let exchange = Arc::new(answer.close());
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Keeps an exchange that was made by other means.
+    pub fn keep(&mut self, exchange: &Arc<Exchange>) {
+        self.exchanges.push(Arc::clone(exchange));
+        self.run
+            .exchanges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(exchange));
+    }
+
+    /// The scenario's last exchange.
+    pub fn last(&self) -> Result<Arc<Exchange>, Stop> {
+        self.exchanges
+            .last()
+            .cloned()
+            .ok_or_else(|| Stop::Fault("the scenario has sent nothing yet".to_owned()))
+    }
+
+    /// The client ip of this scenario, no other's.
+    #[must_use]
+    pub fn client_ip(&self) -> &str {
+        &self.client_ip
+    }
+
+    /// From here on the scenario's requests come from another client ip.
+    pub fn set_client_ip(&mut self, ip: &str) {
+        ip.clone_into(&mut self.client_ip);
+    }
+
+    /// Gives a request the scenario's client ip, where that is possible and the request has none of its own.
+    fn addressed(&self, request: Request) -> Request {
+        let has = request
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("cf-connecting-ip"));
+        if has || self.run.target.lacks(Need::ClientIp).is_some() {
+            return request;
+        }
+        request.header("cf-connecting-ip", self.client_ip.clone())
+    }
+
+    // ---- assertions ----
+
+    /// Asserts. `expected` is what the contract demands, `seen` what was there instead.
+    pub fn expect(
+        &mut self,
+        holds: bool,
+        expected: impl Into<String>,
+        seen: impl FnOnce() -> String,
+    ) -> Check {
+        if holds {
+            self.checks += 1;
+            Ok(())
+        } else {
+            Err(breach(expected, seen()))
+        }
+    }
+
+    /// Asserts that two values are equal; `what` names them.
+    pub fn expect_eq<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        expected: &T,
+        seen: &T,
+    ) -> Check {
+        self.expect(expected == seen, format!("{what} {expected:?}"), || {
+            format!("{what} {seen:?}")
+        })
+    }
+
+    /// Asserts the status of an answer.
+    pub fn expect_status(&mut self, answer: &Exchange, expected: u16) -> Check {
+        self.expect(
+            answer.status == expected,
+            format!("status {expected}"),
+            || describe(answer),
+        )
+    }
+
+    /// Asserts a refusal: `status` and error `code` as the contract has them. Refused in another form is a finding of shape.
+    pub fn expect_error(&mut self, answer: &Exchange, status: u16, code: &str) -> Check {
+        let expected = format!("status {status} with error code {code}");
+        if answer.status < 400 {
+            return Err(breach(expected, describe(answer)));
+        }
+        let seen = answer.text_at("/error/code").unwrap_or_default();
+        if answer.status == status && seen == code {
+            self.checks += 1;
+            return Ok(());
+        }
+        // A crash or another gate's answer shows nothing about this refusal.
+        if answer.status >= 500 && status < 500 {
+            return Err(breach(expected, describe(answer)));
+        }
+        Err(misshapen(expected, describe(answer)))
+    }
+
+    /// Waits until an assertion about observed things holds.
+    pub async fn expect_soon<F, Fut>(
+        &mut self,
+        expected: &str,
+        deadline: Duration,
+        look: F,
+    ) -> Check
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<Look<()>, Stop>>,
+    {
+        match wait::until(deadline, look).await? {
+            Ok(()) => {
+                self.checks += 1;
+                Ok(())
+            }
+            Err(timed_out) => Err(breach(expected, timed_out.to_string())),
+        }
+    }
+}
+
+/// An answer in one line, for a finding.
+#[must_use]
+pub fn describe(answer: &Exchange) -> String {
+    format!(
+        "status {} {}",
+        answer.status,
+        crate::evidence::cut(answer.text().trim(), 300)
+    )
+}
+
+fn missing(need: Need) -> Stop {
+    Stop::NotVerified(format!("{need}: {}", need.remedy()))
+}

@@ -1,0 +1,82 @@
+//! Steps that every area uses: variants, tenants, plain requests, plain assertions. Never holds an expectation of one area.
+
+use super::book::{Args, Book};
+use crate::run::scene::{Scene, describe};
+use crate::target::need::Variant;
+use crate::verdict::{Check, Stop};
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(r"the backend runs as ([a-z0-9-]+)", |s, a| {
+        Box::pin(runs_as(s, a))
+    });
+    book.step(r"nobody else uses the (.+) meanwhile", |s, a| {
+        Box::pin(alone(s, a))
+    });
+    book.step(
+        r#"an? (free|premium|enterprise) tenant "([^"]+)""#,
+        |s, a| Box::pin(tenant(s, a)),
+    );
+    book.step(r#"tenant "([^"]+)" asks for its status"#, |s, a| {
+        Box::pin(asks_status(s, a))
+    });
+    book.step(r"somebody asks for the health", |s, a| {
+        Box::pin(asks_health(s, a))
+    });
+    book.step(r"the answer has status (\d+)", |s, a| {
+        Box::pin(has_status(s, a))
+    });
+    book.step(r#"the answer is refused with (\d+) "([A-Z_]+)""#, |s, a| {
+        Box::pin(is_refused(s, a))
+    });
+    book.step(r#"the answer names tenant "([^"]+)""#, |s, a| {
+        Box::pin(names_tenant(s, a))
+    });
+}
+
+async fn runs_as(s: &mut Scene, a: Args) -> Check {
+    let variant = Variant::parse(a.text(1))
+        .ok_or_else(|| Stop::Fault(format!("no variant is called `{}`", a.text(1))))?;
+    s.use_variant(variant).await
+}
+
+async fn alone(s: &mut Scene, a: Args) -> Check {
+    s.alone(a.text(1)).await;
+    Ok(())
+}
+
+async fn tenant(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.new_tenant(a.text(2), a.text(1)).await?;
+    s.make_tenant(a.text(2), tenant).await.map(drop)
+}
+
+async fn asks_status(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let request = s.status_request(&host);
+    s.send(request).await.map(drop)
+}
+
+async fn asks_health(s: &mut Scene, _a: Args) -> Check {
+    let request = s.health_request();
+    s.send(request).await.map(drop)
+}
+
+async fn has_status(s: &mut Scene, a: Args) -> Check {
+    let answer = s.last()?;
+    s.expect_status(&answer, a.number(1)?)
+}
+
+async fn is_refused(s: &mut Scene, a: Args) -> Check {
+    let answer = s.last()?;
+    s.expect_error(&answer, a.number(1)?, a.text(2))
+}
+
+async fn names_tenant(s: &mut Scene, a: Args) -> Check {
+    let (answer, tenant) = (s.last()?, s.tenant(a.text(1))?);
+    let seen = answer.text_at(&s.dialect().status_tenant);
+    s.expect(
+        seen.as_deref() == Some(tenant.slug.as_str()),
+        format!("tenant `{}`", tenant.slug),
+        || describe(&answer),
+    )
+}

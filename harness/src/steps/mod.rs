@@ -1,0 +1,15 @@
+//! The words of the features. A step asks client, target, observers and oracles; it has no HTTP, SQL or waiting of its own.
+
+pub mod book;
+
+use book::Book;
+
+/// Every step.
+#[must_use]
+pub fn all() -> Book {
+    let mut book = Book::default();
+    background::register(&mut book);
+    book
+}
+
+mod background;

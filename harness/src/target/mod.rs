@@ -1,0 +1,147 @@
+//! What is judged: a target and its running instances. Never judges.
+//!
+//! A target is reached over HTTP only. What else can be done with it (read its stores, break them, restart it) is a capability
+//! that it may lack; then the scenarios that need it are not verified, with the reason.
+
+pub mod dialect;
+pub mod faults;
+pub mod need;
+pub mod reference;
+pub mod seeding;
+pub mod url;
+
+use crate::doubles::{AccessIssuer, AiGatewayDouble};
+use crate::observe::{Bucket, D1, Kv, Logs};
+use async_trait::async_trait;
+use dialect::Dialect;
+use faults::StoreFaults;
+use need::{Need, Variant};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The target, or the harness around it, does not work: no finding about the contract.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(pub String);
+
+/// What is judged.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// For reports: `reference`, or the address.
+    fn name(&self) -> String;
+    /// Why a need is not met; `None` if it is.
+    fn lacks(&self, need: Need) -> Option<String>;
+    /// How the target spells what the contract leaves open.
+    fn dialect(&self) -> &Dialect;
+    /// What the target states of itself.
+    fn limits(&self) -> &Limits;
+    /// The running instance of a variant, started if need be; shared by all scenarios.
+    async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault>;
+    /// An instance of its own that can be stopped, killed and started again on the same data.
+    async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault>;
+    /// Applies the `*.sql` files of a folder to the database file as the target's own migration tool does.
+    async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault>;
+    /// The folder with the target's own migrations, if it tells.
+    fn migrations(&self) -> Option<std::path::PathBuf>;
+}
+
+/// How a run of the migration tool ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// Whether it reported success.
+    pub ok: bool,
+    /// What it said.
+    pub said: String,
+}
+
+/// What a target states of itself: the times and sizes that scenarios go by.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `APP_DOMAIN`; empty if unknown.
+    pub app_domain: String,
+    /// Quota of the free tier in [`Variant::Production`]: requests and period in seconds.
+    pub quota: (u32, u64),
+    /// The same in [`Variant::SmallLimits`].
+    pub small_quota: (u32, u64),
+    /// How long a change by the operator may take to be seen by resolution; zero on a strongly consistent target.
+    pub registry_delay: std::time::Duration,
+    /// In [`Variant::KeyRotation`]: how long a key set is trusted.
+    pub keys_cache: std::time::Duration,
+    /// In [`Variant::KeyRotation`]: least time between two fetches that unknown key ids cause.
+    pub keys_cooldown: std::time::Duration,
+    /// Largest request body in bytes.
+    pub body_max: usize,
+    /// Within this time after an answer its usage row is there, if the stores are healthy.
+    pub usage_visible: std::time::Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        use std::time::Duration;
+        Self {
+            app_domain: String::new(),
+            quota: (60, 60),
+            small_quota: (5, 2),
+            registry_delay: Duration::ZERO,
+            keys_cache: Duration::from_secs(300),
+            keys_cooldown: Duration::from_secs(30),
+            body_max: 1024 * 1024,
+            usage_visible: Duration::from_secs(2),
+        }
+    }
+}
+
+/// One running backend. A part that is `None` cannot be seen or controlled there.
+pub struct Instance {
+    /// Which variant it is.
+    pub variant: Variant,
+    /// Scheme and authority, without trailing slash.
+    pub base: String,
+    /// Its D1.
+    pub d1: Option<Arc<dyn D1>>,
+    /// Its KV.
+    pub kv: Option<Arc<dyn Kv>>,
+    /// Its R2 bucket.
+    pub r2: Option<Arc<dyn Bucket>>,
+    /// Its log.
+    pub logs: Option<Arc<dyn Logs>>,
+    /// The AI Gateway it calls.
+    pub gateway: Option<Arc<AiGatewayDouble>>,
+    /// The team domain it trusts.
+    pub access: Option<Arc<AccessIssuer>>,
+    /// Faults of its stores.
+    pub faults: Option<Arc<StoreFaults>>,
+    /// The base domain of tenant subdomains.
+    pub app_domain: String,
+}
+
+impl Instance {
+    /// The host of a tenant's subdomain.
+    #[must_use]
+    pub fn tenant_host(&self, slug: &str) -> String {
+        format!("{slug}.{}", self.app_domain)
+    }
+}
+
+/// An instance that one scenario has for itself.
+#[async_trait]
+pub trait Disposable: Send + Sync {
+    /// What runs now.
+    fn instance(&self) -> Arc<Instance>;
+    /// Orderly shutdown, as a deployment does it (SIGTERM); returns when the process is gone.
+    async fn stop(&mut self) -> Result<(), Fault>;
+    /// Sudden death (SIGKILL); returns when the process is gone.
+    async fn kill(&mut self) -> Result<(), Fault>;
+    /// Starts it again on the same data; `base` may change.
+    async fn start(&mut self) -> Result<(), Fault>;
+}
+
+/// Which needs a target lacks, with the reason and the remedy.
+#[must_use]
+pub fn capabilities(target: &dyn Target) -> BTreeMap<String, Option<String>> {
+    Need::all()
+        .into_iter()
+        .map(|need| (need.name(), target.lacks(need)))
+        .collect()
+}

@@ -1,0 +1,223 @@
+//! What an outcome means. Never runs anything: from outcomes of scenarios to verdicts of criteria, and from those to one of the run.
+
+use serde::Serialize;
+
+/// How binding a criterion is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// MUST.
+    Must,
+    /// SHOULD.
+    Should,
+    /// MAY.
+    May,
+}
+
+impl Level {
+    /// In capitals, as RFC 2119 has it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Must => "MUST",
+            Self::Should => "SHOULD",
+            Self::May => "MAY",
+        }
+    }
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The promise is kept, in another form than the contract's: refused, but with another status.
+    Shape,
+    /// The promise is broken.
+    Breach,
+}
+
+/// What a scenario saw that the contract forbids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What the contract demands.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// Why a step ended its scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The target breaks the contract.
+    Violation(Finding),
+    /// It cannot be told here: reason and remedy.
+    NotVerified(String),
+    /// The target declares that this does not concern it: the reason.
+    NotApplicable(String),
+    /// The target or the harness does not work.
+    Fault(String),
+}
+
+/// What a step returns.
+pub type Check = Result<(), Stop>;
+
+/// How a scenario ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every step held, and at least one assertion was made.
+    Passed,
+    /// A finding.
+    Failed(Finding),
+    /// Reason and remedy.
+    NotVerified(String),
+    /// The reason.
+    NotApplicable(String),
+    /// The target died or the harness is at fault.
+    Error(String),
+    /// Outside the selection of this run.
+    NotSelected,
+}
+
+/// The verdict on one criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// At least one scenario asserted it, and none found it broken.
+    Passed,
+    /// At least one scenario found it broken.
+    Failed,
+    /// No scenario could assert it here.
+    NotVerified,
+    /// Declared not to concern this target.
+    NotApplicable,
+    /// The target died or the harness is at fault.
+    Error,
+}
+
+impl Verdict {
+    /// As printed.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotVerified => "not verified",
+            Self::NotApplicable => "not applicable",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The verdict on a criterion from the outcomes of its scenarios; `None` when none of them was selected.
+///
+/// One finding fails it. Without one, a fault leaves it in error: what was not seen through cannot pass.
+/// A pass needs at least one scenario that made its assertion.
+#[must_use]
+pub fn of_criterion(outcomes: &[&Outcome]) -> Option<Verdict> {
+    let any = |wanted: fn(&Outcome) -> bool| outcomes.iter().any(|outcome| wanted(outcome));
+    if any(|outcome| matches!(outcome, Outcome::Failed(_))) {
+        Some(Verdict::Failed)
+    } else if any(|outcome| matches!(outcome, Outcome::Error(_))) {
+        Some(Verdict::Error)
+    } else if any(|outcome| matches!(outcome, Outcome::Passed)) {
+        Some(Verdict::Passed)
+    } else if any(|outcome| matches!(outcome, Outcome::NotVerified(_))) {
+        Some(Verdict::NotVerified)
+    } else if any(|outcome| matches!(outcome, Outcome::NotApplicable(_))) {
+        Some(Verdict::NotApplicable)
+    } else {
+        None
+    }
+}
+
+/// Criteria of one level, counted by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// All that were selected.
+    pub total: usize,
+    /// [`Verdict::Passed`].
+    pub passed: usize,
+    /// [`Verdict::Failed`].
+    pub failed: usize,
+    /// [`Verdict::NotVerified`].
+    pub not_verified: usize,
+    /// [`Verdict::NotApplicable`].
+    pub not_applicable: usize,
+    /// [`Verdict::Error`].
+    pub error: usize,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn count(&mut self, verdict: Verdict) {
+        self.total += 1;
+        let slot = match verdict {
+            Verdict::Passed => &mut self.passed,
+            Verdict::Failed => &mut self.failed,
+            Verdict::NotVerified => &mut self.not_verified,
+            Verdict::NotApplicable => &mut self.not_applicable,
+            Verdict::Error => &mut self.error,
+        };
+        *slot += 1;
+    }
+}
+
+/// The verdict on the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunVerdict {
+    /// Every selected MUST was verified and holds.
+    Conforms,
+    /// A MUST is broken.
+    Violates,
+    /// No MUST is known to be broken, and not every selected one is known to hold.
+    Inconclusive,
+}
+
+/// The verdict of a run. A run in which nothing passed never conforms.
+#[must_use]
+pub fn of_run(must: &Tally, should: &Tally, may: &Tally) -> RunVerdict {
+    let open = must.not_verified + must.error;
+    if must.failed > 0 {
+        RunVerdict::Violates
+    } else if open > 0 || must.passed + should.passed + may.passed == 0 {
+        RunVerdict::Inconclusive
+    } else {
+        RunVerdict::Conforms
+    }
+}
+
+/// Exit codes: fixed, users and CI rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// No violation found. Without `--strict` some criteria may be unverified: the headline says so.
+    Conforms = 0,
+    /// A MUST is broken; with `--strict` also a SHOULD.
+    Violation = 1,
+    /// The command line or a file it names is wrong.
+    Usage = 2,
+    /// The target cannot be reached, or the harness is at fault.
+    Fault = 3,
+    /// Nothing could be verified, or with `--strict` not every MUST.
+    NotVerified = 4,
+    /// Interrupted from the keyboard.
+    Interrupted = 130,
+}
+
+/// The exit code of a run.
+#[must_use]
+pub fn exit_of(must: &Tally, should: &Tally, may: &Tally, strict: bool) -> Exit {
+    let errors = must.error + should.error + may.error;
+    let passed = must.passed + should.passed + may.passed;
+    if must.failed > 0 || (strict && should.failed > 0) {
+        Exit::Violation
+    } else if errors > 0 {
+        Exit::Fault
+    } else if passed == 0 || (strict && must.not_verified > 0) {
+        Exit::NotVerified
+    } else {
+        Exit::Conforms
+    }
+}
