@@ -60,6 +60,14 @@ pub(super) struct Delivery {
     pub(super) fault: Fault,
 }
 
+impl Delivery {
+    /// At once and whole.
+    pub(super) const PLAIN: Self = Self {
+        pace: Duration::ZERO,
+        fault: Fault::None,
+    };
+}
+
 /// What goes wrong on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -119,10 +127,7 @@ impl Reply {
             took: Duration::ZERO,
             timeout_status: TIMEOUT_STATUS,
             cache_hit: false,
-            delivery: Delivery {
-                pace: Duration::ZERO,
-                fault: Fault::None,
-            },
+            delivery: Delivery::PLAIN,
         }
     }
 
