@@ -1,3 +1,3 @@
-//! Moltproof: proves whether a multi-tenant Moltworker backend keeps its contract. It never takes an expected value from a target.
+//! x
 
 pub mod doubles;
