@@ -4,3 +4,4 @@ pub mod hostname;
 pub mod sandbox_id;
 pub mod tenant;
 pub mod usage;
+pub mod usage_cursor;

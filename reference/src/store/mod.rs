@@ -2,33 +2,41 @@
 
 pub mod migrations;
 
-use crate::domain::sandbox_id::SandboxId;
-use crate::domain::tenant::{TenantId, TenantRecord};
-use crate::domain::usage::UsageRow;
-use crate::ports::{Page, StoreError, TenantChange, TenantStore, UsageRange, UsageStore};
-use async_trait::async_trait;
+mod file;
+mod sqlite;
+mod statements;
+mod tenants;
+mod usage;
+mod writer;
+
+pub(crate) use file::SqliteFile;
+pub(crate) use sqlite::Dialect;
+
 use migrations::{Migration, MigrationError};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Why a database file could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A migration failed.
-    #[error(transparent)]
+    #[error("migrations could not be applied")]
     Migration(#[from] MigrationError),
     /// SQLite refused.
     #[error("database file cannot be opened")]
     Sqlite(#[from] rusqlite::Error),
-    /// The writer thread could not be started.
-    #[error("writer thread cannot be started")]
+    /// The writing thread could not be started.
+    #[error("writing thread cannot be started")]
     Thread(#[from] std::io::Error),
 }
 
-/// The D1 database of the backend. Clones share it.
+/// The D1 database of the backend: `tenants` and `usage`. Clones share it.
+///
+/// Point reads run on the calling thread (some microseconds), listings on a thread that may block.
+/// Writes of all callers go through one thread and share commits; each returns once it is on the disk.
+/// Dropping the last clone writes what is still queued, which blocks for as long as that takes.
 #[derive(Clone)]
 pub struct Database {
-    _inner: Arc<()>,
+    file: SqliteFile,
 }
 
 impl Database {
@@ -36,54 +44,17 @@ impl Database {
     ///
     /// # Errors
     /// [`OpenError`] if the file cannot be opened or a migration fails.
-    pub fn open(_path: &Path, _migrations: &[Migration]) -> Result<Self, OpenError> {
-        unimplemented!("follows")
+    pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, OpenError> {
+        migrations::apply(path, migrations)?;
+        let file = SqliteFile::open(path, Dialect::D1, |_connection| Ok(()))?;
+        Ok(Self { file })
     }
 
-    /// Writes what is queued and stops the writer. Later writes fail.
-    pub fn close(self) {}
-}
-
-#[async_trait]
-impl TenantStore for Database {
-    async fn by_id(&self, _id: TenantId) -> Result<Option<TenantRecord>, StoreError> {
-        unimplemented!("follows")
-    }
-    async fn by_sandbox_id(&self, _id: SandboxId) -> Result<Option<TenantRecord>, StoreError> {
-        unimplemented!("follows")
-    }
-    async fn insert(&self, _record: &TenantRecord) -> Result<(), StoreError> {
-        unimplemented!("follows")
-    }
-    async fn update(
-        &self,
-        _id: TenantId,
-        _change: &TenantChange,
-    ) -> Result<Option<TenantRecord>, StoreError> {
-        unimplemented!("follows")
-    }
-    async fn delete(&self, _id: TenantId) -> Result<bool, StoreError> {
-        unimplemented!("follows")
-    }
-    async fn list(
-        &self,
-        _cursor: Option<&str>,
-        _limit: u32,
-    ) -> Result<Page<TenantRecord>, StoreError> {
-        unimplemented!("follows")
+    /// Writes what is queued and stops the writing thread, which blocks for as long as that takes. Later writes of other clones fail.
+    pub fn close(self) {
+        self.file.close();
     }
 }
 
-#[async_trait]
-impl UsageStore for Database {
-    async fn insert(&self, _row: &UsageRow) -> Result<(), StoreError> {
-        unimplemented!("follows")
-    }
-    async fn list(
-        &self,
-        _tenant: TenantId,
-        _range: &UsageRange,
-    ) -> Result<Page<UsageRow>, StoreError> {
-        unimplemented!("follows")
-    }
-}
+#[cfg(test)]
+mod tests;
