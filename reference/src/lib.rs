@@ -5,11 +5,18 @@
 
 pub mod access_keys;
 pub mod ai_gateway;
+pub mod app;
+pub mod backend;
 pub mod bucket;
 pub mod clock;
+pub mod command;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod kv;
 pub mod limiter;
+pub mod log;
 pub mod ports;
 pub mod sandbox;
+mod server;
 pub mod store;

@@ -72,11 +72,19 @@ pub trait TenantStore: Send + Sync {
     /// Inserts; `Conflict` with `tenants.id` or `tenants.sandbox_id` writes nothing.
     async fn insert(&self, record: &TenantRecord) -> Result<(), StoreError>;
     /// Updates; `None` if there is no such tenant.
-    async fn update(&self, id: TenantId, change: &TenantChange) -> Result<Option<TenantRecord>, StoreError>;
+    async fn update(
+        &self,
+        id: TenantId,
+        change: &TenantChange,
+    ) -> Result<Option<TenantRecord>, StoreError>;
     /// Deletes with its usage; whether there was one.
     async fn delete(&self, id: TenantId) -> Result<bool, StoreError>;
     /// Lists by id, from after `cursor`, `limit` 1 to 1000.
-    async fn list(&self, cursor: Option<&str>, limit: u32) -> Result<Page<TenantRecord>, StoreError>;
+    async fn list(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<TenantRecord>, StoreError>;
 }
 
 /// The registry in KV: slug and custom hostname to tenant id.
@@ -101,7 +109,13 @@ pub trait SandboxKv: Send + Sync {
     /// The value, unless expired.
     async fn get(&self, sandbox: SandboxId, key: &str) -> Result<Option<String>, StoreError>;
     /// Stores; `ttl` as in KV, at least 60 s.
-    async fn put(&self, sandbox: SandboxId, key: &str, value: &str, ttl: Option<Duration>) -> Result<(), StoreError>;
+    async fn put(
+        &self,
+        sandbox: SandboxId,
+        key: &str,
+        value: &str,
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError>;
     /// Removes every entry of a sandbox.
     async fn clear(&self, sandbox: SandboxId) -> Result<(), StoreError>;
 }
@@ -136,7 +150,11 @@ pub trait UsageStore: Send + Sync {
     /// Writes one row durably; a row whose id is there already is a success (USG-010). Concurrent calls share a commit.
     async fn insert(&self, row: &UsageRow) -> Result<(), StoreError>;
     /// Rows of one tenant, by time.
-    async fn list(&self, tenant: TenantId, range: &UsageRange) -> Result<Page<UsageRow>, StoreError>;
+    async fn list(
+        &self,
+        tenant: TenantId,
+        range: &UsageRange,
+    ) -> Result<Page<UsageRow>, StoreError>;
 }
 
 /// One call to AI Gateway. The adapter adds the endpoint, `cf-aig-authorization` and nothing else.
@@ -201,7 +219,10 @@ pub trait RateLimiter: Send + Sync {
 #[async_trait]
 pub trait AccessKeys: Send + Sync {
     /// The key of this id. `Ok(None)`: the set does not list it. `Err`: no set could be had.
-    async fn key(&self, kid: &str) -> Result<Option<std::sync::Arc<jsonwebtoken::DecodingKey>>, KeySetUnavailable>;
+    async fn key(
+        &self,
+        kid: &str,
+    ) -> Result<Option<std::sync::Arc<jsonwebtoken::DecodingKey>>, KeySetUnavailable>;
 }
 
 /// The key set cannot be fetched and none is cached.

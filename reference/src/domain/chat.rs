@@ -36,8 +36,15 @@ impl ChatRequest {
     /// # Errors
     /// [`InvalidChat`], see there.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidChat> {
-        let fields: Fields = serde_json::from_str(object_text(body)?).map_err(InvalidChat::Syntax)?;
-        let field = |name: &str| fields.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
+        let fields: Fields =
+            serde_json::from_str(object_text(body)?).map_err(InvalidChat::Syntax)?;
+        let field = |name: &str| {
+            fields
+                .0
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.get())
+        };
         if !field("messages").is_some_and(are_messages) {
             return Err(InvalidChat::Messages);
         }
@@ -46,7 +53,10 @@ impl ChatRequest {
             Some("true") => true,
             Some(_) => return Err(InvalidChat::Stream),
         };
-        Ok(Self { fields: fields.0, stream })
+        Ok(Self {
+            fields: fields.0,
+            stream,
+        })
     }
 
     /// Whether the caller wants the answer as it is produced.
@@ -58,7 +68,11 @@ impl ChatRequest {
     /// The body for one model.
     #[must_use]
     pub fn body_for(&self, model: &str) -> Vec<u8> {
-        let size: usize = self.fields.iter().map(|(key, value)| key.len() + value.get().len() + 6).sum();
+        let size: usize = self
+            .fields
+            .iter()
+            .map(|(key, value)| key.len() + value.get().len() + 6)
+            .sum();
         let mut body = String::with_capacity(size + model.len() + 16);
         body.push_str("{\"model\":");
         body.push_str(&Value::from(model).to_string());
@@ -125,24 +139,39 @@ mod tests {
 
     #[test]
     fn the_model_is_replaced_and_the_rest_goes_as_it_came() {
-        let body = format!(r#"{{"model":"gpt-9",{MESSAGES},"seed":123456789012345678901234567890,"x":{{"b":1,"a":2}}}}"#);
+        let body = format!(
+            r#"{{"model":"gpt-9",{MESSAGES},"seed":123456789012345678901234567890,"x":{{"b":1,"a":2}}}}"#
+        );
         let request = ChatRequest::parse(body.as_bytes()).unwrap();
         let upstream = String::from_utf8(request.body_for("@cf/m")).unwrap();
-        assert_eq!(upstream, format!(r#"{{"model":"@cf/m",{MESSAGES},"seed":123456789012345678901234567890,"x":{{"b":1,"a":2}}}}"#));
+        assert_eq!(
+            upstream,
+            format!(
+                r#"{{"model":"@cf/m",{MESSAGES},"seed":123456789012345678901234567890,"x":{{"b":1,"a":2}}}}"#
+            )
+        );
         assert!(!request.stream());
     }
 
     #[test]
     fn content_may_be_text_parts_or_null() {
         for content in [r#""x""#, "null", r#"[{"type":"text","text":"x"}]"#] {
-            let body = format!(r#"{{"messages":[{{"role":"user","content":{content}}}],"stream":true}}"#);
-            assert!(ChatRequest::parse(body.as_bytes()).unwrap().stream(), "{content}");
+            let body =
+                format!(r#"{{"messages":[{{"role":"user","content":{content}}}],"stream":true}}"#);
+            assert!(
+                ChatRequest::parse(body.as_bytes()).unwrap().stream(),
+                "{content}"
+            );
         }
     }
 
     #[test]
     fn malformed_requests_are_refused() {
-        let deep = format!(r#"{{{MESSAGES},"x":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+        let deep = format!(
+            r#"{{{MESSAGES},"x":{}{}}}"#,
+            "[".repeat(5000),
+            "]".repeat(5000)
+        );
         for body in [
             "",
             "null",

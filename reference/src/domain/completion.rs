@@ -32,19 +32,31 @@ pub fn from_native(answer: &Value, head: &CompletionHead) -> Option<Value> {
     let content = match response {
         Value::String(_) | Value::Null => response.clone(),
         // JSON mode answers with the value itself; OpenAI callers expect its text.
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Value::from(response.to_string()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Value::from(response.to_string())
+        }
     };
     let mut message = json!({"role": "assistant", "content": content});
-    let tool_calls = result.get("tool_calls").filter(|calls| calls.as_array().is_some_and(|calls| !calls.is_empty()));
+    let tool_calls = result
+        .get("tool_calls")
+        .filter(|calls| calls.as_array().is_some_and(|calls| !calls.is_empty()));
     if let Some(calls) = tool_calls {
         message["tool_calls"] = calls.clone();
     }
-    let finish_reason = if tool_calls.is_some() { "tool_calls" } else { "stop" };
+    let finish_reason = if tool_calls.is_some() {
+        "tool_calls"
+    } else {
+        "stop"
+    };
     let mut completion = json!({
         "id": head.id, "object": "chat.completion", "created": head.created, "model": head.model,
         "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}],
     });
-    if let Some(usage) = result.get("usage").or_else(|| answer.get("usage")).filter(|usage| !usage.is_null()) {
+    if let Some(usage) = result
+        .get("usage")
+        .or_else(|| answer.get("usage"))
+        .filter(|usage| !usage.is_null())
+    {
         completion["usage"] = usage.clone();
     }
     Some(completion)
@@ -63,7 +75,12 @@ impl StreamReader {
     /// For the answer of one call.
     #[must_use]
     pub fn new(head: CompletionHead) -> Self {
-        Self { head, usage: None, failed: false, native_open: false }
+        Self {
+            head,
+            usage: None,
+            failed: false,
+            native_open: false,
+        }
     }
 
     /// The last usage that counts anything, unless the stream reported a failure (USG-006).
@@ -98,27 +115,45 @@ impl StreamReader {
         };
         if says_failure(&value) {
             self.failed = true;
-            return event(&json!({"error": {"code": "AI_UPSTREAM_FAILED", "message": "The model's answer broke off."}}));
+            return event(
+                &json!({"error": {"code": "AI_UPSTREAM_FAILED", "message": "The model's answer broke off."}}),
+            );
         }
         if let Some(usage) = TokenUsage::from_answer(&value).filter(|usage| !usage.is_zero()) {
             self.usage = Some(usage);
         }
-        if value.get("choices").is_some() { frame } else { self.translate(&value).unwrap_or(frame) }
+        if value.get("choices").is_some() {
+            frame
+        } else {
+            self.translate(&value).unwrap_or(frame)
+        }
     }
 
     /// A native frame as `OpenAI` chunks: text as a delta, usage as a chunk without choices.
     fn translate(&mut self, frame: &Value) -> Option<Vec<u8>> {
-        let result = frame.get("result").filter(|result| result.is_object()).unwrap_or(frame);
-        let text = result.get("response").map(|response| response.as_str().unwrap_or_default());
+        let result = frame
+            .get("result")
+            .filter(|result| result.is_object())
+            .unwrap_or(frame);
+        let text = result
+            .get("response")
+            .map(|response| response.as_str().unwrap_or_default());
         let usage = result.get("usage").filter(|usage| !usage.is_null());
         if text.is_none() && usage.is_none() {
             return None;
         }
         let mut events = Vec::new();
         if let Some(text) = text.filter(|text| !text.is_empty()) {
-            let delta = if self.native_open { json!({"content": text}) } else { json!({"role": "assistant", "content": text}) };
+            let delta = if self.native_open {
+                json!({"content": text})
+            } else {
+                json!({"role": "assistant", "content": text})
+            };
             self.native_open = true;
-            events.extend(self.chunk(&json!([{"index": 0, "delta": delta, "finish_reason": null}]), None));
+            events.extend(self.chunk(
+                &json!([{"index": 0, "delta": delta, "finish_reason": null}]),
+                None,
+            ));
         }
         if let Some(usage) = usage {
             events.extend(self.close_native());
@@ -132,7 +167,10 @@ impl StreamReader {
         if !std::mem::take(&mut self.native_open) {
             return Vec::new();
         }
-        self.chunk(&json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), None)
+        self.chunk(
+            &json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+            None,
+        )
     }
 
     fn chunk(&self, choices: &Value, usage: Option<&Value>) -> Vec<u8> {
@@ -158,15 +196,25 @@ mod tests {
     use proptest::prelude::*;
 
     fn head() -> CompletionHead {
-        CompletionHead { id: "chatcmpl-1".to_owned(), created: 1, model: "@cf/m" }
+        CompletionHead {
+            id: "chatcmpl-1".to_owned(),
+            created: 1,
+            model: "@cf/m",
+        }
     }
 
     fn read(chunks: &[&[u8]]) -> (String, StreamReader) {
         let mut splitter = Splitter::default();
         let mut reader = StreamReader::new(head());
-        let mut pieces: Vec<Piece> = chunks.iter().flat_map(|chunk| splitter.push(chunk)).collect();
+        let mut pieces: Vec<Piece> = chunks
+            .iter()
+            .flat_map(|chunk| splitter.push(chunk))
+            .collect();
         pieces.extend(splitter.finish());
-        let out: Vec<u8> = pieces.into_iter().flat_map(|piece| reader.read(piece)).collect();
+        let out: Vec<u8> = pieces
+            .into_iter()
+            .flat_map(|piece| reader.read(piece))
+            .collect();
         (String::from_utf8_lossy(&out).into_owned(), reader)
     }
 
@@ -175,7 +223,10 @@ mod tests {
         let native = json!({"result": {"response": "hi", "usage": {"prompt_tokens": 1}}, "success": true, "errors": []});
         let completion = from_native(&native, &head()).unwrap();
         assert_eq!(completion["object"], "chat.completion");
-        assert_eq!(completion["choices"][0]["message"], json!({"role": "assistant", "content": "hi"}));
+        assert_eq!(
+            completion["choices"][0]["message"],
+            json!({"role": "assistant", "content": "hi"})
+        );
         assert_eq!(completion["usage"], json!({"prompt_tokens": 1}));
         assert_eq!(from_native(&json!({"choices": []}), &head()), None);
         assert_eq!(from_native(&json!({"other": 1}), &head()), None);
@@ -185,10 +236,22 @@ mod tests {
     fn a_native_stream_becomes_chunks_with_a_finish_and_the_usage() {
         let stream = b"data: {\"response\":\"Hel\",\"p\":\"x\"}\n\ndata: {\"response\":\"lo\"}\n\ndata: {\"response\":\"\",\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n";
         let (out, reader) = read(&[stream]);
-        assert_eq!(reader.usage(), Some(TokenUsage { tokens_in: 2, tokens_out: 3 }));
-        let chunks: Vec<Value> = out.split("\n\n").filter_map(|event| serde_json::from_str(event.strip_prefix("data: ")?).ok()).collect();
+        assert_eq!(
+            reader.usage(),
+            Some(TokenUsage {
+                tokens_in: 2,
+                tokens_out: 3
+            })
+        );
+        let chunks: Vec<Value> = out
+            .split("\n\n")
+            .filter_map(|event| serde_json::from_str(event.strip_prefix("data: ")?).ok())
+            .collect();
         assert_eq!(chunks.len(), 4, "{out}");
-        assert_eq!(chunks[0]["choices"][0]["delta"], json!({"role": "assistant", "content": "Hel"}));
+        assert_eq!(
+            chunks[0]["choices"][0]["delta"],
+            json!({"role": "assistant", "content": "Hel"})
+        );
         assert_eq!(chunks[1]["choices"][0]["delta"], json!({"content": "lo"}));
         assert_eq!(chunks[2]["choices"][0]["finish_reason"], "stop");
         assert_eq!(chunks[3]["choices"], json!([]));
@@ -198,7 +261,13 @@ mod tests {
     #[test]
     fn the_last_usage_that_counts_anything_wins() {
         let stream = b"data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0}}\n\ndata: {\"response\":\"\",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9}}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0}}\n\n";
-        assert_eq!(read(&[stream]).1.usage(), Some(TokenUsage { tokens_in: 7, tokens_out: 9 }));
+        assert_eq!(
+            read(&[stream]).1.usage(),
+            Some(TokenUsage {
+                tokens_in: 7,
+                tokens_out: 9
+            })
+        );
     }
 
     #[test]

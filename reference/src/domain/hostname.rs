@@ -42,7 +42,11 @@ impl HostName {
             match byte {
                 b'.' if label_len == 0 => return Err(InvalidHost),
                 b'.' => label_len = 0,
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' if label_len < LABEL_LEN_MAX => label_len += 1,
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_'
+                    if label_len < LABEL_LEN_MAX =>
+                {
+                    label_len += 1
+                }
                 _ => return Err(InvalidHost),
             }
             text.push(char::from(byte.to_ascii_lowercase()));
@@ -85,7 +89,11 @@ fn check_port(port: &[u8]) -> Result<(), InvalidHost> {
     }
     let text = std::str::from_utf8(port).map_err(|_source| InvalidHost)?;
     let digits_only = port.iter().all(u8::is_ascii_digit);
-    if digits_only && text.parse::<u16>().is_ok() { Ok(()) } else { Err(InvalidHost) }
+    if digits_only && text.parse::<u16>().is_ok() {
+        Ok(())
+    } else {
+        Err(InvalidHost)
+    }
 }
 
 /// What a host name asks the registry for.
@@ -128,11 +136,16 @@ pub struct MalformedOverride;
 /// # Errors
 /// [`MalformedOverride`] for an empty value, one longer than a label, or one with any other character.
 pub fn override_slug(value: &[u8]) -> Result<String, MalformedOverride> {
-    let allowed = value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let allowed = value
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     if !allowed || value.is_empty() || value.len() > LABEL_LEN_MAX {
         return Err(MalformedOverride);
     }
-    Ok(value.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect())
+    Ok(value
+        .iter()
+        .map(|byte| char::from(byte.to_ascii_lowercase()))
+        .collect())
 }
 
 #[cfg(test)]
@@ -148,9 +161,15 @@ mod tests {
     #[test]
     fn one_label_below_the_app_domain_is_a_slug() {
         check("tenant-a.app.example.test", HostMeaning::Slug("tenant-a"));
-        check("Tenant-A.APP.example.TEST:8443", HostMeaning::Slug("tenant-a"));
+        check(
+            "Tenant-A.APP.example.TEST:8443",
+            HostMeaning::Slug("tenant-a"),
+        );
         check("tenant-a.app.example.test.", HostMeaning::Slug("tenant-a"));
-        check("tenant-a.app.example.test.:80", HostMeaning::Slug("tenant-a"));
+        check(
+            "tenant-a.app.example.test.:80",
+            HostMeaning::Slug("tenant-a"),
+        );
     }
 
     #[test]
@@ -161,9 +180,18 @@ mod tests {
 
     #[test]
     fn look_alikes_are_custom_hosts() {
-        check("tenant-a.evilapp.example.test", HostMeaning::Custom("tenant-a.evilapp.example.test"));
-        check("app.example.test.evil.example", HostMeaning::Custom("app.example.test.evil.example"));
-        check("xn--mnchen-3ya.de", HostMeaning::Custom("xn--mnchen-3ya.de"));
+        check(
+            "tenant-a.evilapp.example.test",
+            HostMeaning::Custom("tenant-a.evilapp.example.test"),
+        );
+        check(
+            "app.example.test.evil.example",
+            HostMeaning::Custom("app.example.test.evil.example"),
+        );
+        check(
+            "xn--mnchen-3ya.de",
+            HostMeaning::Custom("xn--mnchen-3ya.de"),
+        );
         check("[::1]:80", HostMeaning::Custom("[::1]"));
     }
 
@@ -194,7 +222,11 @@ mod tests {
             &long_label,
             &long_name,
         ] {
-            assert_eq!(HostName::parse(host.as_bytes()), Err(InvalidHost), "{host:?}");
+            assert_eq!(
+                HostName::parse(host.as_bytes()),
+                Err(InvalidHost),
+                "{host:?}"
+            );
         }
     }
 
@@ -202,7 +234,11 @@ mod tests {
     fn an_override_is_letters_digits_and_hyphens() {
         assert_eq!(override_slug(b"Tenant-B"), Ok("tenant-b".to_owned()));
         for value in ["", "a.b", "a_b", "a b", "../a", "a;b", "ä"] {
-            assert_eq!(override_slug(value.as_bytes()), Err(MalformedOverride), "{value:?}");
+            assert_eq!(
+                override_slug(value.as_bytes()),
+                Err(MalformedOverride),
+                "{value:?}"
+            );
         }
     }
 }

@@ -23,7 +23,10 @@ pub enum InvalidJson {
 /// [`InvalidJson`], see there.
 pub fn object_text(body: &[u8]) -> Result<&str, InvalidJson> {
     let text = std::str::from_utf8(body).map_err(|_source| InvalidJson::Encoding)?;
-    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+    if !text
+        .trim_start_matches([' ', '\t', '\r', '\n'])
+        .starts_with('{')
+    {
         return Err(InvalidJson::NotAnObject);
     }
     if depth_exceeds(text.as_bytes(), DEPTH_MAX) {

@@ -10,7 +10,13 @@ const VALUE_CHARS_MAX: usize = 64;
 
 /// The header's text: a flat JSON object of five string values, in ASCII so that every HTTP stack carries it unchanged.
 #[must_use]
-pub fn metadata_json(platform: &str, tier: Tier, workload: Workload, tenant: TenantId, sandbox: SandboxId) -> String {
+pub fn metadata_json(
+    platform: &str,
+    tier: Tier,
+    workload: Workload,
+    tenant: TenantId,
+    sandbox: SandboxId,
+) -> String {
     let mut json = String::with_capacity(220);
     json.push('{');
     push_entry(&mut json, "platform", platform);

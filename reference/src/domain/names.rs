@@ -3,7 +3,15 @@
 use super::hostname::HostName;
 
 /// Labels that a tenant may not have, since the platform's own hosts and sandbox ids use them.
-const RESERVED: [&str; 7] = ["www", "api", "admin", "root", "system", "cloudflare", "workers"];
+const RESERVED: [&str; 7] = [
+    "www",
+    "api",
+    "admin",
+    "root",
+    "system",
+    "cloudflare",
+    "workers",
+];
 /// Most custom domains of one tenant.
 const DOMAINS_MAX: usize = 20;
 /// Longest platform name; also the longest metadata value.
@@ -113,7 +121,8 @@ impl CustomDomains {
         let mut domains: Vec<String> = Vec::with_capacity(texts.len());
         for text in texts {
             let domain = parse_domain(text).ok_or(invalid)?;
-            let ours = app_domain.is_some_and(|app_domain| is_at_or_below(&domain, app_domain.as_str()));
+            let ours =
+                app_domain.is_some_and(|app_domain| is_at_or_below(&domain, app_domain.as_str()));
             if ours || domains.contains(&domain) {
                 return Err(invalid);
             }
@@ -135,9 +144,13 @@ fn parse_domain(text: &str) -> Option<String> {
     }
     let host = HostName::parse(text.as_bytes()).ok()?;
     let labels: Vec<&str> = host.as_str().split('.').collect();
-    let hyphens_inside = labels.iter().all(|label| !label.starts_with('-') && !label.ends_with('-'));
+    let hyphens_inside = labels
+        .iter()
+        .all(|label| !label.starts_with('-') && !label.ends_with('-'));
     // A last label of digits would be an IPv4 address to every URL parser.
-    let top_is_a_name = labels.last().is_some_and(|top| !top.bytes().all(|byte| byte.is_ascii_digit()));
+    let top_is_a_name = labels
+        .last()
+        .is_some_and(|top| !top.bytes().all(|byte| byte.is_ascii_digit()));
     (labels.len() >= 2 && hyphens_inside && top_is_a_name).then(|| host.as_str().to_owned())
 }
 
@@ -156,7 +169,18 @@ mod tests {
         for slug in ["a", "tenant-a", "0", &"a".repeat(63)] {
             assert!(Slug::parse(slug).is_ok(), "{slug}");
         }
-        for slug in ["", "-a", "a-", "A", "a_b", "a.b", "ä", "www", "admin", &"a".repeat(64)] {
+        for slug in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a_b",
+            "a.b",
+            "ä",
+            "www",
+            "admin",
+            &"a".repeat(64),
+        ] {
             assert!(Slug::parse(slug).is_err(), "{slug}");
         }
     }
@@ -178,7 +202,12 @@ mod tests {
             let texts: Vec<String> = domains.iter().map(|&domain| domain.to_owned()).collect();
             CustomDomains::parse(&texts, Some(&app_domain))
         };
-        assert_eq!(parse(&["Chat.Example.", "xn--mnchen-3ya.de"]).unwrap().into_vec(), ["chat.example", "xn--mnchen-3ya.de"]);
+        assert_eq!(
+            parse(&["Chat.Example.", "xn--mnchen-3ya.de"])
+                .unwrap()
+                .into_vec(),
+            ["chat.example", "xn--mnchen-3ya.de"]
+        );
         assert!(parse(&["evilapp.test"]).is_ok());
         for domains in [
             &["single"][..],

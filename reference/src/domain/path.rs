@@ -19,7 +19,10 @@ pub fn is_admin(path: &str) -> bool {
     };
     let mut segments: Vec<String> = Vec::new();
     for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
-        let name = segment.split(|byte| matches!(byte, b';' | 0)).next().unwrap_or_default();
+        let name = segment
+            .split(|byte| matches!(byte, b';' | 0))
+            .next()
+            .unwrap_or_default();
         let name = String::from_utf8_lossy(name).trim().to_lowercase();
         match name.as_str() {
             "" | "." => {}
@@ -40,7 +43,8 @@ pub fn is_admin(path: &str) -> bool {
 fn is_plain(path: &str) -> bool {
     let mut previous = 0;
     path.bytes().all(|byte| {
-        let plain = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-') || (byte == b'/' && previous != b'/');
+        let plain = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')
+            || (byte == b'/' && previous != b'/');
         previous = byte;
         plain
     })
@@ -48,7 +52,8 @@ fn is_plain(path: &str) -> bool {
 
 fn is_admin_prefix(path: &str) -> bool {
     ["/api/admin", "/_admin"].iter().any(|prefix| {
-        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 
@@ -73,7 +78,11 @@ fn decode_fully(path: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 fn decode_once(path: &[u8]) -> Option<Vec<u8>> {
-    let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let hex = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let mut decoded = Vec::with_capacity(path.len());
     let mut changed = false;
     let mut rest = path;
@@ -132,7 +141,18 @@ mod tests {
 
     #[test]
     fn public_paths_are_not_admin() {
-        for path in ["/", "/api/status", "/sandbox-health", "/v1/chat/completions", "/api/administrator", "/_administration", "/x/api/admin", "/api", "*", ""] {
+        for path in [
+            "/",
+            "/api/status",
+            "/sandbox-health",
+            "/v1/chat/completions",
+            "/api/administrator",
+            "/_administration",
+            "/x/api/admin",
+            "/api",
+            "*",
+            "",
+        ] {
             assert!(!is_admin(path), "{path}");
         }
     }

@@ -74,12 +74,27 @@ impl Routing {
     pub fn of(tier: Tier) -> Self {
         match tier {
             Tier::Free => Self {
-                primary: Leg { step: 0, model: SMALL_MODEL, first_byte_timeout: SMALL_TIMEOUT, retries: 2 },
+                primary: Leg {
+                    step: 0,
+                    model: SMALL_MODEL,
+                    first_byte_timeout: SMALL_TIMEOUT,
+                    retries: 2,
+                },
                 fallback: None,
             },
             Tier::Premium | Tier::Enterprise => Self {
-                primary: Leg { step: 0, model: LARGE_MODEL, first_byte_timeout: LARGE_TIMEOUT, retries: 1 },
-                fallback: Some(Leg { step: 1, model: SMALL_MODEL, first_byte_timeout: SMALL_TIMEOUT, retries: 0 }),
+                primary: Leg {
+                    step: 0,
+                    model: LARGE_MODEL,
+                    first_byte_timeout: LARGE_TIMEOUT,
+                    retries: 1,
+                },
+                fallback: Some(Leg {
+                    step: 1,
+                    model: SMALL_MODEL,
+                    first_byte_timeout: SMALL_TIMEOUT,
+                    retries: 0,
+                }),
             },
         }
     }
@@ -129,7 +144,10 @@ mod tests {
     use super::*;
 
     fn check(tier: Tier, expected: &[(&str, u64, u32)]) {
-        let legs: Vec<_> = Routing::of(tier).legs().map(|leg| (leg.model, leg.first_byte_timeout.as_secs(), leg.retries)).collect();
+        let legs: Vec<_> = Routing::of(tier)
+            .legs()
+            .map(|leg| (leg.model, leg.first_byte_timeout.as_secs(), leg.retries))
+            .collect();
         assert_eq!(legs, expected, "{tier:?}");
     }
 
@@ -137,13 +155,17 @@ mod tests {
     fn free_never_falls_back_and_the_others_fall_back_to_the_small_model() {
         check(Tier::Free, &[(SMALL_MODEL, 8, 2)]);
         check(Tier::Premium, &[(LARGE_MODEL, 20, 1), (SMALL_MODEL, 8, 0)]);
-        check(Tier::Enterprise, &[(LARGE_MODEL, 20, 1), (SMALL_MODEL, 8, 0)]);
+        check(
+            Tier::Enterprise,
+            &[(LARGE_MODEL, 20, 1), (SMALL_MODEL, 8, 0)],
+        );
     }
 
     #[test]
     fn only_the_listed_statuses_are_tried_again() {
-        let retried: Vec<u16> =
-            (100..600).filter(|status| CallFailure::of_status(*status).is_some_and(CallFailure::is_retryable)).collect();
+        let retried: Vec<u16> = (100..600)
+            .filter(|status| CallFailure::of_status(*status).is_some_and(CallFailure::is_retryable))
+            .collect();
         assert_eq!(retried, [429, 500, 503, 524]);
         assert!(!CallFailure::Connection.is_retryable() && !CallFailure::Payload.is_retryable());
     }

@@ -61,7 +61,11 @@ impl Splitter {
         let bytes = std::mem::take(&mut self.buffer);
         let unread = unfinished || self.oversized;
         self.oversized = unfinished;
-        if unread { Piece::Unread(bytes) } else { Piece::Frame(bytes) }
+        if unread {
+            Piece::Unread(bytes)
+        } else {
+            Piece::Frame(bytes)
+        }
     }
 }
 
@@ -70,7 +74,9 @@ impl Splitter {
 pub fn frame_data(frame: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut data: Option<Cow<'_, [u8]>> = None;
     for line in frame.split(|byte| matches!(byte, b'\r' | b'\n')) {
-        let Some(value) = line.strip_prefix(b"data") else { continue };
+        let Some(value) = line.strip_prefix(b"data") else {
+            continue;
+        };
         let value = match value {
             [b':', b' ', rest @ ..] | [b':', rest @ ..] => rest,
             [] => &[],
@@ -96,7 +102,10 @@ mod tests {
 
     fn split(chunks: &[&[u8]]) -> Vec<Piece> {
         let mut splitter = Splitter::default();
-        let mut pieces: Vec<Piece> = chunks.iter().flat_map(|chunk| splitter.push(chunk)).collect();
+        let mut pieces: Vec<Piece> = chunks
+            .iter()
+            .flat_map(|chunk| splitter.push(chunk))
+            .collect();
         pieces.extend(splitter.finish());
         pieces
     }
@@ -112,7 +121,21 @@ mod tests {
     #[test]
     fn all_three_line_endings_end_frames() {
         for ending in ["\n", "\r\n", "\r"] {
-            let stream = ["data: a", "", "data:b", "data:  c", "", ": comment", "", "data", "", "database: x", "", "data: z"].join(ending);
+            let stream = [
+                "data: a",
+                "",
+                "data:b",
+                "data:  c",
+                "",
+                ": comment",
+                "",
+                "data",
+                "",
+                "database: x",
+                "",
+                "data: z",
+            ]
+            .join(ending);
             let expected: [&[u8]; 4] = [b"a", b"b\n c", b"", b"z"];
             assert_eq!(data(&split(&[stream.as_bytes()])), expected, "{ending:?}");
         }
@@ -123,7 +146,12 @@ mod tests {
         let large = format!("data: {}\n\ndata: next\n\n", "x".repeat(3 * FRAME_LEN_MAX));
         let pieces = split(&[large.as_bytes()]);
         assert_eq!(data(&pieces), [b"next".to_vec()]);
-        let total: usize = pieces.iter().map(|piece| match piece { Piece::Frame(bytes) | Piece::Unread(bytes) => bytes.len() }).sum();
+        let total: usize = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Frame(bytes) | Piece::Unread(bytes) => bytes.len(),
+            })
+            .sum();
         assert_eq!(total, large.len());
     }
 

@@ -18,7 +18,9 @@ impl TenantId {
     /// # Errors
     /// [`NotAUuid`] for any other text.
     pub fn parse(text: &str) -> Result<Self, NotAUuid> {
-        uuid::Uuid::try_parse(text).map(Self).map_err(|_source| NotAUuid)
+        uuid::Uuid::try_parse(text)
+            .map(Self)
+            .map_err(|_source| NotAUuid)
     }
 
     /// A fresh random id (version 4).
@@ -45,6 +47,12 @@ impl fmt::Display for TenantId {
 impl fmt::Debug for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for TenantId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.canonical()).unwrap_or_default())
     }
 }
 

@@ -49,11 +49,16 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -66,9 +71,18 @@ mod tests {
 
     #[test]
     fn known_instants_read_as_rfc_3339() {
-        assert_eq!(Timestamp::from_epoch_ms(0).as_str(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Timestamp::from_epoch_ms(951_782_400_001).as_str(), "2000-02-29T00:00:00.001Z");
-        assert_eq!(Timestamp::from_epoch_ms(i64::MAX).as_str(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(
+            Timestamp::from_epoch_ms(0).as_str(),
+            "1970-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            Timestamp::from_epoch_ms(951_782_400_001).as_str(),
+            "2000-02-29T00:00:00.001Z"
+        );
+        assert_eq!(
+            Timestamp::from_epoch_ms(i64::MAX).as_str(),
+            "9999-12-31T23:59:59.999Z"
+        );
     }
 
     proptest! {

@@ -39,7 +39,12 @@ impl TokenUsage {
     #[must_use]
     pub fn from_answer(answer: &Value) -> Option<Self> {
         let root = answer.get("usage").and_then(Self::from_usage);
-        root.or_else(|| answer.get("result")?.get("usage").and_then(Self::from_usage))
+        root.or_else(|| {
+            answer
+                .get("result")?
+                .get("usage")
+                .and_then(Self::from_usage)
+        })
     }
 
     fn from_usage(usage: &Value) -> Option<Self> {
@@ -49,7 +54,10 @@ impl TokenUsage {
         if tokens_in.is_none() && tokens_out.is_none() {
             return None;
         }
-        Some(Self { tokens_in: tokens(tokens_in)?, tokens_out: tokens(tokens_out)? })
+        Some(Self {
+            tokens_in: tokens(tokens_in)?,
+            tokens_out: tokens(tokens_out)?,
+        })
     }
 
     /// Whether it counts anything; a stream's early frames often report zeros (USG-006).
@@ -91,7 +99,8 @@ mod tests {
     use serde_json::json;
 
     fn check(answer: &Value, expected: Option<(i64, i64)>) {
-        let usage = TokenUsage::from_answer(answer).map(|usage| (usage.tokens_in, usage.tokens_out));
+        let usage =
+            TokenUsage::from_answer(answer).map(|usage| (usage.tokens_in, usage.tokens_out));
         assert_eq!(usage, expected, "{answer}");
     }
 
@@ -99,19 +108,44 @@ mod tests {
     fn every_dialect_is_understood() {
         let usage = json!({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7});
         check(&json!({"usage": usage}), Some((3, 4)));
-        check(&json!({"result": {"response": "x", "usage": usage}, "success": true}), Some((3, 4)));
-        check(&json!({"usage": null, "result": {"usage": usage}}), Some((3, 4)));
-        check(&json!({"usage": {"input_tokens": 3.0, "output_tokens": 0}}), Some((3, 0)));
+        check(
+            &json!({"result": {"response": "x", "usage": usage}, "success": true}),
+            Some((3, 4)),
+        );
+        check(
+            &json!({"usage": null, "result": {"usage": usage}}),
+            Some((3, 4)),
+        );
+        check(
+            &json!({"usage": {"input_tokens": 3.0, "output_tokens": 0}}),
+            Some((3, 0)),
+        );
         check(&json!({"usage": {"prompt_tokens": 5}}), Some((5, 0)));
     }
 
     #[test]
     fn what_is_no_count_is_no_usage() {
-        for usage in [json!(null), json!({}), json!([]), json!("x"), json!({"total_tokens": 5})] {
+        for usage in [
+            json!(null),
+            json!({}),
+            json!([]),
+            json!("x"),
+            json!({"total_tokens": 5}),
+        ] {
             check(&json!({"usage": usage}), None);
         }
-        for count in [json!(-1), json!("3"), json!(1.5), json!(null), json!(1e300), json!(u64::MAX)] {
-            check(&json!({"usage": {"prompt_tokens": count, "completion_tokens": 1}}), None);
+        for count in [
+            json!(-1),
+            json!("3"),
+            json!(1.5),
+            json!(null),
+            json!(1e300),
+            json!(u64::MAX),
+        ] {
+            check(
+                &json!({"usage": {"prompt_tokens": count, "completion_tokens": 1}}),
+                None,
+            );
         }
     }
 
@@ -126,7 +160,12 @@ mod tests {
         ] {
             assert!(says_failure(&answer), "{answer}");
         }
-        for answer in [json!({"success": true, "errors": [], "messages": []}), json!({"error": null}), json!(null), json!([])] {
+        for answer in [
+            json!({"success": true, "errors": [], "messages": []}),
+            json!({"error": null}),
+            json!(null),
+            json!([]),
+        ] {
             assert!(!says_failure(&answer), "{answer}");
         }
     }
@@ -151,7 +190,8 @@ mod tests {
         leaf.prop_recursive(4, 32, 6, move |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                proptest::collection::btree_map(key.clone(), inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect()))
+                proptest::collection::btree_map(key.clone(), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect()))
             ]
         })
     }
