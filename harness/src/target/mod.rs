@@ -53,6 +53,8 @@ pub trait Target: Send + Sync {
     async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault>;
     /// Applies the `*.sql` files of a folder to the database file as the target's own migration tool does.
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault>;
+    /// Ends everything that was started; returns when it is gone.
+    async fn end(&self) {}
     /// The folder with the target's own migrations, if it tells.
     fn migrations(&self) -> Option<std::path::PathBuf>;
 }

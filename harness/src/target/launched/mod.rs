@@ -505,6 +505,25 @@ impl Target for LaunchedTarget {
         migrate(shared, entry, folder, database).await
     }
 
+    async fn end(&self) {
+        let cells: Vec<_> = {
+            let mut instances = self
+                .instances
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            instances.drain().map(|(_kind, cell)| cell).collect()
+        };
+        let processes = cells.iter().filter_map(|cell| {
+            cell.get()?
+                .process
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        });
+        // The supervisor kills what does not end in order: there is nothing left to do about an error here.
+        futures_util::future::join_all(processes.map(Supervised::stop)).await;
+    }
+
     fn migrations(&self) -> Option<PathBuf> {
         let manifest = &self.shared.manifest;
         Some(manifest.folder.join(&manifest.migrations.as_ref()?.folder))
