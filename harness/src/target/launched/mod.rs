@@ -220,7 +220,13 @@ impl Shared {
         values: &BTreeMap<&str, String>,
     ) -> Result<(), Fault> {
         let command = fill_all(command, values).map_err(Fault)?;
-        let (ok, said) = run_to_end(&command, folder, &environment(launch, values)?).await?;
+        let (ok, said) = run_to_end(
+            &self.program,
+            &command,
+            folder,
+            &environment(launch, values)?,
+        )
+        .await?;
         if ok {
             Ok(())
         } else {
@@ -550,7 +556,13 @@ async fn migrate(
     }
     let command = fill_all(&entry.command, &values).map_err(Fault)?;
     let work = shared.manifest.folder.join(&launch.folder);
-    let (ok, said) = run_to_end(&command, &work, &environment(launch, &values)?).await?;
+    let (ok, said) = run_to_end(
+        &shared.program,
+        &command,
+        &work,
+        &environment(launch, &values)?,
+    )
+    .await?;
     if let Some(file) = only_database(&state.join(&entry.database)) {
         // The file may have a write-ahead log beside it: a plain copy would lose it.
         let snapshot = rusqlite::Connection::open(&file).and_then(|source| {
