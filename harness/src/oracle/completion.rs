@@ -66,13 +66,22 @@ mod tests {
 
     #[test]
     fn deltas_are_joined_and_everything_else_is_passed_over() {
-        let delta = |text: &str| format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}));
+        let delta = |text: &str| {
+            format!(
+                "data: {}\n\n",
+                json!({"choices": [{"delta": {"content": text}}]})
+            )
+        };
         let stream = format!(
             "{}: comment\n\ndata: {{\"choices\":[],\"usage\":{{}}}}\r\n\r\n{}data: [DONE]\n\n",
             delta("Hel"),
             delta("lo")
         );
-        let expected = Streamed { text: "Hello".to_owned(), pieces: 2, done: true };
+        let expected = Streamed {
+            text: "Hello".to_owned(),
+            pieces: 2,
+            done: true,
+        };
         assert_eq!(streamed(&stream), expected);
         assert_eq!(streamed(&delta("Hel")[..20]), Streamed::default());
     }

@@ -18,8 +18,8 @@ pub const FURTHER: [&str; 2] = ["tenant_id", "sandbox_id"];
 /// In words, what is wrong.
 pub fn entries(raw: Option<&str>) -> Result<BTreeMap<String, String>, String> {
     let raw = raw.ok_or("no cf-aig-metadata")?;
-    let value: Value =
-        serde_json::from_str(raw).map_err(|error| format!("cf-aig-metadata `{raw}` is no JSON: {error}"))?;
+    let value: Value = serde_json::from_str(raw)
+        .map_err(|error| format!("cf-aig-metadata `{raw}` is no JSON: {error}"))?;
     let object = value
         .as_object()
         .ok_or_else(|| format!("cf-aig-metadata `{raw}` is no object"))?;
@@ -30,7 +30,9 @@ pub fn entries(raw: Option<&str>) -> Result<BTreeMap<String, String>, String> {
                 entries.insert(key.clone(), text.clone());
             }
             Value::Null | Value::Array(_) | Value::Object(_) => {
-                return Err(format!("`{key}` of cf-aig-metadata `{raw}` is null or nested"));
+                return Err(format!(
+                    "`{key}` of cf-aig-metadata `{raw}` is null or nested"
+                ));
             }
             Value::Bool(_) | Value::Number(_) if REQUIRED.contains(&key.as_str()) => {
                 return Err(format!("`{key}` of cf-aig-metadata `{raw}` is no string"));
@@ -90,11 +92,24 @@ mod tests {
     #[test]
     fn sixty_four_characters_five_keys_and_no_reserved_name() {
         let with = |pairs: &[(&str, usize)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(key, length)| ((*key).to_owned(), "ü".repeat(*length))).collect()
+            pairs
+                .iter()
+                .map(|(key, length)| ((*key).to_owned(), "ü".repeat(*length)))
+                .collect()
         };
         assert!(within_limits(&with(&[("a", 64), ("b", 0)])).is_ok());
         assert!(within_limits(&with(&[("a", 65)])).is_err());
         assert!(within_limits(&with(&[("cf.a", 1)])).is_err());
-        assert!(within_limits(&with(&[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1), ("f", 1)])).is_err());
+        assert!(
+            within_limits(&with(&[
+                ("a", 1),
+                ("b", 1),
+                ("c", 1),
+                ("d", 1),
+                ("e", 1),
+                ("f", 1)
+            ]))
+            .is_err()
+        );
     }
 }

@@ -158,9 +158,16 @@ pub fn judge(rubric: &Rubric, calls: &[Call]) -> Result<Told, String> {
         ([], _) => end_without_fallback(rubric, first),
         ([call], Some(fallback)) if call.model == fallback => {
             if primaries < 1 + rubric.retries_min {
-                return Err(format!("{} must be tried again before the fallback", rubric.model));
+                return Err(format!(
+                    "{} must be tried again before the fallback",
+                    rubric.model
+                ));
             }
-            Ok(if call.ended == Ended::Answered { Told::Step(1) } else { Told::Failed })
+            Ok(if call.ended == Ended::Answered {
+                Told::Step(1)
+            } else {
+                Told::Failed
+            })
         }
         ([_], Some(fallback)) => Err(format!("the fallback must be {fallback}")),
         ([_, ..], None) => Err("this tier has no fallback: no other model may be asked".to_owned()),
@@ -222,12 +229,24 @@ mod tests {
     fn premium_is_retried_once_and_then_falls_back_once() {
         check("premium", &[(P, 200)], Ok(Told::Step(0)));
         check("premium", &[(P, 500), (P, 200)], Ok(Told::Step(0)));
-        check("premium", &[(P, 500), (P, 500), (F, 200)], Ok(Told::Step(1)));
-        check("enterprise", &[(P, 500), (P, 500), (F, 500)], Ok(Told::Failed));
+        check(
+            "premium",
+            &[(P, 500), (P, 500), (F, 200)],
+            Ok(Told::Step(1)),
+        );
+        check(
+            "enterprise",
+            &[(P, 500), (P, 500), (F, 500)],
+            Ok(Told::Failed),
+        );
         check("premium", &[(P, 500), (P, 500)], Err(()));
         check("premium", &[(P, 500), (F, 200)], Err(()));
         check("premium", &[(P, 500), (P, 500), (P, 200)], Err(()));
-        check("premium", &[(P, 500), (P, 500), (F, 500), (F, 200)], Err(()));
+        check(
+            "premium",
+            &[(P, 500), (P, 500), (F, 500), (F, 200)],
+            Err(()),
+        );
         check("premium", &[(F, 200)], Err(()));
     }
 

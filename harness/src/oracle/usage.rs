@@ -27,7 +27,10 @@ pub struct Expected<'a> {
 /// The token counts of a row; `None` if they are not there as integers.
 #[must_use]
 pub fn tokens(row: &Row) -> Option<Tokens> {
-    Some((row.get("tokens_in")?.as_i64()?, row.get("tokens_out")?.as_i64()?))
+    Some((
+        row.get("tokens_in")?.as_i64()?,
+        row.get("tokens_out")?.as_i64()?,
+    ))
 }
 
 /// Whether the row says of the answer what it must.
@@ -43,7 +46,10 @@ pub fn judge(row: &Row, expected: &Expected<'_>) -> Result<(), String> {
             row.get(name).unwrap_or(&Value::Null)
         ))
     };
-    if text("id").and_then(|id| uuid::Uuid::parse_str(id).ok()).is_none() {
+    if text("id")
+        .and_then(|id| uuid::Uuid::parse_str(id).ok())
+        .is_none()
+    {
         return wrong("id", "a UUID");
     }
     if text("tenant_id") != Some(expected.tenant_id) {
@@ -59,14 +65,20 @@ pub fn judge(row: &Row, expected: &Expected<'_>) -> Result<(), String> {
         return wrong("tokens_out", &expected.tokens.1.to_string());
     }
     if integer("latency_ms").is_none_or(|latency| !(0..=expected.measured_ms).contains(&latency)) {
-        return wrong("latency_ms", &format!("an integer from 0 to {}", expected.measured_ms));
+        return wrong(
+            "latency_ms",
+            &format!("an integer from 0 to {}", expected.measured_ms),
+        );
     }
     let (from, to) = (
         expected.sent_at_ms - CLOCK_OFF_MS_MAX,
         expected.sent_at_ms + expected.measured_ms + CLOCK_OFF_MS_MAX,
     );
     if integer("created_at").is_none_or(|created| !(from..=to).contains(&created)) {
-        return wrong("created_at", &format!("epoch milliseconds near {}", expected.sent_at_ms));
+        return wrong(
+            "created_at",
+            &format!("epoch milliseconds near {}", expected.sent_at_ms),
+        );
     }
     Ok(())
 }
@@ -114,7 +126,10 @@ mod tests {
         ] {
             let mut row = row();
             row.insert(name.to_owned(), value);
-            assert!(judge(&row, &EXPECTED).unwrap_err().starts_with(name), "{name}");
+            assert!(
+                judge(&row, &EXPECTED).unwrap_err().starts_with(name),
+                "{name}"
+            );
         }
         assert!(judge(&Row::new(), &EXPECTED).is_err());
     }

@@ -9,7 +9,9 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    gateway::register(&mut book);
     book
 }
 
 mod background;
+mod gateway;
