@@ -1,5 +1,10 @@
 //! One scenario under way: its tenants, its exchanges, its assertions. Never talks HTTP or SQL itself: it asks client, target and observers.
 
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "every error here is a `Stop`, which ends the scenario and says why"
+)]
+
 use crate::client::stream::StreamedAnswer;
 use crate::client::{Client, NoAnswer, Request, raw};
 use crate::contract::Planned;
