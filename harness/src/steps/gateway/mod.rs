@@ -17,8 +17,8 @@ pub(super) use replies::{parse_reply, parse_tokens};
 
 use super::book::Book;
 
-/// The text of every scripted answer.
-pub(super) const TEXT: &str = "Hello from the model.";
+/// The text of every answer, scripted or not.
+pub(super) const TEXT: &str = "Hello.";
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// The pieces in which [`TEXT`] is streamed.
-pub(super) const PIECES: [&str; 3] = ["Hel", "lo from ", "the model."];
+pub(super) const PIECES: [&str; 3] = ["He", "llo", "."];
 /// Virtual time that is longer than every timeout.
 const TOO_LONG: Duration = Duration::from_secs(3600);
 
