@@ -68,7 +68,7 @@ pub(super) async fn mark_calls(s: &mut Scene) -> Check {
 }
 
 /// The calls of the last prompt, ended.
-pub(in crate::steps) async fn calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
+pub(super) async fn calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
     let marker = s.marker();
     let before = s.notes.get(BEFORE).and_then(Value::as_u64).unwrap_or(0);
     let before = usize::try_from(before).unwrap_or(usize::MAX);

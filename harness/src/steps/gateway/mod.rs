@@ -11,9 +11,9 @@ mod replies;
 mod streams;
 mod timing;
 
-pub(super) use calls::{calls, model_word};
+pub(super) use calls::model_word;
 pub(super) use prompts::{chat_body, prompt};
-pub(super) use replies::{parse_reply, parse_tokens};
+pub(super) use replies::parse_tokens;
 
 use super::book::Book;
 

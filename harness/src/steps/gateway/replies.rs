@@ -88,7 +88,7 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, Stop> {
 }
 
 /// One reply in the words of the features.
-pub(in crate::steps) fn parse_reply(text: &str) -> Result<Reply, Stop> {
+fn parse_reply(text: &str) -> Result<Reply, Stop> {
     if let Some((rest, chunks)) = text.rsplit_once(" held after ") {
         return Ok(parse_reply(rest)?.hold_after(number(chunks)?));
     }
