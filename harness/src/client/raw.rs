@@ -40,6 +40,37 @@ pub async fn send(
     send_bytes(base, &bytes, &described, number).await
 }
 
+/// Bytes of one chunk of a body that [`send_chunked`] sends.
+const CHUNK_LEN: usize = 16 * 1024;
+
+/// Sends a body in chunks, without telling its length beforehand. `base` must be `http://`.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_chunked(
+    base: &str,
+    request: &Request,
+    number: usize,
+) -> Result<Exchange, NoAnswer> {
+    let host = request.host.as_deref().unwrap_or_else(|| authority(base));
+    let mut bytes = format!(
+        "{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n",
+        request.method, request.path
+    )
+    .into_bytes();
+    for (name, value) in &request.headers {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    for chunk in request.body.chunks(CHUNK_LEN) {
+        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    send_bytes(base, &bytes, request, number).await
+}
+
 /// Writes bytes as they are and reads one answer until the connection closes or the announced body is complete.
 ///
 /// # Errors

@@ -1,3 +1,7 @@
 //! Expected values, worked out independently of any backend. Never asks a target, never uses code of the reference.
 
+pub mod completion;
+pub mod metadata;
+pub mod routing;
 pub mod sandbox_id;
+pub mod usage;

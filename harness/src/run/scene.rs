@@ -460,6 +460,16 @@ impl Scene {
         Ok(exchange)
     }
 
+    /// Sends a request whose body comes in chunks, its length untold.
+    pub async fn send_chunked(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let exchange = Arc::new(raw::send_chunked(&instance.base, &request, number).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
     /// Opens a streamed answer and keeps it under a name.
     pub async fn open_stream(&mut self, name: &str, request: Request) -> Check {
         let instance = self.instance().await?;

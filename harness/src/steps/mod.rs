@@ -9,7 +9,11 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    gateway::register(&mut book);
+    usage::register(&mut book);
     book
 }
 
 mod background;
+mod gateway;
+mod usage;

@@ -121,6 +121,8 @@ pub struct Instance {
     pub logs: Option<Arc<dyn Logs>>,
     /// The AI Gateway it calls.
     pub gateway: Option<Arc<AiGatewayDouble>>,
+    /// The `CLOUDFLARE_AI_GATEWAY_API_KEY` it was started with.
+    pub ai_gateway_key: Option<String>,
     /// The team domain it trusts.
     pub access: Option<Arc<AccessIssuer>>,
     /// Faults of its stores.

@@ -26,6 +26,7 @@ impl UrlTarget {
             r2: None,
             logs: None,
             gateway: None,
+            ai_gateway_key: None,
             access: None,
             faults: None,
             app_domain: String::new(),
