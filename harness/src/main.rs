@@ -1,3 +1,1 @@
-//! The `moltproof` command. It never decides anything the library does not.
-
 fn main() {}
