@@ -109,8 +109,7 @@ Feature: Routes and methods that do not exist
       And these requests at host "{host a}" are not allowed:
         | request     | allowed |
         | POST status | GET     |
-      When tenant "a" uses up its quota
-      Then one of these requests at host "{host a}" is limited:
+      But once tenant "a" has used up its quota, all of these requests at its host are limited:
         | request               |
         | GET /mp-no-such-route |
         | POST status           |

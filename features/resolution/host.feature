@@ -26,12 +26,11 @@ Feature: The host alone decides the tenant
         | {own a}-b                               |
         | {own a}--b                              |
         | {own 0}                                 |
-        | {own a}{times x 45}                     |
-        | {own a}{times x 44}-                    |
+        | {own a}{times x 48}                     |
+        | {own a}{times x 46}-b                   |
       Then each of them is answered as itself
       And these hosts are no tenant:
         | host                         |
-        | {own a}-.{app}               |
         | {own a}-bb.{app}             |
         | {own a}{times x 44}.{app}    |
 

@@ -24,9 +24,6 @@ Feature: A host that is no tenant
         | x.y.{host a}              |
         | {slug a}.x.y.{app}        |
         | {slug a}.{host b}:8080    |
-        | {slug a}..{app}           |
-        | .{app}                    |
-        | .{host a}                 |
 
     @needs.tenants @needs.hosts @needs.variant.dev-mode
     Scenario: The same in development
@@ -123,8 +120,6 @@ Feature: A host that is no tenant
         | a look-alike suffix               | {slug a}.evil{app}      | status                    |
         | below a tenant's hostname         | www.shop.{domain a}     | status                    |
         | a reserved word                   | www.{app}               | status                    |
-        | not a label                       | _{own x}.{app}          | status                    |
-        | a label of 64 characters          | {times x 64}.{app}      | status                    |
         | an address                        | 192.0.2.1               | status                    |
         | a Punycode name                   | xn--mnchen-3ya.{app}    | status                    |
         | capitals and a port               | {OWN nobody}.{APP}:8080 | status                    |

@@ -98,7 +98,7 @@ Feature: Hosts that mean harm
     @needs.tenants @needs.hosts
     Scenario: Two Host headers, neither a tenant's
       Given a free tenant "a"
-      When somebody sends the host "{canary}.{app}" and then "{canary}.example" to the public routes
+      When somebody sends two hosts, "{canary}.{app}" and "{canary}.example", to the public routes
       Then each answer is 400 or 404 and repeats nothing of the host, unless the runtime answers for the backend
       And host "{host a}" answers as tenant "a"
 

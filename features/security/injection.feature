@@ -29,7 +29,7 @@ Feature: Words that would do something elsewhere
         | a folder of the bucket    | {sandbox a}%2fgateway%2fstate.json              |
         | an absolute path          | %2fetc%2fpasswd                                 |
         | a shell's substitution    | $(sleep%2020)                                   |
-        | a shell's backquotes      | `sleep%2020`                                    |
+        | a shell's backquotes      | %60sleep%2020%60                                |
         | a shell's second command  | {id a};sleep%2020                               |
         | a key of the registry     | slug:{slug a}                                   |
 

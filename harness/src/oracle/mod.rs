@@ -1,3 +1,6 @@
 //! Expected values, worked out independently of any backend. Never asks a target, never uses code of the reference.
 
+pub mod error_shape;
+pub mod http_form;
+pub mod leaks;
 pub mod sandbox_id;

@@ -470,9 +470,8 @@ impl Scene {
     pub async fn send_hostless(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
         let request = self.addressed(request);
-        let exchange = Arc::new(
-            raw::send_hostless(&instance.base, &request, self.exchanges.len() + 1).await?,
-        );
+        let exchange =
+            Arc::new(raw::send_hostless(&instance.base, &request, self.exchanges.len() + 1).await?);
         self.keep(&exchange);
         Ok(exchange)
     }

@@ -9,7 +9,14 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    errors::register(&mut book);
+    resolution::register(&mut book);
+    security::register(&mut book);
     book
 }
 
 mod background;
+mod errors;
+mod resolution;
+mod security;
+mod words;
