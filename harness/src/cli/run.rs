@@ -10,11 +10,13 @@ use crate::run::scene::Run;
 use crate::run::{self, Options};
 use crate::steps;
 use crate::target::Target;
+use crate::target::launched::LaunchedTarget;
+use crate::target::manifest::{self, Manifest};
 use crate::target::reference::ReferenceTarget;
 use crate::target::url::UrlTarget;
 use crate::verdict::Exit;
 use crate::wait::{self, Look};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,14 +27,10 @@ const CONCURRENCY: usize = 64;
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
-    /// What to judge: `reference`, or the address of a running backend.
-    #[arg(
-        long,
-        env = "MOLTPROOF_TARGET",
-        default_value = "reference",
-        value_name = "reference|URL"
-    )]
-    target: String,
+    /// What to judge: `reference`, a manifest, or the address of a running backend.
+    /// Without it: the nearest moltproof.toml from the current folder upwards, else the reference.
+    #[arg(long, env = "MOLTPROOF_TARGET", value_name = "reference|FILE|URL")]
+    target: Option<String>,
     /// Only this profile: core, data, api-worker. May be repeated.
     #[arg(
         long,
@@ -189,14 +187,37 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 async fn target(args: &RunArgs, client: &Client) -> Result<Arc<dyn Target>, Failure> {
-    if args.target == "reference" {
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))?;
-        let reference = ReferenceTarget::start(program)
-            .map_err(|error| Failure::fault(format!("cannot start the reference: {error}")))?;
-        return Ok(Arc::new(reference));
+    let fault =
+        |error: &dyn std::fmt::Display| Failure::fault(format!("cannot start the target: {error}"));
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))?;
+    let discovered = || {
+        std::env::current_dir()
+            .ok()
+            .and_then(|folder| manifest::discover(&folder))
+    };
+    let wanted = match &args.target {
+        Some(text) => text.clone(),
+        None => {
+            discovered().map_or_else(|| "reference".to_owned(), |file| file.display().to_string())
+        }
+    };
+    if wanted == "reference" {
+        return Ok(Arc::new(
+            ReferenceTarget::start(program).map_err(|error| fault(&error))?,
+        ));
     }
-    let base = address(&args.target)?;
+    if Path::new(&wanted).is_file() {
+        let manifest = Manifest::read(Path::new(&wanted))
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        if !args.quiet {
+            say(&format!("target: {} ({wanted})", manifest.name));
+        }
+        let launched = LaunchedTarget::start(manifest, program, client.clone())
+            .map_err(|error| fault(&error))?;
+        return Ok(Arc::new(launched));
+    }
+    let base = address(&wanted)?;
     reachable(client, &base, args.wait).await?;
     Ok(Arc::new(UrlTarget::new(base)))
 }
@@ -205,11 +226,12 @@ async fn target(args: &RunArgs, client: &Client) -> Result<Arc<dyn Target>, Fail
 fn address(text: &str) -> Result<String, Failure> {
     let wrong = |why: &str| {
         Failure::usage(format!(
-            "--target `{text}` {why}; give `reference` or an address such as http://127.0.0.1:8787"
+            "--target `{text}` {why}; give `reference`, a manifest or an address such as http://127.0.0.1:8787"
         ))
     };
-    let url =
-        url::Url::parse(text).map_err(|_invalid| wrong("is neither `reference` nor an address"))?;
+    let url = url::Url::parse(text).map_err(|_invalid| {
+        wrong("is neither `reference`, nor a file that exists, nor an address")
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("is neither http nor https"));
     }
