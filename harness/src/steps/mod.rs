@@ -11,9 +11,16 @@ pub fn all() -> Book {
     background::register(&mut book);
     gateway::register(&mut book);
     usage::register(&mut book);
+    errors::register(&mut book);
+    resolution::register(&mut book);
+    security::register(&mut book);
     book
 }
 
 mod background;
+mod errors;
 mod gateway;
+mod resolution;
+mod security;
 mod usage;
+mod words;

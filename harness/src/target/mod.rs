@@ -87,6 +87,8 @@ pub struct Limits {
     pub body_max: usize,
     /// Within this time after an answer its usage row is there, if the stores are healthy.
     pub usage_visible: std::time::Duration,
+    /// Whether the runtime itself answers a request whose `Host` is no host name, before the backend is asked: workerd does, with a bare 400 or 500.
+    pub runtime_answers_malformed_hosts: bool,
 }
 
 impl Default for Limits {
@@ -101,6 +103,7 @@ impl Default for Limits {
             keys_cooldown: Duration::from_secs(30),
             body_max: 1024 * 1024,
             usage_visible: Duration::from_secs(2),
+            runtime_answers_malformed_hosts: false,
         }
     }
 }
@@ -129,6 +132,8 @@ pub struct Instance {
     pub faults: Option<Arc<StoreFaults>>,
     /// The base domain of tenant subdomains.
     pub app_domain: String,
+    /// What it is configured with and may never show: the AI Gateway key.
+    pub secrets: Vec<String>,
 }
 
 impl Instance {

@@ -160,5 +160,6 @@ fn moved(instance: &Instance, base: String) -> Instance {
         access: instance.access.clone(),
         faults: instance.faults.clone(),
         app_domain: instance.app_domain.clone(),
+        secrets: instance.secrets.clone(),
     }
 }
