@@ -9,7 +9,10 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    identity::register(&mut book);
     book
 }
 
 mod background;
+mod identity;
+mod operating;
