@@ -105,7 +105,13 @@ pub fn apply(folder: &Path) -> Result<Connection, NotApplied> {
             source,
         })?;
         if sql.len() > STATEMENT_BYTES_MAX {
-            return Err(refused(&file, format!("{} bytes; keep each file below {STATEMENT_BYTES_MAX}, the longest statement of D1", sql.len())));
+            return Err(refused(
+                &file,
+                format!(
+                    "{} bytes; keep each file below {STATEMENT_BYTES_MAX}, the longest statement of D1",
+                    sql.len()
+                ),
+            ));
         }
         one(&connection, &sql).map_err(|error| refused(&file, error.to_string()))?;
     }

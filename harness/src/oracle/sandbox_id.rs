@@ -57,7 +57,10 @@ pub fn unusable_as(text: &str) -> Vec<&'static str> {
     let hyphen_at_end = text.starts_with('-') || text.ends_with('-');
     let mut reasons = Vec::new();
     // R2 keys have up to 1,024 bytes and KV keys up to 512; both need room for what follows the prefix.
-    if text.is_empty() || text.len() > 256 || text.contains('/') || text.chars().any(char::is_control)
+    if text.is_empty()
+        || text.len() > 256
+        || text.contains('/')
+        || text.chars().any(char::is_control)
     {
         reasons.push("R2 key prefix");
     }

@@ -90,7 +90,11 @@ pub fn copy(entries: &[Entry]) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     for kind in ["table", "index", "view", "trigger"] {
         let wanted = |entry: &&Entry| entry.kind == kind && !is_system(&entry.name);
-        for sql in entries.iter().filter(wanted).filter_map(|entry| entry.sql.as_deref()) {
+        for sql in entries
+            .iter()
+            .filter(wanted)
+            .filter_map(|entry| entry.sql.as_deref())
+        {
             if !sql.contains("d1_migrations") {
                 connection.execute_batch(sql)?;
             }

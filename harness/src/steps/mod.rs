@@ -9,10 +9,12 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    bindings::register(&mut book);
     identity::register(&mut book);
     book
 }
 
 mod background;
+mod bindings;
 mod identity;
 mod operating;

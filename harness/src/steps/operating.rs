@@ -130,8 +130,14 @@ pub(super) async fn settle(s: &Scene) {
 
 /// The row of a tenant.
 pub(super) async fn tenant_row(s: &mut Scene, id: &str) -> Result<Option<Row>, Stop> {
-    let sql = "SELECT id, platform, tier, sandbox_id, created_at, updated_at FROM tenants WHERE id = ?1";
-    Ok(s.d1().await?.query(sql, &[json!(id)]).await?.into_iter().next())
+    let sql =
+        "SELECT id, platform, tier, sandbox_id, created_at, updated_at FROM tenants WHERE id = ?1";
+    Ok(s.d1()
+        .await?
+        .query(sql, &[json!(id)])
+        .await?
+        .into_iter()
+        .next())
 }
 
 /// The usage rows of a tenant.

@@ -39,6 +39,8 @@ pub struct Dialect {
     pub kv_host: String,
     /// KV key of a tenant's names; `{id}` stands for the tenant id.
     pub kv_names: String,
+    /// Where a configuration error names what is missing.
+    pub configuration_missing: String,
 }
 
 impl Default for Dialect {
@@ -60,6 +62,7 @@ impl Default for Dialect {
             kv_slug: "slug:{slug}".into(),
             kv_host: "host:{host}".into(),
             kv_names: "tenant:{id}".into(),
+            configuration_missing: "/error/details/missing".into(),
         }
     }
 }

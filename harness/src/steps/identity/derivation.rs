@@ -237,8 +237,7 @@ async fn all_have_length(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn all_match(s: &mut Scene, a: Args) -> Check {
-    let pattern =
-        regex::Regex::new(a.text(1)).map_err(|error| Stop::Fault(error.to_string()))?;
+    let pattern = regex::Regex::new(a.text(1)).map_err(|error| Stop::Fault(error.to_string()))?;
     for (place, tenant_id, seen) in shown(s)? {
         s.expect(
             pattern.is_match(&seen) && has_form(&seen),

@@ -103,9 +103,11 @@ async fn create_spelled(s: &mut Scene, a: Args) -> Check {
     let canonical_refused = a.text(1) == "in canonical form" && answer.status != 201;
     s.notes.insert("canonical".to_owned(), json!(id));
     s.notes.insert("spelled".to_owned(), json!(spelled));
-    s.expect(!canonical_refused, "a canonical id accepted with 201", || {
-        describe(&answer)
-    })
+    s.expect(
+        !canonical_refused,
+        "a canonical id accepted with 201",
+        || describe(&answer),
+    )
 }
 
 /// Whether the creation ended as ID-008 has it: stored canonical, or refused with nothing written.
@@ -204,7 +206,10 @@ async fn create_published(s: &mut Scene) -> Check {
 async fn published_were_canonical(s: &mut Scene) -> Check {
     let published = vectors::published().non_canonical;
     let numbers = s.notes.get("published spellings").cloned();
-    let count = numbers.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+    let count = numbers
+        .as_ref()
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
     s.expect_eq("published spellings tried:", &published.len(), &count)
 }
 

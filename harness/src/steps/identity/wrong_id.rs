@@ -1,13 +1,13 @@
 //! Sandbox ids in the store that are taken, malformed or another's. Never leaves such a row behind if it can help it.
 
+use crate::client::Request;
 use crate::oracle::sandbox_id::expected;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    LOG_SOON, authorised, at, create, delete, objects, presuppose, registry_keys, settle,
+    LOG_SOON, at, authorised, create, delete, objects, presuppose, registry_keys, settle,
     start_gateway, tenant_row,
 };
-use crate::client::Request;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
@@ -26,9 +26,10 @@ pub(super) fn register(book: &mut Book) {
         r#"neither the database nor the registry knows tenant "([^"]+)""#,
         |s, a| Box::pin(unknown_everywhere(s, a)),
     );
-    book.step(r"the row that holds the sandbox id is as it was", |s, _a| {
-        Box::pin(occupant_unchanged(s))
-    });
+    book.step(
+        r"the row that holds the sandbox id is as it was",
+        |s, _a| Box::pin(occupant_unchanged(s)),
+    );
     book.step(
         r#"that row is gone and the operator tries to create tenant "([^"]+)" with a domain"#,
         |s, a| Box::pin(vacate_and_create(s, a)),
@@ -67,9 +68,10 @@ pub(super) fn register(book: &mut Book) {
         r#"the gateways of tenants "([^"]+)" and "([^"]+)" run and have stored state"#,
         |s, a| Box::pin(both_run(s, a)),
     );
-    book.step(r#"the operator tries to delete tenant "([^"]+)""#, |s, a| {
-        Box::pin(try_to_delete(s, a))
-    });
+    book.step(
+        r#"the operator tries to delete tenant "([^"]+)""#,
+        |s, a| Box::pin(try_to_delete(s, a)),
+    );
     book.step(
         r#"the stored state of tenant "([^"]+)" is as it was"#,
         |s, a| Box::pin(state_unchanged(s, a)),
@@ -321,7 +323,10 @@ async fn state_unchanged(s: &mut Scene, a: Args) -> Check {
     let after = sandbox_state(s, &tenant).await?;
     s.expect(
         before.as_ref() == Some(&after),
-        format!("entries and objects of sandbox `{}` as before", tenant.sandbox_id),
+        format!(
+            "entries and objects of sandbox `{}` as before",
+            tenant.sandbox_id
+        ),
         || format!("{after}"),
     )
 }
