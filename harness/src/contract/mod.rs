@@ -300,3 +300,21 @@ fn tags(path: &str, line: usize, reason: &str) -> Malformed {
         reason: reason.to_owned(),
     }
 }
+
+/// SHA-256 over paths and texts of all embedded features, lower-case hexadecimal.
+#[must_use]
+pub fn digest() -> String {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for (path, text) in FEATURES {
+        for part in [path, text] {
+            context.update(&part.len().to_le_bytes());
+            context.update(part.as_bytes());
+        }
+    }
+    context
+        .finish()
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,1 +1,56 @@
 //! A thread and runtime of its own for each double. It never runs on the caller's runtime.
+
+use std::{future::Future, io, net::TcpListener, thread};
+
+use tokio::{runtime::Builder, sync::oneshot};
+
+/// A running server thread; dropping it stops the server and waits for the thread.
+#[derive(Debug)]
+pub(super) struct OwnThread {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl OwnThread {
+    /// Runs the future that `serve` makes until it ends or the value is dropped.
+    pub(super) fn spawn<F, Fut>(name: &str, serve: F) -> io::Result<Self>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()>,
+    {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    tokio::select! {
+                        () = serve() => {}
+                        _ = stopped => {}
+                    }
+                });
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for OwnThread {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has already said so on stderr; there is nobody left to tell.
+            drop(thread.join());
+        }
+    }
+}
+
+/// A free port on 127.0.0.1, ready for a runtime to take over.
+pub(super) fn listen_on_loopback() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

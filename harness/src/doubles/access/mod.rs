@@ -1,11 +1,35 @@
 //! A Cloudflare Access team domain: a rotating key set and tokens, good and bad. It never verifies a token.
 
+mod certificate;
+mod key_set;
+mod keys;
+mod mint;
+mod server;
 mod token;
 
-use std::{fmt, io};
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde_json::Value;
 pub use token::TokenKind;
+use tokio::sync::watch;
+
+use self::{key_set::KeySet, mint::Issuing, server::Shared};
+use super::{
+    clock,
+    thread::{OwnThread, listen_on_loopback},
+    wire,
+};
+
+/// A cached token is used this long; the shortest-lived good one lives an hour.
+const TOKEN_REUSE_SECONDS: u64 = 30 * 60;
 
 /// Names a key of an issuer: its `kid`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,8 +63,27 @@ pub enum KeySetMode {
 }
 
 /// A running team domain double. Dropping it stops it.
-#[derive(Debug)]
-pub struct AccessIssuer {}
+pub struct AccessIssuer {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    audience: String,
+    minted: Mutex<BTreeMap<(KeyName, TokenKind), Minted>>,
+    _thread: OwnThread,
+}
+
+struct Minted {
+    token: String,
+    at_seconds: u64,
+}
+
+impl fmt::Debug for AccessIssuer {
+    /// Without keys and tokens: a world's debug text may be printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessIssuer")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
 
 impl AccessIssuer {
     /// Starts a team domain with two published keys on 127.0.0.1 and a free port.
@@ -48,48 +91,101 @@ impl AccessIssuer {
     /// # Errors
     /// When a key, a socket or a thread cannot be had.
     pub fn start() -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
+        let listener = listen_on_loopback()?;
+        let address = listener.local_addr()?;
+        let team_domain = address.to_string();
+        let shared = Arc::new(Shared {
+            keys: Mutex::new(KeySet::new(&team_domain).map_err(io::Error::other)?),
+            mode: watch::Sender::new(KeySetMode::Reachable),
+            fetches: AtomicU64::new(0),
+        });
+        let shared_there = Arc::clone(&shared);
+        let thread = OwnThread::spawn("access-issuer-double", move || async move {
+            wire::serve(listener, move |connection| {
+                server::serve(Arc::clone(&shared_there), connection)
+            })
+            .await;
+        })?;
+        Ok(Self {
+            shared,
+            address,
+            audience: key_set::hex_64(),
+            minted: Mutex::default(),
+            _thread: thread,
+        })
     }
 
     /// What a backend takes as `CF_ACCESS_TEAM_DOMAIN`: `http://127.0.0.1:<port>`.
     #[must_use]
     pub fn origin(&self) -> String {
-        String::new()
+        format!("http://{}", self.address)
     }
 
     /// What a backend takes as `CF_ACCESS_AUD`: 64 hex digits.
     #[must_use]
     pub fn audience(&self) -> &str {
-        ""
+        &self.audience
     }
 
-    /// A token of this kind, by the current key.
+    /// A token of this kind, by the current key. Signed once, then reused while it is fresh.
     #[must_use]
-    pub fn token(&self, _kind: TokenKind) -> String {
-        String::new()
+    pub fn token(&self, kind: TokenKind) -> String {
+        self.token_signed_with(&self.current_key(), kind)
     }
 
-    /// A token of this kind, by a certain key, published or not. `None` for a key this issuer never had.
+    /// A token of this kind, by a certain key, published or not.
+    ///
+    /// # Panics
+    /// When the key is another issuer's.
     #[must_use]
-    pub fn token_signed_with(&self, _key: &KeyName, _kind: TokenKind) -> Option<String> {
-        None
+    pub fn token_signed_with(&self, key: &KeyName, kind: TokenKind) -> String {
+        let now = clock::epoch_seconds();
+        let slot = (key.clone(), kind);
+        if let Some(minted) = lock(&self.minted).get(&slot)
+            && now.saturating_sub(minted.at_seconds) < TOKEN_REUSE_SECONDS
+        {
+            return minted.token.clone();
+        }
+        let Some(signer) = lock(&self.shared.keys).find(key) else {
+            panic!("{key} is no key of this issuer");
+        };
+        let issuing = Issuing {
+            origin: &self.origin(),
+            audience: &self.audience,
+            key: &signer,
+        };
+        let token = issuing
+            .token(kind)
+            .expect("a generated RSA key signs any claims");
+        let minted = Minted {
+            token: token.clone(),
+            at_seconds: now,
+        };
+        lock(&self.minted).insert(slot, minted);
+        token
     }
 
     /// The key that signs `token`.
     #[must_use]
     pub fn current_key(&self) -> KeyName {
-        KeyName(String::new())
+        lock(&self.shared.keys).current()
     }
 
     /// Publishes a new key, which signs from now on; all others stay published.
-    #[must_use]
+    ///
+    /// # Panics
+    /// When no key can be generated.
     pub fn rotate_in(&self) -> KeyName {
-        KeyName(String::new())
+        lock(&self.shared.keys)
+            .rotate_in()
+            .expect("a process that started an issuer can generate another key")
     }
 
     /// Takes a key out of the key set; it can still sign, as a stolen old key would. Says whether it was published.
-    pub fn rotate_out(&self, _key: &KeyName) -> bool {
-        false
+    ///
+    /// When it was the current one, the newest published key signs from now on.
+    pub fn rotate_out(&self, key: &KeyName) -> bool {
+        lock(&self.shared.keys).rotate_out(key)
     }
 
     /// Reachable, or connections closed without an answer.
@@ -101,18 +197,25 @@ impl AccessIssuer {
         });
     }
 
-    /// How the key set answers from now on.
-    pub fn set_mode(&self, _mode: KeySetMode) {}
+    /// How the key set answers from now on; requests left hanging are answered as the new mode says.
+    pub fn set_mode(&self, mode: KeySetMode) {
+        self.shared.mode.send_replace(mode);
+    }
 
     /// How often the key set was asked for, unanswered requests included.
     #[must_use]
     pub fn fetches(&self) -> u64 {
-        0
+        self.shared.fetches.load(Ordering::SeqCst)
     }
 
     /// The key set as published now.
     #[must_use]
     pub fn certs_json(&self) -> Value {
-        Value::Null
+        lock(&self.shared.keys).document()
     }
+}
+
+/// Each change under these locks is one step, so a panic elsewhere leaves the state whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::reply::ErrorDialect;
 
-fn usage(tokens_in: u64, tokens_out: u64) -> Value {
+pub(super) fn usage(tokens_in: u64, tokens_out: u64) -> Value {
     json!({
         "prompt_tokens": tokens_in,
         "completion_tokens": tokens_out,

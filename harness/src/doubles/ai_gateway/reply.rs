@@ -56,8 +56,18 @@ pub(super) struct TokenCounts {
 /// How the bytes leave the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delivery {
+    pub(super) delay: Duration,
     pub(super) pace: Duration,
     pub(super) fault: Fault,
+}
+
+impl Delivery {
+    /// At once and whole.
+    pub(super) const PLAIN: Self = Self {
+        delay: Duration::ZERO,
+        pace: Duration::ZERO,
+        fault: Fault::None,
+    };
 }
 
 /// What goes wrong on the wire.
@@ -119,10 +129,7 @@ impl Reply {
             took: Duration::ZERO,
             timeout_status: TIMEOUT_STATUS,
             cache_hit: false,
-            delivery: Delivery {
-                pace: Duration::ZERO,
-                fault: Fault::None,
-            },
+            delivery: Delivery::PLAIN,
         }
     }
 
@@ -359,6 +366,13 @@ impl Reply {
     #[must_use]
     pub fn garbled(self) -> Self {
         self.fault(Fault::Garbled)
+    }
+
+    /// Waits this long, in real time, before the first byte. For virtual latency see `took`.
+    #[must_use]
+    pub fn delayed(mut self, delay: Duration) -> Self {
+        self.delivery.delay = delay;
+        self
     }
 
     /// Waits this long, in real time, before each chunk.

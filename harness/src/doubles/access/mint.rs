@@ -1,0 +1,236 @@
+//! Makes tokens: claims as Access writes them, then the one thing that is wrong. It never checks a token.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{
+    TokenKind,
+    key_set::{NamedKey, hex_64},
+    keys::{self, KeyError},
+};
+use crate::doubles::clock;
+
+/// Access's default session.
+const SESSION_SECONDS: u64 = 24 * 60 * 60;
+/// Far enough from now that no leeway for clock skew bridges it.
+const OFF_SECONDS: u64 = 60 * 60;
+/// A service token's life as captured live: a 1 h session and a second.
+const SERVICE_SECONDS: u64 = 3601;
+/// What the contract calls oversized.
+const OVERSIZED_BYTES: usize = 64 * 1024;
+/// Another team; reserved for examples, so it can never resolve.
+const OTHER_TEAM: &str = "https://other-team.cloudflareaccess.example";
+
+/// Who issues for whom.
+pub(super) struct Issuing<'a> {
+    pub(super) origin: &'a str,
+    pub(super) audience: &'a str,
+    pub(super) key: &'a NamedKey,
+}
+
+impl Issuing<'_> {
+    /// A token of this kind.
+    pub(super) fn token(&self, kind: TokenKind) -> Result<String, KeyError> {
+        let key_id = self.key.name.as_str();
+        match kind {
+            TokenKind::Good
+            | TokenKind::GoodServiceToken
+            | TokenKind::AudienceAsString
+            | TokenKind::AudienceArrayOfTwo
+            | TokenKind::Expired
+            | TokenKind::NotYetValid
+            | TokenKind::WrongAudience
+            | TokenKind::EmptyAudience
+            | TokenKind::NoAudience
+            | TokenKind::WrongIssuer
+            | TokenKind::NoIssuer
+            | TokenKind::NoExpiry
+            | TokenKind::OrgType
+            | TokenKind::Oversized => self.signed(&rs256(Some(key_id)), &self.claims(kind)),
+            TokenKind::UnknownKid => self.signed(&rs256(Some(&hex_64())), &self.claims(kind)),
+            TokenKind::NoKid => self.signed(&rs256(None), &self.claims(kind)),
+            TokenKind::AlgRs512 => {
+                let mut header = rs256(Some(key_id));
+                header.alg = Algorithm::RS512;
+                self.signed(&header, &self.claims(kind))
+            }
+            TokenKind::Hs256WithPublicKey => {
+                let mut header = rs256(Some(key_id));
+                header.alg = Algorithm::HS256;
+                let secret = EncodingKey::from_secret(self.key.material.public_pem().as_bytes());
+                Ok(jsonwebtoken::encode(&header, &self.claims(kind), &secret)?)
+            }
+            TokenKind::BadSignature => Ok(with_signature(&self.good()?, flip_a_bit)),
+            TokenKind::NoSignature => Ok(with_signature(&self.good()?, |_| String::new())),
+            TokenKind::TamperedPayload => self.tampered(),
+            TokenKind::AlgNone => Ok(self.unsigned("none")),
+            TokenKind::AlgNoneMixedCase => Ok(self.unsigned("nOnE")),
+            TokenKind::ForeignTeamKey => self.foreign(&hex_64(), kind),
+            TokenKind::ForeignTeamKeyOurKid | TokenKind::EmbeddedJwk => self.foreign(key_id, kind),
+            TokenKind::NotAJwt => Ok("not-a-jwt".to_owned()),
+            TokenKind::Empty => Ok(String::new()),
+        }
+    }
+
+    fn good(&self) -> Result<String, KeyError> {
+        self.token(TokenKind::Good)
+    }
+
+    fn signed(&self, header: &Header, claims: &Map<String, Value>) -> Result<String, KeyError> {
+        Ok(jsonwebtoken::encode(
+            header,
+            claims,
+            &self.key.material.signing,
+        )?)
+    }
+
+    fn foreign(&self, key_id: &str, kind: TokenKind) -> Result<String, KeyError> {
+        let foreign = keys::material(keys::FOREIGN)?;
+        let mut header = rs256(Some(key_id));
+        if kind == TokenKind::EmbeddedJwk {
+            header.jwk = Some(Jwk::from_encoding_key(&foreign.signing, Algorithm::RS256)?);
+        }
+        Ok(jsonwebtoken::encode(
+            &header,
+            &self.claims(kind),
+            &foreign.signing,
+        )?)
+    }
+
+    /// A good token's header and signature around the payload of somebody else.
+    fn tampered(&self) -> Result<String, KeyError> {
+        let good = self.good()?;
+        let mut claims = self.claims(TokenKind::Good);
+        claims.insert("email".to_owned(), json!("intruder@example.com"));
+        let payload = base64url(&Value::Object(claims).to_string());
+        let parts: Vec<&str> = good.split('.').collect();
+        Ok([parts[0], &payload, parts[2]].join("."))
+    }
+
+    fn unsigned(&self, alg: &str) -> String {
+        let header = json!({"alg": alg, "kid": self.key.name.as_str(), "typ": "JWT"});
+        let claims = Value::Object(self.claims(TokenKind::AlgNone));
+        format!(
+            "{}.{}.",
+            base64url(&header.to_string()),
+            base64url(&claims.to_string())
+        )
+    }
+
+    /// The claims of a kind: a user's, changed in what the kind is about.
+    fn claims(&self, kind: TokenKind) -> Map<String, Value> {
+        let now = clock::epoch_seconds();
+        let other_audience = "0".repeat(64);
+        let (removed, changed): (&[&str], Value) = match kind {
+            TokenKind::GoodServiceToken => return self.service_claims(now),
+            TokenKind::AudienceAsString => (&[], json!({"aud": self.audience})),
+            TokenKind::AudienceArrayOfTwo => (&[], json!({"aud": [other_audience, self.audience]})),
+            TokenKind::Expired => (
+                &[],
+                json!({
+                    "exp": now - OFF_SECONDS,
+                    "iat": now - 2 * OFF_SECONDS,
+                    "nbf": now - 2 * OFF_SECONDS,
+                }),
+            ),
+            TokenKind::NotYetValid => (&[], json!({"nbf": now + OFF_SECONDS})),
+            TokenKind::WrongAudience => (&[], json!({"aud": [other_audience]})),
+            TokenKind::EmptyAudience => (&[], json!({"aud": []})),
+            TokenKind::NoAudience => (&["aud"], json!({})),
+            TokenKind::WrongIssuer => (&[], json!({"iss": OTHER_TEAM})),
+            TokenKind::NoIssuer => (&["iss"], json!({})),
+            TokenKind::NoExpiry => (&["exp"], json!({})),
+            TokenKind::OrgType => (&[], json!({"type": "org"})),
+            TokenKind::Oversized => (&[], json!({"custom": "x".repeat(OVERSIZED_BYTES)})),
+            TokenKind::Good
+            | TokenKind::BadSignature
+            | TokenKind::NoSignature
+            | TokenKind::AlgNone
+            | TokenKind::AlgNoneMixedCase
+            | TokenKind::Hs256WithPublicKey
+            | TokenKind::AlgRs512
+            | TokenKind::UnknownKid
+            | TokenKind::NoKid
+            | TokenKind::TamperedPayload
+            | TokenKind::ForeignTeamKey
+            | TokenKind::ForeignTeamKeyOurKid
+            | TokenKind::EmbeddedJwk
+            | TokenKind::NotAJwt
+            | TokenKind::Empty => (&[], json!({})),
+        };
+        let mut claims = self.user_claims(now);
+        for name in removed {
+            claims.remove(*name);
+        }
+        if let Value::Object(changed) = changed {
+            claims.extend(changed);
+        }
+        claims
+    }
+
+    fn user_claims(&self, now: u64) -> Map<String, Value> {
+        object(json!({
+            "aud": [self.audience],
+            "email": "operator@example.com",
+            "exp": now + SESSION_SECONDS,
+            "iat": now,
+            "nbf": now,
+            "iss": self.origin,
+            "type": "app",
+            "identity_nonce": &Uuid::new_v4().simple().to_string()[..16],
+            "sub": Uuid::new_v4().to_string(),
+            "country": "DE",
+        }))
+    }
+
+    fn service_claims(&self, now: u64) -> Map<String, Value> {
+        object(json!({
+            "aud": self.audience,
+            "common_name": format!("{}.access", Uuid::new_v4().simple()),
+            "exp": now + SERVICE_SECONDS,
+            "iat": now,
+            "iss": self.origin,
+            "type": "app",
+            "sub": "",
+            "h_INTERNAL_DO_NOT_USE": "-",
+        }))
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    }
+}
+
+fn rs256(key_id: Option<&str>) -> Header {
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = key_id.map(str::to_owned);
+    header
+}
+
+fn base64url(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+fn with_signature(token: &str, change: impl Fn(&str) -> String) -> String {
+    match token.rsplit_once('.') {
+        Some((signed, signature)) => format!("{signed}.{}", change(signature)),
+        None => token.to_owned(),
+    }
+}
+
+/// Flips a bit in the middle, so that it is still base64url of the right length.
+fn flip_a_bit(signature: &str) -> String {
+    let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 1;
+    }
+    URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,68 @@
+//! Serves the key set at `/cdn-cgi/access/certs`, or fails to, as set. It never serves a private key.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::watch;
+
+use super::{KeySetMode, key_set::KeySet, lock};
+use crate::doubles::wire::{Connection, Head};
+
+const CERTS_PATH: &str = "/cdn-cgi/access/certs";
+
+/// What issuer and server share.
+pub(super) struct Shared {
+    pub(super) keys: Mutex<KeySet>,
+    pub(super) mode: watch::Sender<KeySetMode>,
+    pub(super) fetches: AtomicU64,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(shared: Arc<Shared>, mut connection: Connection) {
+    while let Ok(Some(request)) = connection.next_request().await {
+        let path = request.target.split('?').next().unwrap_or_default();
+        let answered = if path == CERTS_PATH && request.method == "GET" {
+            certs(&shared, &mut connection).await
+        } else {
+            let head = Head::new(404).header("content-type", b"text/plain");
+            connection.answer(head, b"not found").await.is_ok()
+        };
+        if !answered || !request.keeps_alive {
+            return;
+        }
+    }
+}
+
+/// Answers as the mode says; false to close the connection.
+async fn certs(shared: &Shared, connection: &mut Connection) -> bool {
+    shared.fetches.fetch_add(1, Ordering::SeqCst);
+    let mut mode = shared.mode.subscribe();
+    let left_hanging = async {
+        // The sender lives as long as the server: an end means that nobody is left to answer for.
+        match mode.wait_for(|mode| *mode != KeySetMode::Hanging).await {
+            Ok(mode) => *mode,
+            Err(_closed) => KeySetMode::Closed,
+        }
+    };
+    let mode = tokio::select! {
+        biased;
+        mode = left_hanging => mode,
+        () = connection.reader.closed() => KeySetMode::Closed,
+    };
+    match mode {
+        KeySetMode::Reachable => {
+            let body = lock(&shared.keys).document().to_string();
+            let head = Head::new(200)
+                .header("content-type", b"application/json")
+                .header("cache-control", b"public, max-age=14400");
+            connection.answer(head, body.as_bytes()).await.is_ok()
+        }
+        KeySetMode::Unavailable => {
+            let head = Head::new(503).header("content-type", b"text/plain");
+            connection.answer(head, b"unavailable").await.is_ok()
+        }
+        KeySetMode::Closed | KeySetMode::Hanging => false,
+    }
+}

@@ -1,0 +1,173 @@
+//! Turns a reply into status, headers and chunks for the call it answers. It never touches a socket.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{
+    bodies,
+    reply::{Reply, ReplyBody, StreamDialect, TokenCounts},
+    request::{BodyDialect, Call},
+};
+
+/// A reply ready for the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rendered {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) chunks: Vec<Bytes>,
+    pub(super) is_stream: bool,
+}
+
+impl Rendered {
+    pub(super) fn json(status: u16, body: &Value) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            chunks: vec![Bytes::from(body.to_string())],
+            is_stream: false,
+        }
+    }
+
+    pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+/// The reply as this call gets it.
+pub(super) fn render(reply: &Reply, call: &Call) -> Rendered {
+    let mut rendered = match &reply.body {
+        ReplyBody::Answer { text, usage } => answer(text, *usage, reply.status, call),
+        ReplyBody::Json(body) => Rendered::json(reply.status, &with_model(body, &call.model)),
+        ReplyBody::Stream {
+            dialect,
+            pieces,
+            usage,
+        } => stream(*dialect, pieces, *usage, reply.status, &call.model),
+        ReplyBody::Raw {
+            bytes,
+            content_type,
+        } => Rendered {
+            status: reply.status,
+            headers: vec![("content-type".to_owned(), (*content_type).to_owned())],
+            chunks: vec![bytes.clone()],
+            is_stream: false,
+        },
+        ReplyBody::Huge(bytes) => {
+            let body = bodies::chat(&"x".repeat(*bytes), "stop", 7, 3);
+            Rendered::json(reply.status, &with_model(&body, &call.model))
+        }
+    };
+    rendered.headers.extend(reply.headers.iter().cloned());
+    rendered
+}
+
+fn answer(text: &str, usage: TokenCounts, status: u16, call: &Call) -> Rendered {
+    let TokenCounts {
+        tokens_in,
+        tokens_out,
+    } = usage;
+    if call.stream {
+        let dialect = match call.dialect {
+            BodyDialect::Native => StreamDialect::Native,
+            BodyDialect::OpenAi => StreamDialect::OpenAi,
+        };
+        let words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
+        return stream(dialect, &words, usage, status, &call.model);
+    }
+    let body = match call.dialect {
+        BodyDialect::Native => bodies::native(text, tokens_in, tokens_out),
+        BodyDialect::OpenAi => bodies::chat(text, "stop", tokens_in, tokens_out),
+    };
+    Rendered::json(status, &with_model(&body, &call.model))
+}
+
+fn with_model(body: &Value, model: &str) -> Value {
+    let mut body = body.clone();
+    if body["model"] == "" {
+        body["model"] = model.into();
+    }
+    body
+}
+
+fn stream(
+    dialect: StreamDialect,
+    pieces: &[String],
+    usage: TokenCounts,
+    status: u16,
+    model: &str,
+) -> Rendered {
+    let mut frames: Vec<Value> = Vec::with_capacity(pieces.len() + 3);
+    match dialect {
+        StreamDialect::OpenAi => {
+            frames.extend(openai_deltas(pieces, model));
+            let mut last = openai_chunk(model, json!([]));
+            last["usage"] = bodies::usage(usage.tokens_in, usage.tokens_out);
+            frames.push(last);
+        }
+        StreamDialect::OpenAiBinding => {
+            frames.extend(openai_deltas(pieces, model).into_iter().map(with_padding));
+            let mut zero = openai_chunk(model, json!([]));
+            zero["usage"] = bodies::usage(0, 0);
+            frames.push(zero);
+            frames.push(bodies::native_result("", usage.tokens_in, usage.tokens_out));
+        }
+        StreamDialect::Native => {
+            frames.extend(
+                pieces
+                    .iter()
+                    .map(|piece| with_padding(json!({"response": piece}))),
+            );
+            frames.push(bodies::native_result("", usage.tokens_in, usage.tokens_out));
+        }
+    }
+    let mut chunks: Vec<Bytes> = frames
+        .iter()
+        .map(|frame| Bytes::from(format!("data: {frame}\n\n")))
+        .collect();
+    chunks.push(Bytes::from_static(b"data: [DONE]\n\n"));
+    Rendered {
+        status,
+        headers: vec![
+            ("content-type".to_owned(), "text/event-stream".to_owned()),
+            ("cache-control".to_owned(), "no-cache".to_owned()),
+        ],
+        chunks,
+        is_stream: true,
+    }
+}
+
+/// One chunk per piece, the first with the role, then the one with the finish reason.
+fn openai_deltas(pieces: &[String], model: &str) -> Vec<Value> {
+    let mut chunks: Vec<Value> = pieces
+        .iter()
+        .map(|piece| {
+            let delta = json!([{"index": 0, "delta": {"content": piece}, "finish_reason": null}]);
+            openai_chunk(model, delta)
+        })
+        .collect();
+    if let Some(first) = chunks.first_mut() {
+        first["choices"][0]["delta"]["role"] = "assistant".into();
+    }
+    let finish = json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]);
+    chunks.push(openai_chunk(model, finish));
+    chunks
+}
+
+fn openai_chunk(model: &str, choices: Value) -> Value {
+    let mut chunk = json!({
+        "id": "chatcmpl-double",
+        "object": "chat.completion.chunk",
+        "created": 1_760_000_000,
+        "model": model,
+    });
+    chunk["choices"] = choices;
+    chunk
+}
+
+/// The padding against traffic analysis that Workers AI adds; its length varies with the frame.
+fn with_padding(mut frame: Value) -> Value {
+    let length = frame.to_string().len() % 17 + 1;
+    frame["p"] = "abcdefghijklmnopq"[..length].into();
+    frame
+}

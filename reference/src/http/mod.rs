@@ -1,0 +1,46 @@
+//! The HTTP face of the backend: routes, gates, shapes. Never decides a rule of the contract; it asks the application.
+
+mod admin;
+mod body;
+mod entry;
+mod error;
+mod origin;
+mod public;
+#[cfg(test)]
+mod tests;
+
+pub use origin::Peer;
+
+use crate::app::App;
+use crate::app::error::Error;
+use axum::Router;
+use axum::routing::{get, post};
+use error::Failure;
+use std::sync::Arc;
+
+/// All routes behind all gates.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/sandbox-health", get(public::health))
+        .route("/api/status", get(public::status))
+        .route("/v1/chat/completions", post(public::chat))
+        .route("/api/admin/tenants", get(admin::list).post(admin::create))
+        .route(
+            "/api/admin/tenants/{id}",
+            get(admin::read).patch(admin::edit).delete(admin::delete),
+        )
+        .route("/api/admin/tenants/{id}/routing", get(admin::routing))
+        .route("/api/admin/tenants/{id}/usage", get(admin::usage))
+        .route("/api/admin/tenants/{id}/gateway", get(admin::gateway))
+        .route(
+            "/api/admin/tenants/{id}/gateway/start",
+            post(admin::start_gateway),
+        )
+        .fallback(async || Failure::from(Error::NotFound))
+        .method_not_allowed_fallback(async || Failure::from(Error::MethodNotAllowed))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&app),
+            entry::entry,
+        ))
+        .with_state(app)
+}

@@ -1,0 +1,1 @@
+//! Tests of the HTTP layer that need its private parts. Never opens a socket.
