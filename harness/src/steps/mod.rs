@@ -11,10 +11,14 @@ pub fn all() -> Book {
     background::register(&mut book);
     bindings::register(&mut book);
     identity::register(&mut book);
+    isolation::register(&mut book);
+    smoke::register(&mut book);
     book
 }
 
 mod background;
 mod bindings;
 mod identity;
+mod isolation;
 mod operating;
+mod smoke;

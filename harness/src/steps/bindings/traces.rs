@@ -5,7 +5,7 @@ use super::{any_gateway, plant};
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, authorised, creation, expect_usage_count, registry_keys, tenant_row,
+    QUIET, authorised, create, creation, expect_usage_count, registry_keys, tenant_row,
 };
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
@@ -22,6 +22,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"tenant "([^"]+)" stands in (?:its stores|those stores that are there)"#,
         |s, a| Box::pin(stands(s, a)),
+    );
+    book.step(
+        r#"the operator makes tenant "([^"]+)" all the same"#,
+        |s, a| Box::pin(make(s, a)),
     );
     book.step(
         r#"everything that would leave a trace is tried with tenant "([^"]+)""#,
@@ -56,6 +60,13 @@ async fn control(s: &mut Scene) -> Check {
     s.expect(entry.is_some(), format!("a registry entry `{key}`"), || {
         "none".to_owned()
     })
+}
+
+async fn make(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.new_tenant(a.text(1), "free").await?;
+    let answer = create(s, &tenant.creation()).await?;
+    s.know_tenant(a.text(1), tenant);
+    s.expect_status(&answer, 201)
 }
 
 async fn stands(s: &mut Scene, a: Args) -> Check {
