@@ -1,5 +1,10 @@
 //! The command line as a user meets it: what it says and how it exits. Never looks inside.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
 use assert_cmd::Command;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,5 +1,10 @@
 //! The repository's own rules, held against its files. Never judges behaviour.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -133,7 +133,7 @@ fn log_starts(log: &Arc<dyn LogSink>, clock: &Arc<dyn Clock>) -> crate::sandbox:
         log.write(&Event::GatewayStarted {
             sandbox_id,
             instance_id,
-        })
+        });
     })
 }
 

@@ -79,8 +79,32 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Serves the reference implementation, configured by environment variables.
     Serve(crate::target::reference::ServeArgs),
+    /// Runs a command and ends its whole process group when standard input ends.
+    #[command(hide = true)]
+    Supervise(SuperviseArgs),
     /// Prints sandbox ids: the published vectors, or those of the tenant ids given.
     Vectors(vectors::VectorsArgs),
+}
+
+/// Options of the hidden verb `supervise`.
+#[derive(Debug, clap::Args)]
+struct SuperviseArgs {
+    /// The command and its arguments.
+    #[arg(required = true, last = true)]
+    command: Vec<OsString>,
+}
+
+fn supervise(args: &SuperviseArgs) -> ExitCode {
+    match crate::target::launched::supervisor::supervise(&args.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say(&format!(
+                "moltproof: cannot start {}: {error}",
+                args.command[0].display()
+            ));
+            ExitCode::from(Exit::Fault as u8)
+        }
+    }
 }
 
 /// Why a verb did not get to its end.
@@ -129,6 +153,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::List(args) => list::list(&args),
         Verb::Explain(args) => explain::explain(&args),
         Verb::Serve(args) => return crate::target::reference::serve(&args),
+        Verb::Supervise(args) => return supervise(&args),
         Verb::Vectors(args) => vectors::vectors(&args),
     };
     match ended {

@@ -10,13 +10,16 @@ use crate::run::scene::Run;
 use crate::run::{self, Options};
 use crate::steps;
 use crate::target::Target;
+use crate::target::launched::LaunchedTarget;
+use crate::target::manifest::{self, Manifest};
 use crate::target::reference::ReferenceTarget;
 use crate::target::url::UrlTarget;
 use crate::verdict::Exit;
 use crate::wait::{self, Look};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Scenarios side by side unless told otherwise. Evidence: 64 hides every wait of the contract; beyond it sockets are opened
 /// faster than a listener's backlog of 128 takes them.
@@ -25,14 +28,10 @@ const CONCURRENCY: usize = 64;
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
-    /// What to judge: `reference`, or the address of a running backend.
-    #[arg(
-        long,
-        env = "MOLTPROOF_TARGET",
-        default_value = "reference",
-        value_name = "reference|URL"
-    )]
-    target: String,
+    /// What to judge: `reference`, a manifest, or the address of a running backend.
+    /// Without it: the nearest moltproof.toml from the current folder upwards, else the reference.
+    #[arg(long, env = "MOLTPROOF_TARGET", value_name = "reference|FILE|URL")]
+    target: Option<String>,
     /// Only this profile: core, data, api-worker. May be repeated.
     #[arg(
         long,
@@ -165,38 +164,96 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let started_at_ms = clock::epoch_ms();
         let began = clock::now();
-        let client = Client::new().map_err(|error| Failure::fault(format!("cannot set up HTTP: {error}")))?;
+        let client = Client::new()
+            .map_err(|error| Failure::fault(format!("cannot set up HTTP: {error}")))?;
         let target = target(args, &client).await?;
         let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-        let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z')).take(6).collect();
+        let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
+            .take(6)
+            .collect();
         let shown = Arc::new(Shown::new(plan.len(), args.quiet));
-        let options = Options { concurrency: args.concurrency, seed };
+        let options = Options {
+            concurrency: args.concurrency,
+            seed,
+        };
         let shared = Arc::new(Run::new(Arc::clone(&target), client, id.clone()));
-        let running = run::run(shared, plan, Arc::new(steps::all()), options, Arc::clone(&shown) as _);
+        let running = run::run(
+            shared,
+            plan,
+            Arc::new(steps::all()),
+            options,
+            Arc::clone(&shown) as _,
+        );
         let ended = tokio::select! {
-            ended = running => ended,
-            _signal = tokio::signal::ctrl_c() => {
-                shown.finish();
-                return Err(Failure { exit: Exit::Interrupted, message: "interrupted; no verdict".to_owned() });
-            }
+            ended = running => Some(ended),
+            () = asked_to_go() => None,
         };
         shown.finish();
-        let facts = RunFacts { id, seed, concurrency: args.concurrency, started_at_ms, duration: began.elapsed() };
+        target.end().await;
+        let Some(ended) = ended else {
+            return Err(Failure {
+                exit: Exit::Interrupted,
+                message: "interrupted; no verdict".to_owned(),
+            });
+        };
+        let facts = RunFacts {
+            id,
+            seed,
+            concurrency: args.concurrency,
+            started_at_ms,
+            duration: began.elapsed(),
+        };
         let report = Report::new(&contract, target.as_ref(), &facts, &ended);
         deliver(args, &report)?;
         Ok(report.exit(args.strict))
     })
 }
 
-async fn target(args: &RunArgs, client: &Client) -> Result<Arc<dyn Target>, Failure> {
-    if args.target == "reference" {
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))?;
-        let reference = ReferenceTarget::start(program)
-            .map_err(|error| Failure::fault(format!("cannot start the reference: {error}")))?;
-        return Ok(Arc::new(reference));
+/// Done at Ctrl-C or SIGTERM.
+async fn asked_to_go() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _signal = tokio::signal::ctrl_c() => {}
+                _signal = terminate.recv() => {}
+            }
+        }
+        Err(_unavailable) => drop(tokio::signal::ctrl_c().await),
     }
-    let base = address(&args.target)?;
+}
+
+async fn target(args: &RunArgs, client: &Client) -> Result<Arc<dyn Target>, Failure> {
+    let fault =
+        |error: &dyn std::fmt::Display| Failure::fault(format!("cannot start the target: {error}"));
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))?;
+    let discovered = || {
+        std::env::current_dir()
+            .ok()
+            .and_then(|folder| manifest::discover(&folder))
+    };
+    let wanted = match &args.target {
+        Some(text) => text.clone(),
+        None => {
+            discovered().map_or_else(|| "reference".to_owned(), |file| file.display().to_string())
+        }
+    };
+    if wanted == "reference" {
+        return Ok(Arc::new(
+            ReferenceTarget::start(program).map_err(|error| fault(&error))?,
+        ));
+    }
+    if Path::new(&wanted).is_file() {
+        let manifest = Manifest::read(Path::new(&wanted))
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        if !args.quiet {
+            say(&format!("target: {} ({wanted})", manifest.name));
+        }
+        let launched = LaunchedTarget::start(manifest, program, client.clone())
+            .map_err(|error| fault(&error))?;
+        return Ok(Arc::new(launched));
+    }
+    let base = address(&wanted)?;
     reachable(client, &base, args.wait).await?;
     Ok(Arc::new(UrlTarget::new(base)))
 }
@@ -205,11 +262,12 @@ async fn target(args: &RunArgs, client: &Client) -> Result<Arc<dyn Target>, Fail
 fn address(text: &str) -> Result<String, Failure> {
     let wrong = |why: &str| {
         Failure::usage(format!(
-            "--target `{text}` {why}; give `reference` or an address such as http://127.0.0.1:8787"
+            "--target `{text}` {why}; give `reference`, a manifest or an address such as http://127.0.0.1:8787"
         ))
     };
-    let url =
-        url::Url::parse(text).map_err(|_invalid| wrong("is neither `reference` nor an address"))?;
+    let url = url::Url::parse(text).map_err(|_invalid| {
+        wrong("is neither `reference`, nor a file that exists, nor an address")
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("is neither http nor https"));
     }

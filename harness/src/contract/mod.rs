@@ -311,10 +311,5 @@ pub fn digest() -> String {
             context.update(part.as_bytes());
         }
     }
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    data_encoding::HEXLOWER.encode(context.finish().as_ref())
 }

@@ -1,4 +1,4 @@
-//! The report as JUnit XML: one test case per scenario. Never writes a pass for what was not asserted.
+//! The report as `JUnit` XML: one test case per scenario. Never writes a pass for what was not asserted.
 
 use super::{Report, ScenarioReport};
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};

@@ -344,10 +344,10 @@ fn scenario_report(ended: &Ended) -> ScenarioReport {
             report.seen = Some(finding.seen.clone());
         }
         Outcome::NotVerified(reason) => {
-            (report.outcome, report.reason) = ("not_verified", Some(reason.clone()))
+            (report.outcome, report.reason) = ("not_verified", Some(reason.clone()));
         }
         Outcome::NotApplicable(reason) => {
-            (report.outcome, report.reason) = ("not_applicable", Some(reason.clone()))
+            (report.outcome, report.reason) = ("not_applicable", Some(reason.clone()));
         }
         Outcome::Error(reason) => (report.outcome, report.reason) = ("error", Some(reason.clone())),
         Outcome::NotSelected => report.outcome = "not_selected",

@@ -5,6 +5,8 @@
 
 pub mod dialect;
 pub mod faults;
+pub mod launched;
+pub mod manifest;
 pub mod need;
 pub mod reference;
 pub mod seeding;
@@ -38,10 +40,21 @@ pub trait Target: Send + Sync {
     fn limits(&self) -> &Limits;
     /// The running instance of a variant, started if need be; shared by all scenarios.
     async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault>;
+    /// A production instance whose stores fail on demand; the plain one where every instance can do that.
+    async fn faulty_instance(&self) -> Result<Arc<Instance>, Fault> {
+        self.instance(Variant::Production).await
+    }
+    /// Why a criterion does not concern this target, as its manifest declares; reported as declared, never hidden.
+    fn impossible(&self, criterion: &str) -> Option<String> {
+        let _none_declared = criterion;
+        None
+    }
     /// An instance of its own that can be stopped, killed and started again on the same data.
     async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault>;
     /// Applies the `*.sql` files of a folder to the database file as the target's own migration tool does.
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault>;
+    /// Ends everything that was started; returns when it is gone.
+    async fn end(&self) {}
     /// The folder with the target's own migrations, if it tells.
     fn migrations(&self) -> Option<std::path::PathBuf>;
 }

@@ -36,7 +36,7 @@ pub enum AnswerBody {
     /// A JSON chat completion.
     Json(Bytes),
     /// Server-sent events.
-    Events(AnswerStream),
+    Events(Box<AnswerStream>),
 }
 
 impl From<InvalidChat> for Error {
@@ -177,11 +177,11 @@ impl App {
             model: recorder.model,
         };
         if answer.content_type == "text/event-stream" {
-            return Ok(AnswerBody::Events(AnswerStream::new(
+            return Ok(AnswerBody::Events(Box::new(AnswerStream::new(
                 answer.body,
                 head,
                 recorder,
-            )));
+            ))));
         }
         let bytes = collect(answer).await?;
         let ended_at = self.ports.clock.monotonic();

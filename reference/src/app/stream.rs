@@ -19,6 +19,8 @@ pub struct AnswerStream {
     /// Taken when the row is written.
     recorder: Option<UsageRecorder>,
     last_byte_at: Duration,
+    /// Why the upstream broke off, until the caller is told.
+    cut: Option<UpstreamError>,
 }
 
 impl AnswerStream {
@@ -34,6 +36,7 @@ impl AnswerStream {
             reader: StreamReader::new(head),
             recorder: Some(recorder),
             last_byte_at,
+            cut: None,
         }
     }
 
@@ -79,6 +82,9 @@ impl Stream for AnswerStream {
     type Item = Result<Bytes, UpstreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(error) = self.cut.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         loop {
             let Some(upstream) = self.upstream.as_mut() else {
                 return Poll::Ready(None);
@@ -86,10 +92,13 @@ impl Stream for AnswerStream {
             let out = match ready!(upstream.as_mut().poll_next(cx)) {
                 Some(Ok(chunk)) => self.read(&chunk),
                 None => self.finish(),
-                // The caller must see that its answer was cut, not a neat end.
+                // The caller must see that its answer was cut, not a neat end; but first what came before,
+                // which the server only flushes when there is nothing more to be had at the moment.
                 Some(Err(error)) => {
                     self.end();
-                    return Poll::Ready(Some(Err(error)));
+                    self.cut = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
             };
             if !out.is_empty() {

@@ -101,9 +101,8 @@ impl StreamReader {
             Piece::Unread(bytes) => return bytes,
             Piece::Frame(frame) => frame,
         };
-        let data = match frame_data(&frame) {
-            None => return frame,
-            Some(data) => data,
+        let Some(data) = frame_data(&frame) else {
+            return frame;
         };
         if data.trim_ascii() == b"[DONE]" {
             let mut last = self.close_native();

@@ -45,7 +45,7 @@ impl HostName {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_'
                     if label_len < LABEL_LEN_MAX =>
                 {
-                    label_len += 1
+                    label_len += 1;
                 }
                 _ => return Err(InvalidHost),
             }

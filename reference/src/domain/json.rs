@@ -1,6 +1,6 @@
 //! Which JSON texts a caller may send at all. Never knows what they mean.
 
-/// Deepest nesting that is read; what serde_json itself allows a typed value.
+/// Deepest nesting that is read; what `serde_json` itself allows a typed value.
 pub const DEPTH_MAX: usize = 128;
 
 /// The text is not the JSON object that was asked for.

@@ -8,15 +8,16 @@ use crate::app::resolve::{Resolution, Tenant};
 use crate::app::{App, Caller};
 use crate::log::Event;
 use crate::ports::RateDecision;
+use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{ALLOW, CACHE_CONTROL};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tower::ServiceExt;
 use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,8 +51,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Admitted {
     }
 }
 
+/// What stands before the gates and what behind them.
+#[derive(Clone)]
+pub(super) struct Entrance {
+    pub(super) app: Arc<App>,
+    pub(super) routes: Router,
+}
+
 /// Answers one request.
-pub(super) async fn entry(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn entry(State(entrance): State<Entrance>, request: Request) -> Response {
+    let Entrance { app, routes } = entrance;
     let started = app.clock().monotonic();
     let caller = Caller {
         request_id: Uuid::new_v4(),
@@ -59,7 +68,7 @@ pub(super) async fn entry(State(app): State<Arc<App>>, request: Request, next: N
     };
     let method = request.method().clone();
     let uri = request.uri().clone();
-    let answered = AssertUnwindSafe(answer(&app, caller, request, next))
+    let answered = AssertUnwindSafe(answer(&app, routes, caller, request))
         .catch_unwind()
         .await;
     let mut response = answered.unwrap_or_else(|_panic| {
@@ -88,7 +97,7 @@ pub(super) async fn entry(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-async fn answer(app: &App, caller: Caller, request: Request, next: Next) -> Response {
+async fn answer(app: &App, routes: Router, caller: Caller, request: Request) -> Response {
     let class = origin::class(request.uri().path());
     let passed = match class {
         RouteClass::Admin => admin_gates(app, caller, request)
@@ -105,11 +114,18 @@ async fn answer(app: &App, caller: Caller, request: Request, next: Next) -> Resp
         Err(error) => return render(app, &caller, &error),
     };
     let mut response = match passed {
-        Ok(request) => next.run(request).await,
+        Ok(request) => match routes.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
         Err(error) => render(app, &caller, &error),
     };
     if let Some(error) = failure_in(&mut response) {
+        let allow = response.headers_mut().remove(ALLOW);
         response = render(app, &caller, &error);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
     }
     if let Some(decision) = decision {
         state_quota(response.headers_mut(), decision);

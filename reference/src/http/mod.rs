@@ -6,8 +6,6 @@ mod entry;
 mod error;
 mod origin;
 mod public;
-#[cfg(test)]
-mod tests;
 
 pub use origin::Peer;
 
@@ -15,11 +13,20 @@ use crate::app::App;
 use crate::app::error::Error;
 use axum::Router;
 use axum::routing::{get, post};
+use entry::Entrance;
 use error::Failure;
 use std::sync::Arc;
 
 /// All routes behind all gates.
 pub fn router(app: Arc<App>) -> Router {
+    // The gates stand around the routes, not in each: a refusal must not carry what a route adds (such as `Allow`).
+    let routes = routes().with_state(Arc::clone(&app));
+    Router::new()
+        .fallback(entry::entry)
+        .with_state(Entrance { app, routes })
+}
+
+fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/sandbox-health", get(public::health))
         .route("/api/status", get(public::status))
@@ -38,9 +45,4 @@ pub fn router(app: Arc<App>) -> Router {
         )
         .fallback(async || Failure::from(Error::NotFound))
         .method_not_allowed_fallback(async || Failure::from(Error::MethodNotAllowed))
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&app),
-            entry::entry,
-        ))
-        .with_state(app)
 }
