@@ -14,13 +14,22 @@ pub fn all() -> Book {
     errors::register(&mut book);
     resolution::register(&mut book);
     security::register(&mut book);
+    bindings::register(&mut book);
+    identity::register(&mut book);
+    isolation::register(&mut book);
+    smoke::register(&mut book);
     book
 }
 
 mod background;
+mod bindings;
 mod errors;
 mod gateway;
+mod identity;
+mod isolation;
+mod operating;
 mod resolution;
 mod security;
+mod smoke;
 mod usage;
 mod words;

@@ -53,6 +53,10 @@ pub struct Dialect {
     pub kv_host: String,
     /// KV key of a tenant's names; `{id}` stands for the tenant id.
     pub kv_names: String,
+    /// Where a listing has the cursor of its next page.
+    pub next_cursor: String,
+    /// Where a configuration error names what is missing.
+    pub configuration_missing: String,
 }
 
 impl Default for Dialect {
@@ -80,6 +84,8 @@ impl Default for Dialect {
             kv_slug: "slug:{slug}".into(),
             kv_host: "host:{host}".into(),
             kv_names: "tenant:{id}".into(),
+            next_cursor: "/next_cursor".into(),
+            configuration_missing: "/error/details/missing".into(),
         }
     }
 }
