@@ -208,7 +208,7 @@ async fn tokens_sent(s: &mut Scene, _a: Args) -> Check {
 }
 
 async fn gateway_repeats(s: &mut Scene, a: Args) -> Check {
-    let key = s.instance().await?.secrets.first().cloned();
+    let key = s.instance().await?.ai_gateway_key.clone();
     let own = fresh(s);
     let shown = key.unwrap_or_else(|| own.clone());
     let said = format!("Incorrect API key provided: {shown}; session {own}");
@@ -247,7 +247,7 @@ async fn log_is_complete(s: &mut Scene) -> Check {
 async fn nothing_held(s: &mut Scene, _a: Args) -> Check {
     log_is_complete(s).await?;
     let mut secrets = s.run.all_secrets();
-    secrets.extend(s.instance().await?.secrets.clone());
+    secrets.extend(s.instance().await?.ai_gateway_key.clone());
     let detector = Detector::of(&secrets);
     let lines = s.log_lines().await?;
     detector.check_lines(s, &lines)?;
@@ -258,7 +258,7 @@ async fn nothing_held(s: &mut Scene, _a: Args) -> Check {
 async fn nothing_held_by_the_run(s: &mut Scene, _a: Args) -> Check {
     let instance = s.instance().await?;
     let mut secrets = s.run.all_secrets();
-    secrets.extend(instance.secrets.clone());
+    secrets.extend(instance.ai_gateway_key.clone());
     if secrets.is_empty() {
         return Err(Stop::NotVerified(
             "this run handed no secret to the target: let it act as operator".to_owned(),

@@ -410,10 +410,7 @@ impl Shared {
             access: access.then(|| Arc::clone(self.issuer(variant))),
             faults: (kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
             app_domain: manifest.app_domain.clone(),
-            secrets: has("CLOUDFLARE_AI_GATEWAY_API_KEY")
-                .then(|| self.gateway_key.clone())
-                .into_iter()
-                .collect(),
+            ai_gateway_key: has("CLOUDFLARE_AI_GATEWAY_API_KEY").then(|| self.gateway_key.clone()),
             base,
         }
     }
