@@ -12,6 +12,7 @@ pub fn all() -> Book {
     bindings::register(&mut book);
     identity::register(&mut book);
     isolation::register(&mut book);
+    schema::register(&mut book);
     smoke::register(&mut book);
     book
 }
@@ -21,4 +22,5 @@ mod bindings;
 mod identity;
 mod isolation;
 mod operating;
+mod schema;
 mod smoke;
