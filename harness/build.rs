@@ -1,5 +1,6 @@
 //! Embeds `features/**/*.feature` so that the binary needs no file. Never looks into them.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -19,10 +20,13 @@ fn main() -> io::Result<()> {
             .to_string_lossy()
             .replace('\\', "/");
         let absolute = fs::canonicalize(file)?;
-        code.push_str(&format!(
-            "    ({:?}, include_str!({absolute:?})),\n",
-            format!("features/{name}")
-        ));
+        let path = format!("features/{name}");
+        writeln!(
+            code,
+            "    ({path:?}, include_str!({:?})),",
+            absolute.display().to_string()
+        )
+        .map_err(io::Error::other)?;
     }
     code.push_str("];\n");
     let out = env::var_os("OUT_DIR")

@@ -121,28 +121,25 @@ impl Exchange {
     #[must_use]
     pub fn curl(&self) -> String {
         let sent = &self.request;
-        let mut line = String::from("curl -sS -i --path-as-is");
-        if sent.method == "HEAD" {
-            line.push_str(" -I");
-        } else if sent.method != "GET" {
-            line.push_str(&format!(" -X {}", quote(&sent.method)));
+        let mut words = vec!["curl -sS -i --path-as-is".to_owned()];
+        match sent.method.as_str() {
+            "GET" => {}
+            "HEAD" => words.push("-I".to_owned()),
+            method => words.push(format!("-X {}", quote(method))),
         }
-        line.push_str(&format!(" -H {}", quote(&format!("Host: {}", sent.host))));
+        words.push(format!("-H {}", quote(&format!("Host: {}", sent.host))));
         for (name, value) in &sent.headers {
-            if value == REDACTED {
-                line.push_str(&format!(" -H \"{name}: ${}\"", variable(name)));
+            words.push(if value == REDACTED {
+                format!("-H \"{name}: ${}\"", variable(name))
             } else {
-                line.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
-            }
+                format!("-H {}", quote(&format!("{name}: {value}")))
+            });
         }
         if !sent.body.is_empty() {
-            line.push_str(&format!(" --data-binary {}", quote(&sent.body)));
+            words.push(format!("--data-binary {}", quote(&sent.body)));
         }
-        line.push_str(&format!(
-            " {}",
-            quote(&format!("{}{}", sent.base, sent.path))
-        ));
-        line
+        words.push(quote(&format!("{}{}", sent.base, sent.path)));
+        words.join(" ")
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It takes no expected value from the backend it judges.
 
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod contract;
@@ -9,6 +10,7 @@ pub mod doubles;
 pub mod evidence;
 pub mod observe;
 pub mod oracle;
+pub mod report;
 pub mod run;
 pub mod steps;
 pub mod target;

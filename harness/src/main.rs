@@ -1,3 +1,7 @@
-//! The `moltproof` command. It never decides anything the library does not.
+//! The `moltproof` program. Never does more than call the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    moltproof::cli::main(std::env::args_os())
+}

@@ -11,7 +11,10 @@ const CRITERIA: &str = include_str!("../../fixtures/criteria.tsv");
 const COVERED: [&str; 1] = ["core"];
 
 fn listed() -> BTreeMap<&'static str, (&'static str, &'static str)> {
-    let rows = CRITERIA.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
+    let rows = CRITERIA
+        .lines()
+        .skip(1)
+        .map(|line| line.split('\t').collect::<Vec<_>>());
     rows.map(|row| (row[0], (row[1], row[2])))
         .filter(|(_, (_, profile))| COVERED.contains(profile))
         .collect()
@@ -24,19 +27,32 @@ fn contract() -> Contract {
 #[test]
 fn every_criterion_of_the_contract_has_a_rule_and_a_scenario() {
     let contract = contract();
-    let proven: BTreeSet<&str> =
-        contract.scenarios.iter().flat_map(|planned| &planned.criteria).map(String::as_str).collect();
+    let proven: BTreeSet<&str> = contract
+        .scenarios
+        .iter()
+        .flat_map(|planned| &planned.criteria)
+        .map(String::as_str)
+        .collect();
     let missing: Vec<_> = listed()
         .into_keys()
         .filter(|id| !contract.criteria.contains_key(*id) || !proven.contains(id))
         .collect();
-    assert!(missing.is_empty(), "no rule or no scenario for: {}", missing.join(" "));
+    assert!(
+        missing.is_empty(),
+        "no rule or no scenario for: {}",
+        missing.join(" ")
+    );
 }
 
 #[test]
 fn no_scenario_carries_an_id_that_the_contract_does_not_have() {
     let (contract, listed) = (contract(), listed());
-    let ids = contract.criteria.keys().chain(contract.scenarios.iter().flat_map(|planned| &planned.criteria));
+    let ids = contract.criteria.keys().chain(
+        contract
+            .scenarios
+            .iter()
+            .flat_map(|planned| &planned.criteria),
+    );
     let unknown: BTreeSet<_> = ids.filter(|id| !listed.contains_key(id.as_str())).collect();
     assert!(unknown.is_empty(), "not in the contract: {unknown:?}");
 }
@@ -45,8 +61,15 @@ fn no_scenario_carries_an_id_that_the_contract_does_not_have() {
 fn every_rule_has_the_level_and_profile_of_the_contract() {
     let listed = listed();
     for criterion in contract().criteria.values() {
-        let Some((level, profile)) = listed.get(criterion.id.as_str()) else { continue };
-        assert_eq!(criterion.level.word().to_lowercase(), *level, "level of {}", criterion.id);
+        let Some((level, profile)) = listed.get(criterion.id.as_str()) else {
+            continue;
+        };
+        assert_eq!(
+            criterion.level.word().to_lowercase(),
+            *level,
+            "level of {}",
+            criterion.id
+        );
         assert_eq!(criterion.profile, *profile, "profile of {}", criterion.id);
     }
 }
@@ -56,9 +79,18 @@ fn every_step_matches_exactly_one_definition() {
     let book = steps::all();
     let mut wrong = Vec::new();
     for planned in &contract().scenarios {
-        for step in planned.alone.rules.iter().flat_map(|rule| &rule.scenarios).flat_map(|scenario| &scenario.steps) {
+        for step in planned
+            .alone
+            .rules
+            .iter()
+            .flat_map(|rule| &rule.scenarios)
+            .flat_map(|scenario| &scenario.steps)
+        {
             if let Err(error) = book.find(&step.value) {
-                wrong.push(format!("{}:{} {error}", planned.feature, step.position.line));
+                wrong.push(format!(
+                    "{}:{} {error}",
+                    planned.feature, step.position.line
+                ));
             }
         }
     }
@@ -68,23 +100,45 @@ fn every_step_matches_exactly_one_definition() {
 #[test]
 fn every_definition_is_used_by_some_step() {
     let (book, contract) = (steps::all(), contract());
-    let texts = contract.scenarios.iter().flat_map(|planned| planned.alone.rules.iter());
+    let texts = contract
+        .scenarios
+        .iter()
+        .flat_map(|planned| planned.alone.rules.iter());
     let used: BTreeSet<usize> = texts
         .flat_map(|rule| &rule.scenarios)
         .flat_map(|scenario| &scenario.steps)
         .filter_map(|step| book.find(&step.value).ok())
         .collect();
-    let unused: Vec<_> =
-        book.patterns().enumerate().filter(|(at, _)| !used.contains(at)).map(|(_, pattern)| pattern).collect();
-    assert!(unused.is_empty(), "definitions that no feature uses:\n{}", unused.join("\n"));
+    let unused: Vec<_> = book
+        .patterns()
+        .enumerate()
+        .filter(|(at, _)| !used.contains(at))
+        .map(|(_, pattern)| pattern)
+        .collect();
+    assert!(
+        unused.is_empty(),
+        "definitions that no feature uses:\n{}",
+        unused.join("\n")
+    );
 }
 
 #[test]
 fn every_scenario_makes_an_assertion_and_begins_from_a_state() {
     for planned in &contract().scenarios {
-        let steps: Vec<_> = planned.alone.rules.iter().flat_map(|rule| &rule.scenarios).flat_map(|scenario| &scenario.steps).collect();
+        let steps: Vec<_> = planned
+            .alone
+            .rules
+            .iter()
+            .flat_map(|rule| &rule.scenarios)
+            .flat_map(|scenario| &scenario.steps)
+            .collect();
         let has = |keyword: &str| steps.iter().any(|step| step.keyword.trim() == keyword);
-        assert!(has("Then"), "{}:{} has no Then", planned.feature, planned.line);
+        assert!(
+            has("Then"),
+            "{}:{} has no Then",
+            planned.feature,
+            planned.line
+        );
     }
 }
 
@@ -93,7 +147,9 @@ fn no_outline_is_long_enough_to_slow_the_parser() {
     // Expanding an outline costs the square of its rows.
     let mut rows: BTreeMap<(String, usize), usize> = BTreeMap::new();
     for planned in &contract().scenarios {
-        *rows.entry((planned.feature.clone(), planned.line)).or_default() += 1;
+        *rows
+            .entry((planned.feature.clone(), planned.line))
+            .or_default() += 1;
     }
     for ((feature, line), count) in rows {
         assert!(count <= 100, "{feature}:{line} has {count} rows");

@@ -1,15 +1,22 @@
 //! The doubles over real sockets, as a backend meets them. It never reaches into their insides.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, its helpers included, a panic that names the line is the failure wanted"
+)]
+
 #[path = "doubles/access.rs"]
 mod access;
-#[path = "doubles/ai_gateway.rs"]
-mod ai_gateway;
+#[path = "doubles/gateway_decisions.rs"]
+mod gateway_decisions;
+#[path = "doubles/gateway_replies.rs"]
+mod gateway_replies;
 #[path = "doubles/wire_faults.rs"]
 mod wire_faults;
 
 use std::time::Duration;
 
-use moltproof::doubles::{AiGatewayDouble, Script};
+use moltproof::doubles::{AiGatewayDouble, Attempt, Script};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -38,4 +45,13 @@ fn request(gateway: &AiGatewayDouble, body: &Value) -> RequestBuilder {
 async fn ask(gateway: &AiGatewayDouble, marker: &str, script: Script) -> Response {
     gateway.script(marker, script);
     request(gateway, &body(marker)).send().await.unwrap()
+}
+
+/// The marker's attempts once there are `count` and all have ended.
+async fn finished(gateway: &AiGatewayDouble, marker: &str, count: usize) -> Vec<Attempt> {
+    gateway
+        .wait_until(marker, DEADLINE, |attempts| {
+            attempts.len() == count && attempts.iter().all(|a| a.finished_at.is_some())
+        })
+        .await
 }

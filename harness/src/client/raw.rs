@@ -90,7 +90,7 @@ async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<Vec<u8>, NoAn
     // A target may answer and close before it has read everything: a failed write is not yet a missing answer.
     let written = stream.write_all(bytes).await;
     let mut received = Vec::new();
-    let mut chunk = [0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     loop {
         match stream.read(&mut chunk).await {
             Ok(0) => break,

@@ -300,3 +300,16 @@ fn tags(path: &str, line: usize, reason: &str) -> Malformed {
         reason: reason.to_owned(),
     }
 }
+
+/// SHA-256 over paths and texts of all embedded features, lower-case hexadecimal.
+#[must_use]
+pub fn digest() -> String {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for (path, text) in FEATURES {
+        for part in [path, text] {
+            context.update(&part.len().to_le_bytes());
+            context.update(part.as_bytes());
+        }
+    }
+    data_encoding::HEXLOWER.encode(context.finish().as_ref())
+}

@@ -154,7 +154,8 @@ fn parse_tags(contract: &Contract, text: &str) -> Result<TagOperation, Unselecta
             .scenarios
             .iter()
             .any(|planned| planned.tags.contains(&tag));
-        if !carried && !(is_id(&tag) && contract.criteria.contains_key(&tag)) {
+        let known = is_id(&tag) && contract.criteria.contains_key(&tag);
+        if !carried && !known {
             return Err(Unselectable::UnknownTag(tag));
         }
     }

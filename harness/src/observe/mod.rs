@@ -1,6 +1,7 @@
 //! What can be seen of a target beside its answers: rows, entries, objects, log lines. Never interprets what it sees.
 
 pub mod bucket_dir;
+pub mod explorer;
 pub mod log_lines;
 pub mod sqlite_file;
 

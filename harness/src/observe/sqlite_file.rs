@@ -53,8 +53,7 @@ impl SqliteFile {
                 *slot = Some(opened);
             }
             slot.as_ref()
-                .map(work)
-                .unwrap_or(Err(rusqlite::Error::InvalidQuery))
+                .map_or(Err(rusqlite::Error::InvalidQuery), work)
         })
         .await
         .map_err(|error| cannot(error.to_string()))?
@@ -81,12 +80,7 @@ fn read(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => json!(number),
         ValueRef::Real(number) => json!(number),
         ValueRef::Text(text) => json!(String::from_utf8_lossy(text)),
-        ValueRef::Blob(bytes) => json!(
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        ),
+        ValueRef::Blob(bytes) => json!(data_encoding::HEXLOWER.encode(bytes)),
     }
 }
 

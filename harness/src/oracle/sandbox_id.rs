@@ -4,11 +4,7 @@
 #[must_use]
 pub fn expected(tenant_id: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, tenant_id.as_bytes());
-    let digits: String = hash.as_ref()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sk-{digits}")
+    format!("sk-{}", data_encoding::HEXLOWER.encode(&hash.as_ref()[..8]))
 }
 
 /// Whether a text has the form of a sandbox id: `^sk-[a-f0-9]{16}$`.

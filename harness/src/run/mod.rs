@@ -80,8 +80,8 @@ pub async fn run(
     };
     let mut runnable = Vec::with_capacity(plan.len());
     for planned in plan {
-        match lacking(run.target.as_ref(), &planned) {
-            Some(reason) => sink.put(unrun(planned, Outcome::NotVerified(reason))),
+        match gate(run.target.as_ref(), &planned) {
+            Some(outcome) => sink.put(unrun(planned, outcome)),
             None => runnable.push(planned),
         }
     }
@@ -108,12 +108,19 @@ pub async fn run(
     list
 }
 
-fn lacking(target: &dyn Target, planned: &Planned) -> Option<String> {
-    planned.needs.iter().find_map(|&need| {
-        target
-            .lacks(need)
-            .map(|reason| format!("needs {need}: {reason}"))
-    })
+/// Why a scenario is not run: declared impossible, or a need that the target lacks.
+fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
+    let declared = planned.criteria.iter().find_map(|id| target.impossible(id));
+    let lacking = || {
+        planned.needs.iter().find_map(|&need| {
+            target
+                .lacks(need)
+                .map(|reason| format!("needs {need}: {reason}"))
+        })
+    };
+    declared
+        .map(|reason| Outcome::NotApplicable(format!("declared: {reason}")))
+        .or_else(|| lacking().map(Outcome::NotVerified))
 }
 
 fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
@@ -228,7 +235,7 @@ async fn perform(
         .boxed_local()
     })
     .with_cli(options);
-    drop(cucumber.run(phase).await);
+    let Silent = cucumber.run(phase).await;
 }
 
 fn number_of(feature: &gherkin::Feature) -> Option<usize> {

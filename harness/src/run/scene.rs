@@ -1,5 +1,10 @@
 //! One scenario under way: its tenants, its exchanges, its assertions. Never talks HTTP or SQL itself: it asks client, target and observers.
 
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "every error here is a `Stop`, which ends the scenario and says why"
+)]
+
 use crate::client::stream::StreamedAnswer;
 use crate::client::{Client, NoAnswer, Request, raw};
 use crate::contract::Planned;
@@ -177,7 +182,14 @@ impl Scene {
             return Err(Stop::NotVerified(reason));
         }
         self.variant = variant;
-        let instance = self.run.target.instance(variant).await?;
+        let target = &self.run.target;
+        let faulty =
+            variant == Variant::Production && self.planned.needs.contains(&Need::StoreFaults);
+        let instance = if faulty {
+            target.faulty_instance().await?
+        } else {
+            target.instance(variant).await?
+        };
         self.log_mark = instance.logs.as_ref().map_or(0, |logs| logs.mark());
         self.instance = Some(instance);
         Ok(())

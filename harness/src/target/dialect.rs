@@ -3,9 +3,11 @@
 //! The default is `fixtures/shapes.md`.
 
 use crate::client::Request;
+use serde::Deserialize;
 
 /// Paths and JSON pointers of one target.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Dialect {
     /// `GET`, needs no tenant.
     pub health: String,

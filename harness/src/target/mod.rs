@@ -5,6 +5,8 @@
 
 pub mod dialect;
 pub mod faults;
+pub mod launched;
+pub mod manifest;
 pub mod need;
 pub mod reference;
 pub mod seeding;
@@ -38,6 +40,15 @@ pub trait Target: Send + Sync {
     fn limits(&self) -> &Limits;
     /// The running instance of a variant, started if need be; shared by all scenarios.
     async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault>;
+    /// A production instance whose stores fail on demand; the plain one where every instance can do that.
+    async fn faulty_instance(&self) -> Result<Arc<Instance>, Fault> {
+        self.instance(Variant::Production).await
+    }
+    /// Why a criterion does not concern this target, as its manifest declares; reported as declared, never hidden.
+    fn impossible(&self, criterion: &str) -> Option<String> {
+        let _none_declared = criterion;
+        None
+    }
     /// An instance of its own that can be stopped, killed and started again on the same data.
     async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault>;
     /// An instance of a variant that only one scenario uses, with empty stores and a team domain of its own.

@@ -43,10 +43,12 @@ fn verify(issuer: &AccessIssuer, token: &str) -> Result<Value, String> {
 }
 
 fn reason(kind: &ErrorKind) -> String {
-    match kind {
-        ErrorKind::MissingRequiredClaim(claim) => format!("no {claim}"),
-        ErrorKind::Json(_) | ErrorKind::Base64(_) => "header".into(),
-        other => format!("{other:?}"),
+    if let ErrorKind::MissingRequiredClaim(claim) = kind {
+        format!("no {claim}")
+    } else if matches!(kind, ErrorKind::Json(_) | ErrorKind::Base64(_)) {
+        "header".into()
+    } else {
+        format!("{kind:?}")
     }
 }
 

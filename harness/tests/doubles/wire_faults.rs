@@ -245,7 +245,17 @@ async fn a_paced_stream_takes_its_time_and_arrives_whole() {
         attempt.finished_at.is_some()
     })
     .await;
-    assert!(attempt.finished_at.unwrap() - attempt.at >= Duration::from_millis(30));
+    assert!(attempt.finished_at.unwrap() >= attempt.at + Duration::from_millis(30));
+}
+
+#[tokio::test]
+async fn a_delayed_reply_waits_before_its_first_byte_only() {
+    let gateway = gateway();
+    let reply = stream().delayed(Duration::from_millis(30));
+    ask(&gateway, "delayed1", Script::always(reply)).await;
+    let attempt = until(&gateway, "delayed1", |a| a.finished_at.is_some()).await;
+    assert!(attempt.finished_at.unwrap() >= attempt.at + Duration::from_millis(30));
+    assert_eq!(attempt.outcome, Outcome::Answered(200));
 }
 
 #[tokio::test]
@@ -262,4 +272,12 @@ async fn bytes_that_are_no_request_are_refused_and_journalled() {
     socket.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert_eq!(gateway.journal("").len(), 1);
+    let mut odd = TcpStream::connect(host).await.unwrap();
+    odd.write_all(b"FROB http://[::1%25]/\xc3\xbc HTTP/1.1\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    answer.clear();
+    odd.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    assert_eq!(gateway.journal("").len(), 2);
 }

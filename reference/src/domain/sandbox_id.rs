@@ -43,3 +43,9 @@ impl fmt::Debug for SandboxId {
         f.write_str(self.as_str())
     }
 }
+
+impl serde::Serialize for SandboxId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

@@ -50,6 +50,12 @@ impl fmt::Debug for TenantId {
     }
 }
 
+impl serde::Serialize for TenantId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.canonical()).unwrap_or_default())
+    }
+}
+
 /// A service level. `Tier::effective` is the only way from stored text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tier {

@@ -33,7 +33,7 @@ pub(super) struct Issuing<'a> {
 impl Issuing<'_> {
     /// A token of this kind.
     pub(super) fn token(&self, kind: TokenKind) -> Result<String, KeyError> {
-        let kid = self.key.name.as_str();
+        let key_id = self.key.name.as_str();
         match kind {
             TokenKind::Good
             | TokenKind::GoodServiceToken
@@ -48,16 +48,16 @@ impl Issuing<'_> {
             | TokenKind::NoIssuer
             | TokenKind::NoExpiry
             | TokenKind::OrgType
-            | TokenKind::Oversized => self.signed(&rs256(Some(kid)), &self.claims(kind)),
+            | TokenKind::Oversized => self.signed(&rs256(Some(key_id)), &self.claims(kind)),
             TokenKind::UnknownKid => self.signed(&rs256(Some(&hex_64())), &self.claims(kind)),
             TokenKind::NoKid => self.signed(&rs256(None), &self.claims(kind)),
             TokenKind::AlgRs512 => {
-                let mut header = rs256(Some(kid));
+                let mut header = rs256(Some(key_id));
                 header.alg = Algorithm::RS512;
                 self.signed(&header, &self.claims(kind))
             }
             TokenKind::Hs256WithPublicKey => {
-                let mut header = rs256(Some(kid));
+                let mut header = rs256(Some(key_id));
                 header.alg = Algorithm::HS256;
                 let secret = EncodingKey::from_secret(self.key.material.public_pem().as_bytes());
                 Ok(jsonwebtoken::encode(&header, &self.claims(kind), &secret)?)
@@ -68,7 +68,7 @@ impl Issuing<'_> {
             TokenKind::AlgNone => Ok(self.unsigned("none")),
             TokenKind::AlgNoneMixedCase => Ok(self.unsigned("nOnE")),
             TokenKind::ForeignTeamKey => self.foreign(&hex_64(), kind),
-            TokenKind::ForeignTeamKeyOurKid | TokenKind::EmbeddedJwk => self.foreign(kid, kind),
+            TokenKind::ForeignTeamKeyOurKid | TokenKind::EmbeddedJwk => self.foreign(key_id, kind),
             TokenKind::NotAJwt => Ok("not-a-jwt".to_owned()),
             TokenKind::Empty => Ok(String::new()),
         }
@@ -86,9 +86,9 @@ impl Issuing<'_> {
         )?)
     }
 
-    fn foreign(&self, kid: &str, kind: TokenKind) -> Result<String, KeyError> {
+    fn foreign(&self, key_id: &str, kind: TokenKind) -> Result<String, KeyError> {
         let foreign = keys::material(keys::FOREIGN)?;
-        let mut header = rs256(Some(kid));
+        let mut header = rs256(Some(key_id));
         if kind == TokenKind::EmbeddedJwk {
             header.jwk = Some(Jwk::from_encoding_key(&foreign.signing, Algorithm::RS256)?);
         }
@@ -208,9 +208,9 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn rs256(kid: Option<&str>) -> Header {
+fn rs256(key_id: Option<&str>) -> Header {
     let mut header = Header::new(Algorithm::RS256);
-    header.kid = kid.map(str::to_owned);
+    header.kid = key_id.map(str::to_owned);
     header
 }
 

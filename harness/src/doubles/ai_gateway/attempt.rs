@@ -21,9 +21,9 @@ pub struct Attempt {
     pub model: String,
     /// Whether the body asked for a stream.
     pub stream: bool,
-    /// Request headers, names in lower case, in the order sent; a Universal element's own headers follow.
+    /// Request headers, names in lower case, in the order sent; a Universal element's own, which take precedence, follow.
     pub headers: Vec<(String, String)>,
-    /// `cf-aig-metadata` as sent.
+    /// `cf-aig-metadata` as sent; several are joined by `, ` as HTTP has it, which is no JSON any more.
     pub metadata_raw: Option<String>,
     /// What the platform would have kept of it; `None` when it would have stored null or nothing.
     pub metadata_kept: Option<Map<String, Value>>,
@@ -51,10 +51,17 @@ impl Attempt {
     /// First value of a request header; `name` in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
+        self.header_values(name).first().copied()
+    }
+
+    /// Every value of a request header; `name` in lower case.
+    #[must_use]
+    pub fn header_values(&self, name: &str) -> Vec<&str> {
         self.headers
             .iter()
-            .find(|(known, _)| known == name)
+            .filter(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+            .collect()
     }
 }
 

@@ -44,6 +44,7 @@ struct Transmission<'a, W> {
     journal: &'a Journal,
     attempt: AttemptId,
     fault: Fault,
+    delay: Duration,
     pace: Duration,
     release: Release,
 }
@@ -68,6 +69,7 @@ pub(super) async fn deliver(
         journal,
         attempt: plan.attempt,
         fault: plan.delivery.fault,
+        delay: plan.delivery.delay,
         pace: plan.delivery.pace,
         release: plan.release,
     };
@@ -80,6 +82,7 @@ pub(super) async fn deliver(
 
 impl<W: AsyncWrite + Unpin> Transmission<'_, W> {
     async fn run(mut self, shipment: Shipment, is_chunked: bool) -> io::Result<Ending> {
+        pause(self.delay).await;
         match self.fault {
             Fault::Reset => return Ok(Ending::Reset),
             Fault::Garbled => {
@@ -112,7 +115,7 @@ impl<W: AsyncWrite + Unpin> Transmission<'_, W> {
                 bytes.extend_from_slice(chunk);
             }
         }
-        self.pause().await;
+        pause(self.pace).await;
         self.write(&bytes).await?;
         self.count_chunks(shipment.chunks.len());
         Ok(Ending::Complete)
@@ -140,7 +143,7 @@ impl<W: AsyncWrite + Unpin> Transmission<'_, W> {
                 | Fault::CutAfter(_)
                 | Fault::CutInside(_) => {}
             }
-            self.pause().await;
+            pause(self.pace).await;
             if !chunk.is_empty() {
                 self.write(&framed(chunk)).await?;
             }
@@ -185,17 +188,17 @@ impl<W: AsyncWrite + Unpin> Transmission<'_, W> {
 
     async fn stall(&self) {
         self.set_outcome(Outcome::Hung);
-        future::pending().await
+        future::pending::<()>().await;
     }
+}
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "pacing in real time is what the script asked for"
-    )]
-    async fn pause(&self) {
-        if !self.pace.is_zero() {
-            tokio::time::sleep(self.pace).await;
-        }
+#[expect(
+    clippy::disallowed_methods,
+    reason = "delay and pace in real time are what the script asked for"
+)]
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 

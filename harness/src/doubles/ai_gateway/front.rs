@@ -16,7 +16,8 @@ use super::{
     attempt::{Attempt, Endpoint, Outcome},
     bodies,
     delivery::{self, Ending, Shipment},
-    hub::{EXCHANGE_HEADER, Hub, Plan},
+    gateway,
+    hub::{EXCHANGE_HEADER, ExchangeId, Hub, Plan},
 };
 use crate::doubles::wire::{Connection, Head, Received, RequestFault};
 
@@ -68,7 +69,14 @@ impl Front {
     async fn exchange(&self, mut connection: Connection, received: Received) -> Option<Connection> {
         let keeps_alive = received.keeps_alive;
         let has_body = received.method != "HEAD";
-        let Some(reply) = self.ask(received).await else {
+        let target = received.target.clone();
+        let id = self.hub.open(received);
+        let Some(reply) = self.ask(id, &target).await else {
+            if let Some(unanswered) = self.hub.take_received(id) {
+                let journal = &self.hub.journal;
+                let recorded = gateway::decide(journal, Endpoint::Unknown, &unanswered);
+                journal.finish(recorded.attempt, Outcome::Answered(502), false);
+            }
             let body = bodies::gateway_error(2002, 502, "The double could not answer").to_string();
             let head = Head::new(502).header("content-type", b"application/json");
             connection.answer(head, body.as_bytes()).await.ok()?;
@@ -110,18 +118,16 @@ impl Front {
     }
 
     /// The complete reply and its plan, from wiremock.
-    async fn ask(&self, received: Received) -> Option<CompleteReply> {
-        let method = received.method.clone();
-        let target = received.target.clone();
-        let id = self.hub.open(received);
+    ///
+    /// The mocks match on what was received, not on this hop: a POST stands for any method, the root for an odd target.
+    async fn ask(&self, id: ExchangeId, target: &str) -> Option<CompleteReply> {
         let uri = format!("{}{target}", self.mocks)
             .parse::<Uri>()
             .ok()
             .filter(|_| target.starts_with('/'))
             .or_else(|| self.mocks.parse().ok())?;
         let request = Request::builder()
-            // The reply to HEAD would lose its body on this hop; the front leaves it out itself.
-            .method(if method == "HEAD" { "GET" } else { &method })
+            .method("POST")
             .uri(uri)
             .header(EXCHANGE_HEADER, id)
             .body(Empty::new())

@@ -74,14 +74,14 @@ impl Asked<'_> {
             if let Some(failed) = last.take() {
                 self.close(&failed);
             }
-            let tried = match call.refusal {
+            let attempted = match call.refusal {
                 Some(refusal) => self.refuse(call, refusal),
                 None => self.attempt(call, number),
             };
-            if tried.is_final {
-                return tried;
+            if attempted.is_final {
+                return attempted;
             }
-            last = Some(tried);
+            last = Some(attempted);
         }
         last.unwrap_or_else(|| self.unknown())
     }
@@ -120,9 +120,7 @@ impl Asked<'_> {
         } else {
             "MISS"
         };
-        let mut rendered = self
-            .own_headers(call, rendered)
-            .header("cf-aig-cache-status", cache);
+        let mut rendered = own_headers(call, rendered).header("cf-aig-cache-status", cache);
         if self.endpoint == Endpoint::Universal || call.model.starts_with("dynamic/") {
             rendered = rendered.header("cf-aig-step", call.step.to_string());
         }
@@ -171,27 +169,14 @@ impl Asked<'_> {
         let attempt = self.record(call, Duration::ZERO, Outcome::InProgress);
         Tried {
             attempt: self.journal.record(attempt),
-            rendered: self.own_headers(call, rendered),
+            rendered: own_headers(call, rendered),
             delivery: Delivery::PLAIN,
             is_final: false,
         }
     }
 
-    fn own_headers(&self, call: &Call, rendered: Rendered) -> Rendered {
-        let event = call
-            .header("cf-aig-event-id")
-            .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
-        let rendered = rendered.header("cf-aig-event-id", event);
-        // Captured 402 answers were without a log id.
-        if rendered.status == 402 {
-            rendered
-        } else {
-            rendered.header("cf-aig-log-id", ulid(Uuid::now_v7()))
-        }
-    }
-
     fn record(&self, call: &Call, provider_took: Duration, outcome: Outcome) -> Attempt {
-        let metadata_raw = call.header("cf-aig-metadata").map(str::to_owned);
+        let metadata_raw = call.header("cf-aig-metadata");
         Attempt {
             marker: self.marker.clone(),
             at: self.journal.stopwatch().elapsed(),
@@ -200,10 +185,10 @@ impl Asked<'_> {
             endpoint: self.endpoint,
             model: call.model.clone(),
             stream: call.stream,
-            headers: call.headers.clone(),
+            headers: call.all_headers(),
             metadata_kept: metadata_raw.as_deref().and_then(metadata::kept),
             metadata_raw,
-            authorization: call.header("cf-aig-authorization").map(str::to_owned),
+            authorization: call.header("cf-aig-authorization"),
             timeout_stated_ms: call.timeout_ms,
             body: call.body.clone(),
             provider_took,
@@ -213,6 +198,20 @@ impl Asked<'_> {
             chunks_sent: 0,
             client_gone: false,
         }
+    }
+}
+
+/// What the gateway adds to every answer.
+fn own_headers(call: &Call, rendered: Rendered) -> Rendered {
+    let event = call
+        .header("cf-aig-event-id")
+        .unwrap_or_else(|| Uuid::new_v4().to_string());
+    let rendered = rendered.header("cf-aig-event-id", event);
+    // Captured 402 answers were without a log id.
+    if rendered.status == 402 {
+        rendered
+    } else {
+        rendered.header("cf-aig-log-id", ulid(Uuid::now_v7()))
     }
 }
 

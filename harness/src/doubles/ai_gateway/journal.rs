@@ -71,9 +71,9 @@ impl Journal {
 
     pub(super) fn script(&self, marker: &str, script: Script) {
         let mut book = self.book();
-        let marked = book.marked(marker);
-        marked.playback = Playback::of(script);
-        marked.released = watch::Sender::new(false);
+        let entry = book.marked(marker);
+        entry.playback = Playback::of(script);
+        entry.released = watch::Sender::new(false);
     }
 
     pub(super) fn release(&self, marker: &str) {

@@ -56,6 +56,7 @@ pub(super) struct TokenCounts {
 /// How the bytes leave the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delivery {
+    pub(super) delay: Duration,
     pub(super) pace: Duration,
     pub(super) fault: Fault,
 }
@@ -63,6 +64,7 @@ pub(super) struct Delivery {
 impl Delivery {
     /// At once and whole.
     pub(super) const PLAIN: Self = Self {
+        delay: Duration::ZERO,
         pace: Duration::ZERO,
         fault: Fault::None,
     };
@@ -364,6 +366,13 @@ impl Reply {
     #[must_use]
     pub fn garbled(self) -> Self {
         self.fault(Fault::Garbled)
+    }
+
+    /// Waits this long, in real time, before the first byte. For virtual latency see `took`.
+    #[must_use]
+    pub fn delayed(mut self, delay: Duration) -> Self {
+        self.delivery.delay = delay;
+        self
     }
 
     /// Waits this long, in real time, before each chunk.

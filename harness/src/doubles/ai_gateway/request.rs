@@ -17,6 +17,8 @@ pub(super) struct Call {
     pub(super) dialect: BodyDialect,
     pub(super) stream: bool,
     pub(super) headers: Vec<(String, String)>,
+    /// A Universal element's.
+    pub(super) own_headers: Vec<(String, String)>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) tries: u64,
     pub(super) body: Value,
@@ -135,6 +137,7 @@ pub(super) fn calls(endpoint: Endpoint, received: &Received) -> Vec<Call> {
         dialect,
         stream: body["stream"] == Value::Bool(true),
         headers: received.headers.clone(),
+        own_headers: Vec::new(),
         timeout_ms: number_header(received, "cf-aig-request-timeout"),
         tries: number_header(received, "cf-aig-max-attempts")
             .unwrap_or(1)
@@ -183,20 +186,19 @@ fn universal_element(received: &Received, element: &Value, step: usize) -> Call 
             BodyDialect::OpenAi,
         ),
     };
-    let mut headers = received.headers.clone();
-    if let Some(own) = element["headers"].as_object() {
-        headers.extend(own.iter().map(|(name, value)| {
-            let text = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            (name.to_ascii_lowercase(), text)
-        }));
-    }
+    let own_headers = element["headers"].as_object().into_iter().flatten();
+    let own_headers = own_headers.map(|(name, value)| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        (name.to_ascii_lowercase(), text)
+    });
     Call {
         model,
         dialect,
         stream: query["stream"] == Value::Bool(true),
-        headers,
+        headers: received.headers.clone(),
+        own_headers: own_headers.collect(),
         timeout_ms: config["requestTimeout"]
             .as_u64()
             .or(config["requestTimeoutMs"].as_u64())
@@ -214,13 +216,22 @@ fn universal_element(received: &Received, element: &Value, step: usize) -> Call 
 }
 
 impl Call {
-    /// A header of this call; an element's own stands before the request's.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+    /// A header of this call, several values joined; an element's own stand in place of the request's.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        let values = |headers: &[(String, String)]| {
+            let values: Vec<&str> = headers
+                .iter()
+                .filter(|(known, _)| known == name)
+                .map(|(_, value)| value.as_str())
+                .collect();
+            (!values.is_empty()).then(|| values.join(", "))
+        };
+        values(&self.own_headers).or_else(|| values(&self.headers))
+    }
+
+    /// All headers, an element's own last.
+    pub(super) fn all_headers(&self) -> Vec<(String, String)> {
+        [self.headers.as_slice(), self.own_headers.as_slice()].concat()
     }
 }
 

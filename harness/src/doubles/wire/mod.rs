@@ -5,7 +5,7 @@
 mod request;
 mod response;
 
-use std::{future::Future, io, net::TcpListener as StdListener};
+use std::{future::Future, io, net::TcpListener as StdListener, time::Duration};
 
 use bytes::BytesMut;
 pub(super) use request::{Received, RequestFault};
@@ -91,6 +91,15 @@ impl ConnectionReader {
     }
 }
 
+/// Accepting fails when the process has too many open files; retrying at once would burn a core.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a full descriptor table announces nothing that could be waited for"
+)]
+async fn let_descriptors_free() {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
 /// Serves every connection in a task of its own.
 pub(super) async fn serve<F, Fut>(listener: StdListener, on_connection: F)
 where
@@ -108,8 +117,7 @@ where
                     tokio::spawn(on_connection(Connection::over(stream)));
                 }
             }
-            // Too many open files, or a client that left in the queue: the next may fare better.
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => let_descriptors_free().await,
         }
     }
 }

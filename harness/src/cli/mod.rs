@@ -1,0 +1,195 @@
+//! Verbs, options and exit codes. Never decides a verdict.
+
+mod explain;
+mod list;
+mod progress;
+mod run;
+mod vectors;
+
+use crate::verdict::Exit;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+const EXIT_CODES: &str = "Exit codes:
+  0    no violation found (conforms, or --strict not given and some criteria unverified: the headline says so)
+  1    a MUST is violated; with --strict also a SHOULD
+  2    the command line, or something it names, is wrong
+  3    the target cannot be reached, or the harness is at fault
+  4    nothing could be verified, or with --strict not every MUST
+  130  interrupted";
+
+const EXAMPLES: &str = "Examples:
+  moltproof run                                    the whole contract against the embedded reference
+  moltproof run --tags 'not @slow'                 without the scenarios that really wait for timeouts
+  moltproof run --id RES-002 --id ACC-009          two criteria
+  moltproof run --target https://staging.example   a deployment, as far as an address allows
+  moltproof run --report junit=junit.xml --report json=report.json --strict";
+
+/// Proves whether a multi-tenant Moltworker backend keeps its contract.
+#[derive(Debug, Parser)]
+#[command(name = "moltproof", version, about, after_help = EXIT_CODES, propagate_version = true)]
+struct Cli {
+    /// When to colour.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    color: Colour,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Form of what goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Form of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// The table in `features/README.md`.
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs the contract against a target and prints the verdict.
+    #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+    Run(Box<run::RunArgs>),
+    /// Lists the criteria.
+    List(list::ListArgs),
+    /// Tells all about one criterion: sentence, level, scenarios, needs.
+    Explain(explain::ExplainArgs),
+    /// Serves the reference implementation, configured by environment variables.
+    Serve(crate::target::reference::ServeArgs),
+    /// Runs a command and ends its whole process group when standard input ends.
+    #[command(hide = true)]
+    Supervise(SuperviseArgs),
+    /// Prints sandbox ids: the published vectors, or those of the tenant ids given.
+    Vectors(vectors::VectorsArgs),
+}
+
+/// Options of the hidden verb `supervise`.
+#[derive(Debug, clap::Args)]
+struct SuperviseArgs {
+    /// The command and its arguments.
+    #[arg(required = true, last = true)]
+    command: Vec<OsString>,
+}
+
+fn supervise(args: &SuperviseArgs) -> ExitCode {
+    match crate::target::launched::supervisor::supervise(&args.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say(&format!(
+                "moltproof: cannot start {}: {error}",
+                args.command[0].display()
+            ));
+            ExitCode::from(Exit::Fault as u8)
+        }
+    }
+}
+
+/// Why a verb did not get to its end.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
+    }
+
+    fn fault(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Fault,
+            message: message.into(),
+        }
+    }
+}
+
+/// Runs the command line `args` (program name first) and returns the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: clap says so by its exit code.
+            let code = error.exit_code();
+            return match error.print() {
+                Ok(()) => ExitCode::from(u8::try_from(code).unwrap_or(Exit::Usage as u8)),
+                Err(_closed) => ExitCode::from(Exit::Usage as u8),
+            };
+        }
+    };
+    match cli.color {
+        Colour::Auto => {}
+        Colour::Always => anstream::ColorChoice::Always.write_global(),
+        Colour::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let ended = match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::List(args) => list::list(&args),
+        Verb::Explain(args) => explain::explain(&args),
+        Verb::Serve(args) => return crate::target::reference::serve(&args),
+        Verb::Supervise(args) => return supervise(&args),
+        Verb::Vectors(args) => vectors::vectors(&args),
+    };
+    match ended {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            say(&format!("moltproof: {}", failure.message));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no error.
+fn put(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::fault(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes a line to standard error, where progress and complaints go.
+fn say(line: &str) {
+    // If even standard error is gone there is nobody left to tell.
+    drop(writeln!(anstream::stderr(), "{line}"));
+}
+
+/// The contract that is built in.
+fn contract() -> Result<crate::contract::Contract, Failure> {
+    crate::contract::Contract::embedded()
+        .map_err(|error| Failure::fault(format!("the embedded contract is malformed: {error}")))
+}
+
+/// The matrix id → feature, as `features/README.md` holds it.
+#[must_use]
+pub fn matrix(contract: &crate::contract::Contract) -> String {
+    list::markdown(contract)
+}

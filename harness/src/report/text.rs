@@ -1,0 +1,217 @@
+//! The report for people: verdict, findings, what stayed open. Never says less than the JSON.
+
+use super::{CriterionReport, Report, ScenarioReport};
+use crate::verdict::{Level, RunVerdict, Severity, Tally, Verdict};
+use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// The report as text with ANSI colours; the writer strips them where they do not belong.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    write(&mut out, report).unwrap_or_default();
+    out
+}
+
+fn write(out: &mut String, report: &Report) -> fmt::Result {
+    findings(out, report)?;
+    open(out, report)?;
+    areas(out, report)?;
+    headline(out, report)
+}
+
+fn findings(out: &mut String, report: &Report) -> fmt::Result {
+    for criterion in &report.criteria {
+        for scenario in criterion
+            .scenarios
+            .iter()
+            .filter(|scenario| matches!(scenario.outcome, "failed" | "error"))
+        {
+            finding(out, criterion, scenario)?;
+        }
+    }
+    Ok(())
+}
+
+fn finding(
+    out: &mut String,
+    criterion: &CriterionReport,
+    scenario: &ScenarioReport,
+) -> fmt::Result {
+    let line = scenario.step_line.unwrap_or(scenario.line);
+    let step = scenario.step.as_deref().unwrap_or(&scenario.name);
+    writeln!(out, "{RED}{}:{line}{RED:#}  {step}", scenario.feature)?;
+    writeln!(out, "  {DIM}scenario{DIM:#} {}", scenario.name)?;
+    if let (Some(expected), Some(seen)) = (&scenario.expected, &scenario.seen) {
+        writeln!(out, "  expected {expected}")?;
+        writeln!(out, "  saw {seen}")?;
+    }
+    if let Some(reason) = &scenario.reason {
+        writeln!(out, "  {YELLOW}error, no finding:{YELLOW:#} {reason}")?;
+    }
+    let shape = if scenario.severity == Some(Severity::Shape) {
+        " · kept, in another shape"
+    } else {
+        ""
+    };
+    writeln!(
+        out,
+        "  criterion {} ({}){shape}: {}",
+        criterion.id,
+        criterion.level.word(),
+        criterion.sentence
+    )?;
+    if let Some(exchange) = scenario.exchanges.last() {
+        writeln!(out, "  {}", exchange.curl)?;
+    }
+    writeln!(
+        out,
+        "  moltproof run --id {} · moltproof explain {}\n",
+        criterion.id, criterion.id
+    )
+}
+
+/// What was not verified, grouped by reason: a reader provides one thing and gains many criteria.
+fn open(out: &mut String, report: &Report) -> fmt::Result {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for criterion in report
+        .criteria
+        .iter()
+        .filter(|criterion| criterion.verdict == Verdict::NotVerified)
+    {
+        by_reason
+            .entry(&criterion.reason)
+            .or_default()
+            .push(&criterion.id);
+    }
+    if !by_reason.is_empty() {
+        writeln!(out, "{YELLOW}not verified{YELLOW:#}")?;
+        for (reason, ids) in by_reason {
+            writeln!(out, "  {reason}\n    {DIM}{}{DIM:#}", ids.join(" "))?;
+        }
+        writeln!(out)?;
+    }
+    let noted = |verdict| {
+        report
+            .criteria
+            .iter()
+            .filter(move |criterion| criterion.verdict == verdict && !criterion.reason.is_empty())
+    };
+    for criterion in noted(Verdict::NotApplicable) {
+        writeln!(
+            out,
+            "{DIM}not applicable{DIM:#} {}: {}",
+            criterion.id, criterion.reason
+        )?;
+    }
+    for criterion in noted(Verdict::Passed) {
+        writeln!(
+            out,
+            "{DIM}passed in part{DIM:#} {}: {}",
+            criterion.id, criterion.reason
+        )?;
+    }
+    Ok(())
+}
+
+fn areas(out: &mut String, report: &Report) -> fmt::Result {
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
+    for criterion in &report.criteria {
+        let area = criterion
+            .id
+            .split_once('-')
+            .map_or(criterion.id.as_str(), |(area, _)| area);
+        tallies.entry(area).or_default().count(criterion.verdict);
+    }
+    writeln!(
+        out,
+        "{DIM}area   criteria  passed  failed  not verified  n/a  error{DIM:#}"
+    )?;
+    for (area, tally) in tallies {
+        let Tally {
+            total,
+            passed,
+            failed,
+            not_verified,
+            not_applicable,
+            error,
+        } = tally;
+        let colour = if failed + error > 0 {
+            RED
+        } else if not_verified > 0 {
+            YELLOW
+        } else {
+            GREEN
+        };
+        writeln!(
+            out,
+            "{colour}{area:<5}{colour:#}  {total:>8}  {passed:>6}  {failed:>6}  {not_verified:>12}  {not_applicable:>3}  {error:>5}"
+        )?;
+    }
+    writeln!(out)
+}
+
+fn headline(out: &mut String, report: &Report) -> fmt::Result {
+    let summary = &report.summary;
+    let (colour, word) = match summary.verdict {
+        RunVerdict::Conforms => (GREEN, "conforms"),
+        RunVerdict::Violates => (RED, "violates the contract"),
+        RunVerdict::Inconclusive => (YELLOW, "inconclusive"),
+    };
+    let seconds = report.duration_ms / 1000.0;
+    writeln!(
+        out,
+        "{colour}{} {word}{colour:#} — {}; {}",
+        report.target,
+        level(Level::Must, &summary.must),
+        level(Level::Should, &summary.should)
+    )?;
+    if summary.scenarios_not_selected > 0 {
+        writeln!(
+            out,
+            "{YELLOW}a part of the contract only:{YELLOW:#} {} scenarios were not selected",
+            summary.scenarios_not_selected
+        )?;
+    }
+    writeln!(
+        out,
+        "{} scenarios, {} exchanges, {} assertions in {seconds:.2} s · {} · seed {} · contract {}",
+        summary.scenarios_run,
+        summary.exchanges,
+        summary.checks,
+        report.harness,
+        report.seed,
+        &report.contract_digest[..12]
+    )?;
+    writeln!(
+        out,
+        "{DIM}Isolation here means routing and identity; containers as a boundary against hostile code are out of scope.{DIM:#}"
+    )
+}
+
+fn level(level: Level, tally: &Tally) -> String {
+    let mut text = format!(
+        "{}: {} of {} passed",
+        level.word(),
+        tally.passed,
+        tally.total
+    );
+    for (count, word) in [
+        (tally.failed, "failed"),
+        (tally.not_verified, "not verified"),
+        (tally.not_applicable, "not applicable"),
+        (tally.error, "in error"),
+    ] {
+        if count > 0 {
+            let _infallible = write!(text, ", {count} {word}");
+        }
+    }
+    text
+}

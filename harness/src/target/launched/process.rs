@@ -1,0 +1,135 @@
+//! One supervised server process of a target. Never outlives its owner.
+
+use crate::observe::log_lines::LogLines;
+use crate::target::Fault;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+
+/// Longest time until a supervisor has ended its group: its own grace and some more.
+const END_MS_MAX: u64 = 15_000;
+
+/// A running server.
+#[derive(Debug)]
+pub(super) struct Supervised {
+    child: Child,
+    orders: Option<ChildStdin>,
+}
+
+impl Supervised {
+    /// Starts `command` under a supervisor (`program supervise -- …`) in `folder`; its output goes to `logs`.
+    pub(super) fn start(
+        program: &Path,
+        command: &[String],
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+        logs: &Arc<LogLines>,
+    ) -> Result<Self, Fault> {
+        let mut supervisor = Command::new(program);
+        supervisor
+            .arg("supervise")
+            .arg("--")
+            .args(command)
+            .current_dir(folder)
+            .envs(environment);
+        // A group of its own: Ctrl-C in the terminal reaches the harness, which then ends the server in order.
+        supervisor
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = supervisor
+            .spawn()
+            .map_err(|error| Fault(format!("cannot start `{}`: {error}", command.join(" "))))?;
+        if let Some(output) = child.stdout.take() {
+            tokio::spawn(keep_lines(output, Arc::clone(logs)));
+        }
+        if let Some(errors) = child.stderr.take() {
+            tokio::spawn(keep_lines(errors, Arc::clone(logs)));
+        }
+        let orders = child.stdin.take();
+        Ok(Self { child, orders })
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
+    }
+
+    /// Orderly end.
+    pub(super) async fn stop(self) -> Result<(), Fault> {
+        self.order(b"stop\n").await
+    }
+
+    /// Sudden end.
+    pub(super) async fn kill(self) -> Result<(), Fault> {
+        self.order(b"kill\n").await
+    }
+
+    async fn order(mut self, line: &[u8]) -> Result<(), Fault> {
+        if let Some(orders) = &mut self.orders {
+            // A supervisor that has ended already has nothing left to end.
+            drop(orders.write_all(line).await);
+        }
+        match tokio::time::timeout(Duration::from_millis(END_MS_MAX), self.child.wait()).await {
+            Ok(Ok(_status)) => Ok(()),
+            Ok(Err(error)) => Err(Fault(format!("cannot wait for the server: {error}"))),
+            Err(_elapsed) => Err(Fault(format!(
+                "the server did not end within {} s",
+                END_MS_MAX / 1000
+            ))),
+        }
+    }
+}
+
+async fn keep_lines(output: impl AsyncRead + Unpin, logs: Arc<LogLines>) {
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        logs.push(line);
+    }
+}
+
+/// Runs a command to its end.
+pub(super) async fn run_to_end(
+    command: &[String],
+    folder: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<(bool, String), Fault> {
+    let (program, arguments) = command
+        .split_first()
+        .ok_or_else(|| Fault("an empty command".to_owned()))?;
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .envs(environment)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| Fault(format!("cannot run `{}`: {error}", command.join(" "))))?;
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok((output.status.success(), said))
+}
+
+/// Copies a folder with everything in it.
+pub(super) fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target: PathBuf = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,342 @@
+//! The reference as a target: the only module that names its crate. Never reaches it other than over HTTP once it runs.
+//!
+//! Instances of the variants run in this process on a runtime of their own; an instance that is to be stopped or killed
+//! runs as a process of its own, the `serve` verb of this program.
+
+mod faulty;
+mod process;
+
+use super::dialect::Dialect;
+use super::faults::StoreFaults;
+use super::need::{Need, Variant};
+use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
+use crate::doubles::{AccessIssuer, AiGatewayDouble};
+use crate::observe::bucket_dir::BucketDir;
+use crate::observe::log_lines::LogLines;
+use crate::observe::sqlite_file::{SqliteFile, SqliteKv};
+use async_trait::async_trait;
+use moltworker_reference::backend::Backend;
+use moltworker_reference::config::Config;
+use moltworker_reference::ports::{Level, LogSink};
+use moltworker_reference::store::migrations;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{OnceCell, oneshot};
+
+pub use moltworker_reference::command::ServeArgs;
+
+/// Serves the reference until a signal comes; returns the exit code.
+#[must_use]
+pub fn serve(args: &ServeArgs) -> std::process::ExitCode {
+    moltworker_reference::command::run(args)
+}
+
+/// The base domain of the tenants' subdomains. `.example` is reserved: nobody owns it.
+const APP_DOMAIN: &str = "moltworker.example";
+/// Quota of [`Variant::SmallLimits`]: requests, seconds. Two seconds is the shortest window in which `Retry-After` can differ.
+const SMALL_QUOTA: (u32, u64) = (5, 2);
+/// Key set times of [`Variant::KeyRotation`]: cache and cooldown, seconds.
+const KEY_SECONDS: (u64, u64) = (2, 1);
+
+/// The reference implementation.
+pub struct ReferenceTarget {
+    runtime: Option<tokio::runtime::Runtime>,
+    folder: TempDir,
+    gateway: Arc<AiGatewayDouble>,
+    access: Arc<AccessIssuer>,
+    rotating: Arc<AccessIssuer>,
+    gateway_key: String,
+    program: PathBuf,
+    instances: Mutex<HashMap<Variant, Arc<OnceCell<Running>>>>,
+    dialect: Dialect,
+    limits: Limits,
+}
+
+/// An instance and what ends it.
+struct Running {
+    instance: Arc<Instance>,
+    /// Dropping it begins the orderly shutdown.
+    _stop: oneshot::Sender<()>,
+}
+
+impl ReferenceTarget {
+    /// Starts the doubles; instances start when they are first asked for. `program` is the `moltproof` executable.
+    ///
+    /// # Errors
+    /// When sockets, threads or a temporary folder cannot be had.
+    pub fn start(program: PathBuf) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        let limits = Limits {
+            app_domain: APP_DOMAIN.to_owned(),
+            small_quota: SMALL_QUOTA,
+            keys_cache: Duration::from_secs(KEY_SECONDS.0),
+            keys_cooldown: Duration::from_secs(KEY_SECONDS.1),
+            ..Limits::default()
+        };
+        Ok(Self {
+            runtime: Some(runtime),
+            folder: tempfile::Builder::new().prefix("moltproof-").tempdir()?,
+            gateway: Arc::new(AiGatewayDouble::start()?),
+            access: Arc::new(AccessIssuer::start()?),
+            rotating: Arc::new(AccessIssuer::start()?),
+            gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
+            program,
+            instances: Mutex::default(),
+            dialect: Dialect::default(),
+            limits,
+        })
+    }
+
+    /// The environment of a variant whose data lies in `folder`.
+    fn variables(&self, variant: Variant, folder: &Path) -> BTreeMap<&'static str, String> {
+        let issuer = if variant == Variant::KeyRotation {
+            &self.rotating
+        } else {
+            &self.access
+        };
+        let file = |name: &str| folder.join(name).display().to_string();
+        let mut all = BTreeMap::from([
+            ("TENANT_DB", file("d1.sqlite")),
+            ("TENANT_KV", file("kv.sqlite")),
+            ("MOLTBOT_BUCKET", file("r2")),
+            ("APP_DOMAIN", APP_DOMAIN.to_owned()),
+            ("CF_ACCESS_TEAM_DOMAIN", issuer.origin()),
+            ("CF_ACCESS_AUD", issuer.audience().to_owned()),
+            ("AI_GATEWAY_BASE_URL", self.gateway.base_url()),
+            ("CLOUDFLARE_AI_GATEWAY_API_KEY", self.gateway_key.clone()),
+        ]);
+        for name in unset(variant) {
+            all.remove(name);
+        }
+        match variant {
+            Variant::DevMode | Variant::DevModeWithoutD1 | Variant::DevModeWithoutR2 => {
+                all.insert("DEV_MODE", "true".to_owned());
+            }
+            Variant::SmallLimits => {
+                all.insert("PUBLIC_RATE_LIMIT_MAX", SMALL_QUOTA.0.to_string());
+                all.insert(
+                    "PUBLIC_RATE_LIMIT_WINDOW_SECONDS",
+                    SMALL_QUOTA.1.to_string(),
+                );
+            }
+            Variant::KeyRotation => {
+                all.insert("CF_ACCESS_KEYS_CACHE_SECONDS", KEY_SECONDS.0.to_string());
+                all.insert("CF_ACCESS_KEYS_COOLDOWN_SECONDS", KEY_SECONDS.1.to_string());
+            }
+            Variant::Production
+            | Variant::WithoutD1
+            | Variant::WithoutKv
+            | Variant::WithoutR2
+            | Variant::WithoutD1AndR2
+            | Variant::WithoutAccessTeam
+            | Variant::WithoutAccessAud
+            | Variant::WithoutAiGateway
+            | Variant::WithoutAppDomain => {}
+        }
+        all
+    }
+
+    /// What the harness can see and control of an instance whose data lies in `folder`.
+    fn observed(
+        &self,
+        variant: Variant,
+        folder: &Path,
+        base: String,
+        logs: Arc<LogLines>,
+        faults: Option<Arc<StoreFaults>>,
+    ) -> Instance {
+        let missing = unset(variant);
+        let has = |name: &str| !missing.contains(&name);
+        let access = if variant == Variant::KeyRotation {
+            &self.rotating
+        } else {
+            &self.access
+        };
+        let operable = [
+            "CF_ACCESS_TEAM_DOMAIN",
+            "CF_ACCESS_AUD",
+            "TENANT_DB",
+            "TENANT_KV",
+            "MOLTBOT_BUCKET",
+        ];
+        Instance {
+            variant,
+            base,
+            d1: has("TENANT_DB").then(|| Arc::new(SqliteFile::d1(&folder.join("d1.sqlite"))) as _),
+            kv: has("TENANT_KV").then(|| Arc::new(SqliteKv::new(&folder.join("kv.sqlite"))) as _),
+            r2: has("MOLTBOT_BUCKET").then(|| Arc::new(BucketDir::new(folder.join("r2"))) as _),
+            logs: Some(logs),
+            gateway: Some(Arc::clone(&self.gateway)),
+            access: operable.into_iter().all(has).then(|| Arc::clone(access)),
+            faults,
+            app_domain: APP_DOMAIN.to_owned(),
+        }
+    }
+
+    async fn open(&self, variant: Variant) -> Result<Running, Fault> {
+        let fault = |what: &str, why: String| {
+            Fault(format!(
+                "reference, variant `{}`: {what}: {why}",
+                variant.name()
+            ))
+        };
+        let folder = self.folder.path().join(variant.name());
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| fault("cannot make its folder", error.to_string()))?;
+        let variables = self.variables(variant, &folder);
+        let config = Config::from_vars(|name| variables.get(name).cloned())
+            .map_err(|error| fault("misconfigured", error.to_string()))?;
+        let (logs, faults) = (
+            Arc::new(LogLines::default()),
+            Arc::new(StoreFaults::default()),
+        );
+        let sink: Arc<dyn LogSink> = Arc::new(CapturedLog(Arc::clone(&logs)));
+        let runtime = self
+            .runtime
+            .as_ref()
+            .ok_or_else(|| fault("cannot start", "the runtime is gone".to_owned()))?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shared_faults = Arc::clone(&faults);
+        let started = runtime.spawn(async move {
+            let mut backend =
+                Backend::open(config, sink).map_err(|error| crate::client::chain(&error))?;
+            faulty::wrap(&mut backend.ports, &shared_faults);
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+                .await
+                .map_err(|error| error.to_string())?;
+            let address = listener.local_addr().map_err(|error| error.to_string())?;
+            let serving = backend.serve(listener, async move { drop(stopped.await) });
+            tokio::spawn(serving);
+            Ok::<_, String>(address)
+        });
+        let address = match started.await {
+            Ok(Ok(address)) => address,
+            Ok(Err(why)) => return Err(fault("cannot start", why)),
+            Err(error) => return Err(fault("cannot start", error.to_string())),
+        };
+        let instance = self.observed(
+            variant,
+            &folder,
+            format!("http://{address}"),
+            logs,
+            Some(faults),
+        );
+        Ok(Running {
+            instance: Arc::new(instance),
+            _stop: stop,
+        })
+    }
+}
+
+/// The variables that a variant does without.
+fn unset(variant: Variant) -> &'static [&'static str] {
+    match variant {
+        Variant::WithoutD1 | Variant::DevModeWithoutD1 => &["TENANT_DB"],
+        Variant::WithoutKv => &["TENANT_KV"],
+        Variant::WithoutR2 | Variant::DevModeWithoutR2 => &["MOLTBOT_BUCKET"],
+        Variant::WithoutD1AndR2 => &["TENANT_DB", "MOLTBOT_BUCKET"],
+        Variant::WithoutAccessTeam => &["CF_ACCESS_TEAM_DOMAIN"],
+        Variant::WithoutAccessAud => &["CF_ACCESS_AUD"],
+        Variant::WithoutAiGateway => &["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"],
+        Variant::WithoutAppDomain => &["APP_DOMAIN"],
+        Variant::Production | Variant::DevMode | Variant::SmallLimits | Variant::KeyRotation => &[],
+    }
+}
+
+/// Keeps log lines where the harness can look at them.
+struct CapturedLog(Arc<LogLines>);
+
+impl LogSink for CapturedLog {
+    fn line(&self, _level: Level, json: &str) {
+        self.0.push(json);
+    }
+}
+
+#[async_trait]
+impl Target for ReferenceTarget {
+    fn name(&self) -> String {
+        "reference".to_owned()
+    }
+
+    fn lacks(&self, _need: Need) -> Option<String> {
+        None
+    }
+
+    fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {
+        let cell = Arc::clone(
+            self.instances
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(variant)
+                .or_default(),
+        );
+        let running = cell.get_or_try_init(|| self.open(variant)).await?;
+        Ok(Arc::clone(&running.instance))
+    }
+
+    async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault> {
+        let name = format!("process-{}", uuid::Uuid::new_v4().simple());
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Fault(format!("cannot make a folder: {error}")))?;
+        let variables = self.variables(Variant::Production, &folder);
+        let logs = Arc::new(LogLines::default());
+        let plain = self.observed(
+            Variant::Production,
+            &folder,
+            String::new(),
+            Arc::clone(&logs),
+            None,
+        );
+        let mut process = process::Process::new(self.program.clone(), variables, logs, plain);
+        process.start().await?;
+        Ok(Box::new(process))
+    }
+
+    async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault> {
+        let done = migrations::from_dir(folder).and_then(|list| migrations::apply(database, &list));
+        Ok(match done {
+            Ok(applied) => Migrated {
+                ok: true,
+                said: applied.names.join("\n"),
+            },
+            Err(error) => Migrated {
+                ok: false,
+                said: crate::client::chain(&error),
+            },
+        })
+    }
+
+    fn migrations(&self) -> Option<PathBuf> {
+        let folder = self.folder.path().join("migrations");
+        std::fs::create_dir_all(&folder).ok()?;
+        for migration in migrations::embedded() {
+            std::fs::write(folder.join(&migration.name), &migration.sql).ok()?;
+        }
+        Some(folder)
+    }
+}
+
+impl Drop for ReferenceTarget {
+    fn drop(&mut self) {
+        // Instances hold nothing that outlives the run: their folder goes with it.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The acceptance run: the whole contract against the embedded reference, over real sockets. Never skips a scenario.
+
+use moltproof::client::Client;
+use moltproof::contract::Contract;
+use moltproof::report::{Report, RunFacts, text};
+use moltproof::run::scene::Run;
+use moltproof::run::{self, Ended, Options, Progress};
+use moltproof::steps;
+use moltproof::target::Target;
+use moltproof::target::reference::ReferenceTarget;
+use moltproof::verdict::{RunVerdict, Verdict};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+struct Silent;
+
+impl Progress for Silent {
+    fn ended(&self, _ended: &Ended) {}
+}
+
+#[test]
+fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
+    let contract = Contract::embedded().unwrap();
+    let target = ReferenceTarget::start(PathBuf::from(env!("CARGO_BIN_EXE_moltproof"))).unwrap();
+    let target: Arc<dyn Target> = Arc::new(target);
+    let seed = fastrand::u64(..);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let started_at_ms = moltproof::clock::epoch_ms();
+    let began = moltproof::clock::now();
+    let shared = Arc::new(Run::new(
+        Arc::clone(&target),
+        Client::new().unwrap(),
+        "accept".to_owned(),
+    ));
+    let options = Options {
+        concurrency: 64,
+        seed,
+    };
+    let plan = contract.scenarios.clone();
+    let ended = runtime.block_on(run::run(
+        shared,
+        plan,
+        Arc::new(steps::all()),
+        options,
+        Arc::new(Silent),
+    ));
+    let facts = RunFacts {
+        id: "accept".to_owned(),
+        seed,
+        concurrency: 64,
+        started_at_ms,
+        duration: began.elapsed(),
+    };
+    let report = Report::new(&contract, target.as_ref(), &facts, &ended);
+    let told = text::render(&report);
+    assert_eq!(
+        report.summary.verdict,
+        RunVerdict::Conforms,
+        "seed {seed}\n{told}"
+    );
+    let open: Vec<_> = report
+        .criteria
+        .iter()
+        .filter(|criterion| criterion.verdict != Verdict::Passed)
+        .collect();
+    assert!(open.is_empty(), "seed {seed}\n{told}");
+    assert_eq!(report.criteria.len(), contract.criteria.len());
+    assert!(
+        report
+            .criteria
+            .iter()
+            .all(|criterion| criterion.reason.is_empty()),
+        "passed in part only\n{told}"
+    );
+}

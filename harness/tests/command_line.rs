@@ -1,0 +1,174 @@
+//! The command line as a user meets it: what it says and how it exits. Never looks inside.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
+use assert_cmd::Command;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+fn moltproof(args: &[&str]) -> assert_cmd::assert::Assert {
+    Command::cargo_bin("moltproof").unwrap().args(args).assert()
+}
+
+fn told(args: &[&str], code: i32) -> String {
+    let done = moltproof(args).code(code);
+    let output = done.get_output();
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[test]
+fn an_unknown_id_is_a_usage_error_that_suggests_the_nearest() {
+    let said = told(&["run", "--id", "res-1"], 2);
+    assert!(said.contains("did you mean `RES-001`?"), "{said}");
+    assert!(told(&["explain", "XYZ-001"], 2).contains("moltproof list"));
+}
+
+#[test]
+fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
+    assert!(told(&["run", "--tags", "@nosuchtag"], 2).contains("no scenario carries the tag"));
+    assert!(told(&["run", "--tags", "and or"], 2).contains("no tag expression"));
+    assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
+    assert!(told(&["run", "--report", "pdf"], 2).contains("use json or junit"));
+    assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
+    assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
+}
+
+#[test]
+fn a_selection_that_leaves_nothing_is_no_green_run() {
+    let said = told(&["run", "--id", "RES-001", "--tags", "@ACC-001"], 2);
+    assert!(said.contains("an empty run proves nothing"), "{said}");
+}
+
+#[test]
+fn a_target_that_is_no_address_is_a_usage_error() {
+    assert!(told(&["run", "--target", "nonsense"], 2).contains("http://127.0.0.1:8787"));
+    assert!(told(&["run", "--target", "ftp://example.test"], 2).contains("neither http nor https"));
+    assert!(told(&["run", "--target", "http://user:pw@example.test"], 2).contains("credentials"));
+}
+
+#[test]
+fn an_unreachable_target_is_a_fault_that_says_what_to_do() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let said = told(&["run", "--target", &format!("http://{free}")], 3);
+    assert!(said.contains("--wait 30s"), "{said}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_a_fault_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let path = file.join("report.json");
+    let report = format!("json={}", path.display());
+    let said = told(
+        &["run", "--quiet", "--id", "RES-001", "--report", &report],
+        3,
+    );
+    assert!(said.contains("cannot write"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn one_criterion_conforms_and_its_reports_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display().to_string();
+    let args = [
+        "run",
+        "--quiet",
+        "--id",
+        "RES-001",
+        "--format",
+        "json",
+        "--report",
+        "json,junit",
+        "--report-dir",
+        &dir,
+    ];
+    let done = moltproof(&args).code(0);
+    let printed: serde_json::Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    assert_eq!(printed["summary"]["verdict"], "conforms");
+    assert_eq!(printed["summary"]["must"]["total"], 1);
+    assert_eq!(printed["criteria"][0]["id"], "RES-001");
+    assert_eq!(printed["target"], "reference");
+    let written: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("moltproof.json")).unwrap())
+            .unwrap();
+    assert_eq!(written, printed);
+    let junit = std::fs::read_to_string(folder.path().join("moltproof.junit.xml")).unwrap();
+    assert!(
+        junit.contains("file=\"features/resolution/host.feature\""),
+        "{junit}"
+    );
+}
+
+#[test]
+fn vectors_are_the_published_ones() {
+    let said = told(&["vectors", "123E4567-E89B-12D3-A456-426614174000"], 0);
+    assert_eq!(
+        said.trim(),
+        "123e4567-e89b-12d3-a456-426614174000  sk-986c0dc956dc822b"
+    );
+    assert!(told(&["vectors"], 0).contains("sk-986c0dc956dc822b"));
+    assert!(told(&["vectors", "nonsense"], 2).contains("is no UUID"));
+}
+
+/// A server that gives every request the same answer, until the test ends.
+fn null_server(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { break };
+            std::thread::spawn(move || {
+                let mut request = [0; 16 * 1024];
+                if stream.read(&mut request).is_ok_and(|count| count > 0) {
+                    // The other side may have left; the next connection is answered all the same.
+                    drop(stream.write_all(answer.as_bytes()));
+                }
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_server_that_always_says_the_same_passes_no_must() {
+    let answers = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+        "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "this is not HTTP",
+    ];
+    for answer in answers {
+        let base = null_server(answer);
+        let done = Command::cargo_bin("moltproof")
+            .unwrap()
+            .args(["run", "--quiet", "--format", "json", "--target", &base])
+            .output()
+            .unwrap();
+        assert_ne!(done.status.code(), Some(0), "green for {answer:?}");
+        if let Ok(report) = serde_json::from_slice::<serde_json::Value>(&done.stdout) {
+            assert_eq!(
+                report["summary"]["must"]["passed"], 0,
+                "{answer:?} passed a MUST"
+            );
+            assert_ne!(report["summary"]["verdict"], "conforms");
+        }
+    }
+}

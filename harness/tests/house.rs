@@ -1,0 +1,151 @@
+//! The repository's own rules, held against its files. Never judges behaviour.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn rust_files(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    walk(&root().join(folder), &mut files);
+    assert!(!files.is_empty(), "no Rust file below {folder}");
+    files
+}
+
+fn walk(folder: &Path, files: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let name = path
+                .strip_prefix(root())
+                .unwrap_or(&path)
+                .display()
+                .to_string();
+            files.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn the_harness_names_the_reference_crate_in_one_module_only() {
+    let naming: Vec<_> = rust_files("harness/src")
+        .into_iter()
+        .filter(|(_, text)| text.contains("moltworker_reference"))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(!naming.is_empty(), "nobody starts the reference");
+    let strays: Vec<_> = naming
+        .iter()
+        .filter(|name| !name.contains("src/target/reference/"))
+        .collect();
+    assert!(strays.is_empty(), "{strays:?}");
+}
+
+#[test]
+fn the_reference_knows_nothing_of_the_harness() {
+    for (name, text) in rust_files("reference/src") {
+        assert!(!text.contains("moltproof::"), "{name} uses the harness");
+        assert!(
+            !text.to_lowercase().contains("deviant"),
+            "{name} has a switch that breaks a rule"
+        );
+    }
+}
+
+#[test]
+fn every_file_opens_with_its_duty() {
+    for folder in [
+        "harness/src",
+        "harness/tests",
+        "reference/src",
+        "reference/tests",
+    ] {
+        for (name, text) in rust_files(folder) {
+            assert!(text.starts_with("//! "), "{name} does not open with //!");
+        }
+    }
+}
+
+#[test]
+fn steps_do_no_input_or_output_of_their_own() {
+    for (name, text) in rust_files("harness/src/steps") {
+        for word in [
+            "reqwest::",
+            "TcpStream",
+            "tokio::time::sleep",
+            "std::fs::",
+            "std::env::",
+        ] {
+            assert!(
+                !text.contains(word),
+                "{name} uses {word}: ask client, target, observe or wait"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_store_modules_of_the_reference_write_sql() {
+    for (name, text) in rust_files("reference/src") {
+        let allowed = name.contains("/store/") || name.ends_with("kv.rs");
+        assert!(
+            allowed || !text.contains("rusqlite"),
+            "{name} uses rusqlite outside the store"
+        );
+    }
+}
+
+#[test]
+fn only_the_error_policy_of_the_reference_picks_status_codes_of_errors() {
+    for (name, text) in rust_files("reference/src") {
+        let allowed = name.contains("/http/");
+        assert!(
+            allowed || !text.contains("StatusCode"),
+            "{name} picks a status code outside http"
+        );
+    }
+}
+
+#[test]
+fn the_two_commands_stand_first_in_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let head: String = readme.lines().take(20).collect::<Vec<_>>().join("\n");
+    assert!(
+        head.contains("cargo run --release -p moltproof -- run"),
+        "the run command is missing"
+    );
+    assert!(
+        head.contains("cargo test --workspace"),
+        "the test command is missing"
+    );
+}
+
+#[test]
+fn the_matrix_of_criteria_is_up_to_date() {
+    let contract = moltproof::contract::Contract::embedded().unwrap();
+    let wanted = moltproof::cli::matrix(&contract);
+    let page = fs::read_to_string(root().join("features/README.md")).unwrap();
+    assert!(
+        page.contains(&wanted),
+        "features/README.md is out of date; put the output of `moltproof list --format markdown` between its markers"
+    );
+}
+
+#[test]
+fn no_file_of_the_project_is_ignored_by_a_test_attribute() {
+    for folder in ["harness", "reference"] {
+        for (name, text) in rust_files(folder) {
+            let ignored = concat!("#[", "ignore");
+            assert!(!text.contains(ignored), "{name} ignores a test");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The gate of admin routes: Cloudflare Access tokens. Never tells a caller which check failed.
+
+use super::error::{DenialReason, Error};
+use super::{App, Caller};
+use crate::config::AccessConfig;
+use crate::log::Event;
+use crate::ports::AccessKeys;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use serde::Deserialize;
+
+/// Longest token that is looked at; real ones have about 1 KiB, the contract's hostile one 64 KiB (ACC-012).
+const TOKEN_LEN_MAX: usize = 16 * 1024;
+/// Longest key id; real ones have 64 hexadecimal digits.
+const KID_LEN_MAX: usize = 256;
+/// Clocks of the team domain and of this host may differ by this much.
+const LEEWAY_SECONDS: f64 = 10.0;
+
+/// What a token must say. Built once.
+pub struct AccessPolicy {
+    issuer: String,
+    audience: String,
+    login_url: String,
+    signature_only: Validation,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    aud: Audience,
+    iss: String,
+    /// `NumericDate` may have a fraction.
+    exp: f64,
+    #[serde(default)]
+    nbf: Option<f64>,
+    #[serde(rename = "type")]
+    token_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn includes(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Many(many) => many.iter().any(|one| one == audience),
+        }
+    }
+}
+
+impl AccessPolicy {
+    /// The policy of a complete configuration.
+    #[must_use]
+    pub fn of(config: &AccessConfig) -> Option<Self> {
+        let issuer = config.team_origin.as_ref()?.origin().ascii_serialization();
+        let mut signature_only = Validation::new(Algorithm::RS256);
+        // Claims are checked here, on the Clock port's time; the library checks algorithm and signature.
+        signature_only.required_spec_claims.clear();
+        signature_only.validate_exp = false;
+        signature_only.validate_nbf = false;
+        signature_only.validate_aud = false;
+        Some(Self {
+            login_url: format!("{issuer}/cdn-cgi/access/login"),
+            issuer,
+            audience: config.audience.clone()?,
+            signature_only,
+        })
+    }
+
+    /// Verifies one token (ACC-002 to ACC-016).
+    ///
+    /// # Errors
+    /// [`DenialReason`], for the log.
+    pub async fn verify(
+        &self,
+        token: &str,
+        keys: &dyn AccessKeys,
+        now_ms: i64,
+    ) -> Result<(), DenialReason> {
+        if token.len() > TOKEN_LEN_MAX {
+            return Err(DenialReason("oversized"));
+        }
+        let header = decode_header(token).map_err(|_source| DenialReason("malformed"))?;
+        if header.alg != Algorithm::RS256 {
+            return Err(DenialReason("algorithm"));
+        }
+        let kid = header
+            .kid
+            .filter(|kid| kid.len() <= KID_LEN_MAX)
+            .ok_or(DenialReason("no_key_id"))?;
+        let key = keys
+            .key(&kid)
+            .await
+            .map_err(|_source| DenialReason("key_set_unavailable"))?;
+        let key = key.ok_or(DenialReason("unknown_key"))?;
+        let token = decode::<Claims>(token, &key, &self.signature_only)
+            .map_err(|_source| DenialReason("signature_or_claims"))?;
+        self.check_claims(&token.claims, now_ms)
+    }
+
+    fn check_claims(&self, claims: &Claims, now_ms: i64) -> Result<(), DenialReason> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "epoch milliseconds stay far below 2^52"
+        )]
+        let now = now_ms as f64 / 1000.0;
+        let checks = [
+            (claims.exp + LEEWAY_SECONDS > now, "expired"),
+            (
+                claims.nbf.is_none_or(|nbf| nbf - LEEWAY_SECONDS <= now),
+                "not_yet_valid",
+            ),
+            (claims.iss == self.issuer, "issuer"),
+            (claims.aud.includes(&self.audience), "audience"),
+            (claims.token_type == "app", "type"),
+        ];
+        match checks.iter().find(|(holds, _)| !holds) {
+            Some((_, reason)) => Err(DenialReason(reason)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl App {
+    /// The Access gate. `token` is what the request carries, if anything.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`], the same for every reason.
+    pub async fn authorize(&self, caller: &Caller, token: Option<&str>) -> Result<(), Error> {
+        let reason = match self.check_token(token).await {
+            Ok(()) => return Ok(()),
+            Err(reason) => reason,
+        };
+        if self.config.dev_mode {
+            self.log.write(&Event::AccessRelaxed {
+                reason: reason.0,
+                request_id: caller.request_id,
+            });
+            return Ok(());
+        }
+        let login_url = self
+            .access
+            .as_ref()
+            .map(|policy| policy.login_url.clone())
+            .unwrap_or_default();
+        Err(Error::AccessDenied { reason, login_url })
+    }
+
+    async fn check_token(&self, token: Option<&str>) -> Result<(), DenialReason> {
+        let (Some(policy), Some(keys)) = (&self.access, &self.ports.keys) else {
+            return Err(DenialReason("not_configured"));
+        };
+        let token = token.ok_or(DenialReason("no_token"))?;
+        policy
+            .verify(token, keys.as_ref(), self.ports.clock.now_ms())
+            .await
+    }
+}

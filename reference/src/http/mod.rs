@@ -1,0 +1,48 @@
+//! The HTTP face of the backend: routes, gates, shapes. Never decides a rule of the contract; it asks the application.
+
+mod admin;
+mod body;
+mod entry;
+mod error;
+mod origin;
+mod public;
+
+pub use origin::Peer;
+
+use crate::app::App;
+use crate::app::error::Error;
+use axum::Router;
+use axum::routing::{get, post};
+use entry::Entrance;
+use error::Failure;
+use std::sync::Arc;
+
+/// All routes behind all gates.
+pub fn router(app: Arc<App>) -> Router {
+    // The gates stand around the routes, not in each: a refusal must not carry what a route adds (such as `Allow`).
+    let routes = routes().with_state(Arc::clone(&app));
+    Router::new()
+        .fallback(entry::entry)
+        .with_state(Entrance { app, routes })
+}
+
+fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/sandbox-health", get(public::health))
+        .route("/api/status", get(public::status))
+        .route("/v1/chat/completions", post(public::chat))
+        .route("/api/admin/tenants", get(admin::list).post(admin::create))
+        .route(
+            "/api/admin/tenants/{id}",
+            get(admin::read).patch(admin::edit).delete(admin::delete),
+        )
+        .route("/api/admin/tenants/{id}/routing", get(admin::routing))
+        .route("/api/admin/tenants/{id}/usage", get(admin::usage))
+        .route("/api/admin/tenants/{id}/gateway", get(admin::gateway))
+        .route(
+            "/api/admin/tenants/{id}/gateway/start",
+            post(admin::start_gateway),
+        )
+        .fallback(async || Failure::from(Error::NotFound))
+        .method_not_allowed_fallback(async || Failure::from(Error::MethodNotAllowed))
+}

@@ -1,0 +1,101 @@
+//! The server: sockets in, answers out, and an orderly end. Never looks into a request.
+
+use crate::app::App;
+use crate::http::{self, Peer};
+use axum::body::{Body, HttpBody};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use lingering::{Linger, LingeringStream};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+mod lingering;
+
+/// Time for a request head, and for a connection to stay idle; a slow sender must not hold a connection for ever.
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+/// What hyper buffers of a head at most; the HTTP layer refuses far less, in the contract's shape.
+const HEAD_BYTES_MAX: usize = 256 * 1024;
+/// What hyper parses of header lines at most; the HTTP layer refuses far less, in the contract's shape.
+const HEADERS_MAX: usize = 1024;
+/// Requests in flight may take this long after shutdown began.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// Pending usage rows may take this long after the last request; three retries take less than one second.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(10);
+/// After a failed accept (too many open files), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why serving ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Requests or usage rows were still under way when the deadline for an orderly end had passed.
+    #[error("shutdown took too long; some work was given up")]
+    ShutdownTimedOut,
+}
+
+/// Serves until `shutdown` is done and everything under way has ended.
+///
+/// # Errors
+/// [`ServeError::ShutdownTimedOut`].
+pub(crate) async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let router = http::router(Arc::clone(&app));
+    let connections = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => serve_connection(&router, &connections, stream, peer),
+                Err(_transient) => app.clock().sleep(ACCEPT_PAUSE).await,
+            },
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    let drained = tokio::time::timeout(DRAIN_DEADLINE, connections.shutdown()).await;
+    let settled = tokio::time::timeout(SETTLE_DEADLINE, app.settle()).await;
+    drained
+        .and(settled)
+        .map_err(|_elapsed| ServeError::ShutdownTimedOut)
+}
+
+fn serve_connection(
+    router: &axum::Router,
+    connections: &GracefulShutdown,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    // Answers are small: waiting for more to send would only delay them. A socket that refuses works all the same.
+    drop(stream.set_nodelay(true));
+    let linger = Linger::default();
+    let io = TokioIo::new(LingeringStream::new(stream, linger.clone()));
+    let router = router.clone();
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        let has_body = !request.body().is_end_stream();
+        let answer = router.clone().oneshot(request.map(Body::new));
+        let linger = linger.clone();
+        async move {
+            let response = answer.await?;
+            // A refusal may leave the body unread; closing at once would reset the connection under the answer.
+            linger.set(has_body && !response.status().is_success());
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(io, service);
+    let connection = connections.watch(connection);
+    // A connection that breaks concerns its caller alone.
+    tokio::spawn(async move { drop(connection.await) });
+}

@@ -1,0 +1,100 @@
+//! One SQLite file in use: connections that read, and the queue to the one that writes. Never knows a table.
+
+use super::OpenError;
+use super::sqlite::{self, Dialect};
+use super::writer::WriteQueue;
+use crate::ports::StoreError;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+/// Connections for point reads, which take some microseconds each: more than the cores of a small machine are never busy at once.
+const POINT_READERS: usize = 4;
+
+/// Clones share the file. The last one to go writes what is queued.
+#[derive(Clone)]
+pub(crate) struct SqliteFile {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    point_readers: [Mutex<Connection>; POINT_READERS],
+    // Apart from the others, so that no listing of a thousand rows is in a point read's way.
+    list_reader: Mutex<Connection>,
+    writes: WriteQueue,
+}
+
+impl SqliteFile {
+    /// Opens the file for use; `schema` runs first, on the writing connection.
+    pub(crate) fn open(
+        path: &Path,
+        dialect: Dialect,
+        schema: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self, OpenError> {
+        let writing = sqlite::open_writing(path, dialect)?;
+        schema(&writing)?;
+        let reader = || sqlite::open_reading(path, dialect).map(Mutex::new);
+        let shared = Shared {
+            point_readers: [reader()?, reader()?, reader()?, reader()?],
+            list_reader: reader()?,
+            writes: WriteQueue::start(writing)?,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Reads a row or two, on the calling thread.
+    pub(crate) fn read_point<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        read(&self.shared.free_reader()).map_err(sqlite::store_error)
+    }
+
+    /// Reads many rows, on a thread that may block.
+    pub(crate) async fn read_list<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || read(&locked(&shared.list_reader)))
+            .await
+            .map_err(|error| StoreError::Unavailable(Box::new(error)))?
+            .map_err(sqlite::store_error)
+    }
+
+    /// Writes; see [`WriteQueue::write`].
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.shared.writes.write(work).await
+    }
+
+    /// Writes what is queued; later writes fail.
+    pub(crate) fn close(&self) {
+        self.shared.writes.close();
+    }
+}
+
+impl Shared {
+    /// A connection that nobody reads with; if there is none, the first one that comes free of them.
+    fn free_reader(&self) -> MutexGuard<'_, Connection> {
+        for reader in &self.point_readers {
+            match reader.try_lock() {
+                Ok(reader) => return reader,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        locked(&self.point_readers[0])
+    }
+}
+
+/// A panic during a read leaves the connection as it was: its statement is reset when it is dropped.
+fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,250 @@
+//! Numbered migrations, applied as D1 applies them. Never changes or repeats a file that was applied.
+//!
+//! What `wrangler d1 migrations apply` does is done here too: order by leading integer, one transaction a file,
+//! the ledger `d1_migrations`, and the statements that D1 refuses are refused.
+
+use super::sqlite::{self, Dialect};
+use super::statements;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use std::path::{Path, PathBuf};
+
+/// The ledger, exactly as wrangler creates it.
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS d1_migrations(
+		id         INTEGER PRIMARY KEY AUTOINCREMENT,
+		name       TEXT UNIQUE,
+		applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
+)";
+
+/// Pragmas that D1 allows (local probe of D1's engine); all others are refused.
+const PRAGMAS_ALLOWED: [&str; 9] = [
+    "foreign_keys",
+    "defer_foreign_keys",
+    "recursive_triggers",
+    "case_sensitive_like",
+    "quick_check",
+    "table_list",
+    "table_info",
+    "optimize",
+    "data_version",
+];
+
+/// Virtual tables that D1 has; `rtree`, which the bundled SQLite has too, is not among them.
+const MODULES_ALLOWED: [&str; 2] = ["fts5", "fts5vocab"];
+
+/// One migration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// The file's name, as `d1_migrations` records it (`0001_tenants_and_usage.sql`).
+    pub name: String,
+    /// Its text.
+    pub sql: String,
+}
+
+impl Migration {
+    /// What it is ordered by: the leading integer, so that 9 comes before 0010; then the name. Names without a number come last.
+    fn order(&self) -> (u128, &str) {
+        let digits = self.name.bytes().take_while(u8::is_ascii_digit).count();
+        (self.name[..digits].parse().unwrap_or(u128::MAX), &self.name)
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Names of the migrations of this run, in order; those applied earlier are not among them.
+    pub names: Vec<String>,
+}
+
+/// Why a run stopped. Files before the failing one stay applied, the failing one leaves nothing behind, those after it were not tried.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The directory or a file in it cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// Of the directory or file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database cannot be opened, or the ledger cannot be read or written.
+    #[error("the ledger of migrations cannot be kept")]
+    Ledger(#[source] rusqlite::Error),
+    /// A statement failed.
+    #[error("migration {file} failed at line {line}")]
+    Statement {
+        /// Name of the file.
+        file: String,
+        /// Line of the failing statement within the file, from 1.
+        line: usize,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// All statements ran, but together they cannot be committed: a deferred constraint is violated.
+    #[error("migration {file} could not be committed")]
+    Commit {
+        /// Name of the file.
+        file: String,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+/// The migrations of this repository (`migrations/*.sql`), compiled in.
+#[must_use]
+pub fn embedded() -> Vec<Migration> {
+    [(
+        "0001_tenants_and_usage.sql",
+        include_str!("../../../migrations/0001_tenants_and_usage.sql"),
+    )]
+    .map(|(name, sql)| Migration {
+        name: name.to_owned(),
+        sql: sql.to_owned(),
+    })
+    .into()
+}
+
+/// The migrations of a directory, in the order in which they apply. Sub-folders and files that do not end in `.sql` are ignored.
+///
+/// # Errors
+/// [`MigrationError::Read`] if the directory or one of its `.sql` files cannot be read.
+pub fn from_dir(dir: &Path) -> Result<Vec<Migration>, MigrationError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| MigrationError::Read { path, source }
+    };
+    let mut migrations = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable(dir))? {
+        let path = entry.map_err(unreadable(dir))?.path();
+        if path.is_file() && path.extension().is_some_and(|extension| extension == "sql") {
+            let sql = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            migrations.push(Migration { name, sql });
+        }
+    }
+    migrations.sort_by(|a, b| a.order().cmp(&b.order()));
+    Ok(migrations)
+}
+
+/// Applies what is missing to the database file, creating it if need be.
+///
+/// # Errors
+/// [`MigrationError`]; see there for what is left behind.
+pub fn apply(path: &Path, migrations: &[Migration]) -> Result<Applied, MigrationError> {
+    let mut connection = sqlite::open_writing(path, Dialect::D1).map_err(MigrationError::Ledger)?;
+    connection
+        .execute_batch(LEDGER)
+        .map_err(MigrationError::Ledger)?;
+    let mut in_order: Vec<_> = migrations.iter().collect();
+    in_order.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut names = Vec::new();
+    for migration in in_order {
+        if apply_one(&mut connection, migration)? {
+            names.push(migration.name.clone());
+        }
+    }
+    Ok(Applied { names })
+}
+
+/// Applies one file in one transaction; whether it was missing.
+fn apply_one(connection: &mut Connection, migration: &Migration) -> Result<bool, MigrationError> {
+    // The write lock comes first, so that two runs at the same time apply each file once.
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(MigrationError::Ledger)?;
+    if is_applied(&transaction, &migration.name).map_err(MigrationError::Ledger)? {
+        return Ok(false);
+    }
+    transaction
+        .authorizer(Some(authorize))
+        .map_err(MigrationError::Ledger)?;
+    let outcome = run(&transaction, migration);
+    transaction
+        .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)
+        .map_err(MigrationError::Ledger)?;
+    outcome?;
+    transaction
+        .execute(
+            "INSERT INTO d1_migrations (name) VALUES (?1)",
+            [&migration.name],
+        )
+        .map_err(MigrationError::Ledger)?;
+    transaction
+        .commit()
+        .map_err(|source| MigrationError::Commit {
+            file: migration.name.clone(),
+            source,
+        })?;
+    Ok(true)
+}
+
+fn is_applied(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection
+        .query_row(
+            "SELECT 1 FROM d1_migrations WHERE name = ?1",
+            [name],
+            |_row| Ok(()),
+        )
+        .optional()
+        .map(|found| found.is_some())
+}
+
+fn run(connection: &Connection, migration: &Migration) -> Result<(), MigrationError> {
+    for statement in statements::split(&migration.sql) {
+        run_to_end(connection, statement.sql).map_err(|source| MigrationError::Statement {
+            file: migration.name.clone(),
+            line: statement.line,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Runs a statement through its last row: one that returns rows may only fail at a later one.
+fn run_to_end(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let mut prepared = connection.prepare(sql)?;
+    let mut rows = prepared.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// D1's own rules: no transaction control, no second database, no temporary objects, no pragma but the allowed ones.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "SQLite's list of actions is open; D1 allows what it does not refuse"
+)]
+fn authorize(context: AuthContext<'_>) -> Authorization {
+    let allowed = match context.action {
+        AuthAction::Transaction { .. }
+        | AuthAction::Savepoint { .. }
+        | AuthAction::Attach { .. }
+        | AuthAction::Detach { .. }
+        | AuthAction::CreateTempIndex { .. }
+        | AuthAction::CreateTempTable { .. }
+        | AuthAction::CreateTempTrigger { .. }
+        | AuthAction::CreateTempView { .. } => false,
+        AuthAction::Pragma { pragma_name, .. } => is_listed(&PRAGMAS_ALLOWED, pragma_name),
+        AuthAction::CreateVtable { module_name, .. } => is_listed(&MODULES_ALLOWED, module_name),
+        _ => true,
+    };
+    if allowed {
+        Authorization::Allow
+    } else {
+        Authorization::Deny
+    }
+}
+
+fn is_listed(list: &[&str], name: &str) -> bool {
+    list.iter().any(|listed| listed.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+#[path = "migrations_tests.rs"]
+mod tests;

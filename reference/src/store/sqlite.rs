@@ -1,0 +1,125 @@
+//! How connections are opened and what SQLite's errors mean to the ports. Never runs a statement of the application.
+
+use crate::ports::StoreError;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a statement waits for another process's lock.
+/// Long enough for a seeding transaction of a test (a few ms), short enough that a caller still gets its 503 within a breath.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// WAL pages (4 KiB) between checkpoints.
+/// SQLite's default of 1,000 makes every other full batch of usage rows rewrite the same index pages; 8,000 (32 MiB) spreads that out.
+const CHECKPOINT_PAGES: i64 = 8_000;
+
+/// Address space a reading connection may map: with it a page of a large file costs no system call.
+const MAPPED_BYTES_MAX: i64 = 1 << 30;
+
+/// Limits of D1 that SQLite can enforce (Cloudflare's documentation and a local probe): what fails on D1 fails here.
+const D1_LIMITS: [(Limit, i32); 9] = [
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (Limit::SQLITE_LIMIT_COLUMN, 100),
+    (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+];
+
+/// Whose rules a file follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// D1: its limits apply.
+    D1,
+    /// SQLite as it is.
+    Plain,
+}
+
+/// A connection that reads and writes; creates the file. Commits are durable when they return.
+pub(crate) fn open_writing(path: &Path, dialect: Dialect) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection, dialect)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    Ok(connection)
+}
+
+/// A connection that can only read.
+pub(crate) fn open_reading(path: &Path, dialect: Dialect) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection, dialect)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection, dialect: Dialect) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    match dialect {
+        Dialect::D1 => {
+            for (limit, value) in D1_LIMITS {
+                connection.set_limit(limit, value)?;
+            }
+            Ok(())
+        }
+        Dialect::Plain => Ok(()),
+    }
+}
+
+/// Whether the error concerns one statement only: SQLite undid that statement and left the transaction open.
+pub(crate) fn is_refusal(error: &rusqlite::Error) -> bool {
+    // An error without SQLite's code arose on this side of the call: a value that could not be bound or read.
+    error.sqlite_error().is_none_or(|ffi| {
+        matches!(
+            ffi.code,
+            ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch
+        )
+    })
+}
+
+/// The port's word for an error of SQLite.
+pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error() {
+        Some(ffi) if is_busy(ffi.code) => StoreError::Busy(Box::new(error)),
+        Some(ffi) if is_duplicate(ffi.extended_code) => match conflicting_column(&error) {
+            Some(column) => StoreError::Conflict { column },
+            None => StoreError::Unavailable(Box::new(error)),
+        },
+        Some(ffi) if ffi.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+            StoreError::MissingReference
+        }
+        Some(_) | None => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
+/// Whether the file is held by somebody else.
+pub(crate) fn is_busy(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+}
+
+fn is_duplicate(extended_code: i32) -> bool {
+    [
+        ffi::SQLITE_CONSTRAINT_UNIQUE,
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+    ]
+    .contains(&extended_code)
+}
+
+/// `tenants.id` of `UNIQUE constraint failed: tenants.id`: SQLite tells the column in its message only.
+fn conflicting_column(error: &rusqlite::Error) -> Option<String> {
+    let rusqlite::Error::SqliteFailure(_, Some(message)) = error else {
+        return None;
+    };
+    let (_, column) = message.split_once("constraint failed: ")?;
+    Some(column.to_owned())
+}
