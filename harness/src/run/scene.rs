@@ -63,6 +63,23 @@ impl Run {
             .clone()
     }
 
+    /// Remembers a secret that was handed to the target: it may appear nowhere.
+    pub fn remember_secret(&self, secret: &str) {
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(secret.to_owned());
+    }
+
+    /// Every secret handed out so far.
+    #[must_use]
+    pub fn all_secrets(&self) -> Vec<String> {
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn lock_named(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut locks = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(name.to_owned()).or_default())
@@ -207,6 +224,22 @@ impl Scene {
         self.instance = Some(disposable.instance());
         self.log_mark = 0;
         self.disposable = Some(disposable);
+        Ok(())
+    }
+
+    /// From here on the scenario talks to an instance of this variant that no other scenario uses meanwhile:
+    /// a fresh one where the target can start one, else the shared one under a lock.
+    pub async fn use_own(&mut self, variant: Variant) -> Check {
+        if self.run.target.lacks(Need::Fresh).is_some() {
+            self.alone(variant.name()).await;
+            return self.use_variant(variant).await;
+        }
+        if let Some(reason) = self.run.target.lacks(Need::Variant(variant)) {
+            return Err(Stop::NotVerified(reason));
+        }
+        self.variant = variant;
+        self.log_mark = 0;
+        self.instance = Some(self.run.target.fresh(variant).await?);
         Ok(())
     }
 
@@ -427,6 +460,7 @@ impl Scene {
     /// An admin request of the operator, with a good token.
     pub async fn operator_request(&mut self, method: &str, path: &str) -> Result<Request, Stop> {
         let token = self.access().await?.token(TokenKind::Good);
+        self.run.remember_secret(&token);
         Ok(Request::new(method, path).header("cf-access-jwt-assertion", token))
     }
 
@@ -473,6 +507,26 @@ impl Scene {
         let request = self.addressed(request);
         let exchange =
             Arc::new(raw::send(&instance.base, host, &request, self.exchanges.len() + 1).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends a request whose body comes in chunks, its length untold.
+    pub async fn send_chunked(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let exchange = Arc::new(raw::send_chunked(&instance.base, &request, number).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends a request without any `Host`.
+    pub async fn send_hostless(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let exchange =
+            Arc::new(raw::send_hostless(&instance.base, &request, self.exchanges.len() + 1).await?);
         self.keep(&exchange);
         Ok(exchange)
     }
@@ -529,7 +583,7 @@ impl Scene {
     }
 
     /// Gives a request the scenario's client ip, where that is possible and the request has none of its own.
-    fn addressed(&self, request: Request) -> Request {
+    pub(super) fn addressed(&self, request: Request) -> Request {
         let has = request
             .headers
             .iter()

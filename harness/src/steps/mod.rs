@@ -9,6 +9,11 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    gateway::register(&mut book);
+    usage::register(&mut book);
+    errors::register(&mut book);
+    resolution::register(&mut book);
+    security::register(&mut book);
     bindings::register(&mut book);
     identity::register(&mut book);
     isolation::register(&mut book);
@@ -19,8 +24,14 @@ pub fn all() -> Book {
 
 mod background;
 mod bindings;
+mod errors;
+mod gateway;
 mod identity;
 mod isolation;
 mod operating;
 mod schema;
+mod resolution;
+mod security;
 mod smoke;
+mod usage;
+mod words;
