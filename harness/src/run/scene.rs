@@ -224,6 +224,22 @@ impl Scene {
         Ok(())
     }
 
+    /// From here on the scenario talks to an instance of this variant that no other scenario uses meanwhile:
+    /// a fresh one where the target can start one, else the shared one under a lock.
+    pub async fn use_own(&mut self, variant: Variant) -> Check {
+        if self.run.target.lacks(Need::Fresh).is_some() {
+            self.alone(variant.name()).await;
+            return self.use_variant(variant).await;
+        }
+        if let Some(reason) = self.run.target.lacks(Need::Variant(variant)) {
+            return Err(Stop::NotVerified(reason));
+        }
+        self.variant = variant;
+        self.log_mark = 0;
+        self.instance = Some(self.run.target.fresh(variant).await?);
+        Ok(())
+    }
+
     /// The instance that the scenario talks to; production unless a step said otherwise.
     pub async fn instance(&mut self) -> Result<Arc<Instance>, Stop> {
         if let Some(disposable) = &self.disposable {
@@ -550,7 +566,7 @@ impl Scene {
     }
 
     /// Gives a request the scenario's client ip, where that is possible and the request has none of its own.
-    fn addressed(&self, request: Request) -> Request {
+    pub(super) fn addressed(&self, request: Request) -> Request {
         let has = request
             .headers
             .iter()
