@@ -9,7 +9,11 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    access::register(&mut book);
+    rate_limits::register(&mut book);
     book
 }
 
+mod access;
 mod background;
+mod rate_limits;

@@ -449,6 +449,7 @@ impl Target for LaunchedTarget {
                 "[control.store_faults]",
             ),
             Need::Restart => (manifest.launch.is_some(), "[launch]"),
+            Need::Fresh => (false, "no entry does this yet"),
             Need::Migrations => (manifest.migrations.is_some(), "[migrations]"),
             Need::ClientIp => (manifest.control.client_ip, "[control] client_ip"),
             Need::ExactLimits => (manifest.limits.exact, "[limits] exact"),
