@@ -176,3 +176,41 @@ pub fn cut(text: &str, max: usize) -> String {
         .unwrap_or(0);
     format!("{}… ({} bytes)", &text[..end], text.len())
 }
+
+/// Answers for the unit tests of this crate.
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::{Exchange, SentRequest};
+    use crate::clock;
+    use std::time::Duration;
+
+    /// An answer to a plain `GET`, sent at the beginning of the epoch.
+    pub(crate) fn answer(status: u16, content_type: &str, body: &str) -> Exchange {
+        Exchange {
+            number: 1,
+            request: SentRequest {
+                method: "GET".to_owned(),
+                base: "http://127.0.0.1:1".to_owned(),
+                path: "/".to_owned(),
+                host: "a.example".to_owned(),
+                headers: Vec::new(),
+                body: String::new(),
+            },
+            status,
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+            body_len: body.len(),
+            sent_at: clock::now(),
+            sent_at_ms: 0,
+            head_after: Duration::ZERO,
+            done_after: Duration::ZERO,
+        }
+    }
+
+    /// An answer in plain text to a `GET` of this path.
+    pub(crate) fn answer_to(path: &str, status: u16, body: &str) -> Exchange {
+        let mut answer = answer(status, "text/plain", body);
+        path.clone_into(&mut answer.request.path);
+        answer
+    }
+}

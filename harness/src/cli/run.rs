@@ -19,6 +19,7 @@ use crate::wait::{self, Look};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Scenarios side by side unless told otherwise. Evidence: 64 hides every wait of the contract; beyond it sockets are opened
 /// faster than a listener's backlog of 128 takes them.
@@ -163,27 +164,62 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let started_at_ms = clock::epoch_ms();
         let began = clock::now();
-        let client = Client::new().map_err(|error| Failure::fault(format!("cannot set up HTTP: {error}")))?;
+        let client = Client::new()
+            .map_err(|error| Failure::fault(format!("cannot set up HTTP: {error}")))?;
         let target = target(args, &client).await?;
         let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-        let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z')).take(6).collect();
+        let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
+            .take(6)
+            .collect();
         let shown = Arc::new(Shown::new(plan.len(), args.quiet));
-        let options = Options { concurrency: args.concurrency, seed };
+        let options = Options {
+            concurrency: args.concurrency,
+            seed,
+        };
         let shared = Arc::new(Run::new(Arc::clone(&target), client, id.clone()));
-        let running = run::run(shared, plan, Arc::new(steps::all()), options, Arc::clone(&shown) as _);
+        let running = run::run(
+            shared,
+            plan,
+            Arc::new(steps::all()),
+            options,
+            Arc::clone(&shown) as _,
+        );
         let ended = tokio::select! {
-            ended = running => ended,
-            _signal = tokio::signal::ctrl_c() => {
-                shown.finish();
-                return Err(Failure { exit: Exit::Interrupted, message: "interrupted; no verdict".to_owned() });
-            }
+            ended = running => Some(ended),
+            () = asked_to_go() => None,
         };
         shown.finish();
-        let facts = RunFacts { id, seed, concurrency: args.concurrency, started_at_ms, duration: began.elapsed() };
+        target.end().await;
+        let Some(ended) = ended else {
+            return Err(Failure {
+                exit: Exit::Interrupted,
+                message: "interrupted; no verdict".to_owned(),
+            });
+        };
+        let facts = RunFacts {
+            id,
+            seed,
+            concurrency: args.concurrency,
+            started_at_ms,
+            duration: began.elapsed(),
+        };
         let report = Report::new(&contract, target.as_ref(), &facts, &ended);
         deliver(args, &report)?;
         Ok(report.exit(args.strict))
     })
+}
+
+/// Done at Ctrl-C or SIGTERM.
+async fn asked_to_go() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _signal = tokio::signal::ctrl_c() => {}
+                _signal = terminate.recv() => {}
+            }
+        }
+        Err(_unavailable) => drop(tokio::signal::ctrl_c().await),
+    }
 }
 
 async fn target(args: &RunArgs, client: &Client) -> Result<Arc<dyn Target>, Failure> {

@@ -22,9 +22,36 @@ pub async fn send(
     request: &Request,
     number: usize,
 ) -> Result<Exchange, NoAnswer> {
-    let mut bytes = format!("{} {} HTTP/1.1\r\nHost: ", request.method, request.path).into_bytes();
-    bytes.extend_from_slice(host);
-    bytes.extend_from_slice(b"\r\nConnection: close\r\n");
+    let mut host_line = b"Host: ".to_vec();
+    host_line.extend_from_slice(host);
+    host_line.extend_from_slice(b"\r\n");
+    let described = Request {
+        host: Some(String::from_utf8_lossy(host).into_owned()),
+        ..request.clone()
+    };
+    send_bytes(base, &literal(&host_line, request), &described, number).await
+}
+
+/// As [`send`], without any `Host`.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_hostless(
+    base: &str,
+    request: &Request,
+    number: usize,
+) -> Result<Exchange, NoAnswer> {
+    let described = Request {
+        host: Some(String::new()),
+        ..request.clone()
+    };
+    send_bytes(base, &literal(b"", request), &described, number).await
+}
+
+fn literal(host_line: &[u8], request: &Request) -> Vec<u8> {
+    let mut bytes = format!("{} {} HTTP/1.1\r\n", request.method, request.path).into_bytes();
+    bytes.extend_from_slice(host_line);
+    bytes.extend_from_slice(b"Connection: close\r\n");
     for (name, value) in &request.headers {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
@@ -33,11 +60,38 @@ pub async fn send(
     }
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(&request.body);
-    let described = Request {
-        host: Some(String::from_utf8_lossy(host).into_owned()),
-        ..request.clone()
-    };
-    send_bytes(base, &bytes, &described, number).await
+    bytes
+}
+
+/// Bytes of one chunk of a body that [`send_chunked`] sends.
+const CHUNK_LEN: usize = 16 * 1024;
+
+/// Sends a body in chunks, without telling its length beforehand. `base` must be `http://`.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_chunked(
+    base: &str,
+    request: &Request,
+    number: usize,
+) -> Result<Exchange, NoAnswer> {
+    let host = request.host.as_deref().unwrap_or_else(|| authority(base));
+    let mut bytes = format!(
+        "{} {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n",
+        request.method, request.path
+    )
+    .into_bytes();
+    for (name, value) in &request.headers {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    for chunk in request.body.chunks(CHUNK_LEN) {
+        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    send_bytes(base, &bytes, request, number).await
 }
 
 /// Writes bytes as they are and reads one answer until the connection closes or the announced body is complete.

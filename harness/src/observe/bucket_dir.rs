@@ -5,6 +5,9 @@ use async_trait::async_trait;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Where such a bucket keeps what is still being written: no object yet.
+const UNFINISHED: &str = ".unfinished";
+
 /// The directory of a bucket; an object's key is its relative path.
 #[derive(Debug, Clone)]
 pub struct BucketDir {
@@ -27,8 +30,17 @@ fn cannot(error: &io::Error) -> CannotObserve {
 }
 
 fn walk(root: &Path, folder: &Path, keys: &mut Vec<String>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // Its objects were deleted after it was seen.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
         let path = entry?.path();
+        if path == root.join(UNFINISHED) {
+            continue;
+        }
         if path.is_dir() {
             walk(root, &path, keys)?;
         } else if let Ok(key) = path.strip_prefix(root) {
@@ -56,5 +68,28 @@ impl Bucket for BucketDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(cannot(&error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_file_is_an_object_but_those_not_finished() {
+        let root = tempfile::tempdir().unwrap();
+        for key in ["sk-a/x/y", "sk-a/z", ".unfinished/1", ".other", "stray"] {
+            let path = root.path().join(key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, key).unwrap();
+        }
+        let bucket = BucketDir::new(root.path().to_owned());
+        assert_eq!(
+            bucket.keys("").await.unwrap(),
+            [".other", "sk-a/x/y", "sk-a/z", "stray"]
+        );
+        assert_eq!(bucket.keys("sk-a/x").await.unwrap(), ["sk-a/x/y"]);
+        assert_eq!(bucket.get("stray").await.unwrap().unwrap(), b"stray");
+        assert!(bucket.get("gone").await.unwrap().is_none());
     }
 }

@@ -63,6 +63,23 @@ impl Run {
             .clone()
     }
 
+    /// Remembers a secret that was handed to the target: it may appear nowhere.
+    pub fn remember_secret(&self, secret: &str) {
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(secret.to_owned());
+    }
+
+    /// Every secret handed out so far.
+    #[must_use]
+    pub fn all_secrets(&self) -> Vec<String> {
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn lock_named(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut locks = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(name.to_owned()).or_default())
@@ -426,6 +443,7 @@ impl Scene {
     /// An admin request of the operator, with a good token.
     pub async fn operator_request(&mut self, method: &str, path: &str) -> Result<Request, Stop> {
         let token = self.access().await?.token(TokenKind::Good);
+        self.run.remember_secret(&token);
         Ok(Request::new(method, path).header("cf-access-jwt-assertion", token))
     }
 
@@ -472,6 +490,26 @@ impl Scene {
         let request = self.addressed(request);
         let exchange =
             Arc::new(raw::send(&instance.base, host, &request, self.exchanges.len() + 1).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends a request whose body comes in chunks, its length untold.
+    pub async fn send_chunked(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let exchange = Arc::new(raw::send_chunked(&instance.base, &request, number).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends a request without any `Host`.
+    pub async fn send_hostless(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let exchange =
+            Arc::new(raw::send_hostless(&instance.base, &request, self.exchanges.len() + 1).await?);
         self.keep(&exchange);
         Ok(exchange)
     }

@@ -11,9 +11,29 @@ pub fn all() -> Book {
     background::register(&mut book);
     access::register(&mut book);
     rate_limits::register(&mut book);
+    gateway::register(&mut book);
+    usage::register(&mut book);
+    errors::register(&mut book);
+    resolution::register(&mut book);
+    security::register(&mut book);
+    bindings::register(&mut book);
+    identity::register(&mut book);
+    isolation::register(&mut book);
+    smoke::register(&mut book);
     book
 }
 
 mod access;
 mod background;
+mod bindings;
+mod errors;
+mod gateway;
+mod identity;
+mod isolation;
+mod operating;
 mod rate_limits;
+mod resolution;
+mod security;
+mod smoke;
+mod usage;
+mod words;

@@ -35,12 +35,28 @@ pub struct Dialect {
     pub tenant_sandbox_id: String,
     /// Where a gateway answer names the run of the gateway.
     pub gateway_instance: String,
+    /// Where the routing answer has the effective tier.
+    pub routing_tier: String,
+    /// Where the routing answer has the primary model.
+    pub routing_model: String,
+    /// Where the routing answer has the fallback model; null or nothing where there is none.
+    pub routing_fallback_model: String,
+    /// Where the routing answer has the primary's time to the first byte, milliseconds.
+    pub routing_timeout_ms: String,
+    /// Where the routing answer has the fallback's time to the first byte, milliseconds.
+    pub routing_fallback_timeout_ms: String,
+    /// Where a 502 or 504 of the chat route counts the attempts.
+    pub error_attempts: String,
     /// KV key of a slug's registry entry; `{slug}` stands for the slug.
     pub kv_slug: String,
     /// KV key of a custom hostname's registry entry; `{host}` stands for it.
     pub kv_host: String,
     /// KV key of a tenant's names; `{id}` stands for the tenant id.
     pub kv_names: String,
+    /// Where a listing has the cursor of its next page.
+    pub next_cursor: String,
+    /// Where a configuration error names what is missing.
+    pub configuration_missing: String,
 }
 
 impl Default for Dialect {
@@ -59,9 +75,17 @@ impl Default for Dialect {
             status_gateway_state: "/gateway/state".into(),
             tenant_sandbox_id: "/sandbox_id".into(),
             gateway_instance: "/instance_id".into(),
+            routing_tier: "/tier".into(),
+            routing_model: "/model".into(),
+            routing_fallback_model: "/fallback_model".into(),
+            routing_timeout_ms: "/timeout_ms".into(),
+            routing_fallback_timeout_ms: "/fallback_timeout_ms".into(),
+            error_attempts: "/error/details/attempts".into(),
             kv_slug: "slug:{slug}".into(),
             kv_host: "host:{host}".into(),
             kv_names: "tenant:{id}".into(),
+            next_cursor: "/next_cursor".into(),
+            configuration_missing: "/error/details/missing".into(),
         }
     }
 }

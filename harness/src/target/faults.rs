@@ -1,8 +1,9 @@
 //! Faults of D1 and KV, one tenant at a time. Never touches a store itself: an adapter of the target asks what to do before each call.
 
+use crate::clock;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +40,8 @@ struct Plan {
     fault: StoreFault,
     /// How many calls it is for; `None` for all.
     left: Option<u32>,
-    /// How many calls asked.
-    asked: u32,
+    /// When each call asked.
+    asked: Vec<Instant>,
 }
 
 impl StoreFaults {
@@ -51,7 +52,7 @@ impl StoreFaults {
             Plan {
                 fault,
                 left: times,
-                asked: 0,
+                asked: Vec::new(),
             },
         );
     }
@@ -64,9 +65,17 @@ impl StoreFaults {
     /// How many calls in this scope were seen since the fault was set, failed or not.
     #[must_use]
     pub fn asked(&self, calls: Calls, scope: &str) -> u32 {
+        let times = self.asked_at(calls, scope).len();
+        u32::try_from(times).unwrap_or(u32::MAX)
+    }
+
+    /// When each call in this scope was seen since the fault was set, failed or not.
+    #[must_use]
+    pub fn asked_at(&self, calls: Calls, scope: &str) -> Vec<Instant> {
         self.plans()
             .get(&(calls, scope.to_owned()))
-            .map_or(0, |plan| plan.asked)
+            .map(|plan| plan.asked.clone())
+            .unwrap_or_default()
     }
 
     /// What the next call in this scope meets. Asked by the target's store adapter, once per call.
@@ -76,7 +85,7 @@ impl StoreFaults {
             return None;
         }
         let plan = plans.get_mut(&(calls, scope.to_owned()))?;
-        plan.asked += 1;
+        plan.asked.push(clock::now());
         match &mut plan.left {
             None => Some(plan.fault),
             Some(0) => None,

@@ -61,6 +61,8 @@ pub trait Target: Send + Sync {
     }
     /// Applies the `*.sql` files of a folder to the database file as the target's own migration tool does.
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault>;
+    /// Ends everything that was started; returns when it is gone.
+    async fn end(&self) {}
     /// The folder with the target's own migrations, if it tells.
     fn migrations(&self) -> Option<std::path::PathBuf>;
 }
@@ -93,6 +95,8 @@ pub struct Limits {
     pub body_max: usize,
     /// Within this time after an answer its usage row is there, if the stores are healthy.
     pub usage_visible: std::time::Duration,
+    /// Whether the runtime itself answers a request whose `Host` is no host name, before the backend is asked: workerd does, with a bare 400 or 500.
+    pub runtime_answers_malformed_hosts: bool,
 }
 
 impl Default for Limits {
@@ -107,6 +111,7 @@ impl Default for Limits {
             keys_cooldown: Duration::from_secs(30),
             body_max: 1024 * 1024,
             usage_visible: Duration::from_secs(2),
+            runtime_answers_malformed_hosts: false,
         }
     }
 }
@@ -127,12 +132,16 @@ pub struct Instance {
     pub logs: Option<Arc<dyn Logs>>,
     /// The AI Gateway it calls.
     pub gateway: Option<Arc<AiGatewayDouble>>,
+    /// The `CLOUDFLARE_AI_GATEWAY_API_KEY` it was started with.
+    pub ai_gateway_key: Option<String>,
     /// The team domain it trusts.
     pub access: Option<Arc<AccessIssuer>>,
     /// Faults of its stores.
     pub faults: Option<Arc<StoreFaults>>,
     /// The base domain of tenant subdomains.
     pub app_domain: String,
+    /// What it is configured with and may never show: the AI Gateway key.
+    pub secrets: Vec<String>,
 }
 
 impl Instance {

@@ -83,23 +83,36 @@ pub async fn make(
 }
 
 async fn write(dialect: &Dialect, instance: &Instance, tenant: &Tenant) -> Result<(), Fault> {
-    let (Some(d1), Some(kv)) = (&instance.d1, &instance.kv) else {
+    if instance.d1.is_none() || instance.kv.is_none() {
         return Err(Fault(format!(
             "no way to create a tenant on variant `{}`",
             instance.variant.name()
         )));
-    };
+    }
+    plant(dialect, instance, tenant).await
+}
+
+/// Writes the tenant behind the target's back into those of D1 and KV that the harness can write there.
+///
+/// # Errors
+/// [`Fault`] when a store refuses.
+pub async fn plant(dialect: &Dialect, instance: &Instance, tenant: &Tenant) -> Result<(), Fault> {
     let fault = |error: crate::observe::CannotObserve| Fault(error.to_string());
-    let now = crate::clock::epoch_ms();
-    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-    let params = [
-        json!(tenant.id),
-        json!(tenant.platform),
-        json!(tenant.tier),
-        json!(tenant.sandbox_id),
-        json!(now),
-    ];
-    d1.execute(sql, &params).await.map_err(fault)?;
+    if let Some(d1) = &instance.d1 {
+        let now = crate::clock::epoch_ms();
+        let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+        let params = [
+            json!(tenant.id),
+            json!(tenant.platform),
+            json!(tenant.tier),
+            json!(tenant.sandbox_id),
+            json!(now),
+        ];
+        d1.execute(sql, &params).await.map_err(fault)?;
+    }
+    let Some(kv) = &instance.kv else {
+        return Ok(());
+    };
     let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
     kv.put(&dialect.kv_names.replace("{id}", &tenant.id), &names)
         .await

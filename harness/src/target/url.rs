@@ -26,9 +26,11 @@ impl UrlTarget {
             r2: None,
             logs: None,
             gateway: None,
+            ai_gateway_key: None,
             access: None,
             faults: None,
             app_domain: String::new(),
+            secrets: Vec::new(),
         };
         Self {
             instance: Arc::new(instance),

@@ -44,6 +44,7 @@ pub(super) fn render(reply: &Reply, call: &Call) -> Rendered {
             pieces,
             usage,
         } => stream(*dialect, pieces, *usage, reply.status, &call.model),
+        ReplyBody::Events(frames) => events(frames, reply.status),
         ReplyBody::Raw {
             bytes,
             content_type,
@@ -121,6 +122,10 @@ fn stream(
             frames.push(bodies::native_result("", usage.tokens_in, usage.tokens_out));
         }
     }
+    events(&frames, status)
+}
+
+fn events(frames: &[Value], status: u16) -> Rendered {
     let mut chunks: Vec<Bytes> = frames
         .iter()
         .map(|frame| Bytes::from(format!("data: {frame}\n\n")))

@@ -37,6 +37,8 @@ pub(super) enum ReplyBody {
         pieces: Vec<String>,
         usage: TokenCounts,
     },
+    /// Server-sent events of these frames and `[DONE]`.
+    Events(Vec<Value>),
     /// Bytes of any kind.
     Raw {
         bytes: Bytes,
@@ -260,6 +262,18 @@ impl Reply {
                 },
             },
         )
+    }
+
+    /// Server-sent events of just these frames, each a chunk, then `[DONE]`.
+    #[must_use]
+    pub fn events(frames: impl IntoIterator<Item = Value>) -> Self {
+        Self::of(200, ReplyBody::Events(frames.into_iter().collect()))
+    }
+
+    /// Any JSON body; an empty `model` takes the model asked for.
+    #[must_use]
+    pub fn body(status: u16, body: Value) -> Self {
+        Self::json(status, body)
     }
 
     /// 200, said to be JSON, that is none.

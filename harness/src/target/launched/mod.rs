@@ -220,7 +220,13 @@ impl Shared {
         values: &BTreeMap<&str, String>,
     ) -> Result<(), Fault> {
         let command = fill_all(command, values).map_err(Fault)?;
-        let (ok, said) = run_to_end(&command, folder, &environment(launch, values)?).await?;
+        let (ok, said) = run_to_end(
+            &self.program,
+            &command,
+            folder,
+            &environment(launch, values)?,
+        )
+        .await?;
         if ok {
             Ok(())
         } else {
@@ -404,6 +410,10 @@ impl Shared {
             access: access.then(|| Arc::clone(self.issuer(variant))),
             faults: (kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
             app_domain: manifest.app_domain.clone(),
+            secrets: has("CLOUDFLARE_AI_GATEWAY_API_KEY")
+                .then(|| self.gateway_key.clone())
+                .into_iter()
+                .collect(),
             base,
         }
     }
@@ -506,6 +516,25 @@ impl Target for LaunchedTarget {
         migrate(shared, entry, folder, database).await
     }
 
+    async fn end(&self) {
+        let cells: Vec<_> = {
+            let mut instances = self
+                .instances
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            instances.drain().map(|(_kind, cell)| cell).collect()
+        };
+        let processes = cells.iter().filter_map(|cell| {
+            cell.get()?
+                .process
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        });
+        // The supervisor kills what does not end in order: there is nothing left to do about an error here.
+        futures_util::future::join_all(processes.map(Supervised::stop)).await;
+    }
+
     fn migrations(&self) -> Option<PathBuf> {
         let manifest = &self.shared.manifest;
         Some(manifest.folder.join(&manifest.migrations.as_ref()?.folder))
@@ -532,7 +561,13 @@ async fn migrate(
     }
     let command = fill_all(&entry.command, &values).map_err(Fault)?;
     let work = shared.manifest.folder.join(&launch.folder);
-    let (ok, said) = run_to_end(&command, &work, &environment(launch, &values)?).await?;
+    let (ok, said) = run_to_end(
+        &shared.program,
+        &command,
+        &work,
+        &environment(launch, &values)?,
+    )
+    .await?;
     if let Some(file) = only_database(&state.join(&entry.database)) {
         // The file may have a write-ahead log beside it: a plain copy would lose it.
         let snapshot = rusqlite::Connection::open(&file).and_then(|source| {

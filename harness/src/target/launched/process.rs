@@ -29,21 +29,8 @@ impl Supervised {
         environment: &BTreeMap<String, String>,
         logs: &Arc<LogLines>,
     ) -> Result<Self, Fault> {
-        let mut supervisor = Command::new(program);
-        supervisor
-            .arg("supervise")
-            .arg("--")
-            .args(command)
-            .current_dir(folder)
-            .envs(environment);
-        // A group of its own: Ctrl-C in the terminal reaches the harness, which then ends the server in order.
-        supervisor
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = supervisor
-            .spawn()
+        let started = supervisor(program, command, folder, environment).spawn();
+        let mut child = started
             .map_err(|error| Fault(format!("cannot start `{}`: {error}", command.join(" "))))?;
         if let Some(output) = child.stdout.take() {
             tokio::spawn(keep_lines(output, Arc::clone(logs)));
@@ -93,30 +80,51 @@ async fn keep_lines(output: impl AsyncRead + Unpin, logs: Arc<LogLines>) {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, under a supervisor like a server: it too may leave processes behind when the harness is killed.
+/// Returns whether it succeeded, and what it said.
 pub(super) async fn run_to_end(
+    program: &Path,
     command: &[String],
     folder: &Path,
     environment: &BTreeMap<String, String>,
 ) -> Result<(bool, String), Fault> {
-    let (program, arguments) = command
-        .split_first()
-        .ok_or_else(|| Fault("an empty command".to_owned()))?;
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .envs(environment)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|error| Fault(format!("cannot run `{}`: {error}", command.join(" "))))?;
+    let fault =
+        |error: std::io::Error| Fault(format!("cannot run `{}`: {error}", command.join(" ")));
+    let mut child = supervisor(program, command, folder, environment)
+        .spawn()
+        .map_err(fault)?;
+    // Held until the command has ended: its end would ask the supervisor to stop.
+    let orders = child.stdin.take();
+    let output = child.wait_with_output().await.map_err(fault)?;
+    drop(orders);
     let said = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     Ok((output.status.success(), said))
+}
+
+fn supervisor(
+    program: &Path,
+    command: &[String],
+    folder: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Command {
+    let mut supervisor = Command::new(program);
+    supervisor
+        .arg("supervise")
+        .arg("--")
+        .args(command)
+        .current_dir(folder)
+        .envs(environment);
+    // A group of its own: Ctrl-C in the terminal reaches the harness, which then ends the command in order.
+    supervisor
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    supervisor
 }
 
 /// Copies a folder with everything in it.

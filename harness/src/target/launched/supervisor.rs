@@ -5,7 +5,7 @@
 //! end (SIGTERM), `kill` for a sudden one (SIGKILL); the end of the input, as when the harness was killed, does the first and then the second.
 
 use crate::clock;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
 use std::ffi::OsString;
 use std::io::{self, BufRead as _};
 use std::os::unix::process::CommandExt as _;
@@ -31,6 +31,7 @@ enum Order {
 /// When the command cannot be started.
 pub fn supervise(command: &[OsString]) -> io::Result<u8> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    adopt_orphans();
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -61,11 +62,9 @@ pub fn supervise(command: &[OsString]) -> io::Result<u8> {
     }
     // Whatever of the group is left now has outstayed its launcher.
     signal(group, Signal::KILL);
-    Ok(child
-        .wait()?
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1))
+    let code = child.wait()?.code();
+    reap(group);
+    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// Orders from standard input; closed when the input ends or a signal asks this process to go.
@@ -86,16 +85,45 @@ fn orders() -> Receiver<Order> {
     receiver
 }
 
+/// Gives the group its grace: until the launcher and whatever it left to us are gone.
 fn await_end(child: &mut Child, group: Pid) {
     let asked = clock::now();
     while asked.elapsed() < GRACE {
-        let launcher_gone = matches!(child.try_wait(), Ok(Some(_)) | Err(_));
-        if launcher_gone && test_kill_process_group(group).is_err() {
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) && all_reaped(group) {
             return;
         }
         pause();
     }
 }
+
+/// Takes leave of what was killed, so that no dead process stays in the table.
+fn reap(group: Pid) {
+    let asked = clock::now();
+    while !all_reaped(group) && asked.elapsed() < GRACE {
+        pause();
+    }
+}
+
+/// Reaps what has ended of the group; whether none is left that is ours to wait for.
+fn all_reaped(group: Pid) -> bool {
+    loop {
+        match waitpgid(group, WaitOptions::NOHANG) {
+            Ok(Some(_ended)) => {}
+            Ok(None) => return false,
+            Err(_no_child) => return true,
+        }
+    }
+}
+
+/// Makes this process the parent of what its child leaves behind (a launcher that dies before its server).
+#[cfg(target_os = "linux")]
+fn adopt_orphans() {
+    // Without it orphans go to init, and the group is ended by its signal all the same.
+    let _best_effort = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn adopt_orphans() {}
 
 #[expect(
     clippy::disallowed_methods,

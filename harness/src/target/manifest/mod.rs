@@ -294,7 +294,7 @@ impl Manifest {
             keys_cooldown: ms(entry.keys_cooldown_ms, default.keys_cooldown),
             body_max: entry.body_max.unwrap_or(default.body_max),
             usage_visible: ms(entry.usage_visible_ms, default.usage_visible),
-            ..default
+            runtime_answers_malformed_hosts: entry.runtime_answers_malformed_hosts,
         }
     }
 }

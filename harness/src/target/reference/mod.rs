@@ -181,9 +181,14 @@ impl ReferenceTarget {
             r2: has("MOLTBOT_BUCKET").then(|| Arc::new(BucketDir::new(folder.join("r2"))) as _),
             logs: Some(logs),
             gateway: Some(Arc::clone(&self.gateway)),
+            ai_gateway_key: has("CLOUDFLARE_AI_GATEWAY_API_KEY").then(|| self.gateway_key.clone()),
             access: operable.into_iter().all(has).then(|| Arc::clone(access)),
             faults,
             app_domain: APP_DOMAIN.to_owned(),
+            secrets: has("CLOUDFLARE_AI_GATEWAY_API_KEY")
+                .then(|| self.gateway_key.clone())
+                .into_iter()
+                .collect(),
         }
     }
 

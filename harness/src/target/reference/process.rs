@@ -156,8 +156,10 @@ fn moved(instance: &Instance, base: String) -> Instance {
         r2: instance.r2.clone(),
         logs: instance.logs.clone(),
         gateway: instance.gateway.clone(),
+        ai_gateway_key: instance.ai_gateway_key.clone(),
         access: instance.access.clone(),
         faults: instance.faults.clone(),
         app_domain: instance.app_domain.clone(),
+        secrets: instance.secrets.clone(),
     }
 }

@@ -1,0 +1,63 @@
+@core
+Feature: One shape for every error
+  An error is an interface: whoever calls the backend can rely on its shape and on its id.
+
+  @ERR-001 @must
+  Rule: ERR-001 The shape
+    Every error of every route has this shape, `application/json`, RFC 3339 UTC timestamp, and validates against the published JSON Schema.
+
+    @needs.tenants @needs.hosts
+    Scenario: Public routes
+      Given a free tenant "a"
+      When tenant "a" asks for its status
+      Then the answer has status 200
+      When errors of the public routes are provoked at tenant "a"
+      Then all of them are errors in the contract's shape
+
+    @needs.tenants @needs.admin
+    Scenario: Admin routes
+      Given a free tenant "a"
+      When every admin route is asked without a token, and wrongly with one, for tenant "a"
+      Then all of them are errors in the contract's shape
+
+    @needs.variant.without-d1
+    Scenario: A backend that is not configured
+      Given the backend runs as without-d1
+      When every route is asked
+      Then all of them are errors in the contract's shape
+
+    @whole-run
+    Scenario: Every error of the whole run
+      When somebody asks for a route that does not exist
+      Then every error of the whole run has the contract's shape
+
+  @ERR-002 @must
+  Rule: ERR-002 The request id
+    `request_id` is unique per request and also in `X-Request-Id`; a caller's own value is not trusted as the id.
+
+    @needs.tenants @needs.hosts
+    Scenario: Each of many requests has its own id
+      Given a free tenant "a"
+      When tenant "a" asks 10 times for its status, and nobody 20 times, all at once
+      Then the answers have as many request ids as there are answers
+      And each error's body has the id of its header
+
+    @needs.tenants @needs.hosts
+    Scenario Outline: A caller's <what> is not taken for the id
+      Given a free tenant "a"
+      When tenant "a" and nobody ask twice with "X-Request-Id: <value>"
+      Then the answers have as many request ids as there are answers
+      And no answer has the request id "<value>"
+      And each error's body has the id of its header
+
+      Examples:
+        | what        | value                                |
+        | own id      | mine-{token}                         |
+        | UUID        | 0191d4b2-7c3e-7f00-8000-{token}ab    |
+        | hostile id  | <script>{token}</script>             |
+        | long id     | {token}{times x 2000}                |
+
+    @whole-run
+    Scenario: No id twice in the whole run
+      When somebody asks for a route that does not exist
+      Then no request id of the whole run was given twice

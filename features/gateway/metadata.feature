@@ -1,0 +1,123 @@
+@core
+Feature: Every model call says whose it is
+  What reaches the AI Gateway without metadata cannot be told apart afterwards, and the platform drops silently what breaks its rules.
+
+  @AIG-001 @must
+  Rule: AIG-001 Every upstream call carries platform, tier and workload
+    Every upstream call, retries and fallbacks included, carries `cf-aig-metadata`: a flat JSON object with string values for `platform`, `tier`, `workload`.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario Outline: A call that is answered carries them (<tier>, <platform>, <workload>)
+      Given a <tier> tenant "a" on platform "<platform>"
+      When tenant "a" prompts the model with workload "<workload>"
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "<workload>"
+
+      Examples:
+        | tier       | platform    | workload      |
+        | free       | web         | chat          |
+        | premium    | partner_api | summarization |
+        | enterprise | cli.v2-beta | analysis      |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario Outline: Each retry and the fallback carry them too (<tier>, <replies>)
+      Given a <tier> tenant "a" on platform "partner_api"
+      And the upstream replies "<replies>"
+      When tenant "a" prompts the model with workload "analysis"
+      Then the caller gets the model's text
+      And there were <calls> upstream calls
+      And every upstream call carried the metadata of tenant "a" and workload "analysis"
+
+      Examples:
+        | tier       | replies              | calls |
+        | free       | 503, answer          | 2     |
+        | premium    | 429, timeout, answer | 3     |
+        | enterprise | timeout, 500, answer | 3     |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: The calls of a streamed prompt carry them, also when all fail
+      Given a premium tenant "a" on platform "cli"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model in a stream with workload "summarization"
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "summarization"
+      Given the upstream replies "500"
+      When tenant "a" prompts the model in a stream
+      Then the upstream calls were "70b 500, 70b 500, 8b 500"
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+
+  @AIG-002 @must
+  Rule: AIG-002 The metadata keeps within what the platform keeps
+    At most 5 keys, each value at most 64 characters, no key starting `cf.`, no null or nested value.
+    (The platform silently drops what breaks these.)
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: A platform name of 64 characters is carried whole
+      Given a premium tenant "a" on platform "p23456789-123456789-123456789-123456789-123456789-123456789-1234"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the metadata of every upstream call kept within the limits
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1-write
+    Scenario Outline: A record with a platform <platform> breaks no rule
+      Given a free tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the record of tenant "a" has a platform <platform>
+      When tenant "a" prompts the model
+      Then the metadata of every upstream call kept within the limits
+
+      Examples:
+        | platform                    |
+        | of 200 letters              |
+        | with quotes and backslashes |
+        | beyond ASCII                |
+
+  @AIG-003 @should
+  Rule: AIG-003 The two other keys are tenant and sandbox
+    The two other keys are `tenant_id` and `sandbox_id`; no e-mail, IP or other personal data.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: Tenant and sandbox are named and nobody else
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model with headers of its own:
+        | name                               | value                 |
+        | x-forwarded-for                    | 203.0.113.77          |
+        | from                               | anna@customer.example |
+        | cf-access-authenticated-user-email | anna@customer.example |
+      Then the caller gets the model's text
+      And the metadata of every upstream call named tenant "a" and its sandbox and nothing else
+      And the metadata of no upstream call showed the caller's ip, "203.0.113.77" or "anna@customer.example"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: What the body says of its user stays out of the metadata
+      Given a free tenant "a"
+      When tenant "a" prompts the model with these fields:
+        | name | value                 |
+        | user | anna@customer.example |
+      Then the caller gets the model's text
+      And the metadata of every upstream call named tenant "a" and its sandbox and nothing else
+      And the metadata of no upstream call showed the caller's ip, "203.0.113.77" or "anna@customer.example"
+
+  @AIG-020 @must
+  Rule: AIG-020 No call of a whole run is without metadata
+    Metadata coverage over a whole run is 100 %.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @whole-run
+    Scenario: Every call of this run had its metadata
+      Given a free tenant "a"
+      And a premium tenant "b"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      When tenant "b" prompts the model in a stream
+      Then the caller gets the model's text
+      Given the upstream replies "500"
+      When tenant "a" prompts the model
+      Then there were 2 to 3 upstream calls
+      When tenant "b" prompts the model
+      Then there were 3 upstream calls
+      And every upstream call of the whole run carried complete metadata

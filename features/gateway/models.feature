@@ -1,0 +1,193 @@
+@core
+Feature: The tier alone decides the model
+  Callers cannot choose a model, and operators can see and change what a tenant gets.
+
+  @AIG-004 @must
+  Rule: AIG-004 free is answered by the small model
+    free → `@cf/meta/llama-3.1-8b-instruct-fp8-fast`.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: A free tenant's prompts go to the 8b model, plain and streamed
+      Given a free tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "8b 200"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the upstream calls were "8b 200"
+
+  @AIG-005 @must
+  Rule: AIG-005 premium is answered by the large model
+    premium → `@cf/meta/llama-3.3-70b-instruct-fp8-fast`, fallback to the free model.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: A premium tenant's prompts go to the 70b model, plain and streamed
+      Given a premium tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "70b 200"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the upstream calls were "70b 200"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: The 8b model stands in when the 70b model fails
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "70b 500, 70b 500, 8b 200"
+
+  @AIG-006 @must
+  Rule: AIG-006 enterprise routes as premium, no tier as free
+    enterprise routes as premium (metadata `tier` may say `enterprise` or `premium`). An unknown or empty tier routes as free.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: An enterprise tenant has model, timeouts, retry and fallback of premium
+      Given an enterprise tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "70b 200"
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "503, 429, answer"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "70b 503, 70b 429, 8b 200"
+      And every upstream call to the 70b model stated a timeout of 20000 ms
+      And every upstream call to the 8b model stated a timeout of 8000 ms
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1-write
+    Scenario Outline: The tier "<tier>" in a record routes as free
+      Given a premium tenant "a"
+      And the record of tenant "a" has the tier "<tier>"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "8b 200"
+      Given the upstream replies "500"
+      When tenant "a" prompts the model
+      Then the upstream calls and the answer keep to the rubric of tenant "a"
+      And every upstream call to the 8b model stated a timeout of 8000 ms
+
+      Examples:
+        | tier          |
+        |               |
+        | gold          |
+        | premium-trial |
+
+  @AIG-007 @must
+  Rule: AIG-007 Callers do not choose the model
+    A `model` in the caller's body never overrides the tier's model.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario Outline: A <tier> tenant naming "<named>" in its <place> gets the tier's model
+      Given a <tier> tenant "a"
+      When tenant "a" prompts the model naming "<named>" in its <place>
+      Then the caller gets the model's text
+      And the upstream calls were "<model> 200"
+      When tenant "a" prompts the model in a stream naming "<named>" in its <place>
+      Then the caller gets the model's text
+      And the upstream calls were "<model> 200"
+
+      Examples:
+        | tier    | named                                               | place | model |
+        | free    | @cf/meta/llama-3.3-70b-instruct-fp8-fast            | body  | 8b    |
+        | free    | workers-ai/@cf/meta/llama-3.3-70b-instruct-fp8-fast | body  | 8b    |
+        | free    | openai/gpt-4o                                       | body  | 8b    |
+        | free    | dynamic/premium                                     | body  | 8b    |
+        | free    |                                                     | body  | 8b    |
+        | free    | @cf/meta/llama-3.3-70b-instruct-fp8-fast            | query | 8b    |
+        | premium | @cf/meta/llama-3.1-8b-instruct-fp8-fast             | body  | 70b   |
+        | premium | gpt-4o                                              | body  | 70b   |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: Neither retry nor fallback ask for the model that the caller named
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model naming "@cf/qwen/qwq-32b" in its body
+      Then the caller gets the model's text
+      And the upstream calls were "70b 500, 70b 500, 8b 200"
+
+  @AIG-014 @must
+  Rule: AIG-014 Nothing but Workers AI through the AI Gateway
+    The default configuration calls Cloudflare AI Gateway with Workers AI models and nothing else.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario Outline: A <tier> tenant's calls all go there, failing ones included
+      Given a <tier> tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And every upstream call asked Workers AI through the AI Gateway
+      Given the upstream replies "500"
+      When tenant "a" prompts the model in a stream
+      Then there were 2 to 3 upstream calls
+      And every upstream call asked Workers AI through the AI Gateway
+      And no other provider was called
+
+      Examples:
+        | tier    |
+        | free    |
+        | premium |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: A caller cannot point the backend to another provider
+      Given a free tenant "a"
+      When tenant "a" prompts the model with these fields:
+        | name     | value       |
+        | provider | openai      |
+        | base_url | {elsewhere} |
+        | api_base | {elsewhere} |
+        | endpoint | {elsewhere} |
+      Then the caller gets the model's text
+      And every upstream call asked Workers AI through the AI Gateway
+      And no other provider was called
+
+  @AIG-015 @must
+  Rule: AIG-015 The operator can read a tenant's routing
+    An operator can read a tenant's effective tier, model, fallback and timeouts without logs (routing route).
+
+    @needs.tenants @needs.admin
+    Scenario Outline: The routing of a <tier> tenant is shown
+      Given a <tier> tenant "a"
+      When the operator reads the routing of tenant "a"
+      Then the routing shows tier "<shown>", the <model> model with <timeout> ms and <fallback>
+
+      Examples:
+        | tier       | shown               | model | timeout | fallback                              |
+        | free       | free                | 8b    | 8000    | no fallback                           |
+        | premium    | premium             | 70b   | 20000   | the 8b model with 8000 ms as fallback |
+        | enterprise | enterprise\|premium | 70b   | 20000   | the 8b model with 8000 ms as fallback |
+
+    @needs.tenants @needs.admin @needs.d1-write
+    Scenario: The tier that is shown is the effective one
+      Given a premium tenant "a"
+      And the record of tenant "a" has the tier "gold"
+      When the operator reads the routing of tenant "a"
+      Then the routing shows tier "free", the 8b model with 8000 ms and no fallback
+
+    @needs.tenants @needs.admin
+    Scenario: What is shown follows a change of tier
+      Given a free tenant "a"
+      When the operator moves tenant "a" to tier "premium"
+      And the operator reads the routing of tenant "a"
+      Then the routing shows tier "premium", the 70b model with 20000 ms and the 8b model with 8000 ms as fallback
+
+  @AIG-022 @must
+  Rule: AIG-022 A new tier applies at once
+    A tier changed by the operator applies to the tenant's next model call.
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway
+    Scenario: Up and down again, model, timeout, retries and metadata follow
+      Given a free tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "8b 200"
+      When the operator moves tenant "a" to tier "premium"
+      And tenant "a" prompts the model
+      Then the upstream calls were "70b 200"
+      And every upstream call to the 70b model stated a timeout of 20000 ms
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+      When the operator moves tenant "a" to tier "free"
+      Given the upstream replies "500"
+      When tenant "a" prompts the model
+      Then the upstream calls and the answer keep to the rubric of tenant "a"
+      And every upstream call carried the metadata of tenant "a" and workload "chat"

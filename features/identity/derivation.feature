@@ -1,0 +1,96 @@
+@core
+Feature: The sandbox id follows from the tenant id
+  `sandbox_id = "sk-" + first 16 hex digits of SHA-256(tenant UUID)`, where the UUID is its canonical lower-case 36-character text.
+
+  @ID-001 @must
+  Rule: ID-001 A tenant keeps its sandbox id
+    The same tenant always has the same sandbox id: across requests, restarts and instances.
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
+    Scenario: Every answer and the database name one sandbox id, whatever happens in between
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up wherever it shows
+      And tenant "a" chats and its gateway runs
+      And the sandbox id of tenant "a" is looked up wherever it shows
+      Then every look-up gave the sandbox id that follows from the tenant id
+
+    @needs.restart @needs.tenants @needs.admin @needs.d1
+    Scenario Outline: It outlives <how the backend ends>
+      Given an instance that can be restarted
+      And a free tenant "a"
+      When the sandbox id of tenant "a" is looked up wherever it shows
+      And the instance <ends> and starts again
+      And the sandbox id of tenant "a" is looked up wherever it shows
+      Then every look-up gave the sandbox id that follows from the tenant id
+
+      Examples:
+        | how the backend ends | ends      |
+        | an orderly shutdown  | shuts down |
+        | a sudden death       | is killed  |
+
+    @needs.variant.dev-mode @needs.admin @needs.d1
+    Scenario: Another instance with other configuration gives the same tenant the same sandbox id
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up wherever it shows
+      And the backend runs as dev-mode
+      And the same tenant "a" is there too
+      And the sandbox id of tenant "a" is looked up wherever it shows
+      Then every look-up gave the sandbox id that follows from the tenant id
+
+  @ID-002 @must
+  Rule: ID-002 A sandbox id has 19 characters
+    It is exactly 19 characters.
+
+    @needs.admin
+    Scenario: Also when the hash begins with zeros
+      When tenants are created whose hash begins with a zero and has another small byte
+      And a tenant is created that leaves its id to the backend
+      Then every sandbox id shown has exactly 19 characters
+
+  @ID-003 @must
+  Rule: ID-003 A sandbox id has one form
+    It matches `^sk-[a-f0-9]{16}$`.
+
+    @needs.admin
+    Scenario: Prefix and lower-case digits, nothing else
+      When tenants are created whose hash begins with a zero and has another small byte
+      And a tenant is created that leaves its id to the backend
+      Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
+
+  @ID-004 @must
+  Rule: ID-004 The published vectors hold
+    It equals the published vectors (`vectors/sandbox_ids.json`).
+
+    @needs.admin
+    Scenario: Every published tenant id gets its published sandbox id
+      Given nobody else uses the published tenant ids meanwhile
+      When the operator creates a tenant for each published vector
+      Then each has the published sandbox id
+
+  @ID-005 @must
+  Rule: ID-005 Nothing but the tenant id counts
+    It depends on the tenant id alone: changing slug, tier, platform or domains never changes it.
+
+    @needs.tenants @needs.admin @needs.d1
+    Scenario Outline: A new <what> leaves it as it is
+      Given a free tenant "a"
+      When the operator gives tenant "a" a new <what>
+      And the sandbox id of tenant "a" is looked up wherever it shows
+      Then every look-up gave the sandbox id that follows from the tenant id
+
+      Examples:
+        | what             |
+        | slug             |
+        | tier             |
+        | platform         |
+        | set of domains   |
+        | name in each way |
+
+    @needs.tenants @needs.admin @needs.d1
+    Scenario: The same id with everything else different gives the same, another id with everything else equal does not
+      Given a free tenant "a"
+      When the operator removes tenant "a" and makes one with its id and nothing else of it
+      And the sandbox id of tenant "a" is looked up wherever it shows
+      Then every look-up gave the sandbox id that follows from the tenant id
+      When the operator removes tenant "a" and makes one with another id and everything else of it
+      Then tenant "a" has the sandbox id of its new tenant id, not the former one

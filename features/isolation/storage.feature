@@ -1,0 +1,26 @@
+@core
+Feature: Stored state lies below the tenant's own prefix
+
+  @ISO-004 @must
+  Rule: ISO-004 Objects and entries of a sandbox lie under its prefix
+    A tenant's stored state (R2 objects, KV entries of its sandbox) lies under its own `<sandbox_id>` prefix and no other tenant's request reads or overwrites it.
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.kv @needs.r2
+    Scenario: Every key is below the prefix of its tenant
+      Given the keys that are in the bucket already
+      And a free tenant "a"
+      And a premium tenant "b"
+      When the gateway of tenant "a" is started
+      And tenant "b" sends a cold chat
+      Then the bucket holds objects below the sandbox id of tenant "a"
+      And the bucket holds objects below the sandbox id of tenant "b"
+      And no key of bucket or registry names tenant "a" or "b" elsewhere
+      And every new key of the bucket lies below a sandbox id
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.kv @needs.r2 @needs.d1
+    Scenario: Another tenant's whole life touches nothing below it
+      Given a free tenant "a" with usage, a running gateway, stored objects and entries
+      And a free tenant "b"
+      When tenant "b" asks for its status, chats, streams, is started, renamed and deleted
+      Then tenant "a" has all that it had
+      And nothing is left of tenant "b"

@@ -1,0 +1,42 @@
+@core
+Feature: Foreign looks like unknown
+  Who guesses an identifier learns nothing about whether it is somebody's.
+
+  @ISO-002 @must
+  Rule: ISO-002 A foreign identifier answers as an unknown one
+    A foreign identifier answers exactly as an unknown one.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: Whatever carries it, on the public routes
+      Given a free tenant "a"
+      And a free tenant "b" that answers on its own host
+      When tenant "a" names tenant "b", and then nobody, in each of these ways
+        | GET  | /api/status              | X-Tenant-Override: {slug} |
+        | GET  | /api/status              | X-Tenant-Id: {id}         |
+        | GET  | /api/status              | X-Sandbox-Id: {sandbox}   |
+        | GET  | /api/status              | X-Forwarded-Host: {host}  |
+        | GET  | /api/status?tenant={slug} |                          |
+        | GET  | /api/status/{slug}       |                           |
+        | GET  | /api/tenants/{id}        |                           |
+        | GET  | /{slug}/api/status       |                           |
+        | GET  | /{sandbox}/gateway/state.json |                      |
+        | POST | /v1/chat/completions     | X-Tenant-Id: {id}         |
+        | POST | /v1/chat/completions?tenant_id={id} |                |
+        | POST | /v1/{id}/chat/completions |                          |
+      Then each pair of answers is alike
+
+    @needs.tenants @needs.hosts @needs.admin
+    Scenario: On the admin routes without token
+      Given a free tenant "a"
+      And a free tenant "b" that answers on its own host
+      When every admin route is called without token from the host of tenant "a", for tenant "b" and then for nobody
+      Then each pair of answers is alike
+
+    @needs.tenants @needs.hosts @needs.admin
+    Scenario: A tenant that is gone is as one that never was
+      Given a free tenant "b" that answers on its own host
+      And a free tenant "b" is removed for good
+      When the host of tenant "b", and then one of nobody, is asked for status and chat
+      And the operator reads tenant "b", and then nobody
+      Then each pair of answers is alike
+      And each of these answers is refused with 404 "TENANT_NOT_FOUND"

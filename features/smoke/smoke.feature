@@ -1,0 +1,66 @@
+@core @smoke
+Feature: Smoke test
+  Create tenant, start its gateway, receive a model response.
+
+  @SMK-001 @must
+  Rule: SMK-001 From nothing to an answer
+    Create tenant → start its gateway → receive a model response, in one run, under 30 s.
+
+    @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
+    Scenario: Create, start, chat, and find the row
+      When the smoke test creates tenant "a"
+      And the smoke test starts the gateway of tenant "a"
+      And the gateway of tenant "a" is said to run, to operator and tenant alike
+      And tenant "a" receives the model's response
+      Then the usage row of that response is there
+      And all of it took less than 30 s
+
+  @SMK-002 @must
+  Rule: SMK-002 A tenant is there at once
+    Creation and mapping take under 2 s.
+
+    @needs.hosts @needs.admin
+    Scenario: Created and found on its host and custom domain
+      When the smoke test creates tenant "a" with a custom domain
+      Then subdomain and custom domain of tenant "a" answer as tenant "a" within 2 s of the creating request
+
+  @SMK-003 @must
+  Rule: SMK-003 The report tells what each step took
+    Every step's time and result is recorded in the report.
+
+    @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
+    Scenario: Each step leaves its time and its result
+      When the smoke test creates tenant "a"
+      And the smoke test starts the gateway of tenant "a"
+      And tenant "a" receives the model's response
+      And the usage row of that response is there
+      Then each of these 3 steps has left its time, its result and a line for the report
+
+  @SMK-004 @must
+  Rule: SMK-004 One gateway however often it is started
+    Starting a gateway is idempotent: any number of parallel starts and cold requests gives one gateway.
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs
+    Scenario Outline: <starts> starts and <chats> cold chats at once
+      Given a free tenant "a"
+      And the gateway of tenant "a" is stopped
+      When <starts> starts of the gateway of tenant "a" and <chats> cold chats are sent at once
+      Then all of them are answered with 200
+      And all starts and a later look name one run of the gateway
+      And its start was logged once
+
+      Examples:
+        | starts | chats |
+        | 20     | 0     |
+        | 0      | 20    |
+        | 20     | 20    |
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs
+    Scenario: Started again while it runs
+      Given a free tenant "a"
+      And the gateway of tenant "a" is stopped
+      When 1 starts of the gateway of tenant "a" and 0 cold chats are sent at once
+      And 3 starts of the gateway of tenant "a" and 3 cold chats are sent at once
+      Then all of them are answered with 200
+      And all starts and a later look name one run of the gateway
+      And its start was logged once

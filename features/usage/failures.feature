@@ -1,0 +1,177 @@
+@core
+Feature: What failed is not billed
+  Each failure is followed by a success of the same tenant, whose row shows that rows are written and seen.
+
+  @USG-002 @must
+  Rule: USG-002 A failing upstream costs nothing
+    Upstream 4xx/5xx → no row.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario Outline: "<replies>" <way> leaves no row for a <tier> tenant
+      Given a <tier> tenant "a"
+      And the upstream replies "<replies>"
+      When tenant "a" prompts the model <way>
+      Then there were 1 to 3 upstream calls
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model <way>
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+      Examples:
+        | tier    | replies         | way         |
+        | free    | 400             | plainly     |
+        | free    | 429             | plainly     |
+        | free    | 500             | in a stream |
+        | premium | 503             | plainly     |
+        | premium | timeout         | plainly     |
+        # Counts in the body of a failure are no success either.
+        | free    | chat 9/2 as 500 | plainly     |
+        | free    | chat 9/2 as 400 | plainly     |
+        | premium | native 9/2 as 429 | plainly   |
+
+  @USG-003 @must
+  Rule: USG-003 An error in a 200 costs nothing
+    200 with `success: false` or an `error`/`errors` payload → no row.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario Outline: 200 with <payload> leaves no row
+      Given a free tenant "a"
+      And the upstream replies "<payload>"
+      When tenant "a" prompts the model
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+      Examples:
+        | payload       |
+        | success false |
+        | error object  |
+        | error array   |
+        | errors array  |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario: A stream with an error in it leaves no row
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": null}]}
+        {"error": {"message": "Inference failed", "type": "server_error", "code": "inference_failed"}}
+        {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}}
+        """
+      When tenant "a" prompts the model in a stream
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+  @USG-004 @must
+  Rule: USG-004 What reports no usage is not guessed
+    200 without usage, or usage null → no row.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario Outline: 200 with <payload> leaves no row
+      Given a free tenant "a"
+      And the upstream replies "<payload>"
+      When tenant "a" prompts the model
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+      Examples:
+        | payload    |
+        | no usage   |
+        | null usage |
+        | garbage    |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario: Usage without counts leaves no row
+      Given a free tenant "a"
+      And the upstream answers with this body:
+        """
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}], "usage": {}}
+        """
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario: A whole stream that reports no usage leaves no row
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": null}], "usage": null}
+        {"choices": [{"index": 0, "delta": {"content": "lo."}, "finish_reason": null}]}
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        """
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+  @USG-013 @must
+  Rule: USG-013 What a gate refused costs nothing
+    Requests refused by any gate (503, 403, 404, 429, 400) write no row.
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.variant.without-ai-gateway
+    Scenario: 503, for the AI Gateway is not configured
+      Given the backend runs as without-ai-gateway
+      And a free tenant "a"
+      When tenant "a" prompts the model
+      Then the answer is refused with 503 "CONFIGURATION_ERROR"
+      And tenant "a" has no usage row
+      Given the backend runs as production
+      And a free tenant "b"
+      When tenant "b" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "b" have tokens "7/3"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario: 403, for the token is missing
+      Given a free tenant "a"
+      When somebody without a token starts the gateway of tenant "a"
+      Then the answer is refused with 403 "ACCESS_DENIED"
+      And tenant "a" has no usage row
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "7/3"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario: 404, for the host is no tenant
+      Given a free tenant "a"
+      And the upstream replies "answer 904211/904217"
+      When somebody prompts the model on a host that is no tenant
+      Then the answer is refused with 404 "TENANT_NOT_FOUND"
+      And there was no upstream call
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "904211/904217"
+      And no usage row has the tokens "904211/904217" but those of tenant "a"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.variant.small-limits
+    Scenario: 429, for the quota is used up
+      Given the backend runs as small-limits
+      And a free tenant "a"
+      When tenant "a" prompts the model 4 times more than its small quota allows
+      Then tenant "a" has a usage row for each admitted prompt and for no other
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    Scenario: 400, for workload or body are wrong
+      Given a free tenant "a"
+      When tenant "a" prompts the model with workload "translation"
+      Then the answer is refused with 400 "INVALID_WORKLOAD"
+      When tenant "a" sends as prompt an empty list of messages
+      Then the answer is refused as malformed or too large
+      And tenant "a" has no usage row
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "7/3"

@@ -1,0 +1,202 @@
+//! Every route of a backend, called with and without token. Never picks routes by what a variant is expected to do.
+
+use super::names::{expect_missing, listed};
+use super::tenant_to_be;
+use crate::client::Request;
+use crate::evidence::Exchange;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{authorised, operator_token};
+use crate::target::need::Variant;
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Where a scenario keeps which of its exchanges are to be judged: first and last number.
+const PROBED: &str = "probed";
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"every route answers as it should while everything is bound",
+        |s, _a| Box::pin(control(s)),
+    );
+    book.step(
+        r#"every route refuses with (\d+) "([A-Z_]+)" and names exactly "([A-Z0-9_, ]+)""#,
+        |s, a| Box::pin(every_route_refuses(s, a)),
+    );
+    book.step(
+        r#"every route of tenant "([^"]+)" refuses with (\d+) "([A-Z_]+)" and names exactly "([A-Z0-9_, ]+)""#,
+        |s, a| Box::pin(every_route_of_refuses(s, a)),
+    );
+    book.step(
+        r"every route is called that needs (the bindings|Access|the app domain)",
+        |s, a| Box::pin(call_what_needs(s, a)),
+    );
+    book.step(
+        r#"each of these is refused with (\d+) "([A-Z_]+)" and names exactly "([A-Z0-9_, ]+)""#,
+        |s, a| Box::pin(each_is_refused(s, a)),
+    );
+}
+
+/// Sends requests side by side and remembers them as the ones to be judged.
+pub(super) async fn probe(s: &mut Scene, requests: Vec<Request>) -> Check {
+    let first = s.exchanges.len();
+    s.send_all(requests).await?;
+    s.notes
+        .insert(PROBED.to_owned(), json!([first, s.exchanges.len()]));
+    Ok(())
+}
+
+/// The exchanges to be judged.
+pub(super) fn probed(s: &Scene) -> Result<Vec<Arc<Exchange>>, Stop> {
+    let place = |at: usize| {
+        let number = s.notes.get(PROBED).and_then(|note| note[at].as_u64());
+        number.and_then(|number| usize::try_from(number).ok())
+    };
+    match (place(0), place(1)) {
+        (Some(first), Some(last)) if first < last => Ok(s.exchanges[first..last].to_vec()),
+        _ => Err(Stop::Fault("no route was called".to_owned())),
+    }
+}
+
+/// Every public route for a tenant, an unknown one and a wrong method among them.
+fn public_routes(s: &Scene, tenant: &Tenant) -> Vec<Request> {
+    let streamed = json!({ "stream": true, "messages": [{ "role": "user", "content": Scene::prompt(&s.token) }] });
+    let mut wrong_method = s.status_request(&tenant.host);
+    wrong_method.method = "DELETE".to_owned();
+    vec![
+        s.health_request(),
+        s.health_request().host(&tenant.host),
+        s.status_request(&tenant.host),
+        s.chat_request(&tenant.host),
+        s.chat_request_with(&tenant.host, &streamed),
+        Request::new("GET", "/mp-no-such-route").host(&tenant.host),
+        Request::new("GET", "/").host(&tenant.host),
+        wrong_method,
+    ]
+}
+
+/// Every admin route for a tenant without token, unknown ones among them; the deleting route comes last.
+pub(super) fn admin_routes(s: &Scene, tenant: &Tenant) -> Vec<Request> {
+    let unknown = [
+        Request::new("GET", "/_admin/"),
+        Request::new("GET", "/_admin/mp-no-such-route"),
+        Request::new("GET", "/api/admin/mp-no-such-route"),
+    ];
+    let known = s.dialect().admin_routes(&tenant.id, &s.slug("made"));
+    unknown
+        .into_iter()
+        .chain(
+            known
+                .iter()
+                .map(crate::target::dialect::AdminRoute::request),
+        )
+        .collect()
+}
+
+/// Every route: public, admin with the operator's token, admin without.
+async fn all_routes(s: &mut Scene, tenant: &Tenant) -> Result<Vec<Request>, Stop> {
+    let mut requests = public_routes(s, tenant);
+    for request in admin_routes(s, tenant) {
+        requests.push(request.clone());
+        requests.push(authorised(s, request).await?);
+    }
+    Ok(requests)
+}
+
+/// The same routes in production: known ones answer, unknown ones are unknown, and without token none opens.
+async fn control(s: &mut Scene) -> Check {
+    s.use_variant(Variant::Production).await?;
+    let tenant = s.new_tenant("control", "free").await?;
+    let tenant = s.make_tenant("control", tenant).await?;
+    for answer in {
+        let requests = public_routes(s, &tenant);
+        s.send_all(requests).await?
+    } {
+        let wanted = match (answer.request.method.as_str(), answer.request.path.as_str()) {
+            ("DELETE", _) => 405,
+            (_, "/" | "/mp-no-such-route") => 404,
+            _ => 200,
+        };
+        s.expect_status(&answer, wanted)?;
+    }
+    for request in admin_routes(s, &tenant) {
+        let answer = s.send(request.clone()).await?;
+        s.expect_error(&answer, 403, "ACCESS_DENIED")?;
+        let unknown = request.path.ends_with("mp-no-such-route") || request.path == "/_admin/";
+        let request = authorised(s, request).await?;
+        let answer = s.send(request).await?;
+        s.expect(
+            if unknown {
+                answer.status == 404
+            } else {
+                answer.status < 300
+            },
+            "the route's own answer while everything is bound",
+            || describe(&answer),
+        )?;
+    }
+    Ok(())
+}
+
+async fn every_route_refuses(s: &mut Scene, a: Args) -> Check {
+    let tenant = tenant_to_be(s, "a").await?;
+    refuse_all(s, &tenant, a.number(1)?, a.text(2), a.text(3)).await
+}
+
+async fn every_route_of_refuses(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    refuse_all(s, &tenant, a.number(2)?, a.text(3), a.text(4)).await
+}
+
+async fn refuse_all(s: &mut Scene, tenant: &Tenant, status: u16, code: &str, names: &str) -> Check {
+    let requests = all_routes(s, tenant).await?;
+    probe(s, requests).await?;
+    judge(s, status, code, names)
+}
+
+fn judge(s: &mut Scene, status: u16, code: &str, names: &str) -> Check {
+    let names = listed(names);
+    for answer in probed(s)? {
+        expect_missing(s, &answer, status, code, &names)?;
+    }
+    Ok(())
+}
+
+async fn each_is_refused(s: &mut Scene, a: Args) -> Check {
+    judge(s, a.number(1)?, a.text(2), a.text(3))
+}
+
+async fn call_what_needs(s: &mut Scene, a: Args) -> Check {
+    let tenant = tenant_to_be(s, "a").await?;
+    let requests = match a.text(1) {
+        "the bindings" => all_routes(s, &tenant).await?,
+        "the app domain" => vec![s.status_request(&tenant.host), s.chat_request(&tenant.host)],
+        _ => {
+            let token = operator_token(s).await?;
+            let mut requests = admin_routes(s, &tenant);
+            let with_token: Vec<Request> = requests
+                .iter()
+                .map(|request| {
+                    request
+                        .clone()
+                        .header("cf-access-jwt-assertion", token.clone())
+                })
+                .collect();
+            requests.extend(with_token);
+            requests
+        }
+    };
+    probe(s, requests).await
+}
+
+/// A chat body with this scenario's marker and more fields.
+pub(super) fn chat_body(s: &Scene, more: &Value) -> Value {
+    let mut body = json!({ "messages": [{ "role": "user", "content": Scene::prompt(&s.token) }] });
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more.clone());
+    }
+    body
+}

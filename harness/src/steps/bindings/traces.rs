@@ -1,0 +1,168 @@
+//! What requests leave behind, and that refused ones leave nothing. Never trusts an answer for it: it looks into the stores.
+
+use super::routes::{admin_routes, chat_body, probe, probed};
+use super::{any_gateway, plant};
+use crate::run::scene::Scene;
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{
+    QUIET, authorised, create, creation, expect_usage_count, registry_keys, tenant_row,
+};
+use crate::target::need::Variant;
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use crate::wait;
+use serde_json::{Value, json};
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"a tenant created while everything is bound leaves a model call, a usage row and a record",
+        |s, _a| Box::pin(control(s)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" stands in (?:its stores|those stores that are there)"#,
+        |s, a| Box::pin(stands(s, a)),
+    );
+    book.step(
+        r#"the operator makes tenant "([^"]+)" all the same"#,
+        |s, a| Box::pin(make(s, a)),
+    );
+    book.step(
+        r#"everything that would leave a trace is tried with tenant "([^"]+)""#,
+        |s, a| Box::pin(try_all(s, a)),
+    );
+    book.step(r#"each try is refused with (\d+) "([A-Z_]+)""#, |s, a| {
+        Box::pin(each_refused(s, a))
+    });
+    book.step(
+        r"no model was called, no usage row written, no tenant created, changed or deleted",
+        |s, _a| Box::pin(no_trace(s)),
+    );
+}
+
+/// The same requests in production leave what is looked for below: so the looks can see it.
+async fn control(s: &mut Scene) -> Check {
+    s.use_variant(Variant::Production).await?;
+    let tenant = s.new_tenant("control", "free").await?;
+    let tenant = s.make_tenant("control", tenant).await?;
+    let marker = format!("{}x1", s.token);
+    let body = json!({ "messages": [{ "role": "user", "content": Scene::prompt(&marker) }] });
+    let request = s.chat_request_with(&tenant.host, &body);
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)?;
+    let calls = s.gateway().await?.journal(&marker).len();
+    s.expect_eq("model calls:", &1, &calls)?;
+    expect_usage_count(s, &tenant, 1).await?;
+    let row = tenant_row(s, &tenant.id).await?;
+    s.expect(row.is_some(), "a row of the tenant", || "none".to_owned())?;
+    let key = registry_keys(s, &tenant).swap_remove(0);
+    let entry = s.kv().await?.get(&key).await?;
+    s.expect(entry.is_some(), format!("a registry entry `{key}`"), || {
+        "none".to_owned()
+    })
+}
+
+async fn make(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.new_tenant(a.text(1), "free").await?;
+    let answer = create(s, &tenant.creation()).await?;
+    s.know_tenant(a.text(1), tenant);
+    s.expect_status(&answer, 201)
+}
+
+async fn stands(s: &mut Scene, a: Args) -> Check {
+    plant(s, a.text(1)).await?;
+    let tenant = s.tenant(a.text(1))?;
+    let before = record(s, &tenant).await?;
+    s.notes.insert("record".to_owned(), before);
+    s.notes.insert("planted".to_owned(), json!(a.text(1)));
+    Ok(())
+}
+
+/// What the stores that are there hold of a tenant.
+async fn record(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
+    let instance = s.instance().await?;
+    let mut record = serde_json::Map::new();
+    if instance.d1.is_some() {
+        record.insert("row".to_owned(), json!(tenant_row(s, &tenant.id).await?));
+    }
+    if let Some(kv) = &instance.kv {
+        for key in registry_keys(s, tenant) {
+            let value = kv.get(&key).await?;
+            record.insert(key, json!(value));
+        }
+    }
+    Ok(Value::Object(record))
+}
+
+async fn try_all(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let mut requests = vec![
+        s.chat_request(&tenant.host),
+        s.chat_request_with(&tenant.host, &chat_body(s, &json!({ "stream": true }))),
+    ];
+    // A tenant made with an id of the scenario's choice can be looked for in D1, which knows no slugs.
+    let made = s.new_tenant("made-with-id", "free").await?;
+    requests.push(creation(s, &made.creation()).await?);
+    s.notes.insert("made".to_owned(), json!(made.id));
+    for request in admin_routes(s, &tenant) {
+        if request.method != "GET" {
+            requests.push(authorised(s, request).await?);
+        }
+    }
+    probe(s, requests).await
+}
+
+async fn each_refused(s: &mut Scene, a: Args) -> Check {
+    for answer in probed(s)? {
+        s.expect_error(&answer, a.number(1)?, a.text(2))?;
+    }
+    Ok(())
+}
+
+/// Asserts that the tenant planted before is as it was and nothing was added for it or beside it.
+pub(super) async fn expect_untouched(s: &mut Scene, tenant: &Tenant) -> Check {
+    let before = s.notes.get("record").cloned().unwrap_or_default();
+    let after = record(s, tenant).await?;
+    s.expect_eq("what the stores hold of the tenant:", &before, &after)?;
+    let made = s.slug("made");
+    let instance = s.instance().await?;
+    if let Some(kv) = &instance.kv {
+        let key = s.dialect().kv_slug.replace("{slug}", &made);
+        let entry = kv.get(&key).await?;
+        s.expect(
+            entry.is_none(),
+            "no tenant made by a refused request",
+            || format!("`{key}`: {entry:?}"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn no_trace(s: &mut Scene) -> Check {
+    let name = s.notes.get("planted").and_then(Value::as_str);
+    let tenant = s.tenant(name.unwrap_or_default())?;
+    wait::pass(QUIET).await;
+    let calls = any_gateway(s).await?.journal(&s.marker());
+    s.expect(calls.is_empty(), "no model call", || {
+        format!("{} calls", calls.len())
+    })?;
+    expect_untouched(s, &tenant).await?;
+    let instance = s.instance().await?;
+    if let Some(d1) = &instance.d1 {
+        let made = s.notes.get("made").cloned().unwrap_or_default();
+        let sql = "SELECT (SELECT count(*) FROM usage WHERE tenant_id IN (?1, ?2)) AS used, (SELECT count(*) FROM tenants WHERE id = ?2) AS made";
+        let rows = d1.query(sql, &[json!(tenant.id), made]).await?;
+        s.expect(
+            rows.len() == 1 && rows[0]["used"] == json!(0) && rows[0]["made"] == json!(0),
+            "no usage row and no tenant made",
+            || format!("{rows:?}"),
+        )?;
+    }
+    if let Some(r2) = &instance.r2 {
+        let keys = r2.keys(&tenant.sandbox_id).await?;
+        s.expect(keys.is_empty(), "no object of the sandbox", || {
+            keys.join(", ")
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! Unset Access, AI Gateway and app domain: what stays closed and what goes on. Never sets a variable itself: variants do.
+
+use super::routes::{admin_routes, chat_body, probe};
+use super::traces::expect_untouched;
+use super::{any_gateway, app_domain, tenant_to_be};
+use crate::client::Request;
+use crate::doubles::TokenKind;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{authorised, gateway, operator_token, usage_rows};
+use crate::target::need::Variant;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+
+/// Tokens that a backend might take for good when it does not know its team domain or audience.
+const FORGED: [TokenKind; 8] = [
+    TokenKind::AlgNone,
+    TokenKind::NoSignature,
+    TokenKind::WrongAudience,
+    TokenKind::NoAudience,
+    TokenKind::EmptyAudience,
+    TokenKind::WrongIssuer,
+    TokenKind::NoIssuer,
+    TokenKind::ForeignTeamKey,
+];
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"the operator's token opens the admin routes in production",
+        |s, _a| Box::pin(control(s)),
+    );
+    book.step(
+        r#"every admin route is called for tenant "([^"]+)" with a good token, with forged ones and with none"#,
+        |s, a| Box::pin(call_admin(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" stands in the database as before, and no other was made"#,
+        |s, a| Box::pin(as_before(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" is served on the public routes"#,
+        |s, a| Box::pin(served(s, a)),
+    );
+    book.step(
+        r#"a chat of tenant "([^"]+)" reaches the AI Gateway"#,
+        |s, a| Box::pin(chat_reaches(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" chats, streamed and not, also naming a provider of its own"#,
+        |s, a| Box::pin(chat_every_way(s, a)),
+    );
+    book.step(
+        r#"no provider was called and no usage row of tenant "([^"]+)" written"#,
+        |s, a| Box::pin(no_provider(s, a)),
+    );
+    book.step(
+        r#"a free tenant "([^"]+)" with a custom domain is served on both its hosts"#,
+        |s, a| Box::pin(served_on_both(s, a)),
+    );
+    book.step(
+        r#"a free tenant "([^"]+)" with a custom domain is all that the scenario has"#,
+        |s, a| Box::pin(make_with_domain(s, a)),
+    );
+    book.step(
+        r"status and chat are asked for on each of these hosts",
+        |s, a| Box::pin(ask_on_hosts(s, a)),
+    );
+    book.step(
+        r#"the gateway of tenant "([^"]+)" was never started"#,
+        |s, a| Box::pin(never_started(s, a)),
+    );
+}
+
+async fn control(s: &mut Scene) -> Check {
+    s.use_variant(Variant::Production).await?;
+    let request = authorised(s, Request::new("GET", s.dialect().tenants)).await?;
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)
+}
+
+async fn call_admin(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let good = operator_token(s).await?;
+    let issuer = s.run.target.instance(Variant::Production).await?;
+    let issuer = issuer
+        .access
+        .clone()
+        .ok_or_else(|| Stop::NotVerified("access: no team domain".to_owned()))?;
+    let mut requests = Vec::new();
+    for request in admin_routes(s, &tenant) {
+        requests.push(request.clone());
+        let cookie = format!("CF_Authorization={good}");
+        requests.push(request.clone().header("cookie", cookie));
+        requests.push(request.header("cf-access-jwt-assertion", good.clone()));
+    }
+    for kind in FORGED {
+        let request = Request::new("GET", s.dialect().tenants);
+        requests.push(request.header("cf-access-jwt-assertion", issuer.token(kind)));
+    }
+    probe(s, requests).await
+}
+
+async fn as_before(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    expect_untouched(s, &tenant).await
+}
+
+async fn served(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let requests = vec![
+        s.status_request(&tenant.host),
+        s.chat_request(&tenant.host),
+        s.health_request(),
+    ];
+    for answer in s.send_all(requests).await? {
+        s.expect_status(&answer, 200)?;
+    }
+    Ok(())
+}
+
+async fn chat_reaches(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let marker = format!("{}x1", s.token);
+    let body = json!({ "messages": [{ "role": "user", "content": Scene::prompt(&marker) }] });
+    let request = s.chat_request_with(&tenant.host, &body);
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)?;
+    let gateway = s.gateway().await?;
+    s.expect_eq("model calls:", &1, &gateway.journal(&marker).len())?;
+    s.notes
+        .insert("trap hits".to_owned(), json!(gateway.trap_hits()));
+    Ok(())
+}
+
+async fn chat_every_way(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let trap = any_gateway(s).await?.trap_url();
+    let own_provider = json!({ "provider": "openai", "base_url": trap, "baseURL": trap, "api_base": trap, "model": "gpt-4o" });
+    let requests = vec![
+        s.chat_request(&tenant.host),
+        s.chat_request_with(&tenant.host, &chat_body(s, &json!({ "stream": true }))),
+        s.chat_request_with(&tenant.host, &chat_body(s, &own_provider))
+            .header("authorization", "Bearer a-key-of-the-caller")
+            .header("x-base-url", trap),
+    ];
+    probe(s, requests).await
+}
+
+async fn no_provider(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let gateway = any_gateway(s).await?;
+    let calls = gateway.journal(&s.marker());
+    s.expect(calls.is_empty(), "no model call", || {
+        format!("{} calls", calls.len())
+    })?;
+    if let Some(before) = s.notes.get("trap hits").and_then(Value::as_u64) {
+        let hits = gateway.trap_hits() as u64;
+        s.expect(hits == before, "no call of another provider", || {
+            format!("{} calls", hits - before)
+        })?;
+    }
+    let rows = usage_rows(s, &tenant.id).await?;
+    s.expect(rows.is_empty(), "no usage row", || format!("{rows:?}"))
+}
+
+/// Makes a tenant that has a custom domain beside its subdomain.
+async fn make_with_domain(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = tenant_to_be(s, a.text(1)).await?;
+    tenant.domains = vec![s.domain(a.text(1))];
+    s.make_tenant(a.text(1), tenant).await.map(drop)
+}
+
+async fn served_on_both(s: &mut Scene, a: Args) -> Check {
+    make_with_domain(s, a.clone()).await?;
+    let tenant = s.tenant(a.text(1))?;
+    let pointer = s.dialect().status_tenant;
+    for host in [&tenant.host, &tenant.domains[0]] {
+        let request = s.status_request(host);
+        let answer = s.send(request).await?;
+        s.expect(
+            answer.status == 200
+                && answer.text_at(&pointer).as_deref() == Some(tenant.slug.as_str()),
+            format!(
+                "tenant `{}` on {host} while everything is configured",
+                tenant.slug
+            ),
+            || describe(&answer),
+        )?;
+    }
+    Ok(())
+}
+
+async fn ask_on_hosts(s: &mut Scene, a: Args) -> Check {
+    let app_domain = app_domain(s).await?;
+    let mut requests = Vec::new();
+    for line in a.list() {
+        let quoted = line.split('"').nth(1);
+        let tenant = quoted.map(|name| s.tenant(name)).transpose()?;
+        let host = match (line.as_str(), tenant) {
+            (text, Some(tenant)) if text.starts_with("the custom domain") => {
+                tenant.domains[0].clone()
+            }
+            (_, Some(tenant)) => tenant.host,
+            ("the bare app domain", None) => app_domain.clone(),
+            ("the subdomain of nobody", None) => format!("{}.{app_domain}", s.slug("nobody")),
+            ("a single label", None) => s.slug("label"),
+            (literal, None) => literal.to_owned(),
+        };
+        requests.push(s.status_request(&host));
+        requests.push(s.chat_request(&host));
+    }
+    probe(s, requests).await
+}
+
+async fn never_started(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let answer = gateway(s, &tenant.id).await?;
+    let seen = answer.at(&s.dialect().gateway_instance);
+    s.expect(
+        answer.status == 200 && seen.is_none_or(|value| value.is_null()),
+        "a gateway that runs nowhere",
+        || describe(&answer),
+    )
+}

@@ -1,0 +1,318 @@
+//! Shape and ids of errors that a scenario has provoked. Never judges other scenarios' exchanges.
+
+use crate::evidence::Exchange;
+use crate::oracle::error_shape::{flaws, id_flaw, is_error};
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::resolution::ask::request_for;
+use crate::steps::words::filled;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"errors of the public routes are provoked at tenant "([^"]+)""#,
+        |s, a| Box::pin(public_errors(s, a)),
+    );
+    book.step(
+        r#"every admin route is asked without a token, and wrongly with one, for tenant "([^"]+)""#,
+        |s, a| Box::pin(admin_errors(s, a)),
+    );
+    book.step(r"every route is asked", |s, a| Box::pin(every_route(s, a)));
+    book.step(
+        r"all of them are errors in the contract's shape",
+        |s, _a| Box::pin(all_shaped(s)),
+    );
+    book.step(
+        r"the answer is an error in the contract's shape",
+        |s, _a| Box::pin(last_shaped(s)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" asks (\d+) times for its status, and nobody (\d+) times, all at once"#,
+        |s, a| Box::pin(ask_at_once(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" and nobody ask twice with "X-Request-Id: ([^"]+)""#,
+        |s, a| Box::pin(ask_with_own_id(s, a)),
+    );
+    book.step(
+        r"the answers have as many request ids as there are answers",
+        |s, _a| Box::pin(ids_differ(s)),
+    );
+    book.step(r#"no answer has the request id "([^"]+)""#, |s, a| {
+        Box::pin(id_not_taken(s, a))
+    });
+    book.step(r"each error's body has the id of its header", |s, _a| {
+        Box::pin(ids_agree(s))
+    });
+}
+
+/// From here on the scenario's answers are the errors to be judged.
+pub(super) fn begin(s: &mut Scene) {
+    let from = s.exchanges.len();
+    s.notes.insert("errors from".to_owned(), json!(from));
+}
+
+/// The answers since [`begin`].
+pub(super) fn since_begin(s: &Scene) -> Vec<Arc<Exchange>> {
+    let from = s
+        .notes
+        .get("errors from")
+        .and_then(Value::as_u64)
+        .and_then(|at| usize::try_from(at).ok())
+        .unwrap_or(0);
+    s.exchanges[from..].to_vec()
+}
+
+async fn public_errors(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let nobody = s.instance().await?.tenant_host(&s.slug("nobody"));
+    begin(s);
+    let wrong = [
+        "GET /mp-no-such-route",
+        "POST /mp-no-such-route",
+        "POST status",
+        "DELETE status",
+        "GET chat",
+        "PUT chat",
+        "POST health",
+        "POST chat",
+    ];
+    for what in wrong {
+        let request = request_for(s, what, "").host(tenant.host.clone());
+        s.send(request).await?;
+    }
+    for what in ["status", "chat", "GET /mp-no-such-route"] {
+        let request = request_for(s, what, "").host(nobody.clone());
+        s.send(request).await?;
+    }
+    let bodies = [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        "{}",
+        "{\"messages\":[]}",
+        "{\"messages\":\"x\"}",
+        "{\"messages\":[7]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":7}]}",
+        "{\"messages\":[{\"content\":\"x\"}]}",
+        "\u{feff}",
+        "<xml/>",
+    ];
+    for body in bodies {
+        let request = request_for(s, "POST chat", "")
+            .host(tenant.host.clone())
+            .header("content-type", "application/json")
+            .bytes(body);
+        s.send(request).await?;
+    }
+    let unknown_workload = s.chat_request(&tenant.host).header("x-workload", "poetry");
+    s.send(unknown_workload).await?;
+    let too_large = "x".repeat(s.run.target.limits().body_max + 1);
+    let too_large = s.chat_request_with(
+        &tenant.host,
+        &json!({ "messages": [{ "role": "user", "content": too_large }] }),
+    );
+    s.send(too_large).await.map(drop)
+}
+
+async fn admin_errors(s: &mut Scene, a: Args) -> Check {
+    let (tenant, fresh) = (s.tenant(a.text(1))?, s.slug("fresh"));
+    let dialect = s.dialect();
+    // The positive control: the operator is let in.
+    let path = dialect.tenant.replace("{id}", &tenant.id);
+    let request = s.operator_request("GET", &path).await?;
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)?;
+    begin(s);
+    for route in dialect.admin_routes(&tenant.id, &fresh) {
+        s.send(route.request()).await?;
+    }
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    for route in dialect.admin_routes(unknown, &fresh) {
+        if !route.path.contains(unknown) {
+            continue;
+        }
+        let mut request = s.operator_request(route.method, &route.path).await?;
+        if let Some(body) = &route.body {
+            request = request.json(body);
+        }
+        s.send(request).await?;
+    }
+    for (method, path) in [
+        ("PUT", dialect.tenants.clone()),
+        ("POST", path.clone()),
+        (
+            "GET",
+            format!(
+                "{}/mp-no-such-route",
+                dialect.tenants.trim_end_matches("/tenants")
+            ),
+        ),
+        ("GET", "/_admin/mp-no-such-route".to_owned()),
+        ("GET", dialect.tenant.replace("{id}", "no-uuid")),
+    ] {
+        let request = s.operator_request(method, &path).await?;
+        s.send(request).await?;
+    }
+    let bodies = [
+        json!(null),
+        json!([]),
+        json!("text"),
+        json!({}),
+        json!({ "slug": 7 }),
+        json!({ "slug": "UPPER CASE" }),
+        json!({ "slug": fresh, "tier": "gold" }),
+        json!({ "slug": fresh, "id": "no-uuid" }),
+        json!({ "slug": fresh, "domains": "text" }),
+        json!({ "slug": fresh, "unknown": true }),
+        json!({ "slug": tenant.slug }),
+    ];
+    for body in bodies {
+        let request = s
+            .operator_request("POST", &dialect.tenants)
+            .await?
+            .json(&body);
+        s.send(request).await?;
+    }
+    for body in [json!({ "tier": "gold" }), json!({ "sandbox_id": "sk-0" })] {
+        let request = s.operator_request("PATCH", &path).await?.json(&body);
+        s.send(request).await?;
+    }
+    Ok(())
+}
+
+async fn every_route(s: &mut Scene, _a: Args) -> Check {
+    let (host, fresh) = (s.slug("nobody"), s.slug("fresh"));
+    let host = s.instance().await?.tenant_host(&host);
+    begin(s);
+    for what in [
+        "status",
+        "chat",
+        "health",
+        "GET /mp-no-such-route",
+        "POST status",
+    ] {
+        let request = request_for(s, what, "").host(host.clone());
+        s.send(request).await?;
+    }
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    for route in s.dialect().admin_routes(unknown, &fresh) {
+        s.send(route.request()).await?;
+    }
+    Ok(())
+}
+
+/// Asserts the shape of one error.
+pub(super) fn shaped(s: &mut Scene, answer: &Exchange) -> Check {
+    let what = format!("{} {}", answer.request.method, answer.request.path);
+    s.expect(answer.status >= 400, format!("an error for {what}"), || {
+        describe(answer)
+    })?;
+    let mut flaws = flaws(answer);
+    flaws.extend(id_flaw(answer));
+    s.expect(
+        flaws.is_empty(),
+        format!("an error in the contract's shape for {what}"),
+        || format!("{}; {}", flaws.join("; "), describe(answer)),
+    )
+}
+
+async fn all_shaped(s: &mut Scene) -> Check {
+    for answer in since_begin(s) {
+        shaped(s, &answer)?;
+    }
+    Ok(())
+}
+
+async fn last_shaped(s: &mut Scene) -> Check {
+    let answer = s.last()?;
+    shaped(s, &answer)
+}
+
+async fn ask_at_once(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let nobody = s.instance().await?.tenant_host(&s.slug("nobody"));
+    begin(s);
+    let mut requests = vec![s.status_request(&host); a.number(2)?];
+    requests.extend(vec![s.status_request(&nobody); a.number(3)?]);
+    let answers = s.send_all(requests).await?;
+    let good = answers.iter().filter(|answer| answer.status == 200).count();
+    s.expect_eq("answers with status 200:", &a.number::<usize>(2)?, &good)
+}
+
+async fn ask_with_own_id(s: &mut Scene, a: Args) -> Check {
+    let value = filled(s, a.text(2)).await?;
+    let host = s.tenant(a.text(1))?.host;
+    let nobody = s.instance().await?.tenant_host(&s.slug("nobody"));
+    begin(s);
+    for host in [&host, &nobody, &host, &nobody] {
+        let request = s.status_request(host).header("X-Request-Id", value.clone());
+        s.send(request).await?;
+    }
+    let statuses: Vec<u16> = since_begin(s).iter().map(|answer| answer.status).collect();
+    s.expect_eq("statuses", &vec![200, 404, 200, 404], &statuses)
+}
+
+fn ids(answers: &[Arc<Exchange>]) -> Result<Vec<String>, Stop> {
+    answers
+        .iter()
+        .map(|answer| {
+            answer
+                .header("x-request-id")
+                .map(str::to_owned)
+                .ok_or_else(|| {
+                    crate::run::scene::breach("an X-Request-Id on every answer", answer.line())
+                })
+        })
+        .collect()
+}
+
+async fn ids_differ(s: &mut Scene) -> Check {
+    let ids = ids(&since_begin(s))?;
+    let different: BTreeSet<&String> = ids.iter().collect();
+    s.expect(
+        different.len() == ids.len() && !ids.is_empty(),
+        format!("{} different request ids", ids.len()),
+        || format!("{}: {ids:?}", different.len()),
+    )
+}
+
+async fn id_not_taken(s: &mut Scene, a: Args) -> Check {
+    let value = filled(s, a.text(1)).await?;
+    for id in ids(&since_begin(s))? {
+        s.expect(
+            !id.contains(&value),
+            format!(
+                "a request id of the backend's own, not `{}`",
+                crate::evidence::cut(&value, 60)
+            ),
+            || format!("`{}`", crate::evidence::cut(&id, 120)),
+        )?;
+    }
+    Ok(())
+}
+
+async fn ids_agree(s: &mut Scene) -> Check {
+    let errors: Vec<_> = since_begin(s)
+        .into_iter()
+        .filter(|answer| is_error(answer))
+        .collect();
+    s.expect(!errors.is_empty(), "errors among the answers", || {
+        "none".to_owned()
+    })?;
+    for answer in errors {
+        let flaw = id_flaw(&answer);
+        s.expect(
+            flaw.is_none(),
+            "the id of X-Request-Id in meta.request_id",
+            || flaw.clone().unwrap_or_default(),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What errors must not tell, held against upstreams and stores that fail talkatively. Never holds a secret that is worth anything.
+
+use super::envelope::since_begin;
+use crate::doubles::{Reply, Script};
+use crate::evidence::Exchange;
+use crate::oracle::leaks::signs;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::words::canary;
+use crate::verdict::{Check, Stop};
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"the AI Gateway answers with (a gateway's error|a provider's error|a page of HTML|a stack trace|an error of its SQL|a body that is no JSON)",
+        |s, a| Box::pin(gateway_answers(s, a)),
+    );
+    book.step(
+        r"the answer is a 502 or 504 that tells nothing of the inside",
+        |s, _a| Box::pin(upstream_error(s)),
+    );
+    book.step(r"the answer has nothing of the upstream's body", |s, _a| {
+        Box::pin(nothing_of_upstream(s))
+    });
+    book.step(r"the answer tells nothing of the inside", |s, _a| {
+        Box::pin(last_tells_nothing(s))
+    });
+    book.step(
+        r"all of them are errors that tell nothing of the inside",
+        |s, _a| Box::pin(all_tell_nothing(s)),
+    );
+}
+
+async fn gateway_answers(s: &mut Scene, a: Args) -> Check {
+    let own = canary(s);
+    let said = match a.text(1) {
+        "a page of HTML" => format!("<html><title>502 Bad Gateway</title>{own}</html>"),
+        "a stack trace" => {
+            format!("TypeError: {own}\n    at fetch (file:///srv/src/index.ts:12:7)")
+        }
+        "an error of its SQL" => {
+            format!("SELECT key FROM keys WHERE owner = '{own}': no such table")
+        }
+        _ => own,
+    };
+    let reply = match a.text(1) {
+        "a gateway's error" => Reply::gateway_error(2002, 500, &said),
+        "a body that is no JSON" => Reply::garbage().with_status(500),
+        _ => Reply::provider_error(500, 5000, &said),
+    };
+    let reply = reply.header("x-upstream-said", &canary(s));
+    let marker = s.marker();
+    s.gateway().await?.script(&marker, Script::always(reply));
+    Ok(())
+}
+
+async fn upstream_error(s: &mut Scene) -> Check {
+    let answer = s.last()?;
+    s.expect(
+        [502, 504].contains(&answer.status),
+        "status 502 or 504",
+        || describe(&answer),
+    )?;
+    tells_nothing(s, &answer)
+}
+
+async fn nothing_of_upstream(s: &mut Scene) -> Check {
+    let (answer, canary) = (s.last()?, canary(s));
+    let mut shown = answer.text();
+    for (name, value) in &answer.headers {
+        shown.push_str(&format!("\n{name}: {value}"));
+    }
+    let words = [canary.as_str(), "<html>", "AiGatewayError", "internalCode"];
+    for word in words {
+        s.expect(
+            !shown.contains(word),
+            format!("nothing of the upstream's answer, such as `{word}`"),
+            || shown.clone(),
+        )?;
+    }
+    Ok(())
+}
+
+/// Asserts that an error tells nothing of the inside.
+pub(super) fn tells_nothing(s: &mut Scene, answer: &Exchange) -> Check {
+    let found = signs(answer);
+    s.expect(
+        answer.status >= 400 && found.is_empty(),
+        format!(
+            "an error that tells nothing of the inside for {} {}",
+            answer.request.method, answer.request.path
+        ),
+        || format!("{}; {}", found.join("; "), describe(answer)),
+    )
+}
+
+async fn last_tells_nothing(s: &mut Scene) -> Result<(), Stop> {
+    let answer = s.last()?;
+    tells_nothing(s, &answer)
+}
+
+async fn all_tell_nothing(s: &mut Scene) -> Check {
+    for answer in since_begin(s) {
+        tells_nothing(s, &answer)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Unknown routes and wrong methods, before and behind the gates. Never asks for a route that some backend may have.
+
+use crate::evidence::Exchange;
+use crate::run::scene::{Scene, breach, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::resolution::ask::{about, request_for};
+use crate::steps::words::filled;
+use crate::verdict::{Check, Stop};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"these requests at host "([^"]*)" find no (route|tenant):"#,
+        |s, a| Box::pin(find_none(s, a)),
+    );
+    book.step(
+        r#"these requests at host "([^"]*)" are not allowed:"#,
+        |s, a| Box::pin(not_allowed(s, a)),
+    );
+    book.step(r"the operator's requests find no route:", |s, a| {
+        Box::pin(operator_finds_none(s, a))
+    });
+    book.step(r"the operator's requests are not allowed:", |s, a| {
+        Box::pin(operator_not_allowed(s, a))
+    });
+    book.step(
+        r"without a token these requests are denied alike:",
+        |s, a| Box::pin(denied_alike(s, a)),
+    );
+    book.step(
+        r#"once tenant "([^"]+)" has used up its quota, all of these requests at its host are limited:"#,
+        |s, a| Box::pin(limited_first(s, a)),
+    );
+    book.step(
+        r#"these requests are refused with (\d+) "([A-Z_]+)":"#,
+        |s, a| Box::pin(refused_with(s, a)),
+    );
+}
+
+async fn find_none(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    let code = if a.text(2) == "tenant" {
+        "TENANT_NOT_FOUND"
+    } else {
+        "NOT_FOUND"
+    };
+    for row in a.rows() {
+        let request = request_for(s, &row[0], "").host(host.clone());
+        let answer = s.send(request).await?;
+        about(&row[0], s.expect_error(&answer, 404, code))?;
+    }
+    Ok(())
+}
+
+/// Asserts 405, and that `Allow` lists these methods and not the one that was sent.
+fn has_no_such_method(s: &mut Scene, answer: &Exchange, allowed: &str) -> Check {
+    s.expect_error(answer, 405, "METHOD_NOT_ALLOWED")?;
+    let listed: Vec<String> = answer
+        .header_all("allow")
+        .join(",")
+        .split(',')
+        .map(|method| method.trim().to_ascii_uppercase())
+        .filter(|method| !method.is_empty())
+        .collect();
+    for method in allowed.split(',').map(str::trim) {
+        s.expect(
+            listed.iter().any(|known| known == method),
+            format!("`Allow` with {method}"),
+            || format!("Allow: {}", listed.join(", ")),
+        )?;
+    }
+    let sent = &answer.request.method;
+    s.expect(
+        !listed.contains(sent),
+        format!("`Allow` without {sent}, which is refused"),
+        || format!("Allow: {}", listed.join(", ")),
+    )
+}
+
+async fn not_allowed(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    for row in a.rows() {
+        let request = request_for(s, &row[0], "").host(host.clone());
+        let answer = s.send(request).await?;
+        about(&row[0], has_no_such_method(s, &answer, &row[1]))?;
+    }
+    Ok(())
+}
+
+async fn as_operator(s: &mut Scene, what: &str) -> Result<Arc<Exchange>, Stop> {
+    let id = s.tenant("a")?.id;
+    let plain = request_for(s, what, &id);
+    let request = s.operator_request(&plain.method, &plain.path).await?;
+    s.send(request).await
+}
+
+async fn operator_finds_none(s: &mut Scene, a: Args) -> Check {
+    for row in a.rows() {
+        let answer = as_operator(s, &row[0]).await?;
+        about(&row[0], s.expect_error(&answer, 404, "NOT_FOUND"))?;
+    }
+    Ok(())
+}
+
+async fn operator_not_allowed(s: &mut Scene, a: Args) -> Check {
+    for row in a.rows() {
+        let answer = as_operator(s, &row[0]).await?;
+        about(&row[0], has_no_such_method(s, &answer, &row[1]))?;
+    }
+    Ok(())
+}
+
+async fn denied_alike(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant("a")?.id;
+    let mut first: Option<Value> = None;
+    for row in a.rows() {
+        let request = request_for(s, &row[0], &id);
+        let answer = s.send(request).await?;
+        about(&row[0], s.expect_error(&answer, 403, "ACCESS_DENIED"))?;
+        let allow = answer.header("allow").map(str::to_owned);
+        s.expect(
+            allow.is_none(),
+            format!("{}: no `Allow`, which would tell of the route", row[0]),
+            || format!("{allow:?}"),
+        )?;
+        let message = answer.at("/error/message").unwrap_or_default();
+        let expected = first.get_or_insert_with(|| message.clone()).clone();
+        s.expect_eq(&format!("{}: the message", row[0]), &expected, &message)?;
+    }
+    Ok(())
+}
+
+/// Three attempts: a window of the limiter may end between using up the quota and the requests that come after.
+async fn limited_first(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let (limit, _period) = s.run.target.limits().small_quota;
+    let mut last = breach("requests beyond the quota are limited", "none was");
+    for _attempt in 0..3 {
+        let used_up = vec![s.status_request(&host); limit as usize + 1];
+        s.send_all(used_up).await?;
+        let requests = a
+            .rows()
+            .iter()
+            .map(|row| request_for(s, &row[0], "").host(host.clone()))
+            .collect();
+        let answers = s.send_all(requests).await?;
+        let open = answers.iter().find(|answer| answer.status != 429).cloned();
+        let Some(open) = open else {
+            for answer in &answers {
+                s.expect_error(answer, 429, "RATE_LIMIT_EXCEEDED")?;
+            }
+            return Ok(());
+        };
+        last = breach(
+            format!(
+                "429 for {} {} when the quota is used up: the limit comes before the route",
+                open.request.method, open.request.path
+            ),
+            describe(&open),
+        );
+    }
+    Err(last)
+}
+
+async fn refused_with(s: &mut Scene, a: Args) -> Check {
+    let id = "00000000-0000-4000-8000-000000000000";
+    for row in a.rows() {
+        let request = request_for(s, &row[0], id);
+        let answer = s.send(request).await?;
+        about(&row[0], s.expect_error(&answer, a.number(1)?, a.text(2)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Errors of the whole run, judged at its end. Never judges what HTTP itself refused before any route was asked.
+
+use crate::evidence::Exchange;
+use crate::oracle::error_shape::{code_flaw, flaws, id_flaw, is_error};
+use crate::oracle::http_form::answered_before_the_backend;
+use crate::oracle::leaks::signs;
+use crate::run::scene::{Scene, breach};
+use crate::steps::book::Book;
+use crate::verdict::Check;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// So many are named in a finding.
+const SHOWN_MAX: usize = 3;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"every error of the whole run has the contract's shape",
+        |s, _a| Box::pin(all_shaped(s)),
+    );
+    book.step(
+        r"no request id of the whole run was given twice",
+        |s, _a| Box::pin(ids_unique(s)),
+    );
+    book.step(
+        r"every error code of the whole run is listed and has its status",
+        |s, _a| Box::pin(codes_listed(s)),
+    );
+    book.step(
+        r"no error of the whole run tells anything of the inside",
+        |s, _a| Box::pin(nothing_told(s)),
+    );
+}
+
+/// Every error that a backend gave in this run.
+fn errors(s: &Scene) -> Vec<Arc<Exchange>> {
+    let runtime_answers = s.run.target.limits().runtime_answers_malformed_hosts;
+    s.run
+        .all_exchanges()
+        .into_iter()
+        .filter(|answer| is_error(answer) && !answered_before_the_backend(answer, runtime_answers))
+        .collect()
+}
+
+/// Asserts that no error has a flaw; a finding names the first few.
+fn none_has(s: &mut Scene, expected: &str, flaws_of: impl Fn(&Exchange) -> Vec<String>) -> Check {
+    let errors = errors(s);
+    s.expect(!errors.is_empty(), "errors in the run", || {
+        "none".to_owned()
+    })?;
+    let flawed: Vec<String> = errors
+        .iter()
+        .filter_map(|answer| {
+            let flaws = flaws_of(answer);
+            (!flaws.is_empty()).then(|| format!("{}: {}", answer.line(), flaws.join("; ")))
+        })
+        .collect();
+    s.expect(
+        flawed.is_empty(),
+        format!("{expected}, all {} of the run", errors.len()),
+        || {
+            let shown = flawed.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>();
+            format!("{} are not: {}", flawed.len(), shown.join(" | "))
+        },
+    )
+}
+
+async fn all_shaped(s: &mut Scene) -> Check {
+    none_has(s, "errors in the contract's shape", |answer| {
+        let mut all = flaws(answer);
+        all.extend(id_flaw(answer));
+        all
+    })
+}
+
+async fn codes_listed(s: &mut Scene) -> Check {
+    none_has(s, "errors with a listed code and its status", |answer| {
+        code_flaw(answer).into_iter().collect()
+    })
+}
+
+async fn nothing_told(s: &mut Scene) -> Check {
+    none_has(s, "errors that tell nothing of the inside", signs)
+}
+
+async fn ids_unique(s: &mut Scene) -> Check {
+    let health = s.dialect().health;
+    let all = s.run.all_exchanges();
+    let mut seen: HashMap<&str, &Exchange> = HashMap::new();
+    for answer in &all {
+        // A healthy answer may come from a cache, id and all (RL-013).
+        if answer.status == 200 && answer.request.path == health {
+            continue;
+        }
+        let Some(id) = answer.header("x-request-id") else {
+            continue;
+        };
+        if let Some(earlier) = seen.insert(id, answer) {
+            return Err(breach(
+                "a request id of its own for each request",
+                format!("`{id}` for {} and for {}", earlier.line(), answer.line()),
+            ));
+        }
+    }
+    let (with_id, errors) = (seen.len(), errors(s).len());
+    s.expect(
+        with_id >= errors && errors > 0,
+        "an X-Request-Id on every error",
+        || format!("{with_id} ids in {errors} errors"),
+    )
+}

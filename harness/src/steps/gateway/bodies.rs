@@ -1,0 +1,155 @@
+//! Prompts that are no prompts: malformed and oversized bodies, each with the scenario's marker as far as it can carry one.
+//! Never sends one that the contract lets pass, but for its positive control.
+
+use super::calls::mark_calls;
+use super::prompts::chat_body;
+use crate::client::Request;
+use crate::run::scene::{Scene, breach, describe, misshapen};
+use crate::steps::book::{Args, Book};
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+
+/// Arrays in arrays: more than a recursive parser's stack may bear.
+const DEPTH: usize = 10_000;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(r#"tenant "([^"]+)" sends as prompt (.+)"#, |s, a| {
+        Box::pin(sends(s, a))
+    });
+    book.step("the answer is refused as malformed or too large", |s, a| {
+        Box::pin(is_refused(s, a))
+    });
+}
+
+fn message(marker: &str) -> Value {
+    json!({ "role": "user", "content": Scene::prompt(marker) })
+}
+
+/// The body of this name; `None` for a name that is none.
+fn malformed(name: &str, marker: &str) -> Option<Vec<u8>> {
+    let whole = chat_body(marker, false).to_string();
+    let text = match name {
+        "nothing" => String::new(),
+        "a text that is no JSON" => Scene::prompt(marker),
+        "a JSON text" => json!(Scene::prompt(marker)).to_string(),
+        "a JSON list" => json!([message(marker)]).to_string(),
+        "null" => "null".to_owned(),
+        "a prompt cut off in the middle" => whole[..whole.len() - 3].to_owned(),
+        "a prompt with garbage behind" => format!("{whole} }}"),
+        "no messages" => json!({ "prompt": Scene::prompt(marker) }).to_string(),
+        "messages that are null" => {
+            json!({ "messages": null, "prompt": Scene::prompt(marker) }).to_string()
+        }
+        "messages that are a text" => json!({ "messages": Scene::prompt(marker) }).to_string(),
+        "messages that are an object" => json!({ "messages": message(marker) }).to_string(),
+        "an empty list of messages" => {
+            json!({ "messages": [], "prompt": Scene::prompt(marker) }).to_string()
+        }
+        "a message that is a text" => json!({ "messages": [Scene::prompt(marker)] }).to_string(),
+        "a role that is a number" => {
+            json!({ "messages": [{ "role": 5, "content": Scene::prompt(marker) }] }).to_string()
+        }
+        "content that is a number" => {
+            json!({ "messages": [message(marker), { "role": "user", "content": 5 }] }).to_string()
+        }
+        "a stream flag that is a text" => {
+            json!({ "messages": [message(marker)], "stream": "yes" }).to_string()
+        }
+        "messages nested 10,000 deep" => format!(
+            "{{\"user\":\"{}\",\"messages\":{}{}}}",
+            Scene::prompt(marker),
+            "[".repeat(DEPTH),
+            "]".repeat(DEPTH)
+        ),
+        "a prompt that is not UTF-8" => {
+            let mut bytes = whole.into_bytes();
+            let at = bytes.iter().position(|byte| *byte == b'S')?;
+            bytes[at] = 0xff;
+            return Some(bytes);
+        }
+        _ => return None,
+    };
+    Some(text.into_bytes())
+}
+
+/// A good prompt of exactly this many bytes.
+fn padded(marker: &str, len: usize) -> Vec<u8> {
+    let body = |padding: &str| {
+        json!({ "messages": [message(marker), { "role": "user", "content": padding }] }).to_string()
+    };
+    let padding = len.saturating_sub(body("").len());
+    body(&"x".repeat(padding)).into_bytes()
+}
+
+async fn sends(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let marker = s.marker();
+    let body_max = s.run.target.limits().body_max;
+    mark_calls(s).await?;
+    let request = |body: Vec<u8>| {
+        Request::new("POST", s.dialect().chat)
+            .host(host.clone())
+            .header("content-type", "application/json")
+            .bytes(body)
+    };
+    // What may be refused before it is read is written by hand: a client that is still sending may miss the answer.
+    match a.text(2) {
+        "the largest allowed body" => {
+            let request = request(padded(&marker, body_max));
+            s.send(request).await
+        }
+        "a body one byte too large" => {
+            let request = request(padded(&marker, body_max + 1));
+            s.send_raw(host.as_bytes(), request).await
+        }
+        "a body far too large" => {
+            let request = request(padded(&marker, body_max + 2_000_000));
+            s.send_raw(host.as_bytes(), request).await
+        }
+        "a body one byte too large, its length untold" => {
+            let request = request(padded(&marker, body_max + 1));
+            s.send_chunked(request).await
+        }
+        name => {
+            let body = malformed(name, &marker)
+                .ok_or_else(|| Stop::Fault(format!("no malformed prompt is called `{name}`")))?;
+            let request = request(body);
+            s.send(request).await
+        }
+    }
+    .map(drop)
+}
+
+async fn is_refused(s: &mut Scene, _a: Args) -> Check {
+    let answer = s.last()?;
+    let expected = "400 INVALID_REQUEST or 413 PAYLOAD_TOO_LARGE";
+    let code = answer.text_at("/error/code").unwrap_or_default();
+    match (answer.status, code.as_str()) {
+        (400, "INVALID_REQUEST") | (413, "PAYLOAD_TOO_LARGE") => {
+            s.expect(true, expected, String::new)
+        }
+        (400..=499, _) => Err(misshapen(expected, describe(&answer))),
+        _ => Err(breach(expected, describe(&answer))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_padded_prompt_is_good_and_has_its_length() {
+        let body = padded("abcdefgh01", 4096);
+        assert_eq!(body.len(), 4096);
+        assert!(serde_json::from_slice::<Value>(&body).is_ok());
+    }
+
+    #[test]
+    fn only_the_broken_bytes_of_a_malformed_prompt_are_broken() {
+        let body = malformed("a prompt that is not UTF-8", "abcdefgh01").unwrap();
+        assert!(std::str::from_utf8(&body).is_err());
+        assert!(String::from_utf8_lossy(&body).contains("[[mp-abcdefgh01]]"));
+        assert_eq!(malformed("anything else", "abcdefgh01"), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! What the AI Gateway saw: the calls of one prompt as (model, outcome), held against the rubric. Never asks who performed a retry.
+
+use crate::doubles::{Attempt, Endpoint, Outcome};
+use crate::oracle::routing::{self, Call, Ended, FREE_MODEL, PREMIUM_MODEL, Told};
+use crate::run::scene::{Scene, breach, describe};
+use crate::steps::book::{Args, Book};
+use crate::verdict::{Check, Stop};
+use crate::wait;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The words of the features for the two models.
+const MODELS: [(&str, &str); 2] = [("8b", FREE_MODEL), ("70b", PREMIUM_MODEL)];
+/// Within this time after the caller's answer the double has written down how its calls ended.
+const SETTLED_MAX: Duration = Duration::from_secs(2);
+/// In this time after a refusal no call may come.
+/// Evidence: a call made before the answer is journalled before it; this is for one that is made beside it.
+const QUIET: Duration = Duration::from_millis(100);
+/// Note: how many calls there were before the last prompt.
+const BEFORE: &str = "upstream calls before the prompt";
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(r#"the upstream calls were "([^"]+)""#, |s, a| {
+        Box::pin(calls_were(s, a))
+    });
+    book.step(
+        r"there (?:was|were) (\d+)(?: to (\d+))? upstream calls?",
+        |s, a| Box::pin(count(s, a)),
+    );
+    book.step("there was no upstream call", |s, a| Box::pin(none(s, a)));
+    book.step(
+        r#"the upstream calls and the answer keep to the rubric of tenant "([^"]+)""#,
+        |s, a| Box::pin(keep_to_rubric(s, a)),
+    );
+    book.step(
+        "every upstream call asked Workers AI through the AI Gateway",
+        |s, a| Box::pin(through_gateway(s, a)),
+    );
+    book.step("no other provider was called", |s, a| {
+        Box::pin(no_trap(s, a))
+    });
+    book.step(
+        r"every upstream call to the (8b|70b) model stated a timeout of (\d+) ms",
+        |s, a| Box::pin(stated(s, a)),
+    );
+}
+
+/// The model that a word of the features stands for.
+pub(in crate::steps) fn model_word(word: &str) -> Result<&'static str, Stop> {
+    MODELS
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, model)| *model)
+        .ok_or_else(|| Stop::Fault(format!("`{word}` is no model: 8b or 70b")))
+}
+
+/// From here on the calls of the next prompt are counted.
+pub(super) async fn mark_calls(s: &mut Scene) -> Check {
+    let marker = s.marker();
+    // An instance whose upstream cannot be seen has no calls to count.
+    let before = match &s.instance().await?.gateway {
+        Some(gateway) => gateway.journal(&marker).len(),
+        None => 0,
+    };
+    s.notes.insert(BEFORE.to_owned(), json!(before));
+    Ok(())
+}
+
+/// The calls of the last prompt, ended.
+pub(super) async fn calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
+    let marker = s.marker();
+    let before = s.notes.get(BEFORE).and_then(Value::as_u64).unwrap_or(0);
+    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    let has_ended = |attempt: &Attempt| attempt.outcome != Outcome::InProgress;
+    let mut calls = s
+        .gateway()
+        .await?
+        .wait_until(&marker, SETTLED_MAX, |all| all.iter().all(has_ended))
+        .await;
+    calls.drain(..before.min(calls.len()));
+    if let Some(dynamic) = calls.iter().find(|call| call.model.starts_with("dynamic/")) {
+        return Err(Stop::NotVerified(format!(
+            "the target calls the route `{}`, whose models only Cloudflare knows: let it name the models itself",
+            dynamic.model
+        )));
+    }
+    Ok(calls)
+}
+
+/// The calls of the last prompt, at least one.
+pub(super) async fn some_calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
+    let calls = calls(s).await?;
+    if calls.is_empty() {
+        let answer = s.last()?;
+        return Err(breach(
+            "a call to the AI Gateway",
+            format!("none; {}", describe(&answer)),
+        ));
+    }
+    Ok(calls)
+}
+
+fn outcome_word(attempt: &Attempt) -> String {
+    match attempt.outcome {
+        Outcome::Answered(status) => status.to_string(),
+        Outcome::TimedOut => "timeout".to_owned(),
+        Outcome::Hung => "hung".to_owned(),
+        Outcome::Reset => "reset".to_owned(),
+        Outcome::Cut => "cut".to_owned(),
+        Outcome::InProgress => "unfinished".to_owned(),
+    }
+}
+
+/// Calls as the features write them: `70b 500, 8b 200`.
+pub(super) fn words(calls: &[Attempt]) -> String {
+    let words: Vec<String> = calls
+        .iter()
+        .map(|call| {
+            let known = MODELS.iter().find(|(_, model)| *model == call.model);
+            let model = known.map_or(call.model.as_str(), |(name, _)| *name);
+            format!("{model} {}", outcome_word(call))
+        })
+        .collect();
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+async fn calls_were(s: &mut Scene, a: Args) -> Check {
+    let seen = words(&calls(s).await?);
+    let expected = a.text(1);
+    s.expect(
+        seen == expected,
+        format!("upstream calls: {expected}"),
+        || format!("upstream calls: {seen}"),
+    )
+}
+
+async fn count(s: &mut Scene, a: Args) -> Check {
+    let least: usize = a.number(1)?;
+    let most = if a.text(2).is_empty() {
+        least
+    } else {
+        a.number(2)?
+    };
+    let calls = calls(s).await?;
+    let expected = if least == most {
+        format!("{least} upstream calls")
+    } else {
+        format!("{least} to {most} upstream calls")
+    };
+    s.expect((least..=most).contains(&calls.len()), expected, || {
+        format!("{}: {}", calls.len(), words(&calls))
+    })
+}
+
+async fn none(s: &mut Scene, _a: Args) -> Check {
+    wait::pass(QUIET).await;
+    let calls = calls(s).await?;
+    s.expect(calls.is_empty(), "no upstream call", || words(&calls))
+}
+
+fn ended(attempt: &Attempt) -> Ended {
+    match attempt.outcome {
+        Outcome::Answered(status) => Ended::with_status(status),
+        Outcome::TimedOut | Outcome::Hung => Ended::Retryable,
+        Outcome::Reset | Outcome::Cut | Outcome::InProgress => Ended::Unstated,
+    }
+}
+
+async fn keep_to_rubric(s: &mut Scene, a: Args) -> Check {
+    let tier = s.tenant(a.text(1))?.tier;
+    let (answer, attempts) = (s.last()?, some_calls(s).await?);
+    let list: Vec<Call> = attempts
+        .iter()
+        .map(|attempt| Call {
+            model: attempt.model.clone(),
+            ended: ended(attempt),
+        })
+        .collect();
+    let told = routing::judge(&routing::rubric(&tier), &list).map_err(|why| {
+        breach(
+            format!("upstream calls as tier `{tier}` demands: {why}"),
+            format!("upstream calls: {}", words(&attempts)),
+        )
+    })?;
+    match told {
+        Told::Step(step) => {
+            s.expect_status(&answer, 200)?;
+            let seen = answer.header("cf-aig-step").map(str::to_owned);
+            s.expect_eq("cf-aig-step", &Some(step.to_string()), &seen)
+        }
+        Told::Failed => s.expect(
+            [502, 504].contains(&answer.status),
+            "status 502 or 504, for every upstream call failed",
+            || describe(&answer),
+        ),
+    }
+}
+
+async fn through_gateway(s: &mut Scene, _a: Args) -> Check {
+    let base = s.gateway().await?.base_url();
+    let path = base
+        .split_once("://")
+        .and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()))
+        .unwrap_or_default();
+    for call in some_calls(s).await? {
+        let known = match call.endpoint {
+            Endpoint::WorkersAiNative
+            | Endpoint::WorkersAiOpenAi
+            | Endpoint::Compat
+            | Endpoint::Universal => true,
+            Endpoint::Unknown => false,
+        };
+        s.expect(
+            known && call.path.starts_with(&path) && call.model.starts_with("@cf/"),
+            format!("a Workers AI model, asked at an endpoint of AI Gateway below {path}"),
+            || format!("{} {} for model `{}`", call.method, call.path, call.model),
+        )?;
+    }
+    Ok(())
+}
+
+async fn no_trap(s: &mut Scene, _a: Args) -> Check {
+    let hits = s.gateway().await?.trap_hits();
+    s.expect(hits == 0, "no call to any other provider", || {
+        format!("another provider's address was called {hits} times in this run")
+    })
+}
+
+async fn stated(s: &mut Scene, a: Args) -> Check {
+    let (model, expected) = (model_word(a.text(1))?, a.number::<u64>(2)?);
+    let mut calls = some_calls(s).await?;
+    calls.retain(|call| call.model == model);
+    s.expect(!calls.is_empty(), format!("a call to {model}"), || {
+        "none".to_owned()
+    })?;
+    for (at, call) in calls.iter().enumerate() {
+        s.expect_eq(
+            &format!("stated timeout in ms of call {} to {model}:", at + 1),
+            &Some(expected),
+            &call.timeout_stated_ms,
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! `cf-aig-metadata` of the calls that the AI Gateway saw, held against the contract's rules. Never asserts what the platform adds.
+
+use super::calls::{some_calls, words};
+use crate::doubles::{Attempt, Endpoint};
+use crate::oracle::{metadata, routing};
+use crate::run::scene::{Scene, breach};
+use crate::steps::book::{Args, Book};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use std::collections::BTreeMap;
+
+/// Tiers whose name in the metadata is fixed.
+const KNOWN_TIERS: [&str; 3] = ["free", "premium", "enterprise"];
+/// Fewest calls that a judgement over the whole run rests on: those of its own scenario.
+const WHOLE_RUN_MIN: usize = 7;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"every upstream call carried the metadata of tenant "([^"]+)" and workload "([^"]+)""#,
+        |s, a| Box::pin(carried(s, a)),
+    );
+    book.step(
+        "the metadata of every upstream call kept within the limits",
+        |s, a| Box::pin(within_limits(s, a)),
+    );
+    book.step(
+        r#"the metadata of every upstream call named tenant "([^"]+)" and its sandbox and nothing else"#,
+        |s, a| Box::pin(names_tenant_and_sandbox(s, a)),
+    );
+    book.step(
+        r#"the metadata of no upstream call showed the caller's ip, "([^"]+)" or "([^"]+)""#,
+        |s, a| Box::pin(nothing_personal(s, a)),
+    );
+    book.step(
+        "every upstream call of the whole run carried complete metadata",
+        |s, a| Box::pin(whole_run(s, a)),
+    );
+}
+
+fn entries(call: &Attempt) -> Result<BTreeMap<String, String>, Stop> {
+    metadata::entries(call.metadata_raw.as_deref()).map_err(|why| {
+        breach(
+            "cf-aig-metadata on every upstream call: a flat JSON object with string values for platform, tier, workload",
+            format!("{why} on the call to {} ({})", call.model, call.path),
+        )
+    })
+}
+
+fn is_tier_of(tenant: &Tenant, seen: &str) -> bool {
+    // What a tier is called that is none is left open: it routes as free.
+    !KNOWN_TIERS.contains(&tenant.tier.as_str())
+        || routing::rubric(&tenant.tier).tiers.contains(&seen)
+}
+
+async fn carried(s: &mut Scene, a: Args) -> Check {
+    let (tenant, workload) = (s.tenant(a.text(1))?, a.text(2));
+    let calls = some_calls(s).await?;
+    for (at, call) in calls.iter().enumerate() {
+        let seen = entries(call)?;
+        let value = |key: &str| seen.get(key).map_or("", String::as_str);
+        let number = at + 1;
+        s.expect(
+            value("platform") == tenant.platform
+                && value("workload") == workload
+                && is_tier_of(&tenant, value("tier")),
+            format!(
+                "metadata of call {number}: platform {}, tier {}, workload {workload}",
+                tenant.platform, tenant.tier
+            ),
+            || format!("{seen:?} among calls {}", words(&calls)),
+        )?;
+        // The platform drops silently: what it would have kept must be what was sent.
+        let kept = call.metadata_kept.as_ref().map_or(0, serde_json::Map::len);
+        s.expect(
+            kept == seen.len(),
+            format!("metadata of call {number} that the platform keeps whole"),
+            || format!("it keeps {kept} of {seen:?}"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn within_limits(s: &mut Scene, _a: Args) -> Check {
+    let marker = s.marker();
+    let calls = s.gateway().await?.journal(&marker);
+    s.expect(!calls.is_empty(), "an upstream call", || "none".to_owned())?;
+    for call in &calls {
+        let seen = entries(call)?;
+        let judged = metadata::within_limits(&seen);
+        s.expect(
+            judged.is_ok(),
+            "at most 5 keys, each value at most 64 characters, no key starting cf.",
+            || judged.err().unwrap_or_default(),
+        )?;
+    }
+    Ok(())
+}
+
+async fn names_tenant_and_sandbox(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let expected: Vec<&str> = metadata::REQUIRED
+        .into_iter()
+        .chain(metadata::FURTHER)
+        .collect();
+    for call in some_calls(s).await? {
+        let seen = entries(&call)?;
+        s.expect(
+            seen.len() == expected.len() && expected.iter().all(|key| seen.contains_key(*key)),
+            format!("the keys {expected:?} and no other"),
+            || format!("{seen:?}"),
+        )?;
+        s.expect(
+            seen.get("tenant_id") == Some(&tenant.id)
+                && seen.get("sandbox_id") == Some(&tenant.sandbox_id),
+            format!(
+                "tenant_id {} and sandbox_id {}",
+                tenant.id, tenant.sandbox_id
+            ),
+            || format!("{seen:?}"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn nothing_personal(s: &mut Scene, a: Args) -> Check {
+    let personal = [
+        s.client_ip().to_owned(),
+        a.text(1).to_owned(),
+        a.text(2).to_owned(),
+    ];
+    for call in some_calls(s).await? {
+        let raw = call.metadata_raw.unwrap_or_default();
+        s.expect(
+            !personal.iter().any(|text| raw.contains(text.as_str())),
+            format!("none of {personal:?} in cf-aig-metadata"),
+            || raw.clone(),
+        )?;
+    }
+    Ok(())
+}
+
+async fn whole_run(s: &mut Scene, _a: Args) -> Check {
+    // Every token of this run begins with the run's id: another run's calls are not ours to judge.
+    let run = s.run.id.clone();
+    let calls: Vec<Attempt> = s
+        .gateway()
+        .await?
+        .journal_all()
+        .into_iter()
+        .filter(|call| call.marker.starts_with(&run) && call.endpoint != Endpoint::Unknown)
+        .collect();
+    s.expect(
+        calls.len() >= WHOLE_RUN_MIN,
+        format!("at least {WHOLE_RUN_MIN} upstream calls in the run"),
+        || calls.len().to_string(),
+    )?;
+    let bare: Vec<String> = calls
+        .iter()
+        .filter_map(|call| {
+            let why = metadata::entries(call.metadata_raw.as_deref())
+                .and_then(|entries| metadata::within_limits(&entries))
+                .err()?;
+            Some(format!("{} ({}): {why}", call.marker, call.model))
+        })
+        .collect();
+    s.expect(
+        bare.is_empty(),
+        format!(
+            "complete metadata on each of {} upstream calls",
+            calls.len()
+        ),
+        || {
+            format!(
+                "{} without: {}",
+                bare.len(),
+                bare.iter().take(5).cloned().collect::<Vec<_>>().join("; ")
+            )
+        },
+    )
+}

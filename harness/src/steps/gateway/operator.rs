@@ -1,0 +1,126 @@
+//! What the operator changes and reads of a tenant's routing, and what stands in its record. Never sends a prompt.
+
+use super::model_word;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"the record of tenant "([^"]+)" has the tier "([^"]*)""#,
+        |s, a| Box::pin(record_has_tier(s, a)),
+    );
+    book.step(
+        r#"the record of tenant "([^"]+)" has a platform (of 200 letters|with quotes and backslashes|beyond ASCII)"#,
+        |s, a| Box::pin(record_has_platform(s, a)),
+    );
+    book.step(
+        r#"the operator moves tenant "([^"]+)" to tier "([^"]+)""#,
+        |s, a| Box::pin(moves(s, a)),
+    );
+    book.step(
+        r#"the operator reads the routing of tenant "([^"]+)""#,
+        |s, a| Box::pin(reads_routing(s, a)),
+    );
+    book.step(
+        r#"the routing shows tier "([^"]+)", the (8b|70b) model with (\d+) ms and (no fallback|the 8b model with (\d+) ms as fallback)"#,
+        |s, a| Box::pin(routing_shows(s, a)),
+    );
+}
+
+async fn write(s: &mut Scene, column: &str, value: &str, id: &str) -> Check {
+    let sql = format!("UPDATE tenants SET {column} = ?1 WHERE id = ?2");
+    let changed = s
+        .d1()
+        .await?
+        .execute(&sql, &[json!(value), json!(id)])
+        .await?;
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Stop::Fault(format!(
+            "{changed} records of tenant {id} in place of one"
+        )))
+    }
+}
+
+async fn record_has_tier(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.tenant(a.text(1))?;
+    write(s, "tier", a.text(2), &tenant.id).await?;
+    a.text(2).clone_into(&mut tenant.tier);
+    s.know_tenant(a.text(1), tenant);
+    Ok(())
+}
+
+async fn record_has_platform(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.tenant(a.text(1))?;
+    tenant.platform = match a.text(2) {
+        "of 200 letters" => "p".repeat(200),
+        "beyond ASCII" => "plattform-ü-平台".to_owned(),
+        _ => r#"we"b\","x":null,"y":""#.to_owned(),
+    };
+    write(s, "platform", &tenant.platform, &tenant.id).await?;
+    s.know_tenant(a.text(1), tenant);
+    Ok(())
+}
+
+async fn moves(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.tenant(a.text(1))?;
+    let path = s.dialect().tenant.replace("{id}", &tenant.id);
+    let request = s.operator_request("PATCH", &path).await?;
+    let answer = s.send(request.json(&json!({ "tier": a.text(2) }))).await?;
+    s.expect_status(&answer, 200)?;
+    a.text(2).clone_into(&mut tenant.tier);
+    s.know_tenant(a.text(1), tenant);
+    Ok(())
+}
+
+async fn reads_routing(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let path = s.dialect().routing.replace("{id}", &tenant.id);
+    let request = s.operator_request("GET", &path).await?;
+    s.send(request).await.map(drop)
+}
+
+async fn routing_shows(s: &mut Scene, a: Args) -> Check {
+    let (answer, dialect) = (s.last()?, s.dialect());
+    s.expect_status(&answer, 200)?;
+    let at = |pointer: &str| answer.at(pointer).unwrap_or(Value::Null);
+    let tier = at(&dialect.routing_tier);
+    s.expect(
+        a.text(1).split('|').any(|name| tier == name),
+        format!("tier {} at {}", a.text(1), dialect.routing_tier),
+        || describe(&answer),
+    )?;
+    s.expect(
+        at(&dialect.routing_model) == model_word(a.text(2))?,
+        format!(
+            "model {} at {}",
+            model_word(a.text(2))?,
+            dialect.routing_model
+        ),
+        || describe(&answer),
+    )?;
+    let timeout: u64 = a.number(3)?;
+    s.expect(
+        at(&dialect.routing_timeout_ms) == timeout,
+        format!("{timeout} at {}", dialect.routing_timeout_ms),
+        || describe(&answer),
+    )?;
+    let (fallback, fallback_timeout) = if a.text(4) == "no fallback" {
+        (Value::Null, Value::Null)
+    } else {
+        (json!(model_word("8b")?), json!(a.number::<u64>(5)?))
+    };
+    s.expect(
+        at(&dialect.routing_fallback_model) == fallback
+            && at(&dialect.routing_fallback_timeout_ms) == fallback_timeout,
+        format!(
+            "{fallback} at {} and {fallback_timeout} at {}",
+            dialect.routing_fallback_model, dialect.routing_fallback_timeout_ms
+        ),
+        || describe(&answer),
+    )
+}

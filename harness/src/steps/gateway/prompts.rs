@@ -1,0 +1,110 @@
+//! Tenants that prompt the model. Never looks at what comes back.
+
+use super::calls::mark_calls;
+use crate::client::Request;
+use crate::client::stream::Next;
+use crate::run::scene::{Scene, breach};
+use crate::steps::book::{Args, Book};
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Longest silence inside a streamed answer that is read to its end.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"an? (free|premium|enterprise) tenant "([^"]+)" on platform "([^"]+)""#,
+        |s, a| Box::pin(tenant_on_platform(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" prompts the model(?: plainly| (in a stream))?(?: with workload "([^"]*)")?"#,
+        |s, a| Box::pin(prompts(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" prompts the model(?: plainly| (in a stream))? naming "([^"]*)" in its (body|query)"#,
+        |s, a| Box::pin(prompts_naming(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" prompts the model with these fields:"#,
+        |s, a| Box::pin(prompts_with_fields(s, a)),
+    );
+}
+
+async fn tenant_on_platform(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.new_tenant(a.text(2), a.text(1)).await?;
+    a.text(3).clone_into(&mut tenant.platform);
+    s.make_tenant(a.text(2), tenant).await.map(drop)
+}
+
+/// The body of a prompt with a marker.
+pub(in crate::steps) fn chat_body(marker: &str, streamed: bool) -> Value {
+    let mut body = json!({ "messages": [{ "role": "user", "content": Scene::prompt(marker) }] });
+    if streamed {
+        body["stream"] = Value::Bool(true);
+    }
+    body
+}
+
+/// Sends a prompt and reads the whole answer. What is asked of the upstream from here on counts as its calls.
+pub(in crate::steps) async fn prompt(s: &mut Scene, request: Request, streamed: bool) -> Check {
+    mark_calls(s).await?;
+    if !streamed {
+        return s.send(request).await.map(drop);
+    }
+    s.open_stream("prompt", request).await?;
+    loop {
+        let stream = s
+            .streams
+            .get_mut("prompt")
+            .ok_or_else(|| Stop::Fault("the stream is gone".to_owned()))?;
+        match stream.next(SILENCE_MAX).await {
+            Next::Bytes(_) => {}
+            Next::End | Next::Cut(_) => break,
+            Next::Nothing => {
+                let seen = format!("{:?}, then {SILENCE_MAX:?} of silence", stream.text());
+                return Err(breach("a streamed answer that ends", seen));
+            }
+        }
+    }
+    s.close_stream("prompt").map(drop)
+}
+
+async fn prompts(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let streamed = !a.text(2).is_empty();
+    let mut request = s.chat_request_with(&host, &chat_body(&s.marker(), streamed));
+    if !a.text(3).is_empty() {
+        request = request.header("x-workload", a.text(3));
+    }
+    prompt(s, request, streamed).await
+}
+
+async fn prompts_naming(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let streamed = !a.text(2).is_empty();
+    let mut body = chat_body(&s.marker(), streamed);
+    if a.text(4) == "body" {
+        body["model"] = a.text(3).into();
+    }
+    let mut request = s.chat_request_with(&host, &body);
+    if a.text(4) == "query" {
+        request.path = format!("{}?model={}", request.path, a.text(3).replace('@', "%40"));
+    }
+    prompt(s, request, streamed).await
+}
+
+async fn prompts_with_fields(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let trap = s.gateway().await?.trap_url();
+    let mut body = chat_body(&s.marker(), false);
+    for row in a.rows() {
+        let [name, value] = row.as_slice() else {
+            return Err(Stop::Fault("a field has a name and a value".to_owned()));
+        };
+        body[name] = value.replace("{elsewhere}", &trap).into();
+    }
+    let request = s.chat_request_with(&host, &body);
+    prompt(s, request, false).await
+}

@@ -1,0 +1,142 @@
+//! Streamed answers while they are produced: the upstream holds back, the caller looks or leaves. Never reads an answer that is already whole.
+
+use super::TEXT;
+use super::calls::{mark_calls, words};
+use super::prompts::chat_body;
+use crate::client::stream::Next;
+use crate::doubles::{Attempt, Outcome};
+use crate::oracle::completion::{self, Streamed};
+use crate::run::scene::{Scene, breach};
+use crate::steps::book::{Args, Book};
+use crate::verdict::{Check, Stop};
+use crate::{clock, wait};
+use std::time::Duration;
+
+/// Name of the stream under way.
+const HELD: &str = "held";
+/// Within this time an event that has been sent upstream is with the caller, and a caller's leaving is seen upstream.
+/// Evidence: both take a few milliseconds on one machine; the rest is for a busy one.
+const PROMPTLY: Duration = Duration::from_secs(5);
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(r#"tenant "([^"]+)" opens a streamed prompt"#, |s, a| {
+        Box::pin(opens(s, a))
+    });
+    book.step(
+        "the caller has the first event while the upstream holds back the rest",
+        |s, a| Box::pin(has_first_event(s, a)),
+    );
+    book.step(r"the upstream goes on(?: after (\d+) s)?", |s, a| {
+        Box::pin(goes_on(s, a))
+    });
+    book.step("the rest of the stream reaches the caller", |s, a| {
+        Box::pin(rest_comes(s, a))
+    });
+    book.step("the caller goes away", |s, a| Box::pin(goes_away(s, a)));
+    book.step("the upstream call is cancelled", |s, a| {
+        Box::pin(is_cancelled(s, a))
+    });
+}
+
+async fn opens(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let request = s.chat_request_with(&host, &chat_body(&s.marker(), true));
+    mark_calls(s).await?;
+    // A backend that waits for the whole answer sends no head while the upstream holds back.
+    s.open_stream(HELD, request.within(PROMPTLY)).await
+}
+
+/// Reads the stream until `enough` or its end.
+async fn read(s: &mut Scene, enough: fn(&Streamed) -> bool) -> Result<(Streamed, Next), Stop> {
+    let stream = s
+        .streams
+        .get_mut(HELD)
+        .ok_or_else(|| Stop::Fault("no stream is open".to_owned()))?;
+    let deadline = clock::now() + PROMPTLY;
+    loop {
+        let read = completion::streamed(&stream.text());
+        if enough(&read) {
+            return Ok((read, Next::Nothing));
+        }
+        let left = deadline.saturating_duration_since(clock::now());
+        match stream.next(left).await {
+            Next::Bytes(_) => {}
+            last @ (Next::End | Next::Cut(_) | Next::Nothing) => {
+                return Ok((completion::streamed(&stream.text()), last));
+            }
+        }
+    }
+}
+
+async fn held_call(s: &mut Scene) -> Result<Attempt, Stop> {
+    let marker = s.marker();
+    s.gateway()
+        .await?
+        .journal(&marker)
+        .pop()
+        .ok_or_else(|| breach("a call to the AI Gateway", "none"))
+}
+
+async fn has_first_event(s: &mut Scene, _a: Args) -> Check {
+    let (read, last) = read(s, |read| read.pieces > 0).await?;
+    let call = held_call(s).await?;
+    s.expect(
+        read.pieces > 0 && !read.done,
+        "the first event with the caller while the upstream holds back the rest",
+        || {
+            format!(
+                "{read:?}, then {last:?}; the upstream had sent {} events",
+                call.chunks_sent
+            )
+        },
+    )?;
+    // Otherwise nothing was held back, and the first event proves nothing.
+    if call.outcome == Outcome::InProgress {
+        Ok(())
+    } else {
+        Err(Stop::Fault(format!(
+            "the upstream did not hold back: {}",
+            words(&[call])
+        )))
+    }
+}
+
+async fn goes_on(s: &mut Scene, a: Args) -> Check {
+    if !a.text(1).is_empty() {
+        wait::pass(Duration::from_secs(a.number(1)?)).await;
+    }
+    let marker = s.marker();
+    s.gateway().await?.release(&marker);
+    Ok(())
+}
+
+async fn rest_comes(s: &mut Scene, _a: Args) -> Check {
+    let (read, last) = read(s, |_read| false).await?;
+    let answer = s.close_stream(HELD)?;
+    s.expect_status(&answer, 200)?;
+    s.expect(
+        last == Next::End && read.text == TEXT && read.done,
+        format!("the rest of \"{TEXT}\", [DONE] and an orderly end"),
+        || format!("{read:?}, then {last:?}"),
+    )
+}
+
+async fn goes_away(s: &mut Scene, _a: Args) -> Check {
+    s.close_stream(HELD).map(drop)
+}
+
+async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
+    let marker = s.marker();
+    let is_gone = |calls: &[Attempt]| calls.iter().any(|call| call.client_gone);
+    let calls = s
+        .gateway()
+        .await?
+        .wait_until(&marker, PROMPTLY, is_gone)
+        .await;
+    s.expect(
+        is_gone(&calls),
+        "the upstream call cancelled when its caller has gone",
+        || format!("still open after {PROMPTLY:?}: {}", words(&calls)),
+    )
+}

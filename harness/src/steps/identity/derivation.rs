@@ -1,0 +1,389 @@
+//! Where a sandbox id shows, and that it is the one that follows from the tenant id. Never takes the expected id from the target.
+
+use crate::evidence::Exchange;
+use crate::oracle::sandbox_id::{awkward_tenant_ids, expected, has_form, unusable_as};
+use crate::oracle::vectors;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{
+    change, create, creation, delete, expect_usage_count, gateway, presuppose, read, settle,
+    start_gateway, tenant_row,
+};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+
+/// Where a scenario keeps what its look-ups showed: `[{"where", "tenant_id", "seen"}]`.
+const SHOWN: &str = "sandbox ids shown";
+
+/// Tenants whose hash is awkward to print. Evidence: each has a leading zero and a second small byte, so few suffice.
+const AWKWARD: usize = 4;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"the sandbox id of tenant "([^"]+)" is looked up wherever it shows"#,
+        |s, a| Box::pin(look_up(s, a)),
+    );
+    book.step(r#"tenant "([^"]+)" chats and its gateway runs"#, |s, a| {
+        Box::pin(chat_and_start(s, a))
+    });
+    book.step(
+        r"every look-up gave the sandbox id that follows from the tenant id",
+        |s, _a| Box::pin(all_follow(s)),
+    );
+    book.step(r"an instance that can be restarted", |s, _a| {
+        Box::pin(s.use_disposable())
+    });
+    book.step(
+        r"the instance (shuts down|is killed) and starts again",
+        |s, a| Box::pin(restart(s, a)),
+    );
+    book.step(r#"the same tenant "([^"]+)" is there too"#, |s, a| {
+        Box::pin(same_tenant(s, a))
+    });
+    book.step(
+        r"tenants are created whose hash begins with a zero and has another small byte",
+        |s, _a| Box::pin(create_awkward(s)),
+    );
+    book.step(
+        r"a tenant is created that leaves its id to the backend",
+        |s, _a| Box::pin(create_without_id(s)),
+    );
+    book.step(
+        r"every sandbox id shown has exactly (\d+) characters",
+        |s, a| Box::pin(all_have_length(s, a)),
+    );
+    book.step(r#"every sandbox id shown matches "([^"]+)""#, |s, a| {
+        Box::pin(all_match(s, a))
+    });
+    book.step(
+        r"every sandbox id shown is usable as R2 key prefix, KV key prefix, DNS label and Sandbox SDK id",
+        |s, _a| Box::pin(all_usable(s)),
+    );
+    book.step(
+        r"the operator creates a tenant for each published vector",
+        |s, _a| Box::pin(create_vectors(s)),
+    );
+    book.step(r"each has the published sandbox id", |s, _a| {
+        Box::pin(vectors_hold(s))
+    });
+    book.step(
+        r#"the operator gives tenant "([^"]+)" a new (.+)"#,
+        |s, a| Box::pin(give_new(s, a)),
+    );
+    book.step(
+        r#"the operator removes tenant "([^"]+)" and makes one with (its id and nothing else|another id and everything else) of it"#,
+        |s, a| Box::pin(replace(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" has the sandbox id of its new tenant id, not the former one"#,
+        |s, a| Box::pin(not_the_former(s, a)),
+    );
+}
+
+/// Remembers what an answer shows as sandbox id.
+fn note(s: &mut Scene, place: &str, tenant_id: &str, seen: Option<&str>) {
+    let entry = json!({ "where": place, "tenant_id": tenant_id, "seen": seen });
+    let list = s.notes.entry(SHOWN.to_owned()).or_insert_with(|| json!([]));
+    if let Value::Array(list) = list {
+        list.push(entry);
+    }
+}
+
+fn note_answer(s: &mut Scene, tenant_id: &str, answer: &Exchange, pointer: &str) {
+    let place = format!("{} {}", answer.request.method, answer.request.path);
+    note(s, &place, tenant_id, answer.text_at(pointer).as_deref());
+}
+
+/// What was shown so far: place, tenant id, sandbox id.
+fn shown(s: &Scene) -> Result<Vec<(String, String, String)>, Stop> {
+    let list = s.notes.get(SHOWN).and_then(Value::as_array);
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or("nothing").to_owned();
+    let list: Vec<_> = list
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            (
+                text(entry, "where"),
+                text(entry, "tenant_id"),
+                text(entry, "seen"),
+            )
+        })
+        .collect();
+    if list.is_empty() {
+        return Err(Stop::Fault("no sandbox id was looked up".to_owned()));
+    }
+    Ok(list)
+}
+
+async fn look_up(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant(a.text(1))?.id;
+    let pointer = s.dialect().tenant_sandbox_id;
+    let tier = tenant_row(s, &id)
+        .await?
+        .map_or(Value::Null, |row| row["tier"].clone());
+    let answers = [
+        read(s, &id).await?,
+        change(s, &id, &json!({ "tier": tier })).await?,
+        start_gateway(s, &id).await?,
+        gateway(s, &id).await?,
+        read(s, &id).await?,
+    ];
+    for answer in answers {
+        s.expect_status(&answer, 200)?;
+        note_answer(s, &id, &answer, &pointer);
+    }
+    let row = tenant_row(s, &id).await?;
+    let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
+    note(s, "the row in D1", &id, stored);
+    Ok(())
+}
+
+async fn chat_and_start(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let request = s.chat_request(&tenant.host);
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)?;
+    expect_usage_count(s, &tenant, 1).await
+}
+
+async fn all_follow(s: &mut Scene) -> Check {
+    for (place, tenant_id, seen) in shown(s)? {
+        let wanted = expected(&tenant_id);
+        s.expect(
+            seen == wanted,
+            format!("sandbox id `{wanted}` for tenant id {tenant_id}, in {place}"),
+            || format!("`{seen}`"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn restart(s: &mut Scene, a: Args) -> Check {
+    let orderly = a.text(1) == "shuts down";
+    let own = s
+        .disposable
+        .as_mut()
+        .ok_or_else(|| Stop::Fault("the scenario has no instance of its own".to_owned()))?;
+    if orderly {
+        own.stop().await?;
+    } else {
+        own.kill().await?;
+    }
+    own.start().await?;
+    Ok(())
+}
+
+async fn same_tenant(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    // Variants may share their stores: then the tenant is there already.
+    if read(s, &tenant.id).await?.status != 200 {
+        let answer = create(s, &tenant.creation()).await?;
+        presuppose(&answer, answer.status == 201, "cannot create the tenant")?;
+    }
+    Ok(())
+}
+
+async fn create_awkward(s: &mut Scene) -> Check {
+    let mut requests = Vec::new();
+    let ids = awkward_tenant_ids(AWKWARD);
+    for (number, id) in ids.iter().enumerate() {
+        let slug = s.slug(&format!("zero{number}"));
+        requests.push(creation(s, &json!({ "id": id, "slug": slug })).await?);
+    }
+    let answers = s.send_all(requests).await?;
+    for (id, answer) in ids.iter().zip(&answers) {
+        show_created(s, id, answer).await?;
+    }
+    Ok(())
+}
+
+async fn create_without_id(s: &mut Scene) -> Check {
+    let slug = s.slug("fresh");
+    let answer = create(s, &json!({ "slug": slug })).await?;
+    let id = answer.text_at("/id").unwrap_or_default();
+    let canonical = uuid::Uuid::try_parse(&id)
+        .map(|uuid| uuid.hyphenated().to_string())
+        .ok();
+    s.expect(
+        canonical.as_deref() == Some(id.as_str()),
+        "a fresh tenant with a canonical UUID as `id`",
+        || describe(&answer),
+    )?;
+    show_created(s, &id, &answer).await
+}
+
+async fn show_created(s: &mut Scene, id: &str, answer: &Exchange) -> Check {
+    s.expect_status(answer, 201)?;
+    let pointer = s.dialect().tenant_sandbox_id;
+    note_answer(s, id, answer, &pointer);
+    let answer = read(s, id).await?;
+    s.expect_status(&answer, 200)?;
+    note_answer(s, id, &answer, &pointer);
+    Ok(())
+}
+
+async fn all_have_length(s: &mut Scene, a: Args) -> Check {
+    let wanted: usize = a.number(1)?;
+    for (place, tenant_id, seen) in shown(s)? {
+        s.expect(
+            seen.len() == wanted && seen.chars().count() == wanted,
+            format!("a sandbox id of {wanted} characters for tenant id {tenant_id}, in {place}"),
+            || format!("`{seen}`, {} characters", seen.chars().count()),
+        )?;
+    }
+    Ok(())
+}
+
+async fn all_match(s: &mut Scene, a: Args) -> Check {
+    let pattern = regex::Regex::new(a.text(1)).map_err(|error| Stop::Fault(error.to_string()))?;
+    for (place, tenant_id, seen) in shown(s)? {
+        s.expect(
+            pattern.is_match(&seen) && has_form(&seen),
+            format!("a sandbox id of the form {pattern} for tenant id {tenant_id}, in {place}"),
+            || format!("`{seen}`"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn all_usable(s: &mut Scene) -> Check {
+    for (place, _tenant_id, seen) in shown(s)? {
+        let unusable = unusable_as(&seen);
+        s.expect(
+            unusable.is_empty(),
+            format!("a sandbox id usable everywhere, in {place}"),
+            || format!("`{seen}`, unusable as {}", unusable.join(", ")),
+        )?;
+    }
+    Ok(())
+}
+
+async fn create_vectors(s: &mut Scene) -> Check {
+    let ids: Vec<String> = vectors::published()
+        .vectors
+        .into_iter()
+        .map(|vector| vector.tenant_id)
+        .collect();
+    let mut creations = Vec::new();
+    for (number, id) in ids.iter().enumerate() {
+        let slug = s.slug(&format!("v{number}"));
+        creations.push(creation(s, &json!({ "id": id, "slug": slug })).await?);
+    }
+    let created = s.send_all(creations).await?;
+    let pointer = s.dialect().tenant_sandbox_id;
+    let mut to_delete = Vec::new();
+    for (id, answer) in ids.iter().zip(&created) {
+        // The ids are published, so a real tenant may have one: then it is only read, never deleted.
+        let (show, left_over) = if answer.status == 409 {
+            let there = read(s, id).await?;
+            let slug = there.text_at("/slug").unwrap_or_default();
+            (there, slug.starts_with("mp-"))
+        } else {
+            (std::sync::Arc::clone(answer), true)
+        };
+        note_answer(s, id, &show, &pointer);
+        if left_over && show.status < 300 {
+            to_delete.push(id);
+        }
+    }
+    // Deleted before anything is asserted, so that a finding leaves nothing behind.
+    for id in to_delete {
+        delete(s, id).await?;
+    }
+    Ok(())
+}
+
+async fn vectors_hold(s: &mut Scene) -> Check {
+    let shown = shown(s)?;
+    for vector in vectors::published().vectors {
+        let seen = shown.iter().find(|(_, id, _)| *id == vector.tenant_id);
+        let seen = seen.map_or("nothing", |(_, _, seen)| seen);
+        s.expect(
+            seen == vector.sandbox_id,
+            format!(
+                "sandbox id `{}` for the published tenant id {}",
+                vector.sandbox_id, vector.tenant_id
+            ),
+            || format!("`{seen}`"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn give_new(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.tenant(a.text(1))?;
+    let slug = s.slug("renamed");
+    let domain = s.domain("new");
+    let changes = match a.text(2) {
+        "slug" => json!({ "slug": slug }),
+        "tier" => json!({ "tier": "enterprise" }),
+        "platform" => json!({ "platform": "partner_api" }),
+        "set of domains" => json!({ "domains": [domain] }),
+        _ => {
+            json!({ "slug": slug, "tier": "premium", "platform": "cli", "domains": [domain] })
+        }
+    };
+    let answer = change(s, &tenant.id, &changes).await?;
+    s.expect_status(&answer, 200)?;
+    let pointer = s.dialect().tenant_sandbox_id;
+    note_answer(s, &tenant.id, &answer, &pointer);
+    // Only a change that was made shows that it changes nothing else.
+    let now = read(s, &tenant.id).await?;
+    for (field, value) in changes.as_object().into_iter().flatten() {
+        let seen = now.at(&format!("/{field}"));
+        s.expect(
+            seen.as_ref() == Some(value),
+            format!("{field} {value} after the change"),
+            || describe(&now),
+        )?;
+    }
+    if changes.get("slug").is_some() {
+        tenant.host = s.instance().await?.tenant_host(&slug);
+        tenant.slug = slug;
+    }
+    s.know_tenant(a.text(1), tenant);
+    Ok(())
+}
+
+async fn replace(s: &mut Scene, a: Args) -> Check {
+    let former = s.tenant(a.text(1))?;
+    let gone = delete(s, &former.id).await?;
+    presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
+    settle(s).await;
+    let next = if a.text(2).starts_with("its id") {
+        let mut next = s.new_tenant("other", "premium").await?;
+        next.id.clone_from(&former.id);
+        next.sandbox_id.clone_from(&former.sandbox_id);
+        next.platform = "cli".to_owned();
+        next.domains = vec![s.domain("other")];
+        next
+    } else {
+        let id = uuid::Uuid::new_v4().hyphenated().to_string();
+        s.notes
+            .insert("former sandbox id".to_owned(), json!(former.sandbox_id));
+        Tenant {
+            sandbox_id: expected(&id),
+            id,
+            ..former
+        }
+    };
+    s.make_tenant(a.text(1), next).await.map(drop)
+}
+
+async fn not_the_former(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let former = s.notes.get("former sandbox id").cloned();
+    let answer = read(s, &tenant.id).await?;
+    let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
+    s.expect(
+        seen.as_deref() == Some(tenant.sandbox_id.as_str())
+            && former.as_ref().and_then(Value::as_str) != seen.as_deref(),
+        format!(
+            "sandbox id `{}`, which follows from the new tenant id {}",
+            tenant.sandbox_id, tenant.id
+        ),
+        || describe(&answer),
+    )
+}

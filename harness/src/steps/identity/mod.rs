@@ -1,0 +1,14 @@
+//! Steps of the sandbox id: derivation, refusal of wrong ones, spellings. Never takes the expected id from the target.
+
+mod derivation;
+mod spelling;
+mod wrong_id;
+
+use super::book::Book;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    derivation::register(book);
+    spelling::register(book);
+    wrong_id::register(book);
+}

@@ -1,0 +1,209 @@
+//! How a request names another tenant: header, query, body, path, admin route. Never sends to another host than the caller's.
+
+use super::matrix::{TENANTS, rounds};
+use super::{chat_of, fill, marker_of};
+use crate::client::Request;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{at, change, expect_usage_count, operate, presuppose, read};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"each tenant in turn asks for its status and chats, on each of its hosts",
+        |s, _a| Box::pin(rounds_of(s, Carrier::Host, Vec::new())),
+    );
+    book.step(
+        r"each tenant in turn asks for its status and chats, naming each other tenant in each of these headers",
+        |s, a| Box::pin(rounds_of(s, Carrier::Header, a.list())),
+    );
+    book.step(
+        r"each tenant in turn asks for its status and chats, naming each other tenant in each of these queries",
+        |s, a| Box::pin(rounds_of(s, Carrier::Query, a.list())),
+    );
+    book.step(
+        r"each tenant in turn chats, naming each other tenant in each of these fields",
+        |s, a| Box::pin(rounds_of(s, Carrier::Body, a.list())),
+    );
+    book.step(
+        r"each tenant in turn calls each of these paths, naming each other tenant",
+        |s, a| Box::pin(rounds_of(s, Carrier::Path, a.list())),
+    );
+    book.step(
+        r"each tenant in turn calls every admin route of each other tenant, without token",
+        |s, _a| Box::pin(rounds_of(s, Carrier::Admin, vec!["{id}".to_owned()])),
+    );
+    book.step(
+        r"the operator reads and changes each of the three",
+        |s, _a| Box::pin(operator_can(s)),
+    );
+    book.step(
+        r#"tenants "([^"]+)" and "([^"]+)" have (\d+) usage rows each"#,
+        |s, a| Box::pin(have_usage(s, a)),
+    );
+    book.step(
+        r#"the operator pages through the usage of tenant "([^"]+)" and takes its cursor to tenant "([^"]+)""#,
+        |s, a| Box::pin(take_cursor(s, a)),
+    );
+    book.step(
+        r#"no row of tenant "([^"]+)" shows under tenant "([^"]+)""#,
+        |s, a| Box::pin(no_foreign_row(s, a)),
+    );
+}
+
+/// Where a request names the other tenant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Carrier {
+    /// Nowhere: the caller's hosts alone.
+    Host,
+    /// `Name: value`.
+    Header,
+    /// `name=value`.
+    Query,
+    /// A JSON object whose fields join the chat's body.
+    Body,
+    /// A path.
+    Path,
+    /// The admin routes of the other tenant.
+    Admin,
+}
+
+impl Carrier {
+    /// The requests of a caller that name the other tenant as `line` says.
+    pub(super) fn requests(
+        self,
+        s: &Scene,
+        name: &str,
+        caller: &Tenant,
+        other: &Tenant,
+        line: &str,
+    ) -> Result<Vec<Request>, Stop> {
+        let filled = fill(line, other);
+        let plain = [
+            s.status_request(&caller.host),
+            s.chat_request_with(&caller.host, &chat_of(s, name, &json!({}))),
+        ];
+        Ok(match self {
+            Self::Host => plain.to_vec(),
+            Self::Header => {
+                let (header, value) = filled
+                    .split_once(": ")
+                    .ok_or_else(|| Stop::Fault(format!("`{line}` is no header")))?;
+                plain.map(|request| request.header(header, value)).to_vec()
+            }
+            Self::Query => plain
+                .map(|mut request| {
+                    request.path = format!("{}?{filled}", request.path);
+                    request
+                })
+                .to_vec(),
+            Self::Body => {
+                let fields: Value = serde_json::from_str(&filled)
+                    .map_err(|error| Stop::Fault(format!("`{line}`: {error}")))?;
+                vec![s.chat_request_with(&caller.host, &chat_of(s, name, &fields))]
+            }
+            Self::Path => {
+                let [_status, chat] = plain;
+                let method = if filled.contains("chat") {
+                    "POST"
+                } else {
+                    "GET"
+                };
+                let body = if method == "POST" {
+                    chat
+                } else {
+                    Request::new("GET", "")
+                };
+                vec![Request {
+                    method: method.to_owned(),
+                    path: filled,
+                    host: Some(caller.host.clone()),
+                    ..body
+                }]
+            }
+            Self::Admin => {
+                let fresh = s.slug("made");
+                let routes = s.dialect().admin_routes(&other.id, &fresh);
+                let requests = routes.iter().map(|route| route.request());
+                requests.map(|request| request.host(&caller.host)).collect()
+            }
+        })
+    }
+}
+
+async fn rounds_of(s: &mut Scene, carrier: Carrier, lines: Vec<String>) -> Check {
+    rounds(s, carrier, &lines).await
+}
+
+async fn operator_can(s: &mut Scene) -> Check {
+    for (name, _tier) in TENANTS {
+        let id = s.tenant(name)?.id;
+        let answer = read(s, &id).await?;
+        s.expect_status(&answer, 200)?;
+        let answer = change(s, &id, &json!({ "platform": "cli" })).await?;
+        s.expect(
+            answer.status == 200 && answer.text_at("/platform").as_deref() == Some("cli"),
+            "a change by the operator",
+            || describe(&answer),
+        )?;
+    }
+    Ok(())
+}
+
+async fn have_usage(s: &mut Scene, a: Args) -> Check {
+    let count: usize = a.number(3)?;
+    for name in [a.text(1), a.text(2)] {
+        let tenant = s.tenant(name)?;
+        let body = chat_of(s, name, &json!({}));
+        let requests = (0..count)
+            .map(|_| s.chat_request_with(&tenant.host, &body))
+            .collect();
+        for answer in s.send_all(requests).await? {
+            presuppose(&answer, answer.status == 200, "cannot chat")?;
+        }
+        expect_usage_count(s, &tenant, count).await?;
+    }
+    Ok(())
+}
+
+async fn take_cursor(s: &mut Scene, a: Args) -> Check {
+    let (one, other) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
+    let listing = at(&s.dialect().usage, &one.id);
+    let page = operate(s, "GET", format!("{listing}?limit=1"), None).await?;
+    // The positive control: under its own id the row shows.
+    s.expect(
+        page.status == 200 && page.text().contains(&one.id),
+        format!("a page with a row of tenant {}", one.id),
+        || describe(&page),
+    )?;
+    let cursor = page.text_at(&s.dialect().next_cursor).ok_or_else(|| {
+        Stop::NotApplicable("the usage listing has no cursor after a page of one row".to_owned())
+    })?;
+    let listing = at(&s.dialect().usage, &other.id);
+    let encoded: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+    let path = format!("{listing}?limit=10&cursor={encoded}");
+    operate(s, "GET", path, None).await.map(drop)
+}
+
+async fn no_foreign_row(s: &mut Scene, a: Args) -> Check {
+    let (one, other) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
+    let answer = s.last()?;
+    let marker = marker_of(s, a.text(1));
+    s.expect(
+        matches!(answer.status, 200 | 400)
+            && !answer.text().contains(&one.id)
+            && !answer.text().contains(&marker),
+        format!("rows of tenant {} alone, or 400", other.id),
+        || describe(&answer),
+    )?;
+    let path = at(&s.dialect().usage, &other.id);
+    let own = operate(s, "GET", path, None).await?;
+    s.expect(
+        own.status == 200 && own.text().contains(&other.id) && !own.text().contains(&one.id),
+        format!("rows of tenant {} in its own listing", other.id),
+        || describe(&own),
+    )
+}

@@ -1,0 +1,271 @@
+//! The matrix of ISO-001: each tenant calls, naming each other one; then every answer, store and bill is judged. Never judges by the answer alone.
+
+use super::carriers::Carrier;
+use super::{chat_of, greet, greeting, identifiers, marker_of, whole};
+use crate::client::Request;
+use crate::evidence::Exchange;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{
+    QUIET, difference, expect_usage_count, presuppose, start_gateway, usage_rows,
+};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use crate::wait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The callers, with their tiers.
+pub(super) const TENANTS: [(&str, &str); 3] =
+    [("a", "free"), ("b", "premium"), ("c", "enterprise")];
+
+/// Where a scenario keeps who called what: `[{"caller", "from", "to"}]`.
+const ROUNDS: &str = "rounds";
+/// Where it keeps what changed of those who did not call.
+const CHANGED: &str = "changed meanwhile";
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"three tenants of every tier, one with a running gateway",
+        |s, _a| Box::pin(three(s)),
+    );
+    book.step(
+        r"every answer is the caller's own, and no other tenant was read, changed or billed",
+        |s, _a| Box::pin(all_own(s)),
+    );
+    book.step(
+        r#"each of these calls is refused with (\d+) "([A-Z_]+)""#,
+        |s, a| Box::pin(each_refused(s, a)),
+    );
+}
+
+/// The tokens that a caller's chats report: different for each, so that a row on the wrong bill shows.
+pub(super) fn tokens_of(number: usize) -> (u64, u64) {
+    let number = number as u64 + 1;
+    (11 * number, number)
+}
+
+async fn three(s: &mut Scene) -> Check {
+    for (number, (name, tier)) in TENANTS.into_iter().enumerate() {
+        let mut tenant = s.new_tenant(name, tier).await?;
+        tenant.domains = vec![s.domain(name)];
+        let tenant = s.make_tenant(name, tenant).await?;
+        greet(s, name, &tenant, tokens_of(number)).await?;
+    }
+    let running = s.tenant(TENANTS[1].0)?;
+    let answer = start_gateway(s, &running.id).await?;
+    presuppose(&answer, answer.status == 200, "cannot start the gateway")
+}
+
+/// Lets each tenant call in turn, and keeps what changed meanwhile of the others.
+pub(super) async fn rounds(s: &mut Scene, carrier: Carrier, lines: &[String]) -> Check {
+    let mut list = Vec::new();
+    let mut changed = Vec::new();
+    for (name, _tier) in TENANTS {
+        let caller = s.tenant(name)?;
+        let mut others = Vec::new();
+        for (other, _tier) in TENANTS {
+            if other != name {
+                let other = s.tenant(other)?;
+                let before = whole(s, &other).await?;
+                others.push((other, before));
+            }
+        }
+        let requests = calls(s, name, &caller, &others, carrier, lines)?;
+        let from = s.exchanges.len();
+        let answers = s.send_all(requests).await?;
+        list.push(json!({ "caller": name, "from": from, "to": s.exchanges.len() }));
+        // The rows of one round are there before the next one begins, so that each round's changes are its own.
+        expect_usage_count(s, &caller, chats(&answers)).await?;
+        for (other, before) in others {
+            let after = whole(s, &other).await?;
+            let lines = difference(&before, &after);
+            changed.extend(
+                lines
+                    .iter()
+                    .map(|line| format!("by `{name}`: {}: {line}", other.slug)),
+            );
+        }
+    }
+    s.notes.insert(ROUNDS.to_owned(), json!(list));
+    s.notes.insert(CHANGED.to_owned(), json!(changed));
+    Ok(())
+}
+
+fn calls(
+    s: &Scene,
+    name: &str,
+    caller: &Tenant,
+    others: &[(Tenant, Value)],
+    carrier: Carrier,
+    lines: &[String],
+) -> Result<Vec<Request>, Stop> {
+    let mut requests = Vec::new();
+    for (other, _before) in others {
+        for line in lines {
+            requests.extend(carrier.requests(s, name, caller, other, line)?);
+        }
+    }
+    if lines.is_empty() {
+        for host in [&caller.host, &caller.domains[0]] {
+            requests.push(s.status_request(host));
+            requests.push(s.chat_request_with(host, &chat_of(s, name, &json!({}))));
+        }
+    }
+    Ok(requests)
+}
+
+/// How many chats were answered by a model.
+fn chats(answers: &[Arc<Exchange>]) -> usize {
+    answers
+        .iter()
+        .filter(|answer| is_chat(answer) && answer.status == 200)
+        .count()
+}
+
+fn is_chat(answer: &Exchange) -> bool {
+    answer.request.method == "POST" && answer.request.body.contains("[[mp-")
+}
+
+async fn all_own(s: &mut Scene) -> Check {
+    let all: Vec<Tenant> = TENANTS
+        .into_iter()
+        .map(|(name, _)| s.tenant(name))
+        .collect::<Result<_, _>>()?;
+    let rounds = s.notes.get(ROUNDS).and_then(Value::as_array).cloned();
+    let rounds = rounds.ok_or_else(|| Stop::Fault("nobody has called".to_owned()))?;
+    let changed = s.notes.get(CHANGED).cloned().unwrap_or_default();
+    s.expect(
+        changed == json!([]),
+        "nothing of another tenant changed by a call",
+        || changed.to_string(),
+    )?;
+    // What would be on a wrong bill comes a little later than the answer.
+    wait::pass(QUIET).await;
+    for (number, round) in rounds.iter().enumerate() {
+        let name = round["caller"].as_str().unwrap_or_default().to_owned();
+        let answers = of_round(s, round);
+        judge_caller(s, &name, &all, &answers, tokens_of(number)).await?;
+    }
+    Ok(())
+}
+
+fn of_round(s: &Scene, round: &Value) -> Vec<Arc<Exchange>> {
+    let place = |name: &str| {
+        let number = round[name].as_u64().unwrap_or(0);
+        usize::try_from(number).unwrap_or(0)
+    };
+    s.exchanges[place("from")..place("to")].to_vec()
+}
+
+/// Judges all that one tenant was answered, and its bill.
+pub(super) async fn judge_caller(
+    s: &mut Scene,
+    name: &str,
+    all: &[Tenant],
+    answers: &[Arc<Exchange>],
+    tokens: (u64, u64),
+) -> Check {
+    let caller = s.tenant(name)?;
+    let others: Vec<String> = all
+        .iter()
+        .filter(|tenant| tenant.id != caller.id)
+        .flat_map(identifiers)
+        .collect();
+    for answer in answers {
+        judge_answer(s, &caller, &others, answer)?;
+    }
+    judge_calls(s, name, &caller, &others, chats(answers)).await?;
+    let rows = usage_rows(s, &caller.id).await?;
+    let sum = |column: &str| -> u64 { rows.iter().filter_map(|row| row[column].as_u64()).sum() };
+    let count = chats(answers);
+    let wanted = (count, tokens.0 * count as u64, tokens.1 * count as u64);
+    let seen = (rows.len(), sum("tokens_in"), sum("tokens_out"));
+    s.expect_eq(
+        &format!(
+            "rows, tokens in and tokens out of tenant `{}`:",
+            caller.slug
+        ),
+        &wanted,
+        &seen,
+    )
+}
+
+fn judge_answer(s: &mut Scene, caller: &Tenant, others: &[String], answer: &Exchange) -> Check {
+    let sent = format!("{:?}", answer.request);
+    let received = format!("{:?} {}", answer.headers, answer.text());
+    // What the caller said itself may come back; what it could not know may not.
+    let foreign = others
+        .iter()
+        .find(|name| received.contains(name.as_str()) && !sent.contains(name.as_str()));
+    s.expect(
+        foreign.is_none(),
+        format!("an answer to `{}` that names no other tenant", caller.slug),
+        || format!("{foreign:?} in {received}"),
+    )?;
+    if answer.status >= 300 {
+        return s.expect(answer.status < 500, "an answer of the caller's own", || {
+            describe(answer)
+        });
+    }
+    let pointer = s.dialect().status_tenant;
+    if is_chat(answer) {
+        let text = greeting(caller);
+        s.expect(
+            answer.text().contains(&text),
+            format!("the model's answer to `{}`", caller.slug),
+            || describe(answer),
+        )
+    } else {
+        s.expect(
+            answer.text_at(&pointer).as_deref() == Some(caller.slug.as_str()),
+            format!("status of tenant `{}`", caller.slug),
+            || describe(answer),
+        )
+    }
+}
+
+/// Judges the model calls of one tenant: as many as chats, and none that names another in its metadata.
+async fn judge_calls(
+    s: &mut Scene,
+    name: &str,
+    caller: &Tenant,
+    others: &[String],
+    chats: usize,
+) -> Check {
+    let marker = marker_of(s, name);
+    let calls = s.gateway().await?.journal(&marker);
+    s.expect_eq(
+        &format!("model calls of `{}`:", caller.slug),
+        &chats,
+        &calls.len(),
+    )?;
+    for call in calls {
+        let raw = call.metadata_raw.unwrap_or_default();
+        let kept = call.metadata_kept.unwrap_or_default();
+        let is_own = |key: &str, own: &str| {
+            kept.get(key)
+                .is_none_or(|value| value.as_str() == Some(own))
+        };
+        s.expect(
+            !others.iter().any(|other| raw.contains(other.as_str()))
+                && is_own("tenant_id", &caller.id)
+                && is_own("sandbox_id", &caller.sandbox_id)
+                && is_own("tier", &caller.tier),
+            format!("metadata of tenant `{}` ({})", caller.slug, caller.id),
+            || raw.clone(),
+        )?;
+    }
+    Ok(())
+}
+
+async fn each_refused(s: &mut Scene, a: Args) -> Check {
+    let rounds = s.notes.get(ROUNDS).and_then(Value::as_array).cloned();
+    for round in rounds.iter().flatten() {
+        for answer in of_round(s, round) {
+            s.expect_error(&answer, a.number(1)?, a.text(2))?;
+        }
+    }
+    Ok(())
+}

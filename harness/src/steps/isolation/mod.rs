@@ -1,0 +1,86 @@
+//! Steps of isolation: identifiers in every carrier, foreign against unknown, load, reuse of names, stored state.
+//! Never takes a tenant's answer as proof for another: it looks at both.
+
+mod carriers;
+mod matrix;
+mod over_time;
+mod storage;
+mod succession;
+mod unknown;
+
+use super::book::Book;
+use super::operating::{gateway, holdings};
+use crate::doubles::{Reply, Script};
+use crate::run::scene::Scene;
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    carriers::register(book);
+    matrix::register(book);
+    over_time::register(book);
+    storage::register(book);
+    succession::register(book);
+    unknown::register(book);
+}
+
+/// The marker of one tenant's chats.
+fn marker_of(s: &Scene, name: &str) -> String {
+    format!("{}x{name}", s.token)
+}
+
+/// A chat body with the marker of one tenant and more fields.
+fn chat_of(s: &Scene, name: &str, more: &Value) -> Value {
+    let prompt = Scene::prompt(&marker_of(s, name));
+    let mut body = json!({ "messages": [{ "role": "user", "content": prompt }] });
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more.clone());
+    }
+    body
+}
+
+/// What the model says to a tenant and nobody else.
+fn greeting(tenant: &Tenant) -> String {
+    format!("This is for {} alone.", tenant.slug)
+}
+
+/// The model greets the tenant by its name, at this many tokens in and out.
+async fn greet(s: &mut Scene, name: &str, tenant: &Tenant, tokens: (u64, u64)) -> Check {
+    let reply = Reply::answer(&greeting(tenant), tokens.0, tokens.1);
+    let marker = marker_of(s, name);
+    s.gateway().await?.script(&marker, Script::always(reply));
+    Ok(())
+}
+
+/// All that is held of a tenant, and how its gateway stands.
+async fn whole(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
+    let mut all = holdings(s, tenant).await?;
+    let answer = gateway(s, &tenant.id).await?;
+    if let Value::Object(all) = &mut all {
+        let stands = json!({ "status": answer.status, "body": answer.json() });
+        all.insert("gateway".to_owned(), stands);
+    }
+    Ok(all)
+}
+
+/// A template with a tenant's identifiers filled in.
+fn fill(template: &str, tenant: &Tenant) -> String {
+    template
+        .replace("{slug}", &tenant.slug)
+        .replace("{id}", &tenant.id)
+        .replace("{sandbox}", &tenant.sandbox_id)
+        .replace("{host}", &tenant.host)
+}
+
+/// Everything that names a tenant.
+fn identifiers(tenant: &Tenant) -> Vec<String> {
+    let mut list = vec![
+        tenant.slug.clone(),
+        tenant.id.clone(),
+        tenant.sandbox_id.clone(),
+    ];
+    list.extend(tenant.domains.iter().cloned());
+    list
+}

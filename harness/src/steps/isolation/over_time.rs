@@ -1,0 +1,172 @@
+//! Isolation under load, and slugs exchanged while nothing is deleted. Never relies on the order in which answers come.
+
+use super::matrix::{judge_caller, tokens_of};
+use super::{chat_of, greet};
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{QUIET, change, expect_usage_count, gateway, settle};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use crate::wait;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"(\d+) tenants of mixed tiers, their gateways cold",
+        |s, a| Box::pin(make(s, a)),
+    );
+    book.step(
+        r"all of them ask for their status and chat (\d+) times at once, each naming the next one",
+        |s, a| Box::pin(all_at_once(s, a)),
+    );
+    book.step(
+        r"each was answered as itself, by its own model call, on its own bill",
+        |s, _a| Box::pin(each_as_itself(s)),
+    );
+    book.step(r"each has a gateway of its own", |s, _a| {
+        Box::pin(own_gateways(s))
+    });
+    book.step(
+        r#"the operator exchanges the slugs of tenants "([^"]+)" and "([^"]+)""#,
+        |s, a| Box::pin(exchange_slugs(s, a)),
+    );
+    book.step(
+        r#"(\d+) chats are sent to the host that was of tenant "([^"]+)" and (\d+) to the one of tenant "([^"]+)""#,
+        |s, a| Box::pin(chat_on_hosts(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" has (\d+) usage rows and tenant "([^"]+)" has (\d+)"#,
+        |s, a| Box::pin(have_rows(s, a)),
+    );
+}
+
+/// The tenants of the scenario, in order.
+fn crowd(s: &Scene) -> Result<Vec<(String, Tenant)>, Stop> {
+    let count = s.notes.get("crowd").and_then(Value::as_u64).unwrap_or(0);
+    (0..count)
+        .map(|number| {
+            let name = format!("t{number}");
+            s.tenant(&name).map(|tenant| (name, tenant))
+        })
+        .collect()
+}
+
+async fn make(s: &mut Scene, a: Args) -> Check {
+    let count: usize = a.number(1)?;
+    for number in 0..count {
+        let (name, tier) = (
+            format!("t{number}"),
+            ["free", "premium", "enterprise"][number % 3],
+        );
+        let tenant = s.new_tenant(&name, tier).await?;
+        let tenant = s.make_tenant(&name, tenant).await?;
+        greet(s, &name, &tenant, tokens_of(number)).await?;
+    }
+    s.notes.insert("crowd".to_owned(), json!(count));
+    Ok(())
+}
+
+async fn all_at_once(s: &mut Scene, a: Args) -> Check {
+    let (times, crowd) = (a.number::<usize>(1)?, crowd(s)?);
+    let mut requests = Vec::new();
+    for _ in 0..times {
+        for (number, (name, tenant)) in crowd.iter().enumerate() {
+            let (_, next) = &crowd[(number + 1) % crowd.len()];
+            let body = chat_of(s, name, &json!({ "user": next.id }));
+            for request in [
+                s.status_request(&tenant.host),
+                s.chat_request_with(&tenant.host, &body),
+            ] {
+                let request = request
+                    .header("x-tenant-override", next.slug.clone())
+                    .header("x-tenant-id", next.id.clone());
+                requests.push(request);
+            }
+        }
+    }
+    for answer in s.send_all(requests).await? {
+        s.expect_status(&answer, 200)?;
+    }
+    for (_name, tenant) in crowd {
+        expect_usage_count(s, &tenant, times).await?;
+    }
+    wait::pass(QUIET).await;
+    Ok(())
+}
+
+async fn each_as_itself(s: &mut Scene) -> Check {
+    let crowd = crowd(s)?;
+    let all: Vec<Tenant> = crowd.iter().map(|(_, tenant)| tenant.clone()).collect();
+    for (number, (name, tenant)) in crowd.iter().enumerate() {
+        let answers: Vec<_> = s
+            .exchanges
+            .iter()
+            .filter(|answer| answer.request.host == tenant.host)
+            .cloned()
+            .collect();
+        judge_caller(s, name, &all, &answers, tokens_of(number)).await?;
+    }
+    Ok(())
+}
+
+async fn own_gateways(s: &mut Scene) -> Check {
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for (_name, tenant) in crowd(s)? {
+        let answer = gateway(s, &tenant.id).await?;
+        let sandbox = answer.text_at(&s.dialect().tenant_sandbox_id);
+        let instance = answer.text_at(&s.dialect().gateway_instance);
+        s.expect(
+            sandbox.as_deref() == Some(tenant.sandbox_id.as_str()) && instance.is_some(),
+            format!("a running gateway in sandbox `{}`", tenant.sandbox_id),
+            || describe(&answer),
+        )?;
+        let other = taken.insert(instance.unwrap_or_default(), tenant.slug.clone());
+        s.expect(
+            other.is_none(),
+            format!("a gateway of its own for `{}`", tenant.slug),
+            || format!("the one of {other:?}: {}", describe(&answer)),
+        )?;
+    }
+    Ok(())
+}
+
+async fn exchange_slugs(s: &mut Scene, a: Args) -> Check {
+    let (one, other) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
+    let between = s.slug("between");
+    for (id, slug) in [
+        (&one.id, &between),
+        (&other.id, &one.slug),
+        (&one.id, &other.slug),
+    ] {
+        let answer = change(s, id, &json!({ "slug": slug })).await?;
+        s.expect_status(&answer, 200)?;
+    }
+    settle(s).await;
+    Ok(())
+}
+
+async fn chat_on_hosts(s: &mut Scene, a: Args) -> Check {
+    let mut requests = Vec::new();
+    for (count, name) in [
+        (a.number::<usize>(1)?, a.text(2)),
+        (a.number(3)?, a.text(4)),
+    ] {
+        let host = s.tenant(name)?.host;
+        let body = chat_of(s, name, &json!({}));
+        requests.extend((0..count).map(|_| s.chat_request_with(&host, &body)));
+    }
+    for answer in s.send_all(requests).await? {
+        s.expect_status(&answer, 200)?;
+    }
+    Ok(())
+}
+
+async fn have_rows(s: &mut Scene, a: Args) -> Check {
+    for (name, count) in [(a.text(1), a.number(2)?), (a.text(3), a.number(4)?)] {
+        let tenant = s.tenant(name)?;
+        expect_usage_count(s, &tenant, count).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! A slug deleted and made again for another tenant, with and without a chat under way. Never leaves the former tenant's row to be inherited.
+
+use super::{chat_of, greet, marker_of, whole};
+use crate::client::stream::Next;
+use crate::doubles::{Reply, Script, StreamDialect};
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{
+    LOG_SOON, QUIET, create, delete, difference, expect_usage_count, operate, presuppose, read,
+    registry_keys, settle, start_gateway, tenant_row, usage_rows,
+};
+use crate::verdict::{Check, Stop};
+use crate::wait::{self, Look};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long the next piece of a stream may take. Evidence: pieces follow each other within milliseconds here.
+const PIECE: Duration = Duration::from_secs(5);
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"a free tenant "([^"]+)" with usage, a running gateway, stored objects and entries"#,
+        |s, a| Box::pin(furnished(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" is deleted and tenant "([^"]+)" made with its slug at once"#,
+        |s, a| Box::pin(succeed(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" answers on that host, its gateway stopped"#,
+        |s, a| Box::pin(answers_stopped(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" has no usage and no state, and a sandbox id of its own"#,
+        |s, a| Box::pin(is_blank(s, a)),
+    );
+    book.step(r#"nothing is left of tenant "([^"]+)""#, |s, a| {
+        Box::pin(nothing_left(s, a))
+    });
+    book.step(
+        r#"tenant "([^"]+)" chats on its own bill, below its own sandbox id"#,
+        |s, a| Box::pin(chats_on_own_bill(s, a)),
+    );
+    book.step(r#"tenant "([^"]+)" has all that it had"#, |s, a| {
+        Box::pin(has_all(s, a))
+    });
+    book.step(
+        r#"a streamed chat of tenant "([^"]+)" is under way"#,
+        |s, a| Box::pin(begin_stream(s, a)),
+    );
+    book.step(r"the streamed chat goes on to its end", |s, _a| {
+        Box::pin(finish_stream(s))
+    });
+    book.step(r#"tenant "([^"]+)" chats once"#, |s, a| {
+        Box::pin(chats_once(s, a))
+    });
+    book.step(
+        r#"tenant "([^"]+)" has exactly one usage row, that of its own chat"#,
+        |s, a| Box::pin(one_own_row(s, a)),
+    );
+    book.step(r#"tenant "([^"]+)" has no usage row"#, |s, a| {
+        Box::pin(no_row(s, a))
+    });
+}
+
+/// Tokens of a chat that must be told apart from others.
+const OWN_TOKENS: (u64, u64) = (41, 13);
+
+async fn furnished(s: &mut Scene, a: Args) -> Check {
+    let name = a.text(1);
+    let tenant = s.new_tenant(name, "free").await?;
+    let tenant = s.make_tenant(name, tenant).await?;
+    let answer = start_gateway(s, &tenant.id).await?;
+    presuppose(&answer, answer.status == 200, "cannot start the gateway")?;
+    let request = s.chat_request_with(&tenant.host, &chat_of(s, name, &json!({})));
+    let answer = s.send(request).await?;
+    presuppose(&answer, answer.status == 200, "cannot chat")?;
+    expect_usage_count(s, &tenant, 1).await?;
+    let key = format!("{}/canary", tenant.sandbox_id);
+    s.kv().await?.put(&key, "untouched").await?;
+    let all = whole(s, &tenant).await?;
+    let has_objects = all["r2"].as_object().is_some_and(|keys| !keys.is_empty());
+    s.expect(has_objects, "objects of a running gateway", || {
+        all["r2"].to_string()
+    })?;
+    s.notes.insert(format!("all of {name}"), all);
+    Ok(())
+}
+
+async fn succeed(s: &mut Scene, a: Args) -> Check {
+    let old = s.tenant(a.text(1))?;
+    let mut new = s.new_tenant(a.text(2), "free").await?;
+    new.slug.clone_from(&old.slug);
+    new.host.clone_from(&old.host);
+    let gone = delete(s, &old.id).await?;
+    s.expect(gone.status < 300, "the old tenant deleted", || {
+        describe(&gone)
+    })?;
+    let made = create(s, &new.creation()).await?;
+    s.expect_status(&made, 201)?;
+    s.know_tenant(a.text(2), new);
+    settle(s).await;
+    Ok(())
+}
+
+async fn answers_stopped(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let request = s.status_request(&tenant.host);
+    let answer = s.send(request).await?;
+    let dialect = s.dialect();
+    let slug = answer.text_at(&dialect.status_tenant);
+    let state = answer.text_at(&dialect.status_gateway_state);
+    s.expect(
+        answer.status == 200
+            && slug.as_deref() == Some(tenant.slug.as_str())
+            && state.as_deref() == Some("stopped"),
+        format!("tenant `{}` with a stopped gateway", tenant.slug),
+        || describe(&answer),
+    )
+}
+
+async fn is_blank(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let answer = read(s, &tenant.id).await?;
+    let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
+    s.expect(
+        seen.as_deref() == Some(tenant.sandbox_id.as_str()),
+        format!("sandbox id `{}`", tenant.sandbox_id),
+        || describe(&answer),
+    )?;
+    let all = whole(s, &tenant).await?;
+    let prefix = format!("{}/", tenant.sandbox_id);
+    let entries = all["kv"].as_object().into_iter().flatten();
+    let inherited: Vec<&String> = entries
+        .map(|(key, _)| key)
+        .filter(|key| key.starts_with(&prefix))
+        .collect();
+    s.expect(
+        all["usage"] == json!([]) && all["r2"] == json!({}) && inherited.is_empty(),
+        "no usage, no object and no entry of a tenant just made",
+        || all.to_string(),
+    )?;
+    let path = crate::steps::operating::at(&s.dialect().usage, &tenant.id);
+    let listing = operate(s, "GET", path, None).await?;
+    s.expect(
+        listing.status == 200 && !listing.text().contains("tokens_in"),
+        "an empty usage listing",
+        || describe(&listing),
+    )
+}
+
+async fn nothing_left(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let row = tenant_row(s, &tenant.id).await?;
+    s.expect(row.is_none(), "no row of the deleted tenant", || {
+        format!("{row:?}")
+    })?;
+    let rows = usage_rows(s, &tenant.id).await?;
+    s.expect(rows.is_empty(), "no usage of the deleted tenant", || {
+        format!("{rows:?}")
+    })?;
+    let answer = read(s, &tenant.id).await?;
+    s.expect_error(&answer, 404, "TENANT_NOT_FOUND")?;
+    let (kv, r2) = (s.kv().await?, s.r2().await?);
+    let (registered, prefix) = (registry_keys(s, &tenant), format!("{}/", tenant.sandbox_id));
+    s.expect_soon(
+        "no entry and no object of the deleted tenant",
+        LOG_SOON,
+        || async {
+            let mut left = kv.keys(&prefix).await?;
+            left.extend(r2.keys(&prefix).await?);
+            for key in &registered {
+                // The slug may be another tenant's by now; then its entry names that one.
+                let value = kv.get(key).await?;
+                if value.is_some_and(|value| key.contains(&tenant.id) || value.contains(&tenant.id))
+                {
+                    left.push(key.clone());
+                }
+            }
+            Ok(if left.is_empty() {
+                Look::Done(())
+            } else {
+                Look::NotYet(left.join(", "))
+            })
+        },
+    )
+    .await
+}
+
+async fn chats_on_own_bill(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    chat(s, a.text(1)).await?;
+    expect_usage_count(s, &tenant, 1).await?;
+    let calls = s.gateway().await?.journal(&marker_of(s, a.text(1)));
+    let metadata: Vec<String> = calls
+        .iter()
+        .filter_map(|call| call.metadata_raw.clone())
+        .collect();
+    let kept = calls.first().and_then(|call| call.metadata_kept.clone());
+    let is_own = |key: &str, own: &str| {
+        kept.as_ref()
+            .and_then(|kept| kept.get(key))
+            .is_none_or(|value| value.as_str() == Some(own))
+    };
+    s.expect(
+        calls.len() == 1
+            && is_own("tenant_id", &tenant.id)
+            && is_own("sandbox_id", &tenant.sandbox_id),
+        format!("one model call for tenant {}", tenant.id),
+        || format!("{metadata:?}"),
+    )?;
+    let keys = s
+        .r2()
+        .await?
+        .keys(&format!("{}/", tenant.sandbox_id))
+        .await?;
+    s.expect(
+        !keys.is_empty(),
+        format!("state below `{}/` after a cold chat", tenant.sandbox_id),
+        || "none".to_owned(),
+    )
+}
+
+async fn has_all(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let before = s.notes.get(&format!("all of {}", a.text(1))).cloned();
+    let before = before.ok_or_else(|| Stop::Fault("nothing was noted of it".to_owned()))?;
+    let after = whole(s, &tenant).await?;
+    let changed = difference(&before, &after);
+    s.expect(
+        changed.is_empty(),
+        format!("tenant `{}` untouched", tenant.slug),
+        || changed.join("; "),
+    )
+}
+
+async fn begin_stream(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let pieces = ["one ", "two ", "three"];
+    let reply = Reply::stream(StreamDialect::OpenAi, &pieces, 50, 5).hold_after(1);
+    let marker = marker_of(s, a.text(1));
+    s.gateway().await?.script(&marker, Script::always(reply));
+    s.notes.insert("stream of".to_owned(), json!(a.text(1)));
+    let body = chat_of(s, a.text(1), &json!({ "stream": true }));
+    let request = s.chat_request_with(&tenant.host, &body);
+    s.open_stream("under way", request).await?;
+    let stream = s
+        .streams
+        .get_mut("under way")
+        .ok_or_else(|| Stop::Fault("the stream is gone".to_owned()))?;
+    let (status, first) = (stream.status(), stream.next(PIECE).await);
+    s.expect(
+        status == 200 && matches!(first, Next::Bytes(_)),
+        "a first piece of the streamed answer",
+        || format!("status {status}, {first:?}"),
+    )
+}
+
+async fn finish_stream(s: &mut Scene) -> Check {
+    let name = s.notes.get("stream of").and_then(Value::as_str);
+    let marker = marker_of(s, name.unwrap_or_default());
+    s.gateway().await?.release(&marker);
+    if let Some(stream) = s.streams.get_mut("under way") {
+        while let Next::Bytes(_) = stream.next(PIECE).await {}
+    }
+    s.close_stream("under way").map(drop)
+}
+
+async fn chat(s: &mut Scene, name: &str) -> Check {
+    let tenant = s.tenant(name)?;
+    greet(s, name, &tenant, OWN_TOKENS).await?;
+    let request = s.chat_request_with(&tenant.host, &chat_of(s, name, &json!({})));
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)
+}
+
+async fn chats_once(s: &mut Scene, a: Args) -> Check {
+    chat(s, a.text(1)).await
+}
+
+async fn one_own_row(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    expect_usage_count(s, &tenant, 1).await?;
+    // The row of its own chat is here; one of the chat before would be as well, or comes within this window.
+    wait::pass(QUIET).await;
+    let rows = usage_rows(s, &tenant.id).await?;
+    s.expect(
+        rows.len() == 1
+            && rows[0]["tokens_in"] == json!(OWN_TOKENS.0)
+            && rows[0]["tokens_out"] == json!(OWN_TOKENS.1),
+        format!("one row of {OWN_TOKENS:?} tokens"),
+        || format!("{rows:?}"),
+    )
+}
+
+async fn no_row(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let rows = usage_rows(s, &tenant.id).await?;
+    s.expect(
+        rows.is_empty(),
+        "no usage row of the deleted tenant",
+        || format!("{rows:?}"),
+    )
+}

@@ -1,0 +1,254 @@
+//! What an operator does and what the stores then hold, shared by the steps of several areas. Never asserts and defines no step.
+
+use crate::client::Request;
+use crate::doubles::TokenKind;
+use crate::evidence::Exchange;
+use crate::observe::Row;
+use crate::run::scene::Scene;
+use crate::target::need::Variant;
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use crate::wait::{self, Look};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long nothing more may happen before it counts as not happening.
+/// Evidence: what follows an answer (a usage row, a log line) was seen within 20 ms of it; a quiet window follows a positive signal where there is one.
+pub(super) const QUIET: Duration = Duration::from_millis(150);
+
+/// How long a log line may take to be seen.
+pub(super) const LOG_SOON: Duration = Duration::from_secs(2);
+
+/// A path with the tenant id filled in.
+pub(super) fn at(template: &str, id: &str) -> String {
+    template.replace("{id}", id)
+}
+
+/// A good operator's token: of the team domain that the instance trusts, else of the one that production trusts.
+pub(super) async fn operator_token(s: &mut Scene) -> Result<String, Stop> {
+    let own = s.instance().await?.access.clone();
+    let issuer = match own {
+        Some(issuer) => Some(issuer),
+        None => s
+            .run
+            .target
+            .instance(Variant::Production)
+            .await?
+            .access
+            .clone(),
+    };
+    issuer
+        .map(|issuer| issuer.token(TokenKind::Good))
+        .ok_or_else(|| Stop::NotVerified("access: there is no operator's token".to_owned()))
+}
+
+/// A request with the operator's token.
+pub(super) async fn authorised(s: &mut Scene, request: Request) -> Result<Request, Stop> {
+    let token = operator_token(s).await?;
+    Ok(request.header("cf-access-jwt-assertion", token))
+}
+
+/// Sends an admin request as operator.
+pub(super) async fn operate(
+    s: &mut Scene,
+    method: &str,
+    path: String,
+    body: Option<&Value>,
+) -> Result<Arc<Exchange>, Stop> {
+    let request = Request::new(method, path);
+    let request = match body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let request = authorised(s, request).await?;
+    s.send(request).await
+}
+
+/// The creating request of the operator.
+pub(super) async fn creation(s: &mut Scene, body: &Value) -> Result<Request, Stop> {
+    let request = Request::new("POST", s.dialect().tenants).json(body);
+    authorised(s, request).await
+}
+
+/// Creates a tenant as operator, whatever the answer.
+pub(super) async fn create(s: &mut Scene, body: &Value) -> Result<Arc<Exchange>, Stop> {
+    let request = creation(s, body).await?;
+    s.send(request).await
+}
+
+/// Reads a tenant as operator.
+pub(super) async fn read(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+    let path = at(&s.dialect().tenant, id);
+    operate(s, "GET", path, None).await
+}
+
+/// Changes a tenant as operator.
+pub(super) async fn change(s: &mut Scene, id: &str, to: &Value) -> Result<Arc<Exchange>, Stop> {
+    let path = at(&s.dialect().tenant, id);
+    operate(s, "PATCH", path, Some(to)).await
+}
+
+/// Deletes a tenant as operator.
+pub(super) async fn delete(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+    let path = at(&s.dialect().tenant, id);
+    operate(s, "DELETE", path, None).await
+}
+
+/// Starts a tenant's gateway as operator.
+pub(super) async fn start_gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+    let path = at(&s.dialect().gateway_start, id);
+    operate(s, "POST", path, None).await
+}
+
+/// Reads a tenant's gateway as operator.
+pub(super) async fn gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+    let path = at(&s.dialect().gateway, id);
+    operate(s, "GET", path, None).await
+}
+
+/// Does what a scenario only presupposes: another answer than expected leaves it unjudged.
+pub(super) fn presuppose(answer: &Exchange, wanted: bool, what: &str) -> Check {
+    if wanted {
+        Ok(())
+    } else {
+        Err(Stop::Fault(format!(
+            "{what}: {} {}",
+            answer.status,
+            answer.text()
+        )))
+    }
+}
+
+/// Lets a change by the operator, or behind the target's back, become visible to resolution.
+pub(super) async fn settle(s: &Scene) {
+    let delay = s.run.target.limits().registry_delay;
+    if !delay.is_zero() {
+        wait::pass(delay).await;
+    }
+}
+
+/// The row of a tenant.
+pub(super) async fn tenant_row(s: &mut Scene, id: &str) -> Result<Option<Row>, Stop> {
+    let sql =
+        "SELECT id, platform, tier, sandbox_id, created_at, updated_at FROM tenants WHERE id = ?1";
+    Ok(s.d1()
+        .await?
+        .query(sql, &[json!(id)])
+        .await?
+        .into_iter()
+        .next())
+}
+
+/// The usage rows of a tenant.
+pub(super) async fn usage_rows(s: &mut Scene, id: &str) -> Result<Vec<Row>, Stop> {
+    let sql = "SELECT id, tenant_id, model, tokens_in, tokens_out, latency_ms, created_at FROM usage WHERE tenant_id = ?1 ORDER BY id";
+    Ok(s.d1().await?.query(sql, &[json!(id)]).await?)
+}
+
+/// Waits until a tenant has exactly as many usage rows; more than that is a finding at once.
+pub(super) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: usize) -> Check {
+    let d1 = s.d1().await?;
+    let deadline = s.run.target.limits().usage_visible;
+    let sql = "SELECT count(*) AS n FROM usage WHERE tenant_id = ?1";
+    s.expect_soon(
+        &format!("{count} usage rows of tenant `{}`", tenant.slug),
+        deadline,
+        || async {
+            let rows = d1.query(sql, &[json!(tenant.id)]).await?;
+            let seen = rows.first().and_then(|row| row["n"].as_u64()).unwrap_or(0);
+            Ok(if seen == count as u64 {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{seen} rows"))
+            })
+        },
+    )
+    .await
+}
+
+/// The keys under which a tenant is registered in KV.
+pub(super) fn registry_keys(s: &Scene, tenant: &Tenant) -> Vec<String> {
+    let dialect = s.dialect();
+    let hosts = tenant
+        .domains
+        .iter()
+        .map(|domain| dialect.kv_host.replace("{host}", domain));
+    [
+        dialect.kv_slug.replace("{slug}", &tenant.slug),
+        dialect.kv_names.replace("{id}", &tenant.id),
+    ]
+    .into_iter()
+    .chain(hosts)
+    .collect()
+}
+
+/// All that the stores hold of a tenant: row, usage, registry, entries and objects of its sandbox.
+pub(super) async fn holdings(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
+    let row = tenant_row(s, &tenant.id).await?;
+    let usage = usage_rows(s, &tenant.id).await?;
+    let kv = s.kv().await?;
+    let prefix = format!("{}/", tenant.sandbox_id);
+    let mut entries = Map::new();
+    let mut keys = registry_keys(s, tenant);
+    keys.extend(kv.keys(&prefix).await?);
+    for key in keys {
+        let value = kv.get(&key).await?;
+        entries.insert(key, json!(value));
+    }
+    Ok(json!({
+        "row": row,
+        "usage": usage,
+        "kv": entries,
+        "r2": objects(s, &prefix).await?,
+    }))
+}
+
+/// The objects below a prefix of the bucket, their bytes in hexadecimal.
+pub(super) async fn objects(s: &mut Scene, prefix: &str) -> Result<Map<String, Value>, Stop> {
+    let r2 = s.r2().await?;
+    let mut list = Map::new();
+    for key in r2.keys(prefix).await? {
+        let bytes = r2.get(&key).await?.unwrap_or_default();
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        list.insert(key, json!(text));
+    }
+    Ok(list)
+}
+
+/// What differs between two snapshots, in one line per part; empty if nothing does.
+pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return if before == after {
+            Vec::new()
+        } else {
+            vec![format!("{before} became {after}")]
+        };
+    };
+    let mut lines = Vec::new();
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        let part = difference(
+            before.get(key).unwrap_or(&Value::Null),
+            after.get(key).unwrap_or(&Value::Null),
+        );
+        lines.extend(part.into_iter().map(|line| format!("{key}: {line}")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_the_part_that_changed() {
+        let before = json!({ "row": { "tier": "free" }, "kv": {} });
+        let after = json!({ "row": { "tier": "premium" }, "kv": {} });
+        assert_eq!(
+            difference(&before, &after),
+            ["row: tier: \"free\" became \"premium\""]
+        );
+        assert!(difference(&before, &before).is_empty());
+    }
+}

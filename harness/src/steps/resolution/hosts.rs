@@ -1,0 +1,232 @@
+//! Which tenant a host is: at once, or as soon as a change may be seen. Never asks more than a few dozen times.
+
+use super::ask::{about, send, with_header};
+use crate::client::Request;
+use crate::clock;
+use crate::evidence::Exchange;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::words::filled;
+use crate::verdict::{Check, Stop};
+use crate::wait;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much later than the registry's own delay a change behind the target's back may be seen: it may keep what it has read for a moment.
+const BEHIND_ITS_BACK: Duration = Duration::from_secs(2);
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"free tenants with these slugs, each beginning alike:",
+        |s, a| Box::pin(tenants_with_slugs(s, a)),
+    );
+    book.step(
+        r#"an? (free|premium|enterprise) tenant "([^"]+)" with these custom hostnames:"#,
+        |s, a| Box::pin(tenant_with_hostnames(s, a)),
+    );
+    book.step(r"each of them is answered as itself", |s, a| {
+        Box::pin(each_as_itself(s, a))
+    });
+    book.step(r#"host "([^"]*)" answers as tenant "([^"]+)""#, |s, a| {
+        Box::pin(answers_as(s, a))
+    });
+    book.step(
+        r#"host "([^"]*)" answers as tenant "([^"]+)" with each of these headers:"#,
+        |s, a| Box::pin(answers_with_headers(s, a)),
+    );
+    book.step(
+        r#"(?:with the header "([A-Za-z-]+): ([^"]*)" )?these hosts are tenant "([^"]+)":"#,
+        |s, a| Box::pin(are_tenant(s, a)),
+    );
+    book.step(
+        r#"(?:with the header "([A-Za-z-]+): ([^"]*)" )?these hosts are no tenant:"#,
+        |s, a| Box::pin(are_none(s, a)),
+    );
+    book.step(r#"these hosts (soon )?become tenant "([^"]+)":"#, |s, a| {
+        Box::pin(become_tenant(s, a))
+    });
+    book.step(r"these hosts (soon )?become no tenant:", |s, a| {
+        Box::pin(become_none(s, a))
+    });
+    book.step(
+        r#"a chat at host "([^"]*)" is refused as an unknown tenant's"#,
+        |s, a| Box::pin(chat_refused(s, a)),
+    );
+}
+
+async fn tenants_with_slugs(s: &mut Scene, a: Args) -> Check {
+    let mut names = Vec::new();
+    for row in a.rows() {
+        let slug = filled(s, &row[0]).await?;
+        let mut tenant = s.new_tenant(&slug, "free").await?;
+        tenant.host = s.instance().await?.tenant_host(&slug);
+        tenant.slug.clone_from(&slug);
+        s.make_tenant(&slug, tenant).await?;
+        names.push(slug);
+    }
+    s.notes.insert("slugs".to_owned(), json!(names));
+    Ok(())
+}
+
+async fn each_as_itself(s: &mut Scene, _a: Args) -> Check {
+    let slugs: Vec<String> = s
+        .notes
+        .get("slugs")
+        .and_then(|list| serde_json::from_value(list.clone()).ok())
+        .unwrap_or_default();
+    for slug in slugs {
+        let request = s.status_request(&s.tenant(&slug)?.host);
+        let answer = s.send(request).await?;
+        is_tenant(s, &answer, &slug)?;
+    }
+    Ok(())
+}
+
+async fn tenant_with_hostnames(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.new_tenant(a.text(2), a.text(1)).await?;
+    for name in a.list() {
+        let name = filled(s, &name).await?;
+        tenant.domains.push(name);
+    }
+    s.make_tenant(a.text(2), tenant).await.map(drop)
+}
+
+/// Asserts that an answer to a status request is this tenant's.
+pub(in crate::steps) fn is_tenant(s: &mut Scene, answer: &Exchange, name: &str) -> Check {
+    let (slug, pointer) = (s.tenant(name)?.slug, s.dialect().status_tenant);
+    let seen = answer.text_at(&pointer);
+    s.expect(
+        answer.status == 200 && seen.as_deref() == Some(slug.as_str()),
+        format!(
+            "host `{}` is tenant `{slug}`",
+            crate::evidence::cut(&answer.request.host, 80)
+        ),
+        || describe(answer),
+    )
+}
+
+/// Asserts that an answer is an unknown tenant's.
+pub(in crate::steps) fn is_unknown(s: &mut Scene, answer: &Exchange) -> Check {
+    let what = format!(
+        "host `{}` is no tenant",
+        crate::evidence::cut(&answer.request.host, 80)
+    );
+    about(&what, s.expect_error(answer, 404, "TENANT_NOT_FOUND"))
+}
+
+async fn answers_as(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    let request = s.status_request(&host);
+    let answer = s.send(request).await?;
+    is_tenant(s, &answer, a.text(2))
+}
+
+async fn answers_with_headers(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    // The positive control: without the header the host is that tenant's.
+    let plain = s.status_request(&host);
+    let answer = s.send(plain.clone()).await?;
+    is_tenant(s, &answer, a.text(2))?;
+    for row in a.rows() {
+        let request = with_header(s, plain.clone(), &row[0], &row[1]).await?;
+        let answer = send(s, request).await?;
+        about(
+            &format!("with `{}: {}`", row[0], row[1]),
+            is_tenant(s, &answer, a.text(2)),
+        )?;
+    }
+    Ok(())
+}
+
+/// Status requests to the hosts of a table, all with one header.
+async fn requests(s: &mut Scene, a: &Args, header: (&str, &str)) -> Result<Vec<Request>, Stop> {
+    let mut list = Vec::new();
+    for row in a.rows() {
+        let host = filled(s, &row[0]).await?;
+        let request = s.status_request(&host);
+        list.push(with_header(s, request, header.0, header.1).await?);
+    }
+    Ok(list)
+}
+
+async fn ask_all(
+    s: &mut Scene,
+    a: &Args,
+    header: (&str, &str),
+) -> Result<Vec<Arc<Exchange>>, Stop> {
+    let requests = requests(s, a, header).await?;
+    s.send_all(requests).await
+}
+
+async fn are_tenant(s: &mut Scene, a: Args) -> Check {
+    for answer in ask_all(s, &a, (a.text(1), a.text(2))).await? {
+        is_tenant(s, &answer, a.text(3))?;
+    }
+    Ok(())
+}
+
+async fn are_none(s: &mut Scene, a: Args) -> Check {
+    for answer in ask_all(s, &a, (a.text(1), a.text(2))).await? {
+        is_unknown(s, &answer)?;
+    }
+    Ok(())
+}
+
+/// How long a change may take to be seen: nothing at all on a strongly consistent target.
+fn delay(s: &Scene, soon: &str) -> Duration {
+    let stated = s.run.target.limits().registry_delay;
+    if soon.is_empty() {
+        stated
+    } else {
+        stated + BEHIND_ITS_BACK
+    }
+}
+
+/// Asks until the check holds; the first answer must do where there is no delay.
+async fn within(
+    s: &mut Scene,
+    request: Request,
+    delay: Duration,
+    check: impl Fn(&mut Scene, &Exchange) -> Check,
+) -> Check {
+    let began = clock::now();
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let answer = s.send(request.clone()).await?;
+        match check(s, &answer) {
+            Ok(()) => return Ok(()),
+            late if began.elapsed() >= delay => {
+                return about(&format!("within {} ms", delay.as_millis()), late);
+            }
+            Err(_not_yet) => wait::pass(pause).await,
+        }
+        // Few looks: each one counts against a quota.
+        pause = (pause * 2).min(Duration::from_millis(200));
+    }
+}
+
+async fn become_tenant(s: &mut Scene, a: Args) -> Check {
+    let delay = delay(s, a.text(1));
+    let name = a.text(2).to_owned();
+    for request in requests(s, &a, ("", "")).await? {
+        within(s, request, delay, |s, answer| is_tenant(s, answer, &name)).await?;
+    }
+    Ok(())
+}
+
+async fn become_none(s: &mut Scene, a: Args) -> Check {
+    let delay = delay(s, a.text(1));
+    for request in requests(s, &a, ("", "")).await? {
+        within(s, request, delay, is_unknown).await?;
+    }
+    Ok(())
+}
+
+async fn chat_refused(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    let request = s.chat_request(&host);
+    let answer = s.send(request).await?;
+    is_unknown(s, &answer)
+}

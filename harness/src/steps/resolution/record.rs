@@ -1,0 +1,139 @@
+//! Registry entries and tenant records, changed behind the target's back. Never touches another scenario's.
+
+use crate::run::scene::Scene;
+use crate::steps::book::{Args, Book};
+use crate::steps::words::filled;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+
+/// The columns of a tenant's record.
+const COLUMNS: [&str; 6] = [
+    "id",
+    "platform",
+    "tier",
+    "sandbox_id",
+    "created_at",
+    "updated_at",
+];
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"the record of tenant "([^"]+)" is taken out of D1"#,
+        |s, a| Box::pin(taken_out(s, a)),
+    );
+    book.step(
+        r#"the record of tenant "([^"]+)" is put back into D1"#,
+        |s, a| Box::pin(put_back(s, a)),
+    );
+    book.step(
+        r#"the registry still has its entries for tenant "([^"]+)""#,
+        |s, a| Box::pin(entries_there(s, a)),
+    );
+    book.step(
+        r#"the registry is given the slug "([^"]+)" for a tenant that never was"#,
+        |s, a| Box::pin(ghost(s, a)),
+    );
+    book.step(
+        r#"the registry is given the hostname "([^"]+)" for tenant "([^"]+)""#,
+        |s, a| Box::pin(given_hostname(s, a)),
+    );
+    book.step(r#"the registry loses the hostname "([^"]+)""#, |s, a| {
+        Box::pin(loses_hostname(s, a))
+    });
+}
+
+async fn taken_out(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant(a.text(1))?.id;
+    let d1 = s.d1().await?;
+    let sql = format!("SELECT {} FROM tenants WHERE id = ?1", COLUMNS.join(", "));
+    let rows = d1.query(&sql, &[json!(id)]).await?;
+    let Some(row) = rows.first() else {
+        return Err(Stop::Fault(format!("tenant {id} has no row in D1")));
+    };
+    s.notes.insert(format!("record {id}"), json!(row));
+    let gone = d1
+        .execute("DELETE FROM tenants WHERE id = ?1", &[json!(id)])
+        .await?;
+    if gone == 1 {
+        Ok(())
+    } else {
+        Err(Stop::Fault(format!("{gone} rows deleted, not 1")))
+    }
+}
+
+async fn put_back(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant(a.text(1))?.id;
+    let row = s.notes.get(&format!("record {id}")).cloned();
+    let row = row.ok_or_else(|| Stop::Fault("the record was not taken out".to_owned()))?;
+    let values = COLUMNS.map(|column| row.get(column).cloned().unwrap_or(Value::Null));
+    let sql = format!(
+        "INSERT INTO tenants ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        COLUMNS.join(", ")
+    );
+    s.d1().await?.execute(&sql, &values).await?;
+    Ok(())
+}
+
+async fn entries_there(s: &mut Scene, a: Args) -> Check {
+    let (tenant, dialect, kv) = (s.tenant(a.text(1))?, s.dialect(), s.kv().await?);
+    let mut keys = vec![dialect.kv_slug.replace("{slug}", &tenant.slug)];
+    keys.extend(
+        tenant
+            .domains
+            .iter()
+            .map(|domain| dialect.kv_host.replace("{host}", domain)),
+    );
+    for key in keys {
+        let value = kv.get(&key).await?;
+        if !value
+            .as_deref()
+            .is_some_and(|value| value.contains(&tenant.id))
+        {
+            return Err(Stop::Fault(format!(
+                "the registry has no entry `{key}` for the tenant: nothing can be told of an entry without a record"
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn ghost(s: &mut Scene, a: Args) -> Check {
+    let slug = filled(s, a.text(1)).await?;
+    let ghost = s.new_tenant("ghost", "free").await?;
+    let (dialect, kv) = (s.dialect(), s.kv().await?);
+    let names = json!({ "slug": slug, "domains": [] }).to_string();
+    kv.put(&dialect.kv_names.replace("{id}", &ghost.id), &names)
+        .await?;
+    kv.put(&dialect.kv_slug.replace("{slug}", &slug), &ghost.id)
+        .await?;
+    Ok(())
+}
+
+async fn given_hostname(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    let owner = s.tenant(a.text(2))?;
+    let (dialect, kv) = (s.dialect(), s.kv().await?);
+    // Names and entry agree, as they do when the operator changes them.
+    for name in ["a", "b"] {
+        let Ok(tenant) = s.tenant(name) else { continue };
+        let domains = if tenant.id == owner.id {
+            vec![host.clone()]
+        } else {
+            Vec::new()
+        };
+        let names = json!({ "slug": tenant.slug, "domains": domains }).to_string();
+        kv.put(&dialect.kv_names.replace("{id}", &tenant.id), &names)
+            .await?;
+    }
+    kv.put(&dialect.kv_host.replace("{host}", &host), &owner.id)
+        .await?;
+    Ok(())
+}
+
+async fn loses_hostname(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    let (dialect, kv) = (s.dialect(), s.kv().await?);
+    kv.delete(&dialect.kv_host.replace("{host}", &host)).await?;
+    Ok(())
+}

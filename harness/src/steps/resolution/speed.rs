@@ -1,0 +1,106 @@
+//! How long resolution takes and how often it succeeds, over many requests. Never takes the way to the target for its own time.
+
+use crate::clock;
+use crate::evidence::Exchange;
+use crate::run::scene::{Scene, breach};
+use crate::steps::book::{Args, Book};
+use crate::steps::words::filled;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// From request to resolved tenant, in the mean (RES-014).
+const RESOLVED_MS_MAX: f64 = 200.0;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"each of these hosts is asked (\d+) times for the status:",
+        |s, a| Box::pin(asked_often(s, a)),
+    );
+    book.step(r"somebody asks (\d+) times for the health", |s, a| {
+        Box::pin(health_often(s, a))
+    });
+    book.step(
+        r"at least (\d+) % of the status answers name their tenant",
+        |s, a| Box::pin(success_rate(s, a)),
+    );
+    book.step(r"a tenant is resolved within 200 ms in the mean", |s, a| {
+        Box::pin(mean_time(s, a))
+    });
+}
+
+async fn asked_often(s: &mut Scene, a: Args) -> Check {
+    let mut hosts = Vec::new();
+    for row in a.rows() {
+        hosts.push((filled(s, &row[0]).await?, s.tenant(&row[1])?.slug));
+    }
+    let pointer = s.dialect().status_tenant;
+    let (mut right, mut total) = (0, 0);
+    for _round in 0..a.number::<usize>(1)? {
+        let requests = hosts
+            .iter()
+            .map(|(host, _)| s.status_request(host))
+            .collect();
+        let answers = s.send_all(requests).await?;
+        for (answer, (_, slug)) in answers.iter().zip(&hosts) {
+            total += 1;
+            let named = answer.text_at(&pointer).as_deref() == Some(slug.as_str());
+            right += usize::from(answer.status == 200 && named);
+        }
+    }
+    s.notes.insert("right".to_owned(), json!(right));
+    s.notes.insert("total".to_owned(), json!(total));
+    Ok(())
+}
+
+async fn health_often(s: &mut Scene, a: Args) -> Check {
+    for _round in 0..a.number::<usize>(1)? {
+        let request = s.health_request();
+        s.send(request).await?;
+    }
+    Ok(())
+}
+
+async fn success_rate(s: &mut Scene, a: Args) -> Check {
+    let share: u64 = a.number(1)?;
+    let number = |name: &str| s.notes.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let (right, total) = (number("right"), number("total"));
+    s.expect(
+        total > 0 && right * 100 >= total * share,
+        format!("at least {share} % of {total} requests to known tenants succeed"),
+        || format!("{right} did"),
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few hundred answers")]
+fn mean_ms(answers: &[Arc<Exchange>], path: &str) -> f64 {
+    let times: Vec<f64> = answers
+        .iter()
+        .filter(|answer| answer.request.path == path)
+        .map(|answer| clock::ms(answer.head_after))
+        .collect();
+    times.iter().sum::<f64>() / times.len().max(1) as f64
+}
+
+async fn mean_time(s: &mut Scene, _a: Args) -> Check {
+    let dialect = s.dialect();
+    let whole = mean_ms(&s.exchanges, &dialect.status);
+    // The health route resolves nothing: its round trip is the way there and back.
+    let way = mean_ms(&s.exchanges, &dialect.health);
+    if whole < RESOLVED_MS_MAX {
+        s.checks += 1;
+        return Ok(());
+    }
+    if whole - way >= RESOLVED_MS_MAX {
+        return Err(breach(
+            format!("a tenant is resolved within {RESOLVED_MS_MAX} ms in the mean"),
+            format!(
+                "a status takes {whole:.0} ms in the mean, {way:.0} ms of it without resolution"
+            ),
+        ));
+    }
+    Err(Stop::NotVerified(format!(
+        "a request takes {whole:.0} ms, of which the way to the target takes {way:.0} ms: run the harness nearer to it"
+    )))
+}

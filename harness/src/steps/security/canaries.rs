@@ -1,0 +1,146 @@
+//! Secrets that are worth nothing, and where they turn up. Never shows one: a finding names the place.
+
+use crate::evidence::Exchange;
+use crate::observe::LogLine;
+use crate::run::scene::{Scene, breach};
+use crate::verdict::Check;
+use regex::{Regex, RegexBuilder};
+use std::collections::BTreeSet;
+
+/// Letters and digits of a canary.
+const CANARY_LEN: usize = 40;
+/// So many characters in a row of a secret give it away; the last four of a key may be shown to tell keys apart.
+const TELLING_LEN: usize = 16;
+
+/// A fresh secret, known to the whole run from now on.
+pub(super) fn fresh(s: &Scene) -> String {
+    let secret: String = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(CANARY_LEN)
+        .collect();
+    s.run.remember_secret(&secret);
+    secret
+}
+
+/// Finds secrets, whole or a telling part of them, in any letter case.
+pub(super) struct Detector(Option<Regex>);
+
+impl Detector {
+    /// For these secrets. Of a JSON Web Token the signature is the secret: its other parts stand in many tokens.
+    pub(super) fn of(secrets: &[String]) -> Self {
+        let parts: BTreeSet<String> = secrets.iter().flat_map(|secret| telling(secret)).collect();
+        if parts.is_empty() {
+            return Self(None);
+        }
+        let any = parts
+            .iter()
+            .map(|part| regex::escape(part))
+            .collect::<Vec<_>>()
+            .join("|");
+        Self(
+            RegexBuilder::new(&any)
+                .size_limit(256 * 1024 * 1024)
+                .build()
+                .ok(),
+        )
+    }
+
+    fn finds(&self, text: &str) -> bool {
+        self.0.as_ref().is_some_and(|parts| parts.is_match(text))
+    }
+
+    /// Asserts that no line holds a secret.
+    pub(super) fn check_lines(&self, s: &mut Scene, lines: &[LogLine]) -> Check {
+        for line in lines {
+            if self.finds(&line.text) {
+                let event = line.field("event").unwrap_or_default();
+                return Err(breach(
+                    "no secret in the log",
+                    format!("one in line {}, event `{event}`", line.number),
+                ));
+            }
+        }
+        s.checks += 1;
+        Ok(())
+    }
+
+    /// Asserts that no answer holds a secret, neither in its headers nor in its body.
+    pub(super) fn check_answers<'a>(
+        &self,
+        s: &mut Scene,
+        answers: impl Iterator<Item = &'a Exchange>,
+    ) -> Check {
+        for answer in answers {
+            let header = answer
+                .headers
+                .iter()
+                .find(|(_, value)| self.finds(value))
+                .map(|(name, _)| format!("header `{name}`"));
+            let place = header.or_else(|| self.finds(&answer.text()).then(|| "body".to_owned()));
+            if let Some(place) = place {
+                return Err(breach(
+                    "no secret in an answer",
+                    format!(
+                        "one in the {place} of the answer with status {} to {} {}",
+                        answer.status,
+                        answer.request.method,
+                        answer.request.path.split('?').next().unwrap_or_default()
+                    ),
+                ));
+            }
+        }
+        s.checks += 1;
+        Ok(())
+    }
+}
+
+fn telling(secret: &str) -> Vec<String> {
+    let secret = match secret.split('.').collect::<Vec<_>>()[..] {
+        [header, _claims, signature] if header.starts_with("eyJ") && !signature.is_empty() => {
+            signature
+        }
+        [header, _claims, _none] if header.starts_with("eyJ") => return Vec::new(),
+        _ => secret,
+    };
+    if secret.len() < TELLING_LEN || !secret.is_ascii() {
+        return Vec::new();
+    }
+    vec![
+        secret[..TELLING_LEN].to_owned(),
+        secret[secret.len() - TELLING_LEN..].to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(secret: &str, text: &str) -> bool {
+        Detector::of(&[secret.to_owned()]).finds(text)
+    }
+
+    #[test]
+    fn a_secret_is_found_whole_and_cut() {
+        let secret = "abcdefghijklmnopqrstuvwxyz0123456789ABCD";
+        assert!(finds(secret, &format!("token={secret}&x")));
+        assert!(finds(secret, "Bearer abcdefghijklmnop..."));
+        assert!(finds(secret, "...stuvwxyz0123456789ABCD"));
+        assert!(!finds(secret, "...ABCD"));
+        assert!(!finds(secret, "nothing of it"));
+    }
+
+    #[test]
+    fn of_a_token_the_signature_is_the_secret() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2lnbmF0dXJlLXNpZ25hdHVyZS1zaWc";
+        assert!(finds(token, &format!("jwt {token}")));
+        assert!(!finds(
+            token,
+            "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.[redacted]"
+        ));
+    }
+
+    #[test]
+    fn without_secrets_nothing_is_found() {
+        assert!(!Detector::of(&[]).finds("anything"));
+        assert!(!Detector::of(&["short".to_owned()]).finds("short"));
+    }
+}

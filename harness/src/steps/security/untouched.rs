@@ -1,0 +1,105 @@
+//! Proof that a payload did nothing: rows, registry, bucket and answers of the tenants as they were. Never changes anything.
+
+use crate::evidence::cut;
+use crate::run::scene::Scene;
+use crate::steps::book::{Args, Book};
+use crate::steps::resolution::ask::about;
+use crate::steps::words::filled;
+use crate::target::need::Need;
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Payloads tell a shell to sleep 20 s: whatever answers sooner has not done so.
+const NOT_SLEPT: Duration = Duration::from_secs(15);
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"nothing has happened to tenants "([^"]+)" and "([^"]+)""#,
+        |s, a| Box::pin(nothing_happened(s, a)),
+    );
+    book.step(
+        r#"neither the bucket nor the registry has a key with "([^"]+)""#,
+        |s, a| Box::pin(no_stray_key(s, a)),
+    );
+    book.step(r#"the bucket has objects of tenant "([^"]+)""#, |s, a| {
+        Box::pin(has_objects(s, a))
+    });
+}
+
+async fn nothing_happened(s: &mut Scene, a: Args) -> Check {
+    for answer in s.exchanges.clone() {
+        s.expect(
+            answer.done_after < NOT_SLEPT,
+            "no answer takes as long as the payload tells a shell to sleep",
+            || answer.line(),
+        )?;
+    }
+    for name in [a.text(1), a.text(2)] {
+        let tenant = s.tenant(name)?;
+        row_is_whole(s, &tenant).await?;
+        if s.run.target.lacks(Need::Hosts).is_none() {
+            let request = s.status_request(&tenant.host);
+            let answer = s.send(request).await?;
+            crate::steps::resolution::is_tenant(s, &answer, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tenant's row is as it was made: by the database, or by the operator where the database cannot be seen.
+async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
+    let instance = s.instance().await?;
+    let seen = match &instance.d1 {
+        Some(d1) => {
+            let sql = "SELECT id, platform, tier, sandbox_id FROM tenants WHERE id = ?1";
+            let rows = d1.query(sql, &[json!(tenant.id)]).await?;
+            rows.first().map_or(Value::Null, |row| json!(row))
+        }
+        None if instance.access.is_some() => {
+            let path = s.dialect().tenant.replace("{id}", &tenant.id);
+            let request = s.operator_request("GET", &path).await?;
+            s.send(request).await?.json().unwrap_or(Value::Null)
+        }
+        None => return Ok(()),
+    };
+    let expected = json!({ "id": tenant.id, "platform": tenant.platform, "tier": tenant.tier, "sandbox_id": tenant.sandbox_id });
+    let same = ["id", "platform", "tier", "sandbox_id"]
+        .iter()
+        .all(|column| seen.get(column) == expected.get(column));
+    about(
+        &format!("tenant `{}` is as it was", tenant.slug),
+        s.expect(same, expected.to_string(), || cut(&seen.to_string(), 300)),
+    )
+}
+
+async fn no_stray_key(s: &mut Scene, a: Args) -> Check {
+    let mark = filled(s, a.text(1)).await?;
+    let mut keys = s.r2().await?.keys("").await?;
+    keys.extend(s.kv().await?.keys("").await?);
+    let stray = keys.iter().find(|key| key.contains(&mark));
+    s.expect(
+        stray.is_none(),
+        format!("no key with `{mark}`, which only refused requests named"),
+        || format!("key `{}`", stray.cloned().unwrap_or_default()),
+    )
+}
+
+async fn has_objects(s: &mut Scene, a: Args) -> Check {
+    let prefix = format!("{}/", s.tenant(a.text(1))?.sandbox_id);
+    let (bucket, expected) = (s.r2().await?, format!("objects below `{prefix}`"));
+    s.expect_soon(&expected, Duration::from_secs(2), || {
+        let (bucket, prefix) = (std::sync::Arc::clone(&bucket), prefix.clone());
+        async move {
+            let keys = bucket.keys(&prefix).await.map_err(Stop::from)?;
+            Ok(if keys.is_empty() {
+                crate::wait::Look::NotYet("none".to_owned())
+            } else {
+                crate::wait::Look::Done(())
+            })
+        }
+    })
+    .await
+}

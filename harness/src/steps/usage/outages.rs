@@ -1,0 +1,235 @@
+//! D1 slow, busy or mute while a usage row is written. Never touches another tenant's writes.
+
+use super::rows::{self, LATER, words};
+use crate::evidence::Exchange;
+use crate::observe::LogLine;
+use crate::run::scene::{Scene, breach};
+use crate::steps::book::{Args, Book};
+use crate::target::faults::{Calls, StoreFault};
+use crate::verdict::{Check, Stop};
+use crate::wait::{self, Look};
+use crate::{clock, oracle};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The answer that a slow D1 must not delay may differ by so much from the one before, for other reasons.
+const NOISE: Duration = Duration::from_secs(1);
+/// A pause may be measured shorter by so much: clocks are read on both ends.
+const PAUSE_SHORT_MS_MAX: f64 = 10.0;
+/// A pause may be longer by so much on a busy machine.
+const PAUSE_LONG_MS_MAX: f64 = 1_000.0;
+/// All pauses of the contract (100, 200, 400 ms) together, and time to spare.
+const GIVEN_UP_MAX: Duration = Duration::from_secs(4);
+/// A retry that follows a lost answer comes in this time, if it comes.
+const RETRIED_MAX: Duration = Duration::from_millis(600);
+/// In this time after the loss was logged nothing more may be logged or tried.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"D1 takes (\d+) s longer for the usage writes of tenant "([^"]+)""#,
+        |s, a| Box::pin(is_slow(s, a)),
+    );
+    book.step(
+        r#"D1 is busy for (?:the next (\d+)|all) usage writes of tenant "([^"]+)""#,
+        |s, a| Box::pin(is_busy(s, a)),
+    );
+    book.step(
+        r#"D1 does the next (\d+) usage writes? of tenant "([^"]+)" and loses the answer"#,
+        |s, a| Box::pin(loses_answer(s, a)),
+    );
+    book.step(r#"D1 works again for tenant "([^"]+)""#, |s, a| {
+        Box::pin(works_again(s, a))
+    });
+    book.step("the answer came as fast as the one before", |s, a| {
+        Box::pin(as_fast(s, a))
+    });
+    book.step(
+        r#"the usage write of tenant "([^"]+)" was tried (\d+) times, after pauses of "([^"]+)" ms"#,
+        |s, a| Box::pin(tried_after_pauses(s, a)),
+    );
+    book.step(
+        r#"the usage write of tenant "([^"]+)" met the trouble"#,
+        |s, a| Box::pin(met_trouble(s, a)),
+    );
+    book.step(
+        r#"the loss of a usage row of tenant "([^"]+)" is logged once, after (\d+) tries"#,
+        |s, a| Box::pin(loss_logged(s, a)),
+    );
+    book.step(
+        r#"a retry for tenant "([^"]+)" has had its time"#,
+        |s, a| Box::pin(retry_had_time(s, a)),
+    );
+}
+
+async fn set(s: &mut Scene, name: &str, fault: StoreFault, times: Option<u32>) -> Check {
+    let tenant = s.tenant(name)?;
+    let faults = s.faults().await?;
+    faults.set(Calls::UsageWrite, &tenant.id, fault, times);
+    Ok(())
+}
+
+async fn is_slow(s: &mut Scene, a: Args) -> Check {
+    let delay = Duration::from_secs(a.number(1)?);
+    s.notes.insert(LATER.to_owned(), json!(delay.as_millis()));
+    set(s, a.text(2), StoreFault::Slow(delay), None).await
+}
+
+async fn is_busy(s: &mut Scene, a: Args) -> Check {
+    let times = if a.text(1).is_empty() {
+        None
+    } else {
+        Some(a.number(1)?)
+    };
+    s.notes
+        .insert(LATER.to_owned(), json!(GIVEN_UP_MAX.as_millis()));
+    set(s, a.text(2), StoreFault::Busy, times).await
+}
+
+async fn loses_answer(s: &mut Scene, a: Args) -> Check {
+    let times = a.number(1)?;
+    set(s, a.text(2), StoreFault::AnswerLost, Some(times)).await
+}
+
+async fn works_again(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let faults = s.faults().await?;
+    faults.clear(Calls::UsageWrite, &tenant.id);
+    Ok(())
+}
+
+async fn as_fast(s: &mut Scene, _a: Args) -> Check {
+    let count = s.exchanges.len();
+    let Some([before, last]) = s.exchanges.get(count.saturating_sub(2)..) else {
+        return Err(Stop::Fault("there are no two answers".to_owned()));
+    };
+    let ms = |answer: &Arc<Exchange>| clock::ms(answer.done_after);
+    let (before, last) = (ms(before), ms(last));
+    s.expect(
+        last <= before + clock::ms(NOISE),
+        format!("an answer within {before:.0} ms and at most 1 s: D1 is not waited for"),
+        || format!("{last:.0} ms"),
+    )
+}
+
+async fn tried_after_pauses(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let tries: usize = a.number(2)?;
+    let faults = s.faults().await?;
+    let demand = format!(
+        "{tries} tries to write the usage row of tenant {}",
+        tenant.id
+    );
+    s.expect_soon(&demand, GIVEN_UP_MAX, || {
+        let seen = faults.asked_at(Calls::UsageWrite, &tenant.id).len();
+        async move {
+            Ok(if seen >= tries {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{seen} tries"))
+            })
+        }
+    })
+    .await?;
+    let times = faults.asked_at(Calls::UsageWrite, &tenant.id);
+    let pauses: Vec<f64> = times
+        .windows(2)
+        .map(|pair| clock::ms(pair[1].duration_since(pair[0])))
+        .collect();
+    let mut nominal = Vec::new();
+    for text in a.text(3).split(", ") {
+        let ms: f64 = text
+            .parse()
+            .map_err(|_unparsable| Stop::Fault(format!("`{text}` is no number")))?;
+        nominal.push(ms);
+    }
+    let fits = pauses.len() == nominal.len()
+        && pauses.iter().zip(&nominal).all(|(pause, nominal)| {
+            (nominal - PAUSE_SHORT_MS_MAX..=nominal + PAUSE_LONG_MS_MAX).contains(pause)
+        });
+    s.expect(
+        fits,
+        format!("{tries} tries, after pauses of {nominal:?} ms"),
+        || format!("pauses of {pauses:.0?} ms"),
+    )
+}
+
+async fn met_trouble(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let faults = s.faults().await?;
+    let met = wait::until::<_, Stop, _, _>(rows::visible_max(s), || {
+        let asked = faults.asked(Calls::UsageWrite, &tenant.id);
+        async move {
+            Ok(if asked > 0 {
+                Look::Done(())
+            } else {
+                Look::NotYet("no write".to_owned())
+            })
+        }
+    })
+    .await?;
+    // A write that never comes is a finding; one that passes by the fault is the harness's doing, and then a row is there.
+    let d1 = s.d1().await?;
+    let found = rows::of_tenant(&d1, &tenant.id).await?.len();
+    met.map_err(|timed_out| {
+        breach(
+            format!("a usage write for tenant {}", tenant.id),
+            format!("{timed_out}; {found} rows"),
+        )
+    })
+}
+
+fn is_loss(line: &LogLine, tenant_id: &str) -> bool {
+    line.field("event").as_deref() == Some("usage_lost")
+        && line.field("tenant_id").as_deref() == Some(tenant_id)
+}
+
+async fn loss_logged(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let tries: u32 = a.number(2)?;
+    let demand = format!("a log line `usage_lost` for tenant {}", tenant.id);
+    s.wait_for_log(&demand, GIVEN_UP_MAX, |line| is_loss(line, &tenant.id))
+        .await?;
+    wait::pass(QUIET).await;
+    let lines = s.log_lines().await?;
+    let losses = lines
+        .iter()
+        .filter(|line| is_loss(line, &tenant.id))
+        .count();
+    s.expect(losses == 1, format!("{demand}, once"), || {
+        format!("{losses} lines")
+    })?;
+    let asked = s.faults().await?.asked(Calls::UsageWrite, &tenant.id);
+    s.expect(
+        asked == tries,
+        format!("{tries} tries before the row is given up"),
+        || format!("{asked} tries"),
+    )
+}
+
+async fn retry_had_time(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let faults = s.faults().await?;
+    // Whether a lost answer is worth a retry is the backend's choice; one row must come of it either way.
+    let retried = wait::until::<_, Stop, _, _>(RETRIED_MAX, || {
+        let asked = faults.asked(Calls::UsageWrite, &tenant.id);
+        async move {
+            Ok(if asked > 1 {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{asked} tries"))
+            })
+        }
+    })
+    .await?;
+    let d1 = s.d1().await?;
+    let seen = rows::of_tenant(&d1, &tenant.id).await?;
+    let counts: Vec<_> = seen.iter().map(oracle::usage::tokens).collect();
+    s.expect(
+        !counts.is_empty(),
+        "the row that was written before the answer was lost",
+        || format!("{} ({retried:?})", words(&counts)),
+    )
+}

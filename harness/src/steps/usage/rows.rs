@@ -1,0 +1,207 @@
+//! The usage rows of a tenant, read from D1. Never writes one.
+
+use crate::clock;
+use crate::observe::{D1, Row};
+use crate::oracle::usage::{self, Expected, Tokens};
+use crate::run::scene::{Scene, breach};
+use crate::steps::book::{Args, Book};
+use crate::steps::gateway::{model_word, parse_tokens};
+use crate::verdict::{Check, Stop};
+use crate::wait::{self, Look};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// In this time after the expected rows no other may come.
+/// Evidence: a second write for the same answer follows the first within a few milliseconds; a first retry after 100 ms.
+const QUIET: Duration = Duration::from_millis(150);
+/// Note: how much later than usual rows may come, milliseconds.
+pub(super) const LATER: &str = "rows come this much later";
+
+const OF_TENANT: &str = "SELECT id, tenant_id, model, tokens_in, tokens_out, latency_ms, created_at, \
+    typeof(id) AS type_of_id, typeof(tokens_in) AS type_of_tokens_in, typeof(tokens_out) AS type_of_tokens_out, \
+    typeof(latency_ms) AS type_of_latency_ms, typeof(created_at) AS type_of_created_at \
+    FROM usage WHERE tenant_id = ?1 ORDER BY created_at, id";
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"the usage rows of tenant "([^"]+)" have tokens "([^"]+)""#,
+        |s, a| Box::pin(rows_have_tokens(s, a)),
+    );
+    book.step(r#"tenant "([^"]+)" has no usage row"#, |s, a| {
+        Box::pin(has_none(s, a))
+    });
+    book.step(
+        r#"the usage row with tokens "([^"]+)" says that the (8b|70b) model answered tenant "([^"]+)""#,
+        |s, a| Box::pin(row_fits_answer(s, a)),
+    );
+    book.step(
+        r#"every id among the usage rows of tenant "([^"]+)" is another"#,
+        |s, a| Box::pin(ids_differ(s, a)),
+    );
+}
+
+/// The rows of a tenant, in order of time.
+pub(super) async fn of_tenant(d1: &Arc<dyn D1>, tenant_id: &str) -> Result<Vec<Row>, Stop> {
+    Ok(d1.query(OF_TENANT, &[json!(tenant_id)]).await?)
+}
+
+/// The token counts of rows in order of size. A row without counts has `None`.
+fn counts(rows: &[Row]) -> Vec<Option<Tokens>> {
+    let mut list: Vec<_> = rows.iter().map(usage::tokens).collect();
+    list.sort_unstable();
+    list
+}
+
+/// Token counts as the features write them.
+pub(super) fn words(counts: &[Option<Tokens>]) -> String {
+    let words: Vec<String> = counts
+        .iter()
+        .map(|count| count.map_or("no counts".to_owned(), |(a, b)| format!("{a}/{b}")))
+        .collect();
+    if words.is_empty() {
+        "no row".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+/// How long a row may take from now on.
+pub(super) fn visible_max(s: &Scene) -> Duration {
+    let later = s.notes.get(LATER).and_then(Value::as_u64).unwrap_or(0);
+    s.run.target.limits().usage_visible + Duration::from_millis(later)
+}
+
+/// Waits until exactly these rows are there and stay alone.
+pub(super) async fn expect_exactly(
+    s: &mut Scene,
+    tenant_id: &str,
+    expected: &[Tokens],
+) -> Result<Vec<Row>, Stop> {
+    let d1 = s.d1().await?;
+    let mut wanted: Vec<Option<Tokens>> = expected.iter().copied().map(Some).collect();
+    wanted.sort_unstable();
+    let demand = format!("usage rows of tenant {tenant_id}: {}", words(&wanted));
+    let deadline = visible_max(s);
+    s.expect_soon(&demand, deadline, || {
+        let d1 = Arc::clone(&d1);
+        let wanted = &wanted;
+        async move {
+            let seen = counts(&of_tenant(&d1, tenant_id).await?);
+            Ok(if seen == *wanted {
+                Look::Done(())
+            } else {
+                Look::NotYet(words(&seen))
+            })
+        }
+    })
+    .await?;
+    wait::pass(QUIET).await;
+    let rows = of_tenant(&d1, tenant_id).await?;
+    let seen = counts(&rows);
+    s.expect(seen == wanted, format!("{demand}, and no other"), || {
+        words(&seen)
+    })?;
+    Ok(rows)
+}
+
+async fn rows_have_tokens(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let expected = a
+        .text(2)
+        .split(", ")
+        .map(parse_tokens)
+        .collect::<Result<Vec<_>, _>>()?;
+    expect_exactly(s, &tenant.id, &expected).await.map(drop)
+}
+
+async fn has_none(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let d1 = s.d1().await?;
+    // Without the tenant's record in this database an absent row would show nothing.
+    let known = d1
+        .query("SELECT id FROM tenants WHERE id = ?1", &[json!(tenant.id)])
+        .await?;
+    if known.len() != 1 {
+        return Err(Stop::Fault(format!(
+            "the D1 that is looked at does not know tenant {}",
+            tenant.id
+        )));
+    }
+    wait::pass(QUIET).await;
+    let seen = counts(&of_tenant(&d1, &tenant.id).await?);
+    s.expect(
+        seen.is_empty(),
+        format!("no usage row of tenant {}", tenant.id),
+        || words(&seen),
+    )
+}
+
+async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
+    let (tokens, model) = (parse_tokens(a.text(1))?, model_word(a.text(2))?);
+    let (tenant, answer) = (s.tenant(a.text(3))?, s.last()?);
+    let d1 = s.d1().await?;
+    let rows = of_tenant(&d1, &tenant.id).await?;
+    let row = rows
+        .iter()
+        .find(|row| usage::tokens(row) == Some(tokens))
+        .ok_or_else(|| {
+            breach(
+                format!("a usage row with tokens {}", a.text(1)),
+                words(&counts(&rows)),
+            )
+        })?;
+    let expected = Expected {
+        tenant_id: &tenant.id,
+        model,
+        tokens,
+        sent_at_ms: answer.sent_at_ms,
+        measured_ms: whole_ms(answer.done_after),
+    };
+    let judged = usage::judge(row, &expected);
+    s.expect(
+        judged.is_ok(),
+        "a usage row that says who called, which model answered, the tokens, the latency and the time",
+        || format!("{}: {row:?}", judged.err().unwrap_or_default()),
+    )?;
+    let stored = |column: &str| {
+        row.get(&format!("type_of_{column}"))
+            .and_then(Value::as_str)
+    };
+    let integers = ["tokens_in", "tokens_out", "latency_ms", "created_at"];
+    s.expect(
+        stored("id") == Some("text") && integers.iter().all(|name| stored(name) == Some("integer")),
+        "the id stored as text, counts and times as integers",
+        || format!("{row:?}"),
+    )
+}
+
+/// Whole milliseconds, rounded up: what a caller measured at most.
+pub(super) fn whole_ms(duration: Duration) -> i64 {
+    let up = clock::ms(duration).ceil();
+    // Far below 2^53: no fraction and no sign is lost.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a duration of one exchange in milliseconds fits"
+    )]
+    let whole = up as i64;
+    whole
+}
+
+async fn ids_differ(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let d1 = s.d1().await?;
+    let rows = of_tenant(&d1, &tenant.id).await?;
+    let mut ids: Vec<String> = rows
+        .iter()
+        .filter_map(|row| row.get("id")?.as_str().map(str::to_ascii_lowercase))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    s.expect(
+        ids.len() == rows.len() && !rows.is_empty(),
+        format!("{} rows with an id of their own each", rows.len()),
+        || format!("{ids:?}"),
+    )
+}

@@ -1,0 +1,204 @@
+//! What becomes of pending rows when the backend ends, in order or not. Never ends an instance that other scenarios use.
+
+use super::crowd::{extra_marker, scripted};
+use super::rows::{self, words};
+use crate::client::NoAnswer;
+use crate::evidence::Exchange;
+use crate::observe::Row;
+use crate::oracle::usage::{self, Tokens};
+use crate::run::scene::Scene;
+use crate::steps::book::{Args, Book};
+use crate::target::Disposable;
+use crate::verdict::{Check, Stop};
+use crate::wait::Look;
+use futures_util::StreamExt as _;
+use futures_util::future::join;
+use futures_util::stream::FuturesUnordered;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Note: token counts of the prompts that were answered.
+const ANSWERED: &str = "tokens of answered prompts";
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step("the scenario has a backend that it may end", |s, a| {
+        Box::pin(has_backend(s, a))
+    });
+    book.step(
+        r#"(\d+) prompts of tenant "([^"]+)" are under way and the backend is (shut down|killed) after (\d+) answers"#,
+        |s, a| Box::pin(ends_under_load(s, a)),
+    );
+    book.step("that backend starts again", |s, a| {
+        Box::pin(starts_again(s, a))
+    });
+    book.step(
+        r#"every answered prompt of tenant "([^"]+)" has its usage row"#,
+        |s, a| Box::pin(none_lost(s, a)),
+    );
+    book.step(
+        r#"no usage row of tenant "([^"]+)" is doubled or half-written"#,
+        |s, a| Box::pin(none_doubled(s, a)),
+    );
+    book.step("the database is sound", |s, a| Box::pin(is_sound(s, a)));
+}
+
+async fn has_backend(s: &mut Scene, _a: Args) -> Check {
+    s.use_disposable().await
+}
+
+fn tokens(number: usize) -> Tokens {
+    let number = i64::try_from(number).unwrap_or_default();
+    (5_000 + number, 100 + number)
+}
+
+type Sent = (Tokens, Result<Exchange, NoAnswer>);
+
+/// Takes answers until `enough` prompts were answered with 200.
+async fn take<S>(sends: &mut S, enough: usize, answered: &mut Vec<Tokens>) -> Vec<Exchange>
+where
+    S: futures_util::Stream<Item = Sent> + Unpin,
+{
+    let mut exchanges = Vec::new();
+    while answered.len() < enough {
+        let Some((tokens, answer)) = sends.next().await else {
+            break;
+        };
+        // Whoever is cut off by the end of the backend has no answer, and its row may or may not be there.
+        if let Ok(exchange) = answer {
+            if exchange.status == 200 {
+                answered.push(tokens);
+            }
+            exchanges.push(exchange);
+        }
+    }
+    exchanges
+}
+
+async fn ends_under_load(s: &mut Scene, a: Args) -> Check {
+    let (prompts, enough): (usize, usize) = (a.number(1)?, a.number(4)?);
+    let tenant = s.tenant(a.text(2))?;
+    let mut requests = Vec::with_capacity(prompts);
+    for number in 0..prompts {
+        let marker = extra_marker(s, number);
+        let request = scripted(s, &tenant, &marker, tokens(number), number % 3 == 2).await?;
+        requests.push((tokens(number), request));
+    }
+    let (base, client) = (s.instance().await?.base.clone(), s.run.client.clone());
+    let mut sends: FuturesUnordered<_> = requests
+        .iter()
+        .enumerate()
+        .map(|(number, (tokens, request))| {
+            let (client, base) = (&client, &base);
+            async move { (*tokens, client.send(base, request, number + 1).await) }
+        })
+        .collect();
+    let mut answered = Vec::new();
+    let mut exchanges = take(&mut sends, enough, &mut answered).await;
+    let backend = s
+        .disposable
+        .as_mut()
+        .ok_or_else(|| Stop::Fault("the scenario has no backend of its own".to_owned()))?;
+    let ending = end(backend.as_mut(), a.text(3) == "killed");
+    let (ended, rest) = join(ending, take(&mut sends, usize::MAX, &mut answered)).await;
+    ended?;
+    drop(sends);
+    exchanges.extend(rest);
+    for exchange in exchanges {
+        s.keep(&Arc::new(exchange));
+    }
+    s.expect(
+        answered.len() >= enough,
+        format!("at least {enough} of {prompts} prompts answered before the end"),
+        || answered.len().to_string(),
+    )?;
+    s.notes.insert(ANSWERED.to_owned(), json!(answered));
+    Ok(())
+}
+
+async fn end(backend: &mut dyn Disposable, killed: bool) -> Check {
+    if killed {
+        backend.kill().await?;
+    } else {
+        backend.stop().await?;
+    }
+    Ok(())
+}
+
+async fn starts_again(s: &mut Scene, _a: Args) -> Check {
+    let backend = s
+        .disposable
+        .as_mut()
+        .ok_or_else(|| Stop::Fault("the scenario has no backend of its own".to_owned()))?;
+    backend.start().await?;
+    Ok(())
+}
+
+fn answered(s: &Scene) -> Result<BTreeSet<Tokens>, Stop> {
+    let noted = s.notes.get(ANSWERED).cloned().unwrap_or(Value::Null);
+    serde_json::from_value(noted)
+        .map_err(|error| Stop::Fault(format!("no answered prompts are noted: {error}")))
+}
+
+async fn none_lost(s: &mut Scene, a: Args) -> Check {
+    let (tenant, answered) = (s.tenant(a.text(1))?, answered(s)?);
+    let d1 = s.d1().await?;
+    let demand = format!(
+        "a usage row for each of {} answered prompts",
+        answered.len()
+    );
+    let deadline = rows::visible_max(s);
+    s.expect_soon(&demand, deadline, || {
+        let d1 = Arc::clone(&d1);
+        let (id, answered) = (&tenant.id, &answered);
+        async move {
+            let there = rows::of_tenant(&d1, id).await?;
+            let there: BTreeSet<_> = there.iter().filter_map(usage::tokens).collect();
+            let lost: Vec<_> = answered.difference(&there).copied().map(Some).collect();
+            Ok(if lost.is_empty() {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{} lost: {}", lost.len(), words(&lost)))
+            })
+        }
+    })
+    .await
+}
+
+fn is_whole(row: &Row, tenant_id: &str) -> bool {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let count = |name: &str| row.get(name).and_then(Value::as_i64).unwrap_or(-1);
+    uuid::Uuid::parse_str(text("id")).is_ok()
+        && text("tenant_id") == tenant_id
+        && text("model").starts_with("@cf/")
+        && count("latency_ms") >= 0
+        && count("created_at") > 0
+        // The two counts of one prompt belong together.
+        && usage::tokens(row).is_some_and(|(tokens_in, tokens_out)| tokens_in - tokens_out == 4_900)
+}
+
+async fn none_doubled(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let d1 = s.d1().await?;
+    let there = rows::of_tenant(&d1, &tenant.id).await?;
+    let broken = there.iter().find(|row| !is_whole(row, &tenant.id));
+    s.expect(broken.is_none(), "every usage row whole", || {
+        format!("{broken:?}")
+    })?;
+    let distinct: BTreeSet<_> = there.iter().filter_map(usage::tokens).collect();
+    s.expect(
+        distinct.len() == there.len(),
+        "at most one usage row for each prompt",
+        || format!("{} rows for {} prompts", there.len(), distinct.len()),
+    )
+}
+
+async fn is_sound(s: &mut Scene, _a: Args) -> Check {
+    let found = s.d1().await?.query("PRAGMA quick_check", &[]).await?;
+    let words: Vec<String> = found
+        .iter()
+        .flat_map(|row| row.values().map(Value::to_string))
+        .collect();
+    s.expect(words == ["\"ok\""], "a sound database", || words.join("; "))
+}

@@ -1,0 +1,69 @@
+//! An upstream that really takes its time, and the latency that the row says. Never uses virtual time: the row measures real time.
+
+use super::rows::{expect_exactly, whole_ms};
+use crate::doubles::{Reply, Script, StreamDialect};
+use crate::run::scene::Scene;
+use crate::steps::book::{Args, Book};
+use crate::steps::gateway::{chat_body, prompt};
+use crate::verdict::Check;
+use crate::wait;
+use futures_util::future::join;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Within this time a prompt is at the upstream.
+const ASKED_MAX: Duration = Duration::from_secs(10);
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"tenant "([^"]+)" prompts the model (plainly|in a stream) and the upstream answers "(\d+)/(\d+)" after (\d+) ms"#,
+        |s, a| Box::pin(prompts_slow_upstream(s, a)),
+    );
+    book.step(
+        r#"the usage row of tenant "([^"]+)" with tokens "(\d+)/(\d+)" has a latency between (\d+) ms and what the caller measured"#,
+        |s, a| Box::pin(latency_between(s, a)),
+    );
+}
+
+async fn prompts_slow_upstream(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let streamed = a.text(2) == "in a stream";
+    let (tokens_in, tokens_out) = (a.number(3)?, a.number(4)?);
+    let latency = Duration::from_millis(a.number(5)?);
+    let marker = s.marker();
+    let gateway = s.gateway().await?;
+    let reply = if streamed {
+        Reply::stream(StreamDialect::OpenAi, &["Hello."], tokens_in, tokens_out)
+    } else {
+        Reply::chat("Hello.", tokens_in, tokens_out)
+    };
+    gateway.script(&marker, Script::always(reply.hang()));
+    let request = s.chat_request_with(&host, &chat_body(&marker, streamed));
+    let asked_before = gateway.journal(&marker).len();
+    let releasing = {
+        let gateway = Arc::clone(&gateway);
+        async move {
+            gateway
+                .wait_for_attempts(&marker, asked_before + 1, ASKED_MAX)
+                .await;
+            wait::pass(latency).await;
+            gateway.release(&marker);
+        }
+    };
+    join(prompt(s, request, streamed), releasing).await.0
+}
+
+async fn latency_between(s: &mut Scene, a: Args) -> Check {
+    let (tenant, answer) = (s.tenant(a.text(1))?, s.last()?);
+    s.expect_status(&answer, 200)?;
+    let rows = expect_exactly(s, &tenant.id, &[(a.number(2)?, a.number(3)?)]).await?;
+    let (least, most) = (a.number::<i64>(4)?, whole_ms(answer.done_after));
+    let seen = rows.first().and_then(|row| row.get("latency_ms")).cloned();
+    let latency = seen.as_ref().and_then(serde_json::Value::as_i64);
+    s.expect(
+        latency.is_some_and(|latency| (least..=most).contains(&latency)),
+        format!("latency_ms from {least} (the upstream's) to {most} (the caller's)"),
+        || format!("{seen:?}"),
+    )
+}
