@@ -9,6 +9,8 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    access::register(&mut book);
+    rate_limits::register(&mut book);
     gateway::register(&mut book);
     usage::register(&mut book);
     errors::register(&mut book);
@@ -21,6 +23,7 @@ pub fn all() -> Book {
     book
 }
 
+mod access;
 mod background;
 mod bindings;
 mod errors;
@@ -28,6 +31,7 @@ mod gateway;
 mod identity;
 mod isolation;
 mod operating;
+mod rate_limits;
 mod resolution;
 mod security;
 mod smoke;
