@@ -9,6 +9,8 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    access::register(&mut book);
+    rate_limits::register(&mut book);
     gateway::register(&mut book);
     usage::register(&mut book);
     errors::register(&mut book);
@@ -22,6 +24,7 @@ pub fn all() -> Book {
     book
 }
 
+mod access;
 mod background;
 mod bindings;
 mod errors;
@@ -29,8 +32,9 @@ mod gateway;
 mod identity;
 mod isolation;
 mod operating;
-mod schema;
+mod rate_limits;
 mod resolution;
+mod schema;
 mod security;
 mod smoke;
 mod usage;
