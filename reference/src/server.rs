@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::http::{Entrance, Peer, unparsable};
 use axum::body::{Body, HttpBody};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -85,9 +86,15 @@ fn serve_connection(
         let answer = entrance.clone().answer(request.map(Body::new));
         let linger = linger.clone();
         async move {
-            let response = answer.await;
+            let mut response = answer.await;
             // A refusal may leave the body unread; closing at once would reset the connection under the answer.
-            linger.set(has_body && !response.status().is_success());
+            let left_unread = has_body && !response.status().is_success();
+            linger.set(left_unread);
+            if left_unread {
+                // Said, so that the caller does not send its next request into a connection that is being closed.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             Ok::<_, Infallible>(response)
         }
     });
