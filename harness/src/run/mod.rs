@@ -1,5 +1,6 @@
 //! Runs planned scenarios with cucumber and collects how each ended. Never decides what an outcome means for a criterion.
 
+pub mod attempts;
 pub mod scene;
 
 use crate::clock;

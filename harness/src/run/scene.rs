@@ -113,6 +113,8 @@ pub struct Scene {
     pub streams: BTreeMap<String, StreamedAnswer>,
     /// An instance of its own, if a step asked for one.
     pub disposable: Option<Box<dyn Disposable>>,
+    /// A folder of its own, if a step asked for one; removed with the scenario.
+    pub folder: Option<tempfile::TempDir>,
     /// What steps remember for later steps.
     pub notes: BTreeMap<String, Value>,
     /// How many assertions were made and held.
@@ -187,6 +189,7 @@ impl Scene {
             exchanges: Vec::new(),
             streams: BTreeMap::new(),
             disposable: None,
+            folder: None,
             notes: BTreeMap::new(),
             checks: 0,
             tenants: BTreeMap::new(),
@@ -239,6 +242,22 @@ impl Scene {
         Ok(())
     }
 
+    /// From here on the scenario talks to an instance of this variant that no other scenario uses meanwhile:
+    /// a fresh one where the target can start one, else the shared one under a lock.
+    pub async fn use_own(&mut self, variant: Variant) -> Check {
+        if self.run.target.lacks(Need::Fresh).is_some() {
+            self.alone(variant.name()).await;
+            return self.use_variant(variant).await;
+        }
+        if let Some(reason) = self.run.target.lacks(Need::Variant(variant)) {
+            return Err(Stop::NotVerified(reason));
+        }
+        self.variant = variant;
+        self.log_mark = 0;
+        self.instance = Some(self.run.target.fresh(variant).await?);
+        Ok(())
+    }
+
     /// The instance that the scenario talks to; production unless a step said otherwise.
     pub async fn instance(&mut self) -> Result<Arc<Instance>, Stop> {
         if let Some(disposable) = &self.disposable {
@@ -250,6 +269,20 @@ impl Scene {
         self.instance
             .clone()
             .ok_or_else(|| Stop::Fault("no instance".to_owned()))
+    }
+
+    /// The scenario's own folder, made at the first call and removed with the scenario.
+    pub fn own_folder(&mut self) -> Result<std::path::PathBuf, Stop> {
+        if self.folder.is_none() {
+            let made = tempfile::Builder::new().prefix("moltproof-").tempdir();
+            let made =
+                made.map_err(|error| Stop::Fault(format!("cannot make a folder: {error}")))?;
+            self.folder = Some(made);
+        }
+        self.folder
+            .as_ref()
+            .map(|folder| folder.path().to_owned())
+            .ok_or_else(|| Stop::Fault("the folder is gone".to_owned()))
     }
 
     /// Holds a named lock until the scenario ends: for what only one scenario at a time may do to the target.
@@ -565,7 +598,7 @@ impl Scene {
     }
 
     /// Gives a request the scenario's client ip, where that is possible and the request has none of its own.
-    fn addressed(&self, request: Request) -> Request {
+    pub(super) fn addressed(&self, request: Request) -> Request {
         let has = request
             .headers
             .iter()

@@ -51,6 +51,14 @@ pub trait Target: Send + Sync {
     }
     /// An instance of its own that can be stopped, killed and started again on the same data.
     async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault>;
+    /// An instance of a variant that only one scenario uses, with empty stores and a team domain of its own.
+    async fn fresh(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {
+        Err(Fault(format!(
+            "{} (variant `{}`)",
+            Need::Fresh.remedy(),
+            variant.name()
+        )))
+    }
     /// Applies the `*.sql` files of a folder to the database file as the target's own migration tool does.
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault>;
     /// Ends everything that was started; returns when it is gone.

@@ -29,6 +29,8 @@ pub enum Need {
     StoreFaults,
     /// An instance can be stopped, killed and started again on the same data.
     Restart,
+    /// A variant can be started afresh for one scenario, with a team domain of its own.
+    Fresh,
     /// Migrations can be applied from a folder to a fresh database.
     Migrations,
     /// The client ip can be chosen per request.
@@ -121,7 +123,7 @@ impl Variant {
 
 impl Need {
     /// The needs that are not variants.
-    const PLAIN: [Self; 15] = [
+    const PLAIN: [Self; 16] = [
         Self::Hosts,
         Self::Tenants,
         Self::Admin,
@@ -134,6 +136,7 @@ impl Need {
         Self::Logs,
         Self::StoreFaults,
         Self::Restart,
+        Self::Fresh,
         Self::Migrations,
         Self::ClientIp,
         Self::ExactLimits,
@@ -173,6 +176,7 @@ impl Need {
             Self::Logs => "logs".to_owned(),
             Self::StoreFaults => "store-faults".to_owned(),
             Self::Restart => "restart".to_owned(),
+            Self::Fresh => "fresh".to_owned(),
             Self::Migrations => "migrations".to_owned(),
             Self::ClientIp => "client-ip".to_owned(),
             Self::ExactLimits => "exact-limits".to_owned(),
@@ -202,6 +206,7 @@ impl Need {
             Self::Logs => "give the harness the target's log lines",
             Self::StoreFaults => "run the target with stores that the harness can make fail",
             Self::Restart => "let the harness start and stop the target",
+            Self::Fresh => "let the harness start further instances of the target",
             Self::Migrations => "let the harness run the target's migrations on a fresh database",
             Self::ClientIp => {
                 "let the harness choose CF-Connecting-IP: only possible where no edge sets it"

@@ -60,6 +60,7 @@ impl Target for UrlTarget {
             | Need::Logs
             | Need::StoreFaults
             | Need::Restart
+            | Need::Fresh
             | Need::Migrations
             | Need::ClientIp
             | Need::ExactLimits

@@ -36,6 +36,12 @@ const TOKEN_REUSE_SECONDS: u64 = 30 * 60;
 pub struct KeyName(String);
 
 impl KeyName {
+    /// The key of this `kid`.
+    #[must_use]
+    pub fn of(kid: &str) -> Self {
+        Self(kid.to_owned())
+    }
+
     /// The `kid`, 64 hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

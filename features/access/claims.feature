@@ -1,0 +1,95 @@
+@core
+Feature: A token must be meant for this backend, now
+  Each token here is rightly signed by the team domain; what it says is wrong.
+  It is refused on every admin route, in the header as in the cookie, and a good token is accepted before and after.
+
+  @ACC-003 @must
+  Rule: ACC-003 Expired
+    Refused: an expired token.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: An expired token opens nothing
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And an "expired" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+  @ACC-004 @must
+  Rule: ACC-004 Not yet valid
+    Refused: a token not yet valid (`nbf` ahead).
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: A token of tomorrow opens nothing today
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "not-yet-valid" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+  @ACC-005 @must
+  Rule: ACC-005 Wrong audience
+    Refused: a wrong `aud`.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A token for another application opens nothing: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind           |
+        | wrong-audience |
+        | empty-audience |
+        | no-audience    |
+
+  @ACC-006 @must
+  Rule: ACC-006 Wrong issuer
+    Refused: a wrong `iss`.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A token that names another team opens nothing: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind         |
+        | wrong-issuer |
+        | no-issuer    |
+
+  @ACC-012 @must
+  Rule: ACC-012 Whatever else is no app token of ours
+    Also refused: no `exp`; `type: org` token; a key from another team domain; a token that is not a JWT; one of 64 KiB.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A token of the kind <kind> opens nothing
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                     |
+        | no-expiry                |
+        | org-type                 |
+        | foreign-team-key         |
+        | foreign-team-key-our-kid |
+        | embedded-jwk             |
+        | not-a-jwt                |
+        | empty                    |
+        | oversized                |
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: A token that is nearly a JWT opens nothing
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And each of these tokens is denied the record of tenant "a"
+        | token                    |
+        | only the header          |
+        | header and payload       |
+        | four parts               |
+        | dots alone               |
+        | a header that is no JSON |
+        | an empty payload         |
+      And a "good" token opens the record of tenant "a"

@@ -1,0 +1,56 @@
+@core
+Feature: Only development is relaxed
+  On a developer's machine there is no Access; everywhere else there is.
+
+  @ACC-020 @must
+  Rule: ACC-020 DEV_MODE and nothing else relaxes Access
+    `DEV_MODE` relaxes Access for local work and only `DEV_MODE` does; a warning is logged.
+
+    @needs.access @needs.admin @needs.tenants @needs.variant.dev-mode
+    Scenario: In development an operator needs no token
+      Given the backend runs as dev-mode
+      And a free tenant "a"
+      Then without a token the record of tenant "a" opens
+      And without a token every admin route of tenant "a" opens
+
+    @needs.access @needs.admin @needs.tenants @needs.variant.dev-mode @needs.logs
+    Scenario: Each relaxed request leaves a warning
+      Given the backend runs as dev-mode
+      And a free tenant "a"
+      Then without a token the record of tenant "a" opens
+      And the log has a warning that Access was relaxed for that request
+
+    @needs.access @needs.admin @needs.tenants @needs.logs
+    Scenario: In production nothing is relaxed, and no such warning is written
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And without a token the record of tenant "a" is denied
+      And the log has no warning that Access was relaxed for that request
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: Nothing that a caller sends turns development on
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And none of these opens the record of tenant "a" without a token
+        | where  | what                          |
+        | header | DEV_MODE: true                |
+        | header | Dev-Mode: true                |
+        | header | X-Dev-Mode: true              |
+        | header | X-Debug: true                 |
+        | header | X-Environment: development    |
+        | header | Cookie: DEV_MODE=true         |
+        | header | X-Tenant-Override: a          |
+        | header | X-Forwarded-For: 127.0.0.1    |
+        | header | X-Real-IP: 127.0.0.1          |
+        | header | X-Forwarded-Host: localhost   |
+        | header | Origin: http://localhost:8787 |
+        | header | Referer: http://localhost/    |
+        | ip     | 127.0.0.1                     |
+        | ip     | ::1                           |
+        | host   | localhost                     |
+        | host   | localhost:8787                |
+        | host   | 127.0.0.1                     |
+        | query  | DEV_MODE=true                 |
+        | query  | dev_mode=1                    |
+        | query  | dev=true                      |
+      And a "good" token opens the record of tenant "a"

@@ -1,0 +1,68 @@
+@core
+Feature: Keys come and go without a restart
+  The team domain changes its keys every few weeks, and sometimes it is out of reach.
+
+  @ACC-015 @must
+  Rule: ACC-015 The key set of now decides
+    Keys are matched by `kid`, never by position; a rotated-in key is picked up without restart, and a rotated-out key is refused once the key set no longer lists it and the cache time has passed.
+
+    @needs.access @needs.admin @needs.variant.key-rotation @waits
+    Scenario: A key opens while the key set lists it, wherever it stands there
+      Given the backend runs as key-rotation for this scenario alone
+      And the present key opens the list of tenants
+      When a key "one" is rotated in
+      Then key "one" opens the list of tenants in due time
+      And the present key still opens the list of tenants
+      And the present key's token under the id of key "one" opens nothing
+      When key "one" is rotated out
+      Then key "one" opens nothing once the cache time has passed
+      And the present key still opens the list of tenants
+
+  @ACC-016 @must
+  Rule: ACC-016 Without key set, closed, and back by itself
+    With the key set unreachable, no admin route opens (403 or 503), a cached valid key goes on working, and recovery needs no restart. Unknown `kid`s cannot make the backend hammer the key set (cooldown).
+
+    @needs.access @needs.admin @needs.variant.key-rotation @waits
+    Scenario Outline: While the key set is <state>, cached keys work and unknown ones do not
+      Given the backend runs as key-rotation for this scenario alone
+      And the present key opens the list of tenants
+      And the key set has just been fetched
+      When the key set is <state>
+      And a key "late" is rotated in
+      Then key "late" opens nothing, and the present key goes on opening meanwhile
+      And nothing opens without a token or with a "bad-signature" token
+      When the key set is reachable again
+      Then key "late" opens the list of tenants in due time
+      And the present key still opens the list of tenants
+
+      Examples:
+        | state       |
+        | closed      |
+        | unavailable |
+        | hanging     |
+
+    @needs.access @needs.admin @needs.variant.key-rotation @needs.fresh @waits
+    Scenario Outline: A backend that has never seen a key set is closed, and opens when there is one: <state>
+      Given the backend runs as key-rotation for this scenario alone
+      And the key set is <state>
+      Then the present key opens nothing yet
+      And nothing opens without a token or with an "alg-none" token
+      When the key set is reachable again
+      Then the present key opens the list of tenants in due time
+
+      Examples:
+        | state       |
+        | closed      |
+        | unavailable |
+
+    @needs.access @needs.admin @needs.variant.key-rotation @waits
+    Scenario: Unknown key ids do not hammer the key set, in reach or out of it
+      Given the backend runs as key-rotation for this scenario alone
+      And the present key opens the list of tenants
+      Then a flood of unknown key ids causes no more fetches than the cooldown allows
+      And the present key still opens the list of tenants
+      When the key set is unavailable
+      Then a flood of unknown key ids causes no more fetches than the cooldown allows
+      When the key set is reachable again
+      And a key "one" is rotated in
+      Then key "one" opens the list of tenants in due time

@@ -1,0 +1,74 @@
+@core
+Feature: A token must be signed by a key of the team domain
+  Each token here says the right things; nobody of the team domain has signed them.
+  It is refused on every admin route, in the header as in the cookie, and a good token is accepted before and after.
+
+  @ACC-007 @must
+  Rule: ACC-007 Bad signature
+    Refused: a bad signature.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A token whose signature does not hold opens nothing: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind          |
+        | bad-signature |
+        | no-signature  |
+
+  @ACC-008 @must
+  Rule: ACC-008 No algorithm
+    Refused: `alg: none`.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: An unsigned token opens nothing: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                |
+        | alg-none            |
+        | alg-none-mixed-case |
+
+  @ACC-009 @must
+  Rule: ACC-009 Another algorithm
+    Refused: HS256 signed with the public key.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: The public key as a shared secret opens nothing
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "hs256-with-public-key" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+  @ACC-010 @must
+  Rule: ACC-010 Unknown key
+    Refused: an unknown `kid`.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A token that names no key of ours opens nothing: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind        |
+        | unknown-kid |
+        | no-kid      |
+
+  @ACC-011 @must
+  Rule: ACC-011 Another payload
+    Refused: a tampered payload.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: A good signature below other words opens nothing
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "tampered-payload" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"

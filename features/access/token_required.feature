@@ -1,0 +1,85 @@
+@core
+Feature: Admin routes answer operators only
+  An operator proves himself by a token of the Access team domain. There is no other way in.
+
+  @ACC-001 @must
+  Rule: ACC-001 No token, no entry
+    No token → 403 `ACCESS_DENIED`.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: Without a token every admin route is denied
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And without a token every admin route of tenant "a" is denied
+      And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A token elsewhere than where Access puts it is no token
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And with the header "<name>: <value>" every admin route of tenant "a" is denied
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | name                                | value                  |
+        | Cf-Access-Authenticated-User-Email  | operator@example.com   |
+        | Cf-Access-Client-Id                 | 0123456789abcdef.access |
+        | Authorization                       | Basic YWRtaW46YWRtaW4= |
+        | X-Forwarded-User                    | admin                  |
+
+  @ACC-002 @must
+  Rule: ACC-002 A valid token opens
+    Valid RS256 token in `Cf-Access-Jwt-Assertion` → the route answers.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: A valid token opens every admin route
+      Given a free tenant "a"
+      Then without a token every admin route of tenant "a" is denied
+      And a "good" token opens every admin route of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: The host does not matter to operators
+      Given a free tenant "a"
+      And a free tenant "b"
+      Then a "good" token opens the record of tenant "a" on the host of tenant "b"
+      And a "good" token opens the record of tenant "a" on the host "nobody.example"
+      And without a token the record of tenant "a" is denied on the host of tenant "a"
+
+  @ACC-014 @must
+  Rule: ACC-014 Every form that Access gives a token is accepted
+    `aud` may be an array or one string; a service token (with `common_name`, without `email` and `nbf`) is accepted.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A token of the kind <kind> is accepted
+      Given a free tenant "a"
+      Then a "<kind>" token opens the record of tenant "a"
+      And a "wrong-audience" token is denied every admin route of tenant "a"
+      And a "<kind>" token opens every admin route of tenant "a"
+
+      Examples:
+        | kind                  |
+        | good                  |
+        | good-service-token    |
+        | audience-as-string    |
+        | audience-array-of-two |
+
+  @ACC-021 @may
+  Rule: ACC-021 The cookie is a second carrier
+    `CF_Authorization` cookie as second carrier; if both are sent the header decides.
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: A valid token in the cookie opens
+      Given a free tenant "a"
+      And the target takes the cookie for tenant "a"
+      Then a "good" token in the cookie opens the record of tenant "a"
+      And a "good" token in the cookie among others opens the record of tenant "a"
+      And an "expired" token in the cookie is denied the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: If both are sent the header decides
+      Given a free tenant "a"
+      And the target takes the cookie for tenant "a"
+      Then a "good" token with a "bad-signature" cookie opens the record of tenant "a"
+      And an "expired" token with a "good" cookie is denied the record of tenant "a"
+      And a "not-a-jwt" token with a "good" cookie is denied the record of tenant "a"
+      And a "good" token with an "expired" cookie opens the record of tenant "a"

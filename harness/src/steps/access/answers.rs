@@ -1,0 +1,94 @@
+//! What every admin answer carries, whatever it says. Never judges what it says beyond its status.
+
+use super::{Credential, token, with_request};
+use crate::client::Request;
+use crate::oracle::cache_control;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::json;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(r"every admin answer forbids storing", |s, a| {
+        Box::pin(forbid_storing(s, a))
+    });
+}
+
+async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.new_tenant("stored", "free").await?;
+    let good = Credential::Header(token(s, "good").await?);
+    for row in a.rows() {
+        let name = row.first().map_or("", String::as_str);
+        let (request, statuses) = provoking(s, &tenant, name)?;
+        let request = if name == "denied" {
+            request
+        } else {
+            good.on(request)
+        };
+        let answer = s.send(request).await?;
+        // Only an answer of the kind that is meant shows how such answers are kept.
+        s.expect(
+            statuses.contains(&answer.status),
+            format!("the answer \"{name}\" with a status of {statuses:?}"),
+            || describe(&answer),
+        )?;
+        s.expect(
+            cache_control::forbids_storing(&answer),
+            "Cache-Control: no-store",
+            || {
+                format!(
+                    "Cache-Control {:?} on status {}",
+                    answer.header_all("cache-control"),
+                    answer.status
+                )
+            },
+        )
+        .map_err(|stop| with_request(stop, &format!("the answer \"{name}\"")))?;
+    }
+    Ok(())
+}
+
+/// The request that is answered so, and the statuses that this answer has.
+fn provoking(s: &Scene, tenant: &Tenant, name: &str) -> Result<(Request, &'static [u16]), Stop> {
+    let dialect = s.dialect();
+    let at = |template: &str| template.replace("{id}", &tenant.id);
+    let get = |template: &str| Request::new("GET", at(template));
+    Ok(match name {
+        "created" => (
+            Request::new("POST", dialect.tenants).json(&tenant.creation()),
+            &[201],
+        ),
+        "found" => (get(&dialect.tenant), &[200]),
+        "listed" => (get(&dialect.tenants), &[200]),
+        "routing" => (get(&dialect.routing), &[200]),
+        "usage" => (get(&dialect.usage), &[200]),
+        "gateway" => (get(&dialect.gateway), &[200]),
+        "started" => (
+            Request::new("POST", at(&dialect.gateway_start)),
+            &[200, 201, 202],
+        ),
+        "changed" => (
+            Request::new("PATCH", at(&dialect.tenant)).json(&json!({ "tier": "premium" })),
+            &[200],
+        ),
+        "conflict" => (
+            Request::new("POST", dialect.tenants).json(&tenant.creation()),
+            &[409],
+        ),
+        "invalid" => (
+            Request::new("POST", dialect.tenants).bytes("no json"),
+            &[400],
+        ),
+        "no method" => (Request::new("PUT", at(&dialect.tenant)), &[405]),
+        "no route" => (
+            Request::new("GET", format!("{}/nothing/here", at(&dialect.routing))),
+            &[404],
+        ),
+        "denied" => (get(&dialect.tenant), &[403]),
+        "deleted" => (Request::new("DELETE", at(&dialect.tenant)), &[200, 204]),
+        "not found" => (get(&dialect.tenant), &[404]),
+        _ => return Err(Stop::Fault(format!("no admin answer \"{name}\""))),
+    })
+}

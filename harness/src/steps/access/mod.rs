@@ -1,0 +1,203 @@
+//! Steps about operators and their tokens. Never verifies a token: what a target makes of it is what counts.
+
+mod answers;
+mod dev_mode;
+mod keys;
+mod paths;
+mod refusals;
+mod spellings;
+mod tokens;
+
+use super::book::Book;
+use crate::client::Request;
+use crate::doubles::TokenKind;
+use crate::evidence::Exchange;
+use crate::run::scene::{Scene, breach, describe};
+use crate::target::dialect::AdminRoute;
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use std::sync::Arc;
+
+/// The header in which Access hands a token to the backend.
+const TOKEN_HEADER: &str = "cf-access-jwt-assertion";
+/// The error code of every refusal.
+const DENIED: &str = "ACCESS_DENIED";
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    tokens::register(book);
+    refusals::register(book);
+    answers::register(book);
+    paths::register(book);
+    keys::register(book);
+    dev_mode::register(book);
+}
+
+/// What a request carries to prove its sender.
+#[derive(Debug, Clone)]
+enum Credential {
+    Nothing,
+    Header(String),
+    Cookie(String),
+    CookieAmongOthers(String),
+    HeaderAndCookie(String, String),
+    OtherHeader(String, String),
+}
+
+impl Credential {
+    fn on(&self, request: Request) -> Request {
+        match self {
+            Self::Nothing => request,
+            Self::Header(token) => request.header(TOKEN_HEADER, token.as_str()),
+            Self::Cookie(token) => request.header("cookie", cookie(token)),
+            Self::CookieAmongOthers(token) => {
+                request.header("cookie", format!("theme=dark; {}; lang=de", cookie(token)))
+            }
+            Self::HeaderAndCookie(header, in_cookie) => request
+                .header(TOKEN_HEADER, header.as_str())
+                .header("cookie", cookie(in_cookie)),
+            Self::OtherHeader(name, value) => request.header(name, value.as_str()),
+        }
+    }
+}
+
+fn cookie(token: &str) -> String {
+    format!("CF_Authorization={token}")
+}
+
+/// The kind of token that a step names.
+fn kind(name: &str) -> Result<TokenKind, Stop> {
+    TokenKind::parse(name).ok_or_else(|| Stop::Fault(format!("no token is called `{name}`")))
+}
+
+/// A token of the kind that a step names, by the team domain that the instance trusts.
+async fn token(s: &mut Scene, name: &str) -> Result<String, Stop> {
+    let kind = kind(name)?;
+    Ok(s.access().await?.token(kind))
+}
+
+/// `GET` of a tenant's record, without token.
+fn record_request(s: &Scene, tenant: &Tenant) -> Request {
+    Request::new("GET", s.dialect().tenant.replace("{id}", &tenant.id))
+}
+
+/// Every admin route for a tenant. A creating request would make the tenant of [`uncreated_slug`].
+fn routes(s: &Scene, tenant: &Tenant) -> Vec<AdminRoute> {
+    s.dialect().admin_routes(&tenant.id, &uncreated_slug(s))
+}
+
+/// The slug that refused creations of this scenario ask for.
+fn uncreated_slug(s: &Scene) -> String {
+    s.slug("uncreated")
+}
+
+/// Asserts that an answer is the tenant's record, and the same one as before in this scenario.
+fn expect_record(s: &mut Scene, tenant: &Tenant, answer: &Exchange) -> Check {
+    let pointer = s.dialect().tenant_sandbox_id;
+    let shows = answer.text_at(&pointer).as_deref() == Some(tenant.sandbox_id.as_str());
+    s.expect(
+        answer.status == 200 && shows,
+        format!(
+            "status 200 with the record of tenant `{}` (sandbox id {})",
+            tenant.slug, tenant.sandbox_id
+        ),
+        || describe(answer),
+    )?;
+    let (note, record) = (
+        format!("record {}", tenant.id),
+        answer.json().unwrap_or_default(),
+    );
+    if let Some(before) = s.notes.get(&note).cloned() {
+        return s.expect(
+            before == record,
+            format!("the record unchanged: {before}"),
+            || record.to_string(),
+        );
+    }
+    s.notes.insert(note, record);
+    Ok(())
+}
+
+/// Asserts a refusal: 403 `ACCESS_DENIED`.
+fn expect_denied(s: &mut Scene, answer: &Exchange) -> Check {
+    s.expect_error(answer, 403, DENIED).map_err(|stop| {
+        with_request(
+            stop,
+            &format!("{} {}", answer.request.method, answer.request.path),
+        )
+    })
+}
+
+/// As [`expect_denied`]; but headers of 64 KiB may also be refused before the backend sees them, by a server in front of it
+/// that cannot know the contract's form.
+fn expect_denied_or_too_large(s: &mut Scene, answer: &Exchange) -> Check {
+    let in_front = is_refused_in_front(answer);
+    if in_front {
+        return s.expect(in_front, "a refusal", || describe(answer));
+    }
+    expect_denied(s, answer)
+}
+
+fn is_refused_in_front(answer: &Exchange) -> bool {
+    matches!(answer.status, 400 | 413 | 431) && answer.at("/error/code").is_none()
+}
+
+/// Adds to a finding which request it is about, where a step sends many.
+fn with_request(stop: Stop, request: &str) -> Stop {
+    match stop {
+        Stop::Violation(mut finding) => {
+            finding.expected = format!("{} for {request}", finding.expected);
+            Stop::Violation(finding)
+        }
+        Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_) => stop,
+    }
+}
+
+/// Sends every admin route for a tenant with a credential, side by side.
+async fn try_everywhere(
+    s: &mut Scene,
+    tenant: &Tenant,
+    credential: &Credential,
+) -> Result<Vec<Arc<Exchange>>, Stop> {
+    let requests = routes(s, tenant)
+        .iter()
+        .map(|route| credential.on(route.request()))
+        .collect();
+    s.send_all(requests).await
+}
+
+/// Asserts that every admin route opens with a credential, the deleting one at last: the tenant is gone afterwards.
+async fn expect_all_open(s: &mut Scene, tenant: &Tenant, credential: &Credential) -> Check {
+    let fresh = s.slug(&format!("made{}", s.exchanges.len()));
+    for route in s.dialect().admin_routes(&tenant.id, &fresh) {
+        let answer = s.send(credential.on(route.request())).await?;
+        let request = format!("{} {}", route.method, route.path);
+        s.expect(
+            (200..300).contains(&answer.status),
+            format!("an answer of status 2xx for {request}"),
+            || describe(&answer),
+        )?;
+    }
+    Ok(())
+}
+
+/// Asserts that no answer, or none of status 2xx, came: nothing opened.
+fn expect_not_opened(
+    s: &mut Scene,
+    request: &str,
+    outcome: &crate::run::attempts::Attempt,
+) -> Check {
+    match outcome {
+        Ok(answer) if answer.status == 429 => Err(Stop::NotVerified(format!(
+            "{request} met a rate limit before it could show what it opens; give enterprise tenants 1200 requests a minute"
+        ))),
+        Ok(answer) if answer.status < 300 => Err(breach(
+            format!("{request} refused without a token"),
+            describe(answer),
+        )),
+        Ok(_) | Err(_) => {
+            s.checks += 1;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Admin routes without a token, in every method and spelling. Never takes a 404 for proof: the same route opens with a token.
+
+use super::spellings::{self, Origin};
+use super::{
+    Credential, DENIED, expect_denied, expect_not_opened, expect_record, record_request, routes,
+    token, uncreated_slug, with_request,
+};
+use crate::client::Request;
+use crate::run::attempts::Attempt;
+use crate::run::scene::{Scene, breach, describe};
+use crate::steps::book::{Args, Book};
+use crate::target::dialect::AdminRoute;
+use crate::verdict::{Check, Stop};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Methods that every server knows: refused on an admin route as the contract says.
+const KNOWN_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/// Methods that a server may refuse before the backend sees them.
+const ODD_METHODS: [&str; 7] = [
+    "TRACE", "CONNECT", "PROPFIND", "SEARCH", "PURGE", "MOLT", "get",
+];
+/// Headers that name another path, honoured by some proxies and frameworks.
+const PATH_HEADERS: [&str; 6] = [
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Original-URI",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Path",
+    "X-Override-URL",
+];
+/// Headers that name another method, or that mark a request as already let in.
+const TRUST_HEADERS: [(&str, &str); 8] = [
+    ("X-HTTP-Method-Override", "OPTIONS"),
+    ("X-HTTP-Method-Override", "DELETE"),
+    ("X-HTTP-Method", "DELETE"),
+    ("X-Method-Override", "DELETE"),
+    (
+        "X-Middleware-Subrequest",
+        "middleware:middleware:middleware:middleware:middleware",
+    ),
+    ("X-Internal-Request", "true"),
+    ("CF-Worker", "backend.example.com"),
+    ("Upgrade", "websocket"),
+];
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"without a token no method opens an admin route of tenant "([^"]+)""#,
+        |s, a| Box::pin(no_method(s, a)),
+    );
+    book.step(
+        r#"without a token no "([^"]+)" spelling opens an admin route of tenant "([^"]+)""#,
+        |s, a| Box::pin(no_spelling(s, a)),
+    );
+    book.step(r"without a token these paths are denied", |s, a| {
+        Box::pin(paths_denied(s, a))
+    });
+    book.step(
+        r#"without a token no override header opens an admin route of tenant "([^"]+)""#,
+        |s, a| Box::pin(no_override(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" is as it was, and nobody made another"#,
+        |s, a| Box::pin(nothing_changed(s, a)),
+    );
+}
+
+/// A request of a route with another method; what would create is sent along with all that may carry a body.
+fn with_method(route: &AdminRoute, body: Option<&Value>, method: &str) -> Request {
+    let request = Request::new(method, route.path.clone());
+    match body {
+        Some(body) if !matches!(method, "GET" | "HEAD" | "TRACE" | "CONNECT") => request.json(body),
+        Some(_) | None => request,
+    }
+}
+
+async fn no_method(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let routes = routes(s, &tenant);
+    let mut seen = BTreeSet::new();
+    let one_per_path: Vec<_> = routes
+        .iter()
+        .filter(|route| seen.insert(route.path.clone()))
+        .collect();
+    let body_of = |path: &str| {
+        routes
+            .iter()
+            .find_map(|route| route.body.as_ref().filter(|_| route.path == path))
+    };
+    let requests = |methods: &[&str]| -> Vec<Request> {
+        let all = one_per_path.iter().flat_map(|route| {
+            let body = body_of(&route.path);
+            methods
+                .iter()
+                .map(move |method| with_method(route, body, method))
+        });
+        all.collect()
+    };
+    let (known, odd) = (requests(&KNOWN_METHODS), requests(&ODD_METHODS));
+    let host = tenant.host.as_bytes();
+    let outcomes = s.attempt_all_raw(host, known.clone()).await?;
+    for (request, outcome) in known.iter().zip(&outcomes) {
+        expect_denied_exactly(s, request, outcome)?;
+    }
+    let outcomes = s.attempt_all_raw(host, odd.clone()).await?;
+    for (request, outcome) in odd.iter().zip(&outcomes) {
+        expect_not_opened(s, &line(request), outcome)?;
+    }
+    Ok(())
+}
+
+fn line(request: &Request) -> String {
+    format!("{} {}", request.method, request.path)
+}
+
+/// 403 `ACCESS_DENIED`; an answer to `HEAD` has no body to say so.
+fn expect_denied_exactly(s: &mut Scene, request: &Request, outcome: &Attempt) -> Check {
+    match outcome {
+        Ok(answer) if request.method == "HEAD" => s.expect(
+            answer.status == 403,
+            format!("status 403 for {}", line(request)),
+            || describe(answer),
+        ),
+        Ok(answer) => expect_denied(s, answer),
+        Err(why) => Err(breach(
+            format!("status 403 with error code {DENIED} for {}", line(request)),
+            why.clone(),
+        )),
+    }
+}
+
+async fn no_spelling(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(2))?;
+    let dialect = s.dialect();
+    let public = [dialect.health, dialect.status, dialect.chat];
+    let mut requests = Vec::new();
+    for route in routes(s, &tenant) {
+        let of = Origin {
+            path: &route.path,
+            public: &public,
+            host: &tenant.host,
+        };
+        let spellings = spellings::family(a.text(1), &of)
+            .ok_or_else(|| Stop::Fault(format!("no family of spellings \"{}\"", a.text(1))))?;
+        for spelling in spellings {
+            let mut request = route.request();
+            request.path = spelling;
+            requests.push(request);
+        }
+    }
+    let outcomes = s
+        .attempt_all_raw(tenant.host.as_bytes(), requests.clone())
+        .await?;
+    for (request, outcome) in requests.iter().zip(&outcomes) {
+        expect_not_opened(s, &line(request), outcome)?;
+    }
+    Ok(())
+}
+
+/// The path below which every route is an admin route, without slash at its end.
+fn admin_prefix(s: &Scene) -> String {
+    let tenants = s.dialect().tenants;
+    tenants
+        .rsplit_once('/')
+        .map_or(String::new(), |(prefix, _tenants)| prefix.to_owned())
+}
+
+async fn paths_denied(s: &mut Scene, a: Args) -> Check {
+    let prefix = admin_prefix(s);
+    let mut requests = Vec::new();
+    for row in a.rows() {
+        let path = row
+            .first()
+            .map_or("", String::as_str)
+            .replace("{admin}", &prefix);
+        for method in ["GET", "POST", "DELETE"] {
+            requests.push(Request::new(method, path.clone()));
+        }
+    }
+    let host = crate::client::authority(&s.instance().await?.base).to_owned();
+    let outcomes = s.attempt_all_raw(host.as_bytes(), requests.clone()).await?;
+    for (request, outcome) in requests.iter().zip(&outcomes) {
+        expect_denied_exactly(s, request, outcome)?;
+    }
+    Ok(())
+}
+
+async fn no_override(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let (health, record) = (s.health_request(), record_request(s, &tenant));
+    let mut on_admin = Vec::new();
+    for route in routes(s, &tenant) {
+        for (name, value) in TRUST_HEADERS {
+            on_admin.push(route.request().header(name, value));
+        }
+        for name in PATH_HEADERS {
+            on_admin.push(route.request().header(name, health.path.as_str()));
+        }
+    }
+    let host = tenant.host.as_bytes();
+    let outcomes = s.attempt_all_raw(host, on_admin.clone()).await?;
+    for (request, outcome) in on_admin.iter().zip(&outcomes) {
+        expect_not_opened(
+            s,
+            &format!("{} with {:?}", line(request), request.headers),
+            outcome,
+        )?;
+    }
+    let on_public: Vec<Request> = PATH_HEADERS
+        .iter()
+        .map(|name| health.clone().header(name, record.path.as_str()))
+        .collect();
+    for (request, answer) in on_public.iter().zip(s.send_all(on_public.clone()).await?) {
+        s.expect(
+            !answer.text().contains(&tenant.sandbox_id),
+            format!("nothing of tenant `{}`", tenant.slug),
+            || describe(&answer),
+        )
+        .map_err(|stop| with_request(stop, &format!("{:?}", request.headers)))?;
+    }
+    Ok(())
+}
+
+async fn nothing_changed(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let good = Credential::Header(token(s, "good").await?);
+    let answer = s.send(good.on(record_request(s, &tenant))).await?;
+    expect_record(s, &tenant, &answer)?;
+    let dialect = s.dialect();
+    let gateway = Request::new("GET", dialect.gateway.replace("{id}", &tenant.id));
+    let gateway = s.send(good.on(gateway)).await?;
+    let runs = gateway
+        .at(&dialect.gateway_instance)
+        .filter(|instance| !instance.is_null());
+    s.expect(
+        gateway.status == 200 && runs.is_none(),
+        format!("the gateway of tenant `{}` not started", tenant.slug),
+        || describe(&gateway),
+    )?;
+    let mut fresh = s.new_tenant("uncreated", "free").await?;
+    fresh.slug = uncreated_slug(s);
+    let creation = Request::new("POST", dialect.tenants).json(&fresh.creation());
+    let created = s.send(good.on(creation)).await?;
+    s.expect(
+        created.status == 201,
+        format!(
+            "slug `{}` still free, for nobody was let in to take it: status 201",
+            fresh.slug
+        ),
+        || describe(&created),
+    )?;
+    let removal = Request::new("DELETE", dialect.tenant.replace("{id}", &fresh.id));
+    let removed = s.send(good.on(removal)).await?;
+    s.expect(
+        (200..300).contains(&removed.status),
+        "the tenant made for this check removed: status 2xx",
+        || describe(&removed),
+    )
+}

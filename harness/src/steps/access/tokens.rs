@@ -1,0 +1,210 @@
+//! One token, one verdict: opens or denied. Never compares refusals with each other.
+
+use super::{
+    Credential, expect_all_open, expect_denied, expect_denied_or_too_large, expect_record,
+    record_request, token, try_everywhere, with_request,
+};
+use crate::run::scene::Scene;
+use crate::steps::book::{Args, Book};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"an? "([^"]+)" token opens the record of tenant "([^"]+)""#,
+        |s, a| Box::pin(opens_record(s, a)),
+    );
+    book.step(
+        r#"an? "([^"]+)" token opens the record of tenant "([^"]+)" on the host (of tenant )?"([^"]+)""#,
+        |s, a| Box::pin(opens_record_on_host(s, a)),
+    );
+    book.step(
+        r#"without a token the record of tenant "([^"]+)" is denied on the host of tenant "([^"]+)""#,
+        |s, a| Box::pin(denied_on_host(s, a)),
+    );
+    book.step(
+        r#"without a token the record of tenant "([^"]+)" is denied"#,
+        |s, a| Box::pin(denied_record(s, a)),
+    );
+    book.step(
+        r#"an? "([^"]+)" token opens every admin route of tenant "([^"]+)""#,
+        |s, a| Box::pin(opens_everything(s, a)),
+    );
+    book.step(
+        r#"without a token every admin route of tenant "([^"]+)" is denied"#,
+        |s, a| Box::pin(denied_without_token(s, a)),
+    );
+    book.step(
+        r#"with the header "([^":]+): ([^"]+)" every admin route of tenant "([^"]+)" is denied"#,
+        |s, a| Box::pin(denied_with_header(s, a)),
+    );
+    book.step(
+        r#"an? "([^"]+)" token is denied every admin route of tenant "([^"]+)""#,
+        |s, a| Box::pin(denied_everywhere(s, a)),
+    );
+    book.step(
+        r#"each of these tokens is denied the record of tenant "([^"]+)""#,
+        |s, a| Box::pin(denied_malformed(s, a)),
+    );
+    book.step(
+        r#"the target takes the cookie for tenant "([^"]+)""#,
+        |s, a| Box::pin(takes_cookie(s, a)),
+    );
+    book.step(
+        r#"an? "([^"]+)" token in the cookie( among others)? (opens|is denied) the record of tenant "([^"]+)""#,
+        |s, a| Box::pin(in_cookie(s, a)),
+    );
+    book.step(
+        r#"an? "([^"]+)" token with an? "([^"]+)" cookie (opens|is denied) the record of tenant "([^"]+)""#,
+        |s, a| Box::pin(with_cookie(s, a)),
+    );
+}
+
+async fn opens_record(s: &mut Scene, a: Args) -> Check {
+    let (tenant, token) = (s.tenant(a.text(2))?, token(s, a.text(1)).await?);
+    judge_record(s, &tenant, &Credential::Header(token), true).await
+}
+
+async fn opens_record_on_host(s: &mut Scene, a: Args) -> Check {
+    let (tenant, token) = (s.tenant(a.text(2))?, token(s, a.text(1)).await?);
+    let host = if a.text(3).is_empty() {
+        a.text(4).to_owned()
+    } else {
+        s.tenant(a.text(4))?.host
+    };
+    let request = record_request(s, &tenant).host(host);
+    let answer = s.send(Credential::Header(token).on(request)).await?;
+    expect_record(s, &tenant, &answer)
+}
+
+async fn denied_on_host(s: &mut Scene, a: Args) -> Check {
+    let (tenant, host) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?.host);
+    let request = record_request(s, &tenant).host(host);
+    let answer = s.send(request).await?;
+    expect_denied(s, &answer)
+}
+
+async fn denied_record(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    judge_record(s, &tenant, &Credential::Nothing, false).await
+}
+
+async fn opens_everything(s: &mut Scene, a: Args) -> Check {
+    let (tenant, token) = (s.tenant(a.text(2))?, token(s, a.text(1)).await?);
+    expect_all_open(s, &tenant, &Credential::Header(token)).await
+}
+
+async fn denied_without_token(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    for answer in try_everywhere(s, &tenant, &Credential::Nothing).await? {
+        expect_denied(s, &answer)?;
+    }
+    Ok(())
+}
+
+async fn denied_with_header(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(3))?;
+    let credential = Credential::OtherHeader(a.text(1).to_owned(), a.text(2).to_owned());
+    for answer in try_everywhere(s, &tenant, &credential).await? {
+        expect_denied(s, &answer)?;
+    }
+    Ok(())
+}
+
+/// In the header on every admin route, and in the cookie: a target that takes the cookie must refuse there what it refuses here.
+async fn denied_everywhere(s: &mut Scene, a: Args) -> Check {
+    let (tenant, token) = (s.tenant(a.text(2))?, token(s, a.text(1)).await?);
+    let header = Credential::Header(token.clone());
+    let mut answers = try_everywhere(s, &tenant, &header).await?;
+    let request = Credential::Cookie(token).on(record_request(s, &tenant));
+    answers.push(s.send(request).await?);
+    for answer in answers {
+        if a.text(1) == "oversized" {
+            expect_denied_or_too_large(s, &answer)?;
+        } else {
+            expect_denied(s, &answer)?;
+        }
+    }
+    Ok(())
+}
+
+async fn denied_malformed(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let good = token(s, "good").await?;
+    for row in a.rows() {
+        let name = row.first().map_or("", String::as_str);
+        let token = malformed(name, &good)?;
+        for credential in [Credential::Header(token.clone()), Credential::Cookie(token)] {
+            let answer = s.send(credential.on(record_request(s, &tenant))).await?;
+            expect_denied(s, &answer)
+                .map_err(|stop| with_request(stop, &format!("the token \"{name}\"")))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is left of a good token when it is broken in a certain way.
+fn malformed(name: &str, good: &str) -> Result<String, Stop> {
+    let parts: Vec<&str> = good.split('.').collect();
+    let &[header, payload, signature] = parts.as_slice() else {
+        return Err(Stop::Fault(
+            "the good token does not have three parts".to_owned(),
+        ));
+    };
+    Ok(match name {
+        "only the header" => header.to_owned(),
+        "header and payload" => format!("{header}.{payload}"),
+        "four parts" => format!("{good}.{signature}"),
+        "dots alone" => "..".to_owned(),
+        "a header that is no JSON" => {
+            format!("{}.{payload}.{signature}", URL_SAFE_NO_PAD.encode("RS256"))
+        }
+        "an empty payload" => format!("{header}..{signature}"),
+        _ => return Err(Stop::Fault(format!("no malformed token \"{name}\""))),
+    })
+}
+
+async fn takes_cookie(s: &mut Scene, a: Args) -> Check {
+    let (tenant, token) = (s.tenant(a.text(1))?, token(s, "good").await?);
+    let request = Credential::Cookie(token).on(record_request(s, &tenant));
+    if s.send(request).await?.status == 403 {
+        return Err(Stop::NotApplicable(
+            "the target does not take a token from the CF_Authorization cookie".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+async fn in_cookie(s: &mut Scene, a: Args) -> Check {
+    let (tenant, token) = (s.tenant(a.text(4))?, token(s, a.text(1)).await?);
+    let credential = if a.text(2).is_empty() {
+        Credential::Cookie(token)
+    } else {
+        Credential::CookieAmongOthers(token)
+    };
+    judge_record(s, &tenant, &credential, a.text(3) == "opens").await
+}
+
+async fn with_cookie(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(4))?;
+    let (header, cookie) = (token(s, a.text(1)).await?, token(s, a.text(2)).await?);
+    let credential = Credential::HeaderAndCookie(header, cookie);
+    judge_record(s, &tenant, &credential, a.text(3) == "opens").await
+}
+
+async fn judge_record(
+    s: &mut Scene,
+    tenant: &Tenant,
+    credential: &Credential,
+    opens: bool,
+) -> Check {
+    let answer = s.send(credential.on(record_request(s, tenant))).await?;
+    if opens {
+        expect_record(s, tenant, &answer)
+    } else {
+        expect_denied(s, &answer)
+    }
+}

@@ -1,0 +1,195 @@
+//! What answers of public routes carry: quota headers and cache rules. Never asserts what they say otherwise, beyond their status.
+
+use super::{LIMITED, free_quota, number_in, quota};
+use crate::client::Request;
+use crate::evidence::Exchange;
+use crate::oracle::{cache_control, retry_after};
+use crate::run::scene::{Scene, breach, describe, misshapen};
+use crate::steps::book::{Args, Book};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::json;
+use std::sync::Arc;
+
+/// What the contract allows for the health route.
+const HEALTH_SECONDS: u64 = 10;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"every admitted answer to tenant "([^"]+)" states limit, rest and reset"#,
+        |s, a| Box::pin(all_state(s, a)),
+    );
+    book.step(r"the answer states limit, rest and reset", |s, a| {
+        Box::pin(states(s, a))
+    });
+    book.step(
+        r"the answer states the quota of an? (free|premium|enterprise) tenant",
+        |s, a| Box::pin(states_quota(s, a)),
+    );
+    book.step(r"a cache may keep the answer for 10 seconds", |s, a| {
+        Box::pin(may_be_kept(s, a))
+    });
+    book.step(
+        r#"no cache may keep an answer to tenant "([^"]+)""#,
+        |s, a| Box::pin(none_kept(s, a)),
+    );
+    book.step(r"the answer may not be kept by any cache", |s, a| {
+        Box::pin(not_kept(s, a))
+    });
+    book.step(
+        r"a stranger asks for the status of a host that is nobody's",
+        |s, a| Box::pin(stranger_asks(s, a)),
+    );
+}
+
+/// Asks for one kind of answer and asserts its status, so that it is the answer that is meant.
+async fn provoke(s: &mut Scene, tenant: &Tenant, name: &str) -> Result<Arc<Exchange>, Stop> {
+    let dialect = s.dialect();
+    let host = tenant.host.as_str();
+    let message = json!({ "role": "user", "content": Scene::prompt(&s.marker()) });
+    let (request, status) = match name {
+        "status" => (s.status_request(host), 200),
+        "chat" => (s.chat_request(host), 200),
+        "streamed chat" => {
+            let body = json!({ "messages": [message], "stream": true });
+            (s.chat_request_with(host, &body), 200)
+        }
+        "malformed chat" => (
+            s.chat_request_with(host, &json!({ "messages": "none" })),
+            400,
+        ),
+        "unknown route" => (Request::new("GET", "/nothing-here").host(host), 404),
+        "wrong method" => (Request::new("DELETE", dialect.status).host(host), 405),
+        _ => return Err(Stop::Fault(format!("no answer \"{name}\""))),
+    };
+    let answer = s.send(request).await?;
+    s.expect(
+        answer.status == status,
+        format!("the answer \"{name}\" with status {status}"),
+        || describe(&answer),
+    )?;
+    Ok(answer)
+}
+
+async fn all_state(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let (limit, _period) = quota(s, &tenant.tier).await?;
+    for row in a.rows() {
+        let name = row.first().map_or("", String::as_str);
+        let answer = provoke(s, &tenant, name).await?;
+        expect_stated(s, &answer, Some(limit)).await?;
+    }
+    Ok(())
+}
+
+async fn states(s: &mut Scene, _a: Args) -> Check {
+    let answer = s.last()?;
+    expect_stated(s, &answer, None).await
+}
+
+async fn states_quota(s: &mut Scene, a: Args) -> Check {
+    let (answer, (limit, _period)) = (s.last()?, quota(s, a.text(1)).await?);
+    expect_stated(s, &answer, Some(limit)).await
+}
+
+/// Asserts the three headers: the limit, what is left of it, whole seconds to the end of the window.
+pub(super) async fn expect_stated(s: &mut Scene, answer: &Exchange, limit: Option<u32>) -> Check {
+    let period = free_quota(s).await?.1.as_secs();
+    let told = number_in(answer, "x-ratelimit-limit");
+    let right = match limit {
+        Some(limit) => told == Some(limit),
+        None => told.is_some_and(|told| told > 0),
+    };
+    let headers = |answer: &Exchange| {
+        let quota = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| name.starts_with("x-ratelimit"));
+        format!(
+            "{:?} on status {}",
+            quota.collect::<Vec<_>>(),
+            answer.status
+        )
+    };
+    let wanted = limit.map_or("a limit".to_owned(), |limit| limit.to_string());
+    s.expect(right, format!("X-RateLimit-Limit: {wanted}"), || {
+        headers(answer)
+    })?;
+    let rest = number_in(answer, "x-ratelimit-remaining");
+    s.expect(
+        rest.zip(told).is_some_and(|(rest, told)| rest < told),
+        "X-RateLimit-Remaining: a whole number below the limit",
+        || headers(answer),
+    )?;
+    let reset = answer
+        .header("x-ratelimit-reset")
+        .and_then(retry_after::whole_seconds);
+    s.expect(
+        reset.is_some_and(|reset| reset <= period),
+        format!("X-RateLimit-Reset: whole seconds from 0 to {period}"),
+        || headers(answer),
+    )
+}
+
+async fn may_be_kept(s: &mut Scene, _a: Args) -> Check {
+    let answer = s.last()?;
+    let directives = cache_control::directives(&answer);
+    let seconds = directives
+        .get("max-age")
+        .and_then(|value| value.as_deref())
+        .and_then(retry_after::whole_seconds);
+    let expected = "Cache-Control: public, max-age=10";
+    let seen = format!("Cache-Control {:?}", answer.header_all("cache-control"));
+    let forbids = ["no-store", "no-cache", "private"]
+        .iter()
+        .any(|word| directives.contains_key(*word));
+    let is_short = seconds.is_some_and(|seconds| seconds < HEALTH_SECONDS);
+    if forbids || is_short {
+        // Kept for less than it may be: nothing stale is ever served.
+        return Err(misshapen(expected, seen));
+    }
+    let right = directives.contains_key("public") && seconds == Some(HEALTH_SECONDS);
+    s.expect(right, expected, || seen)
+}
+
+fn expect_not_kept(s: &mut Scene, answer: &Exchange) -> Check {
+    s.expect(
+        cache_control::forbids_storing(answer),
+        "Cache-Control: no-store",
+        || {
+            format!(
+                "Cache-Control {:?} on {}",
+                answer.header_all("cache-control"),
+                answer.line()
+            )
+        },
+    )
+}
+
+async fn none_kept(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    for row in a.rows() {
+        let name = row.first().map_or("", String::as_str);
+        let answer = provoke(s, &tenant, name).await?;
+        expect_not_kept(s, &answer)?;
+    }
+    Ok(())
+}
+
+async fn not_kept(s: &mut Scene, _a: Args) -> Check {
+    let answer = s.last()?;
+    if answer.status < 400 {
+        return Err(breach(
+            format!("a refusal such as 429 {LIMITED}"),
+            describe(&answer),
+        ));
+    }
+    expect_not_kept(s, &answer)
+}
+
+async fn stranger_asks(s: &mut Scene, _a: Args) -> Check {
+    let app_domain = s.instance().await?.app_domain.clone();
+    let request = s.status_request(&format!("nobody-{}.{app_domain}", s.token));
+    s.send(request).await.map(drop)
+}

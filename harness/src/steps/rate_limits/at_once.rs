@@ -1,0 +1,173 @@
+//! Quotas under parallel load. Never counts requests that do not certainly lie in one period.
+
+use super::refusal::expect_numbers;
+use super::{Asker, LIMITED, quota, span, too_slow};
+use crate::client::Request;
+use crate::evidence::Exchange;
+use crate::oracle::retry_after;
+use crate::run::scene::{Scene, breach, describe};
+use crate::steps::book::{Args, Book};
+use crate::target::need::Need;
+use crate::verdict::{Check, Stop};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rounds that follow a count that one window boundary would explain. Two such counts within one period have no such excuse.
+const ROUNDS_MAX: usize = 3;
+/// Rounds that took too long to tell and are played again.
+const SLOW_ROUNDS_MAX: usize = 3;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r"(\d+) fresh (free|premium|enterprise) tenants? that each send (\d+) times their quota at once are admitted exactly their quota",
+        |s, a| Box::pin(exactly(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" sends (\d+) times its quota at once"#,
+        |s, a| Box::pin(sends_at_once(s, a)),
+    );
+    book.step(
+        r"some were admitted, and every refusal is in the right form",
+        |s, a| Box::pin(right_form(s, a)),
+    );
+}
+
+async fn exactly(s: &mut Scene, a: Args) -> Check {
+    let (tenants, factor): (usize, u32) = (a.number(1)?, a.number(3)?);
+    let (limit, period) = quota(s, a.text(2)).await?;
+    let quota = limit as usize;
+    let mut told: Vec<Arc<Exchange>> = Vec::new();
+    let mut findings = Vec::new();
+    let (mut rounds, mut slow) = (0, 0);
+    while rounds < ROUNDS_MAX {
+        let (answers, counts) = one_round(s, tenants, a.text(2), limit * factor).await?;
+        // Fewer than the quota no boundary explains, and no delay either.
+        if counts.iter().any(|count| *count < quota) {
+            return Err(not_exactly(limit, &[counts]));
+        }
+        let took = span(&answers);
+        if took >= period {
+            slow += 1;
+            if slow > SLOW_ROUNDS_MAX {
+                return Err(too_slow(took, period));
+            }
+            continue;
+        }
+        rounds += 1;
+        told.extend(answers);
+        if counts.iter().any(|count| *count > 2 * quota) {
+            return Err(not_exactly(limit, &[counts]));
+        }
+        if counts.iter().any(|count| *count != quota) {
+            findings.push(counts);
+        } else if findings.is_empty() {
+            break;
+        }
+        if findings.len() > 1 {
+            let took = span(&told);
+            return Err(if took < period {
+                not_exactly(limit, &findings)
+            } else {
+                too_slow(took, period)
+            });
+        }
+    }
+    s.checks += 1;
+    Ok(())
+}
+
+fn not_exactly(limit: u32, findings: &[Vec<usize>]) -> Stop {
+    breach(
+        format!(
+            "exactly {limit} requests of each tenant admitted, all others refused with 429 {LIMITED}"
+        ),
+        format!("admitted per tenant: {findings:?}"),
+    )
+}
+
+/// Fresh tenants that send so many requests each, mixed; how many of each were admitted.
+async fn one_round(
+    s: &mut Scene,
+    tenants: usize,
+    tier: &str,
+    each: u32,
+) -> Result<(Vec<Arc<Exchange>>, Vec<usize>), Stop> {
+    let mut askers = Vec::with_capacity(tenants);
+    for _tenant in 0..tenants {
+        let name = format!("atonce{}-{}", s.exchanges.len(), askers.len());
+        let tenant = s.new_tenant(&name, tier).await?;
+        askers.push(Asker::Tenant(s.make_tenant(&name, tenant).await?));
+    }
+    let requests: Vec<Request> = (0..each as usize)
+        .flat_map(|at| askers.iter().map(move |who| (who, at)))
+        .map(|(who, at)| who.request(s, at))
+        .collect();
+    let answers = s.send_all(requests).await?;
+    let mut counts = vec![0; tenants];
+    for (at, answer) in answers.iter().enumerate() {
+        let of = at % tenants;
+        if askers[of].is_admitted(answer)? {
+            counts[of] += 1;
+        } else {
+            s.expect_error(answer, 429, LIMITED)?;
+        }
+    }
+    Ok((answers, counts))
+}
+
+async fn sends_at_once(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let (limit, _period) = quota(s, &tenant.tier).await?;
+    let factor: u32 = a.number(2)?;
+    let request = s.status_request(&tenant.host);
+    s.send_all(vec![request; (limit * factor) as usize]).await?;
+    s.notes.insert("limit".to_owned(), serde_json::json!(limit));
+    s.notes
+        .insert("limit type".to_owned(), serde_json::json!("tenant_quota"));
+    Ok(())
+}
+
+async fn right_form(s: &mut Scene, _a: Args) -> Check {
+    let answers = s.exchanges.clone();
+    let admitted = answers.iter().filter(|answer| answer.status == 200).count();
+    s.expect(admitted > 0, "some requests admitted", || {
+        answers
+            .first()
+            .map(|answer| describe(answer))
+            .unwrap_or_default()
+    })?;
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status != 200)
+        .collect();
+    if refused.is_empty() {
+        let seen = format!("all {} requests admitted", answers.len());
+        return Err(match s.run.target.lacks(Need::ExactLimits) {
+            None => breach(format!("refusals with 429 {LIMITED}"), seen),
+            Some(_) => Stop::NotVerified(format!(
+                "{seen} by a permissive limiter: no refusal to look at"
+            )),
+        });
+    }
+    let period = quota(s, "free").await?.1;
+    for refusal in refused {
+        s.expect_error(refusal, 429, LIMITED)?;
+        expect_times(s, refusal, period)?;
+        expect_numbers(s, refusal, period)?;
+    }
+    Ok(())
+}
+
+/// Asserts what a refusal says about coming back.
+pub(super) fn expect_times(s: &mut Scene, refusal: &Exchange, period: Duration) -> Check {
+    let stated = retry_after::stated(refusal, period.as_secs());
+    s.expect(
+        stated.is_ok(),
+        format!(
+            "one Retry-After of whole seconds from 1 to {}, equal to details.retry_after_seconds",
+            period.as_secs()
+        ),
+        || stated.clone().err().unwrap_or_default(),
+    )
+}

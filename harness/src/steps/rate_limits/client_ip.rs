@@ -1,0 +1,84 @@
+//! Limits of those who name no tenant. Never trusts a header to say who asks but the edge's own.
+
+use super::{Asker, expect_still_refused, expect_whole_quota, other_ip};
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::verdict::Check;
+
+/// Values tried for each header that claims another client ip.
+const CLAIMS: usize = 3;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(r"another client ip is admitted", |s, a| {
+        Box::pin(another_ip(s, a))
+    });
+    book.step(
+        r#"the client ip is still refused with the header "([^"]+)""#,
+        |s, a| Box::pin(cannot_claim(s, a)),
+    );
+    book.step(r"the client ip is admitted its whole quota", |s, a| {
+        Box::pin(whole_quota(s, a))
+    });
+    book.step(
+        r"more requests than any quota are all refused for the missing binding",
+        |s, a| Box::pin(not_counted(s, a)),
+    );
+}
+
+async fn another_ip(s: &mut Scene, _a: Args) -> Check {
+    for number in 0..CLAIMS {
+        let ip = other_ip(s, number);
+        let request = s.health_request().header("cf-connecting-ip", ip.as_str());
+        let answer = s.send(request).await?;
+        s.expect(
+            answer.status == 200,
+            format!("client ip {ip} admitted, whatever another one has used"),
+            || describe(&answer),
+        )?;
+    }
+    Ok(())
+}
+
+/// The way in which the quota was used up is the way in which it is tried again.
+fn who(s: &Scene, app_domain: String) -> Asker {
+    let by_health = s
+        .last()
+        .is_ok_and(|answer| answer.request.path == s.dialect().health);
+    if by_health {
+        Asker::ClientIp
+    } else {
+        Asker::Stranger(app_domain)
+    }
+}
+
+async fn cannot_claim(s: &mut Scene, a: Args) -> Check {
+    let app_domain = s.instance().await?.app_domain.clone();
+    let who = who(s, app_domain);
+    let header = a.text(1);
+    for number in 0..CLAIMS {
+        let ip = other_ip(s, 100 + number);
+        let value = if header == "Forwarded" {
+            format!("for={ip}")
+        } else {
+            ip
+        };
+        let request = who.request(s, 2000 + number).header(header, value.as_str());
+        let what = format!("a request with {header}: {value}");
+        expect_still_refused(s, &who, &what, request).await?;
+    }
+    Ok(())
+}
+
+async fn whole_quota(s: &mut Scene, _a: Args) -> Check {
+    expect_whole_quota(s, &Asker::ClientIp).await
+}
+
+async fn not_counted(s: &mut Scene, _a: Args) -> Check {
+    let requests = s.run.target.limits().quota.0 as usize + 10;
+    let request = s.health_request();
+    for answer in s.send_all(vec![request; requests]).await? {
+        s.expect_error(&answer, 503, "CONFIGURATION_ERROR")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! What costs nothing: refused requests cost no model call and no row, operators cost no quota. Never writes to a store.
+
+use super::{Asker, LIMITED, free_quota, use_up};
+use crate::client::Request;
+use crate::evidence::Exchange;
+use crate::observe::D1;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use crate::wait::{self, Look};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A call that would be made is made before the answer; this is for what comes after it.
+const QUIET_MS: u64 = 50;
+/// The gateway double keeps an attempt before it answers it.
+const JOURNAL_MS_MAX: u64 = 2_000;
+/// Chats tried again because the window had moved on.
+const TRIES_MAX: usize = 5;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"tenant "([^"]+)" chats and is admitted, which costs one call and one row"#,
+        |s, a| Box::pin(admitted_chat(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" chats (\d+) times more, once as a stream, and is refused"#,
+        |s, a| Box::pin(refused_chats(s, a)),
+    );
+    book.step(
+        r#"the refused chats of tenant "([^"]+)" have cost no call and no row"#,
+        |s, a| Box::pin(cost_nothing(s, a)),
+    );
+    book.step(
+        r#"an operator reads tenant "([^"]+)" (\d+) times its quota from the same client ip and host"#,
+        |s, a| Box::pin(operator_reads(s, a)),
+    );
+    book.step(
+        r"somebody without a token asks (\d+) times as often, and is denied each time",
+        |s, a| Box::pin(denied(s, a)),
+    );
+}
+
+/// Sends a chat with a marker of its own, and returns the marker.
+async fn chat(
+    s: &mut Scene,
+    tenant: &Tenant,
+    stream: bool,
+) -> Result<(String, Arc<Exchange>), Stop> {
+    let marker = format!("{}x{}", s.token, s.exchanges.len());
+    let message = json!({ "role": "user", "content": Scene::prompt(&marker) });
+    let body = json!({ "messages": [message], "stream": stream });
+    let request = s.chat_request_with(&tenant.host, &body);
+    Ok((marker, s.send(request).await?))
+}
+
+/// How many chats of a tenant were admitted so far.
+fn admitted(s: &Scene, tenant: &Tenant) -> u64 {
+    let note = s.notes.get(&format!("chats {}", tenant.id));
+    note.and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn count_admitted(s: &mut Scene, tenant: &Tenant) {
+    let count = admitted(s, tenant) + 1;
+    s.notes.insert(format!("chats {}", tenant.id), json!(count));
+}
+
+async fn rows(d1: &dyn D1, tenant: &str) -> Result<u64, Stop> {
+    let sql = "SELECT count(*) AS n FROM usage WHERE tenant_id = ?1";
+    let rows = d1.query(sql, &[json!(tenant)]).await?;
+    let count = rows.first().and_then(|row| row.get("n")?.as_u64());
+    count.ok_or_else(|| Stop::Fault("D1 does not count".to_owned()))
+}
+
+async fn admitted_chat(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let (marker, answer) = chat(s, &tenant, false).await?;
+    s.expect_status(&answer, 200)?;
+    count_admitted(s, &tenant);
+    let deadline = Duration::from_millis(JOURNAL_MS_MAX);
+    let gateway = s.gateway().await?;
+    let calls = gateway.wait_for_attempts(&marker, 1, deadline).await.len();
+    s.expect_eq("calls for an admitted chat:", &1, &calls)?;
+    let (d1, wanted) = (s.d1().await?, admitted(s, &tenant));
+    let deadline = s.run.target.limits().usage_visible;
+    s.expect_soon(
+        &format!("{wanted} usage rows of tenant `{}`", tenant.slug),
+        deadline,
+        || {
+            let (d1, id) = (Arc::clone(&d1), tenant.id.clone());
+            async move {
+                let count = rows(&*d1, &id).await?;
+                Ok(if count == wanted {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(format!("{count} rows"))
+                })
+            }
+        },
+    )
+    .await
+}
+
+async fn refused_chats(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let who = Asker::Tenant(tenant.clone());
+    let wanted: usize = a.number(2)?;
+    let mut markers = Vec::new();
+    for _try in 0..wanted + TRIES_MAX {
+        if markers.len() == wanted {
+            break;
+        }
+        let (marker, answer) = chat(s, &tenant, markers.is_empty()).await?;
+        if answer.status == 200 {
+            // The window has moved on meanwhile: this one was rightly let in.
+            count_admitted(s, &tenant);
+            use_up(s, &who).await?;
+        } else {
+            s.expect_error(&answer, 429, LIMITED)?;
+            markers.push(marker);
+        }
+    }
+    s.expect_eq("refused chats:", &wanted, &markers.len())?;
+    s.notes.insert("refused".to_owned(), json!(markers));
+    Ok(())
+}
+
+async fn cost_nothing(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    wait::pass(Duration::from_millis(QUIET_MS)).await;
+    let markers = s.notes.get("refused").cloned().unwrap_or_default();
+    let gateway = s.gateway().await?;
+    for marker in markers.as_array().into_iter().flatten() {
+        let calls = gateway.journal(marker.as_str().unwrap_or_default()).len();
+        s.expect_eq("calls for a refused chat:", &0, &calls)?;
+    }
+    let d1 = s.d1().await?;
+    let (wanted, seen) = (admitted(s, &tenant), rows(&*d1, &tenant.id).await?);
+    s.expect_eq(
+        "usage rows, one for each admitted chat and none for a refused one:",
+        &wanted,
+        &seen,
+    )
+}
+
+fn record_request(s: &Scene, tenant: &Tenant) -> Request {
+    Request::new("GET", s.dialect().tenant.replace("{id}", &tenant.id)).host(tenant.host.as_str())
+}
+
+async fn operator_reads(s: &mut Scene, a: Args) -> Check {
+    let (tenant, times): (_, u32) = (s.tenant(a.text(1))?, a.number(2)?);
+    let (limit, _period) = free_quota(s).await?;
+    let path = record_request(s, &tenant).path;
+    let request = s
+        .operator_request("GET", &path)
+        .await?
+        .host(tenant.host.as_str());
+    for answer in s.send_all(vec![request; (limit * times) as usize]).await? {
+        s.expect(
+            answer.status == 200,
+            "an operator's request answered with status 200, whatever the public quotas",
+            || describe(&answer),
+        )?;
+    }
+    Ok(())
+}
+
+async fn denied(s: &mut Scene, a: Args) -> Check {
+    let (tenant, times): (_, u32) = (s.tenant("a")?, a.number(1)?);
+    let (limit, _period) = free_quota(s).await?;
+    let request = record_request(s, &tenant);
+    for answer in s.send_all(vec![request; (limit * times) as usize]).await? {
+        s.expect_error(&answer, 403, "ACCESS_DENIED")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! Steps about quotas of public routes. Never counts what is not certain: a window may have moved on meanwhile.
+
+mod answers;
+mod at_once;
+mod client_ip;
+mod free_of_charge;
+mod one_by_one;
+mod refusal;
+mod sharing;
+mod sliding;
+
+use super::book::Book;
+use crate::client::Request;
+use crate::clock;
+use crate::evidence::Exchange;
+use crate::oracle::rate_window::{Seen, largest_crowd};
+use crate::run::scene::{Scene, breach, describe};
+use crate::target::need::Variant;
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, Stop};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The error code of every refusal.
+const LIMITED: &str = "RATE_LIMIT_EXCEEDED";
+/// How much more than its quota a tenant sends before a limiter that never refuses is called none.
+/// Evidence: the permissive limiter of the platform let 2 × the quota through at most; 10 × is far beyond.
+const PERMISSIVE_FACTOR: u32 = 10;
+/// Largest limit of a client ip that is tried out in small-limits; the contract names none.
+const IP_LIMIT_MAX: u32 = 200;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    one_by_one::register(book);
+    at_once::register(book);
+    sharing::register(book);
+    refusal::register(book);
+    free_of_charge::register(book);
+    sliding::register(book);
+    answers::register(book);
+    client_ip::register(book);
+}
+
+/// Whose quota a request uses.
+#[derive(Debug, Clone)]
+enum Asker {
+    Tenant(Tenant),
+    /// The scenario's client ip, by the health route.
+    ClientIp,
+    /// The scenario's client ip, by a host that is nobody's: another one with each request.
+    Stranger(String),
+}
+
+impl Asker {
+    /// The `number`th request.
+    fn request(&self, s: &Scene, number: usize) -> Request {
+        match self {
+            Self::Tenant(tenant) => s.status_request(&tenant.host),
+            Self::ClientIp => s.health_request(),
+            Self::Stranger(app_domain) => {
+                s.status_request(&format!("nobody-{}-{number}.{app_domain}", s.token))
+            }
+        }
+    }
+
+    /// The status of an admitted request.
+    fn admitted_status(&self) -> u16 {
+        match self {
+            Self::Tenant(_) | Self::ClientIp => 200,
+            Self::Stranger(_) => 404,
+        }
+    }
+
+    /// Whether an answer shows that its request was admitted.
+    fn is_admitted(&self, answer: &Exchange) -> Result<bool, Stop> {
+        match answer.status {
+            429 => Ok(false),
+            status if status == self.admitted_status() => Ok(true),
+            _ => Err(breach(
+                format!("status {} or 429", self.admitted_status()),
+                describe(answer),
+            )),
+        }
+    }
+
+    /// `details.limit_type` of its refusals.
+    fn limit_type(&self) -> &'static str {
+        match self {
+            Self::Tenant(_) => "tenant_quota",
+            Self::ClientIp | Self::Stranger(_) => "client_ip",
+        }
+    }
+}
+
+/// The quota of the free tier where the scenario runs.
+async fn free_quota(s: &mut Scene) -> Result<(u32, Duration), Stop> {
+    let small = s.instance().await?.variant == Variant::SmallLimits;
+    let limits = s.run.target.limits();
+    let (limit, seconds) = if small {
+        limits.small_quota
+    } else {
+        limits.quota
+    };
+    Ok((limit, Duration::from_secs(seconds)))
+}
+
+/// A tier's quota where the scenario runs.
+async fn quota(s: &mut Scene, tier: &str) -> Result<(u32, Duration), Stop> {
+    let factor = match tier {
+        "premium" => 10,
+        "enterprise" => 20,
+        _ => 1,
+    };
+    let (limit, period) = free_quota(s).await?;
+    Ok((limit * factor, period))
+}
+
+/// The limit that holds for somebody, and its period. A client ip's is the one that it is told.
+async fn quota_of(s: &mut Scene, who: &Asker) -> Result<(u32, Duration), Stop> {
+    match who {
+        Asker::Tenant(tenant) => quota(s, &tenant.tier).await,
+        Asker::ClientIp | Asker::Stranger(_) => free_quota(s).await,
+    }
+}
+
+/// A header of whole numbers.
+fn number_in(answer: &Exchange, header: &str) -> Option<u32> {
+    answer.header(header)?.parse().ok()
+}
+
+/// A client ip that no scenario uses otherwise.
+fn other_ip(s: &Scene, number: usize) -> String {
+    let ip = s.client_ip().to_owned();
+    let mut own = ip.rsplit('.');
+    let (last, third) = (own.next().unwrap_or("1"), own.next().unwrap_or("1"));
+    // 198.18.0.0/15 is set aside for benchmarks; the scenarios' own ips lie in its lower half.
+    match number {
+        0 => format!("198.19.{third}.{last}"),
+        _ => format!("203.{number}.{third}.{last}"),
+    }
+}
+
+/// Requests with what the oracle needs of them.
+fn seen(who: &Asker, answers: &[Arc<Exchange>]) -> Result<Vec<Seen>, Stop> {
+    let Some(start) = answers.iter().map(|answer| answer.sent_at).min() else {
+        return Ok(Vec::new());
+    };
+    let one = |answer: &Arc<Exchange>| {
+        let sent = answer.sent_at - start;
+        Ok(Seen {
+            sent,
+            answered: sent + answer.head_after,
+            admitted: who.is_admitted(answer)?,
+        })
+    };
+    answers.iter().map(one).collect()
+}
+
+/// From the first sent to the last answered.
+fn span(answers: &[Arc<Exchange>]) -> Duration {
+    let start = answers.iter().map(|answer| answer.sent_at).min();
+    let end = answers
+        .iter()
+        .map(|answer| answer.sent_at + answer.done_after)
+        .max();
+    match (start, end) {
+        (Some(start), Some(end)) => end - start,
+        (None, _) | (_, None) => Duration::ZERO,
+    }
+}
+
+/// What cannot be told when requests do not fit into a period.
+fn too_slow(span: Duration, period: Duration) -> Stop {
+    Stop::NotVerified(format!(
+        "the requests took {} ms, the period is {} ms: too slow to tell; run the variant with a longer period and state it",
+        span.as_millis(),
+        period.as_millis()
+    ))
+}
+
+/// Somebody's quota is used up: the last exchange of the scenario is the refusal.
+async fn use_up(s: &mut Scene, who: &Asker) -> Result<Vec<Arc<Exchange>>, Stop> {
+    let (limit, period) = quota_of(s, who).await?;
+    let most = limit * PERMISSIVE_FACTOR + 20;
+    let mut answers: Vec<Arc<Exchange>> = Vec::new();
+    while answers.len() < most as usize {
+        // The quota at once, so that it fits into a period; then one by one, to stop at the first refusal.
+        let width = if answers.is_empty() { limit } else { 1 };
+        let requests = (0..width as usize)
+            .map(|at| who.request(s, answers.len() + at))
+            .collect();
+        answers.extend(s.send_all(requests).await?);
+        let Some(last) = answers.last().cloned() else {
+            break;
+        };
+        if !who.is_admitted(&last)? {
+            s.expect_error(&last, 429, LIMITED)?;
+            let admitted = seen(who, &answers)?
+                .iter()
+                .filter(|one| one.admitted)
+                .count();
+            s.notes.insert("admitted".to_owned(), json!(admitted));
+            s.notes.insert("limit".to_owned(), json!(limit));
+            s.notes
+                .insert("limit type".to_owned(), json!(who.limit_type()));
+            return Ok(answers);
+        }
+    }
+    if largest_crowd(&seen(who, &answers)?, period).admitted > limit as usize {
+        return Err(breach(
+            format!("a refusal with 429 {LIMITED} once the quota of {limit} is used up"),
+            format!("{} requests admitted, none refused", answers.len()),
+        ));
+    }
+    Err(too_slow(span(&answers), period))
+}
+
+/// Asserts that a request of somebody whose quota is used up is refused. An admitted one is a finding
+/// if the plain request right after it is refused: then the window had not moved on meanwhile.
+async fn expect_still_refused(s: &mut Scene, who: &Asker, what: &str, candidate: Request) -> Check {
+    for round in 0..3 {
+        let answer = s.send(candidate.clone()).await?;
+        if answer.status == 429 {
+            return s.expect_error(&answer, 429, LIMITED);
+        }
+        let plain = s.send(who.request(s, 1000 + round)).await?;
+        if !who.is_admitted(&plain)? {
+            return Err(breach(
+                format!("{what} refused with 429 {LIMITED}, the quota being used up"),
+                describe(&answer),
+            ));
+        }
+        use_up(s, who).await?;
+    }
+    Err(breach(
+        format!("{what} refused with 429 {LIMITED}, the quota being used up"),
+        "admitted three times".to_owned(),
+    ))
+}
+
+/// Asserts that the first requests of somebody, his whole quota, are all admitted.
+async fn expect_whole_quota(s: &mut Scene, who: &Asker) -> Check {
+    let mut answers = vec![s.send(who.request(s, 0)).await?];
+    let limit = match who {
+        Asker::Tenant(_) => quota_of(s, who).await?.0,
+        Asker::ClientIp | Asker::Stranger(_) => told_limit(&answers)?,
+    };
+    let rest = (1..limit as usize).map(|at| who.request(s, at)).collect();
+    answers.extend(s.send_all(rest).await?);
+    let refused = answers.iter().find(|answer| answer.status == 429);
+    for answer in &answers {
+        s.expect(
+            answer.status == who.admitted_status(),
+            format!("all of a whole quota of {limit} admitted, no part of it used before"),
+            || describe(refused.unwrap_or(answer)),
+        )?;
+    }
+    Ok(())
+}
+
+/// The limit that a client ip is told, in its first answer.
+fn told_limit(answers: &[Arc<Exchange>]) -> Result<u32, Stop> {
+    let first = answers
+        .first()
+        .ok_or_else(|| Stop::Fault("no answer yet".to_owned()))?;
+    let told = number_in(first, "x-ratelimit-limit")
+        .or_else(|| first.at("/error/details/limit")?.as_u64()?.try_into().ok());
+    match told {
+        Some(limit) if limit > IP_LIMIT_MAX => Err(Stop::NotVerified(format!(
+            "the client ip's limit is {limit}: give the small-limits variant one of at most {IP_LIMIT_MAX}"
+        ))),
+        Some(limit) => Ok(limit),
+        None => Err(breach("a limit in X-RateLimit-Limit", describe(first))),
+    }
+}
+
+/// When an answer was complete.
+fn answered_at(answer: &Exchange) -> Instant {
+    answer.sent_at + answer.done_after
+}
+
+/// Milliseconds since a moment, for findings.
+fn ms_since(moment: Instant) -> u128 {
+    clock::now().duration_since(moment).as_millis()
+}

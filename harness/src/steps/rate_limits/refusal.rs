@@ -1,0 +1,166 @@
+//! What a refusal says, and whether it is true. Never waits longer than the refusal itself says.
+
+use super::at_once::expect_times;
+use super::{Asker, answered_at, free_quota, ms_since, use_up};
+use crate::evidence::Exchange;
+use crate::oracle::retry_after;
+use crate::run::scene::{Scene, breach, describe};
+use crate::steps::book::{Args, Book};
+use crate::target::need::Need;
+use crate::verdict::Check;
+use crate::wait;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Timers of two machines differ a little: a place that is free this much later is in time.
+const TIMER_MS: u64 = 50;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(r#"tenant "([^"]+)" has used up its quota"#, |s, a| {
+        Box::pin(tenant_uses_up(s, a))
+    });
+    book.step(
+        r"the client ip has used up its quota( by asking for unknown hosts)?",
+        |s, a| Box::pin(ip_uses_up(s, a)),
+    );
+    book.step(r"the refusal states when to come back", |s, a| {
+        Box::pin(states_time(s, a))
+    });
+    book.step(
+        r"the answer, if refused, states when to come back",
+        |s, a| Box::pin(states_time_if_refused(s, a)),
+    );
+    book.step(
+        r"the refusal says in numbers that the (tenant|client ip)'s quota is used up",
+        |s, a| Box::pin(states_numbers(s, a)),
+    );
+    book.step(r#"tenant "([^"]+)" asks again for its status"#, |s, a| {
+        Box::pin(asks_again(s, a))
+    });
+    book.step(r"nine tenths of the period have passed since", |s, a| {
+        Box::pin(late_in_window(s, a))
+    });
+    book.step(r"the time that the refusal stated has passed", |s, a| {
+        Box::pin(stated_time_passes(s, a))
+    });
+    book.step(r#"tenant "([^"]+)" is admitted again"#, |s, a| {
+        Box::pin(tenant_again(s, a))
+    });
+    book.step(r"the client ip is admitted again", |s, a| {
+        Box::pin(ip_again(s, a))
+    });
+}
+
+async fn tenant_uses_up(s: &mut Scene, a: Args) -> Check {
+    let who = Asker::Tenant(s.tenant(a.text(1))?);
+    use_up(s, &who).await.map(drop)
+}
+
+async fn ip_uses_up(s: &mut Scene, a: Args) -> Check {
+    let who = if a.text(1).is_empty() {
+        Asker::ClientIp
+    } else {
+        Asker::Stranger(s.instance().await?.app_domain.clone())
+    };
+    use_up(s, &who).await.map(drop)
+}
+
+async fn asks_again(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let request = s.status_request(&host);
+    s.send(request).await.map(drop)
+}
+
+async fn states_time(s: &mut Scene, _a: Args) -> Check {
+    let (refusal, period) = (s.last()?, free_quota(s).await?.1);
+    s.expect_error(&refusal, 429, super::LIMITED)?;
+    expect_times(s, &refusal, period)
+}
+
+async fn states_time_if_refused(s: &mut Scene, _a: Args) -> Check {
+    let (answer, period) = (s.last()?, free_quota(s).await?.1);
+    match answer.status {
+        200 => Ok(()),
+        429 => expect_times(s, &answer, period),
+        _ => Err(breach("status 200 or 429", describe(&answer))),
+    }
+}
+
+async fn states_numbers(s: &mut Scene, _a: Args) -> Check {
+    let (refusal, period) = (s.last()?, free_quota(s).await?.1);
+    s.expect_error(&refusal, 429, super::LIMITED)?;
+    expect_times(s, &refusal, period)?;
+    expect_numbers(s, &refusal, period)
+}
+
+/// Asserts type, limit and period in a refusal's details. Which ones is in the scenario's notes since the quota was used up.
+pub(super) fn expect_numbers(s: &mut Scene, refusal: &Exchange, period: Duration) -> Check {
+    let note = |s: &Scene, name: &str| s.notes.get(name).cloned().unwrap_or_default();
+    let limit_type = note(s, "limit type");
+    // A client ip's limit is not in the contract: it is as many as were admitted, where limits are exact.
+    let limit = if limit_type == "tenant_quota" {
+        Some(note(s, "limit"))
+    } else {
+        let exact = s.run.target.lacks(Need::ExactLimits).is_none();
+        exact.then(|| note(s, "admitted"))
+    };
+    let period = Value::from(format!("{}s", period.as_secs()));
+    let details = refusal.at("/error/details").unwrap_or_default();
+    let mut wanted = vec![("limit_type", limit_type), ("period", period)];
+    if let Some(limit) = limit {
+        wanted.push(("limit", limit));
+    } else {
+        let stated = details.get("limit").and_then(Value::as_u64);
+        s.expect(stated.is_some(), "a number in details.limit", || {
+            details.to_string()
+        })?;
+    }
+    for (name, value) in wanted {
+        s.expect(
+            details.get(name) == Some(&value),
+            format!("details.{name} {value}"),
+            || format!("details {details}"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn late_in_window(s: &mut Scene, _a: Args) -> Check {
+    let (refusal, period) = (s.last()?, free_quota(s).await?.1);
+    wait::pass_until(refusal.sent_at + period.mul_f64(0.9)).await;
+    Ok(())
+}
+
+async fn stated_time_passes(s: &mut Scene, _a: Args) -> Check {
+    let (refusal, period) = (s.last()?, free_quota(s).await?.1);
+    let seconds = retry_after::stated(&refusal, period.as_secs())
+        .map_err(|why| breach("a refusal that states when to come back", why))?;
+    let back = answered_at(&refusal) + Duration::from_secs(seconds);
+    wait::pass_until(back + Duration::from_millis(TIMER_MS)).await;
+    Ok(())
+}
+
+async fn tenant_again(s: &mut Scene, a: Args) -> Check {
+    let who = Asker::Tenant(s.tenant(a.text(1))?);
+    expect_admitted_again(s, &who).await
+}
+
+async fn ip_again(s: &mut Scene, _a: Args) -> Check {
+    expect_admitted_again(s, &Asker::ClientIp).await
+}
+
+async fn expect_admitted_again(s: &mut Scene, who: &Asker) -> Check {
+    let refusal = s.last()?;
+    let answer = s.send(who.request(s, 0)).await?;
+    let admitted = who.is_admitted(&answer)?;
+    let waited = ms_since(answered_at(&refusal));
+    s.expect(
+        admitted,
+        format!(
+            "a request admitted after Retry-After ({}) has passed",
+            refusal.header("retry-after").unwrap_or("none")
+        ),
+        || format!("{} after {waited} ms", describe(&answer)),
+    )
+}

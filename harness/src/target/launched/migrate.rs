@@ -1,0 +1,51 @@
+//! Applies migrations with the target's own tool. Never touches the target's own database.
+
+use super::start::Workshop;
+use crate::target::manifest::Migrations;
+use crate::target::manifest::placeholders::fill;
+use crate::target::{Fault, Migrated};
+use std::path::{Path, PathBuf};
+
+/// Applies the files of `folder` to a database of its own and leaves a snapshot of it at `database`.
+pub(super) async fn migrate(
+    shared: &Workshop,
+    entry: &Migrations,
+    folder: &Path,
+    database: &Path,
+) -> Result<Migrated, Fault> {
+    shared.prepared().await?;
+    let fault = |error: std::io::Error| Fault(format!("cannot set up migrations: {error}"));
+    let state = database.with_extension("state");
+    std::fs::create_dir_all(&state).map_err(fault)?;
+    let mut values = shared.values(&state, 0, &shared.access);
+    values.insert("folder", folder.display().to_string());
+    if let Some(text) = &entry.config {
+        let file = state.join("migrations-config.json");
+        std::fs::write(&file, fill(text, &values).map_err(Fault)?).map_err(fault)?;
+        values.insert("config", file.display().to_string());
+    }
+    let (ok, said) = shared.run(&entry.command, &values).await?;
+    if let Some(file) = only_database(&state.join(&entry.database)) {
+        // The file may have a write-ahead log beside it: a plain copy would lose it.
+        let snapshot = rusqlite::Connection::open(&file).and_then(|source| {
+            drop(std::fs::remove_file(database));
+            source.execute("VACUUM INTO ?1", [database.display().to_string()])
+        });
+        snapshot.map_err(|error| Fault(format!("cannot read the migrated database: {error}")))?;
+    }
+    Ok(Migrated { ok, said })
+}
+
+/// The one database file in a folder of miniflare's.
+fn only_database(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path());
+    files
+        .filter(|path| path.extension().is_some_and(|ending| ending == "sqlite"))
+        .find(|path| {
+            path.file_name()
+                .is_some_and(|name| name != "metadata.sqlite")
+        })
+}

@@ -1,0 +1,424 @@
+//! Prepares a described target and starts its servers. Never keeps track of what runs: its callers do.
+
+use super::fault_control::FaultControl;
+use super::process::{Supervised, copy_folder, run_to_end};
+use crate::client::{Client, Request};
+use crate::doubles::{AccessIssuer, AiGatewayDouble};
+use crate::observe::Logs as _;
+use crate::observe::explorer::Explorer;
+use crate::observe::log_lines::LogLines;
+use crate::target::manifest::placeholders::{fill, fill_all};
+use crate::target::manifest::{Launch, Manifest, Stores, VariantEntry};
+use crate::target::need::Variant;
+use crate::target::{Fault, Instance};
+use crate::wait::{self, Look};
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{OnceCell, Semaphore};
+
+/// Which instance: a variant, or production with stores that fail on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// A variant as it is.
+    Plain(Variant),
+    /// Production whose stores ask before each operation.
+    Faulty,
+}
+
+impl Kind {
+    /// For folders and complaints.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain(variant) => variant.name(),
+            Self::Faulty => "store-faults",
+        }
+    }
+
+    fn variant(self) -> Variant {
+        match self {
+            Self::Plain(variant) => variant,
+            Self::Faulty => Variant::Production,
+        }
+    }
+}
+
+/// What all instances share.
+pub(super) struct Workshop {
+    pub(super) manifest: Manifest,
+    pub(super) program: PathBuf,
+    client: Client,
+    observer: reqwest::Client,
+    folder: TempDir,
+    gateway: Arc<AiGatewayDouble>,
+    pub(super) access: Arc<AccessIssuer>,
+    rotating: Arc<AccessIssuer>,
+    gateway_key: String,
+    fault_control: FaultControl,
+    prepared: OnceCell<PathBuf>,
+    starting: Semaphore,
+}
+
+/// What one instance is made of.
+pub(super) struct Blueprint {
+    kind: Kind,
+    entry: VariantEntry,
+    issuer: Arc<AccessIssuer>,
+    state: PathBuf,
+    logs: Arc<LogLines>,
+}
+
+impl Workshop {
+    /// Starts the doubles.
+    pub(super) fn open(
+        manifest: Manifest,
+        program: PathBuf,
+        client: Client,
+    ) -> Result<Self, Fault> {
+        let fault = |error: std::io::Error| Fault(format!("cannot set up the target: {error}"));
+        let observer = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|error| Fault(error.to_string()))?;
+        Ok(Self {
+            program,
+            client,
+            observer,
+            folder: tempfile::Builder::new()
+                .prefix("moltproof-")
+                .tempdir()
+                .map_err(fault)?,
+            gateway: Arc::new(AiGatewayDouble::start().map_err(fault)?),
+            access: Arc::new(AccessIssuer::start().map_err(fault)?),
+            rotating: Arc::new(AccessIssuer::start().map_err(fault)?),
+            gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
+            fault_control: FaultControl::start().map_err(fault)?,
+            prepared: OnceCell::new(),
+            starting: Semaphore::new(
+                manifest
+                    .launch
+                    .as_ref()
+                    .map_or(1, |launch| launch.at_once.max(1)),
+            ),
+            manifest,
+        })
+    }
+
+    /// The blueprint of a shared instance.
+    pub(super) async fn blueprint(&self, kind: Kind) -> Result<Blueprint, Fault> {
+        let rotating = kind == Kind::Plain(Variant::KeyRotation);
+        let issuer = if rotating {
+            &self.rotating
+        } else {
+            &self.access
+        };
+        self.drawn(kind, Arc::clone(issuer), kind.name().to_owned())
+            .await
+    }
+
+    /// The blueprint of an instance that one scenario has for itself, on a state of its own.
+    pub(super) async fn own_blueprint(
+        &self,
+        variant: Variant,
+        issuer: Arc<AccessIssuer>,
+    ) -> Result<Blueprint, Fault> {
+        let name = format!("own-{}", uuid::Uuid::new_v4().simple());
+        self.drawn(Kind::Plain(variant), issuer, name).await
+    }
+
+    async fn drawn(
+        &self,
+        kind: Kind,
+        issuer: Arc<AccessIssuer>,
+        name: String,
+    ) -> Result<Blueprint, Fault> {
+        let entry = match kind {
+            Kind::Plain(variant) => self.manifest.variants.get(variant.name()),
+            Kind::Faulty => self.manifest.control.store_faults.as_ref(),
+        };
+        let entry = entry
+            .cloned()
+            .ok_or_else(|| Fault(format!("the manifest has no variant `{}`", kind.name())))?;
+        let state = self.folder.path().join(name);
+        if entry.address.is_none() {
+            let template = self.prepared().await?;
+            copy_folder(template, &state)
+                .map_err(|error| Fault(format!("cannot copy the state folder: {error}")))?;
+        }
+        Ok(Blueprint {
+            kind,
+            entry,
+            issuer,
+            state,
+            logs: Arc::default(),
+        })
+    }
+
+    /// Starts the instance, unless it has an address; returns it with its process.
+    pub(super) async fn build(
+        &self,
+        blueprint: &Blueprint,
+    ) -> Result<(Arc<Instance>, Option<Supervised>), Fault> {
+        let (base, process) = match &blueprint.entry.address {
+            Some(address) => (address.trim_end_matches('/').to_owned(), None),
+            None => {
+                let (base, process) = self.launch(blueprint).await?;
+                (base, Some(process))
+            }
+        };
+        Ok((Arc::new(self.observed(blueprint, base)), process))
+    }
+
+    /// The state folder that every instance starts from; set up at the first call.
+    pub(super) async fn prepared(&self) -> Result<&PathBuf, Fault> {
+        self.prepared.get_or_try_init(|| self.prepare()).await
+    }
+
+    async fn prepare(&self) -> Result<PathBuf, Fault> {
+        let launch = self.launch_entry()?;
+        let state = self.folder.path().join("template");
+        std::fs::create_dir_all(&state)
+            .map_err(|error| Fault(format!("cannot make a folder: {error}")))?;
+        let values = self.values(&state, 0, &self.access);
+        for step in &launch.prepare {
+            let done = step
+                .unless
+                .as_ref()
+                .is_some_and(|file| self.launch_folder(launch).join(file).exists());
+            if !done {
+                self.must_run(&step.run, &values).await?;
+            }
+        }
+        for command in &launch.setup {
+            self.must_run(command, &values).await?;
+        }
+        Ok(state)
+    }
+
+    async fn must_run(
+        &self,
+        command: &[String],
+        values: &BTreeMap<&str, String>,
+    ) -> Result<(), Fault> {
+        let (ok, said) = self.run(command, values).await?;
+        if ok {
+            Ok(())
+        } else {
+            Err(Fault(format!("`{}` failed:\n{said}", command.join(" "))))
+        }
+    }
+
+    /// Runs a command of the manifest in the launch folder; whether it succeeded, and what it said.
+    pub(super) async fn run(
+        &self,
+        command: &[String],
+        values: &BTreeMap<&str, String>,
+    ) -> Result<(bool, String), Fault> {
+        let launch = self.launch_entry()?;
+        let command = fill_all(command, values).map_err(Fault)?;
+        run_to_end(
+            &self.program,
+            &command,
+            &self.launch_folder(launch),
+            &environment(launch, values)?,
+        )
+        .await
+    }
+
+    fn launch_entry(&self) -> Result<&Launch, Fault> {
+        self.manifest
+            .launch
+            .as_ref()
+            .ok_or_else(|| Fault("the manifest has no [launch]".to_owned()))
+    }
+
+    fn launch_folder(&self, launch: &Launch) -> PathBuf {
+        self.manifest.folder.join(&launch.folder)
+    }
+
+    /// What placeholders stand for.
+    pub(super) fn values(
+        &self,
+        state: &Path,
+        port: u16,
+        issuer: &AccessIssuer,
+    ) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("port", port.to_string()),
+            ("state", state.display().to_string()),
+            ("app_domain", self.manifest.app_domain.clone()),
+            ("team_domain", issuer.origin()),
+            ("audience", issuer.audience().to_owned()),
+            ("ai_gateway_base_url", self.gateway.base_url()),
+            ("ai_gateway_key", self.gateway_key.clone()),
+            ("fault_control_url", self.fault_control.url.clone()),
+        ])
+    }
+
+    /// Starts a server and waits until it answers.
+    async fn launch(&self, blueprint: &Blueprint) -> Result<(String, Supervised), Fault> {
+        let (launch, entry) = (self.launch_entry()?, &blueprint.entry);
+        let turn = self
+            .starting
+            .acquire()
+            .await
+            .map_err(|error| Fault(error.to_string()))?;
+        let port = free_port().map_err(|error| Fault(format!("no free port: {error}")))?;
+        let values = self.values(&blueprint.state, port, &blueprint.issuer);
+        let mut command = fill_all(&launch.command, &values).map_err(Fault)?;
+        command.extend(fill_all(&entry.arguments, &values).map_err(Fault)?);
+        let mut environment = environment(launch, &values)?;
+        for (name, value) in launch
+            .variables
+            .iter()
+            .filter(|(name, _)| !entry.without.contains(name))
+        {
+            let value = fill(value, &values).map_err(Fault)?;
+            if launch.variable_arguments.is_empty() {
+                environment.insert(name.clone(), value);
+            } else {
+                let pair = BTreeMap::from([("name", name.clone()), ("value", value)]);
+                command.extend(fill_all(&launch.variable_arguments, &pair).map_err(Fault)?);
+            }
+        }
+        let folder = self.launch_folder(launch);
+        let mut process = Supervised::start(
+            &self.program,
+            &command,
+            &folder,
+            &environment,
+            &blueprint.logs,
+        )?;
+        let base = format!("http://127.0.0.1:{port}");
+        self.ready(
+            blueprint,
+            &base,
+            &mut process,
+            Duration::from_secs(launch.ready_within_seconds),
+        )
+        .await?;
+        drop(turn);
+        Ok((base, process))
+    }
+
+    async fn ready(
+        &self,
+        blueprint: &Blueprint,
+        base: &str,
+        process: &mut Supervised,
+        within: Duration,
+    ) -> Result<(), Fault> {
+        let name = blueprint.kind.name();
+        let said = || {
+            blueprint
+                .logs
+                .since(0)
+                .into_iter()
+                .map(|line| line.text)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        // An address set aside for documentation: looking whether the server is ready must not spend anybody's quota.
+        let probe = Request::new("GET", self.manifest.dialect.health.clone())
+            .header("cf-connecting-ip", "192.0.2.1")
+            .within(Duration::from_secs(5));
+        let process = Mutex::new(process);
+        let answered = wait::until(within, || async {
+            if process
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .has_ended()
+            {
+                return Err(Fault(format!(
+                    "the server of variant `{name}` ended while starting:\n{}",
+                    said()
+                )));
+            }
+            Ok(match self.client.send(base, &probe, 0).await {
+                Ok(_any) => Look::Done(()),
+                Err(error) => Look::NotYet(error.to_string()),
+            })
+        })
+        .await?;
+        answered.map_err(|error| {
+            Fault(format!(
+                "variant `{name}` does not answer: {error}\n{}",
+                said()
+            ))
+        })
+    }
+
+    /// What the harness can see and control of an instance.
+    fn observed(&self, blueprint: &Blueprint, base: String) -> Instance {
+        let Blueprint {
+            kind,
+            entry,
+            issuer,
+            logs,
+            ..
+        } = blueprint;
+        let manifest = &self.manifest;
+        let has = |name: &str| !entry.without.iter().any(|without| without == name);
+        let operable = [
+            "CF_ACCESS_TEAM_DOMAIN",
+            "CF_ACCESS_AUD",
+            "TENANT_DB",
+            "TENANT_KV",
+            "MOLTBOT_BUCKET",
+        ];
+        let access = manifest.control.access && operable.into_iter().all(has);
+        let key = manifest.control.ai_gateway && has("CLOUDFLARE_AI_GATEWAY_API_KEY");
+        let key = key.then(|| self.gateway_key.clone());
+        let mut instance = Instance {
+            variant: kind.variant(),
+            base,
+            d1: None,
+            kv: None,
+            r2: None,
+            logs: manifest
+                .observe
+                .output_is_log
+                .then(|| Arc::clone(logs) as _),
+            gateway: manifest
+                .control
+                .ai_gateway
+                .then(|| Arc::clone(&self.gateway)),
+            ai_gateway_key: key,
+            access: access.then(|| Arc::clone(issuer)),
+            faults: (*kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
+            app_domain: manifest.app_domain.clone(),
+        };
+        match &manifest.observe.stores {
+            None => {}
+            Some(Stores::Explorer { path, d1, kv, r2 }) => {
+                let root = format!("{}{path}", instance.base);
+                instance.d1 = has("TENANT_DB")
+                    .then(|| Arc::new(Explorer::d1(&self.observer, &root, d1)) as _);
+                instance.kv = has("TENANT_KV")
+                    .then(|| Arc::new(Explorer::kv(&self.observer, &root, kv)) as _);
+                instance.r2 = has("MOLTBOT_BUCKET")
+                    .then(|| Arc::new(Explorer::r2(&self.observer, &root, r2)) as _);
+            }
+        }
+        instance
+    }
+}
+
+fn environment(
+    launch: &Launch,
+    values: &BTreeMap<&str, String>,
+) -> Result<BTreeMap<String, String>, Fault> {
+    launch
+        .environment
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), fill(value, values).map_err(Fault)?)))
+        .collect()
+}
+
+/// A port that was free a moment ago. Another process may take it first; then the server says so and the run ends in a fault.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
