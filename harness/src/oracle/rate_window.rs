@@ -39,7 +39,7 @@ pub fn largest_crowd(seen: &[Seen], period: Duration) -> Crowd {
             },
             |crowd, one| Crowd {
                 admitted: crowd.admitted + 1,
-                within: crowd.within.max(one.answered - first.sent),
+                within: crowd.within.max(one.answered.saturating_sub(first.sent)),
             },
         )
     };
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PERIOD: Duration = Duration::from_millis(1000);
+    const PERIOD: Duration = Duration::from_secs(1);
 
     fn at(sent_ms: u64, answered_ms: u64) -> Seen {
         Seen {

@@ -19,6 +19,9 @@ pub type Attempt = Result<Arc<Exchange>, String>;
 
 impl Scene {
     /// Sends requests side by side; the outcomes come in the order of the requests.
+    ///
+    /// # Errors
+    /// A fault, when nobody listens or a request cannot be sent.
     pub async fn attempt_all(&mut self, requests: Vec<Request>) -> Result<Vec<Attempt>, Stop> {
         let instance = self.instance().await?;
         let requests: Vec<_> = requests
@@ -36,6 +39,9 @@ impl Scene {
     }
 
     /// Sends requests byte for byte, some side by side; the outcomes come in the order of the requests.
+    ///
+    /// # Errors
+    /// As [`Self::attempt_all`]; not verified on a target over TLS.
     pub async fn attempt_all_raw(
         &mut self,
         host: &[u8],
@@ -64,6 +70,9 @@ impl Scene {
     }
 
     /// Sends `second` a little after `first`, whether or not that has been answered by then.
+    ///
+    /// # Errors
+    /// As [`Self::attempt_all`].
     pub async fn attempt_while(
         &mut self,
         first: Request,

@@ -9,6 +9,8 @@ use book::Book;
 pub fn all() -> Book {
     let mut book = Book::default();
     background::register(&mut book);
+    access::register(&mut book);
+    rate_limits::register(&mut book);
     gateway::register(&mut book);
     usage::register(&mut book);
     errors::register(&mut book);
@@ -17,10 +19,12 @@ pub fn all() -> Book {
     bindings::register(&mut book);
     identity::register(&mut book);
     isolation::register(&mut book);
+    schema::register(&mut book);
     smoke::register(&mut book);
     book
 }
 
+mod access;
 mod background;
 mod bindings;
 mod errors;
@@ -28,7 +32,9 @@ mod gateway;
 mod identity;
 mod isolation;
 mod operating;
+mod rate_limits;
 mod resolution;
+mod schema;
 mod security;
 mod smoke;
 mod usage;

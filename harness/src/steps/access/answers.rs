@@ -51,11 +51,7 @@ async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
 }
 
 /// The request that is answered so, and the statuses that this answer has.
-fn provoking(
-    s: &Scene,
-    tenant: &Tenant,
-    name: &str,
-) -> Result<(Request, &'static [u16]), Stop> {
+fn provoking(s: &Scene, tenant: &Tenant, name: &str) -> Result<(Request, &'static [u16]), Stop> {
     let dialect = s.dialect();
     let at = |template: &str| template.replace("{id}", &tenant.id);
     let get = |template: &str| Request::new("GET", at(template));
@@ -69,7 +65,10 @@ fn provoking(
         "routing" => (get(&dialect.routing), &[200]),
         "usage" => (get(&dialect.usage), &[200]),
         "gateway" => (get(&dialect.gateway), &[200]),
-        "started" => (Request::new("POST", at(&dialect.gateway_start)), &[200, 201, 202]),
+        "started" => (
+            Request::new("POST", at(&dialect.gateway_start)),
+            &[200, 201, 202],
+        ),
         "changed" => (
             Request::new("PATCH", at(&dialect.tenant)).json(&json!({ "tier": "premium" })),
             &[200],
@@ -88,10 +87,7 @@ fn provoking(
             &[404],
         ),
         "denied" => (get(&dialect.tenant), &[403]),
-        "deleted" => (
-            Request::new("DELETE", at(&dialect.tenant)),
-            &[200, 204],
-        ),
+        "deleted" => (Request::new("DELETE", at(&dialect.tenant)), &[200, 204]),
         "not found" => (get(&dialect.tenant), &[404]),
         _ => return Err(Stop::Fault(format!("no admin answer \"{name}\""))),
     })

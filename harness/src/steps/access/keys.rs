@@ -24,7 +24,7 @@ const SLACK_MS: u64 = 2_000;
 /// Longest stated times that a scenario waits for.
 const TIMES_S_MAX: u64 = 60;
 /// How long a request with an unknown key may wait for a key set that does not answer, before its sender leaves.
-const PATIENCE_MS: u64 = 400;
+const PATIENCE_MS: u64 = 300;
 /// How long a request with a cached key may take while the key set is out of reach.
 const CACHED_MS_MAX: u64 = 5_000;
 /// Waves of a flood and requests in each. Waves, since one fetch may serve all who wait for it at once.
@@ -55,9 +55,10 @@ pub(super) fn register(book: &mut Book) {
         r#"(?:the present key|key "([^"]+)") opens the list of tenants(?: in due time)?"#,
         |s, a| Box::pin(opens_in_time(s, a)),
     );
-    book.step(r"the present key still opens the list of tenants", |s, a| {
-        Box::pin(still_opens(s, a))
-    });
+    book.step(
+        r"the present key still opens the list of tenants",
+        |s, a| Box::pin(still_opens(s, a)),
+    );
     book.step(
         r#"the present key's token under the id of key "([^"]+)" opens nothing"#,
         |s, a| Box::pin(under_another_id(s, a)),
@@ -93,8 +94,6 @@ async fn runs_alone(s: &mut Scene, _a: Args) -> Check {
             "run variant `key-rotation` with a key set cache and cooldown of at most {TIMES_S_MAX} s together, and state them"
         )));
     }
-    s.notes
-        .insert("began".to_owned(), json!(clock::epoch_ms()));
     s.use_own(Variant::KeyRotation).await?;
     let access = s.access().await?;
     access.set_mode(KeySetMode::Reachable);
@@ -202,6 +201,8 @@ async fn look_until(
 
 async fn opens_in_time(s: &mut Scene, a: Args) -> Check {
     let (token, deadline) = (token_of(s, a.text(1)).await?, due_time(s));
+    let now = json!(clock::epoch_ms());
+    s.notes.entry("first asked".to_owned()).or_insert(now);
     let last = look_until(s, &token, true, deadline).await?;
     s.expect(
         last.is_ok(),
@@ -209,7 +210,11 @@ async fn opens_in_time(s: &mut Scene, a: Args) -> Check {
             "a token by a listed key to open the list of tenants within {} ms",
             deadline.as_millis()
         ),
-        || last.err().map(|answer| describe(&answer)).unwrap_or_default(),
+        || {
+            last.err()
+                .map(|answer| describe(&answer))
+                .unwrap_or_default()
+        },
     )
 }
 
@@ -230,9 +235,7 @@ async fn under_another_id(s: &mut Scene, a: Args) -> Check {
 /// A token's payload and signature under the id of another key.
 fn under_id(token: &str, kid: &str) -> String {
     let header = json!({ "alg": "RS256", "kid": kid, "typ": "JWT" }).to_string();
-    let rest = token
-        .split_once('.')
-        .map_or("", |(_header, rest)| rest);
+    let rest = token.split_once('.').map_or("", |(_header, rest)| rest);
     format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header))
 }
 
@@ -255,8 +258,8 @@ async fn refused_in_time(s: &mut Scene, a: Args) -> Check {
 async fn just_fetched(s: &mut Scene, _a: Args) -> Check {
     if s.run.target.lacks(Need::Fresh).is_none() {
         // A fresh instance: its first fetch was for the first token of this scenario.
-        let began = s.notes.get("began").cloned().unwrap_or_default();
-        s.notes.insert("fetched".to_owned(), began);
+        let asked = s.notes.get("first asked").cloned().unwrap_or_default();
+        s.notes.insert("fetched".to_owned(), asked);
         return Ok(());
     }
     let key = aside(s, AccessIssuer::rotate_in).await?;
@@ -286,10 +289,7 @@ fn cache_left(s: &Scene) -> Duration {
 }
 
 async fn cached_goes_on(s: &mut Scene, a: Args) -> Check {
-    let (late, present) = (
-        token_of(s, a.text(1)).await?,
-        token_of(s, PRESENT).await?,
-    );
+    let (late, present) = (token_of(s, a.text(1)).await?, token_of(s, PRESENT).await?);
     let late = list_request(s, &late).within(Duration::from_millis(PATIENCE_MS));
     let present = list_request(s, &present).within(Duration::from_millis(CACHED_MS_MAX));
     let pause = Duration::from_millis(PATIENCE_MS / 4);

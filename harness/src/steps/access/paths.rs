@@ -15,9 +15,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Methods that every server knows: refused on an admin route as the contract says.
-const KNOWN_METHODS: [&str; 7] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
-];
+const KNOWN_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Methods that a server may refuse before the backend sees them.
 const ODD_METHODS: [&str; 7] = [
     "TRACE", "CONNECT", "PROPFIND", "SEARCH", "PURGE", "MOLT", "get",
@@ -127,10 +125,7 @@ fn expect_denied_exactly(s: &mut Scene, request: &Request, outcome: &Attempt) ->
         ),
         Ok(answer) => expect_denied(s, answer),
         Err(why) => Err(breach(
-            format!(
-                "status 403 with error code {DENIED} for {}",
-                line(request)
-            ),
+            format!("status 403 with error code {DENIED} for {}", line(request)),
             why.clone(),
         )),
     }
@@ -207,16 +202,17 @@ async fn no_override(s: &mut Scene, a: Args) -> Check {
     let host = tenant.host.as_bytes();
     let outcomes = s.attempt_all_raw(host, on_admin.clone()).await?;
     for (request, outcome) in on_admin.iter().zip(&outcomes) {
-        expect_not_opened(s, &format!("{} with {:?}", line(request), request.headers), outcome)?;
+        expect_not_opened(
+            s,
+            &format!("{} with {:?}", line(request), request.headers),
+            outcome,
+        )?;
     }
     let on_public: Vec<Request> = PATH_HEADERS
         .iter()
         .map(|name| health.clone().header(name, record.path.as_str()))
         .collect();
-    for (request, answer) in on_public
-        .iter()
-        .zip(s.send_all(on_public.clone()).await?)
-    {
+    for (request, answer) in on_public.iter().zip(s.send_all(on_public.clone()).await?) {
         s.expect(
             !answer.text().contains(&tenant.sandbox_id),
             format!("nothing of tenant `{}`", tenant.slug),
@@ -249,7 +245,10 @@ async fn nothing_changed(s: &mut Scene, a: Args) -> Check {
     let created = s.send(good.on(creation)).await?;
     s.expect(
         created.status == 201,
-        format!("slug `{}` still free, for nobody was let in to take it: status 201", fresh.slug),
+        format!(
+            "slug `{}` still free, for nobody was let in to take it: status 201",
+            fresh.slug
+        ),
         || describe(&created),
     )?;
     let removal = Request::new("DELETE", dialect.tenant.replace("{id}", &fresh.id));

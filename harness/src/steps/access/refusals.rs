@@ -269,13 +269,29 @@ mod tests {
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect()
         };
-        let one = face(&[("status", "403"), ("header cf-ray", "1"), ("body/code", "X")]);
-        let two = face(&[("status", "403"), ("header cf-ray", "2"), ("body/code", "X")]);
+        let one = face(&[
+            ("status", "403"),
+            ("header cf-ray", "1"),
+            ("body/code", "X"),
+        ]);
+        let two = face(&[
+            ("status", "403"),
+            ("header cf-ray", "2"),
+            ("body/code", "X"),
+        ]);
         assert_eq!(
             differences(&one, &two),
             BTreeSet::from(["header cf-ray".to_owned()])
         );
-        let more = face(&[("status", "403"), ("header cf-ray", "1"), ("body/code", "X"), ("body/why", "expired")]);
-        assert_eq!(differences(&one, &more), BTreeSet::from(["body/why".to_owned()]));
+        let more = face(&[
+            ("status", "403"),
+            ("header cf-ray", "1"),
+            ("body/code", "X"),
+            ("body/why", "expired"),
+        ]);
+        assert_eq!(
+            differences(&one, &more),
+            BTreeSet::from(["body/why".to_owned()])
+        );
     }
 }

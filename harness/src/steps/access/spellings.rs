@@ -90,7 +90,8 @@ fn upper_case(path: &str) -> Vec<String> {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    let each: Vec<String> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    each.concat()
 }
 
 fn percent_encoding(path: &str) -> Vec<String> {
@@ -146,10 +147,12 @@ fn through_public(of: &Origin<'_>) -> Vec<String> {
 }
 
 fn suffixes(path: &str) -> Vec<String> {
-    [";x", ";x=1", ".json", "%20", "%00", "%0a", "%23", "%3f", "?x=1", "/*"]
-        .iter()
-        .map(|suffix| format!("{path}{suffix}"))
-        .collect()
+    [
+        ";x", ";x=1", ".json", "%20", "%00", "%0a", "%23", "%3f", "?x=1", "/*",
+    ]
+    .iter()
+    .map(|suffix| format!("{path}{suffix}"))
+    .collect()
 }
 
 fn backslashes(path: &str) -> Vec<String> {
@@ -207,7 +210,10 @@ mod tests {
             assert!(spellings.len() >= 4, "{name}: {spellings:?}");
             for spelling in spellings {
                 assert_ne!(spelling, "/api/admin/tenants");
-                assert!(spelling.bytes().all(|byte| byte.is_ascii_graphic()), "{spelling}");
+                assert!(
+                    spelling.bytes().all(|byte| byte.is_ascii_graphic()),
+                    "{spelling}"
+                );
             }
         }
     }
@@ -224,14 +230,23 @@ mod tests {
             ("percent-encoding", "/api%2fadmin/tenants"),
             ("double encoding", "/api/%2561dmin/tenants"),
             ("dot segments", "/api/x/../admin/tenants"),
-            ("through a public route", "/api/status/../../api/admin/tenants"),
-            ("through a public route", "/sandbox-health/..;/api/admin/tenants"),
+            (
+                "through a public route",
+                "/api/status/../../api/admin/tenants",
+            ),
+            (
+                "through a public route",
+                "/sandbox-health/..;/api/admin/tenants",
+            ),
             ("suffixes", "/api/admin/tenants;x"),
             ("backslashes", "/api\\admin/tenants"),
             ("absolute form", "http://a.example/api/admin/tenants"),
         ] {
             let spellings = spell(name, "/api/admin/tenants");
-            assert!(spellings.iter().any(|one| one == spelling), "{spelling} in {spellings:?}");
+            assert!(
+                spellings.iter().any(|one| one == spelling),
+                "{spelling} in {spellings:?}"
+            );
         }
     }
 

@@ -49,9 +49,10 @@ pub(super) fn register(book: &mut Book) {
         r#"each of these tokens is denied the record of tenant "([^"]+)""#,
         |s, a| Box::pin(denied_malformed(s, a)),
     );
-    book.step(r#"the target takes the cookie for tenant "([^"]+)""#, |s, a| {
-        Box::pin(takes_cookie(s, a))
-    });
+    book.step(
+        r#"the target takes the cookie for tenant "([^"]+)""#,
+        |s, a| Box::pin(takes_cookie(s, a)),
+    );
     book.step(
         r#"an? "([^"]+)" token in the cookie( among others)? (opens|is denied) the record of tenant "([^"]+)""#,
         |s, a| Box::pin(in_cookie(s, a)),

@@ -27,10 +27,9 @@ pub(super) fn register(book: &mut Book) {
         r"the answer states the quota of an? (free|premium|enterprise) tenant",
         |s, a| Box::pin(states_quota(s, a)),
     );
-    book.step(
-        r"a cache may keep the answer for 10 seconds",
-        |s, a| Box::pin(may_be_kept(s, a)),
-    );
+    book.step(r"a cache may keep the answer for 10 seconds", |s, a| {
+        Box::pin(may_be_kept(s, a))
+    });
     book.step(
         r#"no cache may keep an answer to tenant "([^"]+)""#,
         |s, a| Box::pin(none_kept(s, a)),
@@ -56,7 +55,10 @@ async fn provoke(s: &mut Scene, tenant: &Tenant, name: &str) -> Result<Arc<Excha
             let body = json!({ "messages": [message], "stream": true });
             (s.chat_request_with(host, &body), 200)
         }
-        "malformed chat" => (s.chat_request_with(host, &json!({ "messages": "none" })), 400),
+        "malformed chat" => (
+            s.chat_request_with(host, &json!({ "messages": "none" })),
+            400,
+        ),
         "unknown route" => (Request::new("GET", "/nothing-here").host(host), 404),
         "wrong method" => (Request::new("DELETE", dialect.status).host(host), 405),
         _ => return Err(Stop::Fault(format!("no answer \"{name}\""))),
@@ -92,11 +94,7 @@ async fn states_quota(s: &mut Scene, a: Args) -> Check {
 }
 
 /// Asserts the three headers: the limit, what is left of it, whole seconds to the end of the window.
-pub(super) async fn expect_stated(
-    s: &mut Scene,
-    answer: &Exchange,
-    limit: Option<u32>,
-) -> Check {
+pub(super) async fn expect_stated(s: &mut Scene, answer: &Exchange, limit: Option<u32>) -> Check {
     let period = free_quota(s).await?.1.as_secs();
     let told = number_in(answer, "x-ratelimit-limit");
     let right = match limit {
@@ -182,7 +180,10 @@ async fn none_kept(s: &mut Scene, a: Args) -> Check {
 async fn not_kept(s: &mut Scene, _a: Args) -> Check {
     let answer = s.last()?;
     if answer.status < 400 {
-        return Err(breach(format!("a refusal such as 429 {LIMITED}"), describe(&answer)));
+        return Err(breach(
+            format!("a refusal such as 429 {LIMITED}"),
+            describe(&answer),
+        ));
     }
     expect_not_kept(s, &answer)
 }

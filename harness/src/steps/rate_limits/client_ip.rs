@@ -42,7 +42,9 @@ async fn another_ip(s: &mut Scene, _a: Args) -> Check {
 
 /// The way in which the quota was used up is the way in which it is tried again.
 fn who(s: &Scene, app_domain: String) -> Asker {
-    let by_health = s.last().is_ok_and(|answer| answer.request.path == s.dialect().health);
+    let by_health = s
+        .last()
+        .is_ok_and(|answer| answer.request.path == s.dialect().health);
     if by_health {
         Asker::ClientIp
     } else {

@@ -147,8 +147,7 @@ async fn cost_nothing(s: &mut Scene, a: Args) -> Check {
 }
 
 fn record_request(s: &Scene, tenant: &Tenant) -> Request {
-    Request::new("GET", s.dialect().tenant.replace("{id}", &tenant.id))
-        .host(tenant.host.as_str())
+    Request::new("GET", s.dialect().tenant.replace("{id}", &tenant.id)).host(tenant.host.as_str())
 }
 
 async fn operator_reads(s: &mut Scene, a: Args) -> Check {

@@ -196,7 +196,10 @@ async fn use_up(s: &mut Scene, who: &Asker) -> Result<Vec<Arc<Exchange>>, Stop> 
         };
         if !who.is_admitted(&last)? {
             s.expect_error(&last, 429, LIMITED)?;
-            let admitted = seen(who, &answers)?.iter().filter(|one| one.admitted).count();
+            let admitted = seen(who, &answers)?
+                .iter()
+                .filter(|one| one.admitted)
+                .count();
             s.notes.insert("admitted".to_owned(), json!(admitted));
             s.notes.insert("limit".to_owned(), json!(limit));
             s.notes
@@ -215,12 +218,7 @@ async fn use_up(s: &mut Scene, who: &Asker) -> Result<Vec<Arc<Exchange>>, Stop> 
 
 /// Asserts that a request of somebody whose quota is used up is refused. An admitted one is a finding
 /// if the plain request right after it is refused: then the window had not moved on meanwhile.
-async fn expect_still_refused(
-    s: &mut Scene,
-    who: &Asker,
-    what: &str,
-    candidate: Request,
-) -> Check {
+async fn expect_still_refused(s: &mut Scene, who: &Asker, what: &str, candidate: Request) -> Check {
     for round in 0..3 {
         let answer = s.send(candidate.clone()).await?;
         if answer.status == 429 {

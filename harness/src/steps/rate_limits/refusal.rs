@@ -38,10 +38,9 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"tenant "([^"]+)" asks again for its status"#, |s, a| {
         Box::pin(asks_again(s, a))
     });
-    book.step(
-        r"nine tenths of the period have passed since",
-        |s, a| Box::pin(late_in_window(s, a)),
-    );
+    book.step(r"nine tenths of the period have passed since", |s, a| {
+        Box::pin(late_in_window(s, a))
+    });
     book.step(r"the time that the refusal stated has passed", |s, a| {
         Box::pin(stated_time_passes(s, a))
     });
@@ -109,14 +108,13 @@ pub(super) fn expect_numbers(s: &mut Scene, refusal: &Exchange, period: Duration
     let period = Value::from(format!("{}s", period.as_secs()));
     let details = refusal.at("/error/details").unwrap_or_default();
     let mut wanted = vec![("limit_type", limit_type), ("period", period)];
-    match limit {
-        Some(limit) => wanted.push(("limit", limit)),
-        None => {
-            let stated = details.get("limit").and_then(Value::as_u64);
-            s.expect(stated.is_some(), "a number in details.limit", || {
-                details.to_string()
-            })?;
-        }
+    if let Some(limit) = limit {
+        wanted.push(("limit", limit));
+    } else {
+        let stated = details.get("limit").and_then(Value::as_u64);
+        s.expect(stated.is_some(), "a number in details.limit", || {
+            details.to_string()
+        })?;
     }
     for (name, value) in wanted {
         s.expect(

@@ -11,10 +11,9 @@ use std::time::Duration;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
-    book.step(
-        r#"a free tenant "([^"]+)" with a custom domain"#,
-        |s, a| Box::pin(tenant_with_domain(s, a)),
-    );
+    book.step(r#"a free tenant "([^"]+)" with a custom domain"#, |s, a| {
+        Box::pin(tenant_with_domain(s, a))
+    });
     book.step(
         r#"tenant "([^"]+)" gets status 400 for a malformed chat"#,
         |s, a| Box::pin(malformed_chat(s, a)),
@@ -23,10 +22,9 @@ pub(super) fn register(book: &mut Book) {
         r#"tenant "([^"]+)" is refused wherever it comes from"#,
         |s, a| Box::pin(refused_everywhere(s, a)),
     );
-    book.step(
-        r#"tenant "([^"]+)" is admitted its whole quota"#,
-        |s, a| Box::pin(whole_quota(s, a)),
-    );
+    book.step(r#"tenant "([^"]+)" is admitted its whole quota"#, |s, a| {
+        Box::pin(whole_quota(s, a))
+    });
     book.step(
         r#"tenants "([^"]+)" and "([^"]+)" are admitted their whole quotas in turns"#,
         |s, a| Box::pin(in_turns(s, a)),
@@ -83,9 +81,7 @@ async fn refused_everywhere(s: &mut Scene, a: Args) -> Check {
             "another client ip" => s
                 .status_request(&tenant.host)
                 .header("cf-connecting-ip", other_ip(s, 0)),
-            "an unknown route" => {
-                Request::new("GET", "/nothing-here").host(tenant.host.as_str())
-            }
+            "an unknown route" => Request::new("GET", "/nothing-here").host(tenant.host.as_str()),
             "a method that is not his" => {
                 Request::new("DELETE", s.dialect().status).host(tenant.host.as_str())
             }

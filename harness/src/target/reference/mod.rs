@@ -52,6 +52,7 @@ pub struct ReferenceTarget {
     gateway_key: String,
     program: PathBuf,
     instances: Mutex<HashMap<Variant, Arc<OnceCell<Running>>>>,
+    fresh: Mutex<Vec<Running>>,
     dialect: Dialect,
     limits: Limits,
 }
@@ -89,18 +90,28 @@ impl ReferenceTarget {
             gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
             program,
             instances: Mutex::default(),
+            fresh: Mutex::default(),
             dialect: Dialect::default(),
             limits,
         })
     }
 
-    /// The environment of a variant whose data lies in `folder`.
-    fn variables(&self, variant: Variant, folder: &Path) -> BTreeMap<&'static str, String> {
-        let issuer = if variant == Variant::KeyRotation {
+    /// The team domain that the shared instance of a variant trusts.
+    fn issuer(&self, variant: Variant) -> &Arc<AccessIssuer> {
+        if variant == Variant::KeyRotation {
             &self.rotating
         } else {
             &self.access
-        };
+        }
+    }
+
+    /// The environment of a variant whose data lies in `folder`.
+    fn variables(
+        &self,
+        variant: Variant,
+        folder: &Path,
+        issuer: &AccessIssuer,
+    ) -> BTreeMap<&'static str, String> {
         let file = |name: &str| folder.join(name).display().to_string();
         let mut all = BTreeMap::from([
             ("TENANT_DB", file("d1.sqlite")),
@@ -151,14 +162,10 @@ impl ReferenceTarget {
         base: String,
         logs: Arc<LogLines>,
         faults: Option<Arc<StoreFaults>>,
+        access: &Arc<AccessIssuer>,
     ) -> Instance {
         let missing = unset(variant);
         let has = |name: &str| !missing.contains(&name);
-        let access = if variant == Variant::KeyRotation {
-            &self.rotating
-        } else {
-            &self.access
-        };
         let operable = [
             "CF_ACCESS_TEAM_DOMAIN",
             "CF_ACCESS_AUD",
@@ -178,24 +185,25 @@ impl ReferenceTarget {
             access: operable.into_iter().all(has).then(|| Arc::clone(access)),
             faults,
             app_domain: APP_DOMAIN.to_owned(),
-            secrets: has("CLOUDFLARE_AI_GATEWAY_API_KEY")
-                .then(|| self.gateway_key.clone())
-                .into_iter()
-                .collect(),
         }
     }
 
-    async fn open(&self, variant: Variant) -> Result<Running, Fault> {
+    async fn open(
+        &self,
+        variant: Variant,
+        folder: &str,
+        access: &Arc<AccessIssuer>,
+    ) -> Result<Running, Fault> {
         let fault = |what: &str, why: String| {
             Fault(format!(
                 "reference, variant `{}`: {what}: {why}",
                 variant.name()
             ))
         };
-        let folder = self.folder.path().join(variant.name());
+        let folder = self.folder.path().join(folder);
         std::fs::create_dir_all(&folder)
             .map_err(|error| fault("cannot make its folder", error.to_string()))?;
-        let variables = self.variables(variant, &folder);
+        let variables = self.variables(variant, &folder, access);
         let config = Config::from_vars(|name| variables.get(name).cloned())
             .map_err(|error| fault("misconfigured", error.to_string()))?;
         let (logs, faults) = (
@@ -232,6 +240,7 @@ impl ReferenceTarget {
             format!("http://{address}"),
             logs,
             Some(faults),
+            access,
         );
         Ok(Running {
             instance: Arc::new(instance),
@@ -290,7 +299,9 @@ impl Target for ReferenceTarget {
                 .entry(variant)
                 .or_default(),
         );
-        let running = cell.get_or_try_init(|| self.open(variant)).await?;
+        let running = cell
+            .get_or_try_init(|| self.open(variant, variant.name(), self.issuer(variant)))
+            .await?;
         Ok(Arc::clone(&running.instance))
     }
 
@@ -299,7 +310,7 @@ impl Target for ReferenceTarget {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder)
             .map_err(|error| Fault(format!("cannot make a folder: {error}")))?;
-        let variables = self.variables(Variant::Production, &folder);
+        let variables = self.variables(Variant::Production, &folder, &self.access);
         let logs = Arc::new(LogLines::default());
         let plain = self.observed(
             Variant::Production,
@@ -307,10 +318,24 @@ impl Target for ReferenceTarget {
             String::new(),
             Arc::clone(&logs),
             None,
+            &self.access,
         );
         let mut process = process::Process::new(self.program.clone(), variables, logs, plain);
         process.start().await?;
         Ok(Box::new(process))
+    }
+
+    async fn fresh(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {
+        let access = AccessIssuer::start()
+            .map_err(|error| Fault(format!("cannot start a team domain: {error}")))?;
+        let name = format!("{}-{}", variant.name(), uuid::Uuid::new_v4().simple());
+        let running = self.open(variant, &name, &Arc::new(access)).await?;
+        let instance = Arc::clone(&running.instance);
+        self.fresh
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(running);
+        Ok(instance)
     }
 
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault> {
