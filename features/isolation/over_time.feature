@@ -31,7 +31,7 @@ Feature: Isolation holds under load and when names change hands
       And the streamed chat goes on to its end
       And tenant "new" chats once
       Then tenant "new" has exactly one usage row, that of its own chat
-      And tenant "old" has no usage row
+      And tenant "old" has left no usage row
 
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
     Scenario: Two tenants that exchange slugs are billed for their new hosts

@@ -19,7 +19,8 @@ Feature: Smoke test
   Rule: SMK-002 A tenant is there at once
     Creation and mapping take under 2 s.
 
-    @needs.hosts @needs.admin
+    # It runs last, so that no other scenario of the run takes the target's time.
+    @needs.hosts @needs.admin @whole-run
     Scenario: Created and found on its host and custom domain
       When the smoke test creates tenant "a" with a custom domain
       Then subdomain and custom domain of tenant "a" answer as tenant "a" within 2 s of the creating request

@@ -1,27 +1,25 @@
 //! The server: sockets in, answers out, and an orderly end. Never looks into a request.
 
 use crate::app::App;
-use crate::http::{self, Peer};
+use crate::http::{Entrance, Peer, unparsable};
 use axum::body::{Body, HttpBody};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use lingering::{Linger, LingeringStream};
+use socket::{Linger, Refuse, Socket};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
 
-mod lingering;
+mod socket;
 
 /// Time for a request head, and for a connection to stay idle; a slow sender must not hold a connection for ever.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
-/// What hyper buffers of a head at most; the HTTP layer refuses far less, in the contract's shape.
+/// What hyper buffers of a head at most. It parses 100 header lines at most: room for more would be made with every request.
 const HEAD_BYTES_MAX: usize = 256 * 1024;
-/// What hyper parses of header lines at most; the HTTP layer refuses far less, in the contract's shape.
-const HEADERS_MAX: usize = 1024;
 /// Requests in flight may take this long after shutdown began.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// Pending usage rows may take this long after the last request; three retries take less than one second.
@@ -46,13 +44,17 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let router = http::router(Arc::clone(&app));
+    let entrance = Entrance::new(Arc::clone(&app));
+    let refuse: Refuse = {
+        let app = Arc::clone(&app);
+        Arc::new(move || unparsable(&app))
+    };
     let connections = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => serve_connection(&router, &connections, stream, peer),
+                Ok((stream, peer)) => serve_connection(&entrance, &refuse, &connections, stream, peer),
                 Err(_transient) => app.clock().sleep(ACCEPT_PAUSE).await,
             },
             () = &mut shutdown => break,
@@ -67,7 +69,8 @@ pub(crate) async fn serve(
 }
 
 fn serve_connection(
-    router: &axum::Router,
+    entrance: &Entrance,
+    refuse: &Refuse,
     connections: &GracefulShutdown,
     stream: TcpStream,
     peer: SocketAddr,
@@ -75,25 +78,32 @@ fn serve_connection(
     // Answers are small: waiting for more to send would only delay them. A socket that refuses works all the same.
     drop(stream.set_nodelay(true));
     let linger = Linger::default();
-    let io = TokioIo::new(LingeringStream::new(stream, linger.clone()));
-    let router = router.clone();
+    let io = TokioIo::new(Socket::new(stream, linger.clone(), Arc::clone(refuse)));
+    let entrance = entrance.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
         let has_body = !request.body().is_end_stream();
-        let answer = router.clone().oneshot(request.map(Body::new));
+        let answer = entrance.clone().answer(request.map(Body::new));
         let linger = linger.clone();
         async move {
-            let response = answer.await?;
+            let mut response = answer.await;
             // A refusal may leave the body unread; closing at once would reset the connection under the answer.
-            linger.set(has_body && !response.status().is_success());
+            let left_unread = has_body && !response.status().is_success();
+            linger.set(left_unread);
+            if left_unread {
+                // Said, so that the caller does not send its next request into a connection that is being closed.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             Ok::<_, Infallible>(response)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
-        .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
+        // Answers are small: one buffer is cheaper to send than two.
+        .writev(false)
         .serve_connection(io, service);
     let connection = connections.watch(connection);
     // A connection that breaks concerns its caller alone.

@@ -81,7 +81,7 @@ mod tests {
             r#"{"platform":"web","tier":null,"workload":"chat"}"#,
             r#"{"platform":"web","tier":1,"workload":"chat"}"#,
             r#"{"platform":"web","tier":"free","workload":"chat","x":{}}"#,
-            r#"[]"#,
+            "[]",
             "x",
         ] {
             assert!(entries(Some(bad)).is_err(), "{bad}");

@@ -100,6 +100,8 @@ pub struct Scene {
     pub streams: BTreeMap<String, StreamedAnswer>,
     /// An instance of its own, if a step asked for one.
     pub disposable: Option<Box<dyn Disposable>>,
+    /// A folder of its own, if a step asked for one; removed with the scenario.
+    pub folder: Option<tempfile::TempDir>,
     /// What steps remember for later steps.
     pub notes: BTreeMap<String, Value>,
     /// How many assertions were made and held.
@@ -174,6 +176,7 @@ impl Scene {
             exchanges: Vec::new(),
             streams: BTreeMap::new(),
             disposable: None,
+            folder: None,
             notes: BTreeMap::new(),
             checks: 0,
             tenants: BTreeMap::new(),
@@ -251,6 +254,20 @@ impl Scene {
         self.instance
             .clone()
             .ok_or_else(|| Stop::Fault("no instance".to_owned()))
+    }
+
+    /// The scenario's own folder, made at the first call and removed with the scenario.
+    pub fn own_folder(&mut self) -> Result<std::path::PathBuf, Stop> {
+        if self.folder.is_none() {
+            let made = tempfile::Builder::new().prefix("moltproof-").tempdir();
+            let made =
+                made.map_err(|error| Stop::Fault(format!("cannot make a folder: {error}")))?;
+            self.folder = Some(made);
+        }
+        self.folder
+            .as_ref()
+            .map(|folder| folder.path().to_owned())
+            .ok_or_else(|| Stop::Fault("the folder is gone".to_owned()))
     }
 
     /// Holds a named lock until the scenario ends: for what only one scenario at a time may do to the target.

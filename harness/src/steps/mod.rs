@@ -19,6 +19,7 @@ pub fn all() -> Book {
     bindings::register(&mut book);
     identity::register(&mut book);
     isolation::register(&mut book);
+    schema::register(&mut book);
     smoke::register(&mut book);
     book
 }
@@ -33,6 +34,7 @@ mod isolation;
 mod operating;
 mod rate_limits;
 mod resolution;
+mod schema;
 mod security;
 mod smoke;
 mod usage;

@@ -140,8 +140,6 @@ pub struct Instance {
     pub faults: Option<Arc<StoreFaults>>,
     /// The base domain of tenant subdomains.
     pub app_domain: String,
-    /// What it is configured with and may never show: the AI Gateway key.
-    pub secrets: Vec<String>,
 }
 
 impl Instance {

@@ -30,7 +30,6 @@ impl UrlTarget {
             access: None,
             faults: None,
             app_domain: String::new(),
-            secrets: Vec::new(),
         };
         Self {
             instance: Arc::new(instance),

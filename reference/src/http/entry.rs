@@ -9,7 +9,7 @@ use crate::app::{App, Caller};
 use crate::log::Event;
 use crate::ports::RateDecision;
 use axum::Router;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{ALLOW, CACHE_CONTROL};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -51,53 +51,60 @@ impl<S: Send + Sync> FromRequestParts<S> for Admitted {
     }
 }
 
-/// What stands before the gates and what behind them.
+/// The one way in: gates around the routes, so that a refusal carries nothing that a route adds (such as `Allow`).
 #[derive(Clone)]
-pub(super) struct Entrance {
-    pub(super) app: Arc<App>,
-    pub(super) routes: Router,
+pub(crate) struct Entrance {
+    app: Arc<App>,
+    routes: Router,
 }
 
-/// Answers one request.
-pub(super) async fn entry(State(entrance): State<Entrance>, request: Request) -> Response {
-    let Entrance { app, routes } = entrance;
-    let started = app.clock().monotonic();
-    let caller = Caller {
-        request_id: Uuid::new_v4(),
-        client_ip: origin::client_ip(&request),
-    };
-    let method = request.method().clone();
-    let uri = request.uri().clone();
-    let answered = AssertUnwindSafe(answer(&app, routes, caller, request))
-        .catch_unwind()
-        .await;
-    let mut response = answered.unwrap_or_else(|_panic| {
-        app.log().write(&Event::Panicked {
-            request_id: caller.request_id,
-        });
-        render(&app, &caller, &Error::Internal)
-    });
-    let headers = response.headers_mut();
-    let mut id = [0; 36];
-    let id = caller.request_id.hyphenated().encode_lower(&mut id);
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
+impl Entrance {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let routes = super::routes().with_state(Arc::clone(&app));
+        Self { app, routes }
     }
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    let duration = app.clock().monotonic().saturating_sub(started);
-    app.log().write(&Event::Request {
-        request_id: caller.request_id,
-        method: app.log().scrub(method.as_str()),
-        path: app.log().scrub(uri.path()),
-        status: response.status().as_u16(),
-        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-    });
-    response
+
+    /// Answers one request.
+    pub(crate) async fn answer(self, request: Request) -> Response {
+        let Self { app, routes } = self;
+        let started = app.clock().monotonic();
+        let caller = Caller {
+            request_id: Uuid::new_v4(),
+            client_ip: origin::client_ip(&request),
+        };
+        let method = request.method().clone();
+        let uri = request.uri().clone();
+        let answered = AssertUnwindSafe(pass(&app, routes, caller, request))
+            .catch_unwind()
+            .await;
+        let mut response = answered.unwrap_or_else(|_panic| {
+            app.log().write(&Event::Panicked {
+                request_id: caller.request_id,
+            });
+            render(&app, &caller, &Error::Internal)
+        });
+        let headers = response.headers_mut();
+        let mut id = [0; 36];
+        let id = caller.request_id.hyphenated().encode_lower(&mut id);
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers
+            .entry(CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        let duration = app.clock().monotonic().saturating_sub(started);
+        app.log().write(&Event::Request {
+            request_id: caller.request_id,
+            method: app.log().scrub(method.as_str()),
+            path: app.log().scrub(uri.path()),
+            status: response.status().as_u16(),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        });
+        response
+    }
 }
 
-async fn answer(app: &App, routes: Router, caller: Caller, request: Request) -> Response {
+async fn pass(app: &App, routes: Router, caller: Caller, request: Request) -> Response {
     let class = origin::class(request.uri().path());
     let passed = match class {
         RouteClass::Admin => admin_gates(app, caller, request)

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::error::Error as StdError;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A handler's error on its way to [`render`]: only there the request's id is known to be in it.
 #[derive(Debug, Clone)]
@@ -63,17 +64,8 @@ fn status(code: ErrorCode) -> StatusCode {
 /// Logs an error, once, and gives it its answer.
 pub(super) fn render(app: &App, caller: &Caller, error: &Error) -> Response {
     log(app, caller, error);
-    let code = error.code();
-    let envelope = json!({
-        "success": false,
-        "error": {"code": code.as_str(), "message": message(error), "details": details(error)},
-        "meta": {
-            "request_id": caller.request_id.to_string(),
-            "timestamp": Timestamp::from_epoch_ms(app.clock().now_ms()).as_str(),
-        },
-    });
-    let mut response = Response::new(Body::from(envelope.to_string()));
-    *response.status_mut() = status(code);
+    let mut response = Response::new(Body::from(envelope(app, caller.request_id, error)));
+    *response.status_mut() = status(error.code());
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -83,6 +75,35 @@ pub(super) fn render(app: &App, caller: &Caller, error: &Error) -> Response {
             .insert(RETRY_AFTER, HeaderValue::from(decision.reset_seconds));
     }
     response
+}
+
+fn envelope(app: &App, request_id: Uuid, error: &Error) -> String {
+    let envelope = json!({
+        "success": false,
+        "error": {"code": error.code().as_str(), "message": message(error), "details": details(error)},
+        "meta": {
+            "request_id": request_id.to_string(),
+            "timestamp": Timestamp::from_epoch_ms(app.clock().now_ms()).as_str(),
+        },
+    });
+    envelope.to_string()
+}
+
+/// The whole answer to a request that cannot even be parsed, as bytes of HTTP/1.1; the connection ends with it.
+pub(crate) fn unparsable(app: &App) -> Vec<u8> {
+    let request_id = Uuid::new_v4();
+    let body = envelope(
+        app,
+        request_id,
+        &Error::invalid("The request is not valid HTTP, or its head is too large."),
+    );
+    let head = format!(
+        "HTTP/1.1 {}\r\ncontent-type: application/json\r\nx-request-id: {request_id}\r\n\
+         cache-control: no-store\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        status(ErrorCode::InvalidRequest),
+        body.len()
+    );
+    (head + &body).into_bytes()
 }
 
 fn message(error: &Error) -> &'static str {

@@ -7,23 +7,25 @@ mod error;
 mod origin;
 mod public;
 
+pub(crate) use entry::Entrance;
+pub(crate) use error::unparsable;
 pub use origin::Peer;
 
 use crate::app::App;
 use crate::app::error::Error;
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::routing::{get, post};
-use entry::Entrance;
 use error::Failure;
 use std::sync::Arc;
 
-/// All routes behind all gates.
+/// All routes behind all gates, as an axum router.
 pub fn router(app: Arc<App>) -> Router {
-    // The gates stand around the routes, not in each: a refusal must not carry what a route adds (such as `Allow`).
-    let routes = routes().with_state(Arc::clone(&app));
-    Router::new()
-        .fallback(entry::entry)
-        .with_state(Entrance { app, routes })
+    let entrance = Entrance::new(app);
+    let answer = |State(entrance): State<Entrance>, request: Request| async move {
+        entrance.answer(request).await
+    };
+    Router::new().fallback(answer).with_state(entrance)
 }
 
 fn routes() -> Router<Arc<App>> {

@@ -241,15 +241,42 @@ async fn refused_requests_with_a_large_body_still_get_their_answer() {
 async fn header_floods_are_refused() {
     let stage = Stage::start().await;
     stage.tenant(json!({"slug": "a"})).await;
-    let many = (0..500).fold(
-        stage.public("GET", "/api/status", "a.app.test"),
-        |wire, index| wire.header(&format!("x-{index}"), "1"),
-    );
-    many.send().await.expect_error(400, "INVALID_REQUEST");
-    let large = stage
-        .public("GET", "/api/status", "a.app.test")
-        .header("x-large", &"x".repeat(200_000));
-    large.send().await.expect_error(400, "INVALID_REQUEST");
+    for (lines, value) in [
+        (101, "1"),
+        (500, "1"),
+        (20_000, "1"),
+        (1, &*"x".repeat(200_000)),
+        (1, &*"x".repeat(5_000_000)),
+    ] {
+        let flood = (0..lines).fold(
+            stage.public("GET", "/api/status", "a.app.test"),
+            |wire, index| wire.header(&format!("x-{index}"), value),
+        );
+        flood.send().await.expect_error(400, "INVALID_REQUEST");
+    }
+    stage.status_of("a.app.test").await.expect(200);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_in_the_contract_s_shape() {
+    let stage = Stage::start().await;
+    stage.tenant(json!({"slug": "a"})).await;
+    for (method, target) in [
+        ("GET", "/api/ status"),
+        ("G{T", "/"),
+        ("GET", &*format!("/{}", "x".repeat(300_000))),
+    ] {
+        stage
+            .public(method, target, "a.app.test")
+            .send()
+            .await
+            .expect_error(400, "INVALID_REQUEST");
+    }
+    stage
+        .public("GET", "/api/status", "a\u{1}b.app.test")
+        .send()
+        .await
+        .expect_error(400, "INVALID_REQUEST");
     stage.status_of("a.app.test").await.expect(200);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fakes::ClaimsFail;
 use crate::stage::{Stage, messages};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 const ROUTE: &str = "/api/admin/tenants";
@@ -175,7 +175,7 @@ async fn a_sandbox_id_in_use_is_a_conflict_of_its_own() {
 #[tokio::test]
 async fn a_creation_that_fails_halfway_leaves_nothing() {
     let stage = Stage::with(&[], |ports| {
-        ports.registry = Some(Arc::new(ClaimsFail(ports.registry.take().unwrap())))
+        ports.registry = Some(Arc::new(ClaimsFail(ports.registry.take().unwrap())));
     })
     .await;
     stage
@@ -209,10 +209,10 @@ async fn pages_follow_each_other_by_cursor() {
                 .iter()
                 .map(|tenant| tenant["id"].as_str().unwrap().to_owned()),
         );
-        match &page["next_cursor"] {
-            Value::String(next) => cursor = format!("&cursor={next}"),
-            _ => break,
-        }
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
+        cursor = format!("&cursor={next}");
     }
     assert_eq!(ids.len(), 5);
     assert!(ids.is_sorted());

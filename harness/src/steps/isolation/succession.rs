@@ -59,7 +59,7 @@ pub(super) fn register(book: &mut Book) {
         r#"tenant "([^"]+)" has exactly one usage row, that of its own chat"#,
         |s, a| Box::pin(one_own_row(s, a)),
     );
-    book.step(r#"tenant "([^"]+)" has no usage row"#, |s, a| {
+    book.step(r#"tenant "([^"]+)" has left no usage row"#, |s, a| {
         Box::pin(no_row(s, a))
     });
 }

@@ -5,6 +5,7 @@ use crate::observe::LogLine;
 use crate::run::scene::{Scene, breach};
 use crate::verdict::Check;
 use regex::{Regex, RegexBuilder};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Letters and digits of a canary.
@@ -12,13 +13,30 @@ const CANARY_LEN: usize = 40;
 /// So many characters in a row of a secret give it away; the last four of a key may be shown to tell keys apart.
 const TELLING_LEN: usize = 16;
 
-/// A fresh secret, known to the whole run from now on.
-pub(super) fn fresh(s: &Scene) -> String {
+/// A fresh secret, known to the scenario and to the whole run from now on.
+pub(super) fn fresh(s: &mut Scene) -> String {
     let secret: String = std::iter::repeat_with(fastrand::alphanumeric)
         .take(CANARY_LEN)
         .collect();
-    s.run.remember_secret(&secret);
+    remember(s, &secret);
     secret
+}
+
+/// Remembers a secret for the scenario and for the whole run.
+pub(super) fn remember(s: &mut Scene, secret: &str) {
+    s.run.remember_secret(secret);
+    let own = s.notes.entry("secrets".to_owned()).or_insert(json!([]));
+    if let Some(list) = own.as_array_mut() {
+        list.push(json!(secret));
+    }
+}
+
+/// The secrets of the scenario.
+pub(super) fn own(s: &Scene) -> Vec<String> {
+    s.notes
+        .get("secrets")
+        .and_then(|list| serde_json::from_value(list.clone()).ok())
+        .unwrap_or_default()
 }
 
 /// Finds secrets, whole or a telling part of them, in any letter case.

@@ -1,6 +1,6 @@
 //! Secrets in every place where a caller can put one, and the search for them afterwards. Never trusts that a line came in time.
 
-use super::canaries::{Detector, fresh};
+use super::canaries::{Detector, fresh, own, remember};
 use crate::client::Request;
 use crate::doubles::{Reply, Script, TokenKind};
 use crate::evidence::Exchange;
@@ -61,7 +61,7 @@ pub(super) fn register(book: &mut Book) {
 }
 
 /// The request with a secret in this carrier.
-fn carrying(s: &Scene, request: Request, carrier: &str, secret: &str) -> Result<Request, Stop> {
+fn carrying(s: &mut Scene, request: Request, carrier: &str, secret: &str) -> Result<Request, Stop> {
     let named = carrier.split('"').nth(1).unwrap_or_default();
     let (name, scheme) = named.split_once(": ").unwrap_or((named, ""));
     if carrier.starts_with("the header") {
@@ -69,7 +69,7 @@ fn carrying(s: &Scene, request: Request, carrier: &str, secret: &str) -> Result<
             "" => secret.to_owned(),
             "Basic" => {
                 let encoded = STANDARD.encode(format!("operator:{secret}"));
-                s.run.remember_secret(&encoded);
+                remember(s, &encoded);
                 format!("Basic {encoded}")
             }
             scheme => format!("{scheme} {secret}"),
@@ -195,7 +195,7 @@ async fn tokens_sent(s: &mut Scene, _a: Args) -> Check {
             continue;
         }
         let token = access.token(*kind);
-        s.run.remember_secret(&token);
+        remember(s, &token);
         let admin =
             request_for(s, "tenant", &tenant.id).header("cf-access-jwt-assertion", token.clone());
         s.send(admin).await?;
@@ -208,13 +208,13 @@ async fn tokens_sent(s: &mut Scene, _a: Args) -> Check {
 }
 
 async fn gateway_repeats(s: &mut Scene, a: Args) -> Check {
-    let key = s.instance().await?.secrets.first().cloned();
-    let own = fresh(s);
-    let shown = key.unwrap_or_else(|| own.clone());
-    let said = format!("Incorrect API key provided: {shown}; session {own}");
+    let key = s.instance().await?.ai_gateway_key.clone();
+    let session = fresh(s);
+    let shown = key.unwrap_or_else(|| session.clone());
+    let said = format!("Incorrect API key provided: {shown}; session {session}");
     let reply = Reply::provider_error(a.number(1)?, 10_000, &said)
-        .header("x-upstream-session", &own)
-        .header("www-authenticate", &format!("Bearer realm=\"{own}\""));
+        .header("x-upstream-session", &session)
+        .header("www-authenticate", &format!("Bearer realm=\"{session}\""));
     let marker = s.marker();
     s.gateway().await?.script(&marker, Script::always(reply));
     Ok(())
@@ -246,8 +246,8 @@ async fn log_is_complete(s: &mut Scene) -> Check {
 
 async fn nothing_held(s: &mut Scene, _a: Args) -> Check {
     log_is_complete(s).await?;
-    let mut secrets = s.run.all_secrets();
-    secrets.extend(s.instance().await?.secrets.clone());
+    let mut secrets = own(s);
+    secrets.extend(s.instance().await?.ai_gateway_key.clone());
     let detector = Detector::of(&secrets);
     let lines = s.log_lines().await?;
     detector.check_lines(s, &lines)?;
@@ -258,7 +258,7 @@ async fn nothing_held(s: &mut Scene, _a: Args) -> Check {
 async fn nothing_held_by_the_run(s: &mut Scene, _a: Args) -> Check {
     let instance = s.instance().await?;
     let mut secrets = s.run.all_secrets();
-    secrets.extend(instance.secrets.clone());
+    secrets.extend(instance.ai_gateway_key.clone());
     if secrets.is_empty() {
         return Err(Stop::NotVerified(
             "this run handed no secret to the target: let it act as operator".to_owned(),

@@ -29,7 +29,7 @@ pub(super) fn register(book: &mut Book) {
         r#"the usage rows of tenant "([^"]+)" have tokens "([^"]+)""#,
         |s, a| Box::pin(rows_have_tokens(s, a)),
     );
-    book.step(r#"tenant "([^"]+)" has no usage row"#, |s, a| {
+    book.step(r#"no usage row of tenant "([^"]+)" is there"#, |s, a| {
         Box::pin(has_none(s, a))
     });
     book.step(

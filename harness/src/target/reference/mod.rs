@@ -185,10 +185,6 @@ impl ReferenceTarget {
             access: operable.into_iter().all(has).then(|| Arc::clone(access)),
             faults,
             app_domain: APP_DOMAIN.to_owned(),
-            secrets: has("CLOUDFLARE_AI_GATEWAY_API_KEY")
-                .then(|| self.gateway_key.clone())
-                .into_iter()
-                .collect(),
         }
     }
 

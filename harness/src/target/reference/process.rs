@@ -160,6 +160,5 @@ fn moved(instance: &Instance, base: String) -> Instance {
         access: instance.access.clone(),
         faults: instance.faults.clone(),
         app_domain: instance.app_domain.clone(),
-        secrets: instance.secrets.clone(),
     }
 }

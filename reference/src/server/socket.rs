@@ -1,4 +1,4 @@
-//! A socket that closes without resetting an answer under way. Never waits for a peer that has nothing to lose.
+//! A socket that puts right what the HTTP library does not: how it refuses and how it closes. Never parses a request.
 
 use std::io;
 use std::pin::Pin;
@@ -29,24 +29,50 @@ impl Linger {
     }
 }
 
-/// A TCP stream that, if asked to linger, takes in and forgets what the peer still sends after the answer.
+/// Gives the whole answer to a request that cannot be parsed.
+pub(super) type Refuse = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
+
+/// A TCP stream with two amendments.
 ///
-/// The kernel resets a connection that is closed with unread data, and the reset may overtake the answer.
-pub(super) struct LingeringStream {
+/// If asked to linger, it takes in and forgets what the peer still sends after the answer: the kernel resets a connection that is
+/// closed with unread data, and the reset may overtake the answer.
+/// What the HTTP library itself answers to a head that it cannot parse (a bare 4xx) is replaced by the contract's shape (ERR-001).
+pub(super) struct Socket {
     stream: TcpStream,
     linger: Linger,
     deadline: Option<Pin<Box<Sleep>>>,
     discarded: usize,
+    refuse: Refuse,
+    /// What is left to be written of a replaced answer.
+    replacement: Vec<u8>,
 }
 
-impl LingeringStream {
-    pub(super) fn new(stream: TcpStream, linger: Linger) -> Self {
+impl Socket {
+    pub(super) fn new(stream: TcpStream, linger: Linger, refuse: Refuse) -> Self {
         Self {
             stream,
             linger,
             deadline: None,
             discarded: 0,
+            refuse,
+            replacement: Vec::new(),
         }
+    }
+
+    /// Writes the replacement; then the library may believe that its own bytes are out.
+    fn poll_replacement(
+        &mut self,
+        cx: &mut Context<'_>,
+        replaced: usize,
+    ) -> Poll<io::Result<usize>> {
+        while !self.replacement.is_empty() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.replacement))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.replacement.drain(..count);
+        }
+        Poll::Ready(Ok(replaced))
     }
 
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -71,7 +97,7 @@ impl LingeringStream {
     }
 }
 
-impl AsyncRead for LingeringStream {
+impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -81,25 +107,22 @@ impl AsyncRead for LingeringStream {
     }
 }
 
-impl AsyncWrite for LingeringStream {
+impl AsyncWrite for Socket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        let refused = !self.replacement.is_empty();
+        if !refused && !is_bare_refusal(bytes) {
+            return Pin::new(&mut self.stream).poll_write(cx, bytes);
+        }
+        if !refused {
+            // The peer may still be sending the head that was too large.
+            self.linger.set(true);
+            self.replacement = (self.refuse)();
+        }
+        self.poll_replacement(cx, bytes.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,4 +139,11 @@ impl AsyncWrite for LingeringStream {
             Poll::Ready(Ok(()))
         }
     }
+}
+
+/// Whether this is an answer of the HTTP library and not one of ours, which all have an id and, if refusals, a body.
+fn is_bare_refusal(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 4")
+        && bytes.ends_with(b"\r\n\r\n")
+        && std::str::from_utf8(bytes).is_ok_and(|head| !head.contains("x-request-id"))
 }

@@ -1,0 +1,49 @@
+//! Steps of the database's schema: tables, migrations, access paths, refused rows. Never writes to a target's schema.
+
+mod applying;
+mod paths;
+mod refusals;
+mod tables;
+
+use super::book::Book;
+use crate::oracle::schema::{self, Entry, Schema};
+use crate::run::scene::Scene;
+use crate::verdict::Stop;
+use rusqlite::Connection;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    applying::register(book);
+    paths::register(book);
+    refusals::register(book);
+    tables::register(book);
+}
+
+/// What the target's database says of its own schema.
+async fn entries(s: &mut Scene) -> Result<Vec<Entry>, Stop> {
+    let sql = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name";
+    let rows = s.d1().await?.query(sql, &[]).await?;
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    Ok(rows
+        .iter()
+        .map(|row| Entry {
+            kind: text(&row["type"]).unwrap_or_default(),
+            name: text(&row["name"]).unwrap_or_default(),
+            sql: text(&row["sql"]),
+        })
+        .collect())
+}
+
+/// A database in memory with the target's schema and no rows.
+async fn copy(s: &mut Scene) -> Result<Connection, Stop> {
+    schema::copy(&entries(s).await?).map_err(|error| unreadable(&error))
+}
+
+/// The target's schema, as SQLite understands it.
+async fn described(s: &mut Scene) -> Result<Schema, Stop> {
+    schema::describe(&copy(s).await?).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &rusqlite::Error) -> Stop {
+    Stop::Fault(format!("the schema cannot be copied: {error}"))
+}

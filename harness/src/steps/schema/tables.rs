@@ -1,0 +1,244 @@
+//! Tables, columns, indexes and references, and what the backend writes into them. Never trusts names alone: SQLite describes them.
+
+use super::described;
+use crate::clock;
+use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
+use crate::run::scene::{Scene, breach, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{QUIET, delete, expect_usage_count, settle, usage_rows};
+use crate::verdict::{Check, Stop};
+use crate::wait;
+use serde_json::json;
+
+/// How far a stored time may be from the harness's clock. Evidence: seconds taken for milliseconds are decades away; clocks are minutes apart at most.
+const CLOCK_MS_MAX: i64 = 600_000;
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"the database has exactly the tables "([^"]+)", no trigger and no view"#,
+        |s, a| Box::pin(has_tables(s, a)),
+    );
+    book.step(r#"table "([^"]+)" has exactly these columns"#, |s, a| {
+        Box::pin(has_columns(s, a))
+    });
+    book.step(
+        r#"table "([^"]+)" has a unique index on exactly "([^"]+)""#,
+        |s, a| Box::pin(has_unique_index(s, a)),
+    );
+    book.step(
+        r#"table "([^"]+)" has an index that begins with "([^"]+)""#,
+        |s, a| Box::pin(has_index(s, a)),
+    );
+    book.step(
+        r#"column "([^"]+)" of table "([^"]+)" references "([^".]+)\.([^"]+)" on delete cascade"#,
+        |s, a| Box::pin(references(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" chats so that a usage row is written"#,
+        |s, a| Box::pin(chat_for_a_row(s, a)),
+    );
+    book.step(
+        r#"the rows of tenant "([^"]+)" hold texts and integers as the schema has them"#,
+        |s, a| Box::pin(types_are_right(s, a)),
+    );
+    book.step(
+        r"their times are epoch milliseconds of about now",
+        |s, _a| Box::pin(times_are_right(s)),
+    );
+    book.step(
+        r#"the operator removes tenant "([^"]+)" from the database"#,
+        |s, a| Box::pin(remove(s, a)),
+    );
+    book.step(r#"no usage row of tenant "([^"]+)" is left"#, |s, a| {
+        Box::pin(no_row_left(s, a))
+    });
+    book.step(r#"tenant "([^"]+)" still has (\d+) usage rows"#, |s, a| {
+        Box::pin(still_has(s, a))
+    });
+    book.step(
+        r"every usage row in the database has its tenant",
+        |s, _a| Box::pin(no_orphans(s)),
+    );
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|name| name.trim().to_owned()).collect()
+}
+
+fn table<'a>(schema: &'a Schema, name: &str) -> Result<&'a Table, Stop> {
+    schema.tables.get(name).ok_or_else(|| {
+        breach(
+            format!("a table `{name}`"),
+            format!("tables {:?}", schema.tables.keys()),
+        )
+    })
+}
+
+async fn has_tables(s: &mut Scene, a: Args) -> Check {
+    let schema = described(s).await?;
+    let seen: Vec<String> = schema.tables.keys().cloned().collect();
+    s.expect_eq("tables", &list(a.text(1)), &seen)?;
+    s.expect(
+        schema.triggers.is_empty() && schema.views.is_empty(),
+        "no trigger and no view",
+        || format!("triggers {:?}, views {:?}", schema.triggers, schema.views),
+    )
+}
+
+async fn has_columns(s: &mut Scene, a: Args) -> Check {
+    let schema = described(s).await?;
+    let seen: Vec<Vec<String>> = table(&schema, a.text(1))?
+        .columns
+        .iter()
+        .map(|column| {
+            // A TEXT key that is not declared NOT NULL takes NULL, so it is told apart.
+            let rule = match (column.key, column.not_null) {
+                (true, true) => "primary key",
+                (true, false) => "primary key that takes NULL",
+                (false, true) => "not null",
+                (false, false) => "takes NULL",
+            };
+            vec![
+                column.name.clone(),
+                column.affinity.to_owned(),
+                rule.to_owned(),
+            ]
+        })
+        .collect();
+    s.expect_eq(&format!("columns of `{}`:", a.text(1)), &a.table, &seen)
+}
+
+async fn has_unique_index(s: &mut Scene, a: Args) -> Check {
+    let schema = described(s).await?;
+    let wanted = Index {
+        columns: list(a.text(2)),
+        unique: true,
+        partial: false,
+    };
+    let seen = &table(&schema, a.text(1))?.indexes;
+    s.expect(
+        seen.contains(&wanted),
+        format!("on `{}` {wanted:?}", a.text(1)),
+        || format!("{seen:?}"),
+    )
+}
+
+async fn has_index(s: &mut Scene, a: Args) -> Check {
+    let schema = described(s).await?;
+    let wanted = list(a.text(2));
+    let seen = &table(&schema, a.text(1))?.indexes;
+    s.expect(
+        seen.iter()
+            .any(|index| !index.partial && index.columns.starts_with(&wanted)),
+        format!("on `{}` an index of every row by {wanted:?}", a.text(1)),
+        || format!("{seen:?}"),
+    )
+}
+
+async fn references(s: &mut Scene, a: Args) -> Check {
+    let schema = described(s).await?;
+    let seen = table(&schema, a.text(2))?.foreign_keys.clone();
+    let is_it = |key: &ForeignKey| {
+        // Without a column the reference means the primary key, which is the same.
+        key.column == a.text(1)
+            && key.table == a.text(3)
+            && (key.to == a.text(4) || key.to.is_empty())
+            && key.on_delete == "CASCADE"
+    };
+    s.expect(
+        seen.len() == 1 && is_it(&seen[0]),
+        format!(
+            "`{}` references {}({}) on delete cascade",
+            a.text(1),
+            a.text(3),
+            a.text(4)
+        ),
+        || format!("{seen:?}"),
+    )
+}
+
+async fn chat_for_a_row(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let marker = format!("{}xrow", s.token);
+    let body = json!({ "messages": [{ "role": "user", "content": Scene::prompt(&marker) }] });
+    let request = s.chat_request_with(&tenant.host, &body);
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)?;
+    expect_usage_count(s, &tenant, 1).await
+}
+
+async fn types_are_right(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant(a.text(1))?.id;
+    s.notes.insert("rows of".to_owned(), json!(id));
+    for (sql, wanted) in [
+        (
+            "SELECT typeof(id) || ' ' || typeof(platform) || ' ' || typeof(tier) || ' ' || typeof(sandbox_id) || ' ' || typeof(created_at) || ' ' || typeof(updated_at) AS types FROM tenants WHERE id = ?1",
+            "text text text text integer integer",
+        ),
+        (
+            "SELECT typeof(id) || ' ' || typeof(tenant_id) || ' ' || typeof(model) || ' ' || typeof(tokens_in) || ' ' || typeof(tokens_out) || ' ' || typeof(latency_ms) || ' ' || typeof(created_at) AS types FROM usage WHERE tenant_id = ?1",
+            "text text text integer integer integer integer",
+        ),
+    ] {
+        let rows = s.d1().await?.query(sql, &[json!(id)]).await?;
+        s.expect(
+            rows.len() == 1 && rows[0]["types"] == json!(wanted),
+            format!("one row of types {wanted}"),
+            || format!("{rows:?}"),
+        )?;
+    }
+    Ok(())
+}
+
+async fn times_are_right(s: &mut Scene) -> Check {
+    let id = s.notes.get("rows of").cloned().unwrap_or_default();
+    let sql = "SELECT t.created_at AS made, t.updated_at AS changed, u.created_at AS used FROM tenants t JOIN usage u ON u.tenant_id = t.id WHERE t.id = ?1";
+    let rows = s.d1().await?.query(sql, &[id]).await?;
+    let now = clock::epoch_ms();
+    let is_now = |name: &str| {
+        rows.first()
+            .and_then(|row| row[name].as_i64())
+            .is_some_and(|time| (time - now).abs() < CLOCK_MS_MAX)
+    };
+    s.expect(
+        is_now("made") && is_now("changed") && is_now("used"),
+        format!("times in epoch milliseconds, about {now}"),
+        || format!("{rows:?}"),
+    )
+}
+
+async fn remove(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant(a.text(1))?.id;
+    let answer = delete(s, &id).await?;
+    s.expect(answer.status < 300, "the tenant deleted", || {
+        describe(&answer)
+    })?;
+    settle(s).await;
+    Ok(())
+}
+
+async fn no_row_left(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant(a.text(1))?.id;
+    wait::pass(QUIET).await;
+    let rows = usage_rows(s, &id).await?;
+    s.expect(
+        rows.is_empty(),
+        "no usage row of the deleted tenant",
+        || format!("{rows:?}"),
+    )
+}
+
+async fn still_has(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    expect_usage_count(s, &tenant, a.number(2)?).await
+}
+
+async fn no_orphans(s: &mut Scene) -> Check {
+    let sql =
+        "SELECT id, tenant_id FROM usage WHERE tenant_id NOT IN (SELECT id FROM tenants) LIMIT 5";
+    let rows = s.d1().await?.query(sql, &[]).await?;
+    s.expect(rows.is_empty(), "no usage row without tenant", || {
+        format!("{rows:?}")
+    })
+}
