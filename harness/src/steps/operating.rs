@@ -204,14 +204,13 @@ pub(super) async fn holdings(s: &mut Scene, tenant: &Tenant) -> Result<Value, St
     }))
 }
 
-/// The objects below a prefix of the bucket, their bytes in hexadecimal.
+/// The objects below a prefix of the bucket, their bytes as escaped text.
 pub(super) async fn objects(s: &mut Scene, prefix: &str) -> Result<Map<String, Value>, Stop> {
     let r2 = s.r2().await?;
     let mut list = Map::new();
     for key in r2.keys(prefix).await? {
         let bytes = r2.get(&key).await?.unwrap_or_default();
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        list.insert(key, json!(text));
+        list.insert(key, json!(bytes.escape_ascii().to_string()));
     }
     Ok(list)
 }

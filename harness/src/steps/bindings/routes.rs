@@ -65,7 +65,7 @@ pub(super) fn probed(s: &Scene) -> Result<Vec<Arc<Exchange>>, Stop> {
 fn public_routes(s: &Scene, tenant: &Tenant) -> Vec<Request> {
     let streamed = json!({ "stream": true, "messages": [{ "role": "user", "content": Scene::prompt(&s.token) }] });
     let mut wrong_method = s.status_request(&tenant.host);
-    wrong_method.method = "DELETE".to_owned();
+    "DELETE".clone_into(&mut wrong_method.method);
     vec![
         s.health_request(),
         s.health_request().host(&tenant.host),

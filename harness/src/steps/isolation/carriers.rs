@@ -6,6 +6,7 @@ use crate::client::Request;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{at, change, expect_usage_count, operate, presuppose, read};
+use crate::target::dialect::AdminRoute;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
@@ -127,7 +128,7 @@ impl Carrier {
             Self::Admin => {
                 let fresh = s.slug("made");
                 let routes = s.dialect().admin_routes(&other.id, &fresh);
-                let requests = routes.iter().map(|route| route.request());
+                let requests = routes.iter().map(AdminRoute::request);
                 requests.map(|request| request.host(&caller.host)).collect()
             }
         })

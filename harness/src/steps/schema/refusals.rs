@@ -219,7 +219,11 @@ async fn insert(s: &mut Scene, id: &str, sandbox_id: &str) -> Result<Result<usiz
 async fn insert_duplicate(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let fresh = s.new_tenant("fresh", "free").await?;
-    let done = insert(s, &fresh.id, &tenant.sandbox_id).await?;
+    // The stored one: whether it is the right one is another criterion's question.
+    let row = tenant_row(s, &tenant.id).await?;
+    let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
+    let stored = stored.ok_or_else(|| Stop::Fault("the tenant has no row".to_owned()))?;
+    let done = insert(s, &fresh.id, stored).await?;
     s.notes.insert("inserted".to_owned(), json!(done));
     s.know_tenant("fresh", fresh);
     Ok(())
