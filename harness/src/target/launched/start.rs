@@ -386,7 +386,6 @@ impl Workshop {
                 .control
                 .ai_gateway
                 .then(|| Arc::clone(&self.gateway)),
-            secrets: key.iter().cloned().collect(),
             ai_gateway_key: key,
             access: access.then(|| Arc::clone(issuer)),
             faults: (*kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
