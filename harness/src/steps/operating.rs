@@ -7,7 +7,7 @@ use crate::observe::Row;
 use crate::run::scene::Scene;
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, Severity, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -118,6 +118,23 @@ pub(super) fn presuppose(answer: &Exchange, wanted: bool, what: &str) -> Check {
             answer.text()
         )))
     }
+}
+
+/// The worst of several checks: a breach before a finding of shape, so that no harmless difference hides a broken promise.
+pub(super) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
+    let mut worst = Ok(());
+    for check in checks {
+        match check {
+            Err(Stop::Violation(finding)) if finding.severity == Severity::Shape => {
+                if worst.is_ok() {
+                    worst = Err(Stop::Violation(finding));
+                }
+            }
+            Err(stop) => return Err(stop),
+            Ok(()) => {}
+        }
+    }
+    worst
 }
 
 /// Lets a change by the operator, or behind the target's back, become visible to resolution.
@@ -239,6 +256,16 @@ pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_breach_is_worse_than_a_finding_of_shape() {
+        use crate::run::scene::{breach, misshapen};
+        let shape = || Err(misshapen("a", "b"));
+        let broken = || Err(breach("c", "d"));
+        assert_eq!(worst([Ok(()), shape(), broken()]), broken());
+        assert_eq!(worst([Ok(()), shape(), Ok(())]), shape());
+        assert_eq!(worst([Ok(())]), Ok(()));
+    }
 
     #[test]
     fn a_difference_names_the_part_that_changed() {

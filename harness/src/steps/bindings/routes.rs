@@ -6,7 +6,7 @@ use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{authorised, operator_token};
+use crate::steps::operating::{authorised, operator_token, worst};
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -159,10 +159,12 @@ async fn refuse_all(s: &mut Scene, tenant: &Tenant, status: u16, code: &str, nam
 
 fn judge(s: &mut Scene, status: u16, code: &str, names: &str) -> Check {
     let names = listed(names);
-    for answer in probed(s)? {
-        expect_missing(s, &answer, status, code, &names)?;
-    }
-    Ok(())
+    let answers = probed(s)?;
+    worst(
+        answers
+            .iter()
+            .map(|answer| expect_missing(s, answer, status, code, &names)),
+    )
 }
 
 async fn each_is_refused(s: &mut Scene, a: Args) -> Check {

@@ -7,7 +7,7 @@ use crate::observe::Row;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, at, authorised, change, create, creation, registry_keys, tenant_row, usage_rows,
+    QUIET, at, authorised, change, create, creation, registry_keys, tenant_row, usage_rows, worst,
 };
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -105,10 +105,12 @@ async fn ask_for_tiers(s: &mut Scene, a: Args) -> Check {
 
 async fn each_refused(s: &mut Scene, a: Args) -> Check {
     let answers: Vec<Arc<Exchange>> = s.exchanges[asked(s, "from")?..asked(s, "to")?].to_vec();
-    for answer in answers {
-        s.expect_error(&answer, a.number(1)?, a.text(2))?;
-    }
-    Ok(())
+    let (status, code) = (a.number(1)?, a.text(2));
+    worst(
+        answers
+            .iter()
+            .map(|answer| s.expect_error(answer, status, code)),
+    )
 }
 
 async fn nothing_written(s: &mut Scene, a: Args) -> Check {
