@@ -274,10 +274,12 @@ pub fn fold(sql: &str) -> String {
 pub fn plan(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
     let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
-    let lines = statement
-        .query_map(params_from_iter(parameters), |row| row.get::<_, String>(3))?
-        .collect();
-    lines
+    let mut found = statement.query(params_from_iter(parameters))?;
+    let mut lines = Vec::new();
+    while let Some(row) = found.next()? {
+        lines.push(row.get(3)?);
+    }
+    Ok(lines)
 }
 
 /// What one run of a query cost.

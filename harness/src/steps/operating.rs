@@ -7,7 +7,7 @@ use crate::observe::Row;
 use crate::run::scene::Scene;
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, Severity, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -120,6 +120,23 @@ pub(super) fn presuppose(answer: &Exchange, wanted: bool, what: &str) -> Check {
     }
 }
 
+/// The worst of several checks: a breach before a finding of shape, so that no harmless difference hides a broken promise.
+pub(super) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
+    let mut worst = Ok(());
+    for check in checks {
+        match check {
+            Err(Stop::Violation(finding)) if finding.severity == Severity::Shape => {
+                if worst.is_ok() {
+                    worst = Err(Stop::Violation(finding));
+                }
+            }
+            Err(stop) => return Err(stop),
+            Ok(()) => {}
+        }
+    }
+    worst
+}
+
 /// Lets a change by the operator, or behind the target's back, become visible to resolution.
 pub(super) async fn settle(s: &Scene) {
     let delay = s.run.target.limits().registry_delay;
@@ -204,14 +221,13 @@ pub(super) async fn holdings(s: &mut Scene, tenant: &Tenant) -> Result<Value, St
     }))
 }
 
-/// The objects below a prefix of the bucket, their bytes in hexadecimal.
+/// The objects below a prefix of the bucket, their bytes as escaped text.
 pub(super) async fn objects(s: &mut Scene, prefix: &str) -> Result<Map<String, Value>, Stop> {
     let r2 = s.r2().await?;
     let mut list = Map::new();
     for key in r2.keys(prefix).await? {
         let bytes = r2.get(&key).await?.unwrap_or_default();
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        list.insert(key, json!(text));
+        list.insert(key, json!(bytes.escape_ascii().to_string()));
     }
     Ok(list)
 }
@@ -240,6 +256,16 @@ pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_breach_is_worse_than_a_finding_of_shape() {
+        use crate::run::scene::{breach, misshapen};
+        let shape = || Err(misshapen("a", "b"));
+        let broken = || Err(breach("c", "d"));
+        assert_eq!(worst([Ok(()), shape(), broken()]), broken());
+        assert_eq!(worst([Ok(()), shape(), Ok(())]), shape());
+        assert_eq!(worst([Ok(())]), Ok(()));
+    }
 
     #[test]
     fn a_difference_names_the_part_that_changed() {

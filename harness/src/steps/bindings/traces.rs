@@ -5,7 +5,7 @@ use super::{any_gateway, plant};
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, authorised, create, creation, expect_usage_count, registry_keys, tenant_row,
+    QUIET, authorised, create, creation, expect_usage_count, registry_keys, tenant_row, worst,
 };
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
@@ -113,10 +113,13 @@ async fn try_all(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn each_refused(s: &mut Scene, a: Args) -> Check {
-    for answer in probed(s)? {
-        s.expect_error(&answer, a.number(1)?, a.text(2))?;
-    }
-    Ok(())
+    let (status, code) = (a.number(1)?, a.text(2));
+    let answers = probed(s)?;
+    worst(
+        answers
+            .iter()
+            .map(|answer| s.expect_error(answer, status, code)),
+    )
 }
 
 /// Asserts that the tenant planted before is as it was and nothing was added for it or beside it.

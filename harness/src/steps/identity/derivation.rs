@@ -356,7 +356,7 @@ async fn replace(s: &mut Scene, a: Args) -> Check {
         let mut next = s.new_tenant("other", "premium").await?;
         next.id.clone_from(&former.id);
         next.sandbox_id.clone_from(&former.sandbox_id);
-        next.platform = "cli".to_owned();
+        "cli".clone_into(&mut next.platform);
         next.domains = vec![s.domain("other")];
         next
     } else {

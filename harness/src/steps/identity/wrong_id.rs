@@ -6,7 +6,7 @@ use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     LOG_SOON, at, authorised, create, delete, objects, presuppose, registry_keys, settle,
-    start_gateway, tenant_row,
+    start_gateway, tenant_row, worst,
 };
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -225,10 +225,13 @@ async fn all_refused(s: &mut Scene, a: Args) -> Check {
         s.chat_request_with(&tenant.host, &streamed),
         authorised(s, start).await?,
     ];
-    for answer in s.send_all(requests).await? {
-        s.expect_error(&answer, a.number(2)?, a.text(3))?;
-    }
-    Ok(())
+    let (status, code) = (a.number(2)?, a.text(3));
+    let answers = s.send_all(requests).await?;
+    worst(
+        answers
+            .iter()
+            .map(|answer| s.expect_error(answer, status, code)),
+    )
 }
 
 async fn alerted(s: &mut Scene, a: Args) -> Check {

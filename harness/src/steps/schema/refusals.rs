@@ -7,7 +7,7 @@ use crate::observe::Row;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, at, authorised, change, create, creation, registry_keys, tenant_row, usage_rows,
+    QUIET, at, authorised, change, create, creation, registry_keys, tenant_row, usage_rows, worst,
 };
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -105,10 +105,12 @@ async fn ask_for_tiers(s: &mut Scene, a: Args) -> Check {
 
 async fn each_refused(s: &mut Scene, a: Args) -> Check {
     let answers: Vec<Arc<Exchange>> = s.exchanges[asked(s, "from")?..asked(s, "to")?].to_vec();
-    for answer in answers {
-        s.expect_error(&answer, a.number(1)?, a.text(2))?;
-    }
-    Ok(())
+    let (status, code) = (a.number(1)?, a.text(2));
+    worst(
+        answers
+            .iter()
+            .map(|answer| s.expect_error(answer, status, code)),
+    )
 }
 
 async fn nothing_written(s: &mut Scene, a: Args) -> Check {
@@ -219,7 +221,11 @@ async fn insert(s: &mut Scene, id: &str, sandbox_id: &str) -> Result<Result<usiz
 async fn insert_duplicate(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let fresh = s.new_tenant("fresh", "free").await?;
-    let done = insert(s, &fresh.id, &tenant.sandbox_id).await?;
+    // The stored one: whether it is the right one is another criterion's question.
+    let row = tenant_row(s, &tenant.id).await?;
+    let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
+    let stored = stored.ok_or_else(|| Stop::Fault("the tenant has no row".to_owned()))?;
+    let done = insert(s, &fresh.id, stored).await?;
     s.notes.insert("inserted".to_owned(), json!(done));
     s.know_tenant("fresh", fresh);
     Ok(())
