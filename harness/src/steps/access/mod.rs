@@ -3,6 +3,7 @@
 mod answers;
 mod dev_mode;
 mod keys;
+mod outage;
 mod paths;
 mod refusals;
 mod spellings;
@@ -30,6 +31,7 @@ pub(super) fn register(book: &mut Book) {
     answers::register(book);
     paths::register(book);
     keys::register(book);
+    outage::register(book);
     dev_mode::register(book);
 }
 

@@ -1,6 +1,7 @@
 //! Limits of those who name no tenant. Never trusts a header to say who asks but the edge's own.
 
-use super::{Asker, expect_still_refused, expect_whole_quota, other_ip};
+use super::used_up::expect_still_refused;
+use super::{Asker, expect_whole_quota, other_ip};
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::verdict::Check;

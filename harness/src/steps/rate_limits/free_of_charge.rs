@@ -1,10 +1,10 @@
 //! What costs nothing: refused requests cost no model call and no row, operators cost no quota. Never writes to a store.
 
-use super::{Asker, LIMITED, free_quota, use_up};
+use super::used_up::{Refusal, try_refusal};
+use super::{Asker, LIMITED, free_quota};
 use crate::client::Request;
-use crate::evidence::Exchange;
 use crate::observe::D1;
-use crate::run::scene::{Scene, describe};
+use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -44,17 +44,13 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
-/// Sends a chat with a marker of its own, and returns the marker.
-async fn chat(
-    s: &mut Scene,
-    tenant: &Tenant,
-    stream: bool,
-) -> Result<(String, Arc<Exchange>), Stop> {
+/// A chat with a marker of its own.
+fn chat(s: &Scene, tenant: &Tenant, stream: bool) -> (String, Request) {
     let marker = format!("{}x{}", s.token, s.exchanges.len());
     let message = json!({ "role": "user", "content": Scene::prompt(&marker) });
     let body = json!({ "messages": [message], "stream": stream });
     let request = s.chat_request_with(&tenant.host, &body);
-    Ok((marker, s.send(request).await?))
+    (marker, request)
 }
 
 /// How many chats of a tenant were admitted so far.
@@ -77,7 +73,8 @@ async fn rows(d1: &dyn D1, tenant: &str) -> Result<u64, Stop> {
 
 async fn admitted_chat(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
-    let (marker, answer) = chat(s, &tenant, false).await?;
+    let (marker, request) = chat(s, &tenant, false);
+    let answer = s.send(request).await?;
     s.expect_status(&answer, 200)?;
     count_admitted(s, &tenant);
     let deadline = Duration::from_millis(JOURNAL_MS_MAX);
@@ -113,17 +110,24 @@ async fn refused_chats(s: &mut Scene, a: Args) -> Check {
         if markers.len() == wanted {
             break;
         }
-        let (marker, answer) = chat(s, &tenant, markers.is_empty()).await?;
-        if answer.status == 200 {
-            // The window has moved on meanwhile: this one was rightly let in.
-            count_admitted(s, &tenant);
-            use_up(s, &who).await?;
-        } else {
-            s.expect_error(&answer, 429, LIMITED)?;
-            markers.push(marker);
+        let (marker, request) = chat(s, &tenant, markers.is_empty());
+        match try_refusal(s, &who, request).await? {
+            Refusal::Refused => markers.push(marker),
+            // Rightly let in: it may cost what a chat costs.
+            Refusal::MovedOn => count_admitted(s, &tenant),
+            Refusal::Excess(answer) => {
+                return Err(breach(
+                    format!("a chat refused with 429 {LIMITED}, the quota being used up"),
+                    describe(&answer),
+                ));
+            }
         }
     }
-    s.expect_eq("refused chats:", &wanted, &markers.len())?;
+    if markers.len() < wanted {
+        return Err(Stop::NotVerified(
+            "the window moved on before each chat: run the variant with a longer period and state it".to_owned(),
+        ));
+    }
     s.notes.insert("refused".to_owned(), json!(markers));
     Ok(())
 }

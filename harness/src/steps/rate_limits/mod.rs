@@ -8,25 +8,22 @@ mod one_by_one;
 mod refusal;
 mod sharing;
 mod sliding;
+mod used_up;
 
 use super::book::Book;
 use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
-use crate::oracle::rate_window::{Seen, largest_crowd};
+use crate::oracle::rate_window::Seen;
 use crate::run::scene::{Scene, breach, describe};
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The error code of every refusal.
 const LIMITED: &str = "RATE_LIMIT_EXCEEDED";
-/// How much more than its quota a tenant sends before a limiter that never refuses is called none.
-/// Evidence: the permissive limiter of the platform let 2 × the quota through at most; 10 × is far beyond.
-const PERMISSIVE_FACTOR: u32 = 10;
 /// Largest limit of a client ip that is tried out in small-limits; the contract names none.
 const IP_LIMIT_MAX: u32 = 200;
 
@@ -81,6 +78,29 @@ impl Asker {
                 format!("status {} or 429", self.admitted_status()),
                 describe(answer),
             )),
+        }
+    }
+
+    /// Whether a request of the scenario used this quota, or must have.
+    fn is_charged(&self, s: &Scene, answer: &Exchange) -> bool {
+        let (request, dialect) = (&answer.request, s.dialect());
+        let from_here = || {
+            let mut headers = request.headers.iter();
+            headers.any(|(name, ip)| name == "cf-connecting-ip" && ip == s.client_ip())
+        };
+        match self {
+            Self::Tenant(tenant) => {
+                let is_host = request.host == tenant.host || tenant.domains.contains(&request.host);
+                let admin = dialect
+                    .tenants
+                    .rsplit_once('/')
+                    .map_or("", |(front, _)| front);
+                is_host && !request.path.starts_with(admin)
+            }
+            Self::ClientIp => request.path == dialect.health && from_here(),
+            Self::Stranger(_) => {
+                request.host.starts_with(&format!("nobody-{}-", s.token)) && from_here()
+            }
         }
     }
 
@@ -176,66 +196,6 @@ fn too_slow(span: Duration, period: Duration) -> Stop {
         "the requests took {} ms, the period is {} ms: too slow to tell; run the variant with a longer period and state it",
         span.as_millis(),
         period.as_millis()
-    ))
-}
-
-/// Somebody's quota is used up: the last exchange of the scenario is the refusal.
-async fn use_up(s: &mut Scene, who: &Asker) -> Result<Vec<Arc<Exchange>>, Stop> {
-    let (limit, period) = quota_of(s, who).await?;
-    let most = limit * PERMISSIVE_FACTOR + 20;
-    let mut answers: Vec<Arc<Exchange>> = Vec::new();
-    while answers.len() < most as usize {
-        // The quota at once, so that it fits into a period; then one by one, to stop at the first refusal.
-        let width = if answers.is_empty() { limit } else { 1 };
-        let requests = (0..width as usize)
-            .map(|at| who.request(s, answers.len() + at))
-            .collect();
-        answers.extend(s.send_all(requests).await?);
-        let Some(last) = answers.last().cloned() else {
-            break;
-        };
-        if !who.is_admitted(&last)? {
-            s.expect_error(&last, 429, LIMITED)?;
-            let admitted = seen(who, &answers)?
-                .iter()
-                .filter(|one| one.admitted)
-                .count();
-            s.notes.insert("admitted".to_owned(), json!(admitted));
-            s.notes.insert("limit".to_owned(), json!(limit));
-            s.notes
-                .insert("limit type".to_owned(), json!(who.limit_type()));
-            return Ok(answers);
-        }
-    }
-    if largest_crowd(&seen(who, &answers)?, period).admitted > limit as usize {
-        return Err(breach(
-            format!("a refusal with 429 {LIMITED} once the quota of {limit} is used up"),
-            format!("{} requests admitted, none refused", answers.len()),
-        ));
-    }
-    Err(too_slow(span(&answers), period))
-}
-
-/// Asserts that a request of somebody whose quota is used up is refused. An admitted one is a finding
-/// if the plain request right after it is refused: then the window had not moved on meanwhile.
-async fn expect_still_refused(s: &mut Scene, who: &Asker, what: &str, candidate: Request) -> Check {
-    for round in 0..3 {
-        let answer = s.send(candidate.clone()).await?;
-        if answer.status == 429 {
-            return s.expect_error(&answer, 429, LIMITED);
-        }
-        let plain = s.send(who.request(s, 1000 + round)).await?;
-        if !who.is_admitted(&plain)? {
-            return Err(breach(
-                format!("{what} refused with 429 {LIMITED}, the quota being used up"),
-                describe(&answer),
-            ));
-        }
-        use_up(s, who).await?;
-    }
-    Err(breach(
-        format!("{what} refused with 429 {LIMITED}, the quota being used up"),
-        "admitted three times".to_owned(),
     ))
 }
 

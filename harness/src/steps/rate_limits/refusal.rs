@@ -1,7 +1,8 @@
 //! What a refusal says, and whether it is true. Never waits longer than the refusal itself says.
 
 use super::at_once::expect_times;
-use super::{Asker, answered_at, free_quota, ms_since, use_up};
+use super::used_up::use_up;
+use super::{Asker, answered_at, free_quota, ms_since};
 use crate::evidence::Exchange;
 use crate::oracle::retry_after;
 use crate::run::scene::{Scene, breach, describe};
@@ -54,7 +55,7 @@ pub(super) fn register(book: &mut Book) {
 
 async fn tenant_uses_up(s: &mut Scene, a: Args) -> Check {
     let who = Asker::Tenant(s.tenant(a.text(1))?);
-    use_up(s, &who).await.map(drop)
+    use_up(s, &who).await
 }
 
 async fn ip_uses_up(s: &mut Scene, a: Args) -> Check {
@@ -63,7 +64,7 @@ async fn ip_uses_up(s: &mut Scene, a: Args) -> Check {
     } else {
         Asker::Stranger(s.instance().await?.app_domain.clone())
     };
-    use_up(s, &who).await.map(drop)
+    use_up(s, &who).await
 }
 
 async fn asks_again(s: &mut Scene, a: Args) -> Check {

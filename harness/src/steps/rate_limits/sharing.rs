@@ -1,6 +1,7 @@
 //! Who shares a quota and who does not. Never lets one scenario use another's tenant.
 
-use super::{Asker, expect_still_refused, expect_whole_quota, other_ip, quota};
+use super::used_up::expect_still_refused;
+use super::{Asker, expect_whole_quota, other_ip, quota};
 use crate::client::Request;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
