@@ -53,7 +53,7 @@ Feature: One shape for every error
       Examples:
         | what        | value                                |
         | own id      | mine-{token}                         |
-        | UUID        | 0191d4b2-7c3e-7f00-8000-{token}ab    |
+        | UUID        | {id a}                               |
         | hostile id  | <script>{token}</script>             |
         | long id     | {token}{times x 2000}                |
 

@@ -9,22 +9,23 @@ Feature: The key of the AI Gateway stays with the AI Gateway
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario Outline: Every call of a <tier> tenant carries the key <way>
       Given a <tier> tenant "a"
-      And the upstream replies "<replies>"
       When tenant "a" prompts the model <way>
       Then the caller gets the model's text
       And every upstream call carried the key of the AI Gateway in one header and nowhere else
+      Given the upstream replies "500"
+      When tenant "a" prompts the model <way>
+      Then every upstream call carried the key of the AI Gateway in one header and nowhere else
 
       Examples:
-        | tier    | replies          | way         |
-        | free    | answer           | plainly     |
-        | free    | 429, answer      | in a stream |
-        | premium | 500, 500, answer | plainly     |
-        | premium | 500, 500, answer | in a stream |
+        | tier    | way         |
+        | free    | plainly     |
+        | free    | in a stream |
+        | premium | plainly     |
+        | premium | in a stream |
 
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario: A caller's Authorization does not push the key aside
       Given a premium tenant "a"
-      And the upstream replies "500, 500, answer"
       When tenant "a" prompts the model with headers of its own:
         | name                 | value           |
         | authorization        | Bearer {canary} |

@@ -119,8 +119,7 @@ Feature: The tier alone decides the model
       And every upstream call asked Workers AI through the AI Gateway
       Given the upstream replies "500"
       When tenant "a" prompts the model in a stream
-      Then there were 2 to 3 upstream calls
-      And every upstream call asked Workers AI through the AI Gateway
+      Then every upstream call asked Workers AI through the AI Gateway
       And no other provider was called
 
       Examples:

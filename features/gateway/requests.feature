@@ -7,9 +7,9 @@ Feature: Only what the caller may decide goes upstream
     `cf-aig-*` headers and metadata sent by the caller never reach the AI Gateway; caller credentials (`Authorization`, cookies, Access JWT) never do either.
 
     @needs.tenants @needs.hosts @needs.ai-gateway
-    Scenario Outline: None of them reaches the AI Gateway <way>, retries and fallback included
+    Scenario Outline: None of them reaches the AI Gateway <way> while it replies "<replies>"
       Given a premium tenant "a"
-      And the upstream replies "500, 500, answer"
+      And the upstream replies "<replies>"
       When tenant "a" prompts the model <way> with headers of its own:
         | name                    | value                                                         |
         | cf-aig-metadata         | {"platform":"{canary}","tier":"enterprise","workload":"chat"} |
@@ -32,16 +32,16 @@ Feature: Only what the caller may decide goes upstream
         | Cf-Access-Jwt-Assertion | {canary}                                                      |
         | CF-Access-Client-Id     | {canary}.access                                               |
         | CF-Access-Client-Secret | {canary}                                                      |
-      Then the caller gets the model's text
-      And the upstream calls were "70b 500, 70b 500, 8b 200"
-      And no upstream call carried any of the caller's headers
-      And every upstream call carried the metadata of tenant "a" and workload "chat"
-      And every upstream call to the 70b model stated a timeout of 20000 ms
+      Then no upstream call carried any of the caller's headers
+      When tenant "a" prompts the model <way>
+      Then the answer has status <status>
 
       Examples:
-        | way         |
-        | plainly     |
-        | in a stream |
+        | replies | way         | status |
+        | answer  | plainly     | 200    |
+        | answer  | in a stream | 200    |
+        | 500     | plainly     | 502    |
+        | 500     | in a stream | 502    |
 
   @AIG-016 @must
   Rule: AIG-016 The caller names the workload

@@ -14,9 +14,7 @@ Feature: No caller waits for ever
       And every upstream call to the <model> model stated a timeout of <timeout> ms
       Given the upstream replies "500"
       When tenant "a" prompts the model in a stream
-      Then there were 2 to 3 upstream calls
-      And every upstream call to the <model> model stated a timeout of <timeout> ms
-      And every upstream call to the 8b model stated a timeout of 8000 ms
+      Then every upstream call to the <model> model stated a timeout of <timeout> ms
 
       Examples:
         | tier    | model | timeout |

@@ -86,6 +86,19 @@ impl Exchange {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// Everything that the answer shows: its body and its headers, for searches.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"));
+        std::iter::once(self.text())
+            .chain(headers)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// The body as JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {

@@ -22,6 +22,9 @@ pub struct CannotObserve {
     pub why: String,
 }
 
+/// Dropping it lets the other writers go on.
+pub type WritesHeld = Box<dyn std::any::Any + Send>;
+
 /// A D1 database.
 #[async_trait]
 pub trait D1: Send + Sync {
@@ -29,6 +32,10 @@ pub trait D1: Send + Sync {
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, CannotObserve>;
     /// Runs one writing statement behind the target's back; returns the number of changed rows.
     async fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, CannotObserve>;
+    /// Keeps every other writer waiting until what is returned is dropped; `None` where that cannot be done.
+    async fn hold_writes(&self) -> Result<Option<WritesHeld>, CannotObserve> {
+        Ok(None)
+    }
 }
 
 /// A KV namespace.

@@ -1,6 +1,6 @@
-//! D1 and KV as SQLite files that a running target has open. Never holds a lock for longer than one statement.
+//! D1 and KV as SQLite files that a running target has open. Never holds a lock for longer than one statement, unless asked to.
 
-use super::{CannotObserve, D1, Kv, Row};
+use super::{CannotObserve, D1, Kv, Row, WritesHeld};
 use async_trait::async_trait;
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, OpenFlags, params_from_iter};
@@ -117,6 +117,18 @@ impl D1 for SqliteFile {
             connection
                 .prepare_cached(&sql)?
                 .execute(params_from_iter(params))
+        })
+        .await
+    }
+
+    async fn hold_writes(&self) -> Result<Option<WritesHeld>, CannotObserve> {
+        let path = self.path.clone();
+        self.run(move |_observer| {
+            // A connection of its own: closing it ends the transaction, and the observer can look meanwhile.
+            let holder = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            holder.busy_timeout(Duration::from_millis(LOCK_MS_MAX))?;
+            holder.execute_batch("BEGIN IMMEDIATE")?;
+            Ok(Some(Box::new(holder) as WritesHeld))
         })
         .await
     }

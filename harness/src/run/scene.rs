@@ -36,6 +36,8 @@ pub struct Run {
     pub exchanges: Mutex<Vec<Arc<Exchange>>>,
     /// Every secret that the harness handed out; none may appear in an answer or a log.
     pub secrets: Mutex<Vec<String>>,
+    /// Every instance that a scenario talked to.
+    pub instances: Mutex<Vec<Arc<Instance>>>,
     /// Locks for what only one scenario at a time may do to the target, by name.
     pub alone: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -50,6 +52,7 @@ impl Run {
             id,
             exchanges: Mutex::default(),
             secrets: Mutex::default(),
+            instances: Mutex::default(),
             alone: Mutex::default(),
         }
     }
@@ -78,6 +81,16 @@ impl Run {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn remember_instance(&self, instance: &Arc<Instance>) {
+        let mut known = self
+            .instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|other| Arc::ptr_eq(other, instance)) {
+            known.push(Arc::clone(instance));
+        }
     }
 
     fn lock_named(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
@@ -211,6 +224,7 @@ impl Scene {
             target.instance(variant).await?
         };
         self.log_mark = instance.logs.as_ref().map_or(0, |logs| logs.mark());
+        self.run.remember_instance(&instance);
         self.instance = Some(instance);
         Ok(())
     }
@@ -221,6 +235,7 @@ impl Scene {
             return Err(Stop::NotVerified(reason));
         }
         let disposable = self.run.target.disposable().await?;
+        self.run.remember_instance(&disposable.instance());
         self.instance = Some(disposable.instance());
         self.log_mark = 0;
         self.disposable = Some(disposable);

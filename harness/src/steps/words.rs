@@ -24,11 +24,11 @@ pub(super) async fn filled_bytes(s: &mut Scene, text: &str) -> Result<Vec<u8>, S
         let word = &rest[open + 1..open + len];
         // Of doubled braces the innermost pair may hold a word.
         let Some(value) = value_of(s, word).await? else {
-            out.extend_from_slice(rest[..=open].as_bytes());
+            out.extend_from_slice(&rest.as_bytes()[..=open]);
             rest = &rest[open + 1..];
             continue;
         };
-        out.extend_from_slice(rest[..open].as_bytes());
+        out.extend_from_slice(&rest.as_bytes()[..open]);
         out.extend_from_slice(&value);
         rest = &rest[open + len + 1..];
     }

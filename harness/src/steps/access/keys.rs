@@ -18,13 +18,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two looks whether a key opens.
-const LOOK_MS: u64 = 25;
+const LOOK_MS: u64 = 50;
 /// What a fetch and a scheduler may add to the stated times.
 const SLACK_MS: u64 = 2_000;
 /// Longest stated times that a scenario waits for.
 const TIMES_S_MAX: u64 = 60;
 /// How long a request with an unknown key may wait for a key set that does not answer, before its sender leaves.
-const PATIENCE_MS: u64 = 300;
+const PATIENCE_MS: u64 = 600;
+/// Rounds before a cached key that opens late is called blocked: a busy machine is seldom so slow twice.
+const CACHED_ROUNDS: usize = 2;
 /// How long a request with a cached key may take while the key set is out of reach.
 const CACHED_MS_MAX: u64 = 5_000;
 /// Waves of a flood and requests in each. Waves, since one fetch may serve all who wait for it at once.
@@ -292,20 +294,44 @@ async fn cached_goes_on(s: &mut Scene, a: Args) -> Check {
     let (late, present) = (token_of(s, a.text(1)).await?, token_of(s, PRESENT).await?);
     let late = list_request(s, &late).within(Duration::from_millis(PATIENCE_MS));
     let present = list_request(s, &present).within(Duration::from_millis(CACHED_MS_MAX));
-    let pause = Duration::from_millis(PATIENCE_MS / 4);
-    let (unknown, cached) = s.attempt_while(late, pause, present).await?;
-    if cache_left(s).is_zero() {
-        return Err(Stop::NotVerified(
-            "the cache time was over before the answer came: run variant `key-rotation` with a longer cache".to_owned(),
-        ));
+    let pause = Duration::from_millis(PATIENCE_MS / 8);
+    let mut waited = Vec::new();
+    for _round in 0..CACHED_ROUNDS {
+        let (unknown, cached) = s
+            .attempt_while(late.clone(), pause, present.clone())
+            .await?;
+        if cache_left(s).is_zero() {
+            return Err(Stop::NotVerified(
+                "the cache time was over before the answer came: run variant `key-rotation` with a longer cache".to_owned(),
+            ));
+        }
+        expect_closed(s, "a token by a key that was never fetched", &unknown)?;
+        let took = expect_opened(s, &cached)?;
+        // Answered while the other one still waits, or that one was answered too.
+        if unknown.is_ok() || took + 2 * pause < Duration::from_millis(PATIENCE_MS) {
+            return Ok(());
+        }
+        waited.push(took.as_millis());
     }
-    expect_closed(s, "a token by a key that was never fetched", &unknown)?;
-    match &cached {
-        Ok(answer) => s.expect(
-            answer.status == 200,
-            "a token by a cached key to go on opening, status 200",
-            || describe(answer),
+    Err(breach(
+        "a token by a cached key to open without waiting for a key set that does not answer",
+        format!(
+            "answers after {waited:?} ms, when the request with the unknown key had been given up"
         ),
+    ))
+}
+
+/// Asserts that a request with a cached key is let in; how long that took.
+fn expect_opened(s: &mut Scene, cached: &Attempt) -> Result<Duration, Stop> {
+    match cached {
+        Ok(answer) => {
+            s.expect(
+                answer.status == 200,
+                "a token by a cached key to go on opening, status 200",
+                || describe(answer),
+            )?;
+            Ok(answer.done_after)
+        }
         Err(why) => Err(breach(
             format!("a token by a cached key to go on opening within {CACHED_MS_MAX} ms"),
             why.clone(),

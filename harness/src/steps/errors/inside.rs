@@ -66,10 +66,7 @@ async fn upstream_error(s: &mut Scene) -> Check {
 
 async fn nothing_of_upstream(s: &mut Scene) -> Check {
     let (answer, canary) = (s.last()?, canary(s));
-    let mut shown = answer.text();
-    for (name, value) in &answer.headers {
-        shown.push_str(&format!("\n{name}: {value}"));
-    }
+    let shown = answer.shown();
     let words = [canary.as_str(), "<html>", "AiGatewayError", "internalCode"];
     for word in words {
         s.expect(

@@ -39,8 +39,20 @@ fn errors(s: &Scene) -> Vec<Arc<Exchange>> {
     s.run
         .all_exchanges()
         .into_iter()
-        .filter(|answer| is_error(answer) && !answered_before_the_backend(answer, runtime_answers))
+        .filter(|answer| {
+            is_error(answer)
+                && is_whole(answer)
+                && !answered_before_the_backend(answer, runtime_answers)
+        })
         .collect()
+}
+
+/// Whether the caller stayed until the end of the answer: one that goes away early sees no whole body.
+fn is_whole(answer: &Exchange) -> bool {
+    answer
+        .header("content-length")
+        .and_then(|text| text.parse::<usize>().ok())
+        .is_none_or(|announced| announced == answer.body_len)
 }
 
 /// Asserts that no error has a flaw; a finding names the first few.

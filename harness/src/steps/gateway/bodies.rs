@@ -97,7 +97,7 @@ async fn sends(s: &mut Scene, a: Args) -> Check {
     match a.text(2) {
         "the largest allowed body" => {
             let request = request(padded(&marker, body_max));
-            s.send(request).await
+            s.send_raw(host.as_bytes(), request).await
         }
         "a body one byte too large" => {
             let request = request(padded(&marker, body_max + 1));

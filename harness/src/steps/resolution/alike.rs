@@ -91,11 +91,7 @@ fn traits_of(s: &Scene, names: [&str; 2]) -> Result<Vec<String>, Stop> {
 }
 
 fn without(s: &mut Scene, answer: &Exchange, traits: &[String]) -> Check {
-    let mut shown = answer.text();
-    for (name, value) in &answer.headers {
-        shown.push_str(&format!("\n{name}: {value}"));
-    }
-    let shown = shown.to_lowercase();
+    let shown = answer.shown().to_lowercase();
     for known in traits {
         s.expect(
             !shown.contains(&known.to_lowercase()),

@@ -111,6 +111,6 @@ pub(in crate::steps) fn about(what: &str, check: Check) -> Check {
             expected: format!("{what}: {}", finding.expected),
             ..finding
         }),
-        other => other,
+        other @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => other,
     })
 }

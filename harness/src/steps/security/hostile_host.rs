@@ -103,10 +103,7 @@ async fn refused(s: &mut Scene, a: Args) -> Check {
 }
 
 fn echoes_nothing(s: &mut Scene, answer: &Exchange, canary: &str) -> Check {
-    let mut shown = answer.text();
-    for (name, value) in &answer.headers {
-        shown.push_str(&format!("\n{name}: {value}"));
-    }
+    let shown = answer.shown();
     let whole = answer.request.host.clone();
     // A host of a few letters may stand in any text by chance.
     let echoes = [canary.to_owned(), whole, "alert(1)".to_owned()]

@@ -59,7 +59,7 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(in_headers(s, a)),
     );
     book.step(
-        r#"no answer is a success of another tenant's or a fault"#,
+        r"no answer is a success of another tenant's or a fault",
         |s, a| Box::pin(own_or_refused(s, a)),
     );
     book.step(

@@ -256,20 +256,31 @@ async fn nothing_held(s: &mut Scene, _a: Args) -> Check {
 }
 
 async fn nothing_held_by_the_run(s: &mut Scene, _a: Args) -> Check {
-    let instance = s.instance().await?;
+    s.instance().await?;
+    let instances = s
+        .run
+        .instances
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clone();
     let mut secrets = s.run.all_secrets();
-    secrets.extend(instance.ai_gateway_key.clone());
+    secrets.extend(
+        instances
+            .iter()
+            .filter_map(|instance| instance.ai_gateway_key.clone()),
+    );
     if secrets.is_empty() {
         return Err(Stop::NotVerified(
             "this run handed no secret to the target: let it act as operator".to_owned(),
         ));
     }
     let detector = Detector::of(&secrets);
-    let lines = match &instance.logs {
-        Some(logs) => logs.since(0),
-        None => Vec::new(),
-    };
-    detector.check_lines(s, &lines)?;
+    for logs in instances
+        .iter()
+        .filter_map(|instance| instance.logs.as_ref())
+    {
+        detector.check_lines(s, &logs.since(0))?;
+    }
     let answers = s.run.all_exchanges();
     detector.check_answers(s, answers.iter().map(AsRef::as_ref))
 }
