@@ -157,6 +157,26 @@ pub fn describe(connection: &Connection) -> rusqlite::Result<Schema> {
     })
 }
 
+/// Where two schemas differ: one line for each table, with both of its texts, and one for triggers and views.
+#[must_use]
+pub fn differences(wanted: &Schema, seen: &Schema) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> =
+        wanted.tables.keys().chain(seen.tables.keys()).collect();
+    let tables = names.into_iter().filter_map(|name| {
+        let (wanted, seen) = (wanted.tables.get(name), seen.tables.get(name));
+        (wanted != seen).then(|| format!("table `{name}`: {wanted:?} against {seen:?}"))
+    });
+    let others = [
+        ("triggers", &wanted.triggers, &seen.triggers),
+        ("views", &wanted.views, &seen.views),
+    ];
+    let others = others
+        .into_iter()
+        .filter(|(_, wanted, seen)| wanted != seen)
+        .map(|(what, wanted, seen)| format!("{what}: {wanted:?} against {seen:?}"));
+    tables.chain(others).collect()
+}
+
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
     let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1) ORDER BY cid";
     connection
@@ -351,6 +371,19 @@ mod tests {
         assert_eq!(b.indexes[0].columns, ["a_id", "n"]);
         assert_eq!(b.foreign_keys[0].on_delete, "CASCADE");
         assert!(schema.tables["a"].columns[0].key);
+    }
+
+    #[test]
+    fn differences_name_the_table() {
+        let one = describe(&sample()).unwrap();
+        let connection = sample();
+        connection
+            .execute_batch("ALTER TABLE a ADD COLUMN x; CREATE VIEW v AS SELECT 1")
+            .unwrap();
+        let lines = differences(&one, &describe(&connection).unwrap());
+        assert!(differences(&one, &one).is_empty());
+        assert!(lines[0].starts_with("table `a`: ") && lines[1].starts_with("views: "));
+        assert_eq!(lines.len(), 2);
     }
 
     #[test]

@@ -45,8 +45,7 @@ pub trait Target: Send + Sync {
         self.instance(Variant::Production).await
     }
     /// Why a criterion does not concern this target, as its manifest declares; reported as declared, never hidden.
-    fn impossible(&self, criterion: &str) -> Option<String> {
-        let _none_declared = criterion;
+    fn impossible(&self, _criterion: &str) -> Option<String> {
         None
     }
     /// An instance of its own that can be stopped, killed and started again on the same data.

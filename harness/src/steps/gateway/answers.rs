@@ -95,9 +95,14 @@ async fn told_step(s: &mut Scene, a: Args) -> Check {
 /// Log lines may write a number as number or as text.
 fn same(value: Option<&Value>, expected: &str) -> bool {
     value.is_some_and(|value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string() == expected, |text| text == expected)
+        value.as_str().map_or_else(
+            || {
+                value
+                    .as_u64()
+                    .is_some_and(|number| expected.parse() == Ok(number))
+            },
+            |text| text == expected,
+        )
     })
 }
 

@@ -255,7 +255,7 @@ async fn apply_by_rules(s: &mut Scene) -> Check {
 
 async fn same_as_target(s: &mut Scene) -> Check {
     let (wanted, seen) = (by_rules(s)?, described(s).await?);
-    s.expect_eq("the schema:", &wanted, &seen)
+    expect_same(s, &wanted, &seen)
 }
 
 async fn apply_own(s: &mut Scene) -> Check {
@@ -268,5 +268,14 @@ async fn both_same(s: &mut Scene) -> Check {
     let wanted = by_rules(s)?;
     let connection = open(&database(s)?)?;
     let seen = schema::describe(&connection).map_err(|error| unreadable(&error))?;
-    s.expect_eq("the schema:", &wanted, &seen)
+    expect_same(s, &wanted, &seen)
+}
+
+fn expect_same(s: &mut Scene, wanted: &Schema, seen: &Schema) -> Check {
+    let differences = schema::differences(wanted, seen);
+    s.expect(
+        differences.is_empty() && wanted == seen,
+        "the schema that wrangler's rules make of the same files",
+        || differences.join("; "),
+    )
 }

@@ -162,12 +162,11 @@ impl Workshop {
         &self,
         blueprint: &Blueprint,
     ) -> Result<(Arc<Instance>, Option<Supervised>), Fault> {
-        let (base, process) = match &blueprint.entry.address {
-            Some(address) => (address.trim_end_matches('/').to_owned(), None),
-            None => {
-                let (base, process) = self.launch(blueprint).await?;
-                (base, Some(process))
-            }
+        let (base, process) = if let Some(address) = &blueprint.entry.address {
+            (address.trim_end_matches('/').to_owned(), None)
+        } else {
+            let (base, process) = self.launch(blueprint).await?;
+            (base, Some(process))
         };
         Ok((Arc::new(self.observed(blueprint, base)), process))
     }
