@@ -9,12 +9,12 @@ Feature: The window slides
     @needs.tenants @needs.hosts @needs.exact-limits @needs.variant.small-limits @waits
     Scenario: Wherever a window may begin, no interval of one period holds more than the quota
       Given the backend runs as small-limits
-      Then 3 tenants that use up their quota one after the other and keep asking are never admitted more than it in one period
+      Then 2 tenants that use up their quota one after the other and keep asking are never admitted more than it in one period
 
     @needs.tenants @needs.hosts @needs.exact-limits @needs.variant.small-limits @waits
     Scenario: A window does not begin with the first request either
       Given the backend runs as small-limits
-      Then 3 tenants that ask once, and fully just before and just after a period, are never admitted more than their quota in one
+      Then 2 tenants that ask once, and fully just before and just after a period, are never admitted more than their quota in one
 
   @RL-011 @must
   Rule: RL-011 Who is admitted learns what is left

@@ -1,4 +1,4 @@
-//! Keys that come and go, and a key set out of reach. Never takes a key away that other scenarios sign with.
+//! Keys that come and go. Never takes a key away that other scenarios sign with.
 
 use super::TOKEN_HEADER;
 use crate::client::Request;
@@ -78,7 +78,7 @@ pub(super) fn remember(s: &mut Scene, name: &str, key: &KeyName) {
     s.notes.insert(format!("key {name}"), json!(key.as_str()));
 }
 
-fn key(s: &Scene, name: &str) -> Result<KeyName, Stop> {
+pub(super) fn key(s: &Scene, name: &str) -> Result<KeyName, Stop> {
     let name = if name.is_empty() { PRESENT } else { name };
     s.notes
         .get(&format!("key {name}"))

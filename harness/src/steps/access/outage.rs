@@ -1,9 +1,10 @@
 //! A key set out of reach, and a backend that could be made to hammer it. Never leaves a set out of reach for others: scenarios end it, and begin in reach.
 
 use super::keys::{
-    LOOK_MS, PRESENT, aside, due_time, list_request, mode, opened, remember, token_of, under_id,
+    LOOK_MS, PRESENT, aside, due_time, key, list_request, mode, opened, remember, token_of,
+    under_id,
 };
-use super::token;
+use super::kind;
 use crate::client::Request;
 use crate::clock;
 use crate::doubles::{AccessIssuer, KeySetMode};
@@ -184,8 +185,10 @@ async fn nothing_yet(s: &mut Scene, _a: Args) -> Check {
 }
 
 async fn nothing_opens(s: &mut Scene, a: Args) -> Check {
-    let bad = token(s, a.text(1)).await?;
-    let patience = Duration::from_millis(CACHED_MS_MAX);
+    // By the key that may be cached: refused for what it is, not for want of its key.
+    let (key, kind) = (key(s, PRESENT)?, kind(a.text(1))?);
+    let bad = aside(s, move |access| access.token_signed_with(&key, kind)).await?;
+    let patience = Duration::from_millis(PATIENCE_MS);
     let bare = Request::new("GET", s.dialect().tenants).within(patience);
     let bad = list_request(s, &bad).within(patience);
     for outcome in s.attempt_all(vec![bare, bad]).await? {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Rounds of several tenants: a limiter that looks before it counts is not caught every time, least of all over new connections.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 3;
 /// Rounds in all once a count was such that one window boundary would explain it. Two such counts within one period have no such excuse.
 const ROUNDS_MAX: usize = 6;
 /// Rounds that took too long to tell and are played again.

@@ -7,6 +7,7 @@ use crate::evidence::Exchange;
 use crate::oracle::rate_window::largest_crowd;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
+use crate::target::seeding;
 use crate::verdict::{Check, Stop};
 use crate::wait;
 use futures_util::future::try_join_all;
@@ -39,7 +40,7 @@ async fn keep_asking(s: &mut Scene, a: Args) -> Check {
     let (limit, _period) = quota(s, "free").await?;
     let mut plan: Plan = vec![(0.0, limit)];
     let mut at = KEEP_ASKING;
-    while at <= 1.0 + KEEP_ASKING {
+    while at <= 1.0 {
         plan.push((at, 1));
         at += KEEP_ASKING;
     }
@@ -56,12 +57,7 @@ async fn around_a_period(s: &mut Scene, a: Args) -> Check {
 /// Plays the plan for fresh tenants, each a little later than the one before, and asks the oracle about each.
 async fn play(s: &mut Scene, tenants: usize, plan: &Plan) -> Check {
     let (limit, period) = quota(s, "free").await?;
-    let mut askers = Vec::with_capacity(tenants);
-    for at in 0..tenants {
-        let name = format!("sliding{at}");
-        let tenant = s.new_tenant(&name, "free").await?;
-        askers.push(Asker::Tenant(s.make_tenant(&name, tenant).await?));
-    }
+    let askers = fresh_tenants(s, tenants).await?;
     let (client, base) = (s.run.client.clone(), s.instance().await?.base.clone());
     let (client, base, start) = (&client, base.as_str(), clock::now());
     let mut later = 0.0;
@@ -80,6 +76,20 @@ async fn play(s: &mut Scene, tenants: usize, plan: &Plan) -> Check {
         judge(s, who, &answers, limit, period)?;
     }
     Ok(())
+}
+
+/// Tenants made side by side: the time until the first request is no part of the plan.
+async fn fresh_tenants(s: &mut Scene, count: usize) -> Result<Vec<Asker>, Stop> {
+    let mut tenants = Vec::with_capacity(count);
+    for at in 0..count {
+        tenants.push(s.new_tenant(&format!("sliding{at}"), "free").await?);
+    }
+    let (instance, dialect) = (s.instance().await?, s.dialect());
+    let making = tenants
+        .iter()
+        .map(|tenant| seeding::make(&s.run.client, &dialect, &instance, tenant));
+    try_join_all(making).await?;
+    Ok(tenants.into_iter().map(Asker::Tenant).collect())
 }
 
 async fn play_one(
