@@ -39,7 +39,11 @@ Feature: Keys come and go without a restart
         | state       |
         | closed      |
         | unavailable |
-        | hanging     |
+
+      @slow
+      Examples: a key set that hangs is given up only after the backend's own patience
+        | state   |
+        | hanging |
 
     @needs.access @needs.admin @needs.variant.key-rotation @needs.fresh @waits
     Scenario Outline: A backend that has never seen a key set is closed, and opens when there is one: <state>

@@ -64,6 +64,8 @@ Feature: Codes that callers can rely on
     # `INTERNAL` is for what nobody foresaw: no request provokes it at will, but wherever it appears it must be a 500.
     @whole-run
     Scenario: Every code of the whole run is listed and has its status
+      When somebody asks for the health
+      Then the answer has status 200
       When somebody asks for a route that does not exist
       Then every error code of the whole run is listed and has its status
 
@@ -122,5 +124,7 @@ Feature: Codes that callers can rely on
 
     @whole-run
     Scenario: Every error of the whole run tells nothing of the inside
+      When somebody asks for the health
+      Then the answer has status 200
       When somebody asks for a route that does not exist
       Then no error of the whole run tells anything of the inside

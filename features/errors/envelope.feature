@@ -28,6 +28,8 @@ Feature: One shape for every error
 
     @whole-run
     Scenario: Every error of the whole run
+      When somebody asks for the health
+      Then the answer has status 200
       When somebody asks for a route that does not exist
       Then every error of the whole run has the contract's shape
 
@@ -59,5 +61,7 @@ Feature: One shape for every error
 
     @whole-run
     Scenario: No id twice in the whole run
+      When somebody asks for the health
+      Then the answer has status 200
       When somebody asks for a route that does not exist
       Then no request id of the whole run was given twice

@@ -61,7 +61,7 @@ Feature: The sandbox id follows from the tenant id
   Rule: ID-004 The published vectors hold
     It equals the published vectors (`vectors/sandbox_ids.json`).
 
-    @needs.admin
+    @needs.admin @waits
     Scenario: Every published tenant id gets its published sandbox id
       Given nobody else uses the published tenant ids meanwhile
       When the operator creates a tenant for each published vector
