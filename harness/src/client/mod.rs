@@ -12,6 +12,10 @@ use std::time::Duration;
 /// Evidence: the longest legitimate answer of the contract is a premium call that times out twice and falls back: 20 + 20 + 8 s.
 pub const ANSWER_MS_MAX: u64 = 60_000;
 
+/// How long an idle connection is used again.
+/// Evidence: workerd closes idle connections after 5 s; a request sent just then gets no answer, which would look like the target's doing.
+const IDLE_MS_MAX: u64 = 3_000;
+
 /// One request to be sent.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -117,6 +121,7 @@ impl Client {
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_secs(5))
             .pool_max_idle_per_host(256)
+            .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX))
             .build()?;
         Ok(Self { http })
     }

@@ -1,11 +1,13 @@
 //! Quotas used up by one request after the other. Never judges a single count that a window boundary may explain.
 
-use super::{Asker, IP_LIMIT_MAX, LIMITED, other_ip, quota, quota_of, span, told_limit, too_slow};
+use super::used_up::note_refusal;
+use super::{
+    Asker, IP_LIMIT_MAX, LIMITED, must_be_told, other_ip, quota, quota_of, span, too_slow,
+};
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
-use serde_json::json;
 use std::sync::Arc;
 
 /// Adds the steps.
@@ -142,7 +144,7 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
         }
         answers.push(answer);
         if matches!(who, Asker::ClientIp) {
-            limit = Some(told_limit(&answers)?);
+            limit = Some(must_be_told(&answers)?);
         }
         if answers.len() > limit.unwrap_or(IP_LIMIT_MAX) as usize * 2 {
             let span = span(&answers);
@@ -158,15 +160,12 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
     s.expect_error(&refusal, 429, LIMITED)?;
     let limit = match limit {
         Some(limit) => limit,
-        None => told_limit(&[Arc::clone(&refusal)])?,
+        None => must_be_told(&[Arc::clone(&refusal)])?,
     };
     let admitted = answers.len();
     answers.push(refusal);
     let span = span(&answers);
-    s.notes.insert("limit".to_owned(), json!(limit));
-    s.notes.insert("admitted".to_owned(), json!(admitted));
-    s.notes
-        .insert("limit type".to_owned(), json!(who.limit_type()));
+    note_refusal(s, who, limit);
     if admitted < limit as usize {
         return Err(breach(
             format!("{limit} requests admitted in a fresh window"),

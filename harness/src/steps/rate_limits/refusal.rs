@@ -7,7 +7,6 @@ use crate::evidence::Exchange;
 use crate::oracle::retry_after;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
-use crate::target::need::Need;
 use crate::verdict::Check;
 use crate::wait;
 use serde_json::Value;
@@ -99,24 +98,15 @@ async fn states_numbers(s: &mut Scene, _a: Args) -> Check {
 pub(super) fn expect_numbers(s: &mut Scene, refusal: &Exchange, period: Duration) -> Check {
     let note = |s: &Scene, name: &str| s.notes.get(name).cloned().unwrap_or_default();
     let limit_type = note(s, "limit type");
-    // A client ip's limit is not in the contract: it is as many as were admitted, where limits are exact.
-    let limit = if limit_type == "tenant_quota" {
-        Some(note(s, "limit"))
-    } else {
-        let exact = s.run.target.lacks(Need::ExactLimits).is_none();
-        exact.then(|| note(s, "admitted"))
-    };
+    // A client ip's limit is not in the contract: it is the one that admitted answers state.
+    let limit = note(s, "limit");
     let period = Value::from(format!("{}s", period.as_secs()));
     let details = refusal.at("/error/details").unwrap_or_default();
-    let mut wanted = vec![("limit_type", limit_type), ("period", period)];
-    if let Some(limit) = limit {
-        wanted.push(("limit", limit));
-    } else {
-        let stated = details.get("limit").and_then(Value::as_u64);
-        s.expect(stated.is_some(), "a number in details.limit", || {
-            details.to_string()
-        })?;
-    }
+    let wanted = [
+        ("limit_type", limit_type),
+        ("period", period),
+        ("limit", limit),
+    ];
     for (name, value) in wanted {
         s.expect(
             details.get(name) == Some(&value),

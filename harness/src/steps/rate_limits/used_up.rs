@@ -1,6 +1,8 @@
 //! Quotas that are used up, and requests that must be refused then. Never calls an admission one too many unless that is certain.
 
-use super::{Asker, IP_LIMIT_MAX, LIMITED, quota_of, seen, span, told_limit, too_slow};
+use super::{
+    Asker, IP_LIMIT_MAX, LIMITED, must_be_told, quota_of, seen, span, told_limit, too_slow,
+};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::oracle::rate_window::{Seen, largest_crowd};
@@ -23,33 +25,33 @@ const PERMISSIVE_EXCESS: u32 = 3;
 pub(super) async fn use_up(s: &mut Scene, who: &Asker) -> Check {
     let from = s.exchanges.len();
     let (quota, period) = quota_of(s, who).await?;
-    let mut limit = match who {
-        Asker::Tenant(_) => quota,
-        Asker::ClientIp | Asker::Stranger(_) => IP_LIMIT_MAX,
-    };
+    // What a client ip's limit is, only the target says.
+    let mut known = matches!(who, Asker::Tenant(_)).then_some(quota);
     let mut answers: Vec<Arc<Exchange>> = Vec::new();
-    while answers.len() < (limit.max(quota * PERMISSIVE_FACTOR) + 20) as usize {
+    while answers.len() < most(known, quota) {
         // The quota at once, so that it fits into a period; then one by one, to stop at the first refusal.
         let width = if answers.is_empty() { quota } else { 1 };
         let requests = (0..width as usize)
             .map(|at| who.request(s, from + answers.len() + at))
             .collect();
         answers.extend(s.send_all(requests).await?);
-        if matches!(who, Asker::ClientIp) {
-            limit = told_limit(&answers)?;
-        }
         let Some(last) = answers.last().cloned() else {
             break;
         };
+        if known.is_none() {
+            known = told_limit(&answers)?;
+        }
         if !who.is_admitted(&last)? {
             s.expect_error(&last, 429, LIMITED)?;
-            if matches!(who, Asker::Stranger(_)) {
-                limit = told_limit(&[last])?;
-            }
-            note_refusal(s, who, limit, &answers)?;
+            let limit = match known {
+                Some(limit) => limit,
+                None => must_be_told(&[last])?,
+            };
+            note_refusal(s, who, limit);
             return Ok(());
         }
     }
+    let limit = known.unwrap_or(IP_LIMIT_MAX);
     let crowd = largest_crowd(&seen(who, &answers)?, period).admitted;
     if crowd > limit as usize {
         return Err(breach(
@@ -60,21 +62,17 @@ pub(super) async fn use_up(s: &mut Scene, who: &Asker) -> Check {
     Err(too_slow(span(&answers), period))
 }
 
+/// How many requests are sent before a limiter that refuses none is called none.
+fn most(known: Option<u32>, quota: u32) -> usize {
+    let limit = known.unwrap_or(IP_LIMIT_MAX);
+    (limit.max(quota * PERMISSIVE_FACTOR) + 20) as usize
+}
+
 /// Notes what a refusal must say.
-fn note_refusal(s: &mut Scene, who: &Asker, limit: u32, answers: &[Arc<Exchange>]) -> Check {
-    let admitted = seen(who, answers)?
-        .iter()
-        .filter(|one| one.admitted)
-        .count();
-    let notes = [
-        ("admitted", json!(admitted)),
-        ("limit", json!(limit)),
-        ("limit type", json!(who.limit_type())),
-    ];
-    for (name, value) in notes {
-        s.notes.insert(name.to_owned(), value);
-    }
-    Ok(())
+pub(super) fn note_refusal(s: &mut Scene, who: &Asker, limit: u32) {
+    s.notes.insert("limit".to_owned(), json!(limit));
+    s.notes
+        .insert("limit type".to_owned(), json!(who.limit_type()));
 }
 
 /// How many of the scenario's admissions that used somebody's quota, or claimed not to, certainly lie in one period.
