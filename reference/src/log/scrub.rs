@@ -20,6 +20,7 @@ const SECRET_NAMES: [&str; 9] = [
 /// Replaces what looks like a secret; `None` if nothing does.
 pub(super) fn scrub_words(text: &str) -> Option<String> {
     let suspicious = text.len() >= OPAQUE_LEN_MIN
+        || text.contains("eyJ")
         || text
             .bytes()
             .any(|byte| matches!(byte, b'=' | b':' | b' ' | b'%'));
