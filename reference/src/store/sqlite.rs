@@ -14,6 +14,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// SQLite's default of 1,000 makes every other full batch of usage rows rewrite the same index pages; 8,000 (32 MiB) spreads that out.
 const CHECKPOINT_PAGES: i64 = 8_000;
 
+/// Memory for pages of the writing connection, in KiB as SQLite wants it (negative).
+/// A full batch of usage rows changes some hundreds of pages; with SQLite's default of 2,000 KiB they would be written out before the commit and read again.
+const WRITING_CACHE_KIB: i64 = -32_768;
+
 /// Address space a reading connection may map: with it a page of a large file costs no system call.
 const MAPPED_BYTES_MAX: i64 = 1 << 30;
 
@@ -49,6 +53,7 @@ pub(crate) fn open_writing(path: &Path, dialect: Dialect) -> rusqlite::Result<Co
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", WRITING_CACHE_KIB)?;
     Ok(connection)
 }
 
