@@ -1,0 +1,90 @@
+//! What a scenario asserts. Never sends anything.
+
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "every error here is a `Stop`, which ends the scenario and says why"
+)]
+
+use super::{Scene, breach, describe, misshapen};
+use crate::evidence::Exchange;
+use crate::verdict::Check;
+use crate::verdict::Stop;
+use crate::wait;
+use crate::wait::Look;
+use std::time::Duration;
+
+impl Scene {
+    /// Asserts. `expected` is what the contract demands, `seen` what was there instead.
+    pub fn expect(
+        &mut self,
+        holds: bool,
+        expected: impl Into<String>,
+        seen: impl FnOnce() -> String,
+    ) -> Check {
+        if holds {
+            self.checks += 1;
+            Ok(())
+        } else {
+            Err(breach(expected, seen()))
+        }
+    }
+
+    /// Asserts that two values are equal; `what` names them.
+    pub fn expect_eq<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        expected: &T,
+        seen: &T,
+    ) -> Check {
+        self.expect(expected == seen, format!("{what} {expected:?}"), || {
+            format!("{what} {seen:?}")
+        })
+    }
+
+    /// Asserts the status of an answer.
+    pub fn expect_status(&mut self, answer: &Exchange, expected: u16) -> Check {
+        self.expect(
+            answer.status == expected,
+            format!("status {expected}"),
+            || describe(answer),
+        )
+    }
+
+    /// Asserts a refusal: `status` and error `code` as the contract has them. Refused in another form is a finding of shape.
+    pub fn expect_error(&mut self, answer: &Exchange, status: u16, code: &str) -> Check {
+        let expected = format!("status {status} with error code {code}");
+        if answer.status < 400 {
+            return Err(breach(expected, describe(answer)));
+        }
+        let seen = answer.text_at("/error/code").unwrap_or_default();
+        if answer.status == status && seen == code {
+            self.checks += 1;
+            return Ok(());
+        }
+        // A crash or another gate's answer shows nothing about this refusal.
+        if answer.status >= 500 && status < 500 {
+            return Err(breach(expected, describe(answer)));
+        }
+        Err(misshapen(expected, describe(answer)))
+    }
+
+    /// Waits until an assertion about observed things holds.
+    pub async fn expect_soon<F, Fut>(
+        &mut self,
+        expected: &str,
+        deadline: Duration,
+        look: F,
+    ) -> Check
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<Look<()>, Stop>>,
+    {
+        match wait::until(deadline, look).await? {
+            Ok(()) => {
+                self.checks += 1;
+                Ok(())
+            }
+            Err(timed_out) => Err(breach(expected, timed_out.to_string())),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a scenario sends, and the exchanges it keeps. Never judges an answer.
+
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "every error here is a `Stop`, which ends the scenario and says why"
+)]
+
+use super::Scene;
+use crate::client::Request;
+use crate::client::raw;
+use crate::client::stream::StreamedAnswer;
+use crate::doubles::TokenKind;
+use crate::evidence::Exchange;
+use crate::target::need::Need;
+use crate::verdict::Check;
+use crate::verdict::Stop;
+use futures_util::future::join_all;
+use serde_json::Value;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::PoisonError;
+
+impl Scene {
+    /// The text that marks this scenario's prompts, so that the AI Gateway double knows whose call it is.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        self.token.clone()
+    }
+
+    /// The prompt text for a marker.
+    #[must_use]
+    pub fn prompt(marker: &str) -> String {
+        format!("Say hello. [[mp-{marker}]]")
+    }
+
+    /// `GET` of the status route.
+    #[must_use]
+    pub fn status_request(&self, host: &str) -> Request {
+        Request::new("GET", self.run.target.dialect().status.clone()).host(host)
+    }
+
+    /// `GET` of the health route.
+    #[must_use]
+    pub fn health_request(&self) -> Request {
+        Request::new("GET", self.run.target.dialect().health.clone())
+    }
+
+    /// `POST` of a chat with this scenario's marker.
+    #[must_use]
+    pub fn chat_request(&self, host: &str) -> Request {
+        self.chat_request_with(
+            host,
+            &json!({ "messages": [{ "role": "user", "content": Self::prompt(&self.token) }] }),
+        )
+    }
+
+    /// `POST` of a chat with any body.
+    #[must_use]
+    pub fn chat_request_with(&self, host: &str, body: &Value) -> Request {
+        Request::new("POST", self.run.target.dialect().chat.clone())
+            .host(host)
+            .json(body)
+    }
+
+    /// An admin request of the operator, with a good token.
+    pub async fn operator_request(&mut self, method: &str, path: &str) -> Result<Request, Stop> {
+        let token = self.access().await?.token(TokenKind::Good);
+        self.run.remember_secret(&token);
+        Ok(Request::new(method, path).header("cf-access-jwt-assertion", token))
+    }
+
+    /// Sends one request to the scenario's instance.
+    pub async fn send(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let exchange = Arc::new(
+            self.run
+                .client
+                .send(&instance.base, &request, number)
+                .await?,
+        );
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends requests side by side; the answers come in the order of the requests.
+    pub async fn send_all(&mut self, requests: Vec<Request>) -> Result<Vec<Arc<Exchange>>, Stop> {
+        let instance = self.instance().await?;
+        let requests: Vec<_> = requests
+            .into_iter()
+            .map(|request| self.addressed(request))
+            .collect();
+        let first = self.exchanges.len() + 1;
+        let client = self.run.client.clone();
+        let sending = requests
+            .iter()
+            .enumerate()
+            .map(|(at, request)| client.send(&instance.base, request, first + at));
+        let mut answers = Vec::with_capacity(requests.len());
+        for answer in join_all(sending).await {
+            let exchange = Arc::new(answer?);
+            self.keep(&exchange);
+            answers.push(exchange);
+        }
+        Ok(answers)
+    }
+
+    /// Sends a request byte for byte: `host` and path as they stand.
+    pub async fn send_raw(&mut self, host: &[u8], request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let exchange =
+            Arc::new(raw::send(&instance.base, host, &request, self.exchanges.len() + 1).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends a request whose body comes in chunks, its length untold.
+    pub async fn send_chunked(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let exchange = Arc::new(raw::send_chunked(&instance.base, &request, number).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Sends a request without any `Host`.
+    pub async fn send_hostless(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let exchange =
+            Arc::new(raw::send_hostless(&instance.base, &request, self.exchanges.len() + 1).await?);
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Opens a streamed answer and keeps it under a name.
+    pub async fn open_stream(&mut self, name: &str, request: Request) -> Check {
+        let instance = self.instance().await?;
+        let request = self.addressed(request);
+        let number = self.exchanges.len() + 1;
+        let answer =
+            StreamedAnswer::open(&self.run.client, &instance.base, &request, number).await?;
+        self.streams.insert(name.to_owned(), answer);
+        Ok(())
+    }
+
+    /// Closes a streamed answer: if it has not ended, the caller goes away.
+    pub fn close_stream(&mut self, name: &str) -> Result<Arc<Exchange>, Stop> {
+        let answer = self
+            .streams
+            .remove(name)
+            .ok_or_else(|| Stop::Fault(format!("no stream \"{name}\"")))?;
+        let exchange = Arc::new(answer.close());
+        self.keep(&exchange);
+        Ok(exchange)
+    }
+
+    /// Keeps an exchange that was made by other means.
+    pub fn keep(&mut self, exchange: &Arc<Exchange>) {
+        self.exchanges.push(Arc::clone(exchange));
+        self.run
+            .exchanges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(exchange));
+    }
+
+    /// The scenario's last exchange.
+    pub fn last(&self) -> Result<Arc<Exchange>, Stop> {
+        self.exchanges
+            .last()
+            .cloned()
+            .ok_or_else(|| Stop::Fault("the scenario has sent nothing yet".to_owned()))
+    }
+
+    /// The client ip of this scenario, no other's.
+    #[must_use]
+    pub fn client_ip(&self) -> &str {
+        &self.client_ip
+    }
+
+    /// From here on the scenario's requests come from another client ip.
+    pub fn set_client_ip(&mut self, ip: &str) {
+        ip.clone_into(&mut self.client_ip);
+    }
+
+    /// Gives a request the scenario's client ip, where that is possible and the request has none of its own.
+    pub(in crate::run) fn addressed(&self, request: Request) -> Request {
+        let has = request
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("cf-connecting-ip"));
+        if has || self.run.target.lacks(Need::ClientIp).is_some() {
+            return request;
+        }
+        request.header("cf-connecting-ip", self.client_ip.clone())
+    }
+}
