@@ -3,10 +3,11 @@
 //! The default is `fixtures/shapes.md`.
 
 use crate::client::Request;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Paths and JSON pointers of one target.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dialect {
     /// `GET`, needs no tenant.

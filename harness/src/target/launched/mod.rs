@@ -45,7 +45,10 @@ impl LaunchedTarget {
     /// # Errors
     /// When sockets, threads or a temporary folder cannot be had.
     pub fn start(manifest: Manifest, program: PathBuf, client: Client) -> Result<Self, Fault> {
-        let (limits, dialect) = (manifest.limits(), manifest.dialect.clone());
+        let (limits, dialect) = (
+            manifest.limits.of(&manifest.app_domain),
+            manifest.dialect.clone(),
+        );
         let workshop = Arc::new(Workshop::open(manifest, program, client)?);
         Ok(Self {
             workshop,

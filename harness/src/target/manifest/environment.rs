@@ -1,0 +1,152 @@
+//! `${NAME}` and `${file:PATH}` in a manifest: what comes from the environment or from a file. Never prints a value.
+
+use std::path::Path;
+use toml::{Table, Value};
+
+/// Keys whose values are secrets, wherever they stand: written out in a manifest they would end up in version control.
+pub(super) const SECRET_KEYS: [&str; 4] = ["token", "api_token", "secret", "password"];
+
+/// Fills in every `${NAME}` (environment) and `${file:PATH}` (a file's text, relative to the manifest); `$${` stands for `${`.
+/// Returns the values of secret keys.
+///
+/// # Errors
+/// Which key names a variable that is not set, a file that cannot be read, or holds a secret in plain text.
+pub(super) fn resolve(document: &mut Table, folder: &Path) -> Result<Vec<String>, String> {
+    let mut secrets = Vec::new();
+    let source = Source {
+        folder,
+        variable: &variable,
+    };
+    for (key, value) in document.iter_mut() {
+        source.fill(key, key, value, &mut secrets)?;
+    }
+    Ok(secrets)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the manifest names variables of the user's own choice"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+struct Source<'a> {
+    folder: &'a Path,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Source<'_> {
+    fn fill(
+        &self,
+        place: &str,
+        key: &str,
+        value: &mut Value,
+        secrets: &mut Vec<String>,
+    ) -> Result<(), String> {
+        match value {
+            Value::String(text) => {
+                let secret = SECRET_KEYS.contains(&key);
+                if secret && !(text.starts_with("${") && text.ends_with('}')) {
+                    return Err(format!(
+                        "{place} is a secret and stands there in plain text; write \"${{NAME}}\" and set NAME in the environment, or \"${{file:PATH}}\""
+                    ));
+                }
+                *text = self.expanded(place, text)?;
+                if secret {
+                    secrets.push(text.clone());
+                }
+                Ok(())
+            }
+            Value::Array(list) => list
+                .iter_mut()
+                .try_for_each(|item| self.fill(place, key, item, secrets)),
+            Value::Table(table) => table.iter_mut().try_for_each(|(key, item)| {
+                self.fill(&format!("{place}.{key}"), key, item, secrets)
+            }),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => Ok(()),
+        }
+    }
+
+    fn expanded(&self, place: &str, text: &str) -> Result<String, String> {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            let (before, tail) = rest.split_at(at);
+            if let Some(before) = before.strip_suffix('$') {
+                out.push_str(before);
+                out.push_str("${");
+                rest = &tail[2..];
+                continue;
+            }
+            out.push_str(before);
+            let end = tail.find('}').ok_or_else(|| {
+                format!("{place}: `${{` without its `}}`; write $${{ for the text itself")
+            })?;
+            out.push_str(&self.value(place, &tail[2..end])?);
+            rest = &tail[end + 1..];
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+
+    fn value(&self, place: &str, name: &str) -> Result<String, String> {
+        match name.strip_prefix("file:") {
+            Some(path) => std::fs::read_to_string(self.folder.join(path))
+                .map(|text| text.trim_end().to_owned())
+                .map_err(|error| format!("{place}: cannot read {path}: {error}")),
+            None => (self.variable)(name)
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| {
+                    format!(
+                        "{place} needs the environment variable {name}, which is not set or empty"
+                    )
+                }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str) -> Result<(Table, Vec<String>), String> {
+        let mut document: Table = toml::from_str(text).unwrap();
+        let source = Source {
+            folder: Path::new("."),
+            variable: &|name| (name == "STAGING").then(|| "s3cret".to_owned()),
+        };
+        let mut secrets = Vec::new();
+        for (key, value) in &mut document {
+            source.fill(key, key, value, &mut secrets)?;
+        }
+        Ok((document, secrets))
+    }
+
+    #[test]
+    fn variables_are_filled_in_anywhere_and_secrets_are_remembered() {
+        let (document, secrets) =
+            resolved("a = ['x-${STAGING}', '$${STAGING}']\n[o]\ntoken = '${STAGING}'").unwrap();
+        assert_eq!(document["a"][0].as_str(), Some("x-s3cret"));
+        assert_eq!(document["a"][1].as_str(), Some("${STAGING}"));
+        assert_eq!(secrets, ["s3cret"]);
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named_with_its_key() {
+        let error = resolved("[o]\naddress = '${PRODUCTION}'").unwrap_err();
+        assert!(
+            error.contains("o.address") && error.contains("PRODUCTION"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_secret_in_plain_text_is_refused_and_not_repeated() {
+        let error = resolved("[o]\ntoken = 'abc123'").unwrap_err();
+        assert!(
+            error.contains("o.token") && !error.contains("abc123"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! Times and sizes that a described target states of itself. Never measures one.
+
+use crate::target::Limits;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Times and sizes, each with a default.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsEntry {
+    /// Free tier, production: requests and seconds.
+    pub quota: Option<(u32, u64)>,
+    /// Free tier, `small-limits`: requests and seconds.
+    pub small_quota: Option<(u32, u64)>,
+    /// Limits are exact.
+    #[serde(default)]
+    pub exact: bool,
+    /// Until resolution sees an operator's change, milliseconds.
+    pub registry_delay_ms: Option<u64>,
+    /// `key-rotation`: how long a key set is trusted, milliseconds.
+    pub keys_cache_ms: Option<u64>,
+    /// `key-rotation`: cooldown of unknown keys, milliseconds.
+    pub keys_cooldown_ms: Option<u64>,
+    /// Largest request body, bytes.
+    pub body_max: Option<usize>,
+    /// Until a usage row is there, milliseconds.
+    pub usage_visible_ms: Option<u64>,
+    /// The runtime answers malformed `Host` headers itself.
+    #[serde(default)]
+    pub runtime_answers_malformed_hosts: bool,
+}
+
+impl LimitsEntry {
+    /// The times and sizes, defaults filled in.
+    #[must_use]
+    pub fn of(&self, app_domain: &str) -> Limits {
+        let (entry, default) = (self, Limits::default());
+        let ms = |given: Option<u64>, otherwise: Duration| {
+            given.map_or(otherwise, Duration::from_millis)
+        };
+        Limits {
+            app_domain: app_domain.to_owned(),
+            quota: entry.quota.unwrap_or(default.quota),
+            small_quota: entry.small_quota.unwrap_or(default.small_quota),
+            registry_delay: ms(entry.registry_delay_ms, default.registry_delay),
+            keys_cache: ms(entry.keys_cache_ms, default.keys_cache),
+            keys_cooldown: ms(entry.keys_cooldown_ms, default.keys_cooldown),
+            body_max: entry.body_max.unwrap_or(default.body_max),
+            usage_visible: ms(entry.usage_visible_ms, default.usage_visible),
+            runtime_answers_malformed_hosts: entry.runtime_answers_malformed_hosts,
+        }
+    }
+}
