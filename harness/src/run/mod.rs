@@ -277,7 +277,7 @@ fn dispatch(world: &mut World, context: step::Context) -> LocalBoxFuture<'_, ()>
 }
 
 fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut World>) -> Ended {
-    let Some((world, scene)) =
+    let Some((world, mut scene)) =
         world.and_then(|world| world.scene.take().map(|scene| (world, scene)))
     else {
         return unrun(
@@ -290,7 +290,13 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         (Some((Stop::NotVerified(reason), at)), _) => (Outcome::NotVerified(reason), Some(at)),
         (Some((Stop::NotApplicable(reason), at)), _) => (Outcome::NotApplicable(reason), Some(at)),
         (Some((Stop::Fault(reason), at)), _) => (Outcome::Error(reason), Some(at)),
-        (None, ScenarioFinished::StepPassed) if scene.checks > 0 => (Outcome::Passed, None),
+        (None, ScenarioFinished::StepPassed) if scene.checks > 0 => (
+            scene
+                .unproven
+                .take()
+                .map_or(Outcome::Passed, Outcome::NotVerified),
+            None,
+        ),
         (None, ScenarioFinished::StepPassed) => (
             Outcome::Error("the scenario asserted nothing".to_owned()),
             None,

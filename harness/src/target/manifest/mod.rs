@@ -12,7 +12,7 @@ pub use control::Control;
 pub use launch::{Launch, Prepare, VariantEntry};
 pub use limits::LimitsEntry;
 pub use migrations::Migrations;
-pub use observe::{Observe, Stores};
+pub use observe::{CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source};
 
 use super::dialect::Dialect;
 use super::need::Variant;
