@@ -119,7 +119,8 @@ impl AiGatewayLogs {
             let mut reached = false;
             for row in rows {
                 let at = created(&row).ok_or_else(|| {
-                    self.api.cannot(format!("created_at {} is no time", row["created_at"]))
+                    self.api
+                        .cannot(format!("created_at {} is no time", row["created_at"]))
                 })?;
                 reached |= at < floor;
                 if at < self.since_ms {
@@ -179,7 +180,10 @@ impl AiGatewayLogs {
         let status = row["status_code"].as_u64().unwrap_or_default();
         Ok(Row {
             call: ModelCall {
-                model: model.strip_prefix("workers-ai/").unwrap_or(model).to_owned(),
+                model: model
+                    .strip_prefix("workers-ai/")
+                    .unwrap_or(model)
+                    .to_owned(),
                 outcome: Outcome::Answered(u16::try_from(status).unwrap_or_default()),
                 kept: metadata.as_object().map_or(0, serde_json::Map::len),
                 metadata: (!metadata.is_null()).then(|| metadata.to_string()),
@@ -207,7 +211,11 @@ impl AiGatewayLogs {
         }
         // Without `cf-aig-collect-log-payload` there is nothing to be read in it.
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
-        let holder = if body["result"].is_null() { &body } else { &body["result"] };
+        let holder = if body["result"].is_null() {
+            &body
+        } else {
+            &body["result"]
+        };
         let readable = ["messages", "prompt", "input", "contents"]
             .into_iter()
             .any(|name| !holder[name].is_null());
@@ -250,7 +258,9 @@ impl ModelCalls for AiGatewayLogs {
     }
 
     fn blind_spot(&self) -> Option<&'static str> {
-        Some("AI Gateway logs what it kept of the metadata, not what was sent: what it drops silently cannot be seen there")
+        Some(
+            "AI Gateway logs what it kept of the metadata, not what was sent: what it drops silently cannot be seen there",
+        )
     }
 }
 

@@ -171,8 +171,8 @@ impl Api {
         let mut names = Vec::new();
         let mut cursor = String::new();
         loop {
-            let mut url = url::Url::parse(&self.url(list))
-                .map_err(|error| self.cannot(error.to_string()))?;
+            let mut url =
+                url::Url::parse(&self.url(list)).map_err(|error| self.cannot(error.to_string()))?;
             url.query_pairs_mut().append_pair("prefix", prefix);
             if !cursor.is_empty() {
                 url.query_pairs_mut().append_pair("cursor", &cursor);
@@ -197,7 +197,10 @@ impl Api {
                 return Ok(names);
             }
             if next == cursor {
-                return Err(self.cannot(format!("the list at {url_list} never ends", url_list = self.url(list))));
+                return Err(self.cannot(format!(
+                    "the list at {url_list} never ends",
+                    url_list = self.url(list)
+                )));
             }
             next.clone_into(&mut cursor);
         }
@@ -205,7 +208,9 @@ impl Api {
 
     fn without_token(&self, text: &str) -> String {
         match &self.token {
-            Some(token) if !token.is_empty() => text.replace(token.as_str(), crate::evidence::REDACTED),
+            Some(token) if !token.is_empty() => {
+                text.replace(token.as_str(), crate::evidence::REDACTED)
+            }
             Some(_) | None => text.to_owned(),
         }
     }

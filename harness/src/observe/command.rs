@@ -114,7 +114,10 @@ impl D1 for CommandD1 {
 
     async fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, CannotObserve> {
         // The command does not tell how many rows it changed: each changed row is asked to tell of itself.
-        let sql = format!("{} RETURNING 1 AS changed", sql.trim_end().trim_end_matches(';'));
+        let sql = format!(
+            "{} RETURNING 1 AS changed",
+            sql.trim_end().trim_end_matches(';')
+        );
         Ok(self.rows(&sql, params).await?.len())
     }
 }
@@ -240,7 +243,12 @@ mod tests {
 
     #[test]
     fn each_changed_row_tells_of_itself() {
-        assert_eq!(results(&printed("d1-execute-returning.json")).unwrap().len(), 1);
+        assert_eq!(
+            results(&printed("d1-execute-returning.json"))
+                .unwrap()
+                .len(),
+            1
+        );
         assert_eq!(results(&printed("d1-execute-empty.json")).unwrap().len(), 0);
     }
 

@@ -1,6 +1,6 @@
 //! D1 and R2 through the local explorer of `wrangler dev`. Never posts to a route it does not know: that makes the server hang.
 
-use super::api::{Api, Answer, cell, segment};
+use super::api::{Answer, Api, cell, segment};
 use super::sql_text::texts_bound;
 use super::{Bucket, CannotObserve, D1, Row};
 use async_trait::async_trait;
@@ -14,13 +14,23 @@ impl Explorer {
     /// A D1 database; `root` is the instance's address with the explorer's path.
     #[must_use]
     pub fn d1(http: &reqwest::Client, root: &str, database: &str) -> Self {
-        Self(Api::new("D1", http, format!("{root}/d1/database/{database}"), None))
+        Self(Api::new(
+            "D1",
+            http,
+            format!("{root}/d1/database/{database}"),
+            None,
+        ))
     }
 
     /// An R2 bucket.
     #[must_use]
     pub fn r2(http: &reqwest::Client, root: &str, bucket: &str) -> Self {
-        Self(Api::new("R2", http, format!("{root}/r2/buckets/{bucket}"), None))
+        Self(Api::new(
+            "R2",
+            http,
+            format!("{root}/r2/buckets/{bucket}"),
+            None,
+        ))
     }
 
     /// The request for one statement; the explorer takes nothing but texts as parameters.
@@ -38,9 +48,15 @@ impl D1 for Explorer {
         let answer = self.0.look(&self.raw(sql, params)?).await?;
         let envelope = self.0.envelope(&answer)?;
         let results = &envelope["result"][0]["results"];
-        let lists = results["columns"].as_array().zip(results["rows"].as_array());
+        let lists = results["columns"]
+            .as_array()
+            .zip(results["rows"].as_array());
         let (columns, rows) = lists.ok_or_else(|| self.0.refused(&answer))?;
-        let names = || columns.iter().map(|name| name.as_str().unwrap_or_default().to_owned());
+        let names = || {
+            columns
+                .iter()
+                .map(|name| name.as_str().unwrap_or_default().to_owned())
+        };
         Ok(rows
             .iter()
             .filter_map(Value::as_array)

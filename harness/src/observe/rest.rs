@@ -58,7 +58,11 @@ impl D1 for RestD1 {
 pub(super) fn rows(results: &Value) -> Option<Vec<Row>> {
     let row = |row: &Value| {
         let cells = row.as_object()?.iter();
-        Some(cells.map(|(name, value)| (name.clone(), cell(value))).collect())
+        Some(
+            cells
+                .map(|(name, value)| (name.clone(), cell(value)))
+                .collect(),
+        )
     };
     results.as_array()?.iter().map(row).collect()
 }

@@ -173,9 +173,15 @@ mod tests {
         check(&json!(i64::MAX), &Sql::Integer(i64::MAX));
         check(&json!(-0.5), &Sql::Real(-0.5));
         check(&json!(3.0), &Sql::Real(3.0));
-        check(&json!("Rob'); DROP TABLE t;--"), &Sql::Text("Rob'); DROP TABLE t;--".to_owned()));
+        check(
+            &json!("Rob'); DROP TABLE t;--"),
+            &Sql::Text("Rob'); DROP TABLE t;--".to_owned()),
+        );
         check(&json!("\0a\0\0b'\0"), &Sql::Text("\0a\0\0b'\0".to_owned()));
-        check(&json!({"a": "it's"}), &Sql::Text(r#"{"a":"it's"}"#.to_owned()));
+        check(
+            &json!({"a": "it's"}),
+            &Sql::Text(r#"{"a":"it's"}"#.to_owned()),
+        );
     }
 
     #[test]

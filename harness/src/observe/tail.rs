@@ -54,7 +54,11 @@ impl TailLog {
                 None => break,
             }
         }
-        let rest = if broken { "" } else { unread[read..].trim_start() };
+        let rest = if broken {
+            ""
+        } else {
+            unread[read..].trim_start()
+        };
         *unread = rest.to_owned();
     }
 
@@ -91,7 +95,8 @@ fn texts(event: &Value) -> Vec<String> {
 
 /// A part as the console would show it.
 fn shown(part: &Value) -> String {
-    part.as_str().map_or_else(|| part.to_string(), str::to_owned)
+    part.as_str()
+        .map_or_else(|| part.to_string(), str::to_owned)
 }
 
 impl Logs for TailLog {
@@ -170,7 +175,10 @@ mod tests {
     fn the_fields_of_a_line_can_be_read() {
         let log = TailLog::default();
         log.take(&event().to_string());
-        assert_eq!(log.since(0)[0].field("event").as_deref(), Some("ai_answered"));
+        assert_eq!(
+            log.since(0)[0].field("event").as_deref(),
+            Some("ai_answered")
+        );
         assert_eq!(log.mark(), 3);
     }
 

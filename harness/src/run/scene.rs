@@ -21,6 +21,8 @@ use crate::observe::D1;
 use crate::observe::Kv;
 use crate::observe::LogLine;
 use crate::observe::Logs;
+use crate::observe::model_calls::ModelCalls;
+use crate::observe::model_calls::Whose;
 use crate::target::Disposable;
 use crate::target::Fault;
 use crate::target::Instance;
@@ -327,6 +329,25 @@ impl Scene {
             .ok_or_else(|| missing(Need::AiGateway))
     }
 
+    /// Who tells which calls of models the instance made.
+    pub async fn model_calls(&mut self) -> Result<Arc<dyn ModelCalls>, Stop> {
+        self.instance()
+            .await?
+            .model_calls
+            .clone()
+            .ok_or_else(|| missing(Need::AiGatewayLog))
+    }
+
+    /// By what the scenario's own calls of models are known.
+    #[must_use]
+    pub fn whose(&self) -> Whose {
+        let ids = |tenant: &Tenant| [tenant.id.clone(), tenant.sandbox_id.clone()];
+        Whose {
+            marker: self.marker(),
+            ids: self.tenants.values().flat_map(ids).collect(),
+        }
+    }
+
     /// The team domain that the instance trusts.
     pub async fn access(&mut self) -> Result<Arc<AccessIssuer>, Stop> {
         self.instance()
@@ -457,9 +478,9 @@ impl Scene {
                 Ok(line)
             }
             (Err(timed_out), None) => Err(breach(expected, timed_out.to_string())),
-            (Err(timed_out), Some(why)) => Err(Stop::NotVerified(format!(
-                "{expected}: {timed_out}; {why}"
-            ))),
+            (Err(timed_out), Some(why)) => {
+                Err(Stop::NotVerified(format!("{expected}: {timed_out}; {why}")))
+            }
         }
     }
 

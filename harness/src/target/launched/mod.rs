@@ -106,12 +106,9 @@ impl Target for LaunchedTarget {
                 manifest.control.ai_gateway || manifest.observe.ai_gateway.is_some(),
                 "[control] ai_gateway, or [observe] ai_gateway",
             ),
-            Need::D1
-            | Need::D1Write
-            | Need::Kv
-            | Need::KvWrite
-            | Need::R2
-            | Need::Logs => looks(need),
+            Need::D1 | Need::D1Write | Need::Kv | Need::KvWrite | Need::R2 | Need::Logs => {
+                looks(need)
+            }
             Need::StoreFaults => (
                 manifest.control.store_faults.is_some(),
                 "[control.store_faults]",

@@ -29,7 +29,10 @@ type Values = BTreeMap<&'static str, String>;
 pub(super) fn meets(observe: &Observe, need: Need) -> Option<(bool, &'static str)> {
     let writable = |place: &Option<D1Source>| place.as_ref().is_some_and(D1Source::writable);
     let kv_writable = |place: &Option<KvSource>| place.as_ref().is_some_and(KvSource::writable);
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only looking is decided here")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only looking is decided here"
+    )]
     match need {
         Need::D1 => Some((observe.d1.is_some(), "[observe] d1")),
         Need::D1Write => Some((

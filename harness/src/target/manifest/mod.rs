@@ -12,7 +12,9 @@ pub use control::Control;
 pub use launch::{Launch, Prepare, VariantEntry};
 pub use limits::LimitsEntry;
 pub use migrations::Migrations;
-pub use observe::{CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source};
+pub use observe::{
+    CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source,
+};
 
 use super::dialect::Dialect;
 use super::need::Variant;
@@ -152,6 +154,11 @@ impl Manifest {
             .is_some_and(|launch| launch.command.is_empty())
         {
             return Err("[launch] command is empty".to_owned());
+        }
+        if self.launch.is_none()
+            && matches!(self.observe.logs, Some(LogSource::Word(LogWord::Output)))
+        {
+            return Err("[observe] logs = \"output\" needs [launch]: what the harness did not start prints where it cannot see; use { kind = \"tail\", command = [...] }".to_owned());
         }
         Ok(())
     }

@@ -212,7 +212,9 @@ pub enum CallSource {
 }
 
 fn is_remote(command: &[String]) -> bool {
-    command.iter().any(|word| word == "--remote" || word == "--remote=true")
+    command
+        .iter()
+        .any(|word| word == "--remote" || word == "--remote=true")
 }
 
 fn yes() -> bool {
@@ -236,9 +238,15 @@ mod tests {
         let d1 = |text: &str| read(&format!("d1 = {{ {text} }}")).d1.unwrap().writable();
         assert!(d1("kind = 'explorer', path = '/x', database = 'd'"));
         assert!(d1("kind = 'sqlite', file = 'd'"));
-        assert!(d1("kind = 'command', run = ['wrangler', '--local', '{sql}']"));
-        assert!(!d1("kind = 'command', run = ['wrangler', '--remote', '{sql}']"));
-        assert!(d1("kind = 'command', run = ['wrangler', '--remote', '{sql}'], writable = true"));
+        assert!(d1(
+            "kind = 'command', run = ['wrangler', '--local', '{sql}']"
+        ));
+        assert!(!d1(
+            "kind = 'command', run = ['wrangler', '--remote', '{sql}']"
+        ));
+        assert!(d1(
+            "kind = 'command', run = ['wrangler', '--remote', '{sql}'], writable = true"
+        ));
         let rest = "kind = 'rest', account = 'a', database = 'd', api_token = 't'";
         assert!(!d1(rest));
         assert!(d1(&format!("{rest}, writable = true")));
@@ -246,7 +254,14 @@ mod tests {
 
     #[test]
     fn kv_without_commands_that_write_is_not_written() {
-        let kv = |text: &str| read(&format!("kv = {{ kind = 'command', get = ['g'], list = ['l'], {text} }}")).kv.unwrap().writable();
+        let kv = |text: &str| {
+            read(&format!(
+                "kv = {{ kind = 'command', get = ['g'], list = ['l'], {text} }}"
+            ))
+            .kv
+            .unwrap()
+            .writable()
+        };
         assert!(kv("put = ['p'], delete = ['d']"));
         assert!(!kv("put = ['p']"));
         assert!(!kv("put = ['p'], writable = true"));
@@ -255,15 +270,26 @@ mod tests {
 
     #[test]
     fn logs_are_a_word_or_a_table_and_nothing_else() {
-        assert!(matches!(read("logs = 'output'").logs, Some(LogSource::Word(LogWord::Output))));
-        assert!(matches!(read("logs = { kind = 'tail', command = ['wrangler'] }").logs, Some(LogSource::Table(_))));
-        let error = toml::from_str::<Observe>("logs = true").unwrap_err().to_string();
+        assert!(matches!(
+            read("logs = 'output'").logs,
+            Some(LogSource::Word(LogWord::Output))
+        ));
+        assert!(matches!(
+            read("logs = { kind = 'tail', command = ['wrangler'] }").logs,
+            Some(LogSource::Table(_))
+        ));
+        let error = toml::from_str::<Observe>("logs = true")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("\"output\""), "{error}");
     }
 
     #[test]
     fn a_key_that_is_none_is_an_error() {
         assert!(toml::from_str::<Observe>("output_is_log = true").is_err());
-        assert!(toml::from_str::<Observe>("r2 = { kind = 'directory', path = 'x', bucket = 'y' }").is_err());
+        assert!(
+            toml::from_str::<Observe>("r2 = { kind = 'directory', path = 'x', bucket = 'y' }")
+                .is_err()
+        );
     }
 }
