@@ -17,22 +17,41 @@ use time::format_description::well_known::Rfc3339;
 const PAGE_ROWS: usize = 50;
 /// Most pages of one look. Evidence: a run makes some hundred calls of models.
 const PAGES_MAX: usize = 40;
-/// Time between two looks. Evidence: the API allows 1200 requests in five minutes, and a look takes one or two.
-const LOOK_EVERY: Duration = Duration::from_millis(1_000);
-/// How late a row may come. Evidence: 13 of 14 rows were there at once, one half a second later; a busy gateway may take more.
-const LATE: Duration = Duration::from_secs(15);
-/// In this time after the last row of a scenario no further one may come.
-const QUIET: Duration = Duration::from_secs(2);
 /// How far the clocks may be apart.
 const SKEW_MS: i64 = 60_000;
 /// The name by which a prompt tells whose it is.
 const MARKER: &str = r"\[\[mp-([a-z0-9]{8,32})\]\]";
+
+/// How long is waited for rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Time between two looks.
+    pub every: Duration,
+    /// How late a row may come.
+    pub late: Duration,
+    /// In this time after the last row of a scenario no further one may come.
+    pub quiet: Duration,
+}
+
+impl Default for Pace {
+    /// That of Cloudflare's API.
+    fn default() -> Self {
+        Self {
+            // It allows 1200 requests in five minutes, and a look takes one or two.
+            every: Duration::from_secs(1),
+            // 13 of 14 rows were there at once, one half a second later; a busy gateway may take more.
+            late: Duration::from_secs(15),
+            quiet: Duration::from_secs(2),
+        }
+    }
+}
 
 /// The log of one gateway since this was made.
 pub struct AiGatewayLogs {
     api: Api,
     since_ms: i64,
     marker: regex::Regex,
+    pace: Pace,
     read: tokio::sync::Mutex<Read>,
 }
 
@@ -79,8 +98,15 @@ impl AiGatewayLogs {
             since_ms: clock::epoch_ms() - SKEW_MS,
             marker: regex::Regex::new(MARKER)
                 .unwrap_or_else(|_invalid| unreachable!("a constant pattern")),
+            pace: Pace::default(),
             read: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same at another pace.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// What the log holds of them now, read after this call began; scenarios that ask at the same time share one look.
@@ -89,7 +115,7 @@ impl AiGatewayLogs {
         let mut read = self.read.lock().await;
         if read.at.is_none_or(|at| at < asked) {
             if let Some(at) = read.at {
-                wait::pass_until(at + LOOK_EVERY).await;
+                wait::pass_until(at + self.pace.every).await;
             }
             let at = clock::now();
             self.read_on(&mut read).await?;
@@ -111,7 +137,7 @@ impl AiGatewayLogs {
     /// Reads page by page back to what is old enough to be complete.
     async fn read_on(&self, read: &mut Read) -> Result<(), CannotObserve> {
         let newest = read.rows.keys().next_back().map_or(0, |(at, _id)| *at);
-        let late_ms = i64::try_from(LATE.as_millis()).unwrap_or(i64::MAX);
+        let late_ms = i64::try_from(self.pace.late.as_millis()).unwrap_or(i64::MAX);
         let floor = self.since_ms.max(newest - late_ms);
         for page in 1..=PAGES_MAX {
             let rows = self.page(page).await?;
@@ -243,12 +269,12 @@ impl ModelCalls for AiGatewayLogs {
     async fn of(&self, whose: &Whose, least: usize) -> Result<SeenCalls, CannotObserve> {
         let began = clock::now();
         let mut seen = self.now(whose).await?;
-        while seen.calls.len() < least && began.elapsed() < LATE {
+        while seen.calls.len() < least && began.elapsed() < self.pace.late {
             seen = self.now(whose).await?;
         }
         // A retry or a fallback may have been logged after the call that was waited for.
         loop {
-            wait::pass(QUIET).await;
+            wait::pass(self.pace.quiet).await;
             let again = self.now(whose).await?;
             if again.calls.len() == seen.calls.len() {
                 return Ok(again);
