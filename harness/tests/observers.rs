@@ -11,9 +11,15 @@ mod cloudflare;
 mod commands;
 #[path = "observers/d1.rs"]
 mod d1;
+#[path = "observers/duties.rs"]
+mod duties;
 #[path = "observers/failures.rs"]
 mod failures;
 #[path = "observers/gateway_log.rs"]
 mod gateway_log;
 #[path = "observers/kv.rs"]
 mod kv;
+#[path = "observers/launched.rs"]
+mod launched;
+#[path = "observers/manifest.rs"]
+mod manifest;

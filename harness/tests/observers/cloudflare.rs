@@ -30,11 +30,15 @@ struct World {
     database: Mutex<Connection>,
     entries: Mutex<BTreeMap<String, String>>,
     rows: Mutex<Vec<LogRow>>,
+    /// Where rows come from, if they are made as they are asked for.
+    source: Mutex<Option<Source>>,
     /// Answers to give instead of the true ones, in order.
     faults: Mutex<VecDeque<(u16, Value)>>,
     /// Method, path and query of every request.
     asked: Mutex<Vec<String>>,
 }
+
+type Source = Box<dyn Fn() -> Vec<LogRow> + Send>;
 
 /// A row of the gateway's log.
 #[derive(Clone)]
@@ -54,6 +58,7 @@ impl Cloudflare {
             database: Mutex::new(Connection::open(database).unwrap()),
             entries: Mutex::default(),
             rows: Mutex::default(),
+            source: Mutex::default(),
             faults: Mutex::default(),
             asked: Mutex::default(),
         });
@@ -83,6 +88,11 @@ impl Cloudflare {
     /// Adds a row to the gateway's log.
     pub(crate) fn log(&self, row: LogRow) {
         self.world.rows.lock().unwrap().push(row);
+    }
+
+    /// Lets the gateway's log be what this makes of it at each look.
+    pub(crate) fn log_from(&self, source: impl Fn() -> Vec<LogRow> + Send + 'static) {
+        *self.world.source.lock().unwrap() = Some(Box::new(source));
     }
 
     /// Puts an entry there without a request.
@@ -323,6 +333,9 @@ fn decoded(segment: &str) -> String {
 
 fn logs(world: &World, rest: &str, query: &BTreeMap<String, String>) -> Response<Body> {
     let mut rows = world.rows.lock().unwrap();
+    if let Some(source) = world.source.lock().unwrap().as_ref() {
+        *rows = source();
+    }
     if let Some(id) = rest.strip_suffix("/request") {
         let id = id.rsplit('/').next().unwrap();
         let found = rows.iter().find(|row| row.row["id"] == id);

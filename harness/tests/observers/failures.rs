@@ -69,7 +69,7 @@ async fn a_look_that_fails_for_good_is_an_error() {
 async fn a_write_is_never_repeated() {
     let stage = stage().await;
     stage.cloudflare.fail_with(&[transient()]);
-    let sql = "INSERT INTO tenants (id) VALUES ('a')";
+    let sql = "INSERT INTO duty (id) VALUES ('a')";
     says(&stage.d1.execute(sql, &[]).await.unwrap_err(), &["7500"]);
     assert_eq!(stage.cloudflare.asked().len(), 1);
     stage

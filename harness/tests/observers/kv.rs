@@ -3,6 +3,7 @@
 use crate::cloudflare::{Cloudflare, TOKEN};
 use crate::commands::Wrangler;
 use crate::d1::database;
+use crate::duties::kv_does_its_duty;
 use moltproof::observe::Kv;
 use moltproof::observe::command::{CommandKv, KvCommands};
 use moltproof::observe::read_only::ReadOnlyKv;
@@ -10,34 +11,6 @@ use moltproof::observe::rest::RestKv;
 use moltproof::observe::sqlite_file::SqliteKv;
 use std::path::Path;
 use std::sync::Arc;
-
-async fn does_its_duty(kv: &dyn Kv) {
-    let keys = [
-        "slug:a",
-        "slug:b/c d",
-        "slug:é?#%2F+",
-        "host:x.example",
-        "slug:e",
-    ];
-    for key in keys {
-        kv.put(key, &format!("{{\"of\":\"{key}\"}}")).await.unwrap();
-    }
-    for key in keys {
-        let value = kv.get(key).await.unwrap();
-        assert_eq!(value, Some(format!("{{\"of\":\"{key}\"}}")), "{key}");
-    }
-    let expected = ["slug:a", "slug:b/c d", "slug:e", "slug:é?#%2F+"];
-    assert_eq!(kv.keys("slug:").await.unwrap(), expected);
-    assert_eq!(kv.keys("").await.unwrap().len(), 5);
-    assert_eq!(kv.keys("nothing").await.unwrap(), Vec::<String>::new());
-    // A key that another one begins with is not there for that.
-    assert_eq!(kv.get("slug:").await.unwrap(), None);
-    kv.put("slug:a", "").await.unwrap();
-    assert_eq!(kv.get("slug:a").await.unwrap().as_deref(), Some(""));
-    kv.delete("slug:a").await.unwrap();
-    assert_eq!(kv.get("slug:a").await.unwrap(), None);
-    assert_eq!(kv.keys("slug:").await.unwrap(), expected[1..]);
-}
 
 fn commands(folder: &Path) -> CommandKv {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -57,7 +30,7 @@ async fn an_observer_of_a_sqlite_file_does_its_duty() {
     let connection = rusqlite::Connection::open(&file).unwrap();
     let table = "CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT, expires_at INTEGER)";
     connection.execute_batch(table).unwrap();
-    does_its_duty(&SqliteKv::new(&file)).await;
+    kv_does_its_duty(&SqliteKv::new(&file)).await;
 }
 
 #[tokio::test]
@@ -65,7 +38,7 @@ async fn an_observer_by_the_rest_api_does_its_duty() {
     let folder = tempfile::tempdir().unwrap();
     let cloudflare = Cloudflare::start(&database(folder.path())).await;
     let http = reqwest::Client::new();
-    does_its_duty(&RestKv::new(
+    kv_does_its_duty(&RestKv::new(
         &http,
         &cloudflare.base_url,
         "acct",
@@ -80,13 +53,13 @@ async fn an_observer_by_the_local_explorer_does_its_duty() {
     let folder = tempfile::tempdir().unwrap();
     let cloudflare = Cloudflare::start(&database(folder.path())).await;
     let http = reqwest::Client::new();
-    does_its_duty(&RestKv::explorer(&http, &cloudflare.explorer, "ns")).await;
+    kv_does_its_duty(&RestKv::explorer(&http, &cloudflare.explorer, "ns")).await;
 }
 
 #[tokio::test]
 async fn an_observer_by_commands_does_its_duty() {
     let folder = tempfile::tempdir().unwrap();
-    does_its_duty(&commands(folder.path())).await;
+    kv_does_its_duty(&commands(folder.path())).await;
 }
 
 #[tokio::test]
