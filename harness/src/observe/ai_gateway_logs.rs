@@ -187,9 +187,9 @@ impl AiGatewayLogs {
 
     async fn row(&self, id: &str, row: &Value) -> Result<Row, CannotObserve> {
         // Live it is an object, in the schema the text of one.
-        let metadata = match &row["metadata"] {
-            Value::String(text) => serde_json::from_str(text).unwrap_or(Value::Null),
-            other => other.clone(),
+        let metadata = match row["metadata"].as_str() {
+            Some(text) => serde_json::from_str(text).unwrap_or(Value::Null),
+            None => row["metadata"].clone(),
         };
         let ids: Vec<String> = ["tenant_id", "sandbox_id"]
             .into_iter()

@@ -54,12 +54,14 @@ impl TailLog {
                 None => break,
             }
         }
-        let rest = if broken {
-            ""
+        if broken {
+            unread.clear();
         } else {
-            unread[read..].trim_start()
-        };
-        *unread = rest.to_owned();
+            unread.drain(..read);
+        }
+        if unread.trim().is_empty() {
+            unread.clear();
+        }
     }
 
     /// Takes one line of the tail's standard error.
@@ -78,9 +80,9 @@ impl TailLog {
 /// What one trace event logged: a text per call of the console, and one per uncaught exception.
 fn texts(event: &Value) -> Vec<String> {
     let list = |name: &str| event[name].as_array().into_iter().flatten();
-    let logs = list("logs").map(|log| match &log["message"] {
-        Value::Array(parts) => parts.iter().map(shown).collect::<Vec<_>>().join(" "),
-        single => shown(single),
+    let logs = list("logs").map(|log| match log["message"].as_array() {
+        Some(parts) => parts.iter().map(shown).collect::<Vec<_>>().join(" "),
+        None => shown(&log["message"]),
     });
     let exceptions = list("exceptions").map(|thrown| {
         let mut text = format!("{}: {}", shown(&thrown["name"]), shown(&thrown["message"]));
