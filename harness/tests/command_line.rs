@@ -172,3 +172,55 @@ fn a_server_that_always_says_the_same_passes_no_must() {
         }
     }
 }
+
+/// A JSON report with these verdicts.
+fn report(folder: &std::path::Path, name: &str, verdicts: &[(&str, &str)]) -> String {
+    let criteria: Vec<_> = verdicts
+        .iter()
+        .map(|(id, verdict)| serde_json::json!({ "id": id, "verdict": verdict }))
+        .collect();
+    let value = serde_json::json!({ "schema_version": "1.0", "contract_digest": "d", "target": name, "criteria": criteria });
+    let path = folder.join(name);
+    std::fs::write(&path, value.to_string()).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn report_diff_exits_1_on_a_regression_and_names_the_criterion() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = report(
+        folder.path(),
+        "good.json",
+        &[("RES-001", "passed"), ("ACC-001", "not_verified")],
+    );
+    let bad = report(
+        folder.path(),
+        "bad.json",
+        &[("RES-001", "failed"), ("ACC-001", "passed")],
+    );
+    let said = told(&["report", "diff", &good, &bad], 1);
+    assert!(
+        said.contains("regressed  RES-001  passed -> failed"),
+        "{said}"
+    );
+    assert!(said.contains("1 regressed, 1 improved"), "{said}");
+    told(&["report", "diff", &good, &good, "--exact"], 0);
+    let better = report(
+        folder.path(),
+        "better.json",
+        &[("RES-001", "passed"), ("ACC-001", "passed")],
+    );
+    told(&["report", "diff", &good, &better], 0);
+    told(&["report", "diff", &good, &better, "--exact"], 1);
+}
+
+#[test]
+fn report_diff_of_what_is_no_report_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = report(folder.path(), "good.json", &[("RES-001", "passed")]);
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, "{}").unwrap();
+    let other = other.display().to_string();
+    assert!(told(&["report", "diff", &good, &other], 2).contains("no JSON report"));
+    assert!(told(&["report", "diff", &good, "/nonexistent"], 2).contains("cannot read"));
+}
