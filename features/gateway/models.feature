@@ -78,7 +78,7 @@ Feature: The tier alone decides the model
   Rule: AIG-007 Callers do not choose the model
     A `model` in the caller's body never overrides the tier's model.
 
-    @needs.tenants @needs.hosts @needs.ai-gateway
+    @needs.tenants @needs.hosts @needs.ai-gateway-log
     Scenario Outline: A <tier> tenant naming "<named>" in its <place> gets the tier's model
       Given a <tier> tenant "a"
       When tenant "a" prompts the model naming "<named>" in its <place>

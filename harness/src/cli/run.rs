@@ -5,7 +5,7 @@ use super::{Failure, Format, contract, put, say};
 use crate::client::Client;
 use crate::clock;
 use crate::contract::select::{Selection, select};
-use crate::report::{Report, RunFacts, json, junit, text};
+use crate::report::{Report, RunFacts, json, junit, markdown, text};
 use crate::run::scene::Run;
 use crate::run::{self, Options};
 use crate::steps;
@@ -16,14 +16,11 @@ use crate::target::reference::ReferenceTarget;
 use crate::target::url::UrlTarget;
 use crate::verdict::Exit;
 use crate::wait::{self, Look};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// Scenarios side by side unless told otherwise. Evidence: 64 hides every wait of the contract; beyond it sockets are opened
-/// faster than a listener's backlog of 128 takes them.
-const CONCURRENCY: usize = 64;
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -46,7 +43,8 @@ pub(super) struct RunArgs {
     /// Only this criterion. May be repeated.
     #[arg(long, env = "MOLTPROOF_ID", value_name = "ID", value_delimiter = ',')]
     id: Vec<String>,
-    /// Also write a report: json or junit, with `=PATH` for where. May be repeated.
+    /// Also write a report: json, junit or markdown, with `=PATH` for where; `github` writes to the job summary and annotates
+    /// the change, in a GitHub workflow. May be repeated.
     #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<ReportFile>,
     /// Folder for reports that are given without a path.
@@ -60,9 +58,9 @@ pub(super) struct RunArgs {
     /// Only the K-th of N parts of the selected scenarios.
     #[arg(long, env = "MOLTPROOF_SHARD", value_name = "K/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
-    /// Scenarios side by side, 1 to 1024.
-    #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = concurrency)]
-    concurrency: usize,
+    /// Scenarios side by side, 1 to 1024; 64 unless the manifest says otherwise.
+    #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", value_parser = concurrency)]
+    concurrency: Option<usize>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -91,6 +89,8 @@ struct ReportFile {
 enum Kind {
     Json,
     Junit,
+    Markdown,
+    Github,
 }
 
 fn report_file(text: &str) -> Result<ReportFile, String> {
@@ -100,9 +100,11 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     let kind = match kind {
         "json" => Kind::Json,
         "junit" => Kind::Junit,
+        "markdown" => Kind::Markdown,
+        "github" => Kind::Github,
         other => {
             return Err(format!(
-                "there is no report kind `{other}`; use json or junit"
+                "there is no report kind `{other}`; use json, junit, markdown or github"
             ));
         }
     };
@@ -157,6 +159,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         shard: args.shard,
     };
     let plan = select(&contract, &selection).map_err(|error| Failure::usage(error.to_string()))?;
+    for file in args.report.iter().filter(|file| file.kind == Kind::Github) {
+        step_summary(file)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -172,10 +177,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             .take(6)
             .collect();
         let shown = Arc::new(Shown::new(plan.len(), args.quiet));
-        let options = Options {
-            concurrency: args.concurrency,
-            seed,
-        };
+        let concurrency = args
+            .concurrency
+            .unwrap_or_else(|| target.limits().concurrency);
+        let options = Options { concurrency, seed };
         let shared = Arc::new(Run::new(Arc::clone(&target), client, id.clone()));
         let running = run::run(
             shared,
@@ -199,7 +204,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         let facts = RunFacts {
             id,
             seed,
-            concurrency: args.concurrency,
+            concurrency,
             started_at_ms,
             duration: began.elapsed(),
         };
@@ -308,6 +313,35 @@ async fn reachable(client: &Client, base: &str, patience: Duration) -> Result<()
     }
 }
 
+/// Where the summary of the workflow's step is written.
+fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
+    // Given by GitHub to every step; not an option of ours, which has `=PATH`.
+    #[expect(clippy::disallowed_methods, reason = "GitHub names its file there")]
+    let given = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+    file.path.clone().or(given).ok_or_else(|| {
+        Failure::usage(
+            "--report github works in a GitHub workflow, which sets GITHUB_STEP_SUMMARY; elsewhere use --report markdown",
+        )
+    })
+}
+
+/// Appends to the summary of the workflow's step, and annotates the change.
+fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
+    let path = step_summary(file)?;
+    let opened = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path);
+    opened
+        .and_then(|mut out| out.write_all(markdown::render(report).as_bytes()))
+        .map_err(|error| Failure::fault(format!("cannot write to {}: {error}", path.display())))?;
+    // GitHub reads commands from both streams; standard output may hold the JSON report.
+    for line in markdown::annotations(report).lines() {
+        say(line);
+    }
+    Ok(())
+}
+
 fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
     let cannot = |what: &str, error: &std::io::Error| {
         Failure::fault(format!("cannot write {what}: {error}"))
@@ -316,6 +350,11 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
         let (bytes, name) = match file.kind {
             Kind::Json => (json::render(report), "moltproof.json"),
             Kind::Junit => (junit::render(report), "moltproof.junit.xml"),
+            Kind::Markdown => (Ok(markdown::render(report).into_bytes()), "moltproof.md"),
+            Kind::Github => {
+                github(file, report)?;
+                continue;
+            }
         };
         let path = file
             .path
