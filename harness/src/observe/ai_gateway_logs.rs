@@ -2,6 +2,7 @@
 
 use super::CannotObserve;
 use super::api::{Answer, Api, segment};
+use super::budget::Budget;
 use super::model_calls::{ModelCall, ModelCalls, SeenCalls, Whose};
 use crate::clock;
 use crate::doubles::Outcome;
@@ -9,6 +10,7 @@ use crate::wait;
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -101,6 +103,13 @@ impl AiGatewayLogs {
             pace: Pace::default(),
             read: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Shares the requests that the account may make.
+    #[must_use]
+    pub fn sharing(self, budget: &Arc<Budget>) -> Self {
+        let api = self.api.sharing(budget);
+        Self { api, ..self }
     }
 
     /// The same at another pace.

@@ -1,11 +1,13 @@
 //! Requests to Cloudflare's REST API, and to the local explorer that speaks its envelope. Never shows the token, never repeats a request that writes.
 
 use super::CannotObserve;
+use super::budget::Budget;
 use crate::evidence::cut;
 use crate::wait;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where Cloudflare's API is.
@@ -52,6 +54,7 @@ pub(super) struct Api {
     what: &'static str,
     http: reqwest::Client,
     token: Option<String>,
+    budget: Option<Arc<Budget>>,
     /// Address of the resource.
     base: String,
 }
@@ -77,8 +80,15 @@ impl Api {
             what,
             http: http.clone(),
             token,
+            budget: None,
             base,
         }
+    }
+
+    /// Shares the requests that may be made.
+    pub(super) fn sharing(mut self, budget: &Arc<Budget>) -> Self {
+        self.budget = Some(Arc::clone(budget));
+        self
     }
 
     /// The address of a part of the resource.
@@ -119,6 +129,10 @@ impl Api {
     /// Sends once.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, CannotObserve> {
         let broken = |error: reqwest::Error| self.cannot(crate::client::chain(&error));
+        if let Some(budget) = &self.budget {
+            let turn = budget.turn().await;
+            turn.map_err(|spent| self.cannot(spent.to_string()))?;
+        }
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -3,6 +3,7 @@
 pub mod ai_gateway_logs;
 mod api;
 pub mod bucket_dir;
+pub mod budget;
 pub mod command;
 pub mod explorer;
 pub mod log_lines;

@@ -1,11 +1,13 @@
 //! D1 and KV through Cloudflare's REST API, KV also through the local explorer, which speaks the same. Never repeats what writes.
 
 use super::api::{Api, cell, segment};
+use super::budget::Budget;
 use super::explorer::changes;
 use super::sql_text::texts_bound;
 use super::{CannotObserve, D1, Kv, Row};
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// There is no such key; 10013 would be: no such namespace.
 const NO_SUCH_KEY: u64 = 10_009;
@@ -26,6 +28,12 @@ impl RestD1 {
     ) -> Self {
         let base = format!("{base_url}/accounts/{account}/d1/database/{database}");
         Self(Api::new("D1", http, base, Some(api_token.to_owned())))
+    }
+
+    /// Shares the requests that the account may make.
+    #[must_use]
+    pub fn sharing(self, budget: &Arc<Budget>) -> Self {
+        Self(self.0.sharing(budget))
     }
 
     fn statement(
@@ -83,6 +91,12 @@ impl RestKv {
     ) -> Self {
         let base = format!("{base_url}/accounts/{account}/storage/kv/namespaces/{namespace}");
         Self(Api::new("KV", http, base, Some(api_token.to_owned())))
+    }
+
+    /// Shares the requests that the account may make.
+    #[must_use]
+    pub fn sharing(self, budget: &Arc<Budget>) -> Self {
+        Self(self.0.sharing(budget))
     }
 
     /// The namespace in a local explorer; `root` is the instance's address with the explorer's path.

@@ -4,6 +4,7 @@ use super::process::{Supervised, run_to_end};
 use super::start::{Blueprint, Workshop};
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
 use crate::observe::bucket_dir::BucketDir;
+use crate::observe::budget::Budget;
 use crate::observe::command::{CommandD1, CommandKv, Commands, KvCommands, Said};
 use crate::observe::explorer::Explorer;
 use crate::observe::read_only::{ReadOnlyD1, ReadOnlyKv};
@@ -120,13 +121,11 @@ impl Workshop {
                 api_token,
                 base_url,
                 ..
-            } => Arc::new(RestD1::new(
-                &self.observer,
-                base_url.trim_end_matches('/'),
-                account,
-                &filled(database)?,
-                api_token,
-            )),
+            } => {
+                let (base_url, database) = (base_url.trim_end_matches('/'), filled(database)?);
+                let d1 = RestD1::new(&self.remote, base_url, account, &database, api_token);
+                Arc::new(d1.sharing(&self.budget))
+            }
             D1Source::Command { run, .. } => {
                 Arc::new(CommandD1::new(self.commands(values)?, run.clone()))
             }
@@ -163,13 +162,11 @@ impl Workshop {
                 api_token,
                 base_url,
                 ..
-            } => Arc::new(RestKv::new(
-                &self.observer,
-                base_url.trim_end_matches('/'),
-                account,
-                &filled(namespace)?,
-                api_token,
-            )),
+            } => {
+                let (base_url, namespace) = (base_url.trim_end_matches('/'), filled(namespace)?);
+                let kv = RestKv::new(&self.remote, base_url, account, &namespace, api_token);
+                Arc::new(kv.sharing(&self.budget))
+            }
             KvSource::Command {
                 get,
                 list,
@@ -247,6 +244,7 @@ impl Workshop {
     pub(super) fn open_gateway_log(
         observe: &Observe,
         http: &reqwest::Client,
+        budget: &Arc<Budget>,
     ) -> Option<Arc<AiGatewayLogs>> {
         let CallSource::LogsRest {
             account,
@@ -254,13 +252,9 @@ impl Workshop {
             api_token,
             base_url,
         } = observe.ai_gateway.as_ref()?;
-        Some(Arc::new(AiGatewayLogs::new(
-            http,
-            base_url.trim_end_matches('/'),
-            account,
-            gateway,
-            api_token,
-        )))
+        let base_url = base_url.trim_end_matches('/');
+        let log = AiGatewayLogs::new(http, base_url, account, gateway, api_token);
+        Some(Arc::new(log.sharing(budget)))
     }
 
     fn values_of(&self, blueprint: &Blueprint) -> Values {

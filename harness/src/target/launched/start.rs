@@ -6,6 +6,7 @@ use crate::client::{Client, Request};
 use crate::doubles::{AccessIssuer, AiGatewayDouble};
 use crate::observe::Logs as _;
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
+use crate::observe::budget::Budget;
 use crate::observe::log_lines::LogLines;
 use crate::target::manifest::placeholders::{fill, fill_all};
 use crate::target::manifest::{Launch, Manifest, VariantEntry};
@@ -51,7 +52,11 @@ pub(super) struct Workshop {
     pub(super) manifest: Manifest,
     pub(super) program: PathBuf,
     client: Client,
+    /// For what runs here.
     pub(super) observer: reqwest::Client,
+    /// For Cloudflare's API, by the proxy that the environment names.
+    pub(super) remote: reqwest::Client,
+    pub(super) budget: Arc<Budget>,
     gateway_log: Option<Arc<AiGatewayLogs>>,
     tails: Mutex<Vec<Supervised>>,
     folder: TempDir,
@@ -82,15 +87,23 @@ impl Workshop {
     ) -> Result<Self, Fault> {
         let fault = |error: std::io::Error| Fault(format!("cannot set up the target: {error}"));
         // No connection is used twice: workerd closes one without notice when a body was not read to its end.
-        let observer = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| Fault(error.to_string()))?;
+        let http = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| Fault(error.to_string()))
+        };
+        // workerd closes idle connections without notice: each is used once.
+        let observer = http(
+            reqwest::Client::builder()
+                .no_proxy()
+                .pool_max_idle_per_host(0),
+        )?;
+        let remote = http(reqwest::Client::builder())?;
+        let budget = Arc::new(Budget::default());
         Ok(Self {
             program,
             client,
-            gateway_log: Self::open_gateway_log(&manifest.observe, &observer),
+            gateway_log: Self::open_gateway_log(&manifest.observe, &remote, &budget),
+            remote,
+            budget,
             observer,
             tails: Mutex::default(),
             folder: tempfile::Builder::new()
