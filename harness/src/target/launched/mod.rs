@@ -124,8 +124,8 @@ impl Target for LaunchedTarget {
         &self.limits
     }
 
-    fn impossible(&self, criterion: &str) -> Option<String> {
-        self.workshop.manifest.impossible.get(criterion).cloned()
+    fn impossible(&self, criterion: &str, scenario: &str) -> Option<String> {
+        self.workshop.manifest.impossible(criterion, scenario)
     }
 
     async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {

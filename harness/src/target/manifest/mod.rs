@@ -2,6 +2,7 @@
 
 mod control;
 mod environment;
+mod impossible;
 mod launch;
 mod limits;
 mod migrations;
@@ -9,6 +10,7 @@ mod observe;
 pub mod placeholders;
 
 pub use control::Control;
+pub use impossible::Impossible;
 pub use launch::{Launch, Prepare, VariantEntry};
 pub use limits::LimitsEntry;
 pub use migrations::Migrations;
@@ -16,6 +18,7 @@ pub use observe::{Observe, Stores};
 
 use super::dialect::Dialect;
 use super::need::Variant;
+use crate::contract::Contract;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -51,9 +54,9 @@ pub struct Manifest {
     pub dialect: Dialect,
     /// How to apply migrations.
     pub migrations: Option<Migrations>,
-    /// What the runtime makes impossible: criterion → reason. Reported as not applicable, never hidden.
+    /// What the runtime makes impossible. Reported as declared, never hidden.
     #[serde(default)]
-    pub impossible: BTreeMap<String, String>,
+    pub impossible: Vec<Impossible>,
     /// The manifest's folder; relative paths start here.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -127,6 +130,16 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Why a scenario of a criterion cannot hold there, if that is declared.
+    #[must_use]
+    pub fn impossible(&self, criterion: &str, scenario: &str) -> Option<String> {
+        let entry = self
+            .impossible
+            .iter()
+            .find(|entry| entry.covers(criterion, scenario));
+        entry.map(|entry| entry.reason.clone())
+    }
+
     /// What types cannot say.
     fn check(&self) -> Result<(), String> {
         for (name, entry) in &self.variants {
@@ -163,7 +176,10 @@ impl Manifest {
                     .to_owned(),
             );
         }
-        Ok(())
+        let contract = Contract::embedded().map_err(|error| error.to_string())?;
+        self.impossible
+            .iter()
+            .try_for_each(|entry| entry.check(&contract))
     }
 }
 
