@@ -173,52 +173,54 @@ fn a_server_that_always_says_the_same_passes_no_must() {
     }
 }
 
-/// A manifest of the reference as a server that trusts the authorities in a file.
-fn tls_manifest(folder: &std::path::Path, control: &str, trusted: &str) -> String {
-    let program = env!("CARGO_BIN_EXE_moltproof");
-    let text = format!(
-        r#"
-name = "reference over TLS"
-app_domain = "moltworker.example"
-[launch]
-command = ["{program}", "serve", "--listen", "127.0.0.1:{{port}}"]
-[launch.environment]
-SSL_CERT_FILE = "{trusted}"
-[launch.variables]
-TENANT_DB = "{{state}}/d1.sqlite"
-TENANT_KV = "{{state}}/kv.sqlite"
-MOLTBOT_BUCKET = "{{state}}/r2"
-APP_DOMAIN = "{{app_domain}}"
-CF_ACCESS_TEAM_DOMAIN = "{{team_host}}"
-CF_ACCESS_AUD = "{{audience}}"
-AI_GATEWAY_BASE_URL = "{{ai_gateway_base_url}}"
-CLOUDFLARE_AI_GATEWAY_API_KEY = "{{ai_gateway_key}}"
-[variants.production]
-[control]
-ai_gateway = true
-access = true
-{control}
-"#
-    );
-    let file = folder.join("target.toml");
-    std::fs::write(&file, text).unwrap();
-    file.display().to_string()
+/// A JSON report with these verdicts.
+fn report(folder: &std::path::Path, name: &str, verdicts: &[(&str, &str)]) -> String {
+    let criteria: Vec<_> = verdicts
+        .iter()
+        .map(|(id, verdict)| serde_json::json!({ "id": id, "verdict": verdict }))
+        .collect();
+    let value = serde_json::json!({ "schema_version": "1.0", "contract_digest": "d", "target": name, "criteria": criteria });
+    let path = folder.join(name);
+    std::fs::write(&path, value.to_string()).unwrap();
+    path.display().to_string()
 }
 
 #[test]
-fn a_target_that_insists_on_https_is_judged_when_it_trusts_the_doubles_and_only_then() {
+fn report_diff_exits_1_on_a_regression_and_names_the_criterion() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |file: &str, code: i32| {
-        let ids = "ACC-003,AIG-001";
-        told(&["run", "--quiet", "--target", file, "--id", ids], code)
-    };
-    let said = run(&tls_manifest(folder.path(), "tls = true", "{ca_file}"), 0);
-    assert!(said.contains("MUST: 2 of 2 passed"), "{said}");
-    let other = folder.path().join("other.pem");
-    std::fs::write(&other, "").unwrap();
+    let good = report(
+        folder.path(),
+        "good.json",
+        &[("RES-001", "passed"), ("ACC-001", "not_verified")],
+    );
+    let bad = report(
+        folder.path(),
+        "bad.json",
+        &[("RES-001", "failed"), ("ACC-001", "passed")],
+    );
+    let said = told(&["report", "diff", &good, &bad], 1);
+    assert!(
+        said.contains("regressed  RES-001  passed -> failed"),
+        "{said}"
+    );
+    assert!(said.contains("1 regressed, 1 improved"), "{said}");
+    told(&["report", "diff", &good, &good, "--exact"], 0);
+    let better = report(
+        folder.path(),
+        "better.json",
+        &[("RES-001", "passed"), ("ACC-001", "passed")],
+    );
+    told(&["report", "diff", &good, &better], 0);
+    told(&["report", "diff", &good, &better, "--exact"], 1);
+}
+
+#[test]
+fn report_diff_of_what_is_no_report_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = report(folder.path(), "good.json", &[("RES-001", "passed")]);
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, "{}").unwrap();
     let other = other.display().to_string();
-    let said = run(&tls_manifest(folder.path(), "tls = true", &other), 3);
-    assert!(said.contains("cannot create tenant"), "{said}");
-    let said = run(&tls_manifest(folder.path(), "", "{ca_file}"), 2);
-    assert!(said.contains("needs [control] tls = true"), "{said}");
+    assert!(told(&["report", "diff", &good, &other], 2).contains("no JSON report"));
+    assert!(told(&["report", "diff", &good, "/nonexistent"], 2).contains("cannot read"));
 }

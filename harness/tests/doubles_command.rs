@@ -1,10 +1,12 @@
-//! `moltproof doubles` and `moltproof token` as people use them beside their own `wrangler dev`. Never looks inside.
+//! `moltproof doubles` and `moltproof token` as people use them, and doubles over TLS in a run. Never looks inside.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot set itself up has failed"
 )]
 
+#[path = "doubles_command/tls_target.rs"]
+mod tls_target;
 #[path = "doubles_command/tokens.rs"]
 mod tokens;
 

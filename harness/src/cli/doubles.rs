@@ -202,7 +202,10 @@ fn start(args: &DoublesArgs) -> Result<Running, Failure> {
             ai_gateway_key: ai_gateway_key.clone(),
             team: Clone::clone(team),
         };
-        state::keep(&folder, &kept)
+        state::keep(&folder, &kept).map_err(|error| {
+            let place = folder.display();
+            io::Error::other(format!("cannot keep keys in {place}: {error}"))
+        })
     });
     let team = kept.as_ref().map(|kept| &kept.team);
     let access = AccessIssuer::start_alone(&place(port), team, keeper)

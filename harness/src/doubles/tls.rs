@@ -120,9 +120,13 @@ impl Identity {
     /// When files cannot be read, written or used.
     pub fn in_folder(folder: &Path, names: &[String]) -> Result<Self, TlsError> {
         let made_here = read(&folder.join(NOTE_FILE)).ok();
-        let is_there = folder.join(KEY_FILE).exists();
-        let is_good = made_here.map_or(is_there, |note| is_there && still_good(&note, names));
-        if !is_good {
+        let has = |name: &str| folder.join(name).exists();
+        let is_usable = match made_here {
+            Some(note) => has(KEY_FILE) && still_good(&note, names),
+            // Even one file of somebody else is not ours to replace: what is missing is told.
+            None => [CA_FILE, CERTIFICATE_FILE, KEY_FILE].into_iter().any(has),
+        };
+        if !is_usable {
             Files::generate(names)?.write(folder, names)?;
         }
         let files = Files {

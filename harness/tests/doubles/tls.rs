@@ -149,6 +149,12 @@ fn files_of_somebody_else_are_used_as_they_are() {
     let other_names = ["else.example".to_owned()];
     let used = Identity::in_folder(folder.path(), &other_names).unwrap();
     assert_eq!(used.ca_pem(), made.ca_pem());
-    std::fs::write(folder.path().join("server-key.pem"), "no key").unwrap();
+    let key = folder.path().join("server-key.pem");
+    std::fs::write(&key, "no key").unwrap();
     assert!(Identity::in_folder(folder.path(), &other_names).is_err());
+    std::fs::remove_file(&key).unwrap();
+    let error = Identity::in_folder(folder.path(), &other_names).unwrap_err();
+    assert!(error.to_string().contains("server-key.pem"), "{error}");
+    let ca = std::fs::read_to_string(folder.path().join(CA_FILE)).unwrap();
+    assert_eq!(ca, made.ca_pem(), "nothing was replaced");
 }
