@@ -35,7 +35,7 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
     assert!(told(&["run", "--tags", "@nosuchtag"], 2).contains("no scenario carries the tag"));
     assert!(told(&["run", "--tags", "and or"], 2).contains("no tag expression"));
     assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
-    assert!(told(&["run", "--report", "pdf"], 2).contains("use json or junit"));
+    assert!(told(&["run", "--report", "pdf"], 2).contains("use json, junit, markdown or github"));
     assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
     assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
 }
@@ -223,4 +223,27 @@ fn report_diff_of_what_is_no_report_is_a_usage_error() {
     let other = other.display().to_string();
     assert!(told(&["report", "diff", &good, &other], 2).contains("no JSON report"));
     assert!(told(&["report", "diff", &good, "/nonexistent"], 2).contains("cannot read"));
+}
+
+#[test]
+fn the_job_summary_of_github_holds_the_verdict_and_what_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.md");
+    std::fs::write(&summary, "before\n").unwrap();
+    let args = ["run", "-q", "--id", "RES-001,SMK-002", "--report", "github"];
+    Command::cargo_bin("moltproof")
+        .unwrap()
+        .args(args)
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .assert()
+        .code(0);
+    let text = std::fs::read_to_string(&summary).unwrap();
+    assert!(text.starts_with("before\n## reference conforms"), "{text}");
+    assert!(text.contains("MUST: 2 of 2 passed"), "{text}");
+    Command::cargo_bin("moltproof")
+        .unwrap()
+        .args(args)
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .assert()
+        .code(2);
 }
