@@ -1,11 +1,13 @@
 //! Verbs, options and exit codes. Never decides a verdict.
 
+mod doubles;
 mod explain;
 mod list;
 mod progress;
 mod report;
 mod run;
 mod schema;
+mod token;
 mod vectors;
 
 use crate::verdict::Exit;
@@ -85,6 +87,11 @@ enum Verb {
     Schema(schema::SchemaArgs),
     /// Serves the reference implementation, configured by environment variables.
     Serve(crate::target::reference::ServeArgs),
+    /// Plays AI Gateway and the Access team domain beside your own `wrangler dev`, until Ctrl-C.
+    #[command(after_help = doubles::AFTER_HELP, after_long_help = doubles::after_long_help())]
+    Doubles(Box<doubles::DoublesArgs>),
+    /// Makes tokens of the team domain that `moltproof doubles` plays, good ones and bad ones.
+    Token(token::TokenArgs),
     /// Runs a command and ends its whole process group when standard input ends.
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -162,6 +169,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Schema(args) => schema::schema(&args),
         Verb::Serve(args) => return crate::target::reference::serve(&args),
         Verb::Supervise(args) => return supervise(&args),
+        Verb::Doubles(args) => doubles::doubles(&args),
+        Verb::Token(args) => token::token(&args),
         Verb::Vectors(args) => vectors::vectors(&args),
     };
     match ended {

@@ -316,7 +316,6 @@ async fn reachable(client: &Client, base: &str, patience: Duration) -> Result<()
 /// Where the summary of the workflow's step is written.
 fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
     // Given by GitHub to every step; not an option of ours, which has `=PATH`.
-    #[expect(clippy::disallowed_methods, reason = "GitHub names its file there")]
     let given = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
     file.path.clone().or(given).ok_or_else(|| {
         Failure::usage(
