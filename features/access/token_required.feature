@@ -6,14 +6,14 @@ Feature: Admin routes answer operators only
   Rule: ACC-001 No token, no entry
     No token → 403 `ACCESS_DENIED`.
 
-    @needs.access @needs.admin @needs.tenants
+    @needs.admin @needs.tenants
     Scenario: Without a token every admin route is denied
       Given a free tenant "a"
       Then a "good" token opens the record of tenant "a"
       And without a token every admin route of tenant "a" is denied
       And a "good" token opens the record of tenant "a"
 
-    @needs.access @needs.admin @needs.tenants
+    @needs.admin @needs.tenants
     Scenario Outline: A token elsewhere than where Access puts it is no token
       Given a free tenant "a"
       Then a "good" token opens the record of tenant "a"
@@ -31,13 +31,13 @@ Feature: Admin routes answer operators only
   Rule: ACC-002 A valid token opens
     Valid RS256 token in `Cf-Access-Jwt-Assertion` → the route answers.
 
-    @needs.access @needs.admin @needs.tenants
+    @needs.admin @needs.tenants
     Scenario: A valid token opens every admin route
       Given a free tenant "a"
       Then without a token every admin route of tenant "a" is denied
       And a "good" token opens every admin route of tenant "a"
 
-    @needs.access @needs.admin @needs.tenants
+    @needs.admin @needs.tenants
     Scenario: The host does not matter to operators
       Given a free tenant "a"
       And a free tenant "b"

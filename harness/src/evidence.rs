@@ -1,6 +1,7 @@
 //! What was exchanged with the target, kept once and redacted at capture. Never sends anything.
 
 use crate::clock;
+use crate::scrub;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -177,9 +178,10 @@ fn variable(header: &str) -> String {
     header.to_ascii_uppercase().replace('-', "_")
 }
 
-/// The first `max` bytes of a text, cut at a character.
+/// The first `max` bytes of a text, cut at a character. Secrets go before the cut: half of one would not be known any more.
 #[must_use]
 pub fn cut(text: &str, max: usize) -> String {
+    let text = &scrub::clean_report(text);
     if text.len() <= max {
         return text.to_owned();
     }

@@ -41,7 +41,7 @@ fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
     };
     let plan = contract.scenarios.clone();
     let ended = runtime.block_on(run::run(
-        shared,
+        Arc::clone(&shared),
         plan,
         Arc::new(steps::all()),
         options,
@@ -53,6 +53,8 @@ fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
         concurrency: 64,
         started_at_ms,
         duration: began.elapsed(),
+        spent: shared.spent(),
+        build: None,
     };
     let report = Report::new(&contract, target.as_ref(), &facts, &ended);
     let told = text::render(&report);

@@ -1,5 +1,7 @@
 //! Verbs, options and exit codes. Never decides a verdict.
 
+mod around;
+mod doctor;
 mod doubles;
 mod explain;
 mod list;
@@ -7,6 +9,9 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod staging;
+mod sweep;
+mod target;
 mod token;
 mod vectors;
 
@@ -77,6 +82,10 @@ enum Verb {
     /// Runs the contract against a target and prints the verdict.
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(Box<run::RunArgs>),
+    /// Looks at a target before it is judged: what is reached, what would make verdicts wrong, what can be verified.
+    Doctor(doctor::DoctorArgs),
+    /// Removes the tenants that runs have left on a target, and nothing else.
+    Sweep(sweep::SweepArgs),
     /// Lists the criteria.
     List(list::ListArgs),
     /// Tells all about one criterion: sentence, level, scenarios, needs.
@@ -163,6 +172,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let ended = match cli.verb {
         Verb::Run(args) => run::run(&args),
+        Verb::Doctor(args) => doctor::doctor(&args),
+        Verb::Sweep(args) => sweep::sweep(&args),
         Verb::List(args) => list::list(&args),
         Verb::Explain(args) => explain::explain(&args),
         Verb::Report(args) => report::report(&args),
@@ -182,9 +193,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no error.
+/// Writes to standard output, without any known secret. A reader that has gone away (`| head`) is no error.
 fn put(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout();
+    let text = crate::scrub::clean(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::fault(format!(
             "cannot write to standard output: {error}"
@@ -193,8 +205,9 @@ fn put(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard error, where progress and complaints go.
+/// Writes a line to standard error, where progress and complaints go, without any known secret.
 fn say(line: &str) {
+    let line = crate::scrub::clean_report(line);
     // If even standard error is gone there is nobody left to tell.
     drop(writeln!(anstream::stderr(), "{line}"));
 }

@@ -1,34 +1,28 @@
 //! `moltproof run`: sets up target and doubles, runs the plan, renders the report. Never judges.
 
+use super::around::{build_of, same_build, tidy};
 use super::progress::Shown;
+use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime, seconds};
 use super::{Failure, Format, contract, put, say};
-use crate::client::Client;
+use crate::client::meter::Budget;
 use crate::clock;
 use crate::contract::select::{Selection, select};
 use crate::report::{Report, RunFacts, json, junit, markdown, text};
 use crate::run::scene::Run;
 use crate::run::{self, Options};
+use crate::scrub;
 use crate::steps;
-use crate::target::Target;
-use crate::target::launched::LaunchedTarget;
-use crate::target::manifest::{self, Manifest};
-use crate::target::reference::ReferenceTarget;
-use crate::target::url::UrlTarget;
 use crate::verdict::Exit;
-use crate::wait::{self, Look};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
-    /// What to judge: `reference`, a manifest, or the address of a running backend.
-    /// Without it: the nearest moltproof.toml from the current folder upwards, else the reference.
-    #[arg(long, env = "MOLTPROOF_TARGET", value_name = "reference|FILE|URL")]
-    target: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
     /// Only this profile: core, data, api-worker. May be repeated.
     #[arg(
         long,
@@ -67,7 +61,19 @@ pub(super) struct RunArgs {
     /// Exit 4 if a MUST could not be verified, 1 if a SHOULD is not met.
     #[arg(long, env = "MOLTPROOF_STRICT")]
     strict: bool,
-    /// Wait this long for the target to answer, such as 30s.
+    /// Change nothing on the target: only scenarios that need no tenant of their own and write nothing are run.
+    #[arg(long, env = "MOLTPROOF_READ_ONLY")]
+    read_only: bool,
+    /// Requests that the run may send; at an address 12500 unless told otherwise, else without limit.
+    #[arg(long, env = "MOLTPROOF_BUDGET_REQUESTS", value_name = "N")]
+    budget_requests: Option<usize>,
+    /// Chat requests that the run may send; at an address 1800 unless told otherwise.
+    #[arg(long, env = "MOLTPROOF_BUDGET_MODEL_CALLS", value_name = "N")]
+    budget_model_calls: Option<usize>,
+    /// Requests that the run may send to one host within a second; at an address 100 unless told otherwise.
+    #[arg(long, env = "MOLTPROOF_BUDGET_BURST", value_name = "N", value_parser = burst)]
+    budget_burst: Option<usize>,
+    /// Wait this long for the target to answer, and to show the expected build, such as 30s.
     #[arg(long, env = "MOLTPROOF_WAIT", value_name = "TIME", value_parser = seconds, default_value = "0s")]
     wait: Duration,
     /// Form of the report on standard output.
@@ -134,20 +140,11 @@ fn concurrency(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a number from 1 to 1024".to_owned())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(
-        text.find(|letter: char| !letter.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
-    let number: u64 = number
-        .parse()
-        .map_err(|_unparsable| "write a time such as 30s".to_owned())?;
-    match unit {
-        "s" | "" => Ok(Duration::from_secs(number)),
-        "ms" => Ok(Duration::from_millis(number)),
-        "m" => Ok(Duration::from_secs(number * 60)),
-        other => Err(format!("`{other}` is no unit of time; use ms, s or m")),
-    }
+fn burst(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| *count >= 1)
+        .ok_or_else(|| "write a number from 1".to_owned())
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
@@ -162,16 +159,18 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     for file in args.report.iter().filter(|file| file.kind == Kind::Github) {
         step_summary(file)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let started_at_ms = clock::epoch_ms();
         let began = clock::now();
-        let client = Client::new()
-            .map_err(|error| Failure::fault(format!("cannot set up HTTP: {error}")))?;
-        let target = target(args, &client).await?;
+        let opened = args.target.open(args.terms()).await?;
+        let Opened { target, client, .. } = &opened;
+        let build = match build_of(&opened, args.wait).await {
+            Ok(build) => build,
+            Err(failure) => {
+                target.end().await;
+                return Err(failure);
+            }
+        };
         let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
         let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
             .take(6)
@@ -181,9 +180,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             .concurrency
             .unwrap_or_else(|| target.limits().concurrency);
         let options = Options { concurrency, seed };
-        let shared = Arc::new(Run::new(Arc::clone(&target), client, id.clone()));
+        let shared = Arc::new(Run::new(Arc::clone(target), client.clone(), id.clone()));
         let running = run::run(
-            shared,
+            Arc::clone(&shared),
             plan,
             Arc::new(steps::all()),
             options,
@@ -194,6 +193,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             () = asked_to_go() => None,
         };
         shown.finish();
+        if !args.read_only {
+            tidy(&opened, &id, args.quiet).await;
+        }
+        let same = same_build(&opened, build.as_deref()).await;
         target.end().await;
         let Some(ended) = ended else {
             return Err(Failure {
@@ -201,12 +204,15 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
                 message: "interrupted; no verdict".to_owned(),
             });
         };
+        same?;
         let facts = RunFacts {
             id,
             seed,
             concurrency,
             started_at_ms,
             duration: began.elapsed(),
+            spent: shared.spent(),
+            build,
         };
         let report = Report::new(&contract, target.as_ref(), &facts, &ended);
         deliver(args, &report)?;
@@ -214,101 +220,22 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Done at Ctrl-C or SIGTERM.
-async fn asked_to_go() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _signal = tokio::signal::ctrl_c() => {}
-                _signal = terminate.recv() => {}
-            }
-        }
-        Err(_unavailable) => drop(tokio::signal::ctrl_c().await),
-    }
-}
-
-async fn target(args: &RunArgs, client: &Client) -> Result<Arc<dyn Target>, Failure> {
-    let fault =
-        |error: &dyn std::fmt::Display| Failure::fault(format!("cannot start the target: {error}"));
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))?;
-    let discovered = || {
-        std::env::current_dir()
-            .ok()
-            .and_then(|folder| manifest::discover(&folder))
-    };
-    let wanted = match &args.target {
-        Some(text) => text.clone(),
-        None => {
-            discovered().map_or_else(|| "reference".to_owned(), |file| file.display().to_string())
-        }
-    };
-    if wanted == "reference" {
-        return Ok(Arc::new(
-            ReferenceTarget::start(program).map_err(|error| fault(&error))?,
-        ));
-    }
-    if Path::new(&wanted).is_file() {
-        let manifest = Manifest::read(Path::new(&wanted))
-            .map_err(|error| Failure::usage(error.to_string()))?;
-        if !args.quiet {
-            say(&format!("target: {} ({wanted})", manifest.name));
-        }
-        let launched = LaunchedTarget::start(manifest, program, client.clone())
-            .map_err(|error| fault(&error))?;
-        return Ok(Arc::new(launched));
-    }
-    let base = address(&wanted)?;
-    reachable(client, &base, args.wait).await?;
-    Ok(Arc::new(UrlTarget::new(base)))
-}
-
-/// Scheme and authority of an address.
-fn address(text: &str) -> Result<String, Failure> {
-    let wrong = |why: &str| {
-        Failure::usage(format!(
-            "--target `{text}` {why}; give `reference`, a manifest or an address such as http://127.0.0.1:8787"
-        ))
-    };
-    let url = url::Url::parse(text).map_err(|_invalid| {
-        wrong("is neither `reference`, nor a file that exists, nor an address")
-    })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong("is neither http nor https"));
-    }
-    if url.host_str().is_none() || !matches!(url.path(), "" | "/") || url.query().is_some() {
-        return Err(wrong("must be scheme, host and port only"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong(
-            "holds credentials, which belong into the environment",
-        ));
-    }
-    Ok(url.origin().ascii_serialization())
-}
-
-async fn reachable(client: &Client, base: &str, patience: Duration) -> Result<(), Failure> {
-    let probe =
-        crate::client::Request::new("GET", "/sandbox-health").within(Duration::from_secs(10));
-    let found = wait::until::<_, std::convert::Infallible, _, _>(patience, || async {
-        Ok(match client.send(base, &probe, 0).await {
-            Ok(_any_answer) => Look::Done(()),
-            Err(error) => Look::NotYet(error.to_string()),
-        })
-    })
-    .await;
-    match found {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(timed_out)) => {
-            let tip = if patience.is_zero() {
-                "; start it, or let --wait 30s wait for it"
+impl RunArgs {
+    fn terms(&self) -> Terms {
+        Terms {
+            manner: if self.read_only {
+                Manner::ReadOnly
             } else {
-                ""
-            };
-            Err(Failure::fault(format!(
-                "the target does not answer: {}{tip}",
-                timed_out.last
-            )))
+                Manner::Full
+            },
+            budget: Budget {
+                requests: self.budget_requests,
+                model_calls: self.budget_model_calls,
+                burst: self.budget_burst,
+            },
+            wait: self.wait,
+            must_answer: true,
+            quiet: self.quiet,
         }
     }
 }
@@ -332,7 +259,9 @@ fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
         .append(true)
         .open(&path);
     opened
-        .and_then(|mut out| out.write_all(markdown::render(report).as_bytes()))
+        .and_then(|mut out| {
+            out.write_all(scrub::clean_report(&markdown::render(report)).as_bytes())
+        })
         .map_err(|error| Failure::fault(format!("cannot write to {}: {error}", path.display())))?;
     // GitHub reads commands from both streams; standard output may hold the JSON report.
     for line in markdown::annotations(report).lines() {
@@ -361,16 +290,17 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
             .unwrap_or_else(|| args.report_dir.join(name));
         let what = path.display().to_string();
         let bytes = bytes.map_err(|error| cannot(&what, &error))?;
+        let bytes = scrub::clean_report(&String::from_utf8_lossy(&bytes)).into_bytes();
         json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
         if !args.quiet {
             say(&format!("report written to {what}"));
         }
     }
     match args.format {
-        Format::Text => put(&text::render(report)),
+        Format::Text => put(&scrub::clean_report(&text::render(report))),
         Format::Json => {
             let bytes = json::render(report).map_err(|error| cannot("the report", &error))?;
-            put(&String::from_utf8_lossy(&bytes))
+            put(&scrub::clean_report(&String::from_utf8_lossy(&bytes)))
         }
     }
 }

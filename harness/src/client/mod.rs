@@ -1,12 +1,21 @@
 //! Requests to the target: one shared client, one exchange kept for each. Never judges an answer.
 
+pub mod meter;
+mod place;
 pub mod raw;
 pub mod stream;
 
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, cut, redact};
+use crate::scrub;
+use crate::target::not_the_worker::Impostor;
 use futures_util::StreamExt as _;
+use meter::Meter;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+pub use place::Whereabouts;
 
 /// How long one exchange may take unless its request says otherwise.
 /// Evidence: the longest legitimate answer of the contract is a premium call that times out twice and falls back: 20 + 20 + 8 s.
@@ -100,6 +109,27 @@ pub enum NoAnswer {
     /// The request cannot be built: a fault of the harness.
     #[error("request cannot be sent: {0}")]
     Unsendable(String),
+    /// The harness may not send it: a budget, or a read-only run. Nothing was sent.
+    #[error("{0}")]
+    Withheld(String),
+    /// Something around the Worker answered in its place.
+    #[error("{0}")]
+    NotTheWorker(Box<Impostor>),
+    /// The lock at the edge refused the request before the Worker saw it.
+    #[error(
+        "refused by the edge's lock, which says nothing about the Worker's: give [operator] direct_address, an address of the Worker that no edge guards ({})",
+        .0.saw
+    )]
+    LockedAtTheEdge(Box<Impostor>),
+}
+
+/// How a client is set up.
+#[derive(Debug, Default)]
+pub struct ClientOptions {
+    /// Counts, admits and withholds.
+    pub meter: Meter,
+    /// Further certificates to trust, PEM.
+    pub certificates: Vec<u8>,
 }
 
 /// Sends requests to any instance of a target.
@@ -112,6 +142,9 @@ pub struct Client {
     pooled: reqwest::Client,
     single: reqwest::Client,
     reuses: bool,
+    /// Counts, admits and withholds.
+    pub meter: Arc<Meter>,
+    places: Arc<Mutex<HashMap<String, Whereabouts>>>,
 }
 
 impl Client {
@@ -120,22 +153,30 @@ impl Client {
     /// # Errors
     /// What reqwest says if TLS cannot be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let builder = |idle_max: usize| {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .http1_only()
-                .tcp_nodelay(true)
-                .connect_timeout(Duration::from_secs(5))
-                .pool_max_idle_per_host(idle_max)
-                .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX))
-                .build()
-        };
+        Self::with(ClientOptions::default())
+    }
+
+    /// As [`Self::new`], with budgets and further certificates.
+    ///
+    /// # Errors
+    /// What reqwest says if TLS cannot be set up or a certificate is none.
+    pub fn with(options: ClientOptions) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            pooled: builder(256)?,
-            single: builder(0)?,
+            pooled: builder(&options.certificates, 256)?.build()?,
+            single: builder(&options.certificates, 0)?.build()?,
             reuses: false,
+            meter: Arc::new(options.meter),
+            places: Arc::default(),
         })
+    }
+
+    /// The same client, but that each request has a connection of its own: what is asked again reaches another machine of a rollout.
+    #[must_use]
+    pub fn unpooled(&self) -> Self {
+        Self {
+            pooled: self.single.clone(),
+            ..self.clone()
+        }
     }
 
     /// The same client for a target that ends connections in order: it uses them again.
@@ -143,6 +184,15 @@ impl Client {
     pub fn reusing_connections(mut self) -> Self {
         self.reuses = true;
         self
+    }
+
+    /// The same client for taking leave: what a run has made is removed even if its budget is spent.
+    #[must_use]
+    pub fn for_cleaning(&self) -> Self {
+        Self {
+            meter: Arc::new(self.meter.for_cleaning()),
+            ..self.clone()
+        }
     }
 
     /// Sends a request and reads the whole answer. `number` is the exchange's place in its scenario.
@@ -155,6 +205,8 @@ impl Client {
         request: &Request,
         number: usize,
     ) -> Result<Exchange, NoAnswer> {
+        let base = &self.way(base, request);
+        self.meter.admit(base, request).await?;
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
         let work = async {
@@ -177,7 +229,7 @@ impl Client {
             })
         };
         match tokio::time::timeout(request.deadline, work).await {
-            Ok(done) => done,
+            Ok(done) => self.own_answer(base, request, done?),
             Err(_elapsed) => Err(NoAnswer::Broken(format!(
                 "nothing complete within {} ms",
                 request.deadline.as_millis()
@@ -185,15 +237,11 @@ impl Client {
         }
     }
 
-    /// Sends a request and returns at the response head; the body is read by the caller.
+    /// Sends a request and returns at the response head; the body is read by the caller, who has asked the meter before.
     ///
     /// # Errors
     /// [`NoAnswer`] when there is no head.
-    pub async fn begin(
-        &self,
-        base: &str,
-        request: &Request,
-    ) -> Result<reqwest::Response, NoAnswer> {
+    async fn begin(&self, base: &str, request: &Request) -> Result<reqwest::Response, NoAnswer> {
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| NoAnswer::Unsendable(error.to_string()))?;
         let http = if self.reuses || base.starts_with("https://") {
@@ -218,13 +266,29 @@ impl Client {
     }
 }
 
+/// What every client of ours has: no redirect, no cookie, no proxy.
+fn builder(certificates: &[u8], idle_max: usize) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .http1_only()
+        .tcp_nodelay(true)
+        .connect_timeout(Duration::from_secs(5))
+        .pool_max_idle_per_host(idle_max)
+        .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX));
+    if certificates.is_empty() {
+        return Ok(builder);
+    }
+    Ok(builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(certificates)?))
+}
+
 /// The request half of an exchange, redacted.
 #[must_use]
 pub fn sent(base: &str, request: &Request) -> SentRequest {
     SentRequest {
         method: request.method.clone(),
         base: base.to_owned(),
-        path: request.path.clone(),
+        path: scrub::clean(&request.path).into_owned(),
         host: request
             .host
             .clone()
@@ -232,10 +296,17 @@ pub fn sent(base: &str, request: &Request) -> SentRequest {
         headers: request
             .headers
             .iter()
-            .map(|(name, value)| (name.clone(), redact(name, value)))
+            .map(|(name, value)| {
+                (
+                    name.clone(),
+                    scrub::clean(&redact(name, value)).into_owned(),
+                )
+            })
             .collect(),
         body: cut(
-            &String::from_utf8_lossy(&request.body[..request.body.len().min(8192)]),
+            &scrub::clean(&String::from_utf8_lossy(
+                &request.body[..request.body.len().min(8192)],
+            )),
             4096,
         ),
     }

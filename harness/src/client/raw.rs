@@ -1,6 +1,6 @@
 //! Requests that no HTTP library would send: hostile hosts, literal paths, broken framing. Never used where the shared client can say the same.
 
-use super::{NoAnswer, Request, authority, sent};
+use super::{Client, NoAnswer, Request, authority, sent};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ const HEADERS_MAX: usize = 128;
 /// # Errors
 /// [`NoAnswer`] when there is no complete answer; closing without an answer is `Broken`.
 pub async fn send(
+    client: &Client,
     base: &str,
     host: &[u8],
     request: &Request,
@@ -29,7 +30,14 @@ pub async fn send(
         host: Some(String::from_utf8_lossy(host).into_owned()),
         ..request.clone()
     };
-    send_bytes(base, &literal(&host_line, request), &described, number).await
+    send_bytes(
+        client,
+        base,
+        &literal(&host_line, request),
+        &described,
+        number,
+    )
+    .await
 }
 
 /// As [`send`], without any `Host`.
@@ -37,6 +45,7 @@ pub async fn send(
 /// # Errors
 /// As [`send`].
 pub async fn send_hostless(
+    client: &Client,
     base: &str,
     request: &Request,
     number: usize,
@@ -45,7 +54,7 @@ pub async fn send_hostless(
         host: Some(String::new()),
         ..request.clone()
     };
-    send_bytes(base, &literal(b"", request), &described, number).await
+    send_bytes(client, base, &literal(b"", request), &described, number).await
 }
 
 fn literal(host_line: &[u8], request: &Request) -> Vec<u8> {
@@ -71,6 +80,7 @@ const CHUNK_LEN: usize = 16 * 1024;
 /// # Errors
 /// As [`send`].
 pub async fn send_chunked(
+    client: &Client,
     base: &str,
     request: &Request,
     number: usize,
@@ -91,7 +101,7 @@ pub async fn send_chunked(
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"0\r\n\r\n");
-    send_bytes(base, &bytes, request, number).await
+    send_bytes(client, base, &bytes, request, number).await
 }
 
 /// Writes bytes as they are and reads one answer until the connection closes or the announced body is complete.
@@ -99,11 +109,14 @@ pub async fn send_chunked(
 /// # Errors
 /// As [`send`].
 pub async fn send_bytes(
+    client: &Client,
     base: &str,
     bytes: &[u8],
     described: &Request,
     number: usize,
 ) -> Result<Exchange, NoAnswer> {
+    let base = &client.way(base, described);
+    client.meter.admit(base, described).await?;
     let sent_at = clock::now();
     let sent_at_ms = clock::epoch_ms();
     let received = tokio::time::timeout(
@@ -120,7 +133,7 @@ pub async fn send_bytes(
     let (status, headers, body) =
         parse(&received).ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
     let body_len = body.len();
-    Ok(Exchange {
+    let answer = Exchange {
         number,
         request: sent(base, described),
         status,
@@ -131,7 +144,8 @@ pub async fn send_bytes(
         sent_at_ms,
         head_after: sent_at.elapsed(),
         done_after: sent_at.elapsed(),
-    })
+    };
+    client.own_answer(base, described, answer)
 }
 
 async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<Vec<u8>, NoAnswer> {

@@ -3,6 +3,7 @@
 use super::{Client, NoAnswer, Request, chain, header_list, sent};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
+use crate::target::not_the_worker;
 use bytes::{Bytes, BytesMut};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct StreamedAnswer {
     response: reqwest::Response,
+    /// What was read ahead to see whose answer it is.
+    ahead: Option<Bytes>,
     exchange: Exchange,
     kept: BytesMut,
     sent_at: Instant,
@@ -39,9 +42,11 @@ impl StreamedAnswer {
         request: &Request,
         number: usize,
     ) -> Result<Self, NoAnswer> {
+        let base = &client.way(base, request);
+        client.meter.admit(base, request).await?;
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
-        let response = tokio::time::timeout(request.deadline, client.begin(base, request))
+        let mut response = tokio::time::timeout(request.deadline, client.begin(base, request))
             .await
             .map_err(|_elapsed| {
                 NoAnswer::Broken(format!(
@@ -49,20 +54,28 @@ impl StreamedAnswer {
                     request.deadline.as_millis()
                 ))
             })??;
+        let mut ahead = None;
+        if not_the_worker::is_open(response.status().as_u16()) {
+            let piece = tokio::time::timeout(request.deadline, response.chunk()).await;
+            // An error page is no stream: what does not come, or breaks, is left for `next` to tell.
+            ahead = piece.ok().and_then(Result::ok).flatten();
+        }
         let exchange = Exchange {
             number,
             request: sent(base, request),
             status: response.status().as_u16(),
             headers: header_list(response.headers()),
-            body: Bytes::new(),
+            body: ahead.clone().unwrap_or_default(),
             body_len: 0,
             sent_at,
             sent_at_ms,
             head_after: sent_at.elapsed(),
             done_after: sent_at.elapsed(),
         };
+        let exchange = client.own_answer(base, request, exchange)?;
         Ok(Self {
             response,
+            ahead,
             exchange,
             kept: BytesMut::new(),
             sent_at,
@@ -77,7 +90,11 @@ impl StreamedAnswer {
 
     /// The next piece, whatever the sizes the target chose.
     pub async fn next(&mut self, deadline: Duration) -> Next {
-        match tokio::time::timeout(deadline, self.response.chunk()).await {
+        let piece = match self.ahead.take() {
+            Some(ahead) => Ok(Ok(Some(ahead))),
+            None => tokio::time::timeout(deadline, self.response.chunk()).await,
+        };
+        match piece {
             Err(_elapsed) => Next::Nothing,
             Ok(Ok(Some(bytes))) => {
                 self.exchange.body_len += bytes.len();

@@ -6,6 +6,7 @@ pub mod junit;
 pub mod markdown;
 pub mod text;
 
+use crate::client::meter::Spent;
 use crate::clock;
 use crate::contract::{Contract, Criterion};
 use crate::evidence::Exchange;
@@ -40,6 +41,10 @@ pub struct Report {
     pub started_at_ms: i64,
     /// Wall time of the run.
     pub duration_ms: f64,
+    /// The build that was judged, if the target tells it.
+    pub build: Option<String>,
+    /// What the run has spent.
+    pub spent: Spent,
     /// Verdict and counts.
     pub summary: Summary,
     /// What the target lacks: need → reason.
@@ -153,6 +158,10 @@ pub struct RunFacts {
     pub started_at_ms: i64,
     /// Wall time.
     pub duration: Duration,
+    /// What was spent.
+    pub spent: Spent,
+    /// The build that was judged, if the target tells it.
+    pub build: Option<String>,
 }
 
 impl Report {
@@ -195,6 +204,8 @@ impl Report {
             concurrency: facts.concurrency,
             started_at_ms: facts.started_at_ms,
             duration_ms: clock::ms(facts.duration),
+            build: facts.build.clone(),
+            spent: facts.spent,
             summary: Summary {
                 verdict: verdict::of_run(&must, &should, &may),
                 must,

@@ -202,6 +202,15 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
         report.seed,
         &report.contract_digest[..12]
     )?;
+    let build = report
+        .build
+        .as_ref()
+        .map_or_else(String::new, |build| format!(" · build {build}"));
+    writeln!(
+        out,
+        "spent: {} requests, {} model calls, at most {} requests to one host in a second{build}",
+        report.spent.requests, report.spent.model_calls, report.spent.largest_burst
+    )?;
     writeln!(
         out,
         "{DIM}Isolation here means routing and identity; containers as a boundary against hostile code are out of scope.{DIM:#}"

@@ -30,6 +30,7 @@ impl Scene {
             .collect();
         let first = self.exchanges.len() + 1;
         let client = self.run.client.clone();
+        client.meter.allow_burst(requests.len())?;
         let sending = requests
             .iter()
             .enumerate()
@@ -58,10 +59,11 @@ impl Scene {
             .map(|request| self.addressed(request))
             .collect();
         let first = self.exchanges.len() + 1;
+        let client = self.run.client.clone();
         let sending = requests
             .iter()
             .enumerate()
-            .map(|(at, request)| raw::send(&instance.base, host, request, first + at));
+            .map(|(at, request)| raw::send(&client, &instance.base, host, request, first + at));
         let outcomes = stream::iter(sending)
             .buffered(RAW_SIDE_BY_SIDE)
             .collect()

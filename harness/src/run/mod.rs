@@ -109,7 +109,7 @@ pub async fn run(
 }
 
 /// Why a scenario is not run: declared impossible, or a need that the target lacks.
-fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
+pub fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
     let declared = planned
         .criteria
         .iter()

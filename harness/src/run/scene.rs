@@ -11,6 +11,7 @@ mod requests;
 
 use crate::client::Client;
 use crate::client::NoAnswer;
+use crate::client::meter::Spent;
 use crate::client::stream::StreamedAnswer;
 use crate::contract::Planned;
 use crate::doubles::AccessIssuer;
@@ -30,6 +31,7 @@ use crate::target::dialect::Dialect;
 use crate::target::faults::StoreFaults;
 use crate::target::need::Need;
 use crate::target::need::Variant;
+use crate::target::read_only;
 use crate::target::seeding;
 use crate::target::seeding::Tenant;
 use crate::verdict::Check;
@@ -65,6 +67,7 @@ impl Run {
     /// A run on this target.
     #[must_use]
     pub fn new(target: Arc<dyn Target>, client: Client, id: String) -> Self {
+        client.meter.count_chats_at(&target.dialect().chat);
         let client = if target.keeps_connections() {
             client.reusing_connections()
         } else {
@@ -105,6 +108,22 @@ impl Run {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What the run has spent so far.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        let instances = self
+            .instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // All instances of a target call one AI Gateway.
+        let gateway = instances
+            .iter()
+            .find_map(|instance| instance.gateway.clone());
+        self.client
+            .meter
+            .spent(gateway.map(|gateway| gateway.journal_all().len()))
     }
 
     fn remember_instance(&self, instance: &Arc<Instance>) {
@@ -181,6 +200,9 @@ impl From<Fault> for Stop {
 
 impl From<CannotObserve> for Stop {
     fn from(error: CannotObserve) -> Self {
+        if error.why == read_only::REFUSED {
+            return Self::NotVerified(error.to_string());
+        }
         Self::Fault(error.to_string())
     }
 }
@@ -188,8 +210,11 @@ impl From<CannotObserve> for Stop {
 impl From<NoAnswer> for Stop {
     fn from(error: NoAnswer) -> Self {
         match error {
-            NoAnswer::Unreachable { .. } | NoAnswer::Unsendable(_) => {
+            NoAnswer::Unreachable { .. } | NoAnswer::Unsendable(_) | NoAnswer::NotTheWorker(_) => {
                 Self::Fault(error.to_string())
+            }
+            NoAnswer::Withheld(_) | NoAnswer::LockedAtTheEdge(_) => {
+                Self::NotVerified(error.to_string())
             }
             NoAnswer::Broken(why) => breach("a complete HTTP answer", why),
         }

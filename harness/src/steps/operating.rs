@@ -1,11 +1,11 @@
 //! What an operator does and what the stores then hold, shared by the steps of several areas. Never asserts and defines no step.
 
 use crate::client::Request;
-use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::run::scene::Scene;
-use crate::target::need::Variant;
+use crate::target::need::{Need, Variant};
+use crate::target::operator::Operator;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Severity, Stop};
 use crate::wait::{self, Look};
@@ -25,28 +25,34 @@ pub(super) fn at(template: &str, id: &str) -> String {
     template.replace("{id}", id)
 }
 
-/// A good operator's token: of the team domain that the instance trusts, else of the one that production trusts.
-pub(super) async fn operator_token(s: &mut Scene) -> Result<String, Stop> {
-    let own = s.instance().await?.access.clone();
-    let issuer = match own {
-        Some(issuer) => Some(issuer),
-        None => s
-            .run
-            .target
-            .instance(Variant::Production)
-            .await?
-            .access
-            .clone(),
+/// What makes an operator: of the team domain that the instance trusts, else of the one that production trusts, else the
+/// credential that was given.
+pub(super) async fn operator(s: &mut Scene) -> Result<Operator, Stop> {
+    let own = s.instance().await?.operator();
+    let found = match own {
+        Some(operator) => Some(operator),
+        None => s.run.target.instance(Variant::Production).await?.operator(),
     };
-    issuer
-        .map(|issuer| issuer.token(TokenKind::Good))
-        .ok_or_else(|| Stop::NotVerified("access: there is no operator's token".to_owned()))
+    let operator = found.ok_or_else(|| {
+        Stop::NotVerified(format!("needs {}: {}", Need::Admin, Need::Admin.remedy()))
+    })?;
+    s.run.remember_secret(operator.secret());
+    Ok(operator)
+}
+
+/// A good operator's token; not every credential is one.
+pub(super) async fn operator_token(s: &mut Scene) -> Result<String, Stop> {
+    match operator(s).await? {
+        Operator::Token(token) => Ok(token),
+        Operator::ServiceToken { .. } => Err(Stop::NotVerified(
+            "needs an operator's token: a service token is none that the Worker sees; give [operator] token".to_owned(),
+        )),
+    }
 }
 
 /// A request with the operator's token.
 pub(super) async fn authorised(s: &mut Scene, request: Request) -> Result<Request, Stop> {
-    let token = operator_token(s).await?;
-    Ok(request.header("cf-access-jwt-assertion", token))
+    Ok(operator(s).await?.on(request))
 }
 
 /// Sends an admin request as operator.

@@ -115,6 +115,12 @@ impl AdminRoute {
 }
 
 impl Dialect {
+    /// Paths that are open to everybody.
+    #[must_use]
+    pub fn public_paths(&self) -> Vec<String> {
+        vec![self.health.clone(), self.status.clone(), self.chat.clone()]
+    }
+
     /// Every admin route for a tenant; `fresh_slug` names the tenant that the creating route would make.
     /// The deleting route comes last.
     #[must_use]

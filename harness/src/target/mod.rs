@@ -3,22 +3,29 @@
 //! A target is reached over HTTP only. What else can be done with it (read its stores, break them, restart it) is a capability
 //! that it may lack; then the scenarios that need it are not verified, with the reason.
 
+pub mod build;
 pub mod dialect;
 pub mod faults;
 pub mod launched;
 pub mod manifest;
 pub mod need;
+pub mod not_the_worker;
+pub mod operator;
+pub mod read_only;
 pub mod reference;
+pub mod run_marks;
 pub mod seeding;
 pub mod url;
 
-use crate::doubles::{AccessIssuer, AiGatewayDouble};
+use crate::doubles::{AccessIssuer, AiGatewayDouble, TokenKind};
 use crate::observe::model_calls::ModelCalls;
 use crate::observe::{Bucket, D1, Kv, Logs};
 use async_trait::async_trait;
 use dialect::Dialect;
 use faults::StoreFaults;
+use manifest::Probe;
 use need::{Need, Variant};
+use operator::Operator;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +34,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Fault(pub String);
+
+impl From<crate::observe::CannotObserve> for Fault {
+    fn from(error: crate::observe::CannotObserve) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// What is judged.
 #[async_trait]
@@ -67,8 +80,35 @@ pub trait Target: Send + Sync {
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault>;
     /// Ends everything that was started; returns when it is gone.
     async fn end(&self) {}
+    /// The variants that go on after the run, with all that it left there: deployments, or servers that somebody else started.
+    fn standing(&self) -> Vec<Variant> {
+        Vec::new()
+    }
+    /// How production is started, if the harness starts it.
+    fn launch_facts(&self) -> Option<LaunchFacts> {
+        None
+    }
+    /// Whether its tenants are there beforehand: then scenarios have tenants without writing anything.
+    fn has_fixed_tenants(&self) -> bool {
+        false
+    }
+    /// Where it tells about itself.
+    fn probe(&self) -> Probe {
+        Probe::default()
+    }
     /// The folder with the target's own migrations, if it tells.
     fn migrations(&self) -> Option<std::path::PathBuf>;
+}
+
+/// How a server is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchFacts {
+    /// The command and its arguments, placeholders as they stand.
+    pub command: Vec<String>,
+    /// Where it runs.
+    pub folder: std::path::PathBuf,
+    /// Its environment, without what holds placeholders.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// How a run of the migration tool ended.
@@ -148,6 +188,8 @@ pub struct Instance {
     pub ai_gateway_key: Option<String>,
     /// The team domain it trusts.
     pub access: Option<Arc<AccessIssuer>>,
+    /// The operator's credential, where the team domain is not ours.
+    pub credential: Option<Operator>,
     /// Faults of its stores.
     pub faults: Option<Arc<StoreFaults>>,
     /// The base domain of tenant subdomains.
@@ -159,6 +201,14 @@ impl Instance {
     #[must_use]
     pub fn tenant_host(&self, slug: &str) -> String {
         format!("{slug}.{}", self.app_domain)
+    }
+
+    /// What makes a request an operator's: a good token of our team domain, else the credential that was given.
+    #[must_use]
+    pub fn operator(&self) -> Option<Operator> {
+        let own = self.access.as_ref();
+        own.map(|issuer| Operator::Token(issuer.token(TokenKind::Good)))
+            .or_else(|| self.credential.clone())
     }
 }
 

@@ -1,8 +1,7 @@
 //! Tenants for scenarios: how they are made and what the harness expects of them. Never takes an expectation from the target.
 
-use super::{Fault, Instance};
+use super::{Fault, Instance, run_marks};
 use crate::client::{Client, Request};
-use crate::doubles::TokenKind;
 use crate::oracle::sandbox_id;
 use crate::target::dialect::Dialect;
 use serde_json::{Value, json};
@@ -30,7 +29,7 @@ impl Tenant {
     /// A tenant yet to be made, with a fresh id.
     #[must_use]
     pub fn new(instance: &Instance, slug: &str, tier: &str) -> Self {
-        let id = uuid::Uuid::new_v4().hyphenated().to_string();
+        let id = run_marks::tenant_id(slug);
         Self {
             sandbox_id: sandbox_id::expected(&id),
             host: instance.tenant_host(slug),
@@ -59,10 +58,10 @@ pub async fn make(
     instance: &Instance,
     tenant: &Tenant,
 ) -> Result<(), Fault> {
-    match &instance.access {
-        Some(access) => {
-            let request = Request::new("POST", dialect.tenants.clone())
-                .header("cf-access-jwt-assertion", access.token(TokenKind::Good))
+    match instance.operator() {
+        Some(operator) => {
+            let request = operator
+                .on(Request::new("POST", dialect.tenants.clone()))
                 .json(&tenant.creation());
             let answer = client
                 .send(&instance.base, &request, 0)
@@ -98,31 +97,32 @@ async fn write(dialect: &Dialect, instance: &Instance, tenant: &Tenant) -> Resul
 /// [`Fault`] when a store refuses.
 pub async fn plant(dialect: &Dialect, instance: &Instance, tenant: &Tenant) -> Result<(), Fault> {
     let fault = |error: crate::observe::CannotObserve| Fault(error.to_string());
-    if let Some(d1) = &instance.d1 {
-        let now = crate::clock::epoch_ms();
-        let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-        let params = [
-            json!(tenant.id),
-            json!(tenant.platform),
-            json!(tenant.tier),
-            json!(tenant.sandbox_id),
-            json!(now),
-        ];
-        d1.execute(sql, &params).await.map_err(fault)?;
-    }
-    let Some(kv) = &instance.kv else {
-        return Ok(());
-    };
-    let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
-    kv.put(&dialect.kv_names.replace("{id}", &tenant.id), &names)
-        .await
-        .map_err(fault)?;
-    for domain in &tenant.domains {
-        kv.put(&dialect.kv_host.replace("{host}", domain), &tenant.id)
+    // The slug goes first and the row last: whatever a killed run leaves, its slug or its id tells whose it is.
+    if let Some(kv) = &instance.kv {
+        kv.put(&dialect.kv_slug.replace("{slug}", &tenant.slug), &tenant.id)
             .await
             .map_err(fault)?;
+        let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
+        kv.put(&dialect.kv_names.replace("{id}", &tenant.id), &names)
+            .await
+            .map_err(fault)?;
+        for domain in &tenant.domains {
+            kv.put(&dialect.kv_host.replace("{host}", domain), &tenant.id)
+                .await
+                .map_err(fault)?;
+        }
     }
-    kv.put(&dialect.kv_slug.replace("{slug}", &tenant.slug), &tenant.id)
-        .await
-        .map_err(fault)
+    let Some(d1) = &instance.d1 else {
+        return Ok(());
+    };
+    let now = crate::clock::epoch_ms();
+    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    let params = [
+        json!(tenant.id),
+        json!(tenant.platform),
+        json!(tenant.tier),
+        json!(tenant.sandbox_id),
+        json!(now),
+    ];
+    d1.execute(sql, &params).await.map_err(fault).map(drop)
 }

@@ -2,7 +2,9 @@
 
 use super::dialect::Dialect;
 use super::need::{Need, Variant};
+use super::not_the_worker::Surroundings;
 use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
+use crate::client::{Client, Whereabouts};
 use async_trait::async_trait;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +19,14 @@ pub struct UrlTarget {
 impl UrlTarget {
     /// The backend at this address (scheme and authority, no trailing slash).
     #[must_use]
-    pub fn new(base: String) -> Self {
+    pub fn new(base: String, client: &Client) -> Self {
+        let dialect = Dialect::default();
+        let place = Whereabouts {
+            around: Surroundings::Address,
+            public: dialect.public_paths(),
+            direct: None,
+        };
+        client.know(&base, place);
         let instance = Instance {
             variant: Variant::Production,
             base,
@@ -29,12 +38,13 @@ impl UrlTarget {
             model_calls: None,
             ai_gateway_key: None,
             access: None,
+            credential: None,
             faults: None,
             app_domain: String::new(),
         };
         Self {
             instance: Arc::new(instance),
-            dialect: Dialect::default(),
+            dialect,
             limits: Limits::default(),
         }
     }
@@ -93,6 +103,10 @@ impl Target for UrlTarget {
 
     async fn migrate(&self, _folder: &Path, _database: &Path) -> Result<Migrated, Fault> {
         Err(Fault(Need::Migrations.remedy()))
+    }
+
+    fn standing(&self) -> Vec<Variant> {
+        vec![Variant::Production]
     }
 
     fn migrations(&self) -> Option<PathBuf> {

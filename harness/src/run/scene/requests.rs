@@ -5,11 +5,10 @@
     reason = "every error here is a `Stop`, which ends the scenario and says why"
 )]
 
-use super::Scene;
+use super::{Scene, missing};
 use crate::client::Request;
 use crate::client::raw;
 use crate::client::stream::StreamedAnswer;
-use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
 use crate::target::need::Need;
 use crate::verdict::Check;
@@ -64,9 +63,10 @@ impl Scene {
 
     /// An admin request of the operator, with a good token.
     pub async fn operator_request(&mut self, method: &str, path: &str) -> Result<Request, Stop> {
-        let token = self.access().await?.token(TokenKind::Good);
-        self.run.remember_secret(&token);
-        Ok(Request::new(method, path).header("cf-access-jwt-assertion", token))
+        let operator = self.instance().await?.operator();
+        let operator = operator.ok_or_else(|| missing(Need::Admin))?;
+        self.run.remember_secret(operator.secret());
+        Ok(operator.on(Request::new(method, path)))
     }
 
     /// Sends one request to the scenario's instance.
@@ -93,6 +93,7 @@ impl Scene {
             .collect();
         let first = self.exchanges.len() + 1;
         let client = self.run.client.clone();
+        client.meter.allow_burst(requests.len())?;
         let sending = requests
             .iter()
             .enumerate()
@@ -110,8 +111,16 @@ impl Scene {
     pub async fn send_raw(&mut self, host: &[u8], request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
         let request = self.addressed(request);
-        let exchange =
-            Arc::new(raw::send(&instance.base, host, &request, self.exchanges.len() + 1).await?);
+        let exchange = Arc::new(
+            raw::send(
+                &self.run.client,
+                &instance.base,
+                host,
+                &request,
+                self.exchanges.len() + 1,
+            )
+            .await?,
+        );
         self.keep(&exchange);
         Ok(exchange)
     }
@@ -121,7 +130,8 @@ impl Scene {
         let instance = self.instance().await?;
         let request = self.addressed(request);
         let number = self.exchanges.len() + 1;
-        let exchange = Arc::new(raw::send_chunked(&instance.base, &request, number).await?);
+        let exchange =
+            Arc::new(raw::send_chunked(&self.run.client, &instance.base, &request, number).await?);
         self.keep(&exchange);
         Ok(exchange)
     }
@@ -130,8 +140,15 @@ impl Scene {
     pub async fn send_hostless(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
         let request = self.addressed(request);
-        let exchange =
-            Arc::new(raw::send_hostless(&instance.base, &request, self.exchanges.len() + 1).await?);
+        let exchange = Arc::new(
+            raw::send_hostless(
+                &self.run.client,
+                &instance.base,
+                &request,
+                self.exchanges.len() + 1,
+            )
+            .await?,
+        );
         self.keep(&exchange);
         Ok(exchange)
     }

@@ -15,6 +15,7 @@ use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe};
 use crate::target::dialect::AdminRoute;
+use crate::target::operator::Operator;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
@@ -44,6 +45,7 @@ enum Credential {
     CookieAmongOthers(String),
     HeaderAndCookie(String, String),
     OtherHeader(String, String),
+    Operator(Operator),
 }
 
 impl Credential {
@@ -59,6 +61,7 @@ impl Credential {
                 .header(TOKEN_HEADER, header.as_str())
                 .header("cookie", cookie(in_cookie)),
             Self::OtherHeader(name, value) => request.header(name, value.as_str()),
+            Self::Operator(operator) => operator.on(request),
         }
     }
 }
@@ -76,6 +79,16 @@ fn kind(name: &str) -> Result<TokenKind, Stop> {
 async fn token(s: &mut Scene, name: &str) -> Result<String, Stop> {
     let kind = kind(name)?;
     Ok(s.access().await?.token(kind))
+}
+
+/// What a step names: a good token is what the operator has, whoever made it; every other kind is made by our team domain.
+async fn credential(s: &mut Scene, name: &str) -> Result<Credential, Stop> {
+    if kind(name)? == TokenKind::Good {
+        return super::operating::operator(s)
+            .await
+            .map(Credential::Operator);
+    }
+    token(s, name).await.map(Credential::Header)
 }
 
 /// `GET` of a tenant's record, without token.

@@ -1,8 +1,8 @@
 //! One token, one verdict: opens or denied. Never compares refusals with each other.
 
 use super::{
-    Credential, expect_all_open, expect_denied, expect_denied_or_too_large, expect_record,
-    record_request, token, try_everywhere, with_request,
+    Credential, credential, expect_all_open, expect_denied, expect_denied_or_too_large,
+    expect_record, record_request, token, try_everywhere, with_request,
 };
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
@@ -64,19 +64,19 @@ pub(super) fn register(book: &mut Book) {
 }
 
 async fn opens_record(s: &mut Scene, a: Args) -> Check {
-    let (tenant, token) = (s.tenant(a.text(2))?, token(s, a.text(1)).await?);
-    judge_record(s, &tenant, &Credential::Header(token), true).await
+    let (tenant, credential) = (s.tenant(a.text(2))?, credential(s, a.text(1)).await?);
+    judge_record(s, &tenant, &credential, true).await
 }
 
 async fn opens_record_on_host(s: &mut Scene, a: Args) -> Check {
-    let (tenant, token) = (s.tenant(a.text(2))?, token(s, a.text(1)).await?);
+    let (tenant, credential) = (s.tenant(a.text(2))?, credential(s, a.text(1)).await?);
     let host = if a.text(3).is_empty() {
         a.text(4).to_owned()
     } else {
         s.tenant(a.text(4))?.host
     };
     let request = record_request(s, &tenant).host(host);
-    let answer = s.send(Credential::Header(token).on(request)).await?;
+    let answer = s.send(credential.on(request)).await?;
     expect_record(s, &tenant, &answer)
 }
 
@@ -93,8 +93,8 @@ async fn denied_record(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn opens_everything(s: &mut Scene, a: Args) -> Check {
-    let (tenant, token) = (s.tenant(a.text(2))?, token(s, a.text(1)).await?);
-    expect_all_open(s, &tenant, &Credential::Header(token)).await
+    let (tenant, credential) = (s.tenant(a.text(2))?, credential(s, a.text(1)).await?);
+    expect_all_open(s, &tenant, &credential).await
 }
 
 async fn denied_without_token(s: &mut Scene, a: Args) -> Check {

@@ -133,7 +133,7 @@ async fn routes(s: &mut Scene) -> Result<Vec<Request>, Stop> {
         at(s, "tenants", &tenant.host),
         at(s, "tenant", &tenant.host),
     ];
-    if s.run.target.lacks(Need::Admin).is_none() && s.instance().await?.access.is_some() {
+    if s.run.target.lacks(Need::Admin).is_none() && s.instance().await?.operator().is_some() {
         for (method, path) in operators(s, &tenant.id) {
             list.push(s.operator_request(method, &path).await?);
         }

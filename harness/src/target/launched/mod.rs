@@ -6,11 +6,12 @@ mod observers;
 mod process;
 mod start;
 pub mod supervisor;
+pub mod why;
 
 use super::dialect::Dialect;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, Probe};
 use super::need::{Need, Variant};
-use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
+use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
 use crate::client::Client;
 use async_trait::async_trait;
 use process::Supervised;
@@ -93,13 +94,15 @@ impl Target for LaunchedTarget {
         let manifest = &self.workshop.manifest;
         let meets = |need| observers::meets(&manifest.observe, need);
         let looks = |need| meets(need).unwrap_or((false, "[observe]"));
+        let operator = manifest.control.access || manifest.operator.credential().is_some();
         let (met, place) = match need {
             Need::Hosts => (!manifest.app_domain.is_empty(), "app_domain"),
             Need::Tenants => (
-                manifest.control.access || (looks(Need::D1Write).0 && looks(Need::KvWrite).0),
-                "[control] access, or [observe] d1 and kv, both writable",
+                operator || (looks(Need::D1Write).0 && looks(Need::KvWrite).0),
+                "[control] access, [operator], or [observe] d1 and kv, both writable",
             ),
-            Need::Admin | Need::Access => (manifest.control.access, "[control] access"),
+            Need::Admin => (operator, "[control] access or [operator]"),
+            Need::Access => (manifest.control.access, "[control] access"),
             Need::AiGateway => (manifest.control.ai_gateway, "[control] ai_gateway"),
             Need::AiGatewayLog => (
                 manifest.control.ai_gateway || manifest.observe.ai_gateway.is_some(),
@@ -192,6 +195,37 @@ impl Target for LaunchedTarget {
             .collect();
         // The supervisor kills what does not end in order: there is nothing left to do about an error here.
         futures_util::future::join_all(processes.into_iter().map(Supervised::stop)).await;
+    }
+
+    fn standing(&self) -> Vec<Variant> {
+        let variants = &self.workshop.manifest.variants;
+        let standing = |variant: &Variant| {
+            let entry = variants.get(variant.name());
+            entry.is_some_and(|entry| entry.address.is_some())
+        };
+        Variant::ALL.into_iter().filter(standing).collect()
+    }
+
+    fn launch_facts(&self) -> Option<LaunchFacts> {
+        let manifest = &self.workshop.manifest;
+        let production = manifest.variants.get(Variant::Production.name())?;
+        let launch = manifest.launch.as_ref();
+        let launch = launch.filter(|_| production.address.is_none())?;
+        let plain = |(_, value): &(&String, &String)| !value.contains('{');
+        Some(LaunchFacts {
+            command: launch.command.clone(),
+            folder: manifest.folder.join(&launch.folder),
+            environment: launch
+                .environment
+                .iter()
+                .filter(plain)
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        })
+    }
+
+    fn probe(&self) -> Probe {
+        self.workshop.manifest.probe.clone()
     }
 
     fn migrations(&self) -> Option<PathBuf> {

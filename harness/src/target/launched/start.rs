@@ -2,7 +2,8 @@
 
 use super::fault_control::FaultControl;
 use super::process::{Supervised, copy_folder, run_to_end};
-use crate::client::{Client, Request};
+use super::why;
+use crate::client::{Client, NoAnswer, Request, Whereabouts};
 use crate::doubles::tls::{CA_FILE, Identity, NAMES};
 use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
 use crate::observe::Logs as _;
@@ -12,6 +13,7 @@ use crate::observe::log_lines::LogLines;
 use crate::target::manifest::placeholders::{fill, fill_all};
 use crate::target::manifest::{Launch, Manifest, VariantEntry};
 use crate::target::need::Variant;
+use crate::target::not_the_worker::Surroundings;
 use crate::target::{Fault, Instance};
 use crate::wait::{self, Look};
 use std::collections::BTreeMap;
@@ -21,6 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{OnceCell, Semaphore};
+
+/// How long a server must live on after something has answered at its address, before that counts as its answer.
+/// Evidence: a server that finds its port taken ends at once, and its supervisor looks every 20 ms.
+const SETTLED_MS: u64 = 60;
 
 /// Which instance: a variant, or production with stores that fail on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,7 +205,28 @@ impl Workshop {
             let (base, process) = self.launch(blueprint).await?;
             (base, Some(process))
         };
+        self.client
+            .know(&base, self.place(blueprint.entry.address.is_some()));
         Ok((Arc::new(self.observed(blueprint, base)?), process))
+    }
+
+    /// What is known of the place of an instance; `found` where somebody else started it.
+    fn place(&self, found: bool) -> Whereabouts {
+        let Manifest {
+            dialect, operator, ..
+        } = &self.manifest;
+        Whereabouts {
+            around: if found || operator.edge {
+                Surroundings::Address
+            } else {
+                Surroundings::Launched
+            },
+            public: dialect.public_paths(),
+            direct: operator
+                .direct_address
+                .as_ref()
+                .map(|address| address.trim_end_matches('/').to_owned()),
+        }
     }
 
     /// The state folder that every instance starts from; set up at the first call.
@@ -401,23 +428,38 @@ impl Workshop {
                 .unwrap_or_else(PoisonError::into_inner)
                 .has_ended()
             {
-                return Err(Fault(format!(
-                    "the server of variant `{name}` ended while starting:\n{}",
-                    said()
+                return Err(Fault(why::told(
+                    &format!("the server of variant `{name}` ended while starting"),
+                    &said(),
                 )));
             }
             Ok(match self.client.send(base, &probe, 0).await {
                 Ok(_any) => Look::Done(()),
+                Err(withheld @ NoAnswer::Withheld(_)) => return Err(Fault(withheld.to_string())),
                 Err(error) => Look::NotYet(error.to_string()),
             })
         })
         .await?;
         answered.map_err(|error| {
-            Fault(format!(
-                "variant `{name}` does not answer: {error}\n{}",
-                said()
+            Fault(why::told(
+                &format!("variant `{name}` does not answer: {error}"),
+                &said(),
             ))
-        })
+        })?;
+        wait::pass(Duration::from_millis(SETTLED_MS)).await;
+        if process
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .has_ended()
+        {
+            return Err(Fault(why::told(
+                &format!(
+                    "the server of variant `{name}` has ended, and something else answers at {base}: another process holds the port (an orphaned workerd?); end it"
+                ),
+                &said(),
+            )));
+        }
+        Ok(())
     }
 
     /// What the harness can see and control of an instance.
@@ -467,6 +509,10 @@ impl Workshop {
             gateway,
             ai_gateway_key: key,
             access: access.then(|| Arc::clone(issuer)),
+            credential: manifest
+                .operator
+                .credential()
+                .filter(|_| operable.into_iter().all(has)),
             faults: (*kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
             app_domain: manifest.app_domain.clone(),
             base,

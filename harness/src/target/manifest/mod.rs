@@ -1,5 +1,6 @@
 //! The target manifest: how somebody describes a Worker without code. Never starts anything.
 
+mod budget;
 mod control;
 mod environment;
 mod impossible;
@@ -7,8 +8,11 @@ mod launch;
 mod limits;
 mod migrations;
 mod observe;
+mod operator;
 pub mod placeholders;
+mod probe;
 
+pub use budget::BudgetEntry;
 pub use control::Control;
 pub use impossible::Impossible;
 pub use launch::{Launch, Prepare, VariantEntry};
@@ -17,6 +21,8 @@ pub use migrations::Migrations;
 pub use observe::{
     CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source,
 };
+pub use operator::{OperatorEntry, ServiceToken};
+pub use probe::{BuildProbe, EchoProbe, Probe};
 
 use super::dialect::Dialect;
 use super::need::Variant;
@@ -48,6 +54,15 @@ pub struct Manifest {
     /// What the harness may look at.
     #[serde(default)]
     pub observe: Observe,
+    /// How the harness is operator where it does not play the team domain.
+    #[serde(default)]
+    pub operator: OperatorEntry,
+    /// Where the target tells about itself.
+    #[serde(default)]
+    pub probe: Probe,
+    /// What a run may spend on it.
+    #[serde(default)]
+    pub budget: BudgetEntry,
     /// Times and sizes the target states of itself.
     #[serde(default)]
     pub limits: LimitsEntry,
@@ -168,6 +183,7 @@ impl Manifest {
         {
             return Err("[launch] command is empty".to_owned());
         }
+        self.probe.check()?;
         if self.launch.is_none()
             && matches!(self.observe.logs, Some(LogSource::Word(LogWord::Output)))
         {

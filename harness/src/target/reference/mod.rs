@@ -184,6 +184,7 @@ impl ReferenceTarget {
             model_calls: Some(Arc::clone(&self.gateway) as _),
             ai_gateway_key: has("CLOUDFLARE_AI_GATEWAY_API_KEY").then(|| self.gateway_key.clone()),
             access: operable.into_iter().all(has).then(|| Arc::clone(access)),
+            credential: None,
             faults,
             app_domain: APP_DOMAIN.to_owned(),
         }

@@ -159,6 +159,7 @@ fn moved(instance: &Instance, base: String) -> Instance {
         model_calls: instance.model_calls.clone(),
         ai_gateway_key: instance.ai_gateway_key.clone(),
         access: instance.access.clone(),
+        credential: instance.credential.clone(),
         faults: instance.faults.clone(),
         app_domain: instance.app_domain.clone(),
     }

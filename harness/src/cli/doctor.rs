@@ -1,0 +1,55 @@
+//! `moltproof doctor`. Never judges, and changes nothing on a target that lives on.
+
+use super::target::{Manner, TargetArgs, Terms, asked_to_go, runtime, seconds};
+use super::{Failure, Format, contract, put};
+use crate::client::meter::Budget;
+use crate::doctor::{diagnose, text};
+use crate::scrub;
+use crate::verdict::Exit;
+use std::time::Duration;
+
+/// Options of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Wait this long for the target to answer, and to show the expected build, such as 30s.
+    #[arg(long, env = "MOLTPROOF_WAIT", value_name = "TIME", value_parser = seconds, default_value = "0s")]
+    wait: Duration,
+    /// Form of the output.
+    #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
+    let contract = contract()?;
+    runtime()?.block_on(async {
+        let terms = Terms {
+            manner: Manner::Look,
+            budget: Budget::default(),
+            wait: args.wait,
+            must_answer: false,
+            quiet: true,
+        };
+        let opened = args.target.open(terms).await?;
+        let found = tokio::select! {
+            found = diagnose(&opened.client, opened.target.as_ref(), &contract, args.wait) => Some(found),
+            () = asked_to_go() => None,
+        };
+        opened.target.end().await;
+        let Some(found) = found else {
+            return Err(Failure {
+                exit: Exit::Interrupted,
+                message: "interrupted".to_owned(),
+            });
+        };
+        let told = match args.format {
+            Format::Text => text::render(&found),
+            Format::Json => serde_json::to_string_pretty(&found)
+                .map(|text| text + "\n")
+                .map_err(|error| Failure::fault(format!("cannot write the diagnosis: {error}")))?,
+        };
+        put(&scrub::clean_report(&told))?;
+        Ok(found.exit())
+    })
+}

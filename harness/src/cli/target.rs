@@ -1,0 +1,362 @@
+//! Which target is meant, and on what terms: shared by `run`, `doctor` and `sweep`. Never judges it.
+
+use super::staging::looks_like_staging;
+use super::{Failure, say};
+use crate::client::meter::{Budget, Meter};
+use crate::client::{Client, ClientOptions, NoAnswer};
+use crate::scrub;
+use crate::target::Target;
+use crate::target::launched::LaunchedTarget;
+use crate::target::manifest::{self, Manifest};
+use crate::target::read_only::ReadOnly;
+use crate::target::reference::ReferenceTarget;
+use crate::target::url::UrlTarget;
+use crate::wait::{self, Look};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What a run may spend at an address, unless told otherwise. The reference, and what the harness starts itself, have no limit.
+/// Evidence: the whole contract takes 8,400 requests and 1,200 model calls on the reference; half as much again is room, ten times as much is a mistake.
+/// A burst of 100 is above the largest quota that the contract's defaults have a scenario use up at once (60), and the run then lasts two minutes.
+const ADDRESS_BUDGET: Budget = Budget {
+    requests: Some(12_500),
+    model_calls: Some(1_800),
+    burst: Some(100),
+};
+
+impl TargetArgs {
+    /// What may be spent at these addresses. A server on this machine shares its limits with nobody: it may be hurried.
+    fn budget_at<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Budget {
+        let here = |address: &str| {
+            let url = url::Url::parse(address).ok();
+            url.is_some_and(|url| match url.host() {
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                Some(url::Host::Domain(name)) => name == "localhost",
+                None => false,
+            })
+        };
+        let mut addresses = addresses.into_iter().peekable();
+        if addresses.peek().is_none() {
+            return Budget::default();
+        }
+        Budget {
+            burst: ADDRESS_BUDGET.burst.filter(|_| !addresses.all(here)),
+            ..ADDRESS_BUDGET
+        }
+    }
+}
+
+/// Options that name the target.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct TargetArgs {
+    /// What is meant: `reference`, a manifest, or the address of a running backend.
+    /// Without it: the nearest moltproof.toml from the current folder upwards, else the reference.
+    #[arg(long, env = "MOLTPROOF_TARGET", value_name = "reference|FILE|URL")]
+    pub(super) target: Option<String>,
+    /// I own this target: needed for a host whose name does not look like staging.
+    #[arg(long, env = "MOLTPROOF_I_OWN_THIS_TARGET")]
+    i_own_this_target: bool,
+    /// Also trust the certificates in this PEM file.
+    #[arg(long, env = "MOLTPROOF_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// What may be done with a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Everything that scenarios do.
+    Full,
+    /// Nothing is changed, and what needs changes is not verified.
+    ReadOnly,
+    /// Nothing is changed where it lives on; what could be done there is told all the same.
+    Look,
+}
+
+/// How a target is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// What may be done with it.
+    pub(super) manner: Manner,
+    /// Budgets of the command line.
+    pub(super) budget: Budget,
+    /// How long a target may take to answer.
+    pub(super) wait: Duration,
+    /// Whether it must answer before anything else is done.
+    pub(super) must_answer: bool,
+    /// Nothing on standard error but complaints.
+    pub(super) quiet: bool,
+}
+
+/// A target and the client to reach it with.
+pub(super) struct Opened {
+    /// What is meant.
+    pub(super) target: Arc<dyn Target>,
+    /// Counts and withholds by the terms.
+    pub(super) client: Client,
+    /// How to name it on a command line.
+    pub(super) named: String,
+}
+
+impl TargetArgs {
+    /// Opens the target.
+    ///
+    /// # Errors
+    /// Exit 2 for what the user has to change, 3 for a target that cannot be reached.
+    pub(super) async fn open(&self, terms: Terms) -> Result<Opened, Failure> {
+        let named = self.named();
+        if named == "reference" {
+            let client = self.client(terms, Budget::default(), false)?;
+            let target = ReferenceTarget::start(program()?).map_err(|error| cannot(&error))?;
+            return Ok(opened(Arc::new(target), client, named, terms));
+        }
+        if Path::new(&named).is_file() {
+            return self.described(named, terms).await;
+        }
+        let base = address(&named)?;
+        self.must_be_owned([base.as_str()], terms)?;
+        let client = self.client(terms, Self::budget_at([base.as_str()]), true)?;
+        let target = Arc::new(UrlTarget::new(base.clone(), &client));
+        if terms.must_answer {
+            reachable(&client, &base, terms.wait).await?;
+        }
+        Ok(opened(target, client, named, terms))
+    }
+
+    fn named(&self) -> String {
+        let discovered = || {
+            std::env::current_dir()
+                .ok()
+                .and_then(|folder| manifest::discover(&folder))
+        };
+        match &self.target {
+            Some(text) => text.clone(),
+            None => discovered()
+                .map_or_else(|| "reference".to_owned(), |file| file.display().to_string()),
+        }
+    }
+
+    async fn described(&self, named: String, terms: Terms) -> Result<Opened, Failure> {
+        let manifest =
+            Manifest::read(Path::new(&named)).map_err(|error| Failure::usage(error.to_string()))?;
+        for secret in &manifest.secrets {
+            scrub::remember(secret);
+        }
+        let addresses: Vec<String> = manifest
+            .variants
+            .values()
+            .filter_map(|entry| entry.address.clone())
+            .chain(manifest.operator.direct_address.clone())
+            .collect();
+        for text in &addresses {
+            address(text).map_err(|failure| {
+                Failure::usage(format!(
+                    "{named}: an address in it is wrong: {}",
+                    failure.message
+                ))
+            })?;
+        }
+        self.must_be_owned(addresses.iter().map(String::as_str), terms)?;
+        let default = Self::budget_at(addresses.iter().map(String::as_str));
+        let client = self.client(terms, manifest.budget.or(default), !addresses.is_empty())?;
+        let production = manifest.variants.get("production");
+        let standing = production.and_then(|entry| entry.address.clone());
+        if !terms.quiet {
+            say(&format!("target: {} ({named})", manifest.name));
+        }
+        let target = LaunchedTarget::start(manifest, program()?, client.clone())
+            .map_err(|error| cannot(&error))?;
+        if let Some(base) = standing.filter(|_| terms.must_answer) {
+            reachable(&client, base.trim_end_matches('/'), terms.wait).await?;
+        }
+        Ok(opened(Arc::new(target), client, named, terms))
+    }
+
+    fn client(&self, terms: Terms, budget: Budget, lives_on: bool) -> Result<Client, Failure> {
+        let budget = Budget {
+            requests: terms.budget.requests.or(budget.requests),
+            model_calls: terms.budget.model_calls.or(budget.model_calls),
+            burst: terms.budget.burst.or(budget.burst),
+        };
+        let guarded = match terms.manner {
+            Manner::Full => false,
+            Manner::ReadOnly => true,
+            Manner::Look => lives_on,
+        };
+        let certificates = match &self.ca_file {
+            None => Vec::new(),
+            Some(file) => std::fs::read(file).map_err(|error| {
+                Failure::usage(format!("--ca-file {}: {error}", file.display()))
+            })?,
+        };
+        Client::with(ClientOptions {
+            meter: Meter::new(budget, guarded),
+            certificates,
+        })
+        .map_err(|error| {
+            let why = crate::client::chain(&error);
+            match &self.ca_file {
+                Some(file) => Failure::usage(format!(
+                    "--ca-file {} holds no usable PEM certificate: {why}",
+                    file.display()
+                )),
+                None => Failure::fault(format!("cannot set up HTTP: {why}")),
+            }
+        })
+    }
+
+    /// Refuses hosts that may be production, unless somebody answers for it or nothing is changed there.
+    fn must_be_owned<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = &'a str>,
+        terms: Terms,
+    ) -> Result<(), Failure> {
+        if self.i_own_this_target || terms.manner != Manner::Full {
+            return Ok(());
+        }
+        let strange = addresses
+            .into_iter()
+            .find(|address| !looks_like_staging(address));
+        match strange {
+            None => Ok(()),
+            Some(address) => Err(Failure::usage(format!(
+                "{address} does not look like staging, and a run creates and deletes tenants, calls models and spends rate limits there; \
+                 if you own it and mean it, add --i-own-this-target (or set MOLTPROOF_I_OWN_THIS_TARGET=true); to change nothing, add --read-only"
+            ))),
+        }
+    }
+}
+
+fn opened(target: Arc<dyn Target>, client: Client, named: String, terms: Terms) -> Opened {
+    let target = if terms.manner == Manner::ReadOnly {
+        Arc::new(ReadOnly::new(target))
+    } else {
+        target
+    };
+    Opened {
+        target,
+        client,
+        named,
+    }
+}
+
+fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))
+}
+
+fn cannot(error: &dyn std::fmt::Display) -> Failure {
+    Failure::fault(format!("cannot start the target: {error}"))
+}
+
+/// Scheme and authority of an address.
+fn address(text: &str) -> Result<String, Failure> {
+    let wrong = |why: &str| {
+        Failure::usage(format!(
+            "--target `{text}` {why}; give `reference`, a manifest or an address such as http://127.0.0.1:8787"
+        ))
+    };
+    let url = url::Url::parse(text).map_err(|_invalid| {
+        wrong("is neither `reference`, nor a file that exists, nor an address")
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("is neither http nor https"));
+    }
+    if url.host_str().is_none() || !matches!(url.path(), "" | "/") || url.query().is_some() {
+        return Err(wrong("must be scheme, host and port only"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong(
+            "holds credentials, which belong into the environment",
+        ));
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+async fn reachable(client: &Client, base: &str, patience: Duration) -> Result<(), Failure> {
+    let probe =
+        crate::client::Request::new("GET", "/sandbox-health").within(Duration::from_secs(10));
+    let found = wait::until::<_, std::convert::Infallible, _, _>(patience, || async {
+        Ok(match client.send(base, &probe, 0).await {
+            // Who answers, and what, is for the doctor and for scenarios.
+            Ok(_) | Err(NoAnswer::NotTheWorker(_) | NoAnswer::LockedAtTheEdge(_)) => Look::Done(()),
+            Err(error) => Look::NotYet(error.to_string()),
+        })
+    })
+    .await;
+    match found {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(timed_out)) => {
+            let tip = if patience.is_zero() {
+                "; start it, or let --wait 30s wait for it; `moltproof doctor` tells more"
+            } else {
+                ""
+            };
+            Err(Failure::fault(format!(
+                "the target does not answer: {}{tip}",
+                timed_out.last
+            )))
+        }
+        Err(never) => match never {},
+    }
+}
+
+/// A length of time such as `30s`.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(
+        text.find(|letter: char| !letter.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let number: u64 = number
+        .parse()
+        .map_err(|_unparsable| "write a time such as 30s".to_owned())?;
+    match unit {
+        "s" | "" => Ok(Duration::from_secs(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        "h" => Ok(Duration::from_secs(number.saturating_mul(3600))),
+        other => Err(format!("`{other}` is no unit of time; use ms, s, m or h")),
+    }
+}
+
+/// A runtime on which everything shares one thread.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::fault(format!("cannot start: {error}")))
+}
+
+/// Done at Ctrl-C or SIGTERM.
+pub(super) async fn asked_to_go() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _signal = tokio::signal::ctrl_c() => {}
+                _signal = terminate.recv() => {}
+            }
+        }
+        Err(_unavailable) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_on_this_machine_may_be_hurried() {
+        let burst = |addresses: &[&str]| TargetArgs::budget_at(addresses.iter().copied()).burst;
+        assert_eq!(
+            burst(&["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"]),
+            None
+        );
+        assert_eq!(
+            burst(&["http://127.0.0.1:1", "https://staging.acme.com"]),
+            ADDRESS_BUDGET.burst
+        );
+        assert_eq!(TargetArgs::budget_at([]), Budget::default());
+    }
+}

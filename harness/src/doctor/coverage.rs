@@ -1,0 +1,83 @@
+//! How much of the contract can be verified at a target, and what the rest waits for. Never runs a scenario.
+
+use crate::contract::Contract;
+use crate::run::gate;
+use crate::target::Target;
+use crate::verdict::{Level, Outcome};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What can be verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// MUST criteria.
+    pub must: LevelCoverage,
+    /// SHOULD criteria.
+    pub should: LevelCoverage,
+    /// MAY criteria.
+    pub may: LevelCoverage,
+    /// What stays open, grouped by reason.
+    pub open: Vec<Open>,
+}
+
+/// One level's criteria, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LevelCoverage {
+    /// All of them.
+    pub total: usize,
+    /// With at least one scenario that can run.
+    pub verifiable: usize,
+    /// Of these, with another scenario that cannot.
+    pub in_part: usize,
+}
+
+/// Criteria that cannot be verified, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Open {
+    /// Why, and what it takes.
+    pub reason: String,
+    /// Their ids.
+    pub criteria: Vec<String>,
+}
+
+/// Counts the criteria of a contract.
+pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
+    let mut coverage = Coverage::default();
+    let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for criterion in contract.criteria.values() {
+        let closed: Vec<Option<Outcome>> = contract
+            .scenarios
+            .iter()
+            .filter(|planned| planned.criteria.contains(&criterion.id))
+            .map(|planned| gate(target, planned))
+            .collect();
+        let level = match criterion.level {
+            Level::Must => &mut coverage.must,
+            Level::Should => &mut coverage.should,
+            Level::May => &mut coverage.may,
+        };
+        level.total += 1;
+        if closed.iter().any(Option::is_none) {
+            level.verifiable += 1;
+            level.in_part += usize::from(closed.iter().any(Option::is_some));
+            continue;
+        }
+        let reason = closed
+            .into_iter()
+            .flatten()
+            .find_map(|outcome| match outcome {
+                Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => Some(reason),
+                Outcome::Passed | Outcome::Failed(_) | Outcome::Error(_) | Outcome::NotSelected => {
+                    None
+                }
+            });
+        open.entry(reason.unwrap_or_default())
+            .or_default()
+            .push(criterion.id.clone());
+    }
+    coverage.open = open
+        .into_iter()
+        .map(|(reason, criteria)| Open { reason, criteria })
+        .collect();
+    coverage
+}

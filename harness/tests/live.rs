@@ -1,0 +1,19 @@
+//! Targets that live on: what the doctor finds, what a run leaves, what it spends, what it shows. Never leaves loopback.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, its helpers included, a panic that names the line is the failure wanted"
+)]
+
+#[path = "live/budgets.rs"]
+mod budgets;
+#[path = "live/doctor.rs"]
+mod doctor;
+#[path = "live/edge.rs"]
+mod edge;
+#[path = "live/leaving.rs"]
+mod leaving;
+#[path = "live/server.rs"]
+mod server;
+#[path = "live/traps.rs"]
+mod traps;
