@@ -178,7 +178,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         };
         let shared = Arc::new(Run::new(Arc::clone(&target), client, id.clone()));
         let running = run::run(
-            shared,
+            Arc::clone(&shared),
             plan,
             Arc::new(steps::all()),
             options,
@@ -202,6 +202,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             concurrency: args.concurrency,
             started_at_ms,
             duration: began.elapsed(),
+            accepted: shared.accepted(),
         };
         let report = Report::new(&contract, target.as_ref(), &facts, &ended);
         deliver(args, &report)?;

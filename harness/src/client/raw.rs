@@ -123,7 +123,7 @@ pub async fn send_bytes(
     Ok(Exchange {
         number,
         request: sent(base, described),
-        status,
+        status: described.status(status),
         headers,
         body: Bytes::copy_from_slice(&body[..body_len.min(BODY_KEPT_MAX)]),
         body_len,
@@ -131,6 +131,7 @@ pub async fn send_bytes(
         sent_at_ms,
         head_after: sent_at.elapsed(),
         done_after: sent_at.elapsed(),
+        reading: described.reading.clone(),
     })
 }
 

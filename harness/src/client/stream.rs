@@ -52,7 +52,7 @@ impl StreamedAnswer {
         let exchange = Exchange {
             number,
             request: sent(base, request),
-            status: response.status().as_u16(),
+            status: request.status(response.status().as_u16()),
             headers: header_list(response.headers()),
             body: Bytes::new(),
             body_len: 0,
@@ -60,6 +60,7 @@ impl StreamedAnswer {
             sent_at_ms,
             head_after: sent_at.elapsed(),
             done_after: sent_at.elapsed(),
+            reading: request.reading.clone(),
         };
         Ok(Self {
             response,

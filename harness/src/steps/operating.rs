@@ -17,6 +17,10 @@ use std::time::Duration;
 /// Evidence: what follows an answer (a usage row, a log line) was seen within 20 ms of it; a quiet window follows a positive signal where there is one.
 pub(super) const QUIET: Duration = Duration::from_millis(150);
 
+/// Longest time that a scenario waits for a change to be seen.
+/// Evidence: several waits must fit into one step (90 s), and KV's own minute (60 s) would make a run take an hour.
+pub(super) const SETTLED_MAX: Duration = Duration::from_secs(10);
+
 /// How long a log line may take to be seen.
 pub(super) const LOG_SOON: Duration = Duration::from_secs(2);
 
@@ -138,11 +142,24 @@ pub(super) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
 }
 
 /// Lets a change by the operator, or behind the target's back, become visible to resolution.
-pub(super) async fn settle(s: &Scene) {
+pub(super) async fn settle(s: &Scene) -> Check {
     let delay = s.run.target.limits().registry_delay;
+    if delay > SETTLED_MAX {
+        return Err(too_late(delay));
+    }
     if !delay.is_zero() {
         wait::pass(delay).await;
     }
+    Ok(())
+}
+
+/// Why nothing can be told of a change that is seen after minutes.
+pub(super) fn too_late(delay: Duration) -> Stop {
+    Stop::NotVerified(format!(
+        "a change is seen after {} s, longer than a scenario waits: run a variant that keeps tenants for at most {} s (manifest: [limits] tenant_cache_ms, registry_delay_ms)",
+        delay.as_secs(),
+        SETTLED_MAX.as_secs()
+    ))
 }
 
 /// The row of a tenant.

@@ -6,6 +6,7 @@ use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::filled;
+use super::whole_run::in_another_form;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -216,11 +217,12 @@ pub(super) fn shaped(s: &mut Scene, answer: &Exchange) -> Check {
     })?;
     let mut flaws = flaws(answer);
     flaws.extend(id_flaw(answer));
-    s.expect(
+    let check = s.expect(
         flaws.is_empty(),
         format!("an error in the contract's shape for {what}"),
         || format!("{}; {}", flaws.join("; "), describe(answer)),
-    )
+    );
+    in_another_form(check)
 }
 
 async fn all_shaped(s: &mut Scene) -> Check {

@@ -351,7 +351,7 @@ async fn replace(s: &mut Scene, a: Args) -> Check {
     let former = s.tenant(a.text(1))?;
     let gone = delete(s, &former.id).await?;
     presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
-    settle(s).await;
+    settle(s).await?;
     let next = if a.text(2).starts_with("its id") {
         let mut next = s.new_tenant("other", "premium").await?;
         next.id.clone_from(&former.id);

@@ -35,7 +35,6 @@ async fn asked_often(s: &mut Scene, a: Args) -> Check {
     for row in a.rows() {
         hosts.push((filled(s, &row[0]).await?, s.tenant(&row[1])?.slug));
     }
-    let pointer = s.dialect().status_tenant;
     let (mut right, mut total) = (0, 0);
     for _round in 0..a.number::<usize>(1)? {
         let requests = hosts
@@ -45,7 +44,7 @@ async fn asked_often(s: &mut Scene, a: Args) -> Check {
         let answers = s.send_all(requests).await?;
         for (answer, (_, slug)) in answers.iter().zip(&hosts) {
             total += 1;
-            let named = answer.text_at(&pointer).as_deref() == Some(slug.as_str());
+            let named = s.who_answered(answer).await?.as_deref() == Some(slug.as_str());
             right += usize::from(answer.status == 200 && named);
         }
     }

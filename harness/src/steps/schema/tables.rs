@@ -214,7 +214,7 @@ async fn remove(s: &mut Scene, a: Args) -> Check {
     s.expect(answer.status < 300, "the tenant deleted", || {
         describe(&answer)
     })?;
-    settle(s).await;
+    settle(s).await?;
     Ok(())
 }
 

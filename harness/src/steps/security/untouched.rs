@@ -43,7 +43,7 @@ async fn nothing_happened(s: &mut Scene, a: Args) -> Check {
         if s.run.target.lacks(Need::Hosts).is_none() {
             let request = s.status_request(&tenant.host);
             let answer = s.send(request).await?;
-            crate::steps::resolution::is_tenant(s, &answer, name)?;
+            crate::steps::resolution::is_tenant(s, &answer, name).await?;
         }
     }
     Ok(())

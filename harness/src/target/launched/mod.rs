@@ -7,7 +7,7 @@ mod start;
 pub mod supervisor;
 
 use super::dialect::Dialect;
-use super::manifest::Manifest;
+use super::manifest::{Accept, Manifest, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use crate::client::Client;
@@ -95,8 +95,13 @@ impl Target for LaunchedTarget {
         let (met, place) = match need {
             Need::Hosts => (!manifest.app_domain.is_empty(), "app_domain"),
             Need::Tenants => (
-                manifest.control.access || stores,
-                "[control] access or [observe] stores",
+                match &manifest.seeding {
+                    Some(Seeding::Admin) => manifest.control.access,
+                    Some(Seeding::Stores { .. }) => stores,
+                    Some(Seeding::Fixed { .. }) => true,
+                    None => manifest.control.access || stores,
+                },
+                "[control] access, [observe] stores or [seeding]",
             ),
             Need::Admin | Need::Access => (manifest.control.access, "[control] access"),
             Need::AiGateway => (manifest.control.ai_gateway, "[control] ai_gateway"),
@@ -127,6 +132,14 @@ impl Target for LaunchedTarget {
 
     fn impossible(&self, criterion: &str) -> Option<String> {
         self.workshop.manifest.impossible.get(criterion).cloned()
+    }
+
+    fn seeding(&self) -> Option<&Seeding> {
+        self.workshop.manifest.seeding.as_ref()
+    }
+
+    fn accepts(&self) -> &[Accept] {
+        &self.workshop.manifest.accept
     }
 
     async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {

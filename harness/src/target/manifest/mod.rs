@@ -1,5 +1,6 @@
 //! The target manifest: how somebody describes a Worker without code. Never starts anything.
 
+mod accept;
 mod control;
 mod environment;
 mod launch;
@@ -7,12 +8,15 @@ mod limits;
 mod migrations;
 mod observe;
 pub mod placeholders;
+mod seeding;
 
+pub use accept::Accept;
 pub use control::Control;
 pub use launch::{Launch, Prepare, VariantEntry};
-pub use limits::LimitsEntry;
+pub use limits::{LimitKey, LimitsEntry, TierChange, Timestamps};
 pub use migrations::Migrations;
 pub use observe::{Observe, Stores};
+pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding};
 
 use super::dialect::Dialect;
 use super::need::Variant;
@@ -49,6 +53,11 @@ pub struct Manifest {
     /// Paths and fields, where they differ from the default.
     #[serde(default)]
     pub dialect: Dialect,
+    /// How scenarios get tenants; without it by the admin route if the harness plays Access, else by the default layout of D1 and KV.
+    pub seeding: Option<Seeding>,
+    /// Deviations that are accepted, each with a reason. Reported as accepted, never as passed.
+    #[serde(default)]
+    pub accept: Vec<Accept>,
     /// How to apply migrations.
     pub migrations: Option<Migrations>,
     /// What the runtime makes impossible: criterion → reason. Reported as not applicable, never hidden.
@@ -153,7 +162,26 @@ impl Manifest {
         {
             return Err("[launch] command is empty".to_owned());
         }
-        Ok(())
+        self.check_description()
+    }
+
+    /// The parts that say how the target differs.
+    fn check_description(&self) -> Result<(), String> {
+        let contract = crate::contract::Contract::embedded().map_err(|error| error.to_string())?;
+        let known = |id: &str| match id.strip_suffix('*') {
+            Some(start) => contract.criteria.keys().any(|known| known.starts_with(start)),
+            None => contract.criteria.contains_key(id),
+        };
+        let flaw = self
+            .dialect
+            .flaw()
+            .or_else(|| self.limits.flaw())
+            .or_else(|| {
+                let (access, stores) = (self.control.access, self.observe.stores.is_some());
+                self.seeding.as_ref()?.flaw(access, stores)
+            })
+            .or_else(|| self.accept.iter().find_map(|entry| entry.flaw(known)));
+        flaw.map_or(Ok(()), Err)
     }
 }
 

@@ -1,0 +1,435 @@
+//! A target's answer, read in the words of `shapes.md`. Never changes the answer itself: what was sent stays the evidence.
+
+use super::Dialect;
+use super::speak::Operation;
+use crate::oracle::error_shape::CODES;
+use serde_json::{Map, Value};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What an answer of some operation shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The slug in a status answer.
+    StatusTenant,
+    /// The gateway's state in a status answer.
+    StatusGatewayState,
+    /// The model's text.
+    ChatText,
+    /// A tenant's id.
+    TenantId,
+    /// A tenant's slug.
+    TenantSlug,
+    /// A tenant's tier.
+    TenantTier,
+    /// A tenant's platform.
+    TenantPlatform,
+    /// A tenant's custom host names.
+    TenantDomains,
+    /// A tenant's sandbox id.
+    TenantSandboxId,
+    /// One run of a gateway.
+    GatewayInstance,
+    /// The effective tier.
+    RoutingTier,
+    /// The primary model.
+    RoutingModel,
+    /// The fallback model.
+    RoutingFallbackModel,
+    /// The primary's timeout.
+    RoutingTimeoutMs,
+    /// The fallback's timeout.
+    RoutingFallbackTimeoutMs,
+    /// The cursor of the next page.
+    NextCursor,
+    /// An error's code.
+    ErrorCode,
+    /// An error's message.
+    ErrorMessage,
+    /// An error's details.
+    ErrorDetails,
+    /// An error's request id.
+    ErrorRequestId,
+    /// How often a failed chat was attempted.
+    ErrorAttempts,
+    /// What a configuration error misses.
+    ConfigurationMissing,
+}
+
+impl Field {
+    /// Every field; details before what is inside them.
+    pub const ALL: [Self; 22] = [
+        Self::StatusTenant,
+        Self::StatusGatewayState,
+        Self::ChatText,
+        Self::TenantId,
+        Self::TenantSlug,
+        Self::TenantTier,
+        Self::TenantPlatform,
+        Self::TenantDomains,
+        Self::TenantSandboxId,
+        Self::GatewayInstance,
+        Self::RoutingTier,
+        Self::RoutingModel,
+        Self::RoutingFallbackModel,
+        Self::RoutingTimeoutMs,
+        Self::RoutingFallbackTimeoutMs,
+        Self::NextCursor,
+        Self::ErrorCode,
+        Self::ErrorMessage,
+        Self::ErrorDetails,
+        Self::ErrorRequestId,
+        Self::ErrorAttempts,
+        Self::ConfigurationMissing,
+    ];
+
+    /// The key under `[dialect]`, and where `shapes.md` has the field.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::StatusTenant => ("status_tenant", "/tenant"),
+            Self::StatusGatewayState => ("status_gateway_state", "/gateway/state"),
+            Self::ChatText => ("chat_text", "/choices/0/message/content"),
+            Self::TenantId => ("tenant_id", "/id"),
+            Self::TenantSlug => ("tenant_slug", "/slug"),
+            Self::TenantTier => ("tenant_tier", "/tier"),
+            Self::TenantPlatform => ("tenant_platform", "/platform"),
+            Self::TenantDomains => ("tenant_domains", "/domains"),
+            Self::TenantSandboxId => ("tenant_sandbox_id", "/sandbox_id"),
+            Self::GatewayInstance => ("gateway_instance", "/instance_id"),
+            Self::RoutingTier => ("routing_tier", "/tier"),
+            Self::RoutingModel => ("routing_model", "/model"),
+            Self::RoutingFallbackModel => ("routing_fallback_model", "/fallback_model"),
+            Self::RoutingTimeoutMs => ("routing_timeout_ms", "/timeout_ms"),
+            Self::RoutingFallbackTimeoutMs => ("routing_fallback_timeout_ms", "/fallback_timeout_ms"),
+            Self::NextCursor => ("next_cursor", "/next_cursor"),
+            Self::ErrorCode => ("error_code", "/error/code"),
+            Self::ErrorMessage => ("error_message", "/error/message"),
+            Self::ErrorDetails => ("error_details", "/error/details"),
+            Self::ErrorRequestId => ("error_request_id", "/meta/request_id"),
+            Self::ErrorAttempts => ("error_attempts", "/error/details/attempts"),
+            Self::ConfigurationMissing => ("configuration_missing", "/error/details/missing"),
+        }
+    }
+
+    /// The key under `[dialect]`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        self.names().0
+    }
+
+    /// Where `shapes.md` has it.
+    #[must_use]
+    pub fn canonical(self) -> &'static str {
+        self.names().1
+    }
+
+    /// Where a target has it.
+    pub fn of_mut(self, dialect: &mut Dialect) -> &mut String {
+        match self {
+            Self::StatusTenant => &mut dialect.status_tenant,
+            Self::StatusGatewayState => &mut dialect.status_gateway_state,
+            Self::ChatText => &mut dialect.chat_text,
+            Self::TenantId => &mut dialect.tenant_id,
+            Self::TenantSlug => &mut dialect.tenant_slug,
+            Self::TenantTier => &mut dialect.tenant_tier,
+            Self::TenantPlatform => &mut dialect.tenant_platform,
+            Self::TenantDomains => &mut dialect.tenant_domains,
+            Self::TenantSandboxId => &mut dialect.tenant_sandbox_id,
+            Self::GatewayInstance => &mut dialect.gateway_instance,
+            Self::RoutingTier => &mut dialect.routing_tier,
+            Self::RoutingModel => &mut dialect.routing_model,
+            Self::RoutingFallbackModel => &mut dialect.routing_fallback_model,
+            Self::RoutingTimeoutMs => &mut dialect.routing_timeout_ms,
+            Self::RoutingFallbackTimeoutMs => &mut dialect.routing_fallback_timeout_ms,
+            Self::NextCursor => &mut dialect.next_cursor,
+            Self::ErrorCode => &mut dialect.error_code,
+            Self::ErrorMessage => &mut dialect.error_message,
+            Self::ErrorDetails => &mut dialect.error_details,
+            Self::ErrorRequestId => &mut dialect.error_request_id,
+            Self::ErrorAttempts => &mut dialect.error_attempts,
+            Self::ConfigurationMissing => &mut dialect.configuration_missing,
+        }
+    }
+
+    fn is_of_errors(self) -> bool {
+        self.key().starts_with("error_") || self == Self::ConfigurationMissing
+    }
+
+    /// Whether successful answers of an operation show it.
+    fn is_of(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Status => self.key().starts_with("status_"),
+            Operation::Chat => self == Self::ChatText,
+            Operation::CreateTenant | Operation::ReadTenant | Operation::ChangeTenant => {
+                self.key().starts_with("tenant_")
+            }
+            Operation::StartGateway | Operation::Gateway => {
+                matches!(self, Self::TenantSandboxId | Self::GatewayInstance)
+            }
+            Operation::Routing => self.key().starts_with("routing_"),
+            Operation::ListTenants | Operation::Usage => self == Self::NextCursor,
+            Operation::Health | Operation::DeleteTenant => false,
+        }
+    }
+}
+
+/// Which of a scenario's looks met nothing because the target does not show the value.
+#[derive(Debug, Default)]
+pub struct Missed(Mutex<Option<&'static str>>);
+
+impl Missed {
+    fn put(&self, key: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    }
+
+    /// The `[dialect]` key of what was looked for in vain since the last call.
+    pub fn take(&self) -> Option<&'static str> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// How the answer to one request is read.
+#[derive(Debug)]
+pub struct Reading {
+    operation: Option<Operation>,
+    /// Fields that are elsewhere, or nowhere.
+    moved: Vec<(Field, String)>,
+    codes: Vec<(String, String)>,
+    tiers: Vec<(String, String)>,
+    success: Vec<u16>,
+    missed: Arc<Missed>,
+}
+
+impl Reading {
+    /// How answers to an operation are read; `None` where the target speaks as `shapes.md` does.
+    #[must_use]
+    pub fn of(dialect: &Dialect, operation: Option<Operation>, missed: &Arc<Missed>) -> Option<Arc<Self>> {
+        let mut own = dialect.clone();
+        let moved: Vec<_> = Field::ALL
+            .into_iter()
+            .filter_map(|field| {
+                let here = field.is_of_errors() || operation.is_some_and(|operation| field.is_of(operation));
+                let pointer = field.of_mut(&mut own).clone();
+                (here && pointer != field.canonical()).then_some((field, pointer))
+            })
+            .collect();
+        let pairs = |map: &std::collections::BTreeMap<String, String>| {
+            map.iter()
+                .map(|(name, own)| (name.clone(), own.clone()))
+                .collect::<Vec<_>>()
+        };
+        let reading = Self {
+            operation,
+            moved,
+            codes: pairs(&dialect.error_codes),
+            tiers: pairs(&dialect.tiers),
+            success: operation
+                .and_then(|operation| dialect.spelling(operation))
+                .map_or_else(Vec::new, |spelling| spelling.success.clone()),
+            missed: Arc::clone(missed),
+        };
+        let plain = reading.moved.is_empty()
+            && reading.codes.is_empty()
+            && reading.tiers.is_empty()
+            && reading.success.is_empty();
+        (!plain).then(|| Arc::new(reading))
+    }
+
+    fn moved(&self, status: u16) -> impl Iterator<Item = &(Field, String)> {
+        self.moved
+            .iter()
+            .filter(move |(field, _)| field.is_of_errors() == (status >= 300))
+    }
+
+    /// The answer's JSON with every field where `shapes.md` has it; what else is there stays.
+    #[must_use]
+    pub fn read(&self, status: u16, body: Option<Value>) -> Option<Value> {
+        let sent = body?;
+        let mut shown = sent.clone();
+        for (field, pointer) in self.moved(status) {
+            let value = (!pointer.is_empty()).then(|| sent.pointer(pointer)).flatten();
+            if let Some(value) = value {
+                put(&mut shown, field.canonical(), value.clone());
+            } else if shown.pointer(field.canonical()).is_some() {
+                // A value that the target calls otherwise must not pass for the one that is looked for.
+                put(&mut shown, field.canonical(), Value::Null);
+            }
+        }
+        if status >= 300 {
+            self.translate(&mut shown, "/error/code", |own| self.code(own, status));
+        } else if self.operation.is_some_and(Operation::shows_a_tier) {
+            self.translate(&mut shown, "/tier", |own| {
+                let found = self.tiers.iter().find(|(_, theirs)| theirs == own);
+                found.map(|(name, _)| name.clone())
+            });
+        }
+        Some(shown)
+    }
+
+    fn translate(&self, shown: &mut Value, pointer: &str, to: impl Fn(&str) -> Option<String>) {
+        if let Some(value) = shown.pointer_mut(pointer)
+            && let Some(name) = value.as_str().and_then(to)
+        {
+            *value = Value::String(name);
+        }
+    }
+
+    /// The contract's code for the target's; of several the one that has this status.
+    fn code(&self, own: &str, status: u16) -> Option<String> {
+        let theirs = || self.codes.iter().filter(|(_, theirs)| theirs == own);
+        let fits = |code: &str| CODES.contains(&(code, status));
+        theirs()
+            .find(|(code, _)| fits(code))
+            .or_else(|| theirs().next())
+            .map(|(code, _)| code.clone())
+    }
+
+    /// The status as `shapes.md` has it: what the manifest declares to mean success means that.
+    #[must_use]
+    pub fn status(&self, sent: u16) -> u16 {
+        match self.operation {
+            Some(operation) if self.success.contains(&sent) => operation.success(),
+            Some(_) | None => sent,
+        }
+    }
+
+    /// Whether the target's errors have codes at all.
+    #[must_use]
+    pub fn has_codes(&self) -> bool {
+        !self
+            .moved
+            .iter()
+            .any(|(field, pointer)| *field == Field::ErrorCode && pointer.is_empty())
+    }
+
+    /// Whether an error's code, as the target has it, is what it calls one of the contract's.
+    #[must_use]
+    pub fn says(&self, sent: Option<&Value>, code: &str) -> bool {
+        let pointer = self
+            .moved
+            .iter()
+            .find(|(field, _)| *field == Field::ErrorCode)
+            .map_or("/error/code", |(_, pointer)| pointer);
+        let own = self.codes.iter().find(|(name, _)| name == code);
+        let own = own.map_or(code, |(_, own)| own);
+        let seen = sent.and_then(|sent| sent.pointer(pointer)?.as_str());
+        seen == Some(own)
+    }
+
+    /// Notes a look for what the target does not show in such an answer.
+    pub fn look(&self, status: u16, pointer: &str) {
+        // An error code that is not there is judged by the status: see `has_codes`.
+        let missing = self.moved(status).find(|(field, own)| {
+            own.is_empty() && field.canonical() == pointer && *field != Field::ErrorCode
+        });
+        // Errors of a target with no request id in them break ERR-002: nothing there is left open.
+        if let Some((field, _)) = missing
+            && !field.is_of_errors()
+        {
+            self.missed.put(field.key());
+        }
+    }
+}
+
+/// Puts a value at a pointer, making objects on the way; an array on the way is only entered where it is.
+fn put(target: &mut Value, pointer: &str, value: Value) {
+    let mut place = target;
+    for word in pointer.split('/').skip(1) {
+        if let (Value::Array(list), Ok(at)) = (&*place, word.parse::<usize>())
+            && at < list.len()
+        {
+            place = &mut place[at];
+            continue;
+        }
+        if word == "0" && !place.is_object() {
+            *place = Value::Array(vec![Value::Null]);
+            place = &mut place[0];
+            continue;
+        }
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        place = &mut place[word];
+    }
+    *place = value;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn dialect() -> Dialect {
+        Dialect {
+            error_code: "/error".into(),
+            error_details: "/info".into(),
+            status_tenant: String::new(),
+            tenant_id: "/customer/uuid".into(),
+            tenant_slug: "/id".into(),
+            chat_text: "/reply/text".into(),
+            error_codes: BTreeMap::from([
+                ("TENANT_NOT_FOUND".into(), "not_found".into()),
+                ("NOT_FOUND".into(), "not_found".into()),
+                ("INVALID_REQUEST".into(), "bad".into()),
+            ]),
+            tiers: BTreeMap::from([("free".into(), "basic".into())]),
+            ..Dialect::default()
+        }
+    }
+
+    fn reading(operation: Operation) -> (Arc<Reading>, Arc<Missed>) {
+        let missed = Arc::default();
+        (Reading::of(&dialect(), Some(operation), &missed).unwrap(), missed)
+    }
+
+    #[test]
+    fn the_default_dialect_is_read_as_it_stands() {
+        let missed = Arc::default();
+        assert!(Reading::of(&Dialect::default(), Some(Operation::Chat), &missed).is_none());
+    }
+
+    #[test]
+    fn moved_fields_stand_where_shapes_has_them_even_if_names_cross() {
+        let (reading, _) = reading(Operation::ReadTenant);
+        let body = json!({ "id": "acme", "customer": { "uuid": "u-1" }, "tier": "basic" });
+        let shown = reading.read(200, Some(body)).unwrap();
+        assert_eq!(shown["id"], "u-1");
+        assert_eq!(shown["slug"], "acme");
+        assert_eq!(shown["tier"], "free");
+    }
+
+    #[test]
+    fn an_error_is_read_by_the_targets_own_names() {
+        let (reading, _) = reading(Operation::Status);
+        let body = json!({ "error": "not_found", "info": { "a": 1 } });
+        let shown = reading.read(404, Some(body.clone())).unwrap();
+        assert_eq!(shown["error"]["details"], json!({ "a": 1 }));
+        assert!(reading.says(Some(&body), "TENANT_NOT_FOUND") && reading.says(Some(&body), "NOT_FOUND"));
+        assert!(!reading.says(Some(&body), "INVALID_REQUEST"));
+    }
+
+    #[test]
+    fn a_wrapped_model_answer_is_a_completion() {
+        let (reading, _) = reading(Operation::Chat);
+        let shown = reading.read(200, Some(json!({ "reply": { "text": "Hello" } }))).unwrap();
+        assert_eq!(shown["choices"][0]["message"]["content"], "Hello");
+    }
+
+    #[test]
+    fn a_look_for_what_is_not_shown_is_noted_and_only_in_a_successful_answer() {
+        let (reading, missed) = reading(Operation::Status);
+        reading.look(404, "/tenant");
+        reading.look(200, "/gateway/state");
+        assert_eq!(missed.take(), None);
+        reading.look(200, "/tenant");
+        assert_eq!(missed.take(), Some("status_tenant"));
+        assert_eq!(missed.take(), None);
+    }
+
+    #[test]
+    fn what_the_target_calls_otherwise_does_not_pass_for_the_field() {
+        let (reading, _) = reading(Operation::Status);
+        let shown = reading.read(200, Some(json!({ "tenant": "a number of the target" }))).unwrap();
+        assert_eq!(shown["tenant"], Value::Null);
+    }
+}

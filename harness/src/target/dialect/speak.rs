@@ -1,0 +1,348 @@
+//! A request in the words of `shapes.md`, put into the target's. Never sends it.
+
+use super::Dialect;
+use crate::client::Request;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What `shapes.md` lets a caller do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `GET /sandbox-health`
+    Health,
+    /// `GET /api/status`
+    Status,
+    /// `POST /v1/chat/completions`
+    Chat,
+    /// `POST /api/admin/tenants`
+    CreateTenant,
+    /// `GET /api/admin/tenants`
+    ListTenants,
+    /// `GET /api/admin/tenants/{id}`
+    ReadTenant,
+    /// `PATCH /api/admin/tenants/{id}`
+    ChangeTenant,
+    /// `DELETE /api/admin/tenants/{id}`
+    DeleteTenant,
+    /// `GET /api/admin/tenants/{id}/routing`
+    Routing,
+    /// `GET /api/admin/tenants/{id}/usage`
+    Usage,
+    /// `POST /api/admin/tenants/{id}/gateway/start`
+    StartGateway,
+    /// `GET /api/admin/tenants/{id}/gateway`
+    Gateway,
+}
+
+impl Operation {
+    /// Whether it makes, changes or removes a tenant.
+    #[must_use]
+    pub fn alters_tenants(self) -> bool {
+        matches!(self, Self::CreateTenant | Self::ChangeTenant | Self::DeleteTenant)
+    }
+
+    /// The status of its success.
+    #[must_use]
+    pub fn success(self) -> u16 {
+        match self {
+            Self::CreateTenant => 201,
+            Self::DeleteTenant => 204,
+            Self::Health
+            | Self::Status
+            | Self::Chat
+            | Self::ListTenants
+            | Self::ReadTenant
+            | Self::ChangeTenant
+            | Self::Routing
+            | Self::Usage
+            | Self::StartGateway
+            | Self::Gateway => 200,
+        }
+    }
+
+    pub(super) fn shows_a_tier(self) -> bool {
+        matches!(
+            self,
+            Self::CreateTenant | Self::ReadTenant | Self::ChangeTenant | Self::Routing
+        )
+    }
+}
+
+/// One operation in a target's words. What is left out is as in `shapes.md`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spelling {
+    /// Another method, such as `PUT`.
+    pub method: Option<String>,
+    /// Another path; `{id}` and every field of the body of `shapes.md` that is text, such as `{slug}`, may stand in it.
+    pub path: Option<String>,
+    /// Another body: wherever `"{name}"` stands alone as a value, the field `name` of the body of `shapes.md` takes its place;
+    /// a member whose field the request does not have is left out.
+    pub body: Option<Value>,
+    /// Statuses that mean success here, beside the one in `shapes.md`.
+    pub success: Vec<u16>,
+}
+
+/// Fields of the creating body that the harness itself fills in; a target need not take them all.
+const OF_A_TENANT: [&str; 5] = ["id", "slug", "tier", "platform", "domains"];
+
+/// A request in the target's words.
+#[derive(Debug, Clone)]
+pub struct Spoken {
+    /// To be sent.
+    pub request: Request,
+    /// What it is, if it is an operation of `shapes.md`.
+    pub operation: Option<Operation>,
+    /// Fields that the target's body has no place for.
+    pub unsaid: Vec<String>,
+}
+
+impl Dialect {
+    /// Which operation a method and a path of this target are, with the tenant id in the path.
+    #[must_use]
+    pub fn operation(&self, method: &str, path: &str) -> Option<(Operation, Option<String>)> {
+        let path = path.split('?').next().unwrap_or_default();
+        let routes = [
+            ("GET", &self.health, Operation::Health),
+            ("GET", &self.status, Operation::Status),
+            ("POST", &self.chat, Operation::Chat),
+            ("POST", &self.tenants, Operation::CreateTenant),
+            ("GET", &self.tenants, Operation::ListTenants),
+            ("GET", &self.routing, Operation::Routing),
+            ("GET", &self.usage, Operation::Usage),
+            ("POST", &self.gateway_start, Operation::StartGateway),
+            ("GET", &self.gateway, Operation::Gateway),
+            ("GET", &self.tenant, Operation::ReadTenant),
+            ("PATCH", &self.tenant, Operation::ChangeTenant),
+            ("DELETE", &self.tenant, Operation::DeleteTenant),
+        ];
+        routes
+            .into_iter()
+            .filter(|(own, template, _)| *own == method && !template.is_empty())
+            .find_map(|(_, template, operation)| Some((operation, id_in(template, path)?)))
+    }
+
+    /// The target's spelling of an operation, where it has one of its own.
+    #[must_use]
+    pub fn spelling(&self, operation: Operation) -> Option<&Spelling> {
+        match operation {
+            Operation::CreateTenant => self.create_tenant.as_ref(),
+            Operation::ReadTenant => self.read_tenant.as_ref(),
+            Operation::ChangeTenant => self.change_tenant.as_ref(),
+            Operation::DeleteTenant => self.delete_tenant.as_ref(),
+            Operation::StartGateway => self.start_gateway.as_ref(),
+            Operation::Chat => self.ask_model.as_ref(),
+            Operation::Health
+            | Operation::Status
+            | Operation::ListTenants
+            | Operation::Routing
+            | Operation::Usage
+            | Operation::Gateway => None,
+        }
+    }
+
+    /// Puts a request into the target's words. What is no operation of `shapes.md` is sent as it stands.
+    #[must_use]
+    pub fn speak(&self, request: Request) -> Spoken {
+        let Some((operation, id)) = self.operation(&request.method, &request.path) else {
+            return Spoken { request, operation: None, unsaid: Vec::new() };
+        };
+        let mut spoken = Spoken { request, operation: Some(operation), unsaid: Vec::new() };
+        let mut fields = object(&spoken.request.body);
+        if let Some(fields) = &mut fields
+            && operation.alters_tenants()
+            && let Some(Value::String(tier)) = fields.get_mut("tier")
+            && let Some(own) = self.tiers.get(tier.as_str())
+        {
+            tier.clone_from(own);
+            spoken.request.body = Value::Object(fields.clone()).to_string().into();
+        }
+        if let Some(spelling) = self.spelling(operation) {
+            spelling.put_on(&mut spoken, fields.as_ref(), id.as_deref());
+        }
+        spoken
+    }
+}
+
+impl Spelling {
+    fn put_on(&self, spoken: &mut Spoken, fields: Option<&Map<String, Value>>, id: Option<&str>) {
+        let request = &mut spoken.request;
+        if let Some(method) = &self.method {
+            request.method.clone_from(method);
+        }
+        if let Some(path) = &self.path {
+            let mut path = path.replace("{id}", id.unwrap_or_default());
+            for (name, value) in fields.into_iter().flatten() {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                path = path.replace(&format!("{{{name}}}"), &segment(&text));
+            }
+            request.path = path;
+        }
+        if let (Some(template), Some(fields)) = (&self.body, fields) {
+            let (body, unsaid) = filled(template, fields);
+            request.body = body.to_string().into();
+            // What stands in the path is said there.
+            let in_path = |name: &String| {
+                self.path.as_ref().is_some_and(|path| path.contains(&format!("{{{name}}}")))
+            };
+            spoken.unsaid = unsaid.into_iter().filter(|name| !in_path(name)).collect();
+        }
+    }
+}
+
+/// The body of a template; and the fields of a tenant that it has no place for.
+/// Any other field that the template does not name is added where the first named one stands: what a caller smuggles in is sent.
+fn filled(template: &Value, fields: &Map<String, Value>) -> (Value, Vec<String>) {
+    let mut named = Vec::new();
+    let mut body = fill(template, fields, &mut named).unwrap_or(Value::Null);
+    let (unsaid, smuggled): (Vec<_>, Vec<_>) = fields
+        .iter()
+        .filter(|(name, _)| !named.contains(name))
+        .partition(|(name, _)| OF_A_TENANT.contains(&name.as_str()));
+    if let Some(place) = innermost(template, &mut body) {
+        for (name, value) in smuggled {
+            place.insert(name.clone(), value.clone());
+        }
+    }
+    (body, unsaid.into_iter().map(|(name, _)| name.clone()).collect())
+}
+
+fn fill(template: &Value, fields: &Map<String, Value>, named: &mut Vec<String>) -> Option<Value> {
+    match template {
+        Value::String(text) => {
+            let Some(name) = placeholder(text) else {
+                return Some(template.clone());
+            };
+            named.push(name.to_owned());
+            fields.get(name).cloned()
+        }
+        Value::Object(members) => {
+            let filled = members
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), fill(value, fields, named)?)));
+            Some(Value::Object(filled.collect()))
+        }
+        Value::Array(items) => Some(Value::Array(
+            items.iter().filter_map(|item| fill(item, fields, named)).collect(),
+        )),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(template.clone()),
+    }
+}
+
+fn placeholder(text: &str) -> Option<&str> {
+    text.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// The first object of the body whose template names a field.
+fn innermost<'a>(template: &Value, body: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
+    let members = template.as_object()?;
+    let names_one = members
+        .values()
+        .any(|value| value.as_str().is_some_and(|text| placeholder(text).is_some()));
+    if names_one {
+        return body.as_object_mut();
+    }
+    let body = body.as_object_mut()?;
+    let inner = members.iter().find(|(_, value)| value.is_object())?;
+    innermost(inner.1, body.get_mut(inner.0)?)
+}
+
+fn object(body: &bytes::Bytes) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Some(fields),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Text as one path segment.
+fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
+}
+
+/// `Some(id)` when the path has the template's form.
+#[expect(clippy::option_option, reason = "no match, a match without an id, a match with one")]
+fn id_in(template: &str, path: &str) -> Option<Option<String>> {
+    let Some((before, after)) = template.split_once("{id}") else {
+        return (template == path).then_some(None);
+    };
+    let id = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!id.is_empty() && !id.contains('/')).then(|| Some(id.to_owned()))
+}
+
+/// The names of a body's fields, for complaints.
+#[must_use]
+pub fn placeholders_of(template: &Value) -> Vec<String> {
+    let mut named = Vec::new();
+    let _filled = fill(template, &Map::new(), &mut named);
+    let unique: BTreeMap<String, ()> = named.into_iter().map(|name| (name, ())).collect();
+    unique.into_keys().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn dialect() -> Dialect {
+        Dialect {
+            tenants: "/ops/customers".into(),
+            tenant: "/ops/customers/{id}".into(),
+            create_tenant: Some(Spelling {
+                method: Some("PUT".into()),
+                path: Some("/ops/customers/{slug}".into()),
+                body: Some(json!({ "customer": { "plan": "{tier}", "hosts": "{domains}" } })),
+                success: vec![200],
+            }),
+            tiers: BTreeMap::from([("premium".into(), "pro".into())]),
+            usage: String::new(),
+            ..Dialect::default()
+        }
+    }
+
+    fn body_of(request: &Request) -> Value {
+        serde_json::from_slice(&request.body).unwrap()
+    }
+
+    #[test]
+    fn an_operation_has_the_targets_method_path_and_body() {
+        let creation = json!({ "slug": "a b", "tier": "premium", "id": "u-1" });
+        let spoken = dialect().speak(Request::new("POST", "/ops/customers").json(&creation));
+        assert_eq!(spoken.operation, Some(Operation::CreateTenant));
+        assert_eq!(spoken.request.method, "PUT");
+        assert_eq!(spoken.request.path, "/ops/customers/a%20b");
+        assert_eq!(body_of(&spoken.request), json!({ "customer": { "plan": "pro" } }));
+        assert_eq!(spoken.unsaid, ["id"]);
+    }
+
+    #[test]
+    fn what_a_caller_smuggles_in_is_sent_where_the_target_looks() {
+        let creation = json!({ "slug": "a", "tier": 7, "sandbox_id": "sk-0" });
+        let spoken = dialect().speak(Request::new("POST", "/ops/customers").json(&creation));
+        let wanted = json!({ "customer": { "plan": 7, "sandbox_id": "sk-0" } });
+        assert_eq!(body_of(&spoken.request), wanted);
+    }
+
+    #[test]
+    fn what_is_no_operation_goes_as_it_stands() {
+        for (method, path) in [("GET", "/ops/../ops/customers"), ("PUT", "/ops/customers/u-1"), ("GET", "")] {
+            let spoken = dialect().speak(Request::new(method, path).bytes("no json"));
+            assert_eq!((spoken.operation, spoken.request.path.as_str()), (None, path));
+        }
+        let malformed = dialect().speak(Request::new("POST", "/ops/customers").bytes("no json"));
+        assert_eq!(malformed.request.body, "no json");
+    }
+
+    #[test]
+    fn a_path_below_another_is_the_longer_ones() {
+        let plain = Dialect::default();
+        let of = |method: &str, path: &str| plain.operation(method, path).map(|(operation, _)| operation);
+        assert_eq!(of("GET", "/api/admin/tenants/u-1/usage?limit=1"), Some(Operation::Usage));
+        assert_eq!(of("GET", "/api/admin/tenants/u-1"), Some(Operation::ReadTenant));
+        assert_eq!(of("DELETE", "/api/admin/tenants"), None);
+        assert_eq!(of("GET", "/api/admin/tenants/"), None);
+    }
+}
