@@ -39,6 +39,8 @@ pub struct Dialect {
     pub gateway_start: String,
     /// `GET`.
     pub gateway: String,
+    /// First segments of the operators' console, whose paths `shapes.md` has below `/_admin`.
+    pub console: String,
     /// How a tenant is created, where it is not `POST` of [`Self::tenants`] with the default body.
     pub create_tenant: Option<Spelling>,
     /// How a tenant is read, where it is not `GET` of [`Self::tenant`].
@@ -61,6 +63,8 @@ pub struct Dialect {
     pub error_details: String,
     /// Where an error has the request id.
     pub error_request_id: String,
+    /// Where an error has the time.
+    pub error_timestamp: String,
     /// The target's error codes, by the contract's codes.
     pub error_codes: BTreeMap<String, String>,
     /// Where a chat's answer has the model's text.
@@ -123,6 +127,7 @@ impl Default for Dialect {
             usage: "/api/admin/tenants/{id}/usage".into(),
             gateway_start: "/api/admin/tenants/{id}/gateway/start".into(),
             gateway: "/api/admin/tenants/{id}/gateway".into(),
+            console: "/_admin".into(),
             create_tenant: None,
             read_tenant: None,
             change_tenant: None,
@@ -134,6 +139,7 @@ impl Default for Dialect {
             error_message: "/error/message".into(),
             error_details: "/error/details".into(),
             error_request_id: "/meta/request_id".into(),
+            error_timestamp: "/meta/timestamp".into(),
             error_codes: BTreeMap::new(),
             chat_text: "/choices/0/message/content".into(),
             tenant_id: "/id".into(),

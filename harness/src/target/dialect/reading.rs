@@ -49,6 +49,8 @@ pub enum Field {
     ErrorDetails,
     /// An error's request id.
     ErrorRequestId,
+    /// When an error was answered.
+    ErrorTimestamp,
     /// How often a failed chat was attempted.
     ErrorAttempts,
     /// What a configuration error misses.
@@ -57,7 +59,7 @@ pub enum Field {
 
 impl Field {
     /// Every field; details before what is inside them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::StatusTenant,
         Self::StatusGatewayState,
         Self::ChatText,
@@ -78,6 +80,7 @@ impl Field {
         Self::ErrorMessage,
         Self::ErrorDetails,
         Self::ErrorRequestId,
+        Self::ErrorTimestamp,
         Self::ErrorAttempts,
         Self::ConfigurationMissing,
     ];
@@ -105,6 +108,7 @@ impl Field {
             Self::ErrorMessage => ("error_message", "/error/message"),
             Self::ErrorDetails => ("error_details", "/error/details"),
             Self::ErrorRequestId => ("error_request_id", "/meta/request_id"),
+            Self::ErrorTimestamp => ("error_timestamp", "/meta/timestamp"),
             Self::ErrorAttempts => ("error_attempts", "/error/details/attempts"),
             Self::ConfigurationMissing => ("configuration_missing", "/error/details/missing"),
         }
@@ -145,6 +149,7 @@ impl Field {
             Self::ErrorMessage => &mut dialect.error_message,
             Self::ErrorDetails => &mut dialect.error_details,
             Self::ErrorRequestId => &mut dialect.error_request_id,
+            Self::ErrorTimestamp => &mut dialect.error_timestamp,
             Self::ErrorAttempts => &mut dialect.error_attempts,
             Self::ConfigurationMissing => &mut dialect.configuration_missing,
         }
@@ -245,6 +250,13 @@ impl Reading {
     pub fn read(&self, status: u16, body: Option<Value>) -> Option<Value> {
         let sent = body?;
         let mut shown = sent.clone();
+        // What differs from answer to answer stands in one place only, where comparisons leave it out.
+        for (field, pointer) in self.moved(status) {
+            let own_of_each = matches!(field, Field::ErrorRequestId | Field::ErrorTimestamp);
+            if own_of_each && let Some(value) = shown.pointer_mut(pointer) {
+                *value = Value::Null;
+            }
+        }
         for (field, pointer) in self.moved(status) {
             let value = (!pointer.is_empty()).then(|| sent.pointer(pointer)).flatten();
             if let Some(value) = value {

@@ -143,9 +143,38 @@ impl Dialect {
         }
     }
 
+    /// A path that is written as in `shapes.md`, as this target has it; any other as it stands.
+    fn own_path(&self, path: &str) -> String {
+        let shapes = Self::default();
+        let whole = [
+            (&shapes.health, &self.health),
+            (&shapes.status, &self.status),
+            (&shapes.chat, &self.chat),
+            (&shapes.tenants, &self.tenants),
+        ];
+        if let Some((_, own)) = whole.into_iter().find(|(shape, _)| *shape == path) {
+            return own.clone();
+        }
+        let parent = |path: &str| path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
+        let own_operators = parent(&self.tenants).unwrap_or_default();
+        let below = [
+            (shapes.tenants.as_str(), self.tenants.as_str()),
+            ("/api/admin", own_operators.as_str()),
+            (shapes.console.as_str(), self.console.as_str()),
+        ];
+        below
+            .into_iter()
+            .find_map(|(shape, own)| {
+                let rest = path.strip_prefix(shape)?;
+                (rest.starts_with('/') && shape != own && !own.is_empty()).then(|| format!("{own}{rest}"))
+            })
+            .unwrap_or_else(|| path.to_owned())
+    }
+
     /// Puts a request into the target's words. What is no operation of `shapes.md` is sent as it stands.
     #[must_use]
-    pub fn speak(&self, request: Request) -> Spoken {
+    pub fn speak(&self, mut request: Request) -> Spoken {
+        request.path = self.own_path(&request.path);
         let Some((operation, id)) = self.operation(&request.method, &request.path) else {
             return Spoken { request, operation: None, unsaid: Vec::new() };
         };
@@ -334,6 +363,16 @@ mod tests {
         }
         let malformed = dialect().speak(Request::new("POST", "/ops/customers").bytes("no json"));
         assert_eq!(malformed.request.body, "no json");
+    }
+
+    #[test]
+    fn paths_that_features_name_are_the_targets() {
+        let of = |path: &str| dialect().speak(Request::new("GET", path)).request.path;
+        assert_eq!(of("/api/admin/mp-none"), "/ops/mp-none");
+        assert_eq!(of("/api/admin/tenants/u-1/x"), "/ops/customers/u-1/x");
+        assert_eq!(of("/api/status"), "/api/status");
+        assert_eq!(of("/api/administrator"), "/api/administrator");
+        assert_eq!(of("/_admin/x"), "/_admin/x");
     }
 
     #[test]
