@@ -6,7 +6,7 @@ use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::run::scene::Scene;
 use crate::target::need::Variant;
-use crate::target::seeding::Tenant;
+use crate::target::seeding::{self, Tenant};
 use crate::verdict::{Check, Severity, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Map, Value, json};
@@ -203,18 +203,10 @@ pub(super) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: us
 
 /// The keys under which a tenant is registered in KV.
 pub(super) fn registry_keys(s: &Scene, tenant: &Tenant) -> Vec<String> {
-    let dialect = s.dialect();
-    let hosts = tenant
-        .domains
-        .iter()
-        .map(|domain| dialect.kv_host.replace("{host}", domain));
-    [
-        dialect.kv_slug.replace("{slug}", &tenant.slug),
-        dialect.kv_names.replace("{id}", &tenant.id),
-    ]
-    .into_iter()
-    .chain(hosts)
-    .collect()
+    seeding::registry_entries(s.run.target.as_ref(), tenant)
+        .into_iter()
+        .map(|(key, _value)| key)
+        .collect()
 }
 
 /// All that the stores hold of a tenant: row, usage, registry, entries and objects of its sandbox.

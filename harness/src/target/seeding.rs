@@ -8,7 +8,6 @@ use crate::oracle::sandbox_id;
 use crate::target::dialect::Dialect;
 use crate::target::dialect::reading::Reading;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A tenant that a scenario owns.
@@ -171,8 +170,8 @@ pub async fn plant(
     tenant: &Tenant,
 ) -> Result<(), Fault> {
     let fault = |error: crate::observe::CannotObserve| Fault(error.to_string());
-    if let Some(Seeding::Stores { sql, kv }) = target.seeding() {
-        return plant_by_templates(target.dialect(), instance, tenant, sql, kv)
+    if let Some(Seeding::Stores { sql, .. }) = target.seeding() {
+        return plant_by_templates(target, instance, tenant, sql)
             .await
             .map_err(fault);
     }
@@ -189,43 +188,53 @@ pub async fn plant(
         ];
         d1.execute(sql, &params).await.map_err(fault)?;
     }
-    let Some(kv) = &instance.kv else {
-        return Ok(());
-    };
-    let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
-    kv.put(&dialect.kv_names.replace("{id}", &tenant.id), &names)
-        .await
-        .map_err(fault)?;
-    for domain in &tenant.domains {
-        kv.put(&dialect.kv_host.replace("{host}", domain), &tenant.id)
-            .await
-            .map_err(fault)?;
+    if let Some(kv) = &instance.kv {
+        for (key, value) in registry_entries(target, tenant) {
+            kv.put(&key, &value).await.map_err(fault)?;
+        }
     }
-    kv.put(&dialect.kv_slug.replace("{slug}", &tenant.slug), &tenant.id)
-        .await
-        .map_err(fault)
+    Ok(())
+}
+
+/// The registry's entries for a tenant in KV, key and value, as the target keeps them.
+#[must_use]
+pub fn registry_entries(target: &dyn Target, tenant: &Tenant) -> Vec<(String, String)> {
+    let dialect = target.dialect();
+    if let Some(Seeding::Stores { kv, .. }) = target.seeding() {
+        let rows = kv
+            .iter()
+            .flat_map(|(key, value)| written(&[key, value], dialect, tenant, str::to_owned));
+        return rows.map(|row| (row[0].clone(), row[1].clone())).collect();
+    }
+    let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
+    let hosts = tenant
+        .domains
+        .iter()
+        .map(|domain| (dialect.kv_host.replace("{host}", domain), tenant.id.clone()));
+    let own = [
+        (dialect.kv_names.replace("{id}", &tenant.id), names),
+        (dialect.kv_slug.replace("{slug}", &tenant.slug), tenant.id.clone()),
+    ];
+    hosts.chain(own).collect()
 }
 
 async fn plant_by_templates(
-    dialect: &Dialect,
+    target: &dyn Target,
     instance: &Instance,
     tenant: &Tenant,
     sql: &[String],
-    kv: &BTreeMap<String, String>,
 ) -> Result<(), crate::observe::CannotObserve> {
     let quoted = |text: &str| text.replace('\'', "''");
     if let Some(d1) = &instance.d1 {
         for template in sql {
-            for statement in written(&[template], dialect, tenant, quoted) {
+            for statement in written(&[template], target.dialect(), tenant, quoted) {
                 d1.execute(&statement[0], &[]).await?;
             }
         }
     }
     if let Some(store) = &instance.kv {
-        for (key, value) in kv {
-            for entry in written(&[key, value], dialect, tenant, str::to_owned) {
-                store.put(&entry[0], &entry[1]).await?;
-            }
+        for (key, value) in registry_entries(target, tenant) {
+            store.put(&key, &value).await?;
         }
     }
     Ok(())

@@ -72,6 +72,15 @@ impl Scene {
         Err(misshapen(expected, describe(answer)))
     }
 
+    /// As [`Self::expect_error`], of an answer without a body to say so: to `HEAD`.
+    pub fn expect_refusal_status(&mut self, answer: &Exchange, status: u16) -> Check {
+        if answer.status != status && self.accept_refusal(answer) {
+            self.checks += 1;
+            return Ok(());
+        }
+        self.expect_status(answer, status)
+    }
+
     /// Waits until an assertion about observed things holds.
     pub async fn expect_soon<F, Fut>(
         &mut self,

@@ -3,8 +3,7 @@
 use super::spellings::{self, Origin};
 use super::{
     Credential, DENIED, expect_denied, expect_not_opened, expect_record, record_request, routes,
-    token, uncreated_slug, with_request,
-};
+    token, uncreated_slug, with_request};
 use crate::client::Request;
 use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};
@@ -118,11 +117,9 @@ fn line(request: &Request) -> String {
 /// 403 `ACCESS_DENIED`; an answer to `HEAD` has no body to say so.
 fn expect_denied_exactly(s: &mut Scene, request: &Request, outcome: &Attempt) -> Check {
     match outcome {
-        Ok(answer) if request.method == "HEAD" => s.expect(
-            answer.status == 403,
-            format!("status 403 for {}", line(request)),
-            || describe(answer),
-        ),
+        Ok(answer) if request.method == "HEAD" => s
+            .expect_refusal_status(answer, 403)
+            .map_err(|stop| with_request(stop, &line(request))),
         Ok(answer) => expect_denied(s, answer),
         Err(why) => Err(breach(
             format!("status 403 with error code {DENIED} for {}", line(request)),
