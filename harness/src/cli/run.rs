@@ -21,10 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Scenarios side by side unless told otherwise. Evidence: 64 hides every wait of the contract; beyond it sockets are opened
-/// faster than a listener's backlog of 128 takes them.
-const CONCURRENCY: usize = 64;
-
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
@@ -60,9 +56,9 @@ pub(super) struct RunArgs {
     /// Only the K-th of N parts of the selected scenarios.
     #[arg(long, env = "MOLTPROOF_SHARD", value_name = "K/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
-    /// Scenarios side by side, 1 to 1024.
-    #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", default_value_t = CONCURRENCY, value_parser = concurrency)]
-    concurrency: usize,
+    /// Scenarios side by side, 1 to 1024; 64 unless the manifest says otherwise.
+    #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", value_parser = concurrency)]
+    concurrency: Option<usize>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -172,10 +168,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             .take(6)
             .collect();
         let shown = Arc::new(Shown::new(plan.len(), args.quiet));
-        let options = Options {
-            concurrency: args.concurrency,
-            seed,
-        };
+        let concurrency = args
+            .concurrency
+            .unwrap_or_else(|| target.limits().concurrency);
+        let options = Options { concurrency, seed };
         let shared = Arc::new(Run::new(Arc::clone(&target), client, id.clone()));
         let running = run::run(
             Arc::clone(&shared),
@@ -199,7 +195,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         let facts = RunFacts {
             id,
             seed,
-            concurrency: args.concurrency,
+            concurrency,
             started_at_ms,
             duration: began.elapsed(),
             accepted: shared.accepted(),

@@ -14,8 +14,8 @@ use std::time::Duration;
 /// Evidence: the longest legitimate answer of the contract is a premium call that times out twice and falls back: 20 + 20 + 8 s.
 pub const ANSWER_MS_MAX: u64 = 60_000;
 
-/// How long an idle connection is used again.
-/// Evidence: workerd closes idle connections after 5 s; a request sent just then gets no answer, which would look like the target's doing.
+/// How long an idle connection is used again, where connections are.
+/// Evidence: the servers of users close idle connections after 5 s (Node, workerd) to 400 s (Cloudflare's edge).
 const IDLE_MS_MAX: u64 = 3_000;
 
 /// One request to be sent.
@@ -116,9 +116,15 @@ pub enum NoAnswer {
 }
 
 /// Sends requests to any instance of a target.
+///
+/// A connection to a plain `http://` server is used once only, unless the target is known to end connections in order.
+/// workerd closes one without notice when a body was not read to its end, or after 5 s of idleness by its own, perhaps late, clock;
+/// the next request on it would be lost, and that would look like the target's doing.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    pooled: reqwest::Client,
+    single: reqwest::Client,
+    reuses: bool,
 }
 
 impl Client {
@@ -127,16 +133,29 @@ impl Client {
     /// # Errors
     /// What reqwest says if TLS cannot be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs(5))
-            .pool_max_idle_per_host(256)
-            .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX))
-            .build()?;
-        Ok(Self { http })
+        let builder = |idle_max: usize| {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .http1_only()
+                .tcp_nodelay(true)
+                .connect_timeout(Duration::from_secs(5))
+                .pool_max_idle_per_host(idle_max)
+                .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX))
+                .build()
+        };
+        Ok(Self {
+            pooled: builder(256)?,
+            single: builder(0)?,
+            reuses: false,
+        })
+    }
+
+    /// The same client for a target that ends connections in order: it uses them again.
+    #[must_use]
+    pub fn reusing_connections(mut self) -> Self {
+        self.reuses = true;
+        self
     }
 
     /// Sends a request and reads the whole answer. `number` is the exchange's place in its scenario.
@@ -191,7 +210,12 @@ impl Client {
     ) -> Result<reqwest::Response, NoAnswer> {
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| NoAnswer::Unsendable(error.to_string()))?;
-        let mut builder = self.http.request(method, format!("{base}{}", request.path));
+        let http = if self.reuses || base.starts_with("https://") {
+            &self.pooled
+        } else {
+            &self.single
+        };
+        let mut builder = http.request(method, format!("{base}{}", request.path));
         if let Some(host) = &request.host {
             builder = builder.header("host", host);
         }

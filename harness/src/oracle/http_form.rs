@@ -19,9 +19,15 @@ static HOST: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant pattern")
 });
 
+/// Methods that every HTTP library takes (RFC 9110, RFC 5789). Any other word, `CONNECT` among them, it may refuse by itself.
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
+];
+
 /// Whether a request is one that an HTTP library may refuse by itself.
 #[must_use]
 pub fn is_doubtful(request: &SentRequest) -> bool {
+    let method_ok = METHODS.contains(&request.method.as_str());
     let host_ok = HOST.captures(&request.host).is_some_and(|parts| {
         parts
             .get(1)
@@ -46,11 +52,11 @@ pub fn is_doubtful(request: &SentRequest) -> bool {
         + request.host.len()
         + request.path.len();
     let many = request.headers.len() > 64;
-    !(host_ok && target_ok && headers_ok) || len > HEADERS_LEN_MAX || many
+    !(method_ok && host_ok && target_ok && headers_ok) || len > HEADERS_LEN_MAX || many
 }
 
 /// Whether an answer was given by HTTP itself, not by the backend: a doubtful request, refused without any body of the backend's.
-/// `runtime_answers`: the target says that its runtime answers malformed hosts, with a bare 500 too.
+/// `runtime_answers`: the target says that its runtime answers malformed requests, with a bare 500 too.
 #[must_use]
 pub fn answered_before_the_backend(answer: &Exchange, runtime_answers: bool) -> bool {
     let bare = answer.header("x-request-id").is_none() && answer.json().is_none();
@@ -102,6 +108,11 @@ mod tests {
             assert!(is_doubtful(&request(host, "/")), "{host}");
         }
         assert!(is_doubtful(&request("a.example", "/a b")));
+        for method in ["CONNECT", "get", "MOLT", ""] {
+            let mut odd = request("a.example", "/");
+            method.clone_into(&mut odd.method);
+            assert!(is_doubtful(&odd), "{method}");
+        }
         assert!(is_doubtful(&request(&"x".repeat(9000), "/")));
     }
 

@@ -115,7 +115,10 @@ pub async fn run(
 
 /// Why a scenario is not run: declared impossible, or a need that the target lacks.
 fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
-    let declared = planned.criteria.iter().find_map(|id| target.impossible(id));
+    let declared = planned
+        .criteria
+        .iter()
+        .find_map(|id| target.impossible(id, &planned.name));
     let unfit = || unfit(target, planned).map(Outcome::NotVerified);
     let lacking = || {
         planned.needs.iter().find_map(|&need| {

@@ -73,6 +73,11 @@ impl Run {
     /// A run on this target.
     #[must_use]
     pub fn new(target: Arc<dyn Target>, client: Client, id: String) -> Self {
+        let client = if target.keeps_connections() {
+            client.reusing_connections()
+        } else {
+            client
+        };
         Self {
             target,
             client,

@@ -45,8 +45,12 @@ pub trait Target: Send + Sync {
     async fn faulty_instance(&self) -> Result<Arc<Instance>, Fault> {
         self.instance(Variant::Production).await
     }
-    /// Why a criterion does not concern this target, as its manifest declares; reported as declared, never hidden.
-    fn impossible(&self, _criterion: &str) -> Option<String> {
+    /// Whether it ends connections in order, so that one can be used again for the next request.
+    fn keeps_connections(&self) -> bool {
+        false
+    }
+    /// Why a scenario of a criterion cannot hold on this target's runtime, as its manifest declares; reported as declared, never hidden.
+    fn impossible(&self, _criterion: &str, _scenario: &str) -> Option<String> {
         None
     }
     /// How scenarios get tenants; `None` for the default ways.
@@ -109,8 +113,11 @@ pub struct Limits {
     pub body_max: usize,
     /// Within this time after an answer its usage row is there, if the stores are healthy.
     pub usage_visible: std::time::Duration,
-    /// Whether the runtime itself answers a request whose `Host` is no host name, before the backend is asked: workerd does, with a bare 400 or 500.
-    pub runtime_answers_malformed_hosts: bool,
+    /// Scenarios side by side that it can bear, unless told otherwise.
+    pub concurrency: usize,
+    /// Whether the runtime itself answers a request whose `Host` is no host name or whose method it does not know, before the
+    /// backend is asked: workerd does, with a bare 400, 500 or 501.
+    pub runtime_answers_malformed_requests: bool,
 }
 
 impl Default for Limits {
@@ -128,7 +135,9 @@ impl Default for Limits {
             keys_cooldown: Duration::from_secs(30),
             body_max: 1024 * 1024,
             usage_visible: Duration::from_secs(2),
-            runtime_answers_malformed_hosts: false,
+            // 64 hides every wait of the contract; beyond it sockets are opened faster than a listener's backlog of 128 takes them.
+            concurrency: 64,
+            runtime_answers_malformed_requests: false,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn register(book: &mut Book) {
 
 /// Every error that a backend gave in this run.
 fn errors(s: &Scene) -> Vec<Arc<Exchange>> {
-    let runtime_answers = s.run.target.limits().runtime_answers_malformed_hosts;
+    let runtime_answers = s.run.target.limits().runtime_answers_malformed_requests;
     s.run
         .all_exchanges()
         .into_iter()

@@ -3,7 +3,7 @@
 use super::described;
 use crate::clock;
 use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
-use crate::run::scene::{Scene, breach, describe};
+use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::target::manifest::Timestamps;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{QUIET, delete, expect_usage_count, settle, usage_rows};

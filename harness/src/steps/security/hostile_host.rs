@@ -77,7 +77,7 @@ fn is_the_runtimes(answer: &Exchange) -> bool {
 
 async fn refused(s: &mut Scene, a: Args) -> Check {
     let runtime_may =
-        !a.text(1).is_empty() && s.run.target.limits().runtime_answers_malformed_hosts;
+        !a.text(1).is_empty() && s.run.target.limits().runtime_answers_malformed_requests;
     let answers = s.exchanges[s.exchanges.len().saturating_sub(ROUTES.len())..].to_vec();
     let canary = canary(s);
     let mut runtimes = 0;

@@ -130,8 +130,8 @@ impl Target for LaunchedTarget {
         &self.limits
     }
 
-    fn impossible(&self, criterion: &str) -> Option<String> {
-        self.workshop.manifest.impossible.get(criterion).cloned()
+    fn impossible(&self, criterion: &str, scenario: &str) -> Option<String> {
+        self.workshop.manifest.impossible(criterion, scenario)
     }
 
     fn seeding(&self) -> Option<&Seeding> {

@@ -79,8 +79,10 @@ impl Workshop {
         client: Client,
     ) -> Result<Self, Fault> {
         let fault = |error: std::io::Error| Fault(format!("cannot set up the target: {error}"));
+        // No connection is used twice: workerd closes one without notice when a body was not read to its end.
         let observer = reqwest::Client::builder()
             .no_proxy()
+            .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| Fault(error.to_string()))?;
         Ok(Self {

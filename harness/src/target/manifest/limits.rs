@@ -70,9 +70,11 @@ pub struct LimitsEntry {
     pub body_max: Option<usize>,
     /// Until a usage row is there, milliseconds.
     pub usage_visible_ms: Option<u64>,
-    /// The runtime answers malformed `Host` headers itself.
+    /// Scenarios side by side, where `--concurrency` does not say otherwise; 64 by default.
+    pub concurrency: Option<usize>,
+    /// The runtime answers malformed `Host` headers and unknown methods itself.
     #[serde(default)]
-    pub runtime_answers_malformed_hosts: bool,
+    pub runtime_answers_malformed_requests: bool,
 }
 
 impl LimitsEntry {
@@ -107,7 +109,8 @@ impl LimitsEntry {
             keys_cooldown: ms(entry.keys_cooldown_ms, default.keys_cooldown),
             body_max: entry.body_max.unwrap_or(default.body_max),
             usage_visible: ms(entry.usage_visible_ms, default.usage_visible),
-            runtime_answers_malformed_hosts: entry.runtime_answers_malformed_hosts,
+            concurrency: entry.concurrency.unwrap_or(default.concurrency),
+            runtime_answers_malformed_requests: entry.runtime_answers_malformed_requests,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod accept;
 mod control;
 mod environment;
+mod impossible;
 mod launch;
 mod limits;
 mod migrations;
@@ -12,6 +13,7 @@ mod seeding;
 
 pub use accept::Accept;
 pub use control::Control;
+pub use impossible::Impossible;
 pub use launch::{Launch, Prepare, VariantEntry};
 pub use limits::{LimitKey, LimitsEntry, TierChange, Timestamps};
 pub use migrations::Migrations;
@@ -20,6 +22,7 @@ pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding};
 
 use super::dialect::Dialect;
 use super::need::Variant;
+use crate::contract::Contract;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -60,9 +63,9 @@ pub struct Manifest {
     pub accept: Vec<Accept>,
     /// How to apply migrations.
     pub migrations: Option<Migrations>,
-    /// What the runtime makes impossible: criterion → reason. Reported as not applicable, never hidden.
+    /// What the runtime makes impossible. Reported as declared, never hidden.
     #[serde(default)]
-    pub impossible: BTreeMap<String, String>,
+    pub impossible: Vec<Impossible>,
     /// The manifest's folder; relative paths start here.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -136,6 +139,16 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Why a scenario of a criterion cannot hold there, if that is declared.
+    #[must_use]
+    pub fn impossible(&self, criterion: &str, scenario: &str) -> Option<String> {
+        let entry = self
+            .impossible
+            .iter()
+            .find(|entry| entry.covers(criterion, scenario));
+        entry.map(|entry| entry.reason.clone())
+    }
+
     /// What types cannot say.
     fn check(&self) -> Result<(), String> {
         for (name, entry) in &self.variants {
@@ -167,7 +180,10 @@ impl Manifest {
 
     /// The parts that say how the target differs.
     fn check_description(&self) -> Result<(), String> {
-        let contract = crate::contract::Contract::embedded().map_err(|error| error.to_string())?;
+        let contract = Contract::embedded().map_err(|error| error.to_string())?;
+        self.impossible
+            .iter()
+            .try_for_each(|entry| entry.check(&contract))?;
         let known = |id: &str| match id.strip_suffix('*') {
             Some(start) => contract.criteria.keys().any(|known| known.starts_with(start)),
             None => contract.criteria.contains_key(id),

@@ -275,6 +275,10 @@ impl LogSink for CapturedLog {
 
 #[async_trait]
 impl Target for ReferenceTarget {
+    fn keeps_connections(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> String {
         "reference".to_owned()
     }
