@@ -53,6 +53,7 @@ fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
         concurrency: 64,
         started_at_ms,
         duration: began.elapsed(),
+        accepted: std::collections::BTreeSet::new(),
     };
     let report = Report::new(&contract, target.as_ref(), &facts, &ended);
     let told = text::render(&report);

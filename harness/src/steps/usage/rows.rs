@@ -192,7 +192,7 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
 }
 
 /// The row with its time in epoch milliseconds, and whether the target, as it declares, stores a text.
-fn told_in_ms(s: &Scene, row: &Row) -> (Row, bool) {
+pub(super) fn told_in_ms(s: &Scene, row: &Row) -> (Row, bool) {
     let mut row = row.clone();
     if s.run.target.limits().timestamps == Timestamps::EpochMs {
         return (row, false);

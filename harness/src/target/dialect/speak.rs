@@ -124,6 +124,26 @@ impl Dialect {
             .find_map(|(_, template, operation)| Some((operation, id_in(template, path)?)))
     }
 
+    /// Whether the target spells one of its operations by this method on a path of this form.
+    #[must_use]
+    pub fn offers(&self, method: &str, path: &str) -> bool {
+        let spelled = [
+            (&self.create_tenant, &self.tenants),
+            (&self.read_tenant, &self.tenant),
+            (&self.change_tenant, &self.tenant),
+            (&self.delete_tenant, &self.tenant),
+            (&self.start_gateway, &self.gateway_start),
+            (&self.ask_model, &self.chat),
+        ];
+        spelled.into_iter().any(|(spelling, own)| {
+            let Some(spelling) = spelling else {
+                return false;
+            };
+            let template = spelling.path.as_ref().unwrap_or(own).replace("{slug}", "{id}");
+            spelling.method.as_deref() == Some(method) && id_in(&template, path).is_some()
+        })
+    }
+
     /// The target's spelling of an operation, where it has one of its own.
     #[must_use]
     pub fn spelling(&self, operation: Operation) -> Option<&Spelling> {
