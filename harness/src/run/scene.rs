@@ -266,7 +266,11 @@ impl Scene {
     /// The target's paths; fields are where `shapes.md` has them, for that is how answers are read.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        self.run.target.dialect().in_shapes()
+        let target = &self.run.target;
+        Dialect {
+            tenants_are_fixed: matches!(target.seeding(), Some(Seeding::Fixed { .. })),
+            ..target.dialect().in_shapes()
+        }
     }
 
     /// From here on the scenario talks to this variant.

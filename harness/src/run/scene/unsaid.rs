@@ -212,7 +212,7 @@ impl Scene {
 
     /// Whether somebody answers for a refusal of this form, for one of the scenario's criteria.
     /// From here on those criteria do not pass by this scenario.
-    pub(super) fn accept_refusal(&mut self, answer: &Exchange) -> bool {
+    pub fn accept_refusal(&mut self, answer: &Exchange) -> bool {
         let code = answer.text_at("/error/code").unwrap_or_default();
         let own = self.run.target.dialect().code(&code).to_owned();
         let seen = format!("status {} {own}", answer.status);

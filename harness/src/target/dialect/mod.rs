@@ -113,6 +113,9 @@ pub struct Dialect {
     pub next_cursor: String,
     /// Where a configuration error names what is missing.
     pub configuration_missing: String,
+    /// Tenants are fixed: routes that alter them are not among those to be tried, open as they might be.
+    #[serde(skip)]
+    pub tenants_are_fixed: bool,
 }
 
 impl Default for Dialect {
@@ -164,6 +167,7 @@ impl Default for Dialect {
             kv_names: "tenant:{id}".into(),
             next_cursor: "/next_cursor".into(),
             configuration_missing: "/error/details/missing".into(),
+            tenants_are_fixed: false,
         }
     }
 }
@@ -218,8 +222,12 @@ impl Dialect {
             route("DELETE", at(&self.tenant), None),
         ];
         // A route that the target does not have is no door to try.
+        let alters = |route: &AdminRoute| {
+            self.operation(route.method, &route.path)
+                .is_some_and(|(operation, _id)| operation.alters_tenants())
+        };
         all.into_iter()
-            .filter(|route| !route.path.is_empty())
+            .filter(|route| !route.path.is_empty() && !(self.tenants_are_fixed && alters(route)))
             .collect()
     }
 
