@@ -37,10 +37,12 @@ Feature: A token must be meant for this backend, now
       And a "good" token opens the record of tenant "a"
 
       Examples:
-        | kind           |
-        | wrong-audience |
-        | empty-audience |
-        | no-audience    |
+        | kind                     |
+        | wrong-audience           |
+        | audience-containing-ours |
+        | audience-part-of-ours    |
+        | empty-audience           |
+        | no-audience              |
 
   @ACC-006 @must
   Rule: ACC-006 Wrong issuer
@@ -54,9 +56,10 @@ Feature: A token must be meant for this backend, now
       And a "good" token opens the record of tenant "a"
 
       Examples:
-        | kind         |
-        | wrong-issuer |
-        | no-issuer    |
+        | kind                       |
+        | wrong-issuer               |
+        | issuer-beginning-with-ours |
+        | no-issuer                  |
 
   @ACC-012 @must
   Rule: ACC-012 Whatever else is no app token of ours
@@ -76,6 +79,8 @@ Feature: A token must be meant for this backend, now
         | foreign-team-key         |
         | foreign-team-key-our-kid |
         | embedded-jwk             |
+        | embedded-jwk-own-kid     |
+        | embedded-certificate     |
         | not-a-jwt                |
         | empty                    |
         | oversized                |

@@ -61,6 +61,7 @@ Feature: A token must be signed by a key of the team domain
         | kind        |
         | unknown-kid |
         | no-kid      |
+        | empty-kid   |
 
   @ACC-011 @must
   Rule: ACC-011 Another payload

@@ -35,7 +35,7 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
     assert!(told(&["run", "--tags", "@nosuchtag"], 2).contains("no scenario carries the tag"));
     assert!(told(&["run", "--tags", "and or"], 2).contains("no tag expression"));
     assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
-    assert!(told(&["run", "--report", "pdf"], 2).contains("use json or junit"));
+    assert!(told(&["run", "--report", "pdf"], 2).contains("use json, junit, markdown or github"));
     assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
     assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
 }
@@ -171,4 +171,79 @@ fn a_server_that_always_says_the_same_passes_no_must() {
             assert_ne!(report["summary"]["verdict"], "conforms");
         }
     }
+}
+
+/// A JSON report with these verdicts.
+fn report(folder: &std::path::Path, name: &str, verdicts: &[(&str, &str)]) -> String {
+    let criteria: Vec<_> = verdicts
+        .iter()
+        .map(|(id, verdict)| serde_json::json!({ "id": id, "verdict": verdict }))
+        .collect();
+    let value = serde_json::json!({ "schema_version": "1.0", "contract_digest": "d", "target": name, "criteria": criteria });
+    let path = folder.join(name);
+    std::fs::write(&path, value.to_string()).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn report_diff_exits_1_on_a_regression_and_names_the_criterion() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = report(
+        folder.path(),
+        "good.json",
+        &[("RES-001", "passed"), ("ACC-001", "not_verified")],
+    );
+    let bad = report(
+        folder.path(),
+        "bad.json",
+        &[("RES-001", "failed"), ("ACC-001", "passed")],
+    );
+    let said = told(&["report", "diff", &good, &bad], 1);
+    assert!(
+        said.contains("regressed  RES-001  passed -> failed"),
+        "{said}"
+    );
+    assert!(said.contains("1 regressed, 1 improved"), "{said}");
+    told(&["report", "diff", &good, &good, "--exact"], 0);
+    let better = report(
+        folder.path(),
+        "better.json",
+        &[("RES-001", "passed"), ("ACC-001", "passed")],
+    );
+    told(&["report", "diff", &good, &better], 0);
+    told(&["report", "diff", &good, &better, "--exact"], 1);
+}
+
+#[test]
+fn report_diff_of_what_is_no_report_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = report(folder.path(), "good.json", &[("RES-001", "passed")]);
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, "{}").unwrap();
+    let other = other.display().to_string();
+    assert!(told(&["report", "diff", &good, &other], 2).contains("no JSON report"));
+    assert!(told(&["report", "diff", &good, "/nonexistent"], 2).contains("cannot read"));
+}
+
+#[test]
+fn the_job_summary_of_github_holds_the_verdict_and_what_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.md");
+    std::fs::write(&summary, "before\n").unwrap();
+    let args = ["run", "-q", "--id", "RES-001,SMK-002", "--report", "github"];
+    Command::cargo_bin("moltproof")
+        .unwrap()
+        .args(args)
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .assert()
+        .code(0);
+    let text = std::fs::read_to_string(&summary).unwrap();
+    assert!(text.starts_with("before\n## reference conforms"), "{text}");
+    assert!(text.contains("MUST: 2 of 2 passed"), "{text}");
+    Command::cargo_bin("moltproof")
+        .unwrap()
+        .args(args)
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .assert()
+        .code(2);
 }

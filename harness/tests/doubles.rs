@@ -7,10 +7,14 @@
 
 #[path = "doubles/access.rs"]
 mod access;
+#[path = "doubles/alone.rs"]
+mod alone;
 #[path = "doubles/gateway_decisions.rs"]
 mod gateway_decisions;
 #[path = "doubles/gateway_replies.rs"]
 mod gateway_replies;
+#[path = "doubles/tls.rs"]
+mod tls;
 #[path = "doubles/wire_faults.rs"]
 mod wire_faults;
 

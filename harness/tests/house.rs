@@ -144,6 +144,60 @@ fn the_matrix_of_criteria_is_up_to_date() {
 }
 
 #[test]
+fn the_schema_of_the_manifest_is_up_to_date() {
+    let page = fs::read_to_string(root().join("fixtures/schemas/manifest.schema.json")).unwrap();
+    assert_eq!(
+        page,
+        moltproof::cli::manifest_schema(),
+        "put the output of `moltproof schema` into fixtures/schemas/manifest.schema.json"
+    );
+}
+
+/// Every manifest that is checked in.
+fn manifests() -> Vec<(String, toml::Table)> {
+    let mut folders = vec![root().join("fixtures")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let (path, name) = (entry.path(), entry.file_name());
+            if path.is_dir() && name != "node_modules" && name != ".wrangler" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "toml") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.display().to_string(), toml::from_str(&text).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_manifest_that_is_checked_in_validates_against_the_schema() {
+    let schema = serde_json::from_str(&moltproof::cli::manifest_schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let manifests = manifests();
+    assert!(manifests.len() >= 2, "the manifests are gone");
+    for (name, manifest) in manifests {
+        let errors: Vec<_> = validator
+            .iter_errors(&serde_json::to_value(&manifest).unwrap())
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
+}
+
+#[test]
+fn what_workerd_makes_impossible_is_a_short_list() {
+    let path = root().join("fixtures/worker/target.toml");
+    let manifest = moltproof::target::manifest::Manifest::read(&path).unwrap();
+    assert!(
+        manifest.impossible.len() <= 4,
+        "the list may only shrink: {:?}",
+        manifest.impossible
+    );
+}
+
+#[test]
 fn no_file_of_the_project_is_ignored_by_a_test_attribute() {
     for folder in ["harness", "reference"] {
         for (name, text) in rust_files(folder) {

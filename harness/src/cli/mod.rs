@@ -1,9 +1,13 @@
 //! Verbs, options and exit codes. Never decides a verdict.
 
+mod doubles;
 mod explain;
 mod list;
 mod progress;
+mod report;
 mod run;
+mod schema;
+mod token;
 mod vectors;
 
 use crate::verdict::Exit;
@@ -77,8 +81,17 @@ enum Verb {
     List(list::ListArgs),
     /// Tells all about one criterion: sentence, level, scenarios, needs.
     Explain(explain::ExplainArgs),
+    /// Compares reports.
+    Report(report::ReportArgs),
+    /// Prints the JSON Schema of the target manifest, for editors.
+    Schema(schema::SchemaArgs),
     /// Serves the reference implementation, configured by environment variables.
     Serve(crate::target::reference::ServeArgs),
+    /// Plays AI Gateway and the Access team domain beside your own `wrangler dev`, until Ctrl-C.
+    #[command(after_help = doubles::AFTER_HELP, after_long_help = doubles::after_long_help())]
+    Doubles(Box<doubles::DoublesArgs>),
+    /// Makes tokens of the team domain that `moltproof doubles` plays, good ones and bad ones.
+    Token(token::TokenArgs),
     /// Runs a command and ends its whole process group when standard input ends.
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -152,8 +165,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::List(args) => list::list(&args),
         Verb::Explain(args) => explain::explain(&args),
+        Verb::Report(args) => report::report(&args),
+        Verb::Schema(args) => schema::schema(&args),
         Verb::Serve(args) => return crate::target::reference::serve(&args),
         Verb::Supervise(args) => return supervise(&args),
+        Verb::Doubles(args) => doubles::doubles(&args),
+        Verb::Token(args) => token::token(&args),
         Verb::Vectors(args) => vectors::vectors(&args),
     };
     match ended {
@@ -186,6 +203,12 @@ fn say(line: &str) {
 fn contract() -> Result<crate::contract::Contract, Failure> {
     crate::contract::Contract::embedded()
         .map_err(|error| Failure::fault(format!("the embedded contract is malformed: {error}")))
+}
+
+/// The JSON Schema of the target manifest, as `fixtures/schemas/manifest.schema.json` holds it.
+#[must_use]
+pub fn manifest_schema() -> String {
+    schema::manifest()
 }
 
 /// The matrix id → feature, as `features/README.md` holds it.

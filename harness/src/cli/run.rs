@@ -5,7 +5,7 @@ use super::{Failure, Format, contract, put, say};
 use crate::client::Client;
 use crate::clock;
 use crate::contract::select::{Selection, select};
-use crate::report::{Report, RunFacts, json, junit, text};
+use crate::report::{Report, RunFacts, json, junit, markdown, text};
 use crate::run::scene::Run;
 use crate::run::{self, Options};
 use crate::steps;
@@ -16,6 +16,7 @@ use crate::target::reference::ReferenceTarget;
 use crate::target::url::UrlTarget;
 use crate::verdict::Exit;
 use crate::wait::{self, Look};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +43,8 @@ pub(super) struct RunArgs {
     /// Only this criterion. May be repeated.
     #[arg(long, env = "MOLTPROOF_ID", value_name = "ID", value_delimiter = ',')]
     id: Vec<String>,
-    /// Also write a report: json or junit, with `=PATH` for where. May be repeated.
+    /// Also write a report: json, junit or markdown, with `=PATH` for where; `github` writes to the job summary and annotates
+    /// the change, in a GitHub workflow. May be repeated.
     #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<ReportFile>,
     /// Folder for reports that are given without a path.
@@ -87,6 +89,8 @@ struct ReportFile {
 enum Kind {
     Json,
     Junit,
+    Markdown,
+    Github,
 }
 
 fn report_file(text: &str) -> Result<ReportFile, String> {
@@ -96,9 +100,11 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     let kind = match kind {
         "json" => Kind::Json,
         "junit" => Kind::Junit,
+        "markdown" => Kind::Markdown,
+        "github" => Kind::Github,
         other => {
             return Err(format!(
-                "there is no report kind `{other}`; use json or junit"
+                "there is no report kind `{other}`; use json, junit, markdown or github"
             ));
         }
     };
@@ -153,6 +159,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         shard: args.shard,
     };
     let plan = select(&contract, &selection).map_err(|error| Failure::usage(error.to_string()))?;
+    for file in args.report.iter().filter(|file| file.kind == Kind::Github) {
+        step_summary(file)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -305,6 +314,34 @@ async fn reachable(client: &Client, base: &str, patience: Duration) -> Result<()
     }
 }
 
+/// Where the summary of the workflow's step is written.
+fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
+    // Given by GitHub to every step; not an option of ours, which has `=PATH`.
+    let given = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+    file.path.clone().or(given).ok_or_else(|| {
+        Failure::usage(
+            "--report github works in a GitHub workflow, which sets GITHUB_STEP_SUMMARY; elsewhere use --report markdown",
+        )
+    })
+}
+
+/// Appends to the summary of the workflow's step, and annotates the change.
+fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
+    let path = step_summary(file)?;
+    let opened = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path);
+    opened
+        .and_then(|mut out| out.write_all(markdown::render(report).as_bytes()))
+        .map_err(|error| Failure::fault(format!("cannot write to {}: {error}", path.display())))?;
+    // GitHub reads commands from both streams; standard output may hold the JSON report.
+    for line in markdown::annotations(report).lines() {
+        say(line);
+    }
+    Ok(())
+}
+
 fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
     let cannot = |what: &str, error: &std::io::Error| {
         Failure::fault(format!("cannot write {what}: {error}"))
@@ -313,6 +350,11 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
         let (bytes, name) = match file.kind {
             Kind::Json => (json::render(report), "moltproof.json"),
             Kind::Junit => (junit::render(report), "moltproof.junit.xml"),
+            Kind::Markdown => (Ok(markdown::render(report).into_bytes()), "moltproof.md"),
+            Kind::Github => {
+                github(file, report)?;
+                continue;
+            }
         };
         let path = file
             .path

@@ -6,15 +6,24 @@
 pub mod access;
 pub mod ai_gateway;
 pub(crate) mod clock;
+mod console;
+mod pem;
+mod place;
+pub mod state;
 mod thread;
+pub mod tls;
 mod wire;
 
 use std::io;
 
-pub use access::{AccessIssuer, KeyName, KeySetMode, TokenKind};
-pub use ai_gateway::{
-    AiGatewayDouble, Attempt, Endpoint, ErrorDialect, Outcome, Reply, Script, StreamDialect,
+pub use access::{
+    AccessIssuer, Due, Keeper, KeptTeam, KeyName, KeySetMode, SHORT_NAMES, TokenKind, Wish,
 };
+pub use ai_gateway::{
+    AiGatewayDouble, Alone, Attempt, Endpoint, ErrorDialect, FAULT_WORDS, FaultWord, Outcome,
+    Reply, Script, StreamDialect,
+};
+pub use place::Place;
 
 /// The doubles every run needs. Dropping it stops them.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! A thread and runtime of its own for each double. It never runs on the caller's runtime.
 
-use std::{future::Future, io, net::TcpListener, thread};
+use std::{future::Future, io, thread};
 
 use tokio::{runtime::Builder, sync::oneshot};
 
@@ -46,11 +46,4 @@ impl Drop for OwnThread {
             drop(thread.join());
         }
     }
-}
-
-/// A free port on 127.0.0.1, ready for a runtime to take over.
-pub(super) fn listen_on_loopback() -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

@@ -1,7 +1,9 @@
 //! One report of a run; everything that is printed or written is a rendering of it. Never runs anything.
 
+pub mod diff;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod text;
 
 use crate::clock;

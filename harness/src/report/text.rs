@@ -183,11 +183,12 @@ fn areas(out: &mut String, report: &Report) -> fmt::Result {
 
 fn headline(out: &mut String, report: &Report) -> fmt::Result {
     let summary = &report.summary;
-    let (colour, word) = match summary.verdict {
-        RunVerdict::Conforms => (GREEN, "conforms"),
-        RunVerdict::Violates => (RED, "violates the contract"),
-        RunVerdict::Inconclusive => (YELLOW, "inconclusive"),
+    let colour = match summary.verdict {
+        RunVerdict::Conforms => GREEN,
+        RunVerdict::Violates => RED,
+        RunVerdict::Inconclusive => YELLOW,
     };
+    let word = word(summary.verdict);
     let seconds = report.duration_ms / 1000.0;
     writeln!(
         out,
@@ -196,6 +197,17 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
         level(Level::Must, &summary.must),
         level(Level::Should, &summary.should)
     )?;
+    let in_part = report
+        .criteria
+        .iter()
+        .filter(|one| one.verdict == Verdict::Passed && !one.reason.is_empty())
+        .count();
+    if in_part > 0 {
+        writeln!(
+            out,
+            "{YELLOW}{in_part} of them passed in part:{YELLOW:#} not all of their scenarios ran"
+        )?;
+    }
     if summary.scenarios_not_selected > 0 {
         writeln!(
             out,
@@ -219,7 +231,17 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
     )
 }
 
-fn level(level: Level, tally: &Tally) -> String {
+/// The verdict on a target, as it follows its name.
+pub(super) fn word(verdict: RunVerdict) -> &'static str {
+    match verdict {
+        RunVerdict::Conforms => "conforms",
+        RunVerdict::Violates => "violates the contract",
+        RunVerdict::Inconclusive => "inconclusive",
+    }
+}
+
+/// The counts of a level, none that is not nought left out.
+pub(super) fn level(level: Level, tally: &Tally) -> String {
     let mut text = format!(
         "{}: {} of {} passed",
         level.word(),

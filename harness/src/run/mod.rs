@@ -332,6 +332,11 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
                 (Outcome::Failed(finding), Some(at))
             }
         }
+        // A deviation that was met does not vanish because a later step could tell nothing.
+        (Some((Stop::NotVerified(_), at)), _) if !scene.accepted.is_empty() => (
+            Outcome::Accepted(std::mem::take(&mut scene.accepted)),
+            Some(at),
+        ),
         (Some((Stop::NotVerified(reason), at)), _) => (Outcome::NotVerified(reason), Some(at)),
         (Some((Stop::NotApplicable(reason), at)), _) => (Outcome::NotApplicable(reason), Some(at)),
         (Some((Stop::Fault(reason), at)), _) => (Outcome::Error(reason), Some(at)),

@@ -142,7 +142,8 @@ impl Default for Limits {
     }
 }
 
-/// One running backend. A part that is `None` cannot be seen or controlled there.
+/// One running backend; a clone is the same backend. A part that is `None` cannot be seen or controlled there.
+#[derive(Clone)]
 pub struct Instance {
     /// Which variant it is.
     pub variant: Variant,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -25,10 +26,22 @@ pub(super) struct NamedKey {
 impl NamedKey {
     /// The key of a slot under a fresh name.
     pub(super) fn new(slot: Slot, team_domain: &str) -> Result<Self, KeyError> {
-        let material = keys::material(slot)?;
-        let name = KeyName(hex_64());
+        Self::of(KeyName(hex_64()), keys::material(slot)?, team_domain)
+    }
+
+    /// A kept key.
+    pub(super) fn restore(kept: &KeptKey, team_domain: &str) -> Result<Self, KeyError> {
+        let material = Arc::new(KeyMaterial::restore(&kept.private_key)?);
+        let key = Self::of(KeyName(kept.kid.clone()), material, team_domain)?;
+        Ok(Self {
+            is_published: kept.published,
+            ..key
+        })
+    }
+
+    fn of(name: KeyName, material: Arc<KeyMaterial>, team_domain: &str) -> Result<Self, KeyError> {
         let now = OffsetDateTime::UNIX_EPOCH + clock::since_epoch();
-        let pem = certificate::self_signed(&material, team_domain, now)?;
+        let pem = certificate::self_signed_pem(&material, team_domain, now)?;
         Ok(Self {
             jwk: json!({
                 "kid": name.as_str(),
@@ -44,6 +57,22 @@ impl NamedKey {
             name,
         })
     }
+}
+
+/// A key as a file keeps it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct KeptKey {
+    pub(super) kid: String,
+    /// PKCS#8, PEM.
+    pub(super) private_key: String,
+    pub(super) published: bool,
+}
+
+/// The keys of a team domain as a file keeps them.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct KeptKeys {
+    pub(super) current: String,
+    pub(super) keys: Vec<KeptKey>,
 }
 
 /// All keys, the current one last.
@@ -65,6 +94,39 @@ impl KeySet {
         })
     }
 
+    /// Kept keys under the name of a domain.
+    pub(super) fn restore(kept: &KeptKeys, team_domain: &str) -> Result<Self, KeyError> {
+        let keys = kept.keys.iter();
+        Ok(Self {
+            team_domain: team_domain.to_owned(),
+            current: KeyName(kept.current.clone()),
+            keys: keys
+                .map(|key| NamedKey::restore(key, team_domain))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What a file is to keep.
+    pub(super) fn kept(&self) -> KeptKeys {
+        let kept = |key: &NamedKey| KeptKey {
+            kid: key.name.as_str().to_owned(),
+            private_key: key.material.private_pem(),
+            published: key.is_published,
+        };
+        KeptKeys {
+            current: self.current.as_str().to_owned(),
+            keys: self.keys.iter().map(kept).collect(),
+        }
+    }
+
+    /// Each key's name, and whether it is published.
+    pub(super) fn list(&self) -> Vec<(KeyName, bool)> {
+        self.keys
+            .iter()
+            .map(|key| (key.name.clone(), key.is_published))
+            .collect()
+    }
+
     pub(super) fn current(&self) -> KeyName {
         self.current.clone()
     }
@@ -74,7 +136,7 @@ impl KeySet {
     }
 
     pub(super) fn rotate_in(&mut self) -> Result<KeyName, KeyError> {
-        let slot = Slot(keys::FIRST_ROTATED + self.keys.len() - 2);
+        let slot = Slot(keys::FIRST_ROTATED + self.keys.len().saturating_sub(2));
         let key = NamedKey::new(slot, &self.team_domain)?;
         self.current = key.name.clone();
         self.keys.push(key);

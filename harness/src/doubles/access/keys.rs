@@ -1,4 +1,4 @@
-//! RSA key pairs of this process, generated once and shared by all issuers. It never writes a key anywhere.
+//! RSA key pairs of this process, generated once and shared by all issuers. It never writes a key to a file.
 
 use std::{
     sync::{Arc, Mutex, Once, PoisonError},
@@ -7,15 +7,14 @@ use std::{
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
-    rand::SystemRandom,
     rsa::{KeyPair, KeySize},
-    signature::{KeyPair as _, RSA_PKCS1_SHA256},
+    signature::KeyPair as _,
 };
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
+use tokio_rustls::rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
+
+use crate::doubles::pem::pem;
 
 /// Why a key pair could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -26,11 +25,21 @@ pub(super) enum KeyError {
     /// The token library did not take the key.
     #[error("the RSA key was not accepted for signing tokens")]
     Encoding(#[from] jsonwebtoken::errors::Error),
+    /// The certificate library did not take the key.
+    #[error("no certificate could be made of the RSA key")]
+    Certificate(#[from] rcgen::Error),
+    /// A kept key is no PEM of PKCS#8.
+    #[error("a kept private key is not readable")]
+    Kept(#[from] tokio_rustls::rustls::pki_types::pem::Error),
+    /// A kept key is no RSA key.
+    #[error("a kept private key is no RSA key")]
+    Rejected(#[from] aws_lc_rs::error::KeyRejected),
 }
 
 /// An RSA 2048 key pair in the forms that are needed.
 pub(super) struct KeyMaterial {
-    pair: KeyPair,
+    /// PKCS#8, DER.
+    pub(super) private_der: Vec<u8>,
     /// Signs tokens.
     pub(super) signing: EncodingKey,
     /// Modulus, base64url.
@@ -43,7 +52,16 @@ pub(super) struct KeyMaterial {
 
 impl KeyMaterial {
     fn generate() -> Result<Self, KeyError> {
-        let pair = KeyPair::generate(KeySize::Rsa2048)?;
+        Self::of(&KeyPair::generate(KeySize::Rsa2048)?)
+    }
+
+    /// The pair that [`Self::private_pem`] told of.
+    pub(super) fn restore(private_pem: &str) -> Result<Self, KeyError> {
+        let private = PrivatePkcs8KeyDer::from_pem_slice(private_pem.as_bytes())?;
+        Self::of(&KeyPair::from_pkcs8(private.secret_pkcs8_der())?)
+    }
+
+    fn of(pair: &KeyPair) -> Result<Self, KeyError> {
         let private: Pkcs8V1Der<'_> = pair.as_der()?;
         // `from_rsa_der` wants PKCS#1; PEM says which of the two it is.
         let signing = EncodingKey::from_rsa_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes())?;
@@ -61,7 +79,7 @@ impl KeyMaterial {
                     .big_endian_without_leading_zero(),
             ),
             public_der: public.as_ref().to_vec(),
-            pair,
+            private_der: private.as_ref().to_vec(),
         })
     }
 
@@ -70,30 +88,10 @@ impl KeyMaterial {
         pem("PUBLIC KEY", &self.public_der)
     }
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(
-            &RSA_PKCS1_SHA256,
-            &SystemRandom::new(),
-            message,
-            &mut signature,
-        )?;
-        Ok(signature)
+    /// The private key as a PEM file holds it.
+    pub(super) fn private_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.private_der)
     }
-}
-
-/// DER in PEM armour.
-pub(super) fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> = (0..text.len())
-        .step_by(64)
-        .map(|start| &text[start..(start + 64).min(text.len())])
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
 }
 
 /// A key's place in the pool. Issuers share key pairs under `kid`s of their own: generation is slow, a `kid` is not.

@@ -1,12 +1,16 @@
 //! Makes tokens: claims as Access writes them, then the one thing that is wrong. It never checks a token.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    TokenKind,
+    TokenKind, certificate,
     key_set::{NamedKey, hex_64},
     keys::{self, KeyError},
 };
@@ -23,11 +27,19 @@ const OVERSIZED_BYTES: usize = 64 * 1024;
 /// Another team; reserved for examples, so it can never resolve.
 const OTHER_TEAM: &str = "https://other-team.cloudflareaccess.example";
 
+/// Within the leeway that libraries grant to clocks: jose none, jsonwebtoken 60 s.
+const SKEW_SECONDS: u64 = 30;
+/// Whom user tokens name unless told otherwise.
+pub(super) const EMAIL: &str = "operator@example.com";
+
 /// Who issues for whom.
 pub(super) struct Issuing<'a> {
     pub(super) origin: &'a str,
     pub(super) audience: &'a str,
     pub(super) key: &'a NamedKey,
+    pub(super) email: &'a str,
+    /// How long tokens live; without it as long as the platform's.
+    pub(super) life_seconds: Option<u64>,
 }
 
 impl Issuing<'_> {
@@ -42,14 +54,20 @@ impl Issuing<'_> {
             | TokenKind::Expired
             | TokenKind::NotYetValid
             | TokenKind::WrongAudience
+            | TokenKind::AudienceContainingOurs
+            | TokenKind::AudiencePartOfOurs
             | TokenKind::EmptyAudience
             | TokenKind::NoAudience
             | TokenKind::WrongIssuer
+            | TokenKind::IssuerBeginningWithOurs
             | TokenKind::NoIssuer
             | TokenKind::NoExpiry
             | TokenKind::OrgType
+            | TokenKind::ValidInHalfAMinute
+            | TokenKind::ExpiredHalfAMinuteAgo
             | TokenKind::Oversized => self.signed(&rs256(Some(key_id)), &self.claims(kind)),
             TokenKind::UnknownKid => self.signed(&rs256(Some(&hex_64())), &self.claims(kind)),
+            TokenKind::EmptyKid => self.signed(&rs256(Some("")), &self.claims(kind)),
             TokenKind::NoKid => self.signed(&rs256(None), &self.claims(kind)),
             TokenKind::AlgRs512 => {
                 let mut header = rs256(Some(key_id));
@@ -67,7 +85,9 @@ impl Issuing<'_> {
             TokenKind::TamperedPayload => self.tampered(),
             TokenKind::AlgNone => Ok(self.unsigned("none")),
             TokenKind::AlgNoneMixedCase => Ok(self.unsigned("nOnE")),
-            TokenKind::ForeignTeamKey => self.foreign(&hex_64(), kind),
+            TokenKind::ForeignTeamKey
+            | TokenKind::EmbeddedJwkOwnKid
+            | TokenKind::EmbeddedCertificate => self.foreign(&hex_64(), kind),
             TokenKind::ForeignTeamKeyOurKid | TokenKind::EmbeddedJwk => self.foreign(key_id, kind),
             TokenKind::NotAJwt => Ok("not-a-jwt".to_owned()),
             TokenKind::Empty => Ok(String::new()),
@@ -89,8 +109,15 @@ impl Issuing<'_> {
     fn foreign(&self, key_id: &str, kind: TokenKind) -> Result<String, KeyError> {
         let foreign = keys::material(keys::FOREIGN)?;
         let mut header = rs256(Some(key_id));
-        if kind == TokenKind::EmbeddedJwk {
-            header.jwk = Some(Jwk::from_encoding_key(&foreign.signing, Algorithm::RS256)?);
+        if kind == TokenKind::EmbeddedJwk || kind == TokenKind::EmbeddedJwkOwnKid {
+            let mut jwk = Jwk::from_encoding_key(&foreign.signing, Algorithm::RS256)?;
+            jwk.common.key_id = Some(key_id.to_owned());
+            header.jwk = Some(jwk);
+        }
+        if kind == TokenKind::EmbeddedCertificate {
+            let now = OffsetDateTime::UNIX_EPOCH + clock::since_epoch();
+            let certificate = certificate::self_signed(&foreign, OTHER_TEAM, now)?;
+            header.x5c = Some(vec![STANDARD.encode(certificate)]);
         }
         Ok(jsonwebtoken::encode(
             &header,
@@ -137,13 +164,29 @@ impl Issuing<'_> {
             ),
             TokenKind::NotYetValid => (&[], json!({"nbf": now + OFF_SECONDS})),
             TokenKind::WrongAudience => (&[], json!({"aud": [other_audience]})),
+            TokenKind::AudienceContainingOurs => {
+                (&[], json!({"aud": format!("not-{}-at-all", self.audience)}))
+            }
+            TokenKind::AudiencePartOfOurs => (&[], json!({"aud": [first_half(self.audience)]})),
             TokenKind::EmptyAudience => (&[], json!({"aud": []})),
             TokenKind::NoAudience => (&["aud"], json!({})),
             TokenKind::WrongIssuer => (&[], json!({"iss": OTHER_TEAM})),
+            TokenKind::IssuerBeginningWithOurs => {
+                (&[], json!({"iss": format!("{}.example", self.origin)}))
+            }
             TokenKind::NoIssuer => (&["iss"], json!({})),
             TokenKind::NoExpiry => (&["exp"], json!({})),
             TokenKind::OrgType => (&[], json!({"type": "org"})),
             TokenKind::Oversized => (&[], json!({"custom": "x".repeat(OVERSIZED_BYTES)})),
+            TokenKind::ValidInHalfAMinute => (&[], json!({"nbf": now + SKEW_SECONDS})),
+            TokenKind::ExpiredHalfAMinuteAgo => (
+                &[],
+                json!({
+                    "exp": now - SKEW_SECONDS,
+                    "iat": now - OFF_SECONDS,
+                    "nbf": now - OFF_SECONDS,
+                }),
+            ),
             TokenKind::Good
             | TokenKind::BadSignature
             | TokenKind::NoSignature
@@ -153,10 +196,13 @@ impl Issuing<'_> {
             | TokenKind::AlgRs512
             | TokenKind::UnknownKid
             | TokenKind::NoKid
+            | TokenKind::EmptyKid
             | TokenKind::TamperedPayload
             | TokenKind::ForeignTeamKey
             | TokenKind::ForeignTeamKeyOurKid
             | TokenKind::EmbeddedJwk
+            | TokenKind::EmbeddedJwkOwnKid
+            | TokenKind::EmbeddedCertificate
             | TokenKind::NotAJwt
             | TokenKind::Empty => (&[], json!({})),
         };
@@ -173,8 +219,8 @@ impl Issuing<'_> {
     fn user_claims(&self, now: u64) -> Map<String, Value> {
         object(json!({
             "aud": [self.audience],
-            "email": "operator@example.com",
-            "exp": now + SESSION_SECONDS,
+            "email": self.email,
+            "exp": now + self.life_seconds.unwrap_or(SESSION_SECONDS),
             "iat": now,
             "nbf": now,
             "iss": self.origin,
@@ -189,7 +235,7 @@ impl Issuing<'_> {
         object(json!({
             "aud": self.audience,
             "common_name": format!("{}.access", Uuid::new_v4().simple()),
-            "exp": now + SERVICE_SECONDS,
+            "exp": now + self.life_seconds.unwrap_or(SERVICE_SECONDS),
             "iat": now,
             "iss": self.origin,
             "type": "app",
@@ -206,6 +252,12 @@ fn object(value: Value) -> Map<String, Value> {
             Map::new()
         }
     }
+}
+
+fn first_half(text: &str) -> &str {
+    text.char_indices()
+        .nth(text.chars().count() / 2)
+        .map_or(text, |(middle, _)| &text[..middle])
 }
 
 fn rs256(key_id: Option<&str>) -> Header {

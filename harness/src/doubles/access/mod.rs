@@ -1,6 +1,8 @@
 //! A Cloudflare Access team domain: a rotating key set and tokens, good and bad. It never verifies a token.
 
 mod certificate;
+mod console;
+mod kept;
 mod key_set;
 mod keys;
 mod mint;
@@ -10,23 +12,24 @@ mod token;
 use std::{
     collections::BTreeMap,
     fmt, io,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+pub use kept::{KeptTeam, Wish};
 use serde_json::Value;
-pub use token::TokenKind;
+pub use server::Keeper;
+pub use token::{Due, SHORT_NAMES, TokenKind};
 use tokio::sync::watch;
 
-use self::{key_set::KeySet, mint::Issuing, server::Shared};
-use super::{
-    clock,
-    thread::{OwnThread, listen_on_loopback},
-    wire,
+use self::{
+    key_set::KeySet,
+    mint::{EMAIL, Issuing},
+    server::Shared,
 };
+use super::{clock, place::Place, thread::OwnThread, wire};
 
 /// A cached token is used this long; the shortest-lived good one lives an hour.
 const TOKEN_REUSE_SECONDS: u64 = 30 * 60;
@@ -71,8 +74,7 @@ pub enum KeySetMode {
 /// A running team domain double. Dropping it stops it.
 pub struct AccessIssuer {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    audience: String,
+    authority: String,
     minted: Mutex<BTreeMap<(KeyName, TokenKind), Minted>>,
     _thread: OwnThread,
 }
@@ -86,7 +88,7 @@ impl fmt::Debug for AccessIssuer {
     /// Without keys and tokens: a world's debug text may be printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessIssuer")
-            .field("address", &self.address)
+            .field("origin", &self.shared.origin)
             .finish_non_exhaustive()
     }
 }
@@ -97,40 +99,74 @@ impl AccessIssuer {
     /// # Errors
     /// When a key, a socket or a thread cannot be had.
     pub fn start() -> io::Result<Self> {
-        let listener = listen_on_loopback()?;
-        let address = listener.local_addr()?;
-        let team_domain = address.to_string();
+        Self::start_at(&Place::default())
+    }
+
+    /// Starts a team domain with two published keys.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_at(place: &Place) -> io::Result<Self> {
+        Self::open(place, None, None)
+    }
+
+    /// Starts a team domain that is to run alone, with kept keys if there are some. It is steered by addresses below
+    /// `/__moltproof/`; `keeper` is given what to keep, now and after each change of keys.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; when kept keys are broken; whatever the keeper fails with.
+    pub fn start_alone(place: &Place, kept: Option<&KeptTeam>, keeper: Keeper) -> io::Result<Self> {
+        let started = Self::open(place, kept, Some(keeper))?;
+        started.shared.keep()?;
+        Ok(started)
+    }
+
+    fn open(place: &Place, kept: Option<&KeptTeam>, keeper: Option<Keeper>) -> io::Result<Self> {
+        let taken = place.take()?;
+        let keys = match kept {
+            Some(kept) => KeySet::restore(&kept.keys, &taken.authority),
+            None => KeySet::new(&taken.authority),
+        };
         let shared = Arc::new(Shared {
-            keys: Mutex::new(KeySet::new(&team_domain).map_err(io::Error::other)?),
+            keys: Mutex::new(keys.map_err(io::Error::other)?),
             mode: watch::Sender::new(KeySetMode::Reachable),
             fetches: AtomicU64::new(0),
+            origin: taken.origin,
+            audience: kept.map_or_else(key_set::hex_64, |kept| kept.audience.clone()),
+            keeper,
         });
         let shared_there = Arc::clone(&shared);
+        let (listener, acceptor) = (taken.listener, taken.acceptor);
         let thread = OwnThread::spawn("access-issuer-double", move || async move {
-            wire::serve(listener, move |connection| {
+            wire::serve(listener, acceptor, move |connection| {
                 server::serve(Arc::clone(&shared_there), connection)
             })
             .await;
         })?;
         Ok(Self {
             shared,
-            address,
-            audience: key_set::hex_64(),
+            authority: taken.authority,
             minted: Mutex::default(),
             _thread: thread,
         })
     }
 
-    /// What a backend takes as `CF_ACCESS_TEAM_DOMAIN`: `http://127.0.0.1:<port>`.
+    /// What a backend takes as `CF_ACCESS_TEAM_DOMAIN`, and the issuer of the tokens: such as `http://127.0.0.1:<port>`.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        self.shared.origin.clone()
+    }
+
+    /// Host and port of [`Self::origin`], for a backend that puts `https://` before it.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// What a backend takes as `CF_ACCESS_AUD`: 64 hex digits.
     #[must_use]
     pub fn audience(&self) -> &str {
-        &self.audience
+        &self.shared.audience
     }
 
     /// A token of this kind, by the current key. Signed once, then reused while it is fresh.
@@ -157,8 +193,10 @@ impl AccessIssuer {
         };
         let issuing = Issuing {
             origin: &self.origin(),
-            audience: &self.audience,
+            audience: self.audience(),
             key: &signer,
+            email: EMAIL,
+            life_seconds: None,
         };
         let token = issuing
             .token(kind)

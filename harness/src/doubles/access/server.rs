@@ -1,14 +1,20 @@
 //! Serves the key set at `/cdn-cgi/access/certs`, or fails to, as set. It never serves a private key.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::watch;
 
-use super::{KeySetMode, key_set::KeySet, lock};
-use crate::doubles::wire::{Connection, Head};
+use super::{KeptTeam, KeySetMode, console, key_set::KeySet, lock};
+use crate::doubles::{
+    console::asked,
+    wire::{Connection, Head},
+};
 
 const CERTS_PATH: &str = "/cdn-cgi/access/certs";
 
@@ -17,13 +23,39 @@ pub(super) struct Shared {
     pub(super) keys: Mutex<KeySet>,
     pub(super) mode: watch::Sender<KeySetMode>,
     pub(super) fetches: AtomicU64,
+    pub(super) origin: String,
+    pub(super) audience: String,
+    /// Of a team domain that runs alone: it is steered by addresses of its own, and keeps its keys.
+    pub(super) keeper: Option<Keeper>,
+}
+
+/// Keeps a team domain for the next start.
+pub type Keeper = Box<dyn Fn(&KeptTeam) -> io::Result<()> + Send + Sync>;
+
+impl Shared {
+    /// Keeps address, audience and keys as they are now, if there is a keeper.
+    pub(super) fn keep(&self) -> io::Result<()> {
+        let Some(keeper) = &self.keeper else {
+            return Ok(());
+        };
+        let keys = lock(&self.keys).kept();
+        keeper(&KeptTeam {
+            origin: self.origin.clone(),
+            audience: self.audience.clone(),
+            keys,
+        })
+    }
 }
 
 /// Serves one connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, mut connection: Connection) {
     while let Ok(Some(request)) = connection.next_request().await {
         let path = request.target.split('?').next().unwrap_or_default();
-        let answered = if path == CERTS_PATH && request.method == "GET" {
+        let steered = asked(&request).filter(|_| shared.keeper.is_some());
+        let answered = if let Some(own) = steered {
+            let told = console::answer(&shared, own, &request);
+            told.send(&mut connection).await
+        } else if path == CERTS_PATH && request.method == "GET" {
             certs(&shared, &mut connection).await
         } else {
             let head = Head::new(404).header("content-type", b"text/plain");

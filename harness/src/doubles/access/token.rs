@@ -2,12 +2,23 @@
 
 use std::fmt;
 
+/// What a backend that keeps the contract does with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Lets it in.
+    Accepted,
+    /// Refuses it.
+    Refused,
+    /// Either: the contract leaves it open.
+    Either,
+}
+
 macro_rules! token_kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal $verdict:ident,)*) => {
+    ($($(#[doc = $doc:literal])* $kind:ident = $name:literal $due:ident,)*) => {
         /// What is right or wrong with a token.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum TokenKind {
-            $($(#[$doc])* $kind,)*
+            $($(#[doc = $doc])* $kind,)*
         }
 
         impl TokenKind {
@@ -23,89 +34,134 @@ macro_rules! token_kinds {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            /// Whether a backend that keeps the contract lets it in.
+            /// What it is, or what is wrong with it, in a sentence.
             #[must_use]
-            pub const fn is_acceptable(self) -> bool {
-                match self { $(Self::$kind => verdict!($verdict),)* }
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$kind => concat!($($doc),*).trim(),)* }
+            }
+
+            /// What a backend that keeps the contract does with it.
+            #[must_use]
+            pub const fn due(self) -> Due {
+                match self { $(Self::$kind => Due::$due,)* }
             }
         }
     };
 }
 
-macro_rules! verdict {
-    (accepted) => {
-        true
-    };
-    (refused) => {
-        false
-    };
-}
-
 token_kinds! {
     /// A user's token, as the documentation shows it; `aud` is an array of one.
-    Good = "good" accepted,
+    Good = "good" Accepted,
     /// A service token: `common_name`, no `email`, no `nbf`, `aud` a plain string, as captured live.
-    GoodServiceToken = "good-service-token" accepted,
+    GoodServiceToken = "good-service-token" Accepted,
     /// A user's token with `aud` as a plain string.
-    AudienceAsString = "audience-as-string" accepted,
+    AudienceAsString = "audience-as-string" Accepted,
     /// `aud` names another application too, before ours.
-    AudienceArrayOfTwo = "audience-array-of-two" accepted,
+    AudienceArrayOfTwo = "audience-array-of-two" Accepted,
     /// `exp` an hour ago.
-    Expired = "expired" refused,
+    Expired = "expired" Refused,
     /// `nbf` an hour ahead.
-    NotYetValid = "not-yet-valid" refused,
+    NotYetValid = "not-yet-valid" Refused,
     /// `aud` of another application.
-    WrongAudience = "wrong-audience" refused,
+    WrongAudience = "wrong-audience" Refused,
+    /// `aud` is a plain string that contains ours among other letters.
+    AudienceContainingOurs = "audience-containing-ours" Refused,
+    /// `aud` is the first half of ours.
+    AudiencePartOfOurs = "audience-part-of-ours" Refused,
     /// `aud` is an empty array.
-    EmptyAudience = "empty-audience" refused,
+    EmptyAudience = "empty-audience" Refused,
     /// No `aud`.
-    NoAudience = "no-audience" refused,
+    NoAudience = "no-audience" Refused,
     /// `iss` of another team.
-    WrongIssuer = "wrong-issuer" refused,
+    WrongIssuer = "wrong-issuer" Refused,
+    /// `iss` begins with ours and goes on as another host.
+    IssuerBeginningWithOurs = "issuer-beginning-with-ours" Refused,
     /// No `iss`.
-    NoIssuer = "no-issuer" refused,
+    NoIssuer = "no-issuer" Refused,
     /// One bit of the signature is wrong.
-    BadSignature = "bad-signature" refused,
+    BadSignature = "bad-signature" Refused,
     /// The signature is empty, the header still says RS256.
-    NoSignature = "no-signature" refused,
+    NoSignature = "no-signature" Refused,
     /// `alg: none`, no signature.
-    AlgNone = "alg-none" refused,
+    AlgNone = "alg-none" Refused,
     /// `alg: nOnE`, no signature.
-    AlgNoneMixedCase = "alg-none-mixed-case" refused,
+    AlgNoneMixedCase = "alg-none-mixed-case" Refused,
     /// HS256, the public key (PEM) as secret.
-    Hs256WithPublicKey = "hs256-with-public-key" refused,
+    Hs256WithPublicKey = "hs256-with-public-key" Refused,
     /// RS512 by the right key: the key set says RS256.
-    AlgRs512 = "alg-rs512" refused,
+    AlgRs512 = "alg-rs512" Refused,
     /// Signed by the current key under a `kid` the key set does not list.
-    UnknownKid = "unknown-kid" refused,
+    UnknownKid = "unknown-kid" Refused,
     /// Signed by the current key, no `kid`.
-    NoKid = "no-kid" refused,
+    NoKid = "no-kid" Refused,
+    /// Signed by the current key, under an empty `kid`.
+    EmptyKid = "empty-kid" Refused,
     /// Another payload under a good token's signature.
-    TamperedPayload = "tampered-payload" refused,
+    TamperedPayload = "tampered-payload" Refused,
     /// No `exp`.
-    NoExpiry = "no-expiry" refused,
+    NoExpiry = "no-expiry" Refused,
     /// `type: org`: the team's global session token.
-    OrgType = "org-type" refused,
+    OrgType = "org-type" Refused,
     /// Signed by another team's key, under its own `kid`.
-    ForeignTeamKey = "foreign-team-key" refused,
+    ForeignTeamKey = "foreign-team-key" Refused,
     /// Signed by another team's key, under our `kid`.
-    ForeignTeamKeyOurKid = "foreign-team-key-our-kid" refused,
+    ForeignTeamKeyOurKid = "foreign-team-key-our-kid" Refused,
     /// Signed by another team's key, which the header carries as `jwk`, under our `kid`.
-    EmbeddedJwk = "embedded-jwk" refused,
+    EmbeddedJwk = "embedded-jwk" Refused,
+    /// Signed by another team's key, which the header carries as `jwk`, under that key's own `kid`.
+    EmbeddedJwkOwnKid = "embedded-jwk-own-kid" Refused,
+    /// Signed by another team's key, whose certificate the header carries as `x5c`, under that key's own `kid`.
+    EmbeddedCertificate = "embedded-certificate" Refused,
     /// A word.
-    NotAJwt = "not-a-jwt" refused,
+    NotAJwt = "not-a-jwt" Refused,
     /// An empty string.
-    Empty = "empty" refused,
+    Empty = "empty" Refused,
     /// 64 KiB, rightly signed.
-    Oversized = "oversized" refused,
+    Oversized = "oversized" Refused,
+    /// `nbf` 30 seconds ahead: within the leeway that many libraries grant to clocks.
+    ValidInHalfAMinute = "valid-in-half-a-minute" Either,
+    /// `exp` 30 seconds ago: within the leeway that many libraries grant to clocks.
+    ExpiredHalfAMinuteAgo = "expired-half-a-minute-ago" Either,
 }
 
+/// Shorter names, as people type them.
+pub const SHORT_NAMES: [(&str, TokenKind); 12] = [
+    ("service", TokenKind::GoodServiceToken),
+    ("string-aud", TokenKind::AudienceAsString),
+    ("array-aud", TokenKind::AudienceArrayOfTwo),
+    ("wrong-aud", TokenKind::WrongAudience),
+    ("no-aud", TokenKind::NoAudience),
+    ("wrong-iss", TokenKind::WrongIssuer),
+    ("no-iss", TokenKind::NoIssuer),
+    ("no-exp", TokenKind::NoExpiry),
+    ("org", TokenKind::OrgType),
+    ("hs256", TokenKind::Hs256WithPublicKey),
+    ("tampered", TokenKind::TamperedPayload),
+    ("foreign-key", TokenKind::ForeignTeamKey),
+];
+
 impl TokenKind {
-    /// The kind of this name, spaces taken as hyphens.
+    /// The kind of this name or short name, spaces taken as hyphens.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let name = name.trim().to_ascii_lowercase().replace(' ', "-");
-        Self::all().iter().copied().find(|kind| kind.name() == name)
+        let full = Self::all().iter().copied().find(|kind| kind.name() == name);
+        full.or_else(|| {
+            let short = SHORT_NAMES.iter().find(|(short, _)| *short == name);
+            short.map(|(_, kind)| *kind)
+        })
+    }
+
+    /// Whether a backend that keeps the contract lets it in.
+    #[must_use]
+    pub fn is_acceptable(self) -> bool {
+        self.due() == Due::Accepted
+    }
+
+    /// Whether a backend that keeps the contract refuses it.
+    #[must_use]
+    pub fn is_refused(self) -> bool {
+        self.due() == Due::Refused
     }
 }
 
@@ -117,7 +173,7 @@ impl fmt::Display for TokenKind {
 
 #[cfg(test)]
 mod tests {
-    use super::TokenKind;
+    use super::{SHORT_NAMES, TokenKind};
 
     #[test]
     fn every_kind_is_found_by_its_name_with_hyphens_or_spaces() {
@@ -127,6 +183,14 @@ mod tests {
                 TokenKind::parse(&kind.name().replace('-', " ")),
                 Some(*kind)
             );
+        }
+    }
+
+    #[test]
+    fn a_short_name_is_never_the_full_name_of_another_kind() {
+        for (short, kind) in SHORT_NAMES {
+            assert_eq!(TokenKind::parse(short), Some(kind), "{short}");
+            assert!(TokenKind::all().iter().all(|kind| kind.name() != short));
         }
     }
 

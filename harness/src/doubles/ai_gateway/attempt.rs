@@ -37,6 +37,8 @@ pub struct Attempt {
     pub provider_took: Duration,
     /// Position of the Universal element, 0 elsewhere.
     pub step: usize,
+    /// The caller's own words for a fault, to a double that runs alone.
+    pub fault: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
     /// When it ended, since the double started.
@@ -93,6 +95,8 @@ pub enum Endpoint {
     Compat,
     /// `POST /v1/{account}/{gateway}`: an array of elements, each a provider call.
     Universal,
+    /// `POST …/{provider}/…/chat/completions` of a provider other than Workers AI: only a double that runs alone plays any.
+    OtherProvider,
     /// Anything else; answered 404 or 405.
     Unknown,
 }

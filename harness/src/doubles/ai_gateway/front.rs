@@ -14,12 +14,15 @@ use hyper_util::{
 
 use super::{
     attempt::{Attempt, Endpoint, Outcome},
-    bodies,
+    bodies, console,
     delivery::{self, Ending, Shipment},
     gateway,
     hub::{EXCHANGE_HEADER, ExchangeId, Hub, Plan},
 };
-use crate::doubles::wire::{Connection, Head, Received, RequestFault};
+use crate::doubles::{
+    console::asked,
+    wire::{Connection, Head, Received, RequestFault},
+};
 
 /// Everything a connection needs.
 #[derive(Debug, Clone)]
@@ -68,13 +71,17 @@ impl Front {
     /// One request and its answer; the connection again if it may be used again.
     async fn exchange(&self, mut connection: Connection, received: Received) -> Option<Connection> {
         let keeps_alive = received.keeps_alive;
+        if let (Some(alone), Some(own)) = (&self.hub.alone, asked(&received)) {
+            let told = console::answer(&self.hub, alone, own, &received);
+            return (told.send(&mut connection).await && keeps_alive).then_some(connection);
+        }
         let has_body = received.method != "HEAD";
         let target = received.target.clone();
         let id = self.hub.open(received);
         let Some(reply) = self.ask(id, &target).await else {
             if let Some(unanswered) = self.hub.take_received(id) {
+                let recorded = gateway::decide(&self.hub, Endpoint::Unknown, &unanswered);
                 let journal = &self.hub.journal;
-                let recorded = gateway::decide(journal, Endpoint::Unknown, &unanswered);
                 journal.finish(recorded.attempt, Outcome::Answered(502), false);
             }
             let body = bodies::gateway_error(2002, 502, "The double could not answer").to_string();
@@ -162,6 +169,7 @@ impl Front {
             body: fault.to_string().into(),
             provider_took: std::time::Duration::ZERO,
             step: 0,
+            fault: None,
             outcome: Outcome::Answered(400),
             finished_at: Some(now),
             chunks_sent: 0,

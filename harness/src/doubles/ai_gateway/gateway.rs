@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{
     attempt::{Attempt, Endpoint, Outcome},
-    bodies,
+    bodies, fault_words,
+    hub::{Alone, Hub},
     journal::{AttemptId, Journal, Release},
     metadata,
     render::{Rendered, render},
@@ -16,6 +17,9 @@ use super::{
     request::{self, Call, Refusal},
 };
 use crate::doubles::wire::Received;
+
+/// The model that every dynamic route leads to, as far as a double that runs alone tells: one that the platform has.
+const DYNAMIC_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct-fp8-fast";
 
 /// What leaves for one request, and the attempt it belongs to.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub(super) struct Decision {
 
 struct Asked<'a> {
     journal: &'a Journal,
+    alone: Option<&'a Alone>,
     endpoint: Endpoint,
     marker: String,
     received: &'a Received,
@@ -41,9 +46,11 @@ struct Tried {
 }
 
 /// Plays the script for a request.
-pub(super) fn decide(journal: &Journal, endpoint: Endpoint, received: &Received) -> Decision {
+pub(super) fn decide(hub: &Hub, endpoint: Endpoint, received: &Received) -> Decision {
+    let journal = &hub.journal;
     let asked = Asked {
         journal,
+        alone: hub.alone.as_ref(),
         endpoint,
         marker: request::marker(&received.body),
         received,
@@ -53,7 +60,14 @@ pub(super) fn decide(journal: &Journal, endpoint: Endpoint, received: &Received)
         Endpoint::WorkersAiNative
         | Endpoint::WorkersAiOpenAi
         | Endpoint::Compat
-        | Endpoint::Universal => asked.fall_through(&request::calls(endpoint, received)),
+        | Endpoint::Universal
+        | Endpoint::OtherProvider => {
+            let mut calls = request::calls(endpoint, received);
+            if hub.alone.is_some() {
+                calls = calls.into_iter().map(Call::with_any_provider).collect();
+            }
+            asked.fall_through(&calls)
+        }
     };
     Decision {
         attempt: tried.attempt,
@@ -74,7 +88,7 @@ impl Asked<'_> {
             if let Some(failed) = last.take() {
                 self.close(&failed);
             }
-            let attempted = match call.refusal {
+            let attempted = match call.refusal.or(self.locked_out(call)) {
                 Some(refusal) => self.refuse(call, refusal),
                 None => self.attempt(call, number),
             };
@@ -86,19 +100,61 @@ impl Asked<'_> {
         last.unwrap_or_else(|| self.unknown())
     }
 
+    /// With authentication on, the gateway takes its key in its own header; samples for `/compat` send it as `Authorization`.
+    fn locked_out(&self, call: &Call) -> Option<Refusal> {
+        let alone = self.alone.filter(|alone| alone.authenticated)?;
+        let mut headers = vec!["cf-aig-authorization"];
+        if self.endpoint == Endpoint::Compat {
+            headers.push("authorization");
+        }
+        let has_key = headers.into_iter().any(|name| {
+            let value = call.header(name);
+            value.is_some_and(|value| alone.is_key(&value))
+        });
+        (!has_key).then_some(Refusal::Unauthorized)
+    }
+
+    /// Plays what the caller asked for, if anybody may ask, else the script.
+    fn play(
+        &self,
+        call: &Call,
+        asked_for: Option<(&str, &[Reply])>,
+        outcome_of: impl Fn(&Reply) -> Outcome,
+    ) -> (AttemptId, Reply) {
+        match asked_for {
+            None => self.journal.play(&self.marker, &call.model, |reply| {
+                self.record(call, reply.took, outcome_of(reply))
+            }),
+            Some((text, replies)) => {
+                let asker = format!("{}\n{}\n{text}", self.marker, call.model);
+                self.journal.play_asked(&asker, replies, |reply| Attempt {
+                    fault: Some(text.to_owned()),
+                    ..self.record(call, reply.took, outcome_of(reply))
+                })
+            }
+        }
+    }
+
     /// One try. With several, the gateway waits for the last one however long it takes.
     fn attempt(&self, call: &Call, number: u64) -> Tried {
         let is_timed = call.tries == 1 || number < call.tries;
         let limit = call.timeout_ms.map(Duration::from_millis);
         let times_out = |reply: &Reply| is_timed && limit.is_some_and(|limit| reply.took > limit);
-        let (attempt, reply) = self.journal.play(&self.marker, &call.model, |reply| {
-            let outcome = if times_out(reply) {
+        let outcome_of = |reply: &Reply| {
+            if times_out(reply) {
                 Outcome::TimedOut
             } else {
                 Outcome::InProgress
-            };
-            self.record(call, reply.took, outcome)
-        });
+            }
+        };
+        let asked_for = self.alone.and_then(|_| fault_words::of(call));
+        let (attempt, reply) = match &asked_for {
+            None => self.play(call, None, outcome_of),
+            Some(asked) => match &asked.replies {
+                Ok(replies) => self.play(call, Some((&asked.text, replies)), outcome_of),
+                Err(why) => return self.misunderstood(call, &asked.text, why),
+            },
+        };
         if times_out(&reply) {
             return self.tried(attempt, call, timeout_answer(&reply), None);
         }
@@ -124,6 +180,11 @@ impl Asked<'_> {
         if self.endpoint == Endpoint::Universal || call.model.starts_with("dynamic/") {
             rendered = rendered.header("cf-aig-step", call.step.to_string());
         }
+        if self.alone.is_some() && call.model.starts_with("dynamic/") {
+            rendered = rendered
+                .header("cf-aig-provider", "workers-ai")
+                .header("cf-aig-model", DYNAMIC_MODEL);
+        }
         Tried {
             attempt,
             rendered,
@@ -139,19 +200,30 @@ impl Asked<'_> {
     }
 
     fn refuse(&self, call: &Call, refusal: Refusal) -> Tried {
-        let code = match refusal {
-            Refusal::InvalidBody => 7003,
-            Refusal::InvalidProvider => 2008,
+        let (code, status) = match refusal {
+            Refusal::InvalidBody => (7003, 400),
+            Refusal::InvalidProvider => (2008, 400),
+            Refusal::Unauthorized => (2009, 401),
         };
-        let body = bodies::gateway_error(code, 400, &refusal.to_string());
-        self.without_provider(call, Rendered::json(400, &body))
+        let body = bodies::gateway_error(code, status, &refusal.to_string());
+        self.without_provider(call, Rendered::json(status, &body))
+    }
+
+    /// Somebody asked for a fault that does not exist.
+    fn misunderstood(&self, call: &Call, text: &str, why: &str) -> Tried {
+        let body = bodies::gateway_error(7003, 400, &format!("moltproof doubles: {why}"));
+        let tried = self.without_provider(call, Rendered::json(400, &body));
+        self.journal.change(tried.attempt, |attempt| {
+            attempt.fault = Some(format!("{text}: {why}"));
+        });
+        tried
     }
 
     /// 405 where another method would do, else 404; in the gateway's shape.
     fn unknown(&self) -> Tried {
         let calls = request::calls(Endpoint::Unknown, self.received);
         let rendered = match Endpoint::of_path(&self.received.target) {
-            Endpoint::Unknown => {
+            Endpoint::Unknown | Endpoint::OtherProvider => {
                 Rendered::json(404, &bodies::gateway_error(7003, 404, "Not found"))
             }
             Endpoint::WorkersAiNative
@@ -193,6 +265,7 @@ impl Asked<'_> {
             body: call.body.clone(),
             provider_took,
             step: call.step,
+            fault: None,
             outcome,
             finished_at: None,
             chunks_sent: 0,

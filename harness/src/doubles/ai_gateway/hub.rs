@@ -30,9 +30,40 @@ pub(super) struct Plan {
     pub(super) release: Release,
 }
 
+/// How a double behaves that no scenario scripts: people call it from their own Workers.
+#[derive(Clone)]
+pub struct Alone {
+    /// The key that a backend is told.
+    pub key: String,
+    /// The gateway has authentication on: calls without the key are answered 401, code 2009.
+    pub authenticated: bool,
+}
+
+impl std::fmt::Debug for Alone {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alone")
+            .field("authenticated", &self.authenticated)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Alone {
+    /// Whether the value of an authorization header is the key.
+    pub(super) fn is_key(&self, value: &str) -> bool {
+        let (scheme, token) = value.trim().split_once(' ').unwrap_or_default();
+        scheme.eq_ignore_ascii_case("bearer") && token.trim() == self.key
+    }
+}
+
+/// Calls that a double keeps which runs alone, for days perhaps: an agent's busy afternoon, and bodies of a few kilobytes.
+const CALLS_KEPT: usize = 2000;
+
 #[derive(Debug)]
 pub(super) struct Hub {
     pub(super) journal: Journal,
+    /// Set when nobody scripts this double.
+    pub(super) alone: Option<Alone>,
     exchanges: Mutex<Exchanges>,
 }
 
@@ -44,9 +75,10 @@ struct Exchanges {
 }
 
 impl Hub {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(alone: Option<Alone>) -> Self {
         Self {
-            journal: Journal::new(),
+            journal: Journal::new(alone.as_ref().map(|_| CALLS_KEPT)),
+            alone,
             exchanges: Mutex::default(),
         }
     }
@@ -68,7 +100,14 @@ impl Hub {
     pub(super) fn endpoint(&self, id: ExchangeId) -> Option<Endpoint> {
         let exchanges = self.exchanges();
         let received = exchanges.received.get(&id)?;
-        Some(Endpoint::of(&received.method, &received.target))
+        let endpoint = Endpoint::of(&received.method, &received.target);
+        if endpoint == Endpoint::Unknown
+            && self.alone.is_some()
+            && Endpoint::is_other_provider(&received.method, &received.target)
+        {
+            return Some(Endpoint::OtherProvider);
+        }
+        Some(endpoint)
     }
 
     pub(super) fn take_received(&self, id: ExchangeId) -> Option<Received> {

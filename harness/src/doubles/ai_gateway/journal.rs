@@ -31,6 +31,10 @@ struct Book {
     attempts: BTreeMap<AttemptId, Attempt>,
     markers: BTreeMap<String, Marked>,
     next: AttemptId,
+    /// More than this many attempts push the oldest out.
+    attempts_max: Option<usize>,
+    /// How far the faults that callers asked for have been played.
+    asked: BTreeMap<String, usize>,
 }
 
 #[derive(Debug)]
@@ -53,10 +57,15 @@ impl Default for Marked {
 }
 
 impl Journal {
-    pub(super) fn new() -> Self {
+    /// Keeps every attempt until it is forgotten, or at most so many.
+    pub(super) fn new(attempts_max: Option<usize>) -> Self {
+        let book = Book {
+            attempts_max,
+            ..Book::default()
+        };
         Self {
             stopwatch: Stopwatch::start(),
-            book: Mutex::default(),
+            book: Mutex::new(book),
         }
     }
 
@@ -102,6 +111,33 @@ impl Journal {
         (id, reply)
     }
 
+    /// As [`Self::play`], by replies that the caller asked for; each `asker` goes through them once, and the last repeats.
+    pub(super) fn play_asked(
+        &self,
+        asker: &str,
+        replies: &[Reply],
+        record: impl FnOnce(&Reply) -> Attempt,
+    ) -> (AttemptId, Reply) {
+        let mut book = self.book();
+        let taken = book.asked.entry(asker.to_owned()).or_default();
+        let reply = replies.get(*taken).or(replies.last()).cloned();
+        *taken += 1;
+        let reply = reply.unwrap_or_default();
+        let id = book.record(record(&reply));
+        (id, reply)
+    }
+
+    /// Forgets every attempt, and begins the faults that callers ask for anew. Says how many attempts there were.
+    pub(super) fn clear(&self) -> usize {
+        let mut book = self.book();
+        book.asked.clear();
+        // Those whose script may still hold a reply keep it.
+        for marked in book.markers.values_mut() {
+            marked.attempts.clear();
+        }
+        std::mem::take(&mut book.attempts).len()
+    }
+
     /// Records an attempt that no script answers.
     pub(super) fn record(&self, attempt: Attempt) -> AttemptId {
         self.book().record(attempt)
@@ -143,6 +179,15 @@ impl Journal {
             .collect()
     }
 
+    /// All attempts under their numbers, in arrival order.
+    pub(super) fn numbered(&self) -> Vec<(AttemptId, Attempt)> {
+        let book = self.book();
+        let attempts = book.attempts.iter();
+        attempts
+            .map(|(id, attempt)| (*id, attempt.clone()))
+            .collect()
+    }
+
     pub(super) fn all(&self) -> Vec<Attempt> {
         self.book().attempts.values().cloned().collect()
     }
@@ -165,7 +210,25 @@ impl Book {
         self.attempts.insert(id, attempt);
         self.marked(&marker).attempts.push(id);
         self.notify(&marker);
+        self.forget_oldest();
         id
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(max) = self.attempts_max else {
+            return;
+        };
+        while self.attempts.len() > max
+            && let Some((id, attempt)) = self.attempts.pop_first()
+        {
+            let Some(marked) = self.markers.get_mut(&attempt.marker) else {
+                continue;
+            };
+            marked.attempts.retain(|known| *known != id);
+            if marked.attempts.is_empty() && !attempt.marker.is_empty() {
+                self.markers.remove(&attempt.marker);
+            }
+        }
     }
 
     fn notify(&mut self, marker: &str) {

@@ -6,7 +6,9 @@
 
 mod attempt;
 mod bodies;
+mod console;
 mod delivery;
+mod fault_words;
 mod front;
 mod gateway;
 mod hub;
@@ -19,24 +21,23 @@ mod responder;
 mod script;
 mod trap;
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 pub use attempt::{Attempt, Endpoint, Outcome};
+pub use fault_words::{FAULT_WORDS, FaultWord};
+pub use hub::Alone;
 pub use reply::{ErrorDialect, Reply, StreamDialect};
 pub use script::Script;
 
 use self::{front::Front, hub::Hub, trap::Trap};
-use super::{
-    thread::{OwnThread, listen_on_loopback},
-    wire,
-};
+use super::{place::Place, thread::OwnThread, wire};
 
 /// A running AI Gateway double. Dropping it stops it.
 pub struct AiGatewayDouble {
     hub: Arc<Hub>,
     trap: Trap,
-    address: SocketAddr,
-    trap_address: SocketAddr,
+    origin: String,
+    trap_origin: String,
     _thread: OwnThread,
 }
 
@@ -44,7 +45,7 @@ impl fmt::Debug for AiGatewayDouble {
     /// Without the journal, which holds keys: a world's debug text may be printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AiGatewayDouble")
-            .field("address", &self.address)
+            .field("origin", &self.origin)
             .finish_non_exhaustive()
     }
 }
@@ -55,19 +56,41 @@ impl AiGatewayDouble {
     /// # Errors
     /// When a socket or a thread cannot be had.
     pub fn start() -> io::Result<Self> {
-        let hub = Arc::new(Hub::new());
+        Self::start_at(&Place::default())
+    }
+
+    /// Starts the double.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_at(place: &Place) -> io::Result<Self> {
+        Self::open(place, None)
+    }
+
+    /// Starts a double that is to run alone: callers may ask for faults, and its journal is read at
+    /// `/__moltproof/journal`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_alone(place: &Place, alone: Alone) -> io::Result<Self> {
+        Self::open(place, Some(alone))
+    }
+
+    fn open(place: &Place, alone: Option<Alone>) -> io::Result<Self> {
+        let hub = Arc::new(Hub::new(alone));
         let trap = Trap::default();
-        let listener = listen_on_loopback()?;
-        let trap_listener = listen_on_loopback()?;
-        let address = listener.local_addr()?;
-        let trap_address = trap_listener.local_addr()?;
+        let taken = place.take()?;
+        let trapped = Place::default().take()?;
         let (hub_there, trap_there) = (Arc::clone(&hub), trap.clone());
+        let (listener, acceptor) = (taken.listener, taken.acceptor);
         let thread = OwnThread::spawn("ai-gateway-double", move || async move {
             let mocks = responder::start(&hub_there).await;
             let front = Front::new(hub_there, mocks.uri());
             tokio::join!(
-                wire::serve(listener, move |connection| front.clone().serve(connection)),
-                wire::serve(trap_listener, move |connection| trap_there
+                wire::serve(listener, acceptor, move |connection| front
+                    .clone()
+                    .serve(connection)),
+                wire::serve(trapped.listener, None, move |connection| trap_there
                     .clone()
                     .serve(connection)),
             );
@@ -75,16 +98,22 @@ impl AiGatewayDouble {
         Ok(Self {
             hub,
             trap,
-            address,
-            trap_address,
+            origin: taken.origin,
+            trap_origin: trapped.origin,
             _thread: thread,
         })
     }
 
-    /// What a backend takes as `AI_GATEWAY_BASE_URL`: `http://127.0.0.1:<port>/v1/acct/gw`.
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What a backend takes as `AI_GATEWAY_BASE_URL`: such as `http://127.0.0.1:<port>/v1/acct/gw`.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1/acct/gw", self.address)
+        format!("{}/v1/acct/gw", self.origin)
     }
 
     /// Sets the script of a marker, from its start, in place of an earlier one, whose held replies go on.
@@ -155,7 +184,7 @@ impl AiGatewayDouble {
     /// Another provider's address: no backend may ever call it.
     #[must_use]
     pub fn trap_url(&self) -> String {
-        format!("http://{}", self.trap_address)
+        self.trap_origin.clone()
     }
 
     /// How often `trap_url` was called.

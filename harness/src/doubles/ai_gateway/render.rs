@@ -43,7 +43,7 @@ pub(super) fn render(reply: &Reply, call: &Call) -> Rendered {
             dialect,
             pieces,
             usage,
-        } => stream(*dialect, pieces, *usage, reply.status, &call.model),
+        } => stream(*dialect, pieces, Some(*usage), reply.status, &call.model),
         ReplyBody::Events(frames) => events(frames, reply.status),
         ReplyBody::Raw {
             bytes,
@@ -63,11 +63,7 @@ pub(super) fn render(reply: &Reply, call: &Call) -> Rendered {
     rendered
 }
 
-fn answer(text: &str, usage: TokenCounts, status: u16, call: &Call) -> Rendered {
-    let TokenCounts {
-        tokens_in,
-        tokens_out,
-    } = usage;
+fn answer(text: &str, usage: Option<TokenCounts>, status: u16, call: &Call) -> Rendered {
     if call.stream {
         let dialect = match call.dialect {
             BodyDialect::Native => StreamDialect::Native,
@@ -76,10 +72,25 @@ fn answer(text: &str, usage: TokenCounts, status: u16, call: &Call) -> Rendered 
         let words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
         return stream(dialect, &words, usage, status, &call.model);
     }
-    let body = match call.dialect {
+    let TokenCounts {
+        tokens_in,
+        tokens_out,
+    } = usage.unwrap_or(TokenCounts {
+        tokens_in: 0,
+        tokens_out: 0,
+    });
+    let mut body = match call.dialect {
         BodyDialect::Native => bodies::native(text, tokens_in, tokens_out),
         BodyDialect::OpenAi => bodies::chat(text, "stop", tokens_in, tokens_out),
     };
+    if usage.is_none() {
+        for place in ["", "/result"] {
+            let holder = body.pointer_mut(place).and_then(Value::as_object_mut);
+            if let Some(holder) = holder {
+                holder.remove("usage");
+            }
+        }
+    }
     Rendered::json(status, &with_model(&body, &call.model))
 }
 
@@ -94,35 +105,40 @@ fn with_model(body: &Value, model: &str) -> Value {
 fn stream(
     dialect: StreamDialect,
     pieces: &[String],
-    usage: TokenCounts,
+    usage: Option<TokenCounts>,
     status: u16,
     model: &str,
 ) -> Rendered {
-    let mut frames: Vec<Value> = Vec::with_capacity(pieces.len() + 3);
-    match dialect {
-        StreamDialect::OpenAi => {
-            frames.extend(openai_deltas(pieces, model));
-            let mut last = openai_chunk(model, json!([]));
-            last["usage"] = bodies::usage(usage.tokens_in, usage.tokens_out);
-            frames.push(last);
-        }
-        StreamDialect::OpenAiBinding => {
-            frames.extend(openai_deltas(pieces, model).into_iter().map(with_padding));
-            let mut zero = openai_chunk(model, json!([]));
-            zero["usage"] = bodies::usage(0, 0);
-            frames.push(zero);
-            frames.push(bodies::native_result("", usage.tokens_in, usage.tokens_out));
-        }
-        StreamDialect::Native => {
-            frames.extend(
-                pieces
-                    .iter()
-                    .map(|piece| with_padding(json!({"response": piece}))),
-            );
-            frames.push(bodies::native_result("", usage.tokens_in, usage.tokens_out));
-        }
+    let mut frames: Vec<Value> = match dialect {
+        StreamDialect::OpenAi => openai_deltas(pieces, model),
+        StreamDialect::OpenAiBinding => openai_deltas(pieces, model)
+            .into_iter()
+            .map(with_padding)
+            .collect(),
+        StreamDialect::Native => pieces
+            .iter()
+            .map(|piece| with_padding(json!({"response": piece})))
+            .collect(),
+    };
+    if let Some(usage) = usage {
+        frames.extend(usage_frames(dialect, usage, model));
     }
     events(&frames, status)
+}
+
+/// The frames that say how many tokens it took.
+fn usage_frames(dialect: StreamDialect, usage: TokenCounts, model: &str) -> Vec<Value> {
+    let openai = |tokens_in, tokens_out| {
+        let mut chunk = openai_chunk(model, json!([]));
+        chunk["usage"] = bodies::usage(tokens_in, tokens_out);
+        chunk
+    };
+    let native = || bodies::native_result("", usage.tokens_in, usage.tokens_out);
+    match dialect {
+        StreamDialect::OpenAi => vec![openai(usage.tokens_in, usage.tokens_out)],
+        StreamDialect::OpenAiBinding => vec![openai(0, 0), native()],
+        StreamDialect::Native => vec![native()],
+    }
 }
 
 fn events(frames: &[Value], status: u16) -> Rendered {

@@ -2,6 +2,8 @@
 //!
 //! A reply never knows the request it will answer; rendering does.
 
+mod modifiers;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,7 +30,10 @@ pub struct Reply {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ReplyBody {
     /// In the dialect of the endpoint asked, streamed when a stream was asked for.
-    Answer { text: String, usage: TokenCounts },
+    Answer {
+        text: String,
+        usage: Option<TokenCounts>,
+    },
     /// JSON as it stands; an empty `model` takes the model asked for.
     Json(Value),
     /// Server-sent events.
@@ -146,12 +151,19 @@ impl Reply {
             200,
             ReplyBody::Answer {
                 text: text.to_owned(),
-                usage: TokenCounts {
+                usage: Some(TokenCounts {
                     tokens_in,
                     tokens_out,
-                },
+                }),
             },
         )
+    }
+
+    /// As [`Self::answer`], without token counts.
+    #[must_use]
+    pub fn answer_without_usage(text: &str) -> Self {
+        let (text, usage) = (text.to_owned(), None);
+        Self::of(200, ReplyBody::Answer { text, usage })
     }
 
     /// An `OpenAI` chat completion.
@@ -292,112 +304,5 @@ impl Reply {
     #[must_use]
     pub fn huge(bytes: usize) -> Self {
         Self::of(200, ReplyBody::Huge(bytes))
-    }
-}
-
-/// Modifiers.
-impl Reply {
-    /// The provider took this long, in virtual time: beyond the timeout stated by the request the gateway's timeout
-    /// error is answered instead, else this reply, both at once.
-    #[must_use]
-    pub fn took(mut self, latency: Duration) -> Self {
-        self.took = latency;
-        self
-    }
-
-    /// Status of the gateway's timeout answer, should `took` exceed the stated timeout; 524 unless set.
-    #[must_use]
-    pub fn timing_out_as(mut self, status: u16) -> Self {
-        self.timeout_status = status;
-        self
-    }
-
-    /// Another status for the same body.
-    #[must_use]
-    pub fn with_status(mut self, status: u16) -> Self {
-        self.status = status;
-        self
-    }
-
-    /// Adds a header.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers
-            .push((name.to_ascii_lowercase(), value.to_owned()));
-        self
-    }
-
-    /// Says that the gateway's cache answered.
-    #[must_use]
-    pub fn cache_hit(mut self) -> Self {
-        self.cache_hit = true;
-        self
-    }
-
-    /// Adds a `Set-Cookie` that no caller may ever see.
-    #[must_use]
-    pub fn set_cookie(self) -> Self {
-        self.header("set-cookie", "__cf_bm=upstream-session; path=/; HttpOnly")
-    }
-
-    /// Really sends nothing until released, whatever timeout the request states.
-    #[must_use]
-    pub fn hang(self) -> Self {
-        self.fault(Fault::Hang)
-    }
-
-    /// Holds after `chunks` chunks until released.
-    #[must_use]
-    pub fn hold_after(self, chunks: usize) -> Self {
-        self.fault(Fault::HoldAfter(chunks))
-    }
-
-    /// Falls silent after `chunks` chunks until the client goes away.
-    #[must_use]
-    pub fn stall_after(self, chunks: usize) -> Self {
-        self.fault(Fault::StallAfter(chunks))
-    }
-
-    /// Closes the connection after `chunks` whole chunks, without the end of the body.
-    #[must_use]
-    pub fn cut_after(self, chunks: usize) -> Self {
-        self.fault(Fault::CutAfter(chunks))
-    }
-
-    /// Closes the connection in the middle of the chunk that follows `chunks` whole ones.
-    #[must_use]
-    pub fn cut_inside(self, chunks: usize) -> Self {
-        self.fault(Fault::CutInside(chunks))
-    }
-
-    /// Resets the connection before the head.
-    #[must_use]
-    pub fn reset(self) -> Self {
-        self.fault(Fault::Reset)
-    }
-
-    /// Sends bytes that are no HTTP and closes.
-    #[must_use]
-    pub fn garbled(self) -> Self {
-        self.fault(Fault::Garbled)
-    }
-
-    /// Waits this long, in real time, before the first byte. For virtual latency see `took`.
-    #[must_use]
-    pub fn delayed(mut self, delay: Duration) -> Self {
-        self.delivery.delay = delay;
-        self
-    }
-
-    /// Waits this long, in real time, before each chunk.
-    #[must_use]
-    pub fn paced(mut self, pace: Duration) -> Self {
-        self.delivery.pace = pace;
-        self
-    }
-
-    fn fault(mut self, fault: Fault) -> Self {
-        self.delivery.fault = fault;
-        self
     }
 }

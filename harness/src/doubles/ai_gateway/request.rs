@@ -43,6 +43,9 @@ pub(super) enum Refusal {
     /// No provider the gateway knows.
     #[error("Invalid provider")]
     InvalidProvider,
+    /// The gateway has authentication on, and the key is missing or wrong.
+    #[error("Unauthorized")]
+    Unauthorized,
 }
 
 impl Endpoint {
@@ -53,6 +56,30 @@ impl Endpoint {
         } else {
             Self::Unknown
         }
+    }
+
+    /// Whether it is a chat completion of a provider that is neither Workers AI nor the gateway itself.
+    pub(super) fn is_other_provider(method: &str, target: &str) -> bool {
+        let path = target.split('?').next().unwrap_or_default();
+        let segments: Vec<&str> = path.split('/').collect();
+        let [
+            first,
+            version,
+            account,
+            gateway,
+            provider,
+            ..,
+            chat,
+            completions,
+        ] = segments[..]
+        else {
+            return false;
+        };
+        let names = [account, gateway, provider];
+        method == "POST"
+            && (first, version, chat, completions) == ("", "v1", "chat", "completions")
+            && names.into_iter().all(|name| !name.is_empty())
+            && !matches!(provider, "workers-ai" | "compat")
     }
 
     /// The endpoint that a target names, whatever the method.
@@ -112,9 +139,11 @@ pub(super) fn calls(endpoint: Endpoint, received: &Received) -> Vec<Call> {
     let asked = body["model"].as_str().unwrap_or_default();
     let (model, dialect) = match endpoint {
         Endpoint::WorkersAiNative => (native_model(&received.target), BodyDialect::Native),
-        Endpoint::WorkersAiOpenAi | Endpoint::Compat | Endpoint::Universal | Endpoint::Unknown => {
-            (without_provider(asked).to_owned(), BodyDialect::OpenAi)
-        }
+        Endpoint::WorkersAiOpenAi
+        | Endpoint::Compat
+        | Endpoint::Universal
+        | Endpoint::OtherProvider
+        | Endpoint::Unknown => (without_provider(asked).to_owned(), BodyDialect::OpenAi),
     };
     let refusal = if !body.is_object() || endpoint == Endpoint::Universal {
         Some(Refusal::InvalidBody)
@@ -216,6 +245,16 @@ fn universal_element(received: &Received, element: &Value, step: usize) -> Call 
 }
 
 impl Call {
+    /// Lets any provider pass that is named, as a gateway does that somebody has given credentials for all.
+    pub(super) fn with_any_provider(mut self) -> Self {
+        let provider = self.model.split_once('/').map(|(provider, _)| provider);
+        let is_named = provider.is_some_and(|name| !name.is_empty() && !name.starts_with('@'));
+        if is_named && self.refusal == Some(Refusal::InvalidProvider) {
+            self.refusal = None;
+        }
+        self
+    }
+
     /// A header of this call, several values joined; an element's own stand in place of the request's.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let values = |headers: &[(String, String)]| {
@@ -273,6 +312,26 @@ mod tests {
             check(target, Endpoint::Unknown);
         }
         assert_eq!(Endpoint::of("GET", "/v1/acct/gw"), Endpoint::Unknown);
+    }
+
+    #[test]
+    fn another_provider_is_known_by_its_chat_completions() {
+        let is = |target| Endpoint::is_other_provider("POST", target);
+        assert!(is("/v1/acct/gw/openai/chat/completions"));
+        assert!(is("/v1/acct/gw/groq/openai/v1/chat/completions?x=y"));
+        for target in [
+            "/v1/acct/gw/workers-ai/v1/chat/completions",
+            "/v1/acct/gw/compat/chat/completions",
+            "/v1/acct/gw/chat/completions",
+            "/v1/acct//openai/chat/completions",
+            "/v2/acct/gw/openai/chat/completions",
+            "/v1/acct/gw/openai/embeddings",
+            "/",
+        ] {
+            assert!(!is(target), "{target}");
+        }
+        let get = Endpoint::is_other_provider("GET", "/v1/a/g/openai/chat/completions");
+        assert!(!get);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(super) async fn start(hub: &Arc<Hub>) -> MockServer {
         Endpoint::WorkersAiNative,
         Endpoint::Compat,
         Endpoint::Universal,
+        Endpoint::OtherProvider,
         Endpoint::Unknown,
     ] {
         let hub = Arc::clone(hub);
@@ -61,7 +62,7 @@ impl Respond for Scripted {
         let Some((id, received)) = exchange else {
             return ResponseTemplate::new(500);
         };
-        let decision = gateway::decide(&self.hub.journal, self.endpoint, &received);
+        let decision = gateway::decide(&self.hub, self.endpoint, &received);
         let rendered = decision.rendered;
         let mut body = BytesMut::new();
         for chunk in &rendered.chunks {

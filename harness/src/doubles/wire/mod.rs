@@ -5,7 +5,7 @@
 mod request;
 mod response;
 
-use std::{future::Future, io, net::TcpListener as StdListener, time::Duration};
+use std::{future::Future, io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 pub(super) use request::{Received, RequestFault};
@@ -14,11 +14,12 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// Bytes a client may send ahead of its answer before it counts as misbehaving: one pipelined request.
 const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
 
-/// A byte stream that can be reset; TLS is another implementation of it.
+/// A byte stream that can be reset.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {
     /// Makes closing send a reset.
     fn reset_on_close(&self) -> io::Result<()>;
@@ -27,6 +28,12 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {
 impl Socket for TcpStream {
     fn reset_on_close(&self) -> io::Result<()> {
         self.set_zero_linger()
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn reset_on_close(&self) -> io::Result<()> {
+        self.get_ref().0.set_zero_linger()
     }
 }
 
@@ -100,24 +107,41 @@ async fn let_descriptors_free() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
-/// Serves every connection in a task of its own.
-pub(super) async fn serve<F, Fut>(listener: StdListener, on_connection: F)
-where
-    F: Fn(Connection) -> Fut,
+/// Serves every connection in a task of its own, over TLS if there is an acceptor.
+pub(super) async fn serve<F, Fut>(
+    listener: StdListener,
+    acceptor: Option<TlsAcceptor>,
+    on_connection: F,
+) where
+    F: Fn(Connection) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
+    let on_connection = Arc::new(on_connection);
     loop {
-        match listener.accept().await {
-            Ok((stream, _peer)) => {
-                // Without it the kernel may keep a chunk back until the one before is acknowledged.
-                if stream.set_nodelay(true).is_ok() {
-                    tokio::spawn(on_connection(Connection::over(stream)));
-                }
+        let Ok((stream, _peer)) = listener.accept().await else {
+            let_descriptors_free().await;
+            continue;
+        };
+        // Without it the kernel may keep a chunk back until the one before is acknowledged.
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        match acceptor.clone() {
+            None => {
+                tokio::spawn(on_connection(Connection::over(stream)));
             }
-            Err(_) => let_descriptors_free().await,
+            Some(acceptor) => {
+                let on_connection = Arc::clone(&on_connection);
+                tokio::spawn(async move {
+                    // A client that does not trust us ends the handshake: it has said why on its side.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        on_connection(Connection::over(stream)).await;
+                    }
+                });
+            }
         }
     }
 }

@@ -162,7 +162,7 @@ async fn all_alike(s: &mut Scene, a: Args) -> Check {
     let kinds: Vec<TokenKind> = TokenKind::all()
         .iter()
         .copied()
-        .filter(|kind| !kind.is_acceptable())
+        .filter(|kind| kind.is_refused())
         .collect();
     let carriers: [fn(String) -> Credential; 2] = [Credential::Header, Credential::Cookie];
     for carrier in carriers {

@@ -213,7 +213,7 @@ async fn through_gateway(s: &mut Scene, _a: Args) -> Check {
             | Endpoint::WorkersAiOpenAi
             | Endpoint::Compat
             | Endpoint::Universal => true,
-            Endpoint::Unknown => false,
+            Endpoint::OtherProvider | Endpoint::Unknown => false,
         };
         s.expect(
             known && call.path.starts_with(&path) && call.model.starts_with("@cf/"),

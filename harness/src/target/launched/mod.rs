@@ -11,7 +11,6 @@ use super::manifest::{Accept, Manifest, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use crate::client::Client;
-use crate::doubles::AccessIssuer;
 use async_trait::async_trait;
 use process::Supervised;
 use start::{Blueprint, Kind, Workshop};
@@ -165,8 +164,7 @@ impl Target for LaunchedTarget {
     }
 
     async fn fresh(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {
-        let issuer = AccessIssuer::start()
-            .map_err(|error| Fault(format!("cannot start a team domain: {error}")))?;
+        let issuer = self.workshop.own_issuer()?;
         let blueprint = self
             .workshop
             .own_blueprint(variant, Arc::new(issuer))

@@ -3,7 +3,8 @@
 use super::fault_control::FaultControl;
 use super::process::{Supervised, copy_folder, run_to_end};
 use crate::client::{Client, Request};
-use crate::doubles::{AccessIssuer, AiGatewayDouble};
+use crate::doubles::tls::{CA_FILE, Identity, NAMES};
+use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
 use crate::observe::Logs as _;
 use crate::observe::explorer::Explorer;
 use crate::observe::log_lines::LogLines;
@@ -53,6 +54,7 @@ pub(super) struct Workshop {
     client: Client,
     observer: reqwest::Client,
     folder: TempDir,
+    tls: Option<Identity>,
     gateway: Arc<AiGatewayDouble>,
     pub(super) access: Arc<AccessIssuer>,
     rotating: Arc<AccessIssuer>,
@@ -85,17 +87,22 @@ impl Workshop {
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| Fault(error.to_string()))?;
+        let folder = tempfile::Builder::new()
+            .prefix("moltproof-")
+            .tempdir()
+            .map_err(fault)?;
+        let tls = manifest.control.tls.then(|| identity(folder.path()));
+        let tls = tls.transpose()?;
+        let place = Place::with(tls.clone());
         Ok(Self {
             program,
             client,
             observer,
-            folder: tempfile::Builder::new()
-                .prefix("moltproof-")
-                .tempdir()
-                .map_err(fault)?,
-            gateway: Arc::new(AiGatewayDouble::start().map_err(fault)?),
-            access: Arc::new(AccessIssuer::start().map_err(fault)?),
-            rotating: Arc::new(AccessIssuer::start().map_err(fault)?),
+            folder,
+            tls,
+            gateway: Arc::new(AiGatewayDouble::start_at(&place).map_err(fault)?),
+            access: Arc::new(AccessIssuer::start_at(&place).map_err(fault)?),
+            rotating: Arc::new(AccessIssuer::start_at(&place).map_err(fault)?),
             gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
             fault_control: FaultControl::start().map_err(fault)?,
             prepared: OnceCell::new(),
@@ -107,6 +114,12 @@ impl Workshop {
             ),
             manifest,
         })
+    }
+
+    /// A team domain for an instance that has one for itself.
+    pub(super) fn own_issuer(&self) -> Result<AccessIssuer, Fault> {
+        AccessIssuer::start_at(&Place::with(self.tls.clone()))
+            .map_err(|error| Fault(format!("cannot start a team domain: {error}")))
     }
 
     /// The blueprint of a shared instance.
@@ -247,16 +260,22 @@ impl Workshop {
         port: u16,
         issuer: &AccessIssuer,
     ) -> BTreeMap<&'static str, String> {
-        BTreeMap::from([
+        let mut values = BTreeMap::from([
             ("port", port.to_string()),
             ("state", state.display().to_string()),
             ("app_domain", self.manifest.app_domain.clone()),
             ("team_domain", issuer.origin()),
+            ("team_host", issuer.authority().to_owned()),
             ("audience", issuer.audience().to_owned()),
             ("ai_gateway_base_url", self.gateway.base_url()),
             ("ai_gateway_key", self.gateway_key.clone()),
             ("fault_control_url", self.fault_control.url.clone()),
-        ])
+        ]);
+        if self.tls.is_some() {
+            let file = self.folder.path().join(CA_FILE);
+            values.insert("ca_file", file.display().to_string());
+        }
+        values
     }
 
     /// Starts a server and waits until it answers.
@@ -417,6 +436,15 @@ fn environment(
         .iter()
         .map(|(name, value)| Ok((name.clone(), fill(value, values).map_err(Fault)?)))
         .collect()
+}
+
+/// Certificate and key of the doubles; the authority's certificate lies in the folder.
+fn identity(folder: &Path) -> Result<Identity, Fault> {
+    let identity = Identity::generate(&NAMES.map(str::to_owned))
+        .map_err(|error| Fault(crate::client::chain(&error)))?;
+    std::fs::write(folder.join(CA_FILE), identity.ca_pem())
+        .map_err(|error| Fault(format!("cannot write {CA_FILE}: {error}")))?;
+    Ok(identity)
 }
 
 /// A port that was free a moment ago. Another process may take it first; then the server says so and the run ends in a fault.

@@ -175,6 +175,16 @@ impl Manifest {
         {
             return Err("[launch] command is empty".to_owned());
         }
+        let wants_ca = |launch: &Launch| {
+            let values = launch.environment.values().chain(launch.variables.values());
+            values.into_iter().any(|value| value.contains("{ca_file}"))
+        };
+        if !self.control.tls && self.launch.as_ref().is_some_and(wants_ca) {
+            return Err(
+                "{ca_file} needs [control] tls = true: there is no authority without TLS"
+                    .to_owned(),
+            );
+        }
         self.check_description()
     }
 

@@ -1,0 +1,232 @@
+//! The report as Markdown, for a job summary, and as annotations of a GitHub workflow. Never says less in the headline than the other reports.
+
+use super::text::{level, word};
+use super::{CriterionReport, Report, ScenarioReport};
+use crate::evidence::cut;
+use crate::verdict::{Level, Verdict};
+use std::fmt::{self, Write as _};
+
+/// Bytes of a job summary. Evidence: GitHub takes 1 MiB a step and drops what is larger whole.
+const SUMMARY_LEN_MAX: usize = 900 * 1024;
+
+/// Annotations of a step. Evidence: GitHub shows ten of each kind and drops the others without a word.
+const ANNOTATIONS_MAX: usize = 10;
+
+/// The report as Markdown.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    write(&mut out, report).unwrap_or_default();
+    if out.len() > SUMMARY_LEN_MAX {
+        out = cut(&out, SUMMARY_LEN_MAX);
+        out.push_str("\n\nThe summary is cut here; the JSON report has everything.\n");
+    }
+    out
+}
+
+fn write(out: &mut String, report: &Report) -> fmt::Result {
+    let summary = &report.summary;
+    writeln!(
+        out,
+        "## {} {}\n",
+        plain(&report.target),
+        word(summary.verdict)
+    )?;
+    writeln!(
+        out,
+        "**{}; {}**\n",
+        level(Level::Must, &summary.must),
+        level(Level::Should, &summary.should)
+    )?;
+    if summary.scenarios_not_selected > 0 {
+        writeln!(
+            out,
+            "A part of the contract only: {} scenarios were not selected.\n",
+            summary.scenarios_not_selected
+        )?;
+    }
+    for criterion in with(report, &[Verdict::Failed, Verdict::Error]) {
+        finding(out, criterion)?;
+    }
+    table(
+        out,
+        "Not verified",
+        with(report, &[Verdict::NotVerified]).collect(),
+    )?;
+    table(
+        out,
+        "Declared not applicable",
+        with(report, &[Verdict::NotApplicable]).collect(),
+    )?;
+    let in_part = with(report, &[Verdict::Passed]).filter(|one| !one.reason.is_empty());
+    table(out, "Passed in part", in_part.collect())?;
+    writeln!(
+        out,
+        "{} scenarios, {} exchanges, {} assertions in {:.1} s · {} · seed {} · contract `{}`",
+        summary.scenarios_run,
+        summary.exchanges,
+        summary.checks,
+        report.duration_ms / 1000.0,
+        report.harness,
+        report.seed,
+        &report.contract_digest[..12]
+    )
+}
+
+fn with<'a>(
+    report: &'a Report,
+    verdicts: &'a [Verdict],
+) -> impl Iterator<Item = &'a CriterionReport> {
+    report
+        .criteria
+        .iter()
+        .filter(|criterion| verdicts.contains(&criterion.verdict))
+}
+
+fn finding(out: &mut String, criterion: &CriterionReport) -> fmt::Result {
+    writeln!(
+        out,
+        "### {} {} ({})\n\n> {}\n",
+        criterion.id,
+        criterion.verdict.word(),
+        criterion.level.word(),
+        plain(&criterion.sentence)
+    )?;
+    for scenario in broken(criterion) {
+        let line = scenario.step_line.unwrap_or(scenario.line);
+        writeln!(
+            out,
+            "- `{}:{line}` {}",
+            scenario.feature,
+            plain(&scenario.name)
+        )?;
+        let said = [
+            ("expected", &scenario.expected),
+            ("saw", &scenario.seen),
+            ("error, no finding:", &scenario.reason),
+        ];
+        for (word, text) in said {
+            if let Some(text) = text {
+                writeln!(out, "  - {word} {}", plain(&cut(text, 2000)))?;
+            }
+        }
+        if let Some(exchange) = scenario.exchanges.last() {
+            writeln!(
+                out,
+                "\n  ```sh\n  {}\n  ```",
+                exchange.curl.replace('\n', " ")
+            )?;
+        }
+    }
+    writeln!(out)
+}
+
+fn broken(criterion: &CriterionReport) -> impl Iterator<Item = &ScenarioReport> {
+    let scenarios = criterion.scenarios.iter();
+    scenarios.filter(|scenario| matches!(scenario.outcome, "failed" | "error"))
+}
+
+fn table(out: &mut String, title: &str, criteria: Vec<&CriterionReport>) -> fmt::Result {
+    if criteria.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<details><summary>{title}: {}</summary>\n\n| criterion | level | why |\n|---|---|---|",
+        criteria.len()
+    )?;
+    for criterion in criteria {
+        writeln!(
+            out,
+            "| {} | {} | {} |",
+            criterion.id,
+            criterion.level.word(),
+            plain(&criterion.reason).replace('|', "\\|")
+        )?;
+    }
+    writeln!(out, "\n</details>\n")
+}
+
+/// A text from outside in one line, none of it taken for Markdown or HTML.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\r' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '*' | '_' | '`' | '[' | ']' | '#' | '\\' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Workflow commands that GitHub shows beside the change: one per broken criterion, ten at most, the last of which counts the others.
+#[must_use]
+pub fn annotations(report: &Report) -> String {
+    let mut broken: Vec<_> = with(report, &[Verdict::Failed, Verdict::Error]).collect();
+    broken.sort_by_key(|criterion| (criterion.verdict != Verdict::Failed, criterion.level));
+    let shown = if broken.len() > ANNOTATIONS_MAX {
+        ANNOTATIONS_MAX - 1
+    } else {
+        broken.len()
+    };
+    let mut out = String::new();
+    for criterion in &broken[..shown] {
+        let _infallible = writeln!(
+            out,
+            "::error title={}::{}",
+            property(&format!("{} {}", criterion.id, criterion.verdict.word())),
+            message(&format!(
+                "{} ({}) {} — {}",
+                criterion.id,
+                criterion.level.word(),
+                criterion.sentence,
+                cut(&criterion.reason, 500)
+            ))
+        );
+    }
+    if shown < broken.len() {
+        let _infallible = writeln!(
+            out,
+            "::error title=moltproof::{} more criteria are broken or in error; the job summary has them all",
+            broken.len() - shown
+        );
+    }
+    out
+}
+
+fn message(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_outside_is_neither_markdown_nor_html() {
+        assert_eq!(
+            plain("<b>*x*</b>\n# [a](b) `c`"),
+            "&lt;b&gt;\\*x\\*&lt;/b&gt; \\# \\[a\\](b) \\`c\\`"
+        );
+    }
+
+    #[test]
+    fn an_annotation_stays_one_command() {
+        assert_eq!(message("50%\nmore"), "50%25%0Amore");
+        assert_eq!(property("a: b, c"), "a%3A b%2C c");
+    }
+}
