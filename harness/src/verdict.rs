@@ -255,3 +255,50 @@ pub fn exit_of(must: &Tally, should: &Tally, may: &Tally, strict: bool) -> Exit 
         Exit::Conforms
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(id: &str) -> Outcome {
+        Outcome::Accepted(BTreeMap::from([(id.to_owned(), "agreed".to_owned())]))
+    }
+
+    fn finding() -> Outcome {
+        Outcome::Failed(Finding {
+            severity: Severity::Breach,
+            expected: "403".to_owned(),
+            seen: "200".to_owned(),
+        })
+    }
+
+    #[test]
+    fn an_accepted_deviation_is_never_a_pass_and_hides_no_finding() {
+        let (met, passed) = (accepted("ACC-001"), Outcome::Passed);
+        assert_eq!(of_criterion(&[&met, &passed]), Some(Verdict::Accepted));
+        assert_eq!(of_criterion(&[&met, &finding()]), Some(Verdict::Failed));
+        let error = Outcome::Error("gone".to_owned());
+        assert_eq!(of_criterion(&[&met, &error]), Some(Verdict::Error));
+    }
+
+    #[test]
+    fn what_is_accepted_for_one_criterion_leaves_another_open() {
+        let met = accepted("ACC-001");
+        assert_eq!(met.for_criterion("ACC-001"), met);
+        assert!(
+            matches!(met.for_criterion("RL-012"), Outcome::NotVerified(reason) if reason.contains("ACC-001"))
+        );
+        assert_eq!(finding().for_criterion("RL-012"), finding());
+    }
+
+    #[test]
+    fn nothing_but_accepted_deviations_is_not_conformance() {
+        let mut must = Tally::default();
+        must.count(Verdict::Accepted);
+        let none = Tally::default();
+        assert_eq!(of_run(&must, &none, &none), RunVerdict::Inconclusive);
+        must.count(Verdict::Passed);
+        assert_eq!(of_run(&must, &none, &none), RunVerdict::Conforms);
+        assert_eq!((must.passed, must.accepted, must.total), (1, 1, 2));
+    }
+}

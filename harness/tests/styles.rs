@@ -85,12 +85,28 @@ fn judge(target: Restyled, ids: &[&str]) -> Report {
     };
     let plan = select(&contract, &selection).unwrap();
     let target: Arc<dyn Target> = Arc::new(target);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let started_at_ms = moltproof::clock::epoch_ms();
     let began = moltproof::clock::now();
-    let shared = Arc::new(Run::new(Arc::clone(&target), Client::new().unwrap(), "styled".to_owned()));
-    let options = Options { concurrency: 16, seed: fastrand::u64(..) };
-    let running = run::run(Arc::clone(&shared), plan, Arc::new(steps::all()), options, Arc::new(Silent));
+    let shared = Arc::new(Run::new(
+        Arc::clone(&target),
+        Client::new().unwrap(),
+        "styled".to_owned(),
+    ));
+    let options = Options {
+        concurrency: 16,
+        seed: fastrand::u64(..),
+    };
+    let running = run::run(
+        Arc::clone(&shared),
+        plan,
+        Arc::new(steps::all()),
+        options,
+        Arc::new(Silent),
+    );
     let ended = runtime.block_on(running);
     let facts = RunFacts {
         id: "styled".to_owned(),
@@ -104,11 +120,19 @@ fn judge(target: Restyled, ids: &[&str]) -> Report {
 }
 
 fn verdicts(report: &Report) -> BTreeMap<&str, Verdict> {
-    report.criteria.iter().map(|criterion| (criterion.id.as_str(), criterion.verdict)).collect()
+    report
+        .criteria
+        .iter()
+        .map(|criterion| (criterion.id.as_str(), criterion.verdict))
+        .collect()
 }
 
 fn criterion<'a>(report: &'a Report, id: &str) -> &'a CriterionReport {
-    report.criteria.iter().find(|criterion| criterion.id == id).unwrap()
+    report
+        .criteria
+        .iter()
+        .find(|criterion| criterion.id == id)
+        .unwrap()
 }
 
 fn folder() -> PathBuf {
@@ -119,18 +143,27 @@ const STYLES: [&str; 3] = ["customers", "fixed", "kv-only-seed"];
 
 #[test]
 fn a_restyled_backend_that_keeps_the_contract_passes_or_is_accepted_and_no_more() {
-    let report = judge(restyled(Break::Nothing), &[
-        "RES-001", "RES-002", "RES-004", "RES-012", "ACC-001", "ACC-002", "ACC-003", "ACC-013", "ERR-001",
-        "ERR-005", "ID-001", "ID-002", "ID-003", "AIG-001", "AIG-016", "SEC-004",
-    ]);
+    let report = judge(
+        restyled(Break::Nothing),
+        &[
+            "RES-001", "RES-002", "RES-004", "RES-012", "ACC-001", "ACC-002", "ACC-003", "ACC-013",
+            "ERR-001", "ERR-005", "ID-001", "ID-002", "ID-003", "AIG-001", "AIG-016", "SEC-004",
+        ],
+    );
     let told = text::render(&report);
     let seen = verdicts(&report);
-    for id in ["RES-001", "RES-002", "RES-004", "RES-012", "ID-001", "ID-002", "ID-003", "AIG-001", "AIG-016", "SEC-004"] {
+    for id in [
+        "RES-001", "RES-002", "RES-004", "RES-012", "ID-001", "ID-002", "ID-003", "AIG-001",
+        "AIG-016", "SEC-004",
+    ] {
         assert_eq!(seen[id], Verdict::Passed, "{id}\n{told}");
     }
     for id in ["ACC-001", "ACC-002", "ACC-003", "ACC-013", "ERR-001"] {
         assert_eq!(seen[id], Verdict::Accepted, "{id}\n{told}");
-        assert!(criterion(&report, id).reason.contains("the console's team"), "{id}\n{told}");
+        assert!(
+            criterion(&report, id).reason.contains("the console's team"),
+            "{id}\n{told}"
+        );
     }
     assert_eq!(report.summary.must.accepted, 5, "{told}");
     assert!(told.contains("5 accepted deviations"), "{told}");
@@ -145,8 +178,15 @@ fn a_refusal_in_another_form_that_nobody_answers_for_is_a_finding_of_shape() {
     let told = text::render(&report);
     for id in ["ACC-001", "ERR-001"] {
         assert_eq!(verdicts(&report)[id], Verdict::Failed, "{id}\n{told}");
-        let severities: Vec<_> = criterion(&report, id).scenarios.iter().filter_map(|scenario| scenario.severity).collect();
-        assert!(severities.iter().all(|one| *one == Severity::Shape), "{id}\n{told}");
+        let severities: Vec<_> = criterion(&report, id)
+            .scenarios
+            .iter()
+            .filter_map(|scenario| scenario.severity)
+            .collect();
+        assert!(
+            severities.iter().all(|one| *one == Severity::Shape),
+            "{id}\n{told}"
+        );
     }
 }
 
@@ -156,7 +196,13 @@ fn an_opened_door_is_found_though_another_form_of_refusal_is_accepted() {
     let told = text::render(&report);
     let found = criterion(&report, "ACC-001");
     assert_eq!(found.verdict, Verdict::Failed, "{told}");
-    assert!(found.scenarios.iter().any(|scenario| scenario.severity == Some(Severity::Breach)), "{told}");
+    assert!(
+        found
+            .scenarios
+            .iter()
+            .any(|scenario| scenario.severity == Some(Severity::Breach)),
+        "{told}"
+    );
 }
 
 #[test]
@@ -165,7 +211,10 @@ fn an_honoured_override_is_found_by_the_journal_alone() {
     let told = text::render(&report);
     assert_eq!(verdicts(&report)["RES-002"], Verdict::Failed, "{told}");
     assert_eq!(verdicts(&report)["RES-001"], Verdict::Passed, "{told}");
-    assert!(criterion(&report, "RES-002").reason.contains("answered by"), "{told}");
+    assert!(
+        criterion(&report, "RES-002").reason.contains("answered by"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -178,7 +227,12 @@ fn mixed_up_tenants_are_found_by_the_journal_alone() {
 #[test]
 fn an_unknown_host_that_is_answered_is_found_in_any_words() {
     let report = judge(restyled(Break::WelcomesAnybody), &["RES-012"]);
-    assert_eq!(verdicts(&report)["RES-012"], Verdict::Failed, "{}", text::render(&report));
+    assert_eq!(
+        verdicts(&report)["RES-012"],
+        Verdict::Failed,
+        "{}",
+        text::render(&report)
+    );
 }
 
 #[test]
@@ -188,19 +242,37 @@ fn without_echo_and_journal_nothing_is_said_of_who_answered() {
     let report = judge(target, &["RES-001"]);
     let told = text::render(&report);
     assert_eq!(verdicts(&report)["RES-001"], Verdict::NotVerified, "{told}");
-    assert!(criterion(&report, "RES-001").reason.contains("metadata"), "{told}");
+    assert!(
+        criterion(&report, "RES-001").reason.contains("metadata"),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_declared_deviation_that_nothing_met_or_whose_day_is_over_is_told() {
     let mut target = restyled(Break::Nothing);
     target.accepts.push(accept("RES-012", &[410]));
-    target.accepts.push(Accept { until: Some("2020-01-01".to_owned()), ..accept("RES-001", &[404]) });
+    target.accepts.push(Accept {
+        until: Some("2020-01-01".to_owned()),
+        ..accept("RES-001", &[404])
+    });
     let report = judge(target, &["RES-012", "ACC-001"]);
     let told = text::render(&report);
     assert_eq!(verdicts(&report)["RES-012"], Verdict::Passed, "{told}");
-    assert!(report.warnings.iter().any(|line| line.contains("not met in this run: RES-012")), "{told}");
-    assert!(report.warnings.iter().any(|line| line.contains("no longer: RES-001")), "{told}");
+    assert!(
+        report
+            .warnings
+            .iter()
+            .any(|line| line.contains("not met in this run: RES-012")),
+        "{told}"
+    );
+    assert!(
+        report
+            .warnings
+            .iter()
+            .any(|line| line.contains("no longer: RES-001")),
+        "{told}"
+    );
     assert!(told.contains("warning"), "{told}");
 }
 
@@ -208,10 +280,18 @@ fn a_declared_deviation_that_nothing_met_or_whose_day_is_over_is_told() {
 fn fixed_tenants_serve_one_scenario_at_a_time_and_are_never_altered() {
     let mut target = Restyled::described("status_tenant = \"\"", Break::Nothing);
     target.seeding = Some(Seeding::Fixed {
-        tenants: vec![fixed("6d0f5c9e-41d2-4f0b-9c3a-6a0d1f2b7e01", "north"), fixed("0c5a9b7d-8e1f-4a3b-b2c4-5d6e7f809102", "south")],
+        tenants: vec![
+            fixed("6d0f5c9e-41d2-4f0b-9c3a-6a0d1f2b7e01", "north"),
+            fixed("0c5a9b7d-8e1f-4a3b-b2c4-5d6e7f809102", "south"),
+        ],
     });
     target.plain = true;
-    let report = judge(target, &["RES-001", "RES-002", "RES-015", "RL-004", "ID-002", "SMK-001"]);
+    let report = judge(
+        target,
+        &[
+            "RES-001", "RES-002", "RES-015", "RL-004", "ID-002", "SMK-001",
+        ],
+    );
     let told = text::render(&report);
     let seen = verdicts(&report);
     for id in ["RES-001", "RES-002"] {
@@ -263,14 +343,30 @@ fn every_style_states_the_verdict_that_is_expected_of_each_criterion_with_a_reas
             assert!(known.contains(id), "{style}: {id} is no criterion");
             assert!(named.insert(*id), "{style}: {id} is there twice");
             for verdict in verdicts.split('|') {
-                let is_one = ["passed", "failed", "accepted", "not_verified", "not_applicable"].contains(&verdict);
+                let is_one = [
+                    "passed",
+                    "failed",
+                    "accepted",
+                    "not_verified",
+                    "not_applicable",
+                ]
+                .contains(&verdict);
                 assert!(is_one, "{style}: `{verdict}` is no verdict");
             }
-            assert!(*verdicts == "passed" || !reason.is_empty(), "{style}: {id} without a reason");
+            assert!(
+                *verdicts == "passed" || !reason.is_empty(),
+                "{style}: {id} without a reason"
+            );
         }
-        let core = contract.criteria.values().filter(|criterion| !named.contains(criterion.id.as_str()));
+        let core = contract
+            .criteria
+            .values()
+            .filter(|criterion| !named.contains(criterion.id.as_str()));
         let missing: Vec<_> = core.map(|criterion| &criterion.id).collect();
-        assert!(missing.is_empty(), "{style}: nothing is expected of {missing:?}");
+        assert!(
+            missing.is_empty(),
+            "{style}: nothing is expected of {missing:?}"
+        );
     }
 }
 
@@ -280,10 +376,22 @@ fn a_manifest_that_hides_something_or_means_nothing_is_refused_by_name() {
     let file = place.path().join("moltproof.toml");
     let head = "name = 'x'\n[variants.production]\naddress = 'http://127.0.0.1:1'\n";
     for (text, named) in [
-        ("[[accept]]\ncriterion = 'ACC-001'\nstatus = [401]\nreason = ''", "reason"),
-        ("[[accept]]\ncriterion = 'ACC-001'\nstatus = [200]\nreason = 'x'", "no refusal"),
-        ("[[accept]]\ncriterion = 'ACC-999'\nreason = 'x'", "no such criterion"),
-        ("[dialect]\nerror_codes = { TENANT_LOST = 'x' }", "TENANT_LOST"),
+        (
+            "[[accept]]\ncriterion = 'ACC-001'\nstatus = [401]\nreason = ''",
+            "reason",
+        ),
+        (
+            "[[accept]]\ncriterion = 'ACC-001'\nstatus = [200]\nreason = 'x'",
+            "no refusal",
+        ),
+        (
+            "[[accept]]\ncriterion = 'ACC-999'\nreason = 'x'",
+            "no such criterion",
+        ),
+        (
+            "[dialect]\nerror_codes = { TENANT_LOST = 'x' }",
+            "TENANT_LOST",
+        ),
         ("[dialect]\ntiers = { gold = 'x' }", "gold"),
         ("[dialect]\ntenant_id = 'id'", "tenant_id"),
         ("[dialect]\nnonsense = 'id'", "nonsense"),

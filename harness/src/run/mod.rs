@@ -140,7 +140,9 @@ fn unfit(target: &dyn Target, planned: &Planned) -> Option<String> {
     if !about_quotas {
         return None;
     }
-    if matches!(target.seeding(), Some(Seeding::Fixed { .. })) && planned.needs.contains(&Need::Tenants) {
+    if matches!(target.seeding(), Some(Seeding::Fixed { .. }))
+        && planned.needs.contains(&Need::Tenants)
+    {
         return Some("the quota of a fixed tenant is shared by all scenarios: it shows nothing of one (manifest: [seeding])".to_owned());
     }
     if limits.key == LimitKey::Ip && target.lacks(Need::ClientIp).is_some() {
@@ -327,7 +329,10 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
     let (outcome, step) = match (world.stopped.take(), finished) {
         (Some((Stop::Violation(finding), at)), _) => {
             if scene.accept_finding(&finding) {
-                (Outcome::Accepted(std::mem::take(&mut scene.accepted)), Some(at))
+                (
+                    Outcome::Accepted(std::mem::take(&mut scene.accepted)),
+                    Some(at),
+                )
             } else {
                 (Outcome::Failed(finding), Some(at))
             }
@@ -340,10 +345,9 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         (Some((Stop::NotVerified(reason), at)), _) => (Outcome::NotVerified(reason), Some(at)),
         (Some((Stop::NotApplicable(reason), at)), _) => (Outcome::NotApplicable(reason), Some(at)),
         (Some((Stop::Fault(reason), at)), _) => (Outcome::Error(reason), Some(at)),
-        (None, ScenarioFinished::StepPassed) if scene.checks > 0 && !scene.accepted.is_empty() => (
-            Outcome::Accepted(std::mem::take(&mut scene.accepted)),
-            None,
-        ),
+        (None, ScenarioFinished::StepPassed) if scene.checks > 0 && !scene.accepted.is_empty() => {
+            (Outcome::Accepted(std::mem::take(&mut scene.accepted)), None)
+        }
         (None, ScenarioFinished::StepPassed) if scene.checks > 0 => (Outcome::Passed, None),
         (None, ScenarioFinished::StepPassed) => (
             Outcome::Error("the scenario asserted nothing".to_owned()),

@@ -164,11 +164,7 @@ fn needs(tenant: &Tenant, field: &str) -> bool {
 ///
 /// # Errors
 /// [`Fault`] when a store refuses.
-pub async fn plant(
-    target: &dyn Target,
-    instance: &Instance,
-    tenant: &Tenant,
-) -> Result<(), Fault> {
+pub async fn plant(target: &dyn Target, instance: &Instance, tenant: &Tenant) -> Result<(), Fault> {
     let fault = |error: crate::observe::CannotObserve| Fault(error.to_string());
     if let Some(Seeding::Stores { sql, .. }) = target.seeding() {
         return plant_by_templates(target, instance, tenant, sql)
@@ -213,7 +209,10 @@ pub fn registry_entries(target: &dyn Target, tenant: &Tenant) -> Vec<(String, St
         .map(|domain| (dialect.kv_host.replace("{host}", domain), tenant.id.clone()));
     let own = [
         (dialect.kv_names.replace("{id}", &tenant.id), names),
-        (dialect.kv_slug.replace("{slug}", &tenant.slug), tenant.id.clone()),
+        (
+            dialect.kv_slug.replace("{slug}", &tenant.slug),
+            tenant.id.clone(),
+        ),
     ];
     hosts.chain(own).collect()
 }
@@ -263,7 +262,9 @@ fn written(
         let known = values.iter().fold(text.to_owned(), |text, (word, value)| {
             text.replace(word, &quoted(value))
         });
-        domain.map_or(known.clone(), |domain| known.replace("{domain}", &quoted(domain)))
+        domain.map_or(known.clone(), |domain| {
+            known.replace("{domain}", &quoted(domain))
+        })
     };
     let per_domain = templates.iter().any(|text| text.contains("{domain}"));
     let rows: Vec<Option<&String>> = if per_domain {
@@ -313,9 +314,14 @@ mod tests {
         let tenant = tenant(&["a.example", "b.example"]);
         let (key, value) = ("host:{domain}".to_owned(), "{id}".to_owned());
         let entries = written(&[&key, &value], &dialect, &tenant, str::to_owned);
-        assert_eq!(entries, [["host:a.example", "u-1"], ["host:b.example", "u-1"]]);
+        assert_eq!(
+            entries,
+            [["host:a.example", "u-1"], ["host:b.example", "u-1"]]
+        );
         let statement = "VALUES ('{slug}')".to_owned();
-        let once = written(&[&statement], &dialect, &tenant, |text| text.replace('\'', "''"));
+        let once = written(&[&statement], &dialect, &tenant, |text| {
+            text.replace('\'', "''")
+        });
         assert_eq!(once, [["VALUES ('o''neill')"]]);
     }
 }

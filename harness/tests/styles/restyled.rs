@@ -82,7 +82,10 @@ impl Restyled {
             let client = moltproof::client::Client::new().unwrap();
             for there in tenants {
                 let tenant = moltproof::target::seeding::fixed(&inner, there);
-                moltproof::target::seeding::make(&client, &self.reference, &inner, &tenant).await.ok().unwrap();
+                moltproof::target::seeding::make(&client, &self.reference, &inner, &tenant)
+                    .await
+                    .ok()
+                    .unwrap();
             }
             return Ok(inner);
         }
@@ -90,7 +93,11 @@ impl Restyled {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let layer = Arc::new(Layer {
             inner: Arc::clone(&inner),
-            http: reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
             broken: self.broken,
         });
         let router = Router::new().fallback(pass).with_state(layer);
@@ -120,7 +127,12 @@ impl Target for Restyled {
     fn lacks(&self, need: Need) -> Option<String> {
         let met = matches!(
             need,
-            Need::Hosts | Need::Tenants | Need::Admin | Need::Access | Need::AiGateway | Need::ClientIp
+            Need::Hosts
+                | Need::Tenants
+                | Need::Admin
+                | Need::Access
+                | Need::AiGateway
+                | Need::ClientIp
                 | Need::Variant(Variant::Production)
         );
         (!met).then(|| need.remedy())
@@ -176,10 +188,32 @@ fn translated(method: &Method, path: &str, body: Option<Value>) -> (Method, Stri
     let rest = rest.replace("/customers", "/tenants");
     let fields = |body: Option<Value>| -> Option<Value> {
         let customer = body?.get("customer")?.as_object()?.clone();
-        let names = [("plan", "tier"), ("channel", "platform"), ("hosts", "domains"), ("key", "slug")];
-        let rename = |key: &str| names.iter().find(|(own, _)| *own == key).map_or(key, |(_, name)| *name).to_owned();
-        let plans = |value: Value| if value == "basic" { json!("free") } else { value };
-        Some(Value::Object(customer.into_iter().map(|(key, value)| (rename(&key), plans(value))).collect()))
+        let names = [
+            ("plan", "tier"),
+            ("channel", "platform"),
+            ("hosts", "domains"),
+            ("key", "slug"),
+        ];
+        let rename = |key: &str| {
+            names
+                .iter()
+                .find(|(own, _)| *own == key)
+                .map_or(key, |(_, name)| *name)
+                .to_owned()
+        };
+        let plans = |value: Value| {
+            if value == "basic" {
+                json!("free")
+            } else {
+                value
+            }
+        };
+        Some(Value::Object(
+            customer
+                .into_iter()
+                .map(|(key, value)| (rename(&key), plans(value)))
+                .collect(),
+        ))
     };
     match (method, rest.split('/').collect::<Vec<_>>().as_slice()) {
         (&Method::PUT, ["", "tenants", slug]) => {
@@ -187,14 +221,20 @@ fn translated(method: &Method, path: &str, body: Option<Value>) -> (Method, Stri
             fields["slug"] = json!(slug);
             (Method::POST, "/api/admin/tenants".to_owned(), Some(fields))
         }
-        (&Method::POST, ["", "tenants", id]) => (Method::PATCH, format!("/api/admin/tenants/{id}"), fields(body)),
+        (&Method::POST, ["", "tenants", id]) => (
+            Method::PATCH,
+            format!("/api/admin/tenants/{id}"),
+            fields(body),
+        ),
         _ => same(&format!("/api/admin{rest}")),
     }
 }
 
 async fn pass(State(layer): State<Arc<Layer>>, request: Request<Body>) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let bytes = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .unwrap_or_default();
     let (path, query) = (head.uri.path().to_owned(), query_of(&head.uri));
     let sent = serde_json::from_slice(&bytes).ok();
     let is_json = sent.is_some();
@@ -212,7 +252,9 @@ async fn pass(State(layer): State<Arc<Layer>>, request: Request<Body>) -> Respon
         }
     }
     outgoing = outgoing.header("host", host(&layer, &head.headers));
-    if layer.broken == Break::OpensReading && head.method == Method::GET && path.starts_with("/ops/")
+    if layer.broken == Break::OpensReading
+        && head.method == Method::GET
+        && path.starts_with("/ops/")
         && let Some(access) = &layer.inner.access
     {
         outgoing = outgoing.header("cf-access-jwt-assertion", access.token(TokenKind::Good));
@@ -222,14 +264,23 @@ async fn pass(State(layer): State<Arc<Layer>>, request: Request<Body>) -> Respon
 }
 
 fn query_of(uri: &Uri) -> String {
-    uri.query().map_or_else(String::new, |query| format!("?{query}"))
+    uri.query()
+        .map_or_else(String::new, |query| format!("?{query}"))
 }
 
 fn host(layer: &Layer, headers: &HeaderMap) -> String {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (own, named) = (text("host"), text("x-tenant-override"));
     match layer.broken {
-        Break::HonoursOverride if !named.is_empty() => format!("{named}.{}", layer.inner.app_domain),
+        Break::HonoursOverride if !named.is_empty() => {
+            format!("{named}.{}", layer.inner.app_domain)
+        }
         Break::MixesUpTenants => own.replacen("-b.", "-a.", 1),
         _ => own,
     }
@@ -237,7 +288,9 @@ fn host(layer: &Layer, headers: &HeaderMap) -> String {
 
 async fn restyled(layer: &Layer, path: &str, answer: reqwest::Response) -> Response<Body> {
     let (mut status, headers) = (answer.status(), answer.headers().clone());
-    let is_json = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let is_json = headers
+        .get("content-type")
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let bytes = answer.bytes().await.unwrap_or_default();
     let body: Option<Value> = serde_json::from_slice(&bytes).ok().filter(|_| is_json);
     let shown = body.map(|body| {
@@ -265,7 +318,10 @@ async fn restyled(layer: &Layer, path: &str, answer: reqwest::Response) -> Respo
 
 fn envelope(body: &Value) -> Value {
     let code = body["error"]["code"].as_str().unwrap_or_default();
-    let own = CODES.iter().find(|(name, _)| *name == code).map_or(code, |(_, own)| *own);
+    let own = CODES
+        .iter()
+        .find(|(name, _)| *name == code)
+        .map_or(code, |(_, own)| *own);
     json!({
         "code": own, "message": body["error"]["message"], "info": body["error"]["details"],
         "ref": body["meta"]["request_id"], "at": body["meta"]["timestamp"],
@@ -279,10 +335,19 @@ fn in_own_words(path: &str, body: Value) -> Value {
     if path == "/assist" {
         return json!({ "data": { "answer": body["choices"][0]["message"]["content"], "usage": body["usage"] } });
     }
-    let Some(tenant) = body.as_object().filter(|fields| fields.contains_key("slug")) else {
+    let Some(tenant) = body
+        .as_object()
+        .filter(|fields| fields.contains_key("slug"))
+    else {
         return body;
     };
-    let plan = |value: &Value| if value == "free" { json!("basic") } else { value.clone() };
+    let plan = |value: &Value| {
+        if value == "free" {
+            json!("basic")
+        } else {
+            value.clone()
+        }
+    };
     let mut customer = Map::new();
     customer.insert("uuid".to_owned(), tenant["id"].clone());
     customer.insert("key".to_owned(), tenant["slug"].clone());

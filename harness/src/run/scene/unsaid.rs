@@ -47,17 +47,17 @@ impl Scene {
         }
         self.may_alter(&spoken)?;
         let mut request = spoken.request;
-        request.reading = crate::target::dialect::reading::Reading::of(
-            dialect,
-            spoken.operation,
-            &self.missed,
-        );
+        request.reading =
+            crate::target::dialect::reading::Reading::of(dialect, spoken.operation, &self.missed);
         Ok(request)
     }
 
     /// A target whose tenants are fixed is not asked, with an operator's token, to alter them.
     fn may_alter(&self, spoken: &Spoken) -> Check {
-        let Some(operation) = spoken.operation.filter(|operation| operation.alters_tenants()) else {
+        let Some(operation) = spoken
+            .operation
+            .filter(|operation| operation.alters_tenants())
+        else {
             return Ok(());
         };
         let is_fixed = matches!(self.run.target.seeding(), Some(Seeding::Fixed { .. }));
@@ -69,10 +69,15 @@ impl Scene {
         let at_restart = self.run.target.limits().tier_change == TierChange::Restart;
         let changes_tier = operation == Operation::ChangeTenant
             && String::from_utf8_lossy(&spoken.request.body).contains("\"tier\"")
-            && !self.planned.criteria.iter().any(|id| id.starts_with("ACC-"));
+            && !self
+                .planned
+                .criteria
+                .iter()
+                .any(|id| id.starts_with("ACC-"));
         if at_restart && changes_tier {
             return Err(Stop::NotVerified(
-                "another tier is in force after a restart only (manifest: [limits] tier_change)".to_owned(),
+                "another tier is in force after a restart only (manifest: [limits] tier_change)"
+                    .to_owned(),
             ));
         }
         Ok(())
@@ -155,7 +160,10 @@ impl Scene {
             .tenants
             .values()
             .find(|tenant| tenant.id == named || tenant.slug == named);
-        Ok(Some(known.map_or_else(|| named.to_owned(), |tenant| tenant.slug.clone())))
+        Ok(Some(known.map_or_else(
+            || named.to_owned(),
+            |tenant| tenant.slug.clone(),
+        )))
     }
 
     /// Chats on the host of an answered request, with its headers, and returns what the AI Gateway saw of it.
@@ -169,7 +177,12 @@ impl Scene {
             value != crate::evidence::REDACTED
                 && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         };
-        if !answer.request.headers.iter().all(|(_, value)| repeatable(value)) {
+        if !answer
+            .request
+            .headers
+            .iter()
+            .all(|(_, value)| repeatable(value))
+        {
             return Err(Stop::NotVerified(
                 "the status answer names no tenant, and a chat cannot repeat the header that the request had (manifest: dialect.status_tenant)".to_owned(),
             ));
@@ -188,13 +201,19 @@ impl Scene {
         let chat = self.send(request).await?;
         if chat.status != 200 {
             return Err(breach(
-                format!("a chat on host `{}`, whose status is answered, answered too", answer.request.host),
+                format!(
+                    "a chat on host `{}`, whose status is answered, answered too",
+                    answer.request.host
+                ),
                 super::describe(&chat),
             ));
         }
         let calls = gateway.wait_for_attempts(&marker, 1, JOURNAL_SOON).await;
         calls.into_iter().next().ok_or_else(|| {
-            breach("a model call in the AI Gateway's journal", "none of the answered chat")
+            breach(
+                "a model call in the AI Gateway's journal",
+                "none of the answered chat",
+            )
         })
     }
 
@@ -205,7 +224,10 @@ impl Scene {
         let call = self.journal_of_a_chat(&answer).await?;
         let metadata = call.metadata_kept.unwrap_or_default();
         let key = &self.run.target.dialect().metadata_sandbox_id;
-        Ok(metadata.get(key).and_then(|value| value.as_str()).map(str::to_owned))
+        Ok(metadata
+            .get(key)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned))
     }
 
     // ---- accepted deviations ----
@@ -217,7 +239,8 @@ impl Scene {
         let own = self.run.target.dialect().code(&code).to_owned();
         let seen = format!("status {} {own}", answer.status);
         self.accept(seen.trim_end(), |entry| {
-            entry.accepts_refusal(answer.status, &code) || entry.accepts_refusal(answer.status, &own)
+            entry.accepts_refusal(answer.status, &code)
+                || entry.accepts_refusal(answer.status, &own)
         })
     }
 
@@ -227,7 +250,11 @@ impl Scene {
             && self.accept(&finding.seen, crate::target::manifest::Accept::is_of_shape)
     }
 
-    fn accept(&mut self, seen: &str, fits: impl Fn(&crate::target::manifest::Accept) -> bool) -> bool {
+    fn accept(
+        &mut self,
+        seen: &str,
+        fits: impl Fn(&crate::target::manifest::Accept) -> bool,
+    ) -> bool {
         let today = clock::rfc3339(clock::epoch_ms());
         let today = today.split('T').next().unwrap_or_default();
         let target = Arc::clone(&self.run.target);

@@ -3,7 +3,8 @@
 use super::spellings::{self, Origin};
 use super::{
     Credential, DENIED, expect_denied, expect_not_opened, expect_record, record_request, routes,
-    token, uncreated_slug, with_request};
+    token, uncreated_slug, with_request,
+};
 use crate::client::Request;
 use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};

@@ -1,12 +1,12 @@
 //! Shape and ids of errors that a scenario has provoked. Never judges other scenarios' exchanges.
 
+use super::whole_run::in_another_form;
 use crate::evidence::Exchange;
 use crate::oracle::error_shape::{flaws, id_flaw, is_error};
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::filled;
-use super::whole_run::in_another_form;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -215,9 +215,12 @@ async fn become_tenant(s: &mut Scene, a: Args) -> Check {
     }
     let name = a.text(2).to_owned();
     for request in requests(s, &a, ("", "")).await? {
-        within(s, request, delay, async |s: &mut Scene, answer: &Exchange| {
-            is_tenant(s, answer, &name).await
-        })
+        within(
+            s,
+            request,
+            delay,
+            async |s: &mut Scene, answer: &Exchange| is_tenant(s, answer, &name).await,
+        )
         .await?;
     }
     Ok(())
@@ -229,9 +232,12 @@ async fn become_none(s: &mut Scene, a: Args) -> Check {
         return Err(too_late(delay));
     }
     for request in requests(s, &a, ("", "")).await? {
-        within(s, request, delay, async |s: &mut Scene, answer: &Exchange| {
-            is_unknown(s, answer)
-        })
+        within(
+            s,
+            request,
+            delay,
+            async |s: &mut Scene, answer: &Exchange| is_unknown(s, answer),
+        )
         .await?;
     }
     Ok(())

@@ -80,7 +80,9 @@ async fn entries_there(s: &mut Scene, a: Args) -> Check {
     let (tenant, kv) = (s.tenant(a.text(1))?, s.kv().await?);
     let entries = seeding::registry_entries(s.run.target.as_ref(), &tenant);
     // An entry that names the tenant's id; what is kept under the id need not repeat it.
-    let naming = entries.into_iter().filter(|(_, value)| value.contains(&tenant.id));
+    let naming = entries
+        .into_iter()
+        .filter(|(_, value)| value.contains(&tenant.id));
     for (key, _value) in naming {
         let value = kv.get(&key).await?;
         if !value
@@ -108,7 +110,9 @@ async fn given_hostname(s: &mut Scene, a: Args) -> Check {
     let owner = s.tenant(a.text(2))?;
     // Names and entry agree, as they do when the operator changes them.
     for name in ["a", "b"] {
-        let Ok(mut tenant) = s.tenant(name) else { continue };
+        let Ok(mut tenant) = s.tenant(name) else {
+            continue;
+        };
         tenant.domains = if tenant.id == owner.id {
             vec![host.clone()]
         } else {

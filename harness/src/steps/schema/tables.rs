@@ -4,9 +4,9 @@ use super::described;
 use crate::clock;
 use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
 use crate::run::scene::{Scene, breach, describe, misshapen};
-use crate::target::manifest::Timestamps;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{QUIET, delete, expect_usage_count, settle, usage_rows};
+use crate::target::manifest::Timestamps;
 use crate::verdict::{Check, Stop};
 use crate::wait;
 use serde_json::json;
@@ -122,7 +122,8 @@ async fn has_columns(s: &mut Scene, a: Args) -> Check {
 fn differ_in_times_only(wanted: &[Vec<String>], seen: &[Vec<String>]) -> bool {
     let alike = |(wanted, seen): (&Vec<String>, &Vec<String>)| {
         let is_time = wanted.first().is_some_and(|name| name.ends_with("_at"));
-        wanted == seen || (is_time && wanted[0] == seen[0] && wanted[2] == seen[2] && seen[1] == "TEXT")
+        wanted == seen
+            || (is_time && wanted[0] == seen[0] && wanted[2] == seen[2] && seen[1] == "TEXT")
     };
     wanted.len() == seen.len() && wanted.iter().zip(seen).all(alike)
 }

@@ -4,9 +4,9 @@ use crate::clock;
 use crate::observe::{D1, Row};
 use crate::oracle::usage::{self, Expected, Tokens};
 use crate::run::scene::{Scene, breach, misshapen};
-use crate::target::manifest::Timestamps;
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::{model_word, parse_tokens};
+use crate::target::manifest::Timestamps;
 use crate::verdict::{Check, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Value, json};
@@ -177,7 +177,8 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
         .iter()
         .filter(|name| !(as_text && **name == "created_at"));
     s.expect(
-        stored("id") == Some("text") && integers.clone().all(|name| stored(name) == Some("integer")),
+        stored("id") == Some("text")
+            && integers.clone().all(|name| stored(name) == Some("integer")),
         "the id stored as text, counts and times as integers",
         || format!("{row:?}"),
     )?;

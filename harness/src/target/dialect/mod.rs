@@ -256,19 +256,33 @@ impl Dialect {
     /// What types cannot say; `None` if the dialect can be used.
     #[must_use]
     pub fn flaw(&self) -> Option<String> {
-        let known = |code: &String| crate::oracle::error_shape::CODES.iter().any(|(name, _)| name == code);
+        let known = |code: &String| {
+            crate::oracle::error_shape::CODES
+                .iter()
+                .any(|(name, _)| name == code)
+        };
         if let Some(code) = self.error_codes.keys().find(|code| !known(code)) {
-            return Some(format!("[dialect] error_codes: `{code}` is no code of the contract"));
+            return Some(format!(
+                "[dialect] error_codes: `{code}` is no code of the contract"
+            ));
         }
-        let tier = self.tiers.keys().find(|tier| !["free", "premium", "enterprise"].contains(&tier.as_str()));
+        let tier = self
+            .tiers
+            .keys()
+            .find(|tier| !["free", "premium", "enterprise"].contains(&tier.as_str()));
         if let Some(tier) = tier {
-            return Some(format!("[dialect] tiers: `{tier}` is no tier of the contract"));
+            return Some(format!(
+                "[dialect] tiers: `{tier}` is no tier of the contract"
+            ));
         }
         let mut own = self.clone();
         Field::ALL.into_iter().find_map(|field| {
             let pointer = field.of_mut(&mut own);
             (!pointer.is_empty() && !pointer.starts_with('/')).then(|| {
-                format!("[dialect] {}: `{pointer}` is no JSON pointer: it must begin with `/`", field.key())
+                format!(
+                    "[dialect] {}: `{pointer}` is no JSON pointer: it must begin with `/`",
+                    field.key()
+                )
             })
         })
     }

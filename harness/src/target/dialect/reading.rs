@@ -102,7 +102,9 @@ impl Field {
             Self::RoutingModel => ("routing_model", "/model"),
             Self::RoutingFallbackModel => ("routing_fallback_model", "/fallback_model"),
             Self::RoutingTimeoutMs => ("routing_timeout_ms", "/timeout_ms"),
-            Self::RoutingFallbackTimeoutMs => ("routing_fallback_timeout_ms", "/fallback_timeout_ms"),
+            Self::RoutingFallbackTimeoutMs => {
+                ("routing_fallback_timeout_ms", "/fallback_timeout_ms")
+            }
             Self::NextCursor => ("next_cursor", "/next_cursor"),
             Self::ErrorCode => ("error_code", "/error/code"),
             Self::ErrorMessage => ("error_message", "/error/message"),
@@ -207,12 +209,17 @@ pub struct Reading {
 impl Reading {
     /// How answers to an operation are read; `None` where the target speaks as `shapes.md` does.
     #[must_use]
-    pub fn of(dialect: &Dialect, operation: Option<Operation>, missed: &Arc<Missed>) -> Option<Arc<Self>> {
+    pub fn of(
+        dialect: &Dialect,
+        operation: Option<Operation>,
+        missed: &Arc<Missed>,
+    ) -> Option<Arc<Self>> {
         let mut own = dialect.clone();
         let moved: Vec<_> = Field::ALL
             .into_iter()
             .filter_map(|field| {
-                let here = field.is_of_errors() || operation.is_some_and(|operation| field.is_of(operation));
+                let here = field.is_of_errors()
+                    || operation.is_some_and(|operation| field.is_of(operation));
                 let pointer = field.of_mut(&mut own).clone();
                 (here && pointer != field.canonical()).then_some((field, pointer))
             })
@@ -258,7 +265,9 @@ impl Reading {
             }
         }
         for (field, pointer) in self.moved(status) {
-            let value = (!pointer.is_empty()).then(|| sent.pointer(pointer)).flatten();
+            let value = (!pointer.is_empty())
+                .then(|| sent.pointer(pointer))
+                .flatten();
             if let Some(value) = value {
                 put(&mut shown, field.canonical(), value.clone());
             } else if shown.pointer(field.canonical()).is_some() {
@@ -391,7 +400,10 @@ mod tests {
 
     fn reading(operation: Operation) -> (Arc<Reading>, Arc<Missed>) {
         let missed = Arc::default();
-        (Reading::of(&dialect(), Some(operation), &missed).unwrap(), missed)
+        (
+            Reading::of(&dialect(), Some(operation), &missed).unwrap(),
+            missed,
+        )
     }
 
     #[test]
@@ -416,14 +428,18 @@ mod tests {
         let body = json!({ "error": "not_found", "info": { "a": 1 } });
         let shown = reading.read(404, Some(body.clone())).unwrap();
         assert_eq!(shown["error"]["details"], json!({ "a": 1 }));
-        assert!(reading.says(Some(&body), "TENANT_NOT_FOUND") && reading.says(Some(&body), "NOT_FOUND"));
+        assert!(
+            reading.says(Some(&body), "TENANT_NOT_FOUND") && reading.says(Some(&body), "NOT_FOUND")
+        );
         assert!(!reading.says(Some(&body), "INVALID_REQUEST"));
     }
 
     #[test]
     fn a_wrapped_model_answer_is_a_completion() {
         let (reading, _) = reading(Operation::Chat);
-        let shown = reading.read(200, Some(json!({ "reply": { "text": "Hello" } }))).unwrap();
+        let shown = reading
+            .read(200, Some(json!({ "reply": { "text": "Hello" } })))
+            .unwrap();
         assert_eq!(shown["choices"][0]["message"]["content"], "Hello");
     }
 
@@ -441,7 +457,9 @@ mod tests {
     #[test]
     fn what_the_target_calls_otherwise_does_not_pass_for_the_field() {
         let (reading, _) = reading(Operation::Status);
-        let shown = reading.read(200, Some(json!({ "tenant": "a number of the target" }))).unwrap();
+        let shown = reading
+            .read(200, Some(json!({ "tenant": "a number of the target" })))
+            .unwrap();
         assert_eq!(shown["tenant"], Value::Null);
     }
 }

@@ -40,7 +40,10 @@ impl Operation {
     /// Whether it makes, changes or removes a tenant.
     #[must_use]
     pub fn alters_tenants(self) -> bool {
-        matches!(self, Self::CreateTenant | Self::ChangeTenant | Self::DeleteTenant)
+        matches!(
+            self,
+            Self::CreateTenant | Self::ChangeTenant | Self::DeleteTenant
+        )
     }
 
     /// The status of its success.
@@ -139,7 +142,11 @@ impl Dialect {
             let Some(spelling) = spelling else {
                 return false;
             };
-            let template = spelling.path.as_ref().unwrap_or(own).replace("{slug}", "{id}");
+            let template = spelling
+                .path
+                .as_ref()
+                .unwrap_or(own)
+                .replace("{slug}", "{id}");
             spelling.method.as_deref() == Some(method) && id_in(&template, path).is_some()
         })
     }
@@ -186,7 +193,8 @@ impl Dialect {
             .into_iter()
             .find_map(|(shape, own)| {
                 let rest = path.strip_prefix(shape)?;
-                (rest.starts_with('/') && shape != own && !own.is_empty()).then(|| format!("{own}{rest}"))
+                (rest.starts_with('/') && shape != own && !own.is_empty())
+                    .then(|| format!("{own}{rest}"))
             })
             .unwrap_or_else(|| path.to_owned())
     }
@@ -196,9 +204,17 @@ impl Dialect {
     pub fn speak(&self, mut request: Request) -> Spoken {
         request.path = self.own_path(&request.path);
         let Some((operation, id)) = self.operation(&request.method, &request.path) else {
-            return Spoken { request, operation: None, unsaid: Vec::new() };
+            return Spoken {
+                request,
+                operation: None,
+                unsaid: Vec::new(),
+            };
         };
-        let mut spoken = Spoken { request, operation: Some(operation), unsaid: Vec::new() };
+        let mut spoken = Spoken {
+            request,
+            operation: Some(operation),
+            unsaid: Vec::new(),
+        };
         let mut fields = object(&spoken.request.body);
         if let Some(fields) = &mut fields
             && operation.alters_tenants()
@@ -224,7 +240,9 @@ impl Spelling {
         if let Some(path) = &self.path {
             let mut path = path.replace("{id}", id.unwrap_or_default());
             for (name, value) in fields.into_iter().flatten() {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
                 path = path.replace(&format!("{{{name}}}"), &segment(&text));
             }
             request.path = path;
@@ -234,7 +252,9 @@ impl Spelling {
             request.body = body.to_string().into();
             // What stands in the path is said there.
             let in_path = |name: &String| {
-                self.path.as_ref().is_some_and(|path| path.contains(&format!("{{{name}}}")))
+                self.path
+                    .as_ref()
+                    .is_some_and(|path| path.contains(&format!("{{{name}}}")))
             };
             spoken.unsaid = unsaid.into_iter().filter(|name| !in_path(name)).collect();
         }
@@ -255,7 +275,10 @@ fn filled(template: &Value, fields: &Map<String, Value>) -> (Value, Vec<String>)
             place.insert(name.clone(), value.clone());
         }
     }
-    (body, unsaid.into_iter().map(|(name, _)| name.clone()).collect())
+    (
+        body,
+        unsaid.into_iter().map(|(name, _)| name.clone()).collect(),
+    )
 }
 
 fn fill(template: &Value, fields: &Map<String, Value>, named: &mut Vec<String>) -> Option<Value> {
@@ -274,7 +297,10 @@ fn fill(template: &Value, fields: &Map<String, Value>, named: &mut Vec<String>) 
             Some(Value::Object(filled.collect()))
         }
         Value::Array(items) => Some(Value::Array(
-            items.iter().filter_map(|item| fill(item, fields, named)).collect(),
+            items
+                .iter()
+                .filter_map(|item| fill(item, fields, named))
+                .collect(),
         )),
         Value::Null | Value::Bool(_) | Value::Number(_) => Some(template.clone()),
     }
@@ -287,9 +313,11 @@ fn placeholder(text: &str) -> Option<&str> {
 /// The first object of the body whose template names a field.
 fn innermost<'a>(template: &Value, body: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
     let members = template.as_object()?;
-    let names_one = members
-        .values()
-        .any(|value| value.as_str().is_some_and(|text| placeholder(text).is_some()));
+    let names_one = members.values().any(|value| {
+        value
+            .as_str()
+            .is_some_and(|text| placeholder(text).is_some())
+    });
     if names_one {
         return body.as_object_mut();
     }
@@ -313,7 +341,10 @@ fn segment(text: &str) -> String {
 }
 
 /// `Some(id)` when the path has the template's form.
-#[expect(clippy::option_option, reason = "no match, a match without an id, a match with one")]
+#[expect(
+    clippy::option_option,
+    reason = "no match, a match without an id, a match with one"
+)]
 fn id_in(template: &str, path: &str) -> Option<Option<String>> {
     let Some((before, after)) = template.split_once("{id}") else {
         return (template == path).then_some(None);
@@ -363,7 +394,10 @@ mod tests {
         assert_eq!(spoken.operation, Some(Operation::CreateTenant));
         assert_eq!(spoken.request.method, "PUT");
         assert_eq!(spoken.request.path, "/ops/customers/a%20b");
-        assert_eq!(body_of(&spoken.request), json!({ "customer": { "plan": "pro" } }));
+        assert_eq!(
+            body_of(&spoken.request),
+            json!({ "customer": { "plan": "pro" } })
+        );
         assert_eq!(spoken.unsaid, ["id"]);
     }
 
@@ -377,9 +411,16 @@ mod tests {
 
     #[test]
     fn what_is_no_operation_goes_as_it_stands() {
-        for (method, path) in [("GET", "/ops/../ops/customers"), ("PUT", "/ops/customers/u-1"), ("GET", "")] {
+        for (method, path) in [
+            ("GET", "/ops/../ops/customers"),
+            ("PUT", "/ops/customers/u-1"),
+            ("GET", ""),
+        ] {
             let spoken = dialect().speak(Request::new(method, path).bytes("no json"));
-            assert_eq!((spoken.operation, spoken.request.path.as_str()), (None, path));
+            assert_eq!(
+                (spoken.operation, spoken.request.path.as_str()),
+                (None, path)
+            );
         }
         let malformed = dialect().speak(Request::new("POST", "/ops/customers").bytes("no json"));
         assert_eq!(malformed.request.body, "no json");
@@ -398,9 +439,19 @@ mod tests {
     #[test]
     fn a_path_below_another_is_the_longer_ones() {
         let plain = Dialect::default();
-        let of = |method: &str, path: &str| plain.operation(method, path).map(|(operation, _)| operation);
-        assert_eq!(of("GET", "/api/admin/tenants/u-1/usage?limit=1"), Some(Operation::Usage));
-        assert_eq!(of("GET", "/api/admin/tenants/u-1"), Some(Operation::ReadTenant));
+        let of = |method: &str, path: &str| {
+            plain
+                .operation(method, path)
+                .map(|(operation, _)| operation)
+        };
+        assert_eq!(
+            of("GET", "/api/admin/tenants/u-1/usage?limit=1"),
+            Some(Operation::Usage)
+        );
+        assert_eq!(
+            of("GET", "/api/admin/tenants/u-1"),
+            Some(Operation::ReadTenant)
+        );
         assert_eq!(of("DELETE", "/api/admin/tenants"), None);
         assert_eq!(of("GET", "/api/admin/tenants/"), None);
     }

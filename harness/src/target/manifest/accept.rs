@@ -76,9 +76,15 @@ impl Accept {
             return Some(format!("{place}: there is no such criterion"));
         }
         if self.reason.trim().is_empty() {
-            return Some(format!("{place}: `reason` is empty; say why this is accepted"));
+            return Some(format!(
+                "{place}: `reason` is empty; say why this is accepted"
+            ));
         }
-        if let Some(status) = self.status.iter().find(|status| !(300..500).contains(*status)) {
+        if let Some(status) = self
+            .status
+            .iter()
+            .find(|status| !(300..500).contains(*status))
+        {
             return Some(format!(
                 "{place}: status {status} is no refusal; only 300 to 499 can be accepted"
             ));
@@ -117,7 +123,11 @@ mod tests {
         for status in [200, 204, 403, 404, 500] {
             assert!(!entry.accepts_refusal(status, ""), "{status}");
         }
-        let by_code = Accept { code: vec!["denied".to_owned()], status: Vec::new(), ..accept() };
+        let by_code = Accept {
+            code: vec!["denied".to_owned()],
+            status: Vec::new(),
+            ..accept()
+        };
         assert!(by_code.accepts_refusal(403, "denied") && !by_code.accepts_refusal(403, "gone"));
         assert!(!by_code.accepts_refusal(200, "denied"));
     }
@@ -131,12 +141,18 @@ mod tests {
         assert!(flaw(|entry| entry.criterion = "XYZ-001".to_owned()).contains("no such"));
         assert!(flaw(|entry| entry.criterion = "*".to_owned()).contains("no such"));
         assert!(flaw(|entry| entry.until = Some("soon".to_owned())).contains("until"));
-        assert_eq!(flaw(|entry| entry.until = Some("2027-03-31".to_owned())), "");
+        assert_eq!(
+            flaw(|entry| entry.until = Some("2027-03-31".to_owned())),
+            ""
+        );
     }
 
     #[test]
     fn the_last_day_still_counts() {
-        let entry = Accept { until: Some("2027-03-31".to_owned()), ..accept() };
+        let entry = Accept {
+            until: Some("2027-03-31".to_owned()),
+            ..accept()
+        };
         assert!(!entry.is_over("2027-03-31") && entry.is_over("2027-04-01"));
         assert!(!accept().is_over("2999-01-01"));
     }

@@ -195,7 +195,10 @@ impl Manifest {
             .iter()
             .try_for_each(|entry| entry.check(&contract))?;
         let known = |id: &str| match id.strip_suffix('*') {
-            Some(start) => contract.criteria.keys().any(|known| known.starts_with(start)),
+            Some(start) => contract
+                .criteria
+                .keys()
+                .any(|known| known.starts_with(start)),
             None => contract.criteria.contains_key(id),
         };
         let flaw = self

@@ -59,7 +59,16 @@ fn web() -> String {
 
 /// What a template may name.
 pub const PLACEHOLDERS: [&str; 10] = [
-    "id", "slug", "host", "tier", "platform", "sandbox_id", "domains", "domain", "now_ms", "now_text",
+    "id",
+    "slug",
+    "host",
+    "tier",
+    "platform",
+    "sandbox_id",
+    "domains",
+    "domain",
+    "now_ms",
+    "now_text",
 ];
 
 impl Seeding {
@@ -91,7 +100,9 @@ impl Seeding {
 
 fn flaw_of_fixed(tenants: &[FixedTenant]) -> Option<String> {
     if tenants.is_empty() {
-        return Some("[seeding] kind = \"fixed\" names no tenant: add [[seeding.tenants]]".to_owned());
+        return Some(
+            "[seeding] kind = \"fixed\" names no tenant: add [[seeding.tenants]]".to_owned(),
+        );
     }
     tenants.iter().enumerate().find_map(|(at, tenant)| {
         let place = format!("[[seeding.tenants]] `{}`", tenant.slug);
@@ -112,10 +123,18 @@ fn flaw_of_fixed(tenants: &[FixedTenant]) -> Option<String> {
 
 /// The lower-case words in braces of a template.
 fn words(text: &str) -> Vec<&str> {
-    let inside = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    let inside = text
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'));
     inside
         .map(|(word, _rest)| word)
-        .filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        .filter(|word| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        })
         .collect()
 }
 
@@ -130,7 +149,10 @@ mod tests {
 
     #[test]
     fn templates_name_only_what_a_tenant_has() {
-        assert_eq!(flaw("kind = 'stores'\nkv = { 'h:{host}' = '{\"id\":\"{id}\"}' }"), "");
+        assert_eq!(
+            flaw("kind = 'stores'\nkv = { 'h:{host}' = '{\"id\":\"{id}\"}' }"),
+            ""
+        );
         assert!(flaw("kind = 'stores'\nsql = ['INSERT {tenent}']").contains("{tenent}"));
         assert!(flaw("kind = 'stores'").contains("neither"));
         assert!(flaw("kind = 'admin'").contains("access"));
@@ -138,7 +160,9 @@ mod tests {
 
     #[test]
     fn fixed_tenants_are_checked() {
-        let tenant = |id: &str, tier: &str| format!("kind = 'fixed'\n[[tenants]]\nid = '{id}'\nslug = 'a'\ntier = '{tier}'\n");
+        let tenant = |id: &str, tier: &str| {
+            format!("kind = 'fixed'\n[[tenants]]\nid = '{id}'\nslug = 'a'\ntier = '{tier}'\n")
+        };
         let id = "0b8f1ad4-3a6e-4c0e-8f86-0f4c6f0d6a01";
         assert_eq!(flaw(&tenant(id, "free")), "");
         assert!(flaw(&tenant("0B8F1AD4", "free")).contains("UUID"));
