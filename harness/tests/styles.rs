@@ -1,5 +1,7 @@
 //! Backends of other styles, described without code: right ones pass or are accepted, wrong ones are found out. Never needs Node.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where its own setup fails")]
+
 #[path = "styles/restyled.rs"]
 mod restyled;
 
@@ -394,6 +396,14 @@ fn a_manifest_that_hides_something_or_means_nothing_is_refused_by_name() {
         ),
         ("[dialect]\ntiers = { gold = 'x' }", "gold"),
         ("[dialect]\ntenant_id = 'id'", "tenant_id"),
+        (
+            "[dialect]\ncreate_tenant = { body = { key = '{slgu}' } }",
+            "{slgu}",
+        ),
+        (
+            "[dialect]\ncreate_tenant = { body = { plan = '{tier}' } }",
+            "{slug}",
+        ),
         ("[dialect]\nnonsense = 'id'", "nonsense"),
         ("[seeding]\nkind = 'admin'", "access"),
         ("[seeding]\nkind = 'stores'\nsql = ['x']", "stores"),

@@ -227,7 +227,7 @@ impl Dialect {
                 .is_some_and(|(operation, _id)| operation.alters_tenants())
         };
         all.into_iter()
-            .filter(|route| !route.path.is_empty() && !(self.tenants_are_fixed && alters(route)))
+            .filter(|route| !(route.path.is_empty() || self.tenants_are_fixed && alters(route)))
             .collect()
     }
 
@@ -274,6 +274,16 @@ impl Dialect {
             return Some(format!(
                 "[dialect] tiers: `{tier}` is no tier of the contract"
             ));
+        }
+        let spelled = [
+            (&self.create_tenant, "create_tenant", true),
+            (&self.change_tenant, "change_tenant", false),
+        ];
+        let misspelt = spelled
+            .into_iter()
+            .find_map(|(spelling, key, needs_slug)| spelling.as_ref()?.flaw(key, needs_slug));
+        if misspelt.is_some() {
+            return misspelt;
         }
         let mut own = self.clone();
         Field::ALL.into_iter().find_map(|field| {

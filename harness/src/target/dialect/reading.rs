@@ -276,22 +276,14 @@ impl Reading {
             }
         }
         if status >= 300 {
-            self.translate(&mut shown, "/error/code", |own| self.code(own, status));
+            translate(&mut shown, "/error/code", |own| self.code(own, status));
         } else if self.operation.is_some_and(Operation::shows_a_tier) {
-            self.translate(&mut shown, "/tier", |own| {
+            translate(&mut shown, "/tier", |own| {
                 let found = self.tiers.iter().find(|(_, theirs)| theirs == own);
                 found.map(|(name, _)| name.clone())
             });
         }
         Some(shown)
-    }
-
-    fn translate(&self, shown: &mut Value, pointer: &str, to: impl Fn(&str) -> Option<String>) {
-        if let Some(value) = shown.pointer_mut(pointer)
-            && let Some(name) = value.as_str().and_then(to)
-        {
-            *value = Value::String(name);
-        }
     }
 
     /// The contract's code for the target's; of several the one that has this status.
@@ -348,6 +340,14 @@ impl Reading {
         {
             self.missed.put(field.key());
         }
+    }
+}
+
+fn translate(shown: &mut Value, pointer: &str, to: impl Fn(&str) -> Option<String>) {
+    if let Some(value) = shown.pointer_mut(pointer)
+        && let Some(name) = value.as_str().and_then(to)
+    {
+        *value = Value::String(name);
     }
 }
 

@@ -5,7 +5,6 @@ use crate::client::Request;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// What `shapes.md` lets a caller do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -353,19 +352,39 @@ fn id_in(template: &str, path: &str) -> Option<Option<String>> {
     (!id.is_empty() && !id.contains('/')).then(|| Some(id.to_owned()))
 }
 
-/// The names of a body's fields, for complaints.
-#[must_use]
-pub fn placeholders_of(template: &Value) -> Vec<String> {
-    let mut named = Vec::new();
-    let _filled = fill(template, &Map::new(), &mut named);
-    let unique: BTreeMap<String, ()> = named.into_iter().map(|name| (name, ())).collect();
-    unique.into_keys().collect()
+impl Spelling {
+    /// What a creating or changing request says that nobody can fill in, or leaves out that it needs; `None` if it can be used.
+    #[must_use]
+    pub fn flaw(&self, key: &str, needs_slug: bool) -> Option<String> {
+        let mut named = Vec::new();
+        if let Some(body) = &self.body {
+            let _filled = fill(body, &Map::new(), &mut named);
+        }
+        if let Some(name) = named
+            .iter()
+            .find(|name| !OF_A_TENANT.contains(&name.as_str()))
+        {
+            return Some(format!(
+                "[dialect] {key}: unknown placeholder {{{name}}}; there are: {}",
+                OF_A_TENANT.join(", ")
+            ));
+        }
+        let in_path = self
+            .path
+            .as_ref()
+            .is_some_and(|path| path.contains("{slug}"));
+        let says_slug = self.body.is_none() || in_path || named.iter().any(|name| name == "slug");
+        (needs_slug && !says_slug).then(|| {
+            format!("[dialect] {key}: neither body nor path has {{slug}}, by which a tenant's host is known")
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     fn dialect() -> Dialect {
         Dialect {

@@ -58,14 +58,14 @@ impl Accept {
     /// For reports: what is accepted.
     #[must_use]
     pub fn describe(&self) -> String {
-        let mut text = self.criterion.clone();
+        let mut words = vec![self.criterion.clone()];
         if !self.status.is_empty() {
-            text.push_str(&format!(" status {:?}", self.status));
+            words.push(format!("status {:?}", self.status));
         }
         if !self.code.is_empty() {
-            text.push_str(&format!(" code {:?}", self.code));
+            words.push(format!("code {:?}", self.code));
         }
-        text
+        words.join(" ")
     }
 
     /// What types cannot say; `None` if it can be used.
