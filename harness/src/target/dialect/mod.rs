@@ -4,11 +4,13 @@
 //! ([`speak`]) and the target's answers are read in the words of `shapes.md` ([`reading`]).
 //! A step never sees another target's fields, and what a target does not show at all is never compared with anything.
 
+pub mod field;
 pub mod reading;
 pub mod speak;
+mod template;
 
 use crate::client::Request;
-use reading::Field;
+use field::Field;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use speak::Spelling;

@@ -1,6 +1,7 @@
 //! A request in the words of `shapes.md`, put into the target's. Never sends it.
 
 use super::Dialect;
+use super::template::{OF_A_TENANT, fill, filled};
 use crate::client::Request;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -86,9 +87,6 @@ pub struct Spelling {
     /// Statuses that mean success here, beside the one in `shapes.md`.
     pub success: Vec<u16>,
 }
-
-/// Fields of the creating body that the harness itself fills in; a target need not take them all.
-const OF_A_TENANT: [&str; 5] = ["id", "slug", "tier", "platform", "domains"];
 
 /// A request in the target's words.
 #[derive(Debug, Clone)]
@@ -258,71 +256,6 @@ impl Spelling {
             spoken.unsaid = unsaid.into_iter().filter(|name| !in_path(name)).collect();
         }
     }
-}
-
-/// The body of a template; and the fields of a tenant that it has no place for.
-/// Any other field that the template does not name is added where the first named one stands: what a caller smuggles in is sent.
-fn filled(template: &Value, fields: &Map<String, Value>) -> (Value, Vec<String>) {
-    let mut named = Vec::new();
-    let mut body = fill(template, fields, &mut named).unwrap_or(Value::Null);
-    let (unsaid, smuggled): (Vec<_>, Vec<_>) = fields
-        .iter()
-        .filter(|(name, _)| !named.contains(name))
-        .partition(|(name, _)| OF_A_TENANT.contains(&name.as_str()));
-    if let Some(place) = innermost(template, &mut body) {
-        for (name, value) in smuggled {
-            place.insert(name.clone(), value.clone());
-        }
-    }
-    (
-        body,
-        unsaid.into_iter().map(|(name, _)| name.clone()).collect(),
-    )
-}
-
-fn fill(template: &Value, fields: &Map<String, Value>, named: &mut Vec<String>) -> Option<Value> {
-    match template {
-        Value::String(text) => {
-            let Some(name) = placeholder(text) else {
-                return Some(template.clone());
-            };
-            named.push(name.to_owned());
-            fields.get(name).cloned()
-        }
-        Value::Object(members) => {
-            let filled = members
-                .iter()
-                .filter_map(|(key, value)| Some((key.clone(), fill(value, fields, named)?)));
-            Some(Value::Object(filled.collect()))
-        }
-        Value::Array(items) => Some(Value::Array(
-            items
-                .iter()
-                .filter_map(|item| fill(item, fields, named))
-                .collect(),
-        )),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Some(template.clone()),
-    }
-}
-
-fn placeholder(text: &str) -> Option<&str> {
-    text.strip_prefix('{')?.strip_suffix('}')
-}
-
-/// The first object of the body whose template names a field.
-fn innermost<'a>(template: &Value, body: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
-    let members = template.as_object()?;
-    let names_one = members.values().any(|value| {
-        value
-            .as_str()
-            .is_some_and(|text| placeholder(text).is_some())
-    });
-    if names_one {
-        return body.as_object_mut();
-    }
-    let body = body.as_object_mut()?;
-    let inner = members.iter().find(|(_, value)| value.is_object())?;
-    innermost(inner.1, body.get_mut(inner.0)?)
 }
 
 fn object(body: &bytes::Bytes) -> Option<Map<String, Value>> {
