@@ -32,7 +32,7 @@ Feature: A missing binding stops everything, and says so
       When the backend runs as without-r2
       Then every route refuses with 503 "CONFIGURATION_ERROR" and names exactly "MOLTBOT_BUCKET"
 
-    @needs.variant.without-r2 @needs.hosts @needs.d1-write @needs.kv @needs.ai-gateway @needs.admin
+    @needs.variant.without-r2 @needs.hosts @needs.d1-write @needs.kv-write @needs.ai-gateway @needs.admin
     Scenario: A tenant that could be served without the bucket is not
       Given the backend runs as without-r2
       And tenant "a" stands in those stores that are there
@@ -52,7 +52,7 @@ Feature: A missing binding stops everything, and says so
   Rule: BND-005 Nothing happens meanwhile
     While a binding is missing nothing happens: no model call, no usage row, no tenant created.
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @needs.kv @needs.r2
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @needs.kv-write @needs.r2
     Scenario Outline: Nothing leaves a trace <variant>
       Given a tenant created while everything is bound leaves a model call, a usage row and a record
       When the backend runs as <variant>

@@ -6,7 +6,7 @@ Feature: A missing variable never widens what is open
   Rule: BND-008 Unset Access configuration opens no admin route
     In production, unset `CF_ACCESS_TEAM_DOMAIN` or `CF_ACCESS_AUD` never opens an admin route: 503 `CONFIGURATION_ERROR`.
 
-    @needs.hosts @needs.admin @needs.access @needs.ai-gateway @needs.d1-write @needs.kv
+    @needs.hosts @needs.admin @needs.access @needs.ai-gateway @needs.d1-write @needs.kv-write
     Scenario Outline: <name> is unset
       Given the operator's token opens the admin routes in production
       When the backend runs as <variant>

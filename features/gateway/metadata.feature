@@ -6,7 +6,7 @@ Feature: Every model call says whose it is
   Rule: AIG-001 Every upstream call carries platform, tier and workload
     Every upstream call, retries and fallbacks included, carries `cf-aig-metadata`: a flat JSON object with string values for `platform`, `tier`, `workload`.
 
-    @needs.tenants @needs.hosts @needs.ai-gateway
+    @needs.tenants @needs.hosts @needs.ai-gateway-log
     Scenario Outline: A call that is answered carries them (<tier>, <platform>, <workload>)
       Given a <tier> tenant "a" on platform "<platform>"
       When tenant "a" prompts the model with workload "<workload>"
@@ -41,7 +41,7 @@ Feature: Every model call says whose it is
     At most 5 keys, each value at most 64 characters, no key starting `cf.`, no null or nested value.
     (The platform silently drops what breaks these.)
 
-    @needs.tenants @needs.hosts @needs.ai-gateway
+    @needs.tenants @needs.hosts @needs.ai-gateway-log
     Scenario: A platform name of 64 characters is carried whole
       Given a premium tenant "a" on platform "p23456789-123456789-123456789-123456789-123456789-123456789-1234"
       When tenant "a" prompts the model

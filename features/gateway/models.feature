@@ -6,7 +6,7 @@ Feature: The tier alone decides the model
   Rule: AIG-004 free is answered by the small model
     free → `@cf/meta/llama-3.1-8b-instruct-fp8-fast`.
 
-    @needs.tenants @needs.hosts @needs.ai-gateway
+    @needs.tenants @needs.hosts @needs.ai-gateway-log
     Scenario: A free tenant's prompts go to the 8b model, plain and streamed
       Given a free tenant "a"
       When tenant "a" prompts the model
@@ -20,7 +20,7 @@ Feature: The tier alone decides the model
   Rule: AIG-005 premium is answered by the large model
     premium → `@cf/meta/llama-3.3-70b-instruct-fp8-fast`, fallback to the free model.
 
-    @needs.tenants @needs.hosts @needs.ai-gateway
+    @needs.tenants @needs.hosts @needs.ai-gateway-log
     Scenario: A premium tenant's prompts go to the 70b model, plain and streamed
       Given a premium tenant "a"
       When tenant "a" prompts the model
@@ -78,7 +78,7 @@ Feature: The tier alone decides the model
   Rule: AIG-007 Callers do not choose the model
     A `model` in the caller's body never overrides the tier's model.
 
-    @needs.tenants @needs.hosts @needs.ai-gateway
+    @needs.tenants @needs.hosts @needs.ai-gateway-log
     Scenario Outline: A <tier> tenant naming "<named>" in its <place> gets the tier's model
       Given a <tier> tenant "a"
       When tenant "a" prompts the model naming "<named>" in its <place>

@@ -11,7 +11,7 @@ Feature: A sandbox id serves as a name everywhere
       And a tenant is created that leaves its id to the backend
       Then every sandbox id shown is usable as R2 key prefix, KV key prefix, DNS label and Sandbox SDK id
 
-    @needs.tenants @needs.admin @needs.r2 @needs.kv
+    @needs.tenants @needs.admin @needs.r2 @needs.kv-write
     Scenario: A running gateway uses it as prefix
       Given a free tenant "a"
       When the gateway of tenant "a" is started

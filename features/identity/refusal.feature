@@ -49,7 +49,7 @@ Feature: A sandbox id that is not the tenant's own is never used
         | a path out of its prefix       |
         | the one of a tenant unknown    |
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @needs.logs @needs.r2 @needs.kv
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @needs.logs @needs.r2 @needs.kv-write
     Scenario: Two tenants with each other's sandbox id are both stopped, and neither's state is touched
       Given a free tenant "a"
       And a free tenant "b"

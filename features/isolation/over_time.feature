@@ -12,7 +12,7 @@ Feature: Isolation holds under load and when names change hands
       Then each was answered as itself, by its own model call, on its own bill
       And each has a gateway of its own
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv-write @needs.r2
     Scenario: A slug given to a new tenant brings nothing of the old one
       Given a free tenant "old" with usage, a running gateway, stored objects and entries
       And a free tenant "bystander" with usage, a running gateway, stored objects and entries

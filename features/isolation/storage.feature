@@ -17,7 +17,7 @@ Feature: Stored state lies below the tenant's own prefix
       And no key of bucket or registry names tenant "a" or "b" elsewhere
       And every new key of the bucket lies below a sandbox id
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.kv @needs.r2 @needs.d1
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.kv-write @needs.r2 @needs.d1
     Scenario: Another tenant's whole life touches nothing below it
       Given a free tenant "a" with usage, a running gateway, stored objects and entries
       And a free tenant "b"

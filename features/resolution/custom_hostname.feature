@@ -60,7 +60,7 @@ Feature: A customer's own hostname
         | evil-shop.{domain a}         |
         | {slug a}.{domain second}     |
 
-    @needs.tenants @needs.hosts @needs.kv
+    @needs.tenants @needs.hosts @needs.kv-write
     Scenario: The registry's entry decides, and it alone
       Given a free tenant "a"
       And a free tenant "b"

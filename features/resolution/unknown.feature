@@ -83,7 +83,7 @@ Feature: A host that is no tenant
         | {host a}        |
         | shop.{domain a} |
 
-    @needs.tenants @needs.hosts @needs.kv
+    @needs.tenants @needs.hosts @needs.kv-write
     Scenario: An entry for a tenant that never was
       Given a free tenant "b"
       And the registry is given the slug "{own ghost}" for a tenant that never was

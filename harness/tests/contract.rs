@@ -142,6 +142,49 @@ fn every_scenario_makes_an_assertion_and_begins_from_a_state() {
     }
 }
 
+/// Steps that write a store behind the target's back, and the need that lets them.
+const WRITERS: [(&str, &str); 16] = [
+    ("run and have stored state", "kv-write"),
+    ("can be kept in the registry's namespace", "kv-write"),
+    ("a running gateway, stored objects and entries", "kv-write"),
+    ("the registry is given the ", "kv-write"),
+    ("the registry loses the ", "kv-write"),
+    ("stands in those stores that are there", "kv-write"),
+    ("stands in its stores", "kv-write"),
+    ("stands in its stores", "d1-write"),
+    (" has the tier \"", "d1-write"),
+    (" has a platform ", "d1-write"),
+    ("is taken out of D1", "d1-write"),
+    ("is put back into D1", "d1-write"),
+    ("a row of another tenant that holds ", "d1-write"),
+    ("that row is gone ", "d1-write"),
+    ("whose sandbox id another one has", "d1-write"),
+    ("whose stored sandbox id is wrong", "d1-write"),
+];
+
+#[test]
+fn every_scenario_that_writes_a_store_needs_to_be_allowed_to() {
+    let contract = contract();
+    for (words, need) in WRITERS {
+        let mut uses = 0;
+        for planned in &contract.scenarios {
+            let scenarios = planned.alone.rules.iter().flat_map(|rule| &rule.scenarios);
+            let mut steps = scenarios.flat_map(|scenario| &scenario.steps);
+            if !steps.any(|step| step.value.contains(words)) {
+                continue;
+            }
+            uses += 1;
+            assert!(
+                planned.needs.iter().any(|known| known.name() == need),
+                "{}:{} writes (\"{words}\") and does not need {need}",
+                planned.feature,
+                planned.line
+            );
+        }
+        assert!(uses > 0, "no step says \"{words}\"");
+    }
+}
+
 #[test]
 fn no_outline_is_long_enough_to_slow_the_parser() {
     // Expanding an outline costs the square of its rows.

@@ -1,9 +1,20 @@
 //! What can be seen of a target beside its answers: rows, entries, objects, log lines. Never interprets what it sees.
 
+pub mod ai_gateway_logs;
+mod api;
 pub mod bucket_dir;
+pub mod budget;
+pub mod command;
 pub mod explorer;
 pub mod log_lines;
+pub mod model_calls;
+pub mod read_only;
+pub mod rest;
+pub mod sql_text;
 pub mod sqlite_file;
+pub mod tail;
+
+pub use api::CLOUDFLARE;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -16,7 +27,7 @@ pub type Row = BTreeMap<String, Value>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot observe {what}: {why}")]
 pub struct CannotObserve {
-    /// `D1`, `KV`, `R2` or `log`.
+    /// `D1`, `KV`, `R2`, `log` or `AI Gateway`.
     pub what: &'static str,
     /// The reason.
     pub why: String,
@@ -91,4 +102,8 @@ pub trait Logs: Send + Sync {
     fn mark(&self) -> usize;
     /// Every line from this number on.
     fn since(&self, mark: usize) -> Vec<LogLine>;
+    /// Why lines may be missing; `None` where every line is here. With gaps nothing follows from a line that is not there.
+    fn gaps(&self) -> Option<String> {
+        None
+    }
 }

@@ -348,7 +348,13 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         (None, ScenarioFinished::StepPassed) if scene.checks > 0 && !scene.accepted.is_empty() => {
             (Outcome::Accepted(std::mem::take(&mut scene.accepted)), None)
         }
-        (None, ScenarioFinished::StepPassed) if scene.checks > 0 => (Outcome::Passed, None),
+        (None, ScenarioFinished::StepPassed) if scene.checks > 0 => (
+            scene
+                .unproven
+                .take()
+                .map_or(Outcome::Passed, Outcome::NotVerified),
+            None,
+        ),
         (None, ScenarioFinished::StepPassed) => (
             Outcome::Error("the scenario asserted nothing".to_owned()),
             None,

@@ -6,6 +6,7 @@
 )]
 
 mod assertions;
+mod logs;
 mod requests;
 mod unsaid;
 
@@ -20,8 +21,8 @@ use crate::observe::Bucket;
 use crate::observe::CannotObserve;
 use crate::observe::D1;
 use crate::observe::Kv;
-use crate::observe::LogLine;
-use crate::observe::Logs;
+use crate::observe::model_calls::ModelCalls;
+use crate::observe::model_calls::Whose;
 use crate::target::Disposable;
 use crate::target::Fault;
 use crate::target::Instance;
@@ -38,8 +39,6 @@ use crate::verdict::Check;
 use crate::verdict::Finding;
 use crate::verdict::Severity;
 use crate::verdict::Stop;
-use crate::wait;
-use crate::wait::Look;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -47,7 +46,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 /// What all scenarios of a run share.
 pub struct Run {
@@ -174,6 +172,8 @@ pub struct Scene {
     doubt: Option<String>,
     asked_who: usize,
     holds_fixed: bool,
+    /// Why what held proves too little for a pass: something that must not be there may be there unseen.
+    pub unproven: Option<String>,
     tenants: BTreeMap<String, Tenant>,
     variant: Variant,
     instance: Option<Arc<Instance>>,
@@ -252,6 +252,7 @@ impl Scene {
             doubt: None,
             asked_who: 0,
             holds_fixed: false,
+            unproven: None,
             tenants: BTreeMap::new(),
             variant: Variant::Production,
             instance: None,
@@ -364,6 +365,25 @@ impl Scene {
             .ok_or_else(|| missing(Need::AiGateway))
     }
 
+    /// Who tells which calls of models the instance made.
+    pub async fn model_calls(&mut self) -> Result<Arc<dyn ModelCalls>, Stop> {
+        self.instance()
+            .await?
+            .model_calls
+            .clone()
+            .ok_or_else(|| missing(Need::AiGatewayLog))
+    }
+
+    /// By what the scenario's own calls of models are known.
+    #[must_use]
+    pub fn whose(&self) -> Whose {
+        let ids = |tenant: &Tenant| [tenant.id.clone(), tenant.sandbox_id.clone()];
+        Whose {
+            marker: self.marker(),
+            ids: self.tenants.values().flat_map(ids).collect(),
+        }
+    }
+
     /// The team domain that the instance trusts.
     pub async fn access(&mut self) -> Result<Arc<AccessIssuer>, Stop> {
         self.instance()
@@ -407,43 +427,6 @@ impl Scene {
             .faults
             .clone()
             .ok_or_else(|| missing(Need::StoreFaults))
-    }
-
-    async fn logs(&mut self) -> Result<Arc<dyn Logs>, Stop> {
-        self.instance()
-            .await?
-            .logs
-            .clone()
-            .ok_or_else(|| missing(Need::Logs))
-    }
-
-    /// Every log line since the scenario began to talk to the instance. Other scenarios' lines are among them.
-    pub async fn log_lines(&mut self) -> Result<Vec<LogLine>, Stop> {
-        let mark = self.log_mark;
-        Ok(self.logs().await?.since(mark))
-    }
-
-    /// Waits for a log line; `expected` says for which, in the finding if it does not come.
-    pub async fn wait_for_log(
-        &mut self,
-        expected: &str,
-        deadline: Duration,
-        wanted: impl Fn(&LogLine) -> bool,
-    ) -> Result<LogLine, Stop> {
-        let (logs, mark) = (self.logs().await?, self.log_mark);
-        let found = wait::until::<_, Stop, _, _>(deadline, || {
-            let lines = logs.since(mark);
-            let hit = lines.iter().find(|line| wanted(line)).cloned();
-            async move {
-                Ok(hit.map_or_else(
-                    || Look::NotYet(format!("{} other lines", lines.len())),
-                    Look::Done,
-                ))
-            }
-        })
-        .await?;
-        self.checks += 1;
-        found.map_err(|timed_out| breach(expected, timed_out.to_string()))
     }
 
     // ---- tenants ----

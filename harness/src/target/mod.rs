@@ -13,6 +13,7 @@ pub mod seeding;
 pub mod url;
 
 use crate::doubles::{AccessIssuer, AiGatewayDouble};
+use crate::observe::model_calls::ModelCalls;
 use crate::observe::{Bucket, D1, Kv, Logs};
 use async_trait::async_trait;
 use dialect::Dialect;
@@ -159,6 +160,8 @@ pub struct Instance {
     pub logs: Option<Arc<dyn Logs>>,
     /// The AI Gateway it calls.
     pub gateway: Option<Arc<AiGatewayDouble>>,
+    /// Who tells which calls of models it made: that double, or the log of Cloudflare's own gateway.
+    pub model_calls: Option<Arc<dyn ModelCalls>>,
     /// The `CLOUDFLARE_AI_GATEWAY_API_KEY` it was started with.
     pub ai_gateway_key: Option<String>,
     /// The team domain it trusts.

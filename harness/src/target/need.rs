@@ -15,12 +15,16 @@ pub enum Need {
     Access,
     /// The harness is the AI Gateway: it scripts replies and keeps the journal.
     AiGateway,
+    /// Somebody tells which calls reached the AI Gateway: the harness's own, or the Logs API of Cloudflare's.
+    AiGatewayLog,
     /// Rows of D1 can be read.
     D1,
     /// Rows of D1 can be written behind the target's back.
     D1Write,
-    /// Entries of KV can be read and written.
+    /// Entries of KV can be read.
     Kv,
+    /// Entries of KV can be written behind the target's back.
+    KvWrite,
     /// Objects of R2 can be read.
     R2,
     /// Log lines can be read.
@@ -123,15 +127,17 @@ impl Variant {
 
 impl Need {
     /// The needs that are not variants.
-    const PLAIN: [Self; 16] = [
+    const PLAIN: [Self; 18] = [
         Self::Hosts,
         Self::Tenants,
         Self::Admin,
         Self::Access,
         Self::AiGateway,
+        Self::AiGatewayLog,
         Self::D1,
         Self::D1Write,
         Self::Kv,
+        Self::KvWrite,
         Self::R2,
         Self::Logs,
         Self::StoreFaults,
@@ -169,9 +175,11 @@ impl Need {
             Self::Admin => "admin".to_owned(),
             Self::Access => "access".to_owned(),
             Self::AiGateway => "ai-gateway".to_owned(),
+            Self::AiGatewayLog => "ai-gateway-log".to_owned(),
             Self::D1 => "d1".to_owned(),
             Self::D1Write => "d1-write".to_owned(),
             Self::Kv => "kv".to_owned(),
+            Self::KvWrite => "kv-write".to_owned(),
             Self::R2 => "r2".to_owned(),
             Self::Logs => "logs".to_owned(),
             Self::StoreFaults => "store-faults".to_owned(),
@@ -199,9 +207,13 @@ impl Need {
             Self::AiGateway => {
                 "run the target with AI_GATEWAY_BASE_URL set to the harness's AI Gateway"
             }
+            Self::AiGatewayLog => {
+                "run the target with AI_GATEWAY_BASE_URL set to the harness's AI Gateway, or let the harness read the log of its own"
+            }
             Self::D1 => "give the harness read access to the target's D1",
             Self::D1Write => "give the harness write access to the target's D1",
-            Self::Kv => "give the harness access to the target's KV",
+            Self::Kv => "give the harness read access to the target's KV",
+            Self::KvWrite => "give the harness write access to the target's KV",
             Self::R2 => "give the harness read access to the target's R2 bucket",
             Self::Logs => "give the harness the target's log lines",
             Self::StoreFaults => "run the target with stores that the harness can make fail",

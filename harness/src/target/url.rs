@@ -26,6 +26,7 @@ impl UrlTarget {
             r2: None,
             logs: None,
             gateway: None,
+            model_calls: None,
             ai_gateway_key: None,
             access: None,
             faults: None,
@@ -53,9 +54,11 @@ impl Target for UrlTarget {
             | Need::Admin
             | Need::Access
             | Need::AiGateway
+            | Need::AiGatewayLog
             | Need::D1
             | Need::D1Write
             | Need::Kv
+            | Need::KvWrite
             | Need::R2
             | Need::Logs
             | Need::StoreFaults

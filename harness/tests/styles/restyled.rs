@@ -112,6 +112,7 @@ impl Restyled {
             r2: None,
             logs: None,
             gateway: inner.gateway.clone(),
+            model_calls: inner.model_calls.clone(),
             ai_gateway_key: inner.ai_gateway_key.clone(),
             access: inner.access.clone(),
             faults: None,

@@ -6,7 +6,7 @@ use crate::steps::book::{Args, Book};
 use crate::steps::operating::LOG_SOON;
 use crate::target::need::Variant;
 use crate::verdict::{Check, Stop};
-use crate::wait::{self, Look};
+
 use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -79,10 +79,8 @@ pub(super) fn expect_missing(
 
 /// Every configuration warning that the instance has logged since it was started.
 async fn warnings(s: &mut Scene) -> Result<Vec<Value>, Stop> {
-    let logs = s.instance().await?.logs.clone();
-    let logs = logs.ok_or_else(|| Stop::NotVerified("logs: they cannot be read".to_owned()))?;
-    Ok(logs
-        .since(0)
+    Ok(s.all_log_lines()
+        .await?
         .iter()
         .filter_map(crate::observe::LogLine::json)
         .filter(|line| line["event"] == "configuration_warning")
@@ -91,24 +89,13 @@ async fn warnings(s: &mut Scene) -> Result<Vec<Value>, Stop> {
 
 async fn banner(s: &mut Scene, a: Args) -> Check {
     let names = listed(a.text(1));
-    let logs = s.instance().await?.logs.clone();
-    let logs = logs.ok_or_else(|| Stop::NotVerified("logs: they cannot be read".to_owned()))?;
-    let found = wait::until::<_, Stop, _, _>(LOG_SOON, || {
-        let lines = logs.since(0);
-        let found = lines
-            .iter()
-            .filter_map(crate::observe::LogLine::json)
-            .find(|line| line["event"] == "configuration_warning");
-        async move {
-            Ok(found.map_or_else(
-                || Look::NotYet(format!("{} lines without one", lines.len())),
-                Look::Done,
-            ))
-        }
-    })
-    .await?;
-    let line = found
-        .map_err(|timed_out| breach("a log line `configuration_warning`", timed_out.to_string()))?;
+    let is_warning = |line: &Value| line["event"] == "configuration_warning";
+    let line = s
+        .wait_for_log_since_start("a log line `configuration_warning`", LOG_SOON, |line| {
+            line.json().as_ref().is_some_and(is_warning)
+        })
+        .await?;
+    let line = line.json().unwrap_or_default();
     let seen = named(&line["missing"]);
     s.expect(
         seen == names && line["level"] == "warn",

@@ -47,7 +47,36 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
+/// What a real model says nobody knows: any text will do.
+async fn gets_any_text(s: &mut Scene) -> Check {
+    let answer = s.last()?;
+    let code = answer.text_at("/error/code").unwrap_or_default();
+    if [502, 504].contains(&answer.status) && code.starts_with("AI_UPSTREAM") {
+        return Err(Stop::NotVerified(format!(
+            "the real upstream failed ({}): run it again",
+            describe(&answer)
+        )));
+    }
+    s.expect_status(&answer, 200)?;
+    let content_type = answer.header("content-type").unwrap_or_default().to_owned();
+    let text = if content_type.starts_with("text/event-stream") {
+        Some(completion::streamed(&answer.text()))
+            .filter(|read| read.done)
+            .map(|read| read.text)
+    } else {
+        answer.json().as_ref().and_then(completion::text)
+    };
+    s.expect(
+        text.is_some_and(|text| !text.is_empty()),
+        "a chat completion with a text, or a stream of one that ends with [DONE]",
+        || describe(&answer),
+    )
+}
+
 async fn gets_text(s: &mut Scene, _a: Args) -> Check {
+    if s.instance().await?.gateway.is_none() {
+        return gets_any_text(s).await;
+    }
     let answer = s.last()?;
     s.expect_status(&answer, 200)?;
     let content_type = answer.header("content-type").unwrap_or_default().to_owned();

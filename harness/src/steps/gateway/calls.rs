@@ -1,9 +1,11 @@
 //! What the AI Gateway saw: the calls of one prompt as (model, outcome), held against the rubric. Never asks who performed a retry.
 
 use crate::doubles::{Attempt, Endpoint, Outcome};
+use crate::observe::model_calls::ModelCall;
 use crate::oracle::routing::{self, Call, Ended, FREE_MODEL, PREMIUM_MODEL, Told};
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
+use crate::target::need::Need;
 use crate::verdict::{Check, Stop};
 use crate::wait;
 use serde_json::{Value, json};
@@ -57,21 +59,78 @@ pub(in crate::steps) fn model_word(word: &str) -> Result<&'static str, Stop> {
 
 /// From here on the calls of the next prompt are counted.
 pub(super) async fn mark_calls(s: &mut Scene) -> Check {
-    let marker = s.marker();
-    // An instance whose upstream cannot be seen has no calls to count.
-    let before = match &s.instance().await?.gateway {
-        Some(gateway) => gateway.journal(&marker).len(),
-        None => 0,
+    let instance = s.instance().await?;
+    let earlier = s.notes.contains_key(BEFORE);
+    let before = match (&instance.gateway, &instance.model_calls) {
+        (Some(gateway), _) => gateway.journal(&s.marker()).len(),
+        // The rows of an earlier prompt may still be on their way into the log: they are not the next one's.
+        (None, Some(log)) if earlier && s.planned.needs.contains(&Need::AiGatewayLog) => {
+            log.of(&s.whose(), counted(s) + 1).await?.calls.len()
+        }
+        // An instance whose upstream cannot be seen has no calls to count.
+        (None, _) => 0,
     };
     s.notes.insert(BEFORE.to_owned(), json!(before));
     Ok(())
 }
 
+/// How many calls there were before the last prompt.
+fn counted(s: &Scene) -> usize {
+    let before = s.notes.get(BEFORE).and_then(Value::as_u64).unwrap_or(0);
+    usize::try_from(before).unwrap_or(usize::MAX)
+}
+
+/// The calls of the last prompt, ended, as whoever sees them tells: the double, or the platform's own log.
+pub(super) async fn seen_calls(s: &mut Scene) -> Result<Vec<ModelCall>, Stop> {
+    let before = counted(s);
+    let source = s.model_calls().await?;
+    let mut seen = source.of(&s.whose(), before + 1).await?;
+    if seen.unattributed > 0 {
+        return Err(Stop::NotVerified(format!(
+            "the gateway's log has {} calls that name no tenant and whose prompts it does not show: let it log payloads, or give the target a gateway of its own",
+            seen.unattributed
+        )));
+    }
+    let calls = seen.calls.split_off(before.min(seen.calls.len()));
+    if let Some(dynamic) = calls.iter().find(|call| call.model.starts_with("dynamic/")) {
+        return Err(hidden_models(&dynamic.model));
+    }
+    if calls.is_empty() && source.blind_spot().is_some() {
+        return Err(Stop::NotVerified(
+            "the gateway's log shows no call of this scenario: it may be off, or another gateway's"
+                .to_owned(),
+        ));
+    }
+    Ok(calls)
+}
+
+/// The calls of the last prompt, at least one, as whoever sees them tells.
+pub(super) async fn some_seen_calls(s: &mut Scene) -> Result<Vec<ModelCall>, Stop> {
+    let calls = seen_calls(s).await?;
+    if calls.is_empty() {
+        return Err(no_call(s)?);
+    }
+    Ok(calls)
+}
+
+fn no_call(s: &Scene) -> Result<Stop, Stop> {
+    let answer = s.last()?;
+    Ok(breach(
+        "a call to the AI Gateway",
+        format!("none; {}", describe(&answer)),
+    ))
+}
+
+fn hidden_models(route: &str) -> Stop {
+    Stop::NotVerified(format!(
+        "the target calls the route `{route}`, whose models only Cloudflare knows: let it name the models itself"
+    ))
+}
+
 /// The calls of the last prompt, ended.
 pub(super) async fn calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
     let marker = s.marker();
-    let before = s.notes.get(BEFORE).and_then(Value::as_u64).unwrap_or(0);
-    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    let before = counted(s);
     let has_ended = |attempt: &Attempt| attempt.outcome != Outcome::InProgress;
     let mut calls = s
         .gateway()
@@ -80,10 +139,7 @@ pub(super) async fn calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
         .await;
     calls.drain(..before.min(calls.len()));
     if let Some(dynamic) = calls.iter().find(|call| call.model.starts_with("dynamic/")) {
-        return Err(Stop::NotVerified(format!(
-            "the target calls the route `{}`, whose models only Cloudflare knows: let it name the models itself",
-            dynamic.model
-        )));
+        return Err(hidden_models(&dynamic.model));
     }
     Ok(calls)
 }
@@ -92,17 +148,13 @@ pub(super) async fn calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
 pub(super) async fn some_calls(s: &mut Scene) -> Result<Vec<Attempt>, Stop> {
     let calls = calls(s).await?;
     if calls.is_empty() {
-        let answer = s.last()?;
-        return Err(breach(
-            "a call to the AI Gateway",
-            format!("none; {}", describe(&answer)),
-        ));
+        return Err(no_call(s)?);
     }
     Ok(calls)
 }
 
-fn outcome_word(attempt: &Attempt) -> String {
-    match attempt.outcome {
+fn outcome_word(outcome: Outcome) -> String {
+    match outcome {
         Outcome::Answered(status) => status.to_string(),
         Outcome::TimedOut => "timeout".to_owned(),
         Outcome::Hung => "hung".to_owned(),
@@ -114,12 +166,17 @@ fn outcome_word(attempt: &Attempt) -> String {
 
 /// Calls as the features write them: `70b 500, 8b 200`.
 pub(super) fn words(calls: &[Attempt]) -> String {
+    seen_words(&calls.iter().map(ModelCall::from).collect::<Vec<_>>())
+}
+
+/// As [`words`].
+pub(super) fn seen_words(calls: &[ModelCall]) -> String {
     let words: Vec<String> = calls
         .iter()
         .map(|call| {
             let known = MODELS.iter().find(|(_, model)| *model == call.model);
             let model = known.map_or(call.model.as_str(), |(name, _)| *name);
-            format!("{model} {}", outcome_word(call))
+            format!("{model} {}", outcome_word(call.outcome))
         })
         .collect();
     if words.is_empty() {
@@ -130,8 +187,15 @@ pub(super) fn words(calls: &[Attempt]) -> String {
 }
 
 async fn calls_were(s: &mut Scene, a: Args) -> Check {
-    let seen = words(&calls(s).await?);
-    let expected = a.text(1);
+    let calls = seen_calls(s).await?;
+    let (seen, expected) = (seen_words(&calls), a.text(1));
+    let scripted = s.instance().await?.gateway.is_some();
+    let failed = |call: &ModelCall| call.outcome != Outcome::Answered(200);
+    if !scripted && calls.iter().any(failed) {
+        return Err(Stop::NotVerified(format!(
+            "the real upstream failed ({seen}): run it again"
+        )));
+    }
     s.expect(
         seen == expected,
         format!("upstream calls: {expected}"),

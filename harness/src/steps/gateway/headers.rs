@@ -161,11 +161,7 @@ async fn no_answer_shows_key(s: &mut Scene, _a: Args) -> Check {
 
 async fn no_log_shows_key(s: &mut Scene, _a: Args) -> Check {
     let key = key(s).await?;
-    let logs = s.instance().await?.logs.clone();
-    let Some(logs) = logs else {
-        return Err(Stop::NotVerified(format!("logs: {}", Need::Logs.remedy())));
-    };
-    let lines = logs.since(0);
+    let lines = s.all_log_lines().await?;
     s.expect(!lines.is_empty(), "log lines of the run", || {
         "none".to_owned()
     })?;

@@ -1,7 +1,8 @@
 //! `cf-aig-metadata` of the calls that the AI Gateway saw, held against the contract's rules. Never asserts what the platform adds.
 
-use super::calls::{some_calls, words};
+use super::calls::{seen_words, some_calls, some_seen_calls};
 use crate::doubles::{Attempt, Endpoint};
+use crate::observe::model_calls::ModelCall;
 use crate::oracle::{metadata, routing};
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
@@ -38,11 +39,11 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
-fn entries(call: &Attempt) -> Result<BTreeMap<String, String>, Stop> {
-    metadata::entries(call.metadata_raw.as_deref()).map_err(|why| {
+fn entries(call: &ModelCall) -> Result<BTreeMap<String, String>, Stop> {
+    metadata::entries(call.metadata.as_deref()).map_err(|why| {
         breach(
             "cf-aig-metadata on every upstream call: a flat JSON object with string values for platform, tier, workload",
-            format!("{why} on the call to {} ({})", call.model, call.path),
+            format!("{why} on the call to {}", call.model),
         )
     })
 }
@@ -55,7 +56,7 @@ fn is_tier_of(tenant: &Tenant, seen: &str) -> bool {
 
 async fn carried(s: &mut Scene, a: Args) -> Check {
     let (tenant, workload) = (s.tenant(a.text(1))?, a.text(2));
-    let calls = some_calls(s).await?;
+    let calls = some_seen_calls(s).await?;
     for (at, call) in calls.iter().enumerate() {
         let seen = entries(call)?;
         let value = |key: &str| seen.get(key).map_or("", String::as_str);
@@ -68,17 +69,27 @@ async fn carried(s: &mut Scene, a: Args) -> Check {
                 "metadata of call {number}: platform {}, tier {}, workload {workload}",
                 tenant.platform, tenant.tier
             ),
-            || format!("{seen:?} among calls {}", words(&calls)),
+            || format!("{seen:?} among calls {}", seen_words(&calls)),
         )?;
     }
     Ok(())
 }
 
 async fn within_limits(s: &mut Scene, _a: Args) -> Check {
-    let marker = s.marker();
-    let calls = s.gateway().await?.journal(&marker);
-    s.expect(!calls.is_empty(), "an upstream call", || "none".to_owned())?;
-    for call in &calls {
+    let source = s.model_calls().await?;
+    let seen = source.of(&s.whose(), 1).await?;
+    if let Some(why) = source.blind_spot() {
+        s.cannot_prove(why);
+    }
+    if seen.calls.is_empty() && source.blind_spot().is_some() {
+        return Err(Stop::NotVerified(
+            "the gateway's log shows no call of this scenario".to_owned(),
+        ));
+    }
+    s.expect(!seen.calls.is_empty(), "an upstream call", || {
+        "none".to_owned()
+    })?;
+    for call in &seen.calls {
         let seen = entries(call)?;
         let judged = metadata::within_limits(&seen);
         s.expect(
@@ -87,11 +98,10 @@ async fn within_limits(s: &mut Scene, _a: Args) -> Check {
             || judged.err().unwrap_or_default(),
         )?;
         // The platform drops silently: what it would have kept must be what was sent.
-        let kept = call.metadata_kept.as_ref().map_or(0, serde_json::Map::len);
         s.expect(
-            kept == seen.len(),
+            call.kept == seen.len(),
             "metadata that the platform keeps whole",
-            || format!("it keeps {kept} of {seen:?}"),
+            || format!("it keeps {} of {seen:?}", call.kept),
         )?;
     }
     Ok(())
@@ -104,7 +114,7 @@ async fn names_tenant_and_sandbox(s: &mut Scene, a: Args) -> Check {
         .chain(metadata::FURTHER)
         .collect();
     for call in some_calls(s).await? {
-        let seen = entries(&call)?;
+        let seen = entries(&ModelCall::from(&call))?;
         s.expect(
             seen.len() == expected.len() && expected.iter().all(|key| seen.contains_key(*key)),
             format!("the keys {expected:?} and no other"),

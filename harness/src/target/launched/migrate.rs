@@ -1,10 +1,11 @@
 //! Applies migrations with the target's own tool. Never touches the target's own database.
 
+use super::observers::only_database;
 use super::start::Workshop;
 use crate::target::manifest::Migrations;
 use crate::target::manifest::placeholders::fill;
 use crate::target::{Fault, Migrated};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Applies the files of `folder` to a database of its own and leaves a snapshot of it at `database`.
 pub(super) async fn migrate(
@@ -34,18 +35,4 @@ pub(super) async fn migrate(
         snapshot.map_err(|error| Fault(format!("cannot read the migrated database: {error}")))?;
     }
     Ok(Migrated { ok, said })
-}
-
-/// The one database file in a folder of miniflare's.
-fn only_database(folder: &Path) -> Option<PathBuf> {
-    let files = std::fs::read_dir(folder)
-        .ok()?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path());
-    files
-        .filter(|path| path.extension().is_some_and(|ending| ending == "sqlite"))
-        .find(|path| {
-            path.file_name()
-                .is_some_and(|name| name != "metadata.sqlite")
-        })
 }

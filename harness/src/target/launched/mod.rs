@@ -2,6 +2,7 @@
 
 mod fault_control;
 mod migrate;
+mod observers;
 mod process;
 mod start;
 pub mod supervisor;
@@ -90,22 +91,29 @@ impl Target for LaunchedTarget {
 
     fn lacks(&self, need: Need) -> Option<String> {
         let manifest = &self.workshop.manifest;
-        let stores = manifest.observe.stores.is_some();
+        let meets = |need| observers::meets(&manifest.observe, need);
+        let looks = |need| meets(need).unwrap_or((false, "[observe]"));
+        let stores_writable = looks(Need::D1Write).0 && looks(Need::KvWrite).0;
         let (met, place) = match need {
             Need::Hosts => (!manifest.app_domain.is_empty(), "app_domain"),
             Need::Tenants => (
                 match &manifest.seeding {
                     Some(Seeding::Admin) => manifest.control.access,
-                    Some(Seeding::Stores { .. }) => stores,
+                    Some(Seeding::Stores { .. }) => stores_writable,
                     Some(Seeding::Fixed { .. }) => true,
-                    None => manifest.control.access || stores,
+                    None => manifest.control.access || stores_writable,
                 },
-                "[control] access, [observe] stores or [seeding]",
+                "[control] access, [observe] d1 and kv, both writable, or [seeding]",
             ),
             Need::Admin | Need::Access => (manifest.control.access, "[control] access"),
             Need::AiGateway => (manifest.control.ai_gateway, "[control] ai_gateway"),
-            Need::D1 | Need::D1Write | Need::Kv | Need::R2 => (stores, "[observe] stores"),
-            Need::Logs => (manifest.observe.output_is_log, "[observe] output_is_log"),
+            Need::AiGatewayLog => (
+                manifest.control.ai_gateway || manifest.observe.ai_gateway.is_some(),
+                "[control] ai_gateway, or [observe] ai_gateway",
+            ),
+            Need::D1 | Need::D1Write | Need::Kv | Need::KvWrite | Need::R2 | Need::Logs => {
+                looks(need)
+            }
             Need::StoreFaults => (
                 manifest.control.store_faults.is_some(),
                 "[control.store_faults]",
@@ -192,7 +200,10 @@ impl Target for LaunchedTarget {
         let shared = cells
             .iter()
             .filter_map(|cell| lock(&cell.get()?.process).take());
-        let processes: Vec<_> = shared.chain(lock(&self.fresh).drain(..)).collect();
+        let processes: Vec<_> = shared
+            .chain(lock(&self.fresh).drain(..))
+            .chain(self.workshop.take_tails())
+            .collect();
         // The supervisor kills what does not end in order: there is nothing left to do about an error here.
         futures_util::future::join_all(processes.into_iter().map(Supervised::stop)).await;
     }

@@ -1,5 +1,6 @@
 //! One supervised server process of a target. Never outlives its owner.
 
+use crate::observe::command::Said;
 use crate::observe::log_lines::LogLines;
 use crate::target::Fault;
 use std::collections::BTreeMap;
@@ -29,14 +30,34 @@ impl Supervised {
         environment: &BTreeMap<String, String>,
         logs: &Arc<LogLines>,
     ) -> Result<Self, Fault> {
+        let (out, err) = (Arc::clone(logs), Arc::clone(logs));
+        Self::start_with(
+            program,
+            command,
+            folder,
+            environment,
+            move |line| out.push(line),
+            move |line| err.push(line),
+        )
+    }
+
+    /// Starts `command` like [`Self::start`]; each line of its output and of its errors goes to a taker of its own.
+    pub(super) fn start_with(
+        program: &Path,
+        command: &[String],
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+        output_taker: impl Fn(String) + Send + 'static,
+        error_taker: impl Fn(String) + Send + 'static,
+    ) -> Result<Self, Fault> {
         let started = supervisor(program, command, folder, environment).spawn();
         let mut child = started
             .map_err(|error| Fault(format!("cannot start `{}`: {error}", command.join(" "))))?;
         if let Some(output) = child.stdout.take() {
-            tokio::spawn(keep_lines(output, Arc::clone(logs)));
+            tokio::spawn(hand_lines(output, output_taker));
         }
         if let Some(errors) = child.stderr.take() {
-            tokio::spawn(keep_lines(errors, Arc::clone(logs)));
+            tokio::spawn(hand_lines(errors, error_taker));
         }
         let orders = child.stdin.take();
         Ok(Self { child, orders })
@@ -73,21 +94,21 @@ impl Supervised {
     }
 }
 
-async fn keep_lines(output: impl AsyncRead + Unpin, logs: Arc<LogLines>) {
+async fn hand_lines(output: impl AsyncRead + Unpin, taker: impl Fn(String)) {
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        logs.push(line);
+        taker(line);
     }
 }
 
 /// Runs a command to its end, under a supervisor like a server: it too may leave processes behind when the harness is killed.
-/// Returns whether it succeeded, and what it said.
+/// Returns what it said.
 pub(super) async fn run_to_end(
     program: &Path,
     command: &[String],
     folder: &Path,
     environment: &BTreeMap<String, String>,
-) -> Result<(bool, String), Fault> {
+) -> Result<Said, Fault> {
     let fault =
         |error: std::io::Error| Fault(format!("cannot run `{}`: {error}", command.join(" ")));
     let mut child = supervisor(program, command, folder, environment)
@@ -97,12 +118,11 @@ pub(super) async fn run_to_end(
     let orders = child.stdin.take();
     let output = child.wait_with_output().await.map_err(fault)?;
     drop(orders);
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok((output.status.success(), said))
+    Ok(Said {
+        ok: output.status.success(),
+        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        output: output.stdout,
+    })
 }
 
 fn supervisor(

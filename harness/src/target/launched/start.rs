@@ -6,10 +6,11 @@ use crate::client::{Client, Request};
 use crate::doubles::tls::{CA_FILE, Identity, NAMES};
 use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
 use crate::observe::Logs as _;
-use crate::observe::explorer::Explorer;
+use crate::observe::ai_gateway_logs::AiGatewayLogs;
+use crate::observe::budget::Budget;
 use crate::observe::log_lines::LogLines;
 use crate::target::manifest::placeholders::{fill, fill_all};
-use crate::target::manifest::{Launch, Manifest, Stores, VariantEntry};
+use crate::target::manifest::{Launch, Manifest, VariantEntry};
 use crate::target::need::Variant;
 use crate::target::{Fault, Instance};
 use crate::wait::{self, Look};
@@ -52,7 +53,13 @@ pub(super) struct Workshop {
     pub(super) manifest: Manifest,
     pub(super) program: PathBuf,
     client: Client,
-    observer: reqwest::Client,
+    /// For what runs here.
+    pub(super) observer: reqwest::Client,
+    /// For Cloudflare's API, by the proxy that the environment names.
+    pub(super) remote: reqwest::Client,
+    pub(super) budget: Arc<Budget>,
+    gateway_log: Option<Arc<AiGatewayLogs>>,
+    tails: Mutex<Vec<Supervised>>,
     folder: TempDir,
     tls: Option<Identity>,
     gateway: Arc<AiGatewayDouble>,
@@ -67,10 +74,10 @@ pub(super) struct Workshop {
 /// What one instance is made of.
 pub(super) struct Blueprint {
     kind: Kind,
-    entry: VariantEntry,
-    issuer: Arc<AccessIssuer>,
-    state: PathBuf,
-    logs: Arc<LogLines>,
+    pub(super) entry: VariantEntry,
+    pub(super) issuer: Arc<AccessIssuer>,
+    pub(super) state: PathBuf,
+    pub(super) logs: Arc<LogLines>,
 }
 
 impl Workshop {
@@ -91,13 +98,22 @@ impl Workshop {
             .prefix("moltproof-")
             .tempdir()
             .map_err(fault)?;
+        // Cloudflare's API is far away: by the proxy that the environment names.
+        let remote = reqwest::Client::builder()
+            .build()
+            .map_err(|error| Fault(error.to_string()))?;
+        let budget = Arc::new(Budget::default());
         let tls = manifest.control.tls.then(|| identity(folder.path()));
         let tls = tls.transpose()?;
         let place = Place::with(tls.clone());
         Ok(Self {
             program,
             client,
+            gateway_log: Self::open_gateway_log(&manifest.observe, &remote, &budget),
+            remote,
+            budget,
             observer,
+            tails: Mutex::default(),
             folder,
             tls,
             gateway: Arc::new(AiGatewayDouble::start_at(&place).map_err(fault)?),
@@ -183,7 +199,7 @@ impl Workshop {
             let (base, process) = self.launch(blueprint).await?;
             (base, Some(process))
         };
-        Ok((Arc::new(self.observed(blueprint, base)), process))
+        Ok((Arc::new(self.observed(blueprint, base)?), process))
     }
 
     /// The state folder that every instance starts from; set up at the first call.
@@ -233,13 +249,46 @@ impl Workshop {
     ) -> Result<(bool, String), Fault> {
         let launch = self.launch_entry()?;
         let command = fill_all(command, values).map_err(Fault)?;
-        run_to_end(
+        let said = run_to_end(
             &self.program,
             &command,
             &self.launch_folder(launch),
             &environment(launch, values)?,
         )
-        .await
+        .await?;
+        let output = String::from_utf8_lossy(&said.output);
+        Ok((said.ok, format!("{output}{}", said.errors)))
+    }
+
+    /// Where commands that observe run: with the server's, or beside the manifest.
+    pub(super) fn command_folder(&self) -> PathBuf {
+        let launch = self.manifest.launch.as_ref();
+        launch.map_or_else(
+            || self.manifest.folder.clone(),
+            |launch| self.launch_folder(launch),
+        )
+    }
+
+    /// Environment of commands that observe.
+    pub(super) fn command_environment(
+        &self,
+        values: &BTreeMap<&str, String>,
+    ) -> Result<BTreeMap<String, String>, Fault> {
+        let launch = self.manifest.launch.as_ref();
+        launch.map_or_else(|| Ok(BTreeMap::new()), |launch| environment(launch, values))
+    }
+
+    /// Keeps a tail until the run ends.
+    pub(super) fn keep_tail(&self, tail: Supervised) {
+        self.tails
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(tail);
+    }
+
+    /// Every tail that was started, for whoever ends them.
+    pub(super) fn take_tails(&self) -> Vec<Supervised> {
+        std::mem::take(&mut *self.tails.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn launch_entry(&self) -> Result<&Launch, Fault> {
@@ -372,12 +421,11 @@ impl Workshop {
     }
 
     /// What the harness can see and control of an instance.
-    fn observed(&self, blueprint: &Blueprint, base: String) -> Instance {
+    fn observed(&self, blueprint: &Blueprint, base: String) -> Result<Instance, Fault> {
         let Blueprint {
             kind,
             entry,
             issuer,
-            logs,
             ..
         } = blueprint;
         let manifest = &self.manifest;
@@ -392,38 +440,37 @@ impl Workshop {
         let access = manifest.control.access && operable.into_iter().all(has);
         let key = manifest.control.ai_gateway && has("CLOUDFLARE_AI_GATEWAY_API_KEY");
         let key = key.then(|| self.gateway_key.clone());
-        let mut instance = Instance {
+        let gateway = manifest
+            .control
+            .ai_gateway
+            .then(|| Arc::clone(&self.gateway));
+        let logged = self.gateway_log.clone().map(|log| log as _);
+        Ok(Instance {
             variant: kind.variant(),
-            base,
-            d1: None,
-            kv: None,
-            r2: None,
-            logs: manifest
-                .observe
-                .output_is_log
-                .then(|| Arc::clone(logs) as _),
-            gateway: manifest
-                .control
-                .ai_gateway
-                .then(|| Arc::clone(&self.gateway)),
+            d1: if has("TENANT_DB") {
+                self.d1(blueprint, &base)?
+            } else {
+                None
+            },
+            kv: if has("TENANT_KV") {
+                self.kv(blueprint, &base)?
+            } else {
+                None
+            },
+            r2: if has("MOLTBOT_BUCKET") {
+                self.r2(blueprint, &base)?
+            } else {
+                None
+            },
+            logs: self.logs(blueprint)?,
+            model_calls: gateway.clone().map(|double| double as _).or(logged),
+            gateway,
             ai_gateway_key: key,
             access: access.then(|| Arc::clone(issuer)),
             faults: (*kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
             app_domain: manifest.app_domain.clone(),
-        };
-        match &manifest.observe.stores {
-            None => {}
-            Some(Stores::Explorer { path, d1, kv, r2 }) => {
-                let root = format!("{}{path}", instance.base);
-                instance.d1 = has("TENANT_DB")
-                    .then(|| Arc::new(Explorer::d1(&self.observer, &root, d1)) as _);
-                instance.kv = has("TENANT_KV")
-                    .then(|| Arc::new(Explorer::kv(&self.observer, &root, kv)) as _);
-                instance.r2 = has("MOLTBOT_BUCKET")
-                    .then(|| Arc::new(Explorer::r2(&self.observer, &root, r2)) as _);
-            }
-        }
-        instance
+            base,
+        })
     }
 }
 

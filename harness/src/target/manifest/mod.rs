@@ -17,7 +17,9 @@ pub use impossible::Impossible;
 pub use launch::{Launch, Prepare, VariantEntry};
 pub use limits::{LimitKey, LimitsEntry, TierChange, Timestamps};
 pub use migrations::Migrations;
-pub use observe::{Observe, Stores};
+pub use observe::{
+    CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source,
+};
 pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding};
 
 use super::dialect::Dialect;
@@ -175,6 +177,11 @@ impl Manifest {
         {
             return Err("[launch] command is empty".to_owned());
         }
+        if self.launch.is_none()
+            && matches!(self.observe.logs, Some(LogSource::Word(LogWord::Output)))
+        {
+            return Err("[observe] logs = \"output\" needs [launch]: what the harness did not start prints where it cannot see; use { kind = \"tail\", command = [...] }".to_owned());
+        }
         let wants_ca = |launch: &Launch| {
             let values = launch.environment.values().chain(launch.variables.values());
             values.into_iter().any(|value| value.contains("{ca_file}"))
@@ -206,7 +213,9 @@ impl Manifest {
             .flaw()
             .or_else(|| self.limits.flaw())
             .or_else(|| {
-                let (access, stores) = (self.control.access, self.observe.stores.is_some());
+                let stores = self.observe.d1.as_ref().is_some_and(D1Source::writable)
+                    && self.observe.kv.as_ref().is_some_and(KvSource::writable);
+                let access = self.control.access;
                 self.seeding.as_ref()?.flaw(access, stores)
             })
             .or_else(|| self.accept.iter().find_map(|entry| entry.flaw(known)));

@@ -81,7 +81,7 @@ impl Seeding {
             }),
             Self::Stores { sql, kv } => {
                 if !sees_stores {
-                    return Some("[seeding] kind = \"stores\" needs [observe] stores: the harness writes there".to_owned());
+                    return Some("[seeding] kind = \"stores\" needs [observe] d1 and kv, both writable: the harness writes there".to_owned());
                 }
                 if sql.is_empty() && kv.is_empty() {
                     return Some("[seeding] kind = \"stores\" has neither `sql` nor `kv`".to_owned());

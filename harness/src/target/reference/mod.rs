@@ -181,6 +181,7 @@ impl ReferenceTarget {
             r2: has("MOLTBOT_BUCKET").then(|| Arc::new(BucketDir::new(folder.join("r2"))) as _),
             logs: Some(logs),
             gateway: Some(Arc::clone(&self.gateway)),
+            model_calls: Some(Arc::clone(&self.gateway) as _),
             ai_gateway_key: has("CLOUDFLARE_AI_GATEWAY_API_KEY").then(|| self.gateway_key.clone()),
             access: operable.into_iter().all(has).then(|| Arc::clone(access)),
             faults,

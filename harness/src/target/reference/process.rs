@@ -156,6 +156,7 @@ fn moved(instance: &Instance, base: String) -> Instance {
         r2: instance.r2.clone(),
         logs: instance.logs.clone(),
         gateway: instance.gateway.clone(),
+        model_calls: instance.model_calls.clone(),
         ai_gateway_key: instance.ai_gateway_key.clone(),
         access: instance.access.clone(),
         faults: instance.faults.clone(),
