@@ -37,6 +37,14 @@ Feature: The sandbox id follows from the tenant id
       And the sandbox id of tenant "a" is looked up wherever it shows
       Then every look-up gave the sandbox id that follows from the tenant id
 
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: The AI Gateway's journal names it too
+      Given a free tenant "a"
+      And a premium tenant "b"
+      When the sandbox id of tenant "a" is looked up in the AI Gateway's journal
+      And the sandbox id of tenant "b" is looked up in the AI Gateway's journal
+      Then every look-up gave the sandbox id that follows from the tenant id
+
   @ID-002 @must
   Rule: ID-002 A sandbox id has 19 characters
     It is exactly 19 characters.
@@ -47,6 +55,14 @@ Feature: The sandbox id follows from the tenant id
       And a tenant is created that leaves its id to the backend
       Then every sandbox id shown has exactly 19 characters
 
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: The AI Gateway's journal names it too
+      Given a free tenant "a"
+      And a premium tenant "b"
+      When the sandbox id of tenant "a" is looked up in the AI Gateway's journal
+      And the sandbox id of tenant "b" is looked up in the AI Gateway's journal
+      Then every sandbox id shown has exactly 19 characters
+
   @ID-003 @must
   Rule: ID-003 A sandbox id has one form
     It matches `^sk-[a-f0-9]{16}$`.
@@ -55,6 +71,14 @@ Feature: The sandbox id follows from the tenant id
     Scenario: Prefix and lower-case digits, nothing else
       When tenants are created whose hash begins with a zero and has another small byte
       And a tenant is created that leaves its id to the backend
+      Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario: The AI Gateway's journal names it too
+      Given a free tenant "a"
+      And a premium tenant "b"
+      When the sandbox id of tenant "a" is looked up in the AI Gateway's journal
+      And the sandbox id of tenant "b" is looked up in the AI Gateway's journal
       Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
 
   @ID-004 @must

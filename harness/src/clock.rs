@@ -25,6 +25,24 @@ pub fn epoch_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// A moment as RFC 3339 text in UTC, whole milliseconds.
+#[must_use]
+pub fn rfc3339(epoch_ms: i64) -> String {
+    use time::format_description::well_known::Rfc3339;
+    time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(epoch_ms) * 1_000_000)
+        .ok()
+        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .unwrap_or_default()
+}
+
+/// The epoch milliseconds of RFC 3339 text; `None` if it is none.
+#[must_use]
+pub fn epoch_ms_of(text: &str) -> Option<i64> {
+    use time::format_description::well_known::Rfc3339;
+    let moment = time::OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
 /// Milliseconds of a duration, fractions kept.
 #[must_use]
 pub fn ms(duration: Duration) -> f64 {

@@ -2,7 +2,9 @@
 
 use crate::clock;
 use crate::scrub;
+use crate::target::dialect::reading::Reading;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Body bytes kept of an exchange; the rest is counted only.
@@ -42,6 +44,8 @@ pub struct Exchange {
     pub head_after: Duration,
     /// From sending to the last byte of the body.
     pub done_after: Duration,
+    /// How it is read; `None` where the target speaks as `shapes.md` does.
+    pub reading: Option<Arc<Reading>>,
 }
 
 /// The request half of an exchange.
@@ -100,16 +104,38 @@ impl Exchange {
             .join("\n")
     }
 
-    /// The body as JSON.
+    /// The body as JSON, byte for byte what was sent.
     #[must_use]
-    pub fn json(&self) -> Option<Value> {
+    pub fn sent_json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The JSON value at a pointer, `None` if the body is no JSON or has nothing there.
+    /// The body as JSON, every field where `shapes.md` has it.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        let sent = self.sent_json();
+        match &self.reading {
+            None => sent,
+            Some(reading) => reading.read(self.status, sent),
+        }
+    }
+
+    /// The JSON value where `shapes.md` has it, `None` if the body is no JSON or has nothing there.
     #[must_use]
     pub fn at(&self, pointer: &str) -> Option<Value> {
+        if let Some(reading) = &self.reading {
+            reading.look(self.status, pointer);
+        }
         self.json()?.pointer(pointer).cloned()
+    }
+
+    /// Whether it is an error with this code of the contract, in the target's own words for it.
+    #[must_use]
+    pub fn has_code(&self, code: &str) -> bool {
+        match &self.reading {
+            None => self.text_at("/error/code").as_deref() == Some(code),
+            Some(reading) => !reading.has_codes() || reading.says(self.sent_json().as_ref(), code),
+        }
     }
 
     /// The JSON text at a pointer.
@@ -219,6 +245,7 @@ pub(crate) mod samples {
             sent_at_ms: 0,
             head_after: Duration::ZERO,
             done_after: Duration::ZERO,
+            reading: None,
         }
     }
 

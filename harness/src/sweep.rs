@@ -216,7 +216,7 @@ impl Broom<'_> {
             None => request,
         };
         self.client
-            .send(&self.instance.base, &request, 0)
+            .send(&self.instance.base, &self.dialect.spoken(request), 0)
             .await
             .map_err(|error| Fault(error.to_string()))
     }

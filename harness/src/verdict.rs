@@ -1,6 +1,7 @@
 //! What an outcome means. Never runs anything: from outcomes of scenarios to verdicts of criteria, and from those to one of the run.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// How binding a criterion is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -70,6 +71,8 @@ pub enum Outcome {
     Passed,
     /// A finding.
     Failed(Finding),
+    /// Every step held, some of them only because somebody answers for another form of refusal: criterion and reason.
+    Accepted(BTreeMap<String, String>),
     /// Reason and remedy.
     NotVerified(String),
     /// The reason.
@@ -80,6 +83,29 @@ pub enum Outcome {
     NotSelected,
 }
 
+impl Outcome {
+    /// What it means for one of the scenario's criteria: another criterion's accepted deviation leaves this one open.
+    #[must_use]
+    pub fn for_criterion(&self, id: &str) -> Self {
+        match self {
+            Self::Accepted(list) if !list.contains_key(id) => {
+                let others: Vec<_> = list.keys().map(String::as_str).collect();
+                Self::NotVerified(format!(
+                    "the scenario went on by a deviation that is accepted for {} only",
+                    others.join(", ")
+                ))
+            }
+            Self::Passed
+            | Self::Failed(_)
+            | Self::Accepted(_)
+            | Self::NotVerified(_)
+            | Self::NotApplicable(_)
+            | Self::Error(_)
+            | Self::NotSelected => self.clone(),
+        }
+    }
+}
+
 /// The verdict on one criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +114,8 @@ pub enum Verdict {
     Passed,
     /// At least one scenario found it broken.
     Failed,
+    /// Kept in another form than the contract's, for which somebody answers.
+    Accepted,
     /// No scenario could assert it here.
     NotVerified,
     /// Declared not to concern this target.
@@ -103,6 +131,7 @@ impl Verdict {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
+            Self::Accepted => "accepted deviation",
             Self::NotVerified => "not verified",
             Self::NotApplicable => "not applicable",
             Self::Error => "error",
@@ -113,7 +142,7 @@ impl Verdict {
 /// The verdict on a criterion from the outcomes of its scenarios; `None` when none of them was selected.
 ///
 /// One finding fails it. Without one, a fault leaves it in error: what was not seen through cannot pass.
-/// A pass needs at least one scenario that made its assertion.
+/// A pass needs at least one scenario that made its assertion, and none that was let go on by an accepted deviation.
 #[must_use]
 pub fn of_criterion(outcomes: &[&Outcome]) -> Option<Verdict> {
     let any = |wanted: fn(&Outcome) -> bool| outcomes.iter().any(|outcome| wanted(outcome));
@@ -121,6 +150,8 @@ pub fn of_criterion(outcomes: &[&Outcome]) -> Option<Verdict> {
         Some(Verdict::Failed)
     } else if any(|outcome| matches!(outcome, Outcome::Error(_))) {
         Some(Verdict::Error)
+    } else if any(|outcome| matches!(outcome, Outcome::Accepted(_))) {
+        Some(Verdict::Accepted)
     } else if any(|outcome| matches!(outcome, Outcome::Passed)) {
         Some(Verdict::Passed)
     } else if any(|outcome| matches!(outcome, Outcome::NotVerified(_))) {
@@ -141,6 +172,8 @@ pub struct Tally {
     pub passed: usize,
     /// [`Verdict::Failed`].
     pub failed: usize,
+    /// [`Verdict::Accepted`].
+    pub accepted: usize,
     /// [`Verdict::NotVerified`].
     pub not_verified: usize,
     /// [`Verdict::NotApplicable`].
@@ -156,6 +189,7 @@ impl Tally {
         let slot = match verdict {
             Verdict::Passed => &mut self.passed,
             Verdict::Failed => &mut self.failed,
+            Verdict::Accepted => &mut self.accepted,
             Verdict::NotVerified => &mut self.not_verified,
             Verdict::NotApplicable => &mut self.not_applicable,
             Verdict::Error => &mut self.error,
@@ -219,5 +253,52 @@ pub fn exit_of(must: &Tally, should: &Tally, may: &Tally, strict: bool) -> Exit 
         Exit::NotVerified
     } else {
         Exit::Conforms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(id: &str) -> Outcome {
+        Outcome::Accepted(BTreeMap::from([(id.to_owned(), "agreed".to_owned())]))
+    }
+
+    fn finding() -> Outcome {
+        Outcome::Failed(Finding {
+            severity: Severity::Breach,
+            expected: "403".to_owned(),
+            seen: "200".to_owned(),
+        })
+    }
+
+    #[test]
+    fn an_accepted_deviation_is_never_a_pass_and_hides_no_finding() {
+        let (met, passed) = (accepted("ACC-001"), Outcome::Passed);
+        assert_eq!(of_criterion(&[&met, &passed]), Some(Verdict::Accepted));
+        assert_eq!(of_criterion(&[&met, &finding()]), Some(Verdict::Failed));
+        let error = Outcome::Error("gone".to_owned());
+        assert_eq!(of_criterion(&[&met, &error]), Some(Verdict::Error));
+    }
+
+    #[test]
+    fn what_is_accepted_for_one_criterion_leaves_another_open() {
+        let met = accepted("ACC-001");
+        assert_eq!(met.for_criterion("ACC-001"), met);
+        assert!(
+            matches!(met.for_criterion("RL-012"), Outcome::NotVerified(reason) if reason.contains("ACC-001"))
+        );
+        assert_eq!(finding().for_criterion("RL-012"), finding());
+    }
+
+    #[test]
+    fn nothing_but_accepted_deviations_is_not_conformance() {
+        let mut must = Tally::default();
+        must.count(Verdict::Accepted);
+        let none = Tally::default();
+        assert_eq!(of_run(&must, &none, &none), RunVerdict::Inconclusive);
+        must.count(Verdict::Passed);
+        assert_eq!(of_run(&must, &none, &none), RunVerdict::Conforms);
+        assert_eq!((must.passed, must.accepted, must.total), (1, 1, 2));
     }
 }

@@ -55,6 +55,7 @@ fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
         duration: began.elapsed(),
         spent: shared.spent(),
         build: None,
+        accepted: std::collections::BTreeSet::new(),
     };
     let report = Report::new(&contract, target.as_ref(), &facts, &ended);
     let told = text::render(&report);

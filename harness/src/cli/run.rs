@@ -213,6 +213,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             duration: began.elapsed(),
             spent: shared.spent(),
             build,
+            accepted: shared.accepted(),
         };
         let report = Report::new(&contract, target.as_ref(), &facts, &ended);
         deliver(args, &report)?;

@@ -8,6 +8,7 @@ pub mod stream;
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, cut, redact};
 use crate::scrub;
+use crate::target::dialect::reading::Reading;
 use crate::target::not_the_worker::Impostor;
 use futures_util::StreamExt as _;
 use meter::Meter;
@@ -40,6 +41,8 @@ pub struct Request {
     pub body: bytes::Bytes,
     /// Longest time to the last byte of the answer.
     pub deadline: Duration,
+    /// How the answer is read; `None` where the target speaks as `shapes.md` does.
+    pub reading: Option<Arc<Reading>>,
 }
 
 impl Request {
@@ -53,6 +56,7 @@ impl Request {
             headers: Vec::new(),
             body: bytes::Bytes::new(),
             deadline: Duration::from_millis(ANSWER_MS_MAX),
+            reading: None,
         }
     }
 
@@ -82,6 +86,14 @@ impl Request {
     pub fn bytes(mut self, body: impl Into<bytes::Bytes>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// The status of its answer as `shapes.md` has it.
+    #[must_use]
+    pub fn status(&self, sent: u16) -> u16 {
+        self.reading
+            .as_ref()
+            .map_or(sent, |reading| reading.status(sent))
     }
 
     /// Sets the longest time to the last byte.
@@ -212,7 +224,7 @@ impl Client {
         let work = async {
             let response = self.begin(base, request).await?;
             let head_after = sent_at.elapsed();
-            let status = response.status().as_u16();
+            let status = request.status(response.status().as_u16());
             let headers = header_list(response.headers());
             let (body, body_len) = read_body(response).await?;
             Ok(Exchange {
@@ -226,6 +238,7 @@ impl Client {
                 sent_at_ms,
                 head_after,
                 done_after: sent_at.elapsed(),
+                reading: request.reading.clone(),
             })
         };
         match tokio::time::timeout(request.deadline, work).await {

@@ -136,7 +136,7 @@ pub async fn send_bytes(
     let answer = Exchange {
         number,
         request: sent(base, described),
-        status,
+        status: described.status(status),
         headers,
         body: Bytes::copy_from_slice(&body[..body_len.min(BODY_KEPT_MAX)]),
         body_len,
@@ -144,6 +144,7 @@ pub async fn send_bytes(
         sent_at_ms,
         head_after: sent_at.elapsed(),
         done_after: sent_at.elapsed(),
+        reading: described.reading.clone(),
     };
     client.own_answer(base, described, answer)
 }

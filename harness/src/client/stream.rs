@@ -63,7 +63,7 @@ impl StreamedAnswer {
         let exchange = Exchange {
             number,
             request: sent(base, request),
-            status: response.status().as_u16(),
+            status: request.status(response.status().as_u16()),
             headers: header_list(response.headers()),
             body: ahead.clone().unwrap_or_default(),
             body_len: 0,
@@ -71,6 +71,7 @@ impl StreamedAnswer {
             sent_at_ms,
             head_after: sent_at.elapsed(),
             done_after: sent_at.elapsed(),
+            reading: request.reading.clone(),
         };
         let exchange = client.own_answer(base, request, exchange)?;
         Ok(Self {

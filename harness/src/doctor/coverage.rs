@@ -67,9 +67,11 @@ pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
             .flatten()
             .find_map(|outcome| match outcome {
                 Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => Some(reason),
-                Outcome::Passed | Outcome::Failed(_) | Outcome::Error(_) | Outcome::NotSelected => {
-                    None
-                }
+                Outcome::Passed
+                | Outcome::Accepted(_)
+                | Outcome::Failed(_)
+                | Outcome::Error(_)
+                | Outcome::NotSelected => None,
             });
         open.entry(reason.unwrap_or_default())
             .or_default()

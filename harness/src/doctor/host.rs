@@ -5,7 +5,7 @@ use crate::client::{Client, Request};
 use crate::evidence::Exchange;
 use crate::target::manifest::EchoProbe;
 use crate::target::need::Need;
-use crate::target::seeding::{self, Tenant};
+use crate::target::seeding::{self, NotMade, Tenant};
 use crate::target::{Fault, Instance, Target};
 use std::time::Duration;
 
@@ -100,9 +100,19 @@ async fn inferred(
     let mut tenants = Vec::new();
     for name in ["one", "two"] {
         let tenant = Tenant::new(instance, &format!("mp-{run}0000-{name}"), "free");
-        seeding::make(client, target.dialect(), instance, &tenant).await?;
+        tenants.push(
+            match seeding::make(client, target, instance, &tenant).await {
+                Ok(tenant) => tenant,
+                Err(NotMade::Fault(fault)) => return Err(fault),
+                Err(NotMade::NoWay(why)) => {
+                    return Ok(Check::unknown("host", format!("cannot tell: {why}"))
+                        .remedy("name a route that repeats the host: [probe] echo"));
+                }
+            },
+        );
+    }
+    for tenant in &tenants {
         answers.push(ask(client, target, instance, &tenant.host).await?);
-        tenants.push(tenant);
     }
     let nobody = instance.tenant_host(&format!("mp-{run}0000-nobody"));
     let unknown = ask(client, target, instance, &nobody).await?;
@@ -150,7 +160,7 @@ async fn ask(
         .host(host)
         .within(Duration::from_millis(PROBE_MS_MAX));
     client
-        .send(&instance.base, &request, 0)
+        .send(&instance.base, &target.dialect().spoken(request), 0)
         .await
         .map_err(|error| Fault(error.to_string()))
 }

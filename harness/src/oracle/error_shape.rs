@@ -56,7 +56,7 @@ pub fn flaws(answer: &Exchange) -> Vec<String> {
     if !essence.eq_ignore_ascii_case("application/json") {
         flaws.push(format!("content-type is `{media_type}`"));
     }
-    let Some(body) = answer.json() else {
+    let Some(body) = answer.sent_json() else {
         flaws.push("the body is no JSON".to_owned());
         return flaws;
     };

@@ -63,6 +63,7 @@ mod tests {
             sent_at_ms: 0,
             head_after: Duration::ZERO,
             done_after: Duration::ZERO,
+            reading: None,
         }
     }
 

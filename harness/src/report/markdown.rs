@@ -51,6 +51,14 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     }
     table(
         out,
+        "Accepted deviations",
+        with(report, &[Verdict::Accepted]).collect(),
+    )?;
+    for warning in &report.warnings {
+        writeln!(out, "Warning: {}\n", plain(warning))?;
+    }
+    table(
+        out,
         "Not verified",
         with(report, &[Verdict::NotVerified]).collect(),
     )?;

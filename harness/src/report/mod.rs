@@ -14,7 +14,7 @@ use crate::run::Ended;
 use crate::target::{Target, capabilities};
 use crate::verdict::{self, Exit, Level, Outcome, RunVerdict, Severity, Tally, Verdict};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Version of the JSON form: additive within a major version.
@@ -47,6 +47,8 @@ pub struct Report {
     pub spent: Spent,
     /// Verdict and counts.
     pub summary: Summary,
+    /// What a reader should know of the manifest: accepted deviations that nothing met, or whose last day is over.
+    pub warnings: Vec<String>,
     /// What the target lacks: need → reason.
     pub lacking: BTreeMap<String, String>,
     /// One entry per selected criterion, by id.
@@ -102,7 +104,7 @@ pub struct ScenarioReport {
     pub feature: String,
     /// Line, from 1.
     pub line: usize,
-    /// `passed`, `failed`, `not_verified`, `not_applicable`, `error` or `not_selected`.
+    /// `passed`, `failed`, `accepted`, `not_verified`, `not_applicable`, `error` or `not_selected`.
     pub outcome: &'static str,
     /// Why it did not pass.
     pub reason: Option<String>,
@@ -162,6 +164,8 @@ pub struct RunFacts {
     pub spent: Spent,
     /// The build that was judged, if the target tells it.
     pub build: Option<String>,
+    /// Which of the target's accepted deviations were met, by their number.
+    pub accepted: BTreeSet<usize>,
 }
 
 impl Report {
@@ -219,6 +223,7 @@ impl Report {
                 checks: ended.iter().map(|one| one.checks).sum(),
                 exchanges: ended.iter().map(|one| one.exchanges.len()).sum(),
             },
+            warnings: warnings(target, facts),
             lacking,
             criteria,
         }
@@ -236,6 +241,32 @@ impl Report {
     }
 }
 
+/// Entries of the manifest that accept what is not there any more, or no longer.
+fn warnings(target: &dyn Target, facts: &RunFacts) -> Vec<String> {
+    let today = clock::rfc3339(facts.started_at_ms);
+    let today = today.split('T').next().unwrap_or_default();
+    let entries = target.accepts().iter().enumerate();
+    entries
+        .filter_map(|(number, entry)| {
+            if entry.is_over(today) {
+                let until = entry.until.as_deref().unwrap_or_default();
+                return Some(format!(
+                    "accepted until {until}, and no longer: {} ({})",
+                    entry.describe(),
+                    entry.reason
+                ));
+            }
+            (!facts.accepted.contains(&number)).then(|| {
+                format!(
+                    "accepted, but not met in this run: {} ({}); if the target keeps the contract now, take the entry out",
+                    entry.describe(),
+                    entry.reason
+                )
+            })
+        })
+        .collect()
+}
+
 fn criterion_report(
     contract: &Contract,
     criterion: &Criterion,
@@ -246,19 +277,21 @@ fn criterion_report(
         .iter()
         .filter(|planned| planned.criteria.contains(&criterion.id))
         .collect();
-    let outcomes: Vec<&Outcome> = own
+    let outcomes: Vec<Outcome> = own
         .iter()
         .map(|planned| {
-            ended
-                .get(&planned.number)
-                .map_or(&Outcome::NotSelected, |one| &one.outcome)
+            let one = ended.get(&planned.number);
+            one.map_or(Outcome::NotSelected, |one| {
+                one.outcome.for_criterion(&criterion.id)
+            })
         })
         .collect();
+    let outcomes: Vec<&Outcome> = outcomes.iter().collect();
     let verdict = verdict::of_criterion(&outcomes)?;
     let scenarios = own
         .iter()
         .map(|planned| match ended.get(&planned.number) {
-            Some(one) => scenario_report(one),
+            Some(one) => scenario_report(one, &one.outcome.for_criterion(&criterion.id)),
             None => not_selected(planned),
         })
         .collect();
@@ -268,39 +301,50 @@ fn criterion_report(
         profile: criterion.profile.clone(),
         sentence: criterion.sentence.clone(),
         verdict,
-        reason: reason(verdict, &outcomes),
+        reason: reason(&criterion.id, verdict, &outcomes),
         scenarios,
     })
 }
 
-fn reason(verdict: Verdict, outcomes: &[&Outcome]) -> String {
-    let first = |wanted: fn(&Outcome) -> Option<String>| {
+fn reason(id: &str, verdict: Verdict, outcomes: &[&Outcome]) -> String {
+    let first = |wanted: &dyn Fn(&Outcome) -> Option<String>| {
         outcomes
             .iter()
             .find_map(|outcome| wanted(outcome))
             .unwrap_or_default()
     };
     match verdict {
-        Verdict::Failed => first(|outcome| match outcome {
+        Verdict::Failed => first(&|outcome| match outcome {
             Outcome::Failed(finding) => Some(format!(
                 "expected {}, saw {}",
                 finding.expected, finding.seen
             )),
             Outcome::Passed
+            | Outcome::Accepted(_)
             | Outcome::NotVerified(_)
             | Outcome::NotApplicable(_)
             | Outcome::Error(_)
             | Outcome::NotSelected => None,
         }),
-        Verdict::Error => first(|outcome| match outcome {
+        Verdict::Error => first(&|outcome| match outcome {
             Outcome::Error(reason) => Some(reason.clone()),
             Outcome::Passed
             | Outcome::Failed(_)
+            | Outcome::Accepted(_)
             | Outcome::NotVerified(_)
             | Outcome::NotApplicable(_)
             | Outcome::NotSelected => None,
         }),
         Verdict::NotVerified | Verdict::NotApplicable => open_reason(outcomes).unwrap_or_default(),
+        Verdict::Accepted => first(&|outcome| match outcome {
+            Outcome::Accepted(list) => list.get(id).cloned(),
+            Outcome::Passed
+            | Outcome::Failed(_)
+            | Outcome::NotVerified(_)
+            | Outcome::NotApplicable(_)
+            | Outcome::Error(_)
+            | Outcome::NotSelected => None,
+        }),
         Verdict::Passed => passed_reason(outcomes),
     }
 }
@@ -309,7 +353,7 @@ fn open_reason(outcomes: &[&Outcome]) -> Option<String> {
     outcomes.iter().find_map(|outcome| match outcome {
         Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => Some(reason.clone()),
         Outcome::NotSelected => Some("not selected".to_owned()),
-        Outcome::Passed | Outcome::Failed(_) | Outcome::Error(_) => None,
+        Outcome::Passed | Outcome::Failed(_) | Outcome::Accepted(_) | Outcome::Error(_) => None,
     })
 }
 
@@ -328,7 +372,7 @@ fn passed_reason(outcomes: &[&Outcome]) -> String {
     }
 }
 
-fn scenario_report(ended: &Ended) -> ScenarioReport {
+fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
     let mut report = ScenarioReport {
         name: ended.planned.name.clone(),
         feature: ended.planned.feature.clone(),
@@ -348,8 +392,12 @@ fn scenario_report(ended: &Ended) -> ScenarioReport {
             .map(|exchange| exchange_report(exchange))
             .collect(),
     };
-    match &ended.outcome {
+    match outcome {
         Outcome::Passed => {}
+        Outcome::Accepted(list) => {
+            let reasons: Vec<&str> = list.values().map(String::as_str).collect();
+            (report.outcome, report.reason) = ("accepted", Some(reasons.join("; ")));
+        }
         Outcome::Failed(finding) => {
             report.outcome = "failed";
             report.severity = Some(finding.severity);

@@ -22,6 +22,7 @@ pub fn render(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> fmt::Result {
     findings(out, report)?;
+    declared(out, report)?;
     open(out, report)?;
     areas(out, report)?;
     headline(out, report)
@@ -78,6 +79,27 @@ fn finding(
     )
 }
 
+/// What somebody answers for, and which of these declarations nothing met.
+fn declared(out: &mut String, report: &Report) -> fmt::Result {
+    let accepted = report
+        .criteria
+        .iter()
+        .filter(|criterion| criterion.verdict == Verdict::Accepted);
+    for criterion in accepted {
+        writeln!(
+            out,
+            "{YELLOW}accepted deviation{YELLOW:#} {} ({}): {}",
+            criterion.id,
+            criterion.level.word(),
+            criterion.reason
+        )?;
+    }
+    for warning in &report.warnings {
+        writeln!(out, "{YELLOW}warning{YELLOW:#} {warning}")?;
+    }
+    Ok(())
+}
+
 /// What was not verified, grouped by reason: a reader provides one thing and gains many criteria.
 fn open(out: &mut String, report: &Report) -> fmt::Result {
     let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -132,27 +154,28 @@ fn areas(out: &mut String, report: &Report) -> fmt::Result {
     }
     writeln!(
         out,
-        "{DIM}area   criteria  passed  failed  not verified  n/a  error{DIM:#}"
+        "{DIM}area   criteria  passed  failed  accepted  not verified  n/a  error{DIM:#}"
     )?;
     for (area, tally) in tallies {
         let Tally {
             total,
             passed,
             failed,
+            accepted,
             not_verified,
             not_applicable,
             error,
         } = tally;
         let colour = if failed + error > 0 {
             RED
-        } else if not_verified > 0 {
+        } else if not_verified + accepted > 0 {
             YELLOW
         } else {
             GREEN
         };
         writeln!(
             out,
-            "{colour}{area:<5}{colour:#}  {total:>8}  {passed:>6}  {failed:>6}  {not_verified:>12}  {not_applicable:>3}  {error:>5}"
+            "{colour}{area:<5}{colour:#}  {total:>8}  {passed:>6}  {failed:>6}  {accepted:>8}  {not_verified:>12}  {not_applicable:>3}  {error:>5}"
         )?;
     }
     writeln!(out)
@@ -234,8 +257,14 @@ pub(super) fn level(level: Level, tally: &Tally) -> String {
         tally.passed,
         tally.total
     );
+    let deviations = if tally.accepted == 1 {
+        "accepted deviation"
+    } else {
+        "accepted deviations"
+    };
     for (count, word) in [
         (tally.failed, "failed"),
+        (tally.accepted, deviations),
         (tally.not_verified, "not verified"),
         (tally.not_applicable, "not applicable"),
         (tally.error, "in error"),

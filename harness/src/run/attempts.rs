@@ -24,10 +24,10 @@ impl Scene {
     /// A fault, when nobody listens or a request cannot be sent.
     pub async fn attempt_all(&mut self, requests: Vec<Request>) -> Result<Vec<Attempt>, Stop> {
         let instance = self.instance().await?;
-        let requests: Vec<_> = requests
+        let requests: Vec<Request> = requests
             .into_iter()
             .map(|request| self.addressed(request))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let first = self.exchanges.len() + 1;
         let client = self.run.client.clone();
         client.meter.allow_burst(requests.len())?;
@@ -54,10 +54,10 @@ impl Scene {
                 "byte-exact requests need a target at an http:// address".to_owned(),
             ));
         }
-        let requests: Vec<_> = requests
+        let requests: Vec<Request> = requests
             .into_iter()
             .map(|request| self.addressed(request))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let first = self.exchanges.len() + 1;
         let client = self.run.client.clone();
         let sending = requests
@@ -82,7 +82,7 @@ impl Scene {
         second: Request,
     ) -> Result<(Attempt, Attempt), Stop> {
         let instance = self.instance().await?;
-        let (first, second) = (self.addressed(first), self.addressed(second));
+        let (first, second) = (self.addressed(first)?, self.addressed(second)?);
         let number = self.exchanges.len() + 1;
         let client = self.run.client.clone();
         let (first, second) =

@@ -8,6 +8,8 @@ use crate::contract::Planned;
 use crate::evidence::Exchange;
 use crate::steps::book::Book;
 use crate::target::Target;
+use crate::target::manifest::{LimitKey, Seeding};
+use crate::target::need::{Need, Variant};
 use crate::verdict::{Outcome, Stop};
 use cucumber::event::ScenarioFinished;
 use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
@@ -20,6 +22,9 @@ use std::time::Duration;
 
 /// Longest time one step may take. Evidence: the slowest step waits for three upstream attempts that each hang for 8 s, and a little more.
 const STEP_MS_MAX: u64 = 90_000;
+
+/// Longest window of a quota that a scenario waits for. Evidence: the slowest waits for three windows, within one step.
+const WINDOW_S_MAX: u64 = STEP_MS_MAX / 1000 / 4;
 
 /// How one scenario ended, with its evidence.
 #[derive(Debug, Clone)]
@@ -114,6 +119,7 @@ pub fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
         .criteria
         .iter()
         .find_map(|id| target.impossible(id, &planned.name));
+    let unfit = || unfit(target, planned).map(Outcome::NotVerified);
     let lacking = || {
         planned.needs.iter().find_map(|&need| {
             target
@@ -124,6 +130,32 @@ pub fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
     declared
         .map(|reason| Outcome::NotApplicable(format!("declared: {reason}")))
         .or_else(|| lacking().map(Outcome::NotVerified))
+        .or_else(unfit)
+}
+
+/// Why a scenario could tell nothing true of this target's limits, though nothing that it needs is missing.
+fn unfit(target: &dyn Target, planned: &Planned) -> Option<String> {
+    let limits = target.limits();
+    let about_quotas = planned.criteria.iter().any(|id| id.starts_with("RL-"));
+    if !about_quotas {
+        return None;
+    }
+    if matches!(target.seeding(), Some(Seeding::Fixed { .. }))
+        && planned.needs.contains(&Need::Tenants)
+    {
+        return Some("the quota of a fixed tenant is shared by all scenarios: it shows nothing of one (manifest: [seeding])".to_owned());
+    }
+    if limits.key == LimitKey::Ip && target.lacks(Need::ClientIp).is_some() {
+        return Some("the target counts the requests of a client ip, and all scenarios come from one (manifest: [control] client_ip)".to_owned());
+    }
+    let (_, window_s) = if planned.needs.contains(&Need::Variant(Variant::SmallLimits)) {
+        limits.small_quota
+    } else {
+        limits.quota
+    };
+    (planned.waits() && window_s > WINDOW_S_MAX).then(|| {
+        format!("it waits for windows of {window_s} s; a variant `small-limits` with one of at most {WINDOW_S_MAX} s would do (manifest: [limits] small_quota)")
+    })
 }
 
 fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
@@ -259,8 +291,14 @@ fn dispatch(world: &mut World, context: step::Context) -> LocalBoxFuture<'_, ()>
                 )
                 .await
                 {
-                    Ok(Ok(())) => return,
-                    Ok(Err(stop)) => stop,
+                    Ok(done) => match (scene.doubted(), done) {
+                        // What was compared with nothing shows nothing, whichever way it went.
+                        (Some(reason), Ok(()) | Err(Stop::Violation(_))) => {
+                            Stop::NotVerified(reason)
+                        }
+                        (_, Ok(())) => return,
+                        (_, Err(stop)) => stop,
+                    },
                     Err(_elapsed) => Stop::Fault(format!(
                         "the step did not end within {} s",
                         STEP_MS_MAX / 1000
@@ -289,10 +327,27 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         );
     };
     let (outcome, step) = match (world.stopped.take(), finished) {
-        (Some((Stop::Violation(finding), at)), _) => (Outcome::Failed(finding), Some(at)),
+        (Some((Stop::Violation(finding), at)), _) => {
+            if scene.accept_finding(&finding) {
+                (
+                    Outcome::Accepted(std::mem::take(&mut scene.accepted)),
+                    Some(at),
+                )
+            } else {
+                (Outcome::Failed(finding), Some(at))
+            }
+        }
+        // A deviation that was met does not vanish because a later step could tell nothing.
+        (Some((Stop::NotVerified(_), at)), _) if !scene.accepted.is_empty() => (
+            Outcome::Accepted(std::mem::take(&mut scene.accepted)),
+            Some(at),
+        ),
         (Some((Stop::NotVerified(reason), at)), _) => (Outcome::NotVerified(reason), Some(at)),
         (Some((Stop::NotApplicable(reason), at)), _) => (Outcome::NotApplicable(reason), Some(at)),
         (Some((Stop::Fault(reason), at)), _) => (Outcome::Error(reason), Some(at)),
+        (None, ScenarioFinished::StepPassed) if scene.checks > 0 && !scene.accepted.is_empty() => {
+            (Outcome::Accepted(std::mem::take(&mut scene.accepted)), None)
+        }
         (None, ScenarioFinished::StepPassed) if scene.checks > 0 => (
             scene
                 .unproven

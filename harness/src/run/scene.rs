@@ -8,6 +8,7 @@
 mod assertions;
 mod logs;
 mod requests;
+mod unsaid;
 
 use crate::client::Client;
 use crate::client::NoAnswer;
@@ -28,7 +29,9 @@ use crate::target::Fault;
 use crate::target::Instance;
 use crate::target::Target;
 use crate::target::dialect::Dialect;
+use crate::target::dialect::reading::Missed;
 use crate::target::faults::StoreFaults;
+use crate::target::manifest::Seeding;
 use crate::target::need::Need;
 use crate::target::need::Variant;
 use crate::target::read_only;
@@ -40,6 +43,7 @@ use crate::verdict::Severity;
 use crate::verdict::Stop;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -61,6 +65,8 @@ pub struct Run {
     pub instances: Mutex<Vec<Arc<Instance>>>,
     /// Locks for what only one scenario at a time may do to the target, by name.
     pub alone: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Which of the target's accepted deviations were met, by their number.
+    pub accepted: Mutex<BTreeSet<usize>>,
 }
 
 impl Run {
@@ -81,7 +87,24 @@ impl Run {
             secrets: Mutex::default(),
             instances: Mutex::default(),
             alone: Mutex::default(),
+            accepted: Mutex::default(),
         }
+    }
+
+    fn note_accepted(&self, number: usize) {
+        self.accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number);
+    }
+
+    /// Which of the target's accepted deviations were met so far, by their number.
+    #[must_use]
+    pub fn accepted(&self) -> BTreeSet<usize> {
+        self.accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Every exchange so far.
@@ -162,6 +185,12 @@ pub struct Scene {
     pub notes: BTreeMap<String, Value>,
     /// How many assertions were made and held.
     pub checks: usize,
+    /// Deviations that were met and are accepted: criterion and reason.
+    pub accepted: BTreeMap<String, String>,
+    missed: Arc<Missed>,
+    doubt: Option<String>,
+    asked_who: usize,
+    holds_fixed: bool,
     /// Why what held proves too little for a pass: something that must not be there may be there unseen.
     pub unproven: Option<String>,
     tenants: BTreeMap<String, Tenant>,
@@ -243,6 +272,11 @@ impl Scene {
             folder: None,
             notes: BTreeMap::new(),
             checks: 0,
+            accepted: BTreeMap::new(),
+            missed: Arc::default(),
+            doubt: None,
+            asked_who: 0,
+            holds_fixed: false,
             unproven: None,
             tenants: BTreeMap::new(),
             variant: Variant::Production,
@@ -255,10 +289,14 @@ impl Scene {
 
     // ---- the target ----
 
-    /// How the target spells what the contract leaves open.
+    /// The target's paths; fields are where `shapes.md` has them, for that is how answers are read.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        self.run.target.dialect().clone()
+        let target = &self.run.target;
+        Dialect {
+            tenants_are_fixed: matches!(target.seeding(), Some(Seeding::Fixed { .. })),
+            ..target.dialect().in_shapes()
+        }
     }
 
     /// From here on the scenario talks to this variant.
@@ -439,13 +477,12 @@ impl Scene {
     /// Makes a tenant and remembers it under its name.
     pub async fn make_tenant(&mut self, name: &str, tenant: Tenant) -> Result<Tenant, Stop> {
         let instance = self.instance().await?;
-        seeding::make(
-            &self.run.client,
-            self.run.target.dialect(),
-            &instance,
-            &tenant,
-        )
-        .await?;
+        let target = Arc::clone(&self.run.target);
+        let tenant = if matches!(target.seeding(), Some(Seeding::Fixed { .. })) {
+            self.take_fixed(name, &tenant).await?
+        } else {
+            seeding::make(&self.run.client, target.as_ref(), &instance, &tenant).await?
+        };
         self.tenants.insert(name.to_owned(), tenant.clone());
         Ok(tenant)
     }

@@ -73,10 +73,10 @@ async fn is_refused(s: &mut Scene, a: Args) -> Check {
 
 async fn names_tenant(s: &mut Scene, a: Args) -> Check {
     let (answer, tenant) = (s.last()?, s.tenant(a.text(1))?);
-    let seen = answer.text_at(&s.dialect().status_tenant);
+    let seen = s.who_answered(&answer).await?;
     s.expect(
         seen.as_deref() == Some(tenant.slug.as_str()),
         format!("tenant `{}`", tenant.slug),
-        || describe(&answer),
+        || format!("{}, answered by {seen:?}", describe(&answer)),
     )
 }

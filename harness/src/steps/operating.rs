@@ -6,7 +6,7 @@ use crate::observe::Row;
 use crate::run::scene::Scene;
 use crate::target::need::{Need, Variant};
 use crate::target::operator::Operator;
-use crate::target::seeding::Tenant;
+use crate::target::seeding::{self, Tenant};
 use crate::verdict::{Check, Severity, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Map, Value, json};
@@ -16,6 +16,10 @@ use std::time::Duration;
 /// How long nothing more may happen before it counts as not happening.
 /// Evidence: what follows an answer (a usage row, a log line) was seen within 20 ms of it; a quiet window follows a positive signal where there is one.
 pub(super) const QUIET: Duration = Duration::from_millis(150);
+
+/// Longest time that a scenario waits for a change to be seen.
+/// Evidence: several waits must fit into one step (90 s), and KV's own minute (60 s) would make a run take an hour.
+pub(super) const SETTLED_MAX: Duration = Duration::from_secs(10);
 
 /// How long a log line may take to be seen.
 pub(super) const LOG_SOON: Duration = Duration::from_secs(2);
@@ -144,11 +148,24 @@ pub(super) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
 }
 
 /// Lets a change by the operator, or behind the target's back, become visible to resolution.
-pub(super) async fn settle(s: &Scene) {
+pub(super) async fn settle(s: &Scene) -> Check {
     let delay = s.run.target.limits().registry_delay;
+    if delay > SETTLED_MAX {
+        return Err(too_late(delay));
+    }
     if !delay.is_zero() {
         wait::pass(delay).await;
     }
+    Ok(())
+}
+
+/// Why nothing can be told of a change that is seen after minutes.
+pub(super) fn too_late(delay: Duration) -> Stop {
+    Stop::NotVerified(format!(
+        "a change is seen after {} s, longer than a scenario waits: run a variant that keeps tenants for at most {} s (manifest: [limits] tenant_cache_ms, registry_delay_ms)",
+        delay.as_secs(),
+        SETTLED_MAX.as_secs()
+    ))
 }
 
 /// The row of a tenant.
@@ -192,18 +209,10 @@ pub(super) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: us
 
 /// The keys under which a tenant is registered in KV.
 pub(super) fn registry_keys(s: &Scene, tenant: &Tenant) -> Vec<String> {
-    let dialect = s.dialect();
-    let hosts = tenant
-        .domains
-        .iter()
-        .map(|domain| dialect.kv_host.replace("{host}", domain));
-    [
-        dialect.kv_slug.replace("{slug}", &tenant.slug),
-        dialect.kv_names.replace("{id}", &tenant.id),
-    ]
-    .into_iter()
-    .chain(hosts)
-    .collect()
+    seeding::registry_entries(s.run.target.as_ref(), tenant)
+        .into_iter()
+        .map(|(key, _value)| key)
+        .collect()
 }
 
 /// All that the stores hold of a tenant: row, usage, registry, entries and objects of its sandbox.

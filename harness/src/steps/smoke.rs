@@ -123,7 +123,7 @@ async fn runs(s: &mut Scene, a: Args) -> Check {
         "a running gateway, as the operator sees it",
         || describe(&answer),
     )?;
-    settle(s).await;
+    settle(s).await?;
     let request = s.status_request(&tenant.host);
     let answer = s.send(request).await?;
     let state = answer.text_at(&s.dialect().status_gateway_state);
@@ -136,7 +136,7 @@ async fn runs(s: &mut Scene, a: Args) -> Check {
 
 async fn receives(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
-    settle(s).await;
+    settle(s).await?;
     let request = s.chat_request(&tenant.host);
     let answer = s.send(request).await?;
     record(s, "receive model response", &answer);
@@ -177,7 +177,6 @@ async fn took_less(s: &mut Scene, a: Args) -> Check {
 async fn mapped_within(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let limit = Duration::from_secs(a.number(3)?);
-    let pointer = s.dialect().status_tenant;
     // What the target took, not what this process waited for its turn between two requests.
     let mut took = s.last()?.done_after;
     for host in [&tenant.host, &tenant.domains[0]] {
@@ -192,10 +191,9 @@ async fn mapped_within(s: &mut Scene, a: Args) -> Check {
             wait::pass(QUIET).await;
             took += QUIET;
         };
+        let seen = s.who_answered(&answer).await?;
         s.expect(
-            answer.status == 200
-                && answer.text_at(&pointer).as_deref() == Some(tenant.slug.as_str())
-                && took < limit,
+            answer.status == 200 && seen.as_deref() == Some(tenant.slug.as_str()) && took < limit,
             format!(
                 "tenant `{}` created and found on {host} in less than {} s",
                 tenant.slug,

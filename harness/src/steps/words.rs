@@ -4,6 +4,7 @@
 //! `{own x}` and `{domain x}` name what no tenant has unless the scenario makes one of that name.
 
 use crate::run::scene::Scene;
+use crate::target::manifest::Seeding;
 use crate::verdict::Stop;
 
 /// The text with every word in braces replaced.
@@ -47,7 +48,7 @@ async fn value_of(s: &mut Scene, word: &str) -> Result<Option<Vec<u8>>, Stop> {
         "app" => app_domain(s, name).await?,
         "token" => s.token.clone(),
         "canary" => canary(s),
-        "own" => s.slug(name),
+        "own" => own(s, name),
         "domain" => s.domain(name),
         "slug" => shortened(s, name, |tenant| tenant.slug)?,
         "id" => shortened(s, name, |tenant| tenant.id)?,
@@ -69,6 +70,15 @@ async fn value_of(s: &mut Scene, word: &str) -> Result<Option<Vec<u8>>, Stop> {
         plain
     };
     Ok(Some(cased.into_bytes()))
+}
+
+/// A slug that is nobody's but a tenant's of this name; of a fixed tenant the one it has.
+fn own(s: &Scene, name: &str) -> String {
+    let is_fixed = matches!(s.run.target.seeding(), Some(Seeding::Fixed { .. }));
+    match s.tenant(name) {
+        Ok(tenant) if is_fixed => tenant.slug,
+        Ok(_) | Err(_) => s.slug(name),
+    }
 }
 
 fn mixed(text: &str) -> String {

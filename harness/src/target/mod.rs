@@ -23,7 +23,7 @@ use crate::observe::{Bucket, D1, Kv, Logs};
 use async_trait::async_trait;
 use dialect::Dialect;
 use faults::StoreFaults;
-use manifest::Probe;
+use manifest::{Accept, LimitKey, Probe, Seeding, TierChange, Timestamps};
 use need::{Need, Variant};
 use operator::Operator;
 use std::collections::BTreeMap;
@@ -66,6 +66,14 @@ pub trait Target: Send + Sync {
     fn impossible(&self, _criterion: &str, _scenario: &str) -> Option<String> {
         None
     }
+    /// How scenarios get tenants; `None` for the default ways.
+    fn seeding(&self) -> Option<&Seeding> {
+        None
+    }
+    /// Deviations that somebody answers for.
+    fn accepts(&self) -> &[Accept] {
+        &[]
+    }
     /// An instance of its own that can be stopped, killed and started again on the same data.
     async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault>;
     /// An instance of a variant that only one scenario uses, with empty stores and a team domain of its own.
@@ -90,7 +98,7 @@ pub trait Target: Send + Sync {
     }
     /// Whether its tenants are there beforehand: then scenarios have tenants without writing anything.
     fn has_fixed_tenants(&self) -> bool {
-        false
+        matches!(self.seeding(), Some(Seeding::Fixed { .. }))
     }
     /// Where it tells about itself.
     fn probe(&self) -> Probe {
@@ -129,6 +137,12 @@ pub struct Limits {
     pub quota: (u32, u64),
     /// The same in [`Variant::SmallLimits`].
     pub small_quota: (u32, u64),
+    /// Whose requests a quota counts.
+    pub key: LimitKey,
+    /// When another tier of a tenant is in force.
+    pub tier_change: TierChange,
+    /// How rows state times.
+    pub timestamps: Timestamps,
     /// How long a change by the operator may take to be seen by resolution; zero on a strongly consistent target.
     pub registry_delay: std::time::Duration,
     /// In [`Variant::KeyRotation`]: how long a key set is trusted.
@@ -153,6 +167,9 @@ impl Default for Limits {
             app_domain: String::new(),
             quota: (60, 60),
             small_quota: (5, 2),
+            key: LimitKey::default(),
+            tier_change: TierChange::default(),
+            timestamps: Timestamps::default(),
             registry_delay: Duration::ZERO,
             keys_cache: Duration::from_secs(300),
             keys_cooldown: Duration::from_secs(30),

@@ -1,7 +1,7 @@
 //! A target that is only looked at. Never lets anything write: not to the target, not to its stores.
 
 use super::dialect::Dialect;
-use super::manifest::Probe;
+use super::manifest::{Accept, Probe, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
 use crate::observe::{CannotObserve, D1, Kv, Row, WritesHeld};
@@ -93,6 +93,14 @@ impl Target for ReadOnly {
         self.target.impossible(criterion, scenario)
     }
 
+    fn seeding(&self) -> Option<&Seeding> {
+        self.target.seeding()
+    }
+
+    fn accepts(&self) -> &[Accept] {
+        self.target.accepts()
+    }
+
     fn keeps_connections(&self) -> bool {
         self.target.keeps_connections()
     }
@@ -115,10 +123,6 @@ impl Target for ReadOnly {
 
     fn launch_facts(&self) -> Option<LaunchFacts> {
         self.target.launch_facts()
-    }
-
-    fn has_fixed_tenants(&self) -> bool {
-        self.target.has_fixed_tenants()
     }
 
     fn probe(&self) -> Probe {

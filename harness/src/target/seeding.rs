@@ -1,15 +1,19 @@
 //! Tenants for scenarios: how they are made and what the harness expects of them. Never takes an expectation from the target.
 
-use super::{Fault, Instance, run_marks};
+use super::manifest::{FixedTenant, Seeding};
+use super::{Fault, Instance, Target, run_marks};
 use crate::client::{Client, Request};
 use crate::oracle::sandbox_id;
 use crate::target::dialect::Dialect;
+use crate::target::dialect::reading::Reading;
+use crate::target::operator::Operator;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A tenant that a scenario owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// Canonical UUID text, chosen by the harness.
+    /// Canonical UUID text, chosen by the harness unless the target insists on its own.
     pub id: String,
     /// Subdomain label.
     pub slug: String,
@@ -48,81 +52,276 @@ impl Tenant {
     }
 }
 
-/// Makes the tenant: by the admin route where the harness can be operator, else by writing D1 and KV.
+/// Why there is no such tenant.
+#[derive(Debug)]
+pub enum NotMade {
+    /// The target has no way to make it: reason and remedy.
+    NoWay(String),
+    /// It should have been made.
+    Fault(Fault),
+}
+
+impl From<Fault> for NotMade {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Makes the tenant as the target is seeded: by the admin route, or by writing D1 and KV.
+/// What is returned has the id that the target gave it, where the target chooses ids.
 ///
 /// # Errors
-/// [`Fault`] when neither way is there or the target refuses: the scenario cannot be judged.
+/// [`NotMade`] when there is no way or the target refuses: the scenario cannot be judged.
 pub async fn make(
+    client: &Client,
+    target: &dyn Target,
+    instance: &Instance,
+    tenant: &Tenant,
+) -> Result<Tenant, NotMade> {
+    let by_stores = matches!(target.seeding(), Some(Seeding::Stores { .. }));
+    if matches!(target.seeding(), Some(Seeding::Fixed { .. })) {
+        return Err(NotMade::NoWay(
+            "the target's tenants are fixed: no other can be made".to_owned(),
+        ));
+    }
+    match instance.operator() {
+        Some(operator) if !by_stores => {
+            create(client, target.dialect(), instance, tenant, &operator).await
+        }
+        Some(_) | None => {
+            if instance.d1.is_none() || instance.kv.is_none() {
+                let variant = instance.variant.name();
+                return Err(NotMade::NoWay(format!(
+                    "no way to create a tenant on variant `{variant}`: {}",
+                    super::need::Need::Tenants.remedy()
+                )));
+            }
+            plant(target, instance, tenant).await?;
+            Ok(tenant.clone())
+        }
+    }
+}
+
+async fn create(
     client: &Client,
     dialect: &Dialect,
     instance: &Instance,
     tenant: &Tenant,
-) -> Result<(), Fault> {
-    match instance.operator() {
-        Some(operator) => {
-            let request = operator
-                .on(Request::new("POST", dialect.tenants.clone()))
-                .json(&tenant.creation());
-            let answer = client
-                .send(&instance.base, &request, 0)
-                .await
-                .map_err(|error| Fault(error.to_string()))?;
-            if answer.status == 201 {
-                return Ok(());
-            }
-            Err(Fault(format!(
-                "cannot create tenant `{}`: {} {}",
-                tenant.slug,
-                answer.status,
-                answer.text()
-            )))
-        }
-        None => write(dialect, instance, tenant).await,
-    }
-}
-
-async fn write(dialect: &Dialect, instance: &Instance, tenant: &Tenant) -> Result<(), Fault> {
-    if instance.d1.is_none() || instance.kv.is_none() {
-        return Err(Fault(format!(
-            "no way to create a tenant on variant `{}`",
-            instance.variant.name()
+    operator: &Operator,
+) -> Result<Tenant, NotMade> {
+    let request = operator
+        .on(Request::new("POST", dialect.tenants.clone()))
+        .json(&tenant.creation());
+    let spoken = dialect.speak(request);
+    if let Some(field) = spoken.unsaid.iter().find(|field| needs(tenant, field)) {
+        return Err(NotMade::NoWay(format!(
+            "the target's creating request takes no {field} (manifest: dialect.create_tenant body has no {{{field}}})"
         )));
     }
-    plant(dialect, instance, tenant).await
+    let missed = Arc::default();
+    let mut request = spoken.request;
+    request.reading = Reading::of(dialect, spoken.operation, &missed);
+    let answer = client
+        .send(&instance.base, &request, 0)
+        .await
+        .map_err(|error| Fault(error.to_string()))?;
+    if answer.status != 201 {
+        return Err(NotMade::Fault(Fault(format!(
+            "cannot create tenant `{}`: {} {}",
+            tenant.slug,
+            answer.status,
+            answer.text()
+        ))));
+    }
+    if !spoken.unsaid.iter().any(|field| field == "id") {
+        return Ok(tenant.clone());
+    }
+    let id = answer.text_at("/id").ok_or_else(|| {
+        NotMade::NoWay(
+            "the target chooses tenant ids and does not show them in the answer to the creating request (manifest: dialect.tenant_id)".to_owned(),
+        )
+    })?;
+    Ok(Tenant {
+        sandbox_id: sandbox_id::expected(&id),
+        id,
+        ..tenant.clone()
+    })
+}
+
+/// Whether the tenant cannot do without a field.
+fn needs(tenant: &Tenant, field: &str) -> bool {
+    match field {
+        "slug" => true,
+        "tier" => tenant.tier != "free",
+        "platform" => tenant.platform != "web",
+        "domains" => !tenant.domains.is_empty(),
+        _ => false,
+    }
 }
 
 /// Writes the tenant behind the target's back into those of D1 and KV that the harness can write there.
 ///
 /// # Errors
 /// [`Fault`] when a store refuses.
-pub async fn plant(dialect: &Dialect, instance: &Instance, tenant: &Tenant) -> Result<(), Fault> {
+pub async fn plant(target: &dyn Target, instance: &Instance, tenant: &Tenant) -> Result<(), Fault> {
     let fault = |error: crate::observe::CannotObserve| Fault(error.to_string());
+    if let Some(Seeding::Stores { sql, .. }) = target.seeding() {
+        return plant_by_templates(target, instance, tenant, sql)
+            .await
+            .map_err(fault);
+    }
+    let dialect = target.dialect();
     // The slug goes first and the row last: whatever a killed run leaves, its slug or its id tells whose it is.
     if let Some(kv) = &instance.kv {
-        kv.put(&dialect.kv_slug.replace("{slug}", &tenant.slug), &tenant.id)
-            .await
-            .map_err(fault)?;
-        let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
-        kv.put(&dialect.kv_names.replace("{id}", &tenant.id), &names)
-            .await
-            .map_err(fault)?;
-        for domain in &tenant.domains {
-            kv.put(&dialect.kv_host.replace("{host}", domain), &tenant.id)
-                .await
-                .map_err(fault)?;
+        for (key, value) in registry_entries(target, tenant) {
+            kv.put(&key, &value).await.map_err(fault)?;
         }
     }
-    let Some(d1) = &instance.d1 else {
-        return Ok(());
-    };
-    let now = crate::clock::epoch_ms();
-    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-    let params = [
-        json!(tenant.id),
-        json!(tenant.platform),
-        json!(tenant.tier),
-        json!(tenant.sandbox_id),
-        json!(now),
+    if let Some(d1) = &instance.d1 {
+        let now = crate::clock::epoch_ms();
+        let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+        let params = [
+            json!(tenant.id),
+            json!(tenant.platform),
+            json!(dialect.tier(&tenant.tier)),
+            json!(tenant.sandbox_id),
+            json!(now),
+        ];
+        d1.execute(sql, &params).await.map_err(fault)?;
+    }
+    Ok(())
+}
+
+/// The registry's entries for a tenant in KV, key and value, as the target keeps them.
+#[must_use]
+pub fn registry_entries(target: &dyn Target, tenant: &Tenant) -> Vec<(String, String)> {
+    let dialect = target.dialect();
+    if let Some(Seeding::Stores { kv, .. }) = target.seeding() {
+        let rows = kv
+            .iter()
+            .flat_map(|(key, value)| written(&[key, value], dialect, tenant, str::to_owned));
+        return rows.map(|row| (row[0].clone(), row[1].clone())).collect();
+    }
+    let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
+    let hosts = tenant
+        .domains
+        .iter()
+        .map(|domain| (dialect.kv_host.replace("{host}", domain), tenant.id.clone()));
+    let own = [
+        (
+            dialect.kv_slug.replace("{slug}", &tenant.slug),
+            tenant.id.clone(),
+        ),
+        (dialect.kv_names.replace("{id}", &tenant.id), names),
     ];
-    d1.execute(sql, &params).await.map_err(fault).map(drop)
+    own.into_iter().chain(hosts).collect()
+}
+
+async fn plant_by_templates(
+    target: &dyn Target,
+    instance: &Instance,
+    tenant: &Tenant,
+    sql: &[String],
+) -> Result<(), crate::observe::CannotObserve> {
+    let quoted = |text: &str| text.replace('\'', "''");
+    if let Some(store) = &instance.kv {
+        for (key, value) in registry_entries(target, tenant) {
+            store.put(&key, &value).await?;
+        }
+    }
+    if let Some(d1) = &instance.d1 {
+        for template in sql {
+            for statement in written(&[template], target.dialect(), tenant, quoted) {
+                d1.execute(&statement[0], &[]).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Templates filled in together: once, or once per custom host name if one of them names it.
+fn written(
+    templates: &[&String],
+    dialect: &Dialect,
+    tenant: &Tenant,
+    quoted: impl Fn(&str) -> String,
+) -> Vec<Vec<String>> {
+    let now_ms = crate::clock::epoch_ms();
+    let values = [
+        ("{id}", tenant.id.clone()),
+        ("{slug}", tenant.slug.clone()),
+        ("{host}", tenant.host.clone()),
+        ("{tier}", dialect.tier(&tenant.tier).to_owned()),
+        ("{platform}", tenant.platform.clone()),
+        ("{sandbox_id}", tenant.sandbox_id.clone()),
+        ("{domains}", json!(tenant.domains).to_string()),
+        ("{now_ms}", now_ms.to_string()),
+        ("{now_text}", crate::clock::rfc3339(now_ms)),
+    ];
+    let fill = |text: &str, domain: Option<&String>| {
+        let known = values.iter().fold(text.to_owned(), |text, (word, value)| {
+            text.replace(word, &quoted(value))
+        });
+        domain.map_or(known.clone(), |domain| {
+            known.replace("{domain}", &quoted(domain))
+        })
+    };
+    let per_domain = templates.iter().any(|text| text.contains("{domain}"));
+    let rows: Vec<Option<&String>> = if per_domain {
+        tenant.domains.iter().map(Some).collect()
+    } else {
+        vec![None]
+    };
+    rows.into_iter()
+        .map(|domain| templates.iter().map(|text| fill(text, domain)).collect())
+        .collect()
+}
+
+/// A tenant that the manifest names, as a scenario's own.
+#[must_use]
+pub fn fixed(instance: &Instance, there: &FixedTenant) -> Tenant {
+    let host = there.host.clone();
+    Tenant {
+        id: there.id.clone(),
+        host: host.unwrap_or_else(|| instance.tenant_host(&there.slug)),
+        slug: there.slug.clone(),
+        tier: there.tier.clone(),
+        platform: there.platform.clone(),
+        domains: there.domains.clone(),
+        sandbox_id: sandbox_id::expected(&there.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(domains: &[&str]) -> Tenant {
+        Tenant {
+            id: "u-1".to_owned(),
+            slug: "o'neill".to_owned(),
+            host: "o.example".to_owned(),
+            tier: "free".to_owned(),
+            platform: "web".to_owned(),
+            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+            sandbox_id: "sk-1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn templates_are_written_once_or_once_per_custom_host_name() {
+        let dialect = Dialect::default();
+        let tenant = tenant(&["a.example", "b.example"]);
+        let (key, value) = ("host:{domain}".to_owned(), "{id}".to_owned());
+        let entries = written(&[&key, &value], &dialect, &tenant, str::to_owned);
+        assert_eq!(
+            entries,
+            [["host:a.example", "u-1"], ["host:b.example", "u-1"]]
+        );
+        let statement = "VALUES ('{slug}')".to_owned();
+        let once = written(&[&statement], &dialect, &tenant, |text| {
+            text.replace('\'', "''")
+        });
+        assert_eq!(once, [["VALUES ('o''neill')"]]);
+    }
 }

@@ -197,7 +197,7 @@ async fn without_an_operator_the_stores_are_swept_of_what_carries_a_mark_and_of_
     let target = Standing(ReferenceTarget::start(program).unwrap());
     let instance = target.instance(Variant::Production).await.unwrap();
     let (d1, kv) = (instance.d1.clone().unwrap(), instance.kv.clone().unwrap());
-    let (client, dialect) = (Client::new().unwrap(), target.dialect().clone());
+    let client = Client::new().unwrap();
     let make = |slug: &'static str, domain: Option<&'static str>| {
         let mut tenant = Tenant::new(&instance, slug, "free");
         tenant.domains.extend(domain.map(str::to_owned));
@@ -209,7 +209,7 @@ async fn without_an_operator_the_stores_are_swept_of_what_carries_a_mark_and_of_
         make("mp-acme", None),
     ];
     for tenant in &strangers {
-        seeding::make(&client, &dialect, &instance, tenant)
+        seeding::make(&client, &target, &instance, tenant)
             .await
             .unwrap();
     }
@@ -217,7 +217,7 @@ async fn without_an_operator_the_stores_are_swept_of_what_carries_a_mark_and_of_
     let before = all(&instance).await;
     // A whole tenant of a run, with usage and an entry of its sandbox.
     let whole = make("mp-abcdef0001-a", Some("a-abcdef0001.customer.example"));
-    seeding::make(&client, &dialect, &instance, &whole)
+    seeding::make(&client, &target, &instance, &whole)
         .await
         .unwrap();
     kv.put(&format!("{}/memory", whole.sandbox_id), "1")
@@ -234,7 +234,7 @@ async fn without_an_operator_the_stores_are_swept_of_what_carries_a_mark_and_of_
     .unwrap();
     let only_row = make("mp-ghijkl0001-a", None);
     seeding::plant(
-        &dialect,
+        &target,
         &Instance {
             kv: None,
             ..(*instance).clone()

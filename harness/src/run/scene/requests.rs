@@ -72,7 +72,7 @@ impl Scene {
     /// Sends one request to the scenario's instance.
     pub async fn send(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
-        let request = self.addressed(request);
+        let request = self.addressed(request)?;
         let number = self.exchanges.len() + 1;
         let exchange = Arc::new(
             self.run
@@ -87,10 +87,10 @@ impl Scene {
     /// Sends requests side by side; the answers come in the order of the requests.
     pub async fn send_all(&mut self, requests: Vec<Request>) -> Result<Vec<Arc<Exchange>>, Stop> {
         let instance = self.instance().await?;
-        let requests: Vec<_> = requests
+        let requests: Vec<Request> = requests
             .into_iter()
             .map(|request| self.addressed(request))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let first = self.exchanges.len() + 1;
         let client = self.run.client.clone();
         client.meter.allow_burst(requests.len())?;
@@ -110,7 +110,7 @@ impl Scene {
     /// Sends a request byte for byte: `host` and path as they stand.
     pub async fn send_raw(&mut self, host: &[u8], request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
-        let request = self.addressed(request);
+        let request = self.addressed(request)?;
         let exchange = Arc::new(
             raw::send(
                 &self.run.client,
@@ -128,7 +128,7 @@ impl Scene {
     /// Sends a request whose body comes in chunks, its length untold.
     pub async fn send_chunked(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
-        let request = self.addressed(request);
+        let request = self.addressed(request)?;
         let number = self.exchanges.len() + 1;
         let exchange =
             Arc::new(raw::send_chunked(&self.run.client, &instance.base, &request, number).await?);
@@ -139,7 +139,7 @@ impl Scene {
     /// Sends a request without any `Host`.
     pub async fn send_hostless(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
-        let request = self.addressed(request);
+        let request = self.addressed(request)?;
         let exchange = Arc::new(
             raw::send_hostless(
                 &self.run.client,
@@ -156,7 +156,7 @@ impl Scene {
     /// Opens a streamed answer and keeps it under a name.
     pub async fn open_stream(&mut self, name: &str, request: Request) -> Check {
         let instance = self.instance().await?;
-        let request = self.addressed(request);
+        let request = self.addressed(request)?;
         let number = self.exchanges.len() + 1;
         let answer =
             StreamedAnswer::open(&self.run.client, &instance.base, &request, number).await?;
@@ -177,6 +177,7 @@ impl Scene {
 
     /// Keeps an exchange that was made by other means.
     pub fn keep(&mut self, exchange: &Arc<Exchange>) {
+        self.doubt_quota(exchange);
         self.exchanges.push(Arc::clone(exchange));
         self.run
             .exchanges
@@ -204,15 +205,16 @@ impl Scene {
         ip.clone_into(&mut self.client_ip);
     }
 
-    /// Gives a request the scenario's client ip, where that is possible and the request has none of its own.
-    pub(in crate::run) fn addressed(&self, request: Request) -> Request {
+    /// Puts a request into the target's words and gives it the scenario's client ip, where that is possible and it has none of its own.
+    pub(in crate::run) fn addressed(&self, request: Request) -> Result<Request, Stop> {
+        let request = self.spoken(request)?;
         let has = request
             .headers
             .iter()
             .any(|(name, _)| name.eq_ignore_ascii_case("cf-connecting-ip"));
         if has || self.run.target.lacks(Need::ClientIp).is_some() {
-            return request;
+            return Ok(request);
         }
-        request.header("cf-connecting-ip", self.client_ip.clone())
+        Ok(request.header("cf-connecting-ip", self.client_ip.clone()))
     }
 }

@@ -118,11 +118,9 @@ fn line(request: &Request) -> String {
 /// 403 `ACCESS_DENIED`; an answer to `HEAD` has no body to say so.
 fn expect_denied_exactly(s: &mut Scene, request: &Request, outcome: &Attempt) -> Check {
     match outcome {
-        Ok(answer) if request.method == "HEAD" => s.expect(
-            answer.status == 403,
-            format!("status 403 for {}", line(request)),
-            || describe(answer),
-        ),
+        Ok(answer) if request.method == "HEAD" => s
+            .expect_refusal_status(answer, 403)
+            .map_err(|stop| with_request(stop, &line(request))),
         Ok(answer) => expect_denied(s, answer),
         Err(why) => Err(breach(
             format!("status 403 with error code {DENIED} for {}", line(request)),

@@ -54,7 +54,7 @@ async fn tenant_to_be(s: &mut Scene, name: &str) -> Result<Tenant, Stop> {
 async fn plant(s: &mut Scene, name: &str) -> Check {
     let tenant = tenant_to_be(s, name).await?;
     let instance = s.instance().await?;
-    seeding::plant(&s.dialect(), &instance, &tenant).await?;
+    seeding::plant(s.run.target.as_ref(), &instance, &tenant).await?;
     s.know_tenant(name, tenant);
     Ok(())
 }

@@ -174,13 +174,12 @@ async fn make_with_domain(s: &mut Scene, a: Args) -> Check {
 async fn served_on_both(s: &mut Scene, a: Args) -> Check {
     make_with_domain(s, a.clone()).await?;
     let tenant = s.tenant(a.text(1))?;
-    let pointer = s.dialect().status_tenant;
     for host in [&tenant.host, &tenant.domains[0]] {
         let request = s.status_request(host);
         let answer = s.send(request).await?;
+        let seen = s.who_answered(&answer).await?;
         s.expect(
-            answer.status == 200
-                && answer.text_at(&pointer).as_deref() == Some(tenant.slug.as_str()),
+            answer.status == 200 && seen.as_deref() == Some(tenant.slug.as_str()),
             format!(
                 "tenant `{}` on {host} while everything is configured",
                 tenant.slug

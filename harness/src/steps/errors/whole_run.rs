@@ -6,7 +6,7 @@ use crate::oracle::http_form::answered_before_the_backend;
 use crate::oracle::leaks::signs;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::Book;
-use crate::verdict::Check;
+use crate::verdict::{Check, Finding, Severity, Stop};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -78,18 +78,31 @@ fn none_has(s: &mut Scene, expected: &str, flaws_of: impl Fn(&Exchange) -> Vec<S
     )
 }
 
-async fn all_shaped(s: &mut Scene) -> Check {
-    none_has(s, "errors in the contract's shape", |answer| {
-        let mut all = flaws(answer);
-        all.extend(id_flaw(answer));
-        all
+/// An error that is one, in another form than the contract's: a finding of shape.
+pub(super) fn in_another_form(check: Check) -> Check {
+    check.map_err(|stop| match stop {
+        Stop::Violation(finding) => Stop::Violation(Finding {
+            severity: Severity::Shape,
+            ..finding
+        }),
+        other @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => other,
     })
 }
 
+async fn all_shaped(s: &mut Scene) -> Check {
+    let check = none_has(s, "errors in the contract's shape", |answer| {
+        let mut all = flaws(answer);
+        all.extend(id_flaw(answer));
+        all
+    });
+    in_another_form(check)
+}
+
 async fn codes_listed(s: &mut Scene) -> Check {
-    none_has(s, "errors with a listed code and its status", |answer| {
+    let check = none_has(s, "errors with a listed code and its status", |answer| {
         code_flaw(answer).into_iter().collect()
-    })
+    });
+    in_another_form(check)
 }
 
 async fn nothing_told(s: &mut Scene) -> Check {

@@ -25,6 +25,10 @@ pub(super) fn register(book: &mut Book) {
         r#"the sandbox id of tenant "([^"]+)" is looked up wherever it shows"#,
         |s, a| Box::pin(look_up(s, a)),
     );
+    book.step(
+        r#"the sandbox id of tenant "([^"]+)" is looked up in the AI Gateway's journal"#,
+        |s, a| Box::pin(look_up_in_journal(s, a)),
+    );
     book.step(r#"tenant "([^"]+)" chats and its gateway runs"#, |s, a| {
         Box::pin(chat_and_start(s, a))
     });
@@ -137,6 +141,18 @@ async fn look_up(s: &mut Scene, a: Args) -> Check {
     let row = tenant_row(s, &id).await?;
     let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
     note(s, "the row in D1", &id, stored);
+    Ok(())
+}
+
+/// Metadata need not name it: then nothing is told.
+async fn look_up_in_journal(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let Some(seen) = s.sandbox_in_journal(&tenant).await? else {
+        return Err(Stop::NotVerified(
+            "the metadata of model calls names no sandbox id (manifest: dialect.metadata_sandbox_id)".to_owned(),
+        ));
+    };
+    note(s, "the AI Gateway's journal", &tenant.id, Some(&seen));
     Ok(())
 }
 
@@ -351,7 +367,7 @@ async fn replace(s: &mut Scene, a: Args) -> Check {
     let former = s.tenant(a.text(1))?;
     let gone = delete(s, &former.id).await?;
     presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
-    settle(s).await;
+    settle(s).await?;
     let next = if a.text(2).starts_with("its id") {
         let mut next = s.new_tenant("other", "premium").await?;
         next.id.clone_from(&former.id);

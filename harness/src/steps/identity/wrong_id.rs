@@ -195,7 +195,7 @@ async fn store_wrong(s: &mut Scene, a: Args) -> Check {
     let text = wrong(&tenant, a.text(1))?;
     store(s, &tenant, &text).await?;
     s.notes.insert("wrong sandbox id".to_owned(), json!(text));
-    settle(s).await;
+    settle(s).await?;
     Ok(())
 }
 
@@ -204,14 +204,14 @@ async fn swap(s: &mut Scene, a: Args) -> Check {
     store(s, &one, &format!("{}x", one.sandbox_id)).await?;
     store(s, &other, &one.sandbox_id).await?;
     store(s, &one, &other.sandbox_id).await?;
-    settle(s).await;
+    settle(s).await?;
     Ok(())
 }
 
 async fn mend(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     store(s, &tenant, &tenant.sandbox_id).await?;
-    settle(s).await;
+    settle(s).await?;
     Ok(())
 }
 

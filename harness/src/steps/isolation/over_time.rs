@@ -143,7 +143,7 @@ async fn exchange_slugs(s: &mut Scene, a: Args) -> Check {
         let answer = change(s, id, &json!({ "slug": slug })).await?;
         s.expect_status(&answer, 200)?;
     }
-    settle(s).await;
+    settle(s).await?;
     Ok(())
 }
 

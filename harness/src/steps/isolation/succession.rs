@@ -100,7 +100,7 @@ async fn succeed(s: &mut Scene, a: Args) -> Check {
     let made = create(s, &new.creation()).await?;
     s.expect_status(&made, 201)?;
     s.know_tenant(a.text(2), new);
-    settle(s).await;
+    settle(s).await?;
     Ok(())
 }
 

@@ -66,9 +66,9 @@ async fn answers(s: &mut Scene, a: Args) -> Check {
     let tenant = s.make_tenant(a.text(1), tenant).await?;
     let request = s.status_request(&tenant.host);
     let answer = s.send(request).await?;
-    let pointer = s.dialect().status_tenant;
+    let seen = s.who_answered(&answer).await?;
     s.expect(
-        answer.status == 200 && answer.text_at(&pointer).as_deref() == Some(tenant.slug.as_str()),
+        answer.status == 200 && seen.as_deref() == Some(tenant.slug.as_str()),
         format!("tenant `{}` on its own host", tenant.slug),
         || describe(&answer),
     )
@@ -146,7 +146,7 @@ async fn remove(s: &mut Scene, a: Args) -> Check {
     let id = s.tenant(a.text(1))?.id;
     let answer = delete(s, &id).await?;
     presuppose(&answer, answer.status < 300, "cannot delete the tenant")?;
-    settle(s).await;
+    settle(s).await?;
     Ok(())
 }
 

@@ -84,11 +84,11 @@ async fn fresh_tenants(s: &mut Scene, count: usize) -> Result<Vec<Asker>, Stop> 
     for at in 0..count {
         tenants.push(s.new_tenant(&format!("sliding{at}"), "free").await?);
     }
-    let (instance, dialect) = (s.instance().await?, s.dialect());
+    let (instance, target) = (s.instance().await?, Arc::clone(&s.run.target));
     let making = tenants
         .iter()
-        .map(|tenant| seeding::make(&s.run.client, &dialect, &instance, tenant));
-    try_join_all(making).await?;
+        .map(|tenant| seeding::make(&s.run.client, target.as_ref(), &instance, tenant));
+    let tenants = try_join_all(making).await?;
     Ok(tenants.into_iter().map(Asker::Tenant).collect())
 }
 

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::{SETTLED_MAX, too_late};
 use crate::steps::words::filled;
 use crate::verdict::{Check, Stop};
 use crate::wait;
@@ -79,7 +80,7 @@ async fn each_as_itself(s: &mut Scene, _a: Args) -> Check {
     for slug in slugs {
         let request = s.status_request(&s.tenant(&slug)?.host);
         let answer = s.send(request).await?;
-        is_tenant(s, &answer, &slug)?;
+        is_tenant(s, &answer, &slug).await?;
     }
     Ok(())
 }
@@ -94,16 +95,16 @@ async fn tenant_with_hostnames(s: &mut Scene, a: Args) -> Check {
 }
 
 /// Asserts that an answer to a status request is this tenant's.
-pub(in crate::steps) fn is_tenant(s: &mut Scene, answer: &Exchange, name: &str) -> Check {
-    let (slug, pointer) = (s.tenant(name)?.slug, s.dialect().status_tenant);
-    let seen = answer.text_at(&pointer);
+pub(in crate::steps) async fn is_tenant(s: &mut Scene, answer: &Exchange, name: &str) -> Check {
+    let slug = s.tenant(name)?.slug;
+    let seen = s.who_answered(answer).await?;
     s.expect(
         answer.status == 200 && seen.as_deref() == Some(slug.as_str()),
         format!(
             "host `{}` is tenant `{slug}`",
             crate::evidence::cut(&answer.request.host, 80)
         ),
-        || describe(answer),
+        || format!("{}, answered by {seen:?}", describe(answer)),
     )
 }
 
@@ -120,7 +121,7 @@ async fn answers_as(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
     let request = s.status_request(&host);
     let answer = s.send(request).await?;
-    is_tenant(s, &answer, a.text(2))
+    is_tenant(s, &answer, a.text(2)).await
 }
 
 async fn answers_with_headers(s: &mut Scene, a: Args) -> Check {
@@ -128,13 +129,13 @@ async fn answers_with_headers(s: &mut Scene, a: Args) -> Check {
     // The positive control: without the header the host is that tenant's.
     let plain = s.status_request(&host);
     let answer = s.send(plain.clone()).await?;
-    is_tenant(s, &answer, a.text(2))?;
+    is_tenant(s, &answer, a.text(2)).await?;
     for row in a.rows() {
         let request = with_header(s, plain.clone(), &row[0], &row[1]).await?;
         let answer = send(s, request).await?;
         about(
             &format!("with `{}: {}`", row[0], row[1]),
-            is_tenant(s, &answer, a.text(2)),
+            is_tenant(s, &answer, a.text(2)).await,
         )?;
     }
     Ok(())
@@ -162,7 +163,7 @@ async fn ask_all(
 
 async fn are_tenant(s: &mut Scene, a: Args) -> Check {
     for answer in ask_all(s, &a, (a.text(1), a.text(2))).await? {
-        is_tenant(s, &answer, a.text(3))?;
+        is_tenant(s, &answer, a.text(3)).await?;
     }
     Ok(())
 }
@@ -189,13 +190,13 @@ async fn within(
     s: &mut Scene,
     request: Request,
     delay: Duration,
-    check: impl Fn(&mut Scene, &Exchange) -> Check,
+    check: impl AsyncFn(&mut Scene, &Exchange) -> Check,
 ) -> Check {
     let began = clock::now();
     let mut pause = Duration::from_millis(5);
     loop {
         let answer = s.send(request.clone()).await?;
-        match check(s, &answer) {
+        match check(s, &answer).await {
             Ok(()) => return Ok(()),
             late if began.elapsed() >= delay => {
                 return about(&format!("within {} ms", delay.as_millis()), late);
@@ -209,17 +210,35 @@ async fn within(
 
 async fn become_tenant(s: &mut Scene, a: Args) -> Check {
     let delay = delay(s, a.text(1));
+    if delay > SETTLED_MAX {
+        return Err(too_late(delay));
+    }
     let name = a.text(2).to_owned();
     for request in requests(s, &a, ("", "")).await? {
-        within(s, request, delay, |s, answer| is_tenant(s, answer, &name)).await?;
+        within(
+            s,
+            request,
+            delay,
+            async |s: &mut Scene, answer: &Exchange| is_tenant(s, answer, &name).await,
+        )
+        .await?;
     }
     Ok(())
 }
 
 async fn become_none(s: &mut Scene, a: Args) -> Check {
     let delay = delay(s, a.text(1));
+    if delay > SETTLED_MAX {
+        return Err(too_late(delay));
+    }
     for request in requests(s, &a, ("", "")).await? {
-        within(s, request, delay, is_unknown).await?;
+        within(
+            s,
+            request,
+            delay,
+            async |s: &mut Scene, answer: &Exchange| is_unknown(s, answer),
+        )
+        .await?;
     }
     Ok(())
 }

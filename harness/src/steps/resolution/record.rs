@@ -3,6 +3,7 @@
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
+use crate::target::seeding::{self, Tenant};
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 
@@ -76,15 +77,13 @@ async fn put_back(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn entries_there(s: &mut Scene, a: Args) -> Check {
-    let (tenant, dialect, kv) = (s.tenant(a.text(1))?, s.dialect(), s.kv().await?);
-    let mut keys = vec![dialect.kv_slug.replace("{slug}", &tenant.slug)];
-    keys.extend(
-        tenant
-            .domains
-            .iter()
-            .map(|domain| dialect.kv_host.replace("{host}", domain)),
-    );
-    for key in keys {
+    let (tenant, kv) = (s.tenant(a.text(1))?, s.kv().await?);
+    let entries = seeding::registry_entries(s.run.target.as_ref(), &tenant);
+    // An entry that names the tenant's id; what is kept under the id need not repeat it.
+    let naming = entries
+        .into_iter()
+        .filter(|(_, value)| value.contains(&tenant.id));
+    for (key, _value) in naming {
         let value = kv.get(&key).await?;
         if !value
             .as_deref()
@@ -100,40 +99,48 @@ async fn entries_there(s: &mut Scene, a: Args) -> Check {
 
 async fn ghost(s: &mut Scene, a: Args) -> Check {
     let slug = filled(s, a.text(1)).await?;
-    let ghost = s.new_tenant("ghost", "free").await?;
-    let (dialect, kv) = (s.dialect(), s.kv().await?);
-    let names = json!({ "slug": slug, "domains": [] }).to_string();
-    kv.put(&dialect.kv_names.replace("{id}", &ghost.id), &names)
-        .await?;
-    kv.put(&dialect.kv_slug.replace("{slug}", &slug), &ghost.id)
-        .await?;
-    Ok(())
+    let mut ghost = s.new_tenant("ghost", "free").await?;
+    ghost.host = s.instance().await?.tenant_host(&slug);
+    ghost.slug = slug;
+    put_entries(s, &ghost).await
 }
 
 async fn given_hostname(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
     let owner = s.tenant(a.text(2))?;
-    let (dialect, kv) = (s.dialect(), s.kv().await?);
     // Names and entry agree, as they do when the operator changes them.
     for name in ["a", "b"] {
-        let Ok(tenant) = s.tenant(name) else { continue };
-        let domains = if tenant.id == owner.id {
+        let Ok(mut tenant) = s.tenant(name) else {
+            continue;
+        };
+        tenant.domains = if tenant.id == owner.id {
             vec![host.clone()]
         } else {
             Vec::new()
         };
-        let names = json!({ "slug": tenant.slug, "domains": domains }).to_string();
-        kv.put(&dialect.kv_names.replace("{id}", &tenant.id), &names)
-            .await?;
+        put_entries(s, &tenant).await?;
     }
-    kv.put(&dialect.kv_host.replace("{host}", &host), &owner.id)
-        .await?;
     Ok(())
 }
 
 async fn loses_hostname(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
-    let (dialect, kv) = (s.dialect(), s.kv().await?);
-    kv.delete(&dialect.kv_host.replace("{host}", &host)).await?;
+    let mut somebody = s.new_tenant("somebody", "free").await?;
+    somebody.domains = vec![host.clone()];
+    let entries = seeding::registry_entries(s.run.target.as_ref(), &somebody);
+    let kv = s.kv().await?;
+    for (key, _value) in entries.into_iter().filter(|(key, _)| key.contains(&host)) {
+        kv.delete(&key).await?;
+    }
+    Ok(())
+}
+
+/// Writes a tenant's registry entries.
+async fn put_entries(s: &mut Scene, tenant: &Tenant) -> Check {
+    let kv = s.kv().await?;
+    let entries = seeding::registry_entries(s.run.target.as_ref(), tenant);
+    for (key, value) in entries {
+        kv.put(&key, &value).await?;
+    }
     Ok(())
 }

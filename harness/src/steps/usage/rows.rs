@@ -3,9 +3,10 @@
 use crate::clock;
 use crate::observe::{D1, Row};
 use crate::oracle::usage::{self, Expected, Tokens};
-use crate::run::scene::{Scene, breach};
+use crate::run::scene::{Scene, breach, misshapen};
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::{model_word, parse_tokens};
+use crate::target::manifest::Timestamps;
 use crate::verdict::{Check, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Value, json};
@@ -159,6 +160,8 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
         sent_at_ms: answer.sent_at_ms,
         measured_ms: whole_ms(answer.done_after),
     };
+    let (row, as_text) = told_in_ms(s, row);
+    let row = &row;
     let judged = usage::judge(row, &expected);
     s.expect(
         judged.is_ok(),
@@ -170,11 +173,37 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
             .and_then(Value::as_str)
     };
     let integers = ["tokens_in", "tokens_out", "latency_ms", "created_at"];
+    let integers = integers
+        .iter()
+        .filter(|name| !(as_text && **name == "created_at"));
     s.expect(
-        stored("id") == Some("text") && integers.iter().all(|name| stored(name) == Some("integer")),
+        stored("id") == Some("text")
+            && integers.clone().all(|name| stored(name) == Some("integer")),
         "the id stored as text, counts and times as integers",
         || format!("{row:?}"),
-    )
+    )?;
+    // Declared, and still not what the contract has: found where the row's form is the subject.
+    if as_text && s.planned.criteria.iter().any(|id| id == "USG-001") {
+        return Err(misshapen(
+            "created_at in whole epoch milliseconds",
+            "created_at as text",
+        ));
+    }
+    Ok(())
+}
+
+/// The row with its time in epoch milliseconds, and whether the target, as it declares, stores a text.
+pub(super) fn told_in_ms(s: &Scene, row: &Row) -> (Row, bool) {
+    let mut row = row.clone();
+    if s.run.target.limits().timestamps == Timestamps::EpochMs {
+        return (row, false);
+    }
+    let text = row.get("created_at").and_then(Value::as_str);
+    let ms = text.and_then(clock::epoch_ms_of);
+    if let Some(ms) = ms {
+        row.insert("created_at".to_owned(), json!(ms));
+    }
+    (row, ms.is_some())
 }
 
 /// Whole milliseconds, rounded up: what a caller measured at most.

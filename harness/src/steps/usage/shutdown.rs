@@ -231,7 +231,9 @@ async fn none_doubled(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let d1 = s.d1().await?;
     let there = rows::of_tenant(&d1, &tenant.id).await?;
-    let broken = there.iter().find(|row| !is_whole(row, &tenant.id));
+    let broken = there
+        .iter()
+        .find(|row| !is_whole(&rows::told_in_ms(s, row).0, &tenant.id));
     s.expect(broken.is_none(), "every usage row whole", || {
         format!("{broken:?}")
     })?;

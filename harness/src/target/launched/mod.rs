@@ -9,7 +9,7 @@ pub mod supervisor;
 pub mod why;
 
 use super::dialect::Dialect;
-use super::manifest::{Manifest, Probe};
+use super::manifest::{Accept, Manifest, Probe, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
 use crate::client::Client;
@@ -95,11 +95,17 @@ impl Target for LaunchedTarget {
         let meets = |need| observers::meets(&manifest.observe, need);
         let looks = |need| meets(need).unwrap_or((false, "[observe]"));
         let operator = manifest.control.access || manifest.operator.credential().is_some();
+        let stores_writable = looks(Need::D1Write).0 && looks(Need::KvWrite).0;
         let (met, place) = match need {
             Need::Hosts => (!manifest.app_domain.is_empty(), "app_domain"),
             Need::Tenants => (
-                operator || (looks(Need::D1Write).0 && looks(Need::KvWrite).0),
-                "[control] access, [operator], or [observe] d1 and kv, both writable",
+                match &manifest.seeding {
+                    Some(Seeding::Admin) => operator,
+                    Some(Seeding::Stores { .. }) => stores_writable,
+                    Some(Seeding::Fixed { .. }) => true,
+                    None => operator || stores_writable,
+                },
+                "[control] access, [operator], [observe] d1 and kv, both writable, or [seeding]",
             ),
             Need::Admin => (operator, "[control] access or [operator]"),
             Need::Access => (manifest.control.access, "[control] access"),
@@ -136,6 +142,14 @@ impl Target for LaunchedTarget {
 
     fn impossible(&self, criterion: &str, scenario: &str) -> Option<String> {
         self.workshop.manifest.impossible(criterion, scenario)
+    }
+
+    fn seeding(&self) -> Option<&Seeding> {
+        self.workshop.manifest.seeding.as_ref()
+    }
+
+    fn accepts(&self) -> &[Accept] {
+        &self.workshop.manifest.accept
     }
 
     async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {

@@ -5,6 +5,39 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
+/// Whose requests a quota counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitKey {
+    /// A tenant's, as the contract has it.
+    #[default]
+    Tenant,
+    /// A client ip's: whose tenant it is does not matter.
+    Ip,
+}
+
+/// When another tier of a tenant is in force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TierChange {
+    /// With the next request.
+    #[default]
+    AtOnce,
+    /// After the target was started again: scenarios that change a tier are not verified.
+    Restart,
+}
+
+/// How rows state times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timestamps {
+    /// Whole epoch milliseconds, as the contract has it.
+    #[default]
+    EpochMs,
+    /// RFC 3339 text: SCH and USG criteria about the column find it, all else copes.
+    Text,
+}
+
 /// Times and sizes, each with a default.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +49,17 @@ pub struct LimitsEntry {
     /// Limits are exact.
     #[serde(default)]
     pub exact: bool,
+    /// Whose requests a quota counts: `tenant` or `ip`.
+    #[serde(default)]
+    pub key: LimitKey,
+    /// How long a tenant that was asked for is kept in memory, milliseconds; changes are not seen before.
+    pub tenant_cache_ms: Option<u64>,
+    /// When another tier is in force: `at-once` or `restart`.
+    #[serde(default)]
+    pub tier_change: TierChange,
+    /// How rows state times: `epoch-ms` or `text`.
+    #[serde(default)]
+    pub timestamps: Timestamps,
     /// Until resolution sees an operator's change, milliseconds.
     pub registry_delay_ms: Option<u64>,
     /// `key-rotation`: how long a key set is trusted, milliseconds.
@@ -34,6 +78,17 @@ pub struct LimitsEntry {
 }
 
 impl LimitsEntry {
+    /// What types cannot say; `None` if the limits can be used.
+    #[must_use]
+    pub fn flaw(&self) -> Option<String> {
+        let quotas = [("quota", self.quota), ("small_quota", self.small_quota)];
+        quotas.into_iter().find_map(|(name, quota)| {
+            let (requests, seconds) = quota?;
+            (requests == 0 || seconds == 0)
+                .then(|| format!("[limits] {name}: requests and seconds are both more than 0"))
+        })
+    }
+
     /// The times and sizes, defaults filled in.
     #[must_use]
     pub fn of(&self, app_domain: &str) -> Limits {
@@ -45,7 +100,11 @@ impl LimitsEntry {
             app_domain: app_domain.to_owned(),
             quota: entry.quota.unwrap_or(default.quota),
             small_quota: entry.small_quota.unwrap_or(default.small_quota),
-            registry_delay: ms(entry.registry_delay_ms, default.registry_delay),
+            registry_delay: ms(entry.registry_delay_ms, default.registry_delay)
+                .max(ms(entry.tenant_cache_ms, Duration::ZERO)),
+            key: entry.key,
+            tier_change: entry.tier_change,
+            timestamps: entry.timestamps,
             keys_cache: ms(entry.keys_cache_ms, default.keys_cache),
             keys_cooldown: ms(entry.keys_cooldown_ms, default.keys_cooldown),
             body_max: entry.body_max.unwrap_or(default.body_max),

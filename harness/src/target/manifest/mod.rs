@@ -1,5 +1,6 @@
 //! The target manifest: how somebody describes a Worker without code. Never starts anything.
 
+mod accept;
 mod budget;
 mod control;
 mod environment;
@@ -11,18 +12,21 @@ mod observe;
 mod operator;
 pub mod placeholders;
 mod probe;
+mod seeding;
 
+pub use accept::Accept;
 pub use budget::BudgetEntry;
 pub use control::Control;
 pub use impossible::Impossible;
 pub use launch::{Launch, Prepare, VariantEntry};
-pub use limits::LimitsEntry;
+pub use limits::{LimitKey, LimitsEntry, TierChange, Timestamps};
 pub use migrations::Migrations;
 pub use observe::{
     CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source,
 };
 pub use operator::{OperatorEntry, ServiceToken};
 pub use probe::{BuildProbe, EchoProbe, Probe};
+pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding};
 
 use super::dialect::Dialect;
 use super::need::Variant;
@@ -69,6 +73,11 @@ pub struct Manifest {
     /// Paths and fields, where they differ from the default.
     #[serde(default)]
     pub dialect: Dialect,
+    /// How scenarios get tenants; without it by the admin route if the harness plays Access, else by the default layout of D1 and KV.
+    pub seeding: Option<Seeding>,
+    /// Deviations that are accepted, each with a reason. Reported as accepted, never as passed.
+    #[serde(default)]
+    pub accept: Vec<Accept>,
     /// How to apply migrations.
     pub migrations: Option<Migrations>,
     /// What the runtime makes impossible. Reported as declared, never hidden.
@@ -199,10 +208,34 @@ impl Manifest {
                     .to_owned(),
             );
         }
+        self.check_description()
+    }
+
+    /// The parts that say how the target differs.
+    fn check_description(&self) -> Result<(), String> {
         let contract = Contract::embedded().map_err(|error| error.to_string())?;
         self.impossible
             .iter()
-            .try_for_each(|entry| entry.check(&contract))
+            .try_for_each(|entry| entry.check(&contract))?;
+        let known = |id: &str| match id.strip_suffix('*') {
+            Some(start) => contract
+                .criteria
+                .keys()
+                .any(|known| known.starts_with(start)),
+            None => contract.criteria.contains_key(id),
+        };
+        let flaw = self
+            .dialect
+            .flaw()
+            .or_else(|| self.limits.flaw())
+            .or_else(|| {
+                let stores = self.observe.d1.as_ref().is_some_and(D1Source::writable)
+                    && self.observe.kv.as_ref().is_some_and(KvSource::writable);
+                let access = self.control.access;
+                self.seeding.as_ref()?.flaw(access, stores)
+            })
+            .or_else(|| self.accept.iter().find_map(|entry| entry.flaw(known)));
+        flaw.map_or(Ok(()), Err)
     }
 }
 

@@ -1,0 +1,282 @@
+//! What a scenario's answers could not show, and who answered where none says it. Never takes silence for a pass or for a finding.
+
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "every error here is a `Stop`, which ends the scenario and says why"
+)]
+
+use super::{Scene, breach, missing};
+use crate::client::Request;
+use crate::clock;
+use crate::doubles::ai_gateway::Attempt;
+use crate::evidence::Exchange;
+use crate::target::dialect::speak::{Operation, Spoken};
+use crate::target::manifest::{LimitKey, Seeding, TierChange};
+use crate::target::need::Need;
+use crate::target::seeding::{self, NotMade, Tenant};
+use crate::verdict::{Check, Finding, Severity, Stop};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the AI Gateway's journal may take to name a call whose answer is here: the call came before the answer.
+const JOURNAL_SOON: Duration = Duration::from_secs(2);
+
+impl From<NotMade> for Stop {
+    fn from(why: NotMade) -> Self {
+        match why {
+            NotMade::NoWay(reason) => Self::NotVerified(reason),
+            NotMade::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl Scene {
+    /// Puts a request into the target's words; not verified where the target has none for it.
+    pub(in crate::run) fn spoken(&self, request: Request) -> Result<Request, Stop> {
+        let dialect = self.run.target.dialect();
+        if request.path.is_empty() {
+            return Err(Stop::NotVerified(
+                "the target has no such route (manifest: an empty path under [dialect])".to_owned(),
+            ));
+        }
+        let spoken = dialect.speak(request);
+        if let Some(field) = spoken.unsaid.first() {
+            return Err(Stop::NotVerified(format!(
+                "the target's request has no place for `{field}` (manifest: a body under [dialect] without {{{field}}})"
+            )));
+        }
+        self.may_alter(&spoken)?;
+        let mut request = spoken.request;
+        request.reading =
+            crate::target::dialect::reading::Reading::of(dialect, spoken.operation, &self.missed);
+        Ok(request)
+    }
+
+    /// A target whose tenants are fixed is not asked, with an operator's token, to alter them.
+    fn may_alter(&self, spoken: &Spoken) -> Check {
+        let Some(operation) = spoken
+            .operation
+            .filter(|operation| operation.alters_tenants())
+        else {
+            return Ok(());
+        };
+        let is_fixed = matches!(self.run.target.seeding(), Some(Seeding::Fixed { .. }));
+        if is_fixed {
+            return Err(Stop::NotVerified(
+                "it would make, change or remove a tenant, and the target's tenants are fixed (manifest: [seeding])".to_owned(),
+            ));
+        }
+        let at_restart = self.run.target.limits().tier_change == TierChange::Restart;
+        let changes_tier = operation == Operation::ChangeTenant
+            && String::from_utf8_lossy(&spoken.request.body).contains("\"tier\"")
+            && !self
+                .planned
+                .criteria
+                .iter()
+                .any(|id| id.starts_with("ACC-"));
+        if at_restart && changes_tier {
+            return Err(Stop::NotVerified(
+                "another tier is in force after a restart only (manifest: [limits] tier_change)"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Notes an answer that tells of other scenarios' use of a quota, not of this scenario's.
+    pub(super) fn doubt_quota(&mut self, answer: &Exchange) {
+        if answer.status != 429 || self.is_about_quotas() {
+            return;
+        }
+        let target = &self.run.target;
+        if matches!(target.seeding(), Some(Seeding::Fixed { .. })) {
+            self.doubt = Some(
+                "the quota of a fixed tenant was used up, maybe by other scenarios: give it a larger one, or run fewer scenarios (--id)".to_owned(),
+            );
+        } else if target.limits().key == LimitKey::Ip {
+            self.doubt = Some(
+                "the target counts the requests of a client ip, and this scenario's were used up (manifest: [limits] key)".to_owned(),
+            );
+        }
+    }
+
+    /// Whether the scenario is about quotas: then a refusal for too many requests is what it looks for.
+    fn is_about_quotas(&self) -> bool {
+        self.planned.criteria.iter().any(|id| id.starts_with("RL-"))
+    }
+
+    /// Why what the last step concluded does not count: it looked for what the target does not show.
+    pub(in crate::run) fn doubted(&mut self) -> Option<String> {
+        let missed = self.missed.take().map(|key| {
+            format!("the target's answers do not show it (manifest: dialect.{key} is empty)")
+        });
+        self.doubt.take().or(missed)
+    }
+
+    /// Takes a fixed tenant of the wanted kind for the rest of the scenario.
+    pub(super) async fn take_fixed(&mut self, name: &str, wanted: &Tenant) -> Result<Tenant, Stop> {
+        // One scenario at a time: two that each hold one tenant and wait for another would wait for ever.
+        if !self.holds_fixed {
+            self.alone("fixed tenants").await;
+            self.holds_fixed = true;
+        }
+        let instance = self.instance().await?;
+        let special = wanted.slug != self.slug(name) || !wanted.domains.is_empty();
+        let Some(Seeding::Fixed { tenants }) = self.run.target.seeding() else {
+            return Err(missing(Need::Tenants));
+        };
+        let found = tenants.iter().find(|there| {
+            !special
+                && there.tier == wanted.tier
+                && there.platform == wanted.platform
+                && !self.tenants.values().any(|own| own.id == there.id)
+        });
+        let found = found.map(|there| seeding::fixed(&instance, there));
+        found.ok_or_else(|| {
+            let more = if special { ", of a name or with hosts of the harness's choice" } else { "" };
+            Stop::NotVerified(format!(
+                "needs a further {} tenant on platform `{}`{more}, and the target's tenants are fixed (manifest: [[seeding.tenants]])",
+                wanted.tier, wanted.platform
+            ))
+        })
+    }
+
+    /// The slug of the tenant that answered a status request: as the answer says, or as the AI Gateway's journal names
+    /// the tenant of a chat on the same host with the same headers.
+    pub async fn who_answered(&mut self, answer: &Exchange) -> Result<Option<String>, Stop> {
+        if answer.status != 200 || !self.run.target.dialect().status_tenant.is_empty() {
+            return Ok(answer.text_at("/tenant"));
+        }
+        let call = self.journal_of_a_chat(answer).await?;
+        let key = &self.run.target.dialect().metadata_tenant;
+        let metadata = call.metadata_kept.unwrap_or_default();
+        let named = metadata.get(key).and_then(|value| value.as_str());
+        let Some(named) = named else {
+            return Err(Stop::NotVerified(format!(
+                "neither the status answer nor the metadata of model calls names the tenant (manifest: dialect.status_tenant, or dialect.metadata_tenant, now `{key}`)"
+            )));
+        };
+        let known = self
+            .tenants
+            .values()
+            .find(|tenant| tenant.id == named || tenant.slug == named);
+        Ok(Some(known.map_or_else(
+            || named.to_owned(),
+            |tenant| tenant.slug.clone(),
+        )))
+    }
+
+    /// Chats on the host of an answered request, with its headers, and returns what the AI Gateway saw of it.
+    async fn journal_of_a_chat(&mut self, answer: &Exchange) -> Result<Attempt, Stop> {
+        if self.run.target.lacks(Need::AiGateway).is_some() {
+            return Err(Stop::NotVerified(
+                "the status answer names no tenant, and the harness does not play the AI Gateway, whose journal would (manifest: [control] ai_gateway)".to_owned(),
+            ));
+        }
+        let repeatable = |value: &str| {
+            value != crate::evidence::REDACTED
+                && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        };
+        if !answer
+            .request
+            .headers
+            .iter()
+            .all(|(_, value)| repeatable(value))
+        {
+            return Err(Stop::NotVerified(
+                "the status answer names no tenant, and a chat cannot repeat the header that the request had (manifest: dialect.status_tenant)".to_owned(),
+            ));
+        }
+        self.asked_who += 1;
+        // A marker of its own: the scenario's script and journal stay untouched.
+        let marker = format!("{}w{}", self.token, self.asked_who);
+        let body = serde_json::json!({ "messages": [{ "role": "user", "content": Self::prompt(&marker) }] });
+        let mut request = self.chat_request_with(&answer.request.host, &body);
+        for (name, value) in &answer.request.headers {
+            if !name.eq_ignore_ascii_case("content-type") {
+                request = request.header(name, value.clone());
+            }
+        }
+        let gateway = self.gateway().await?;
+        let chat = self.send(request).await?;
+        if chat.status != 200 {
+            return Err(breach(
+                format!(
+                    "a chat on host `{}`, whose status is answered, answered too",
+                    answer.request.host
+                ),
+                super::describe(&chat),
+            ));
+        }
+        let calls = gateway.wait_for_attempts(&marker, 1, JOURNAL_SOON).await;
+        calls.into_iter().next().ok_or_else(|| {
+            breach(
+                "a model call in the AI Gateway's journal",
+                "none of the answered chat",
+            )
+        })
+    }
+
+    /// The sandbox id that the AI Gateway's journal names for a chat on a tenant's host; `None` where metadata has none.
+    pub async fn sandbox_in_journal(&mut self, tenant: &Tenant) -> Result<Option<String>, Stop> {
+        let request = self.status_request(&tenant.host);
+        let answer = self.send(request).await?;
+        let call = self.journal_of_a_chat(&answer).await?;
+        let metadata = call.metadata_kept.unwrap_or_default();
+        let key = &self.run.target.dialect().metadata_sandbox_id;
+        Ok(metadata
+            .get(key)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned))
+    }
+
+    // ---- accepted deviations ----
+
+    /// Whether somebody answers for a refusal of this form, for one of the scenario's criteria.
+    /// From here on those criteria do not pass by this scenario.
+    pub fn accept_refusal(&mut self, answer: &Exchange) -> bool {
+        let code = answer.text_at("/error/code").unwrap_or_default();
+        let own = self.run.target.dialect().code(&code).to_owned();
+        let seen = format!("status {} {own}", answer.status);
+        self.accept(seen.trim_end(), |entry| {
+            entry.accepts_refusal(answer.status, &code)
+                || entry.accepts_refusal(answer.status, &own)
+        })
+    }
+
+    /// As [`Self::accept_refusal`], for a finding that ended the scenario: the promise is kept, in another form.
+    pub(in crate::run) fn accept_finding(&mut self, finding: &Finding) -> bool {
+        finding.severity == Severity::Shape
+            && self.accept(&finding.seen, crate::target::manifest::Accept::is_of_shape)
+    }
+
+    fn accept(
+        &mut self,
+        seen: &str,
+        fits: impl Fn(&crate::target::manifest::Accept) -> bool,
+    ) -> bool {
+        let today = clock::rfc3339(clock::epoch_ms());
+        let today = today.split('T').next().unwrap_or_default();
+        let target = Arc::clone(&self.run.target);
+        let mut met = false;
+        for (number, entry) in target.accepts().iter().enumerate() {
+            let about: Vec<_> = self
+                .planned
+                .criteria
+                .iter()
+                .filter(|id| entry.is_about(id))
+                .cloned()
+                .collect();
+            if about.is_empty() || entry.is_over(today) || !fits(entry) {
+                continue;
+            }
+            met = true;
+            self.run.note_accepted(number);
+            for id in about {
+                let reason = format!("{} ({})", entry.reason, crate::evidence::cut(seen, 120));
+                self.accepted.entry(id).or_insert(reason);
+            }
+        }
+        met
+    }
+}

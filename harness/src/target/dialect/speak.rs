@@ -1,0 +1,410 @@
+//! A request in the words of `shapes.md`, put into the target's. Never sends it.
+
+use super::Dialect;
+use super::template::{OF_A_TENANT, fill, filled};
+use crate::client::Request;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// What `shapes.md` lets a caller do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `GET /sandbox-health`
+    Health,
+    /// `GET /api/status`
+    Status,
+    /// `POST /v1/chat/completions`
+    Chat,
+    /// `POST /api/admin/tenants`
+    CreateTenant,
+    /// `GET /api/admin/tenants`
+    ListTenants,
+    /// `GET /api/admin/tenants/{id}`
+    ReadTenant,
+    /// `PATCH /api/admin/tenants/{id}`
+    ChangeTenant,
+    /// `DELETE /api/admin/tenants/{id}`
+    DeleteTenant,
+    /// `GET /api/admin/tenants/{id}/routing`
+    Routing,
+    /// `GET /api/admin/tenants/{id}/usage`
+    Usage,
+    /// `POST /api/admin/tenants/{id}/gateway/start`
+    StartGateway,
+    /// `GET /api/admin/tenants/{id}/gateway`
+    Gateway,
+}
+
+impl Operation {
+    /// Whether it makes, changes or removes a tenant.
+    #[must_use]
+    pub fn alters_tenants(self) -> bool {
+        matches!(
+            self,
+            Self::CreateTenant | Self::ChangeTenant | Self::DeleteTenant
+        )
+    }
+
+    /// The status of its success.
+    #[must_use]
+    pub fn success(self) -> u16 {
+        match self {
+            Self::CreateTenant => 201,
+            Self::DeleteTenant => 204,
+            Self::Health
+            | Self::Status
+            | Self::Chat
+            | Self::ListTenants
+            | Self::ReadTenant
+            | Self::ChangeTenant
+            | Self::Routing
+            | Self::Usage
+            | Self::StartGateway
+            | Self::Gateway => 200,
+        }
+    }
+
+    pub(super) fn shows_a_tier(self) -> bool {
+        matches!(
+            self,
+            Self::CreateTenant | Self::ReadTenant | Self::ChangeTenant | Self::Routing
+        )
+    }
+}
+
+/// One operation in a target's words. What is left out is as in `shapes.md`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spelling {
+    /// Another method, such as `PUT`.
+    pub method: Option<String>,
+    /// Another path; `{id}` and every field of the body of `shapes.md` that is text, such as `{slug}`, may stand in it.
+    pub path: Option<String>,
+    /// Another body: wherever `"{name}"` stands alone as a value, the field `name` of the body of `shapes.md` takes its place;
+    /// a member whose field the request does not have is left out.
+    pub body: Option<Value>,
+    /// Statuses that mean success here, beside the one in `shapes.md`.
+    pub success: Vec<u16>,
+}
+
+/// A request in the target's words.
+#[derive(Debug, Clone)]
+pub struct Spoken {
+    /// To be sent.
+    pub request: Request,
+    /// What it is, if it is an operation of `shapes.md`.
+    pub operation: Option<Operation>,
+    /// Fields that the target's body has no place for.
+    pub unsaid: Vec<String>,
+}
+
+impl Dialect {
+    /// Which operation a method and a path of this target are, with the tenant id in the path.
+    #[must_use]
+    pub fn operation(&self, method: &str, path: &str) -> Option<(Operation, Option<String>)> {
+        let path = path.split('?').next().unwrap_or_default();
+        let routes = [
+            ("GET", &self.health, Operation::Health),
+            ("GET", &self.status, Operation::Status),
+            ("POST", &self.chat, Operation::Chat),
+            ("POST", &self.tenants, Operation::CreateTenant),
+            ("GET", &self.tenants, Operation::ListTenants),
+            ("GET", &self.routing, Operation::Routing),
+            ("GET", &self.usage, Operation::Usage),
+            ("POST", &self.gateway_start, Operation::StartGateway),
+            ("GET", &self.gateway, Operation::Gateway),
+            ("GET", &self.tenant, Operation::ReadTenant),
+            ("PATCH", &self.tenant, Operation::ChangeTenant),
+            ("DELETE", &self.tenant, Operation::DeleteTenant),
+        ];
+        routes
+            .into_iter()
+            .filter(|(own, template, _)| *own == method && !template.is_empty())
+            .find_map(|(_, template, operation)| Some((operation, id_in(template, path)?)))
+    }
+
+    /// Whether the target spells one of its operations by this method on a path of this form.
+    #[must_use]
+    pub fn offers(&self, method: &str, path: &str) -> bool {
+        let spelled = [
+            (&self.create_tenant, &self.tenants),
+            (&self.read_tenant, &self.tenant),
+            (&self.change_tenant, &self.tenant),
+            (&self.delete_tenant, &self.tenant),
+            (&self.start_gateway, &self.gateway_start),
+            (&self.ask_model, &self.chat),
+        ];
+        spelled.into_iter().any(|(spelling, own)| {
+            let Some(spelling) = spelling else {
+                return false;
+            };
+            let template = spelling
+                .path
+                .as_ref()
+                .unwrap_or(own)
+                .replace("{slug}", "{id}");
+            spelling.method.as_deref() == Some(method) && id_in(&template, path).is_some()
+        })
+    }
+
+    /// The target's spelling of an operation, where it has one of its own.
+    #[must_use]
+    pub fn spelling(&self, operation: Operation) -> Option<&Spelling> {
+        match operation {
+            Operation::CreateTenant => self.create_tenant.as_ref(),
+            Operation::ReadTenant => self.read_tenant.as_ref(),
+            Operation::ChangeTenant => self.change_tenant.as_ref(),
+            Operation::DeleteTenant => self.delete_tenant.as_ref(),
+            Operation::StartGateway => self.start_gateway.as_ref(),
+            Operation::Chat => self.ask_model.as_ref(),
+            Operation::Health
+            | Operation::Status
+            | Operation::ListTenants
+            | Operation::Routing
+            | Operation::Usage
+            | Operation::Gateway => None,
+        }
+    }
+
+    /// A path that is written as in `shapes.md`, as this target has it; any other as it stands.
+    fn own_path(&self, path: &str) -> String {
+        let shapes = Self::default();
+        let whole = [
+            (&shapes.health, &self.health),
+            (&shapes.status, &self.status),
+            (&shapes.chat, &self.chat),
+            (&shapes.tenants, &self.tenants),
+        ];
+        if let Some((_, own)) = whole.into_iter().find(|(shape, _)| *shape == path) {
+            return own.clone();
+        }
+        let parent = |path: &str| path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
+        let own_operators = parent(&self.tenants).unwrap_or_default();
+        let below = [
+            (shapes.tenants.as_str(), self.tenants.as_str()),
+            ("/api/admin", own_operators.as_str()),
+            (shapes.console.as_str(), self.console.as_str()),
+        ];
+        below
+            .into_iter()
+            .find_map(|(shape, own)| {
+                let rest = path.strip_prefix(shape)?;
+                (rest.starts_with('/') && shape != own && !own.is_empty())
+                    .then(|| format!("{own}{rest}"))
+            })
+            .unwrap_or_else(|| path.to_owned())
+    }
+
+    /// Puts a request into the target's words. What is no operation of `shapes.md` is sent as it stands.
+    #[must_use]
+    pub fn speak(&self, mut request: Request) -> Spoken {
+        request.path = self.own_path(&request.path);
+        let Some((operation, id)) = self.operation(&request.method, &request.path) else {
+            return Spoken {
+                request,
+                operation: None,
+                unsaid: Vec::new(),
+            };
+        };
+        let mut spoken = Spoken {
+            request,
+            operation: Some(operation),
+            unsaid: Vec::new(),
+        };
+        let mut fields = object(&spoken.request.body);
+        if let Some(fields) = &mut fields
+            && operation.alters_tenants()
+            && let Some(Value::String(tier)) = fields.get_mut("tier")
+            && let Some(own) = self.tiers.get(tier.as_str())
+        {
+            tier.clone_from(own);
+            spoken.request.body = Value::Object(fields.clone()).to_string().into();
+        }
+        if let Some(spelling) = self.spelling(operation) {
+            spelling.put_on(&mut spoken, fields.as_ref(), id.as_deref());
+        }
+        spoken
+    }
+}
+
+impl Spelling {
+    fn put_on(&self, spoken: &mut Spoken, fields: Option<&Map<String, Value>>, id: Option<&str>) {
+        let request = &mut spoken.request;
+        if let Some(method) = &self.method {
+            request.method.clone_from(method);
+        }
+        if let Some(path) = &self.path {
+            let mut path = path.replace("{id}", id.unwrap_or_default());
+            for (name, value) in fields.into_iter().flatten() {
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
+                path = path.replace(&format!("{{{name}}}"), &segment(&text));
+            }
+            request.path = path;
+        }
+        if let (Some(template), Some(fields)) = (&self.body, fields) {
+            let (body, unsaid) = filled(template, fields);
+            request.body = body.to_string().into();
+            // What stands in the path is said there.
+            let in_path = |name: &String| {
+                self.path
+                    .as_ref()
+                    .is_some_and(|path| path.contains(&format!("{{{name}}}")))
+            };
+            spoken.unsaid = unsaid.into_iter().filter(|name| !in_path(name)).collect();
+        }
+    }
+}
+
+fn object(body: &bytes::Bytes) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Some(fields),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Text as one path segment.
+fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
+}
+
+/// `Some(id)` when the path has the template's form.
+#[expect(
+    clippy::option_option,
+    reason = "no match, a match without an id, a match with one"
+)]
+fn id_in(template: &str, path: &str) -> Option<Option<String>> {
+    let Some((before, after)) = template.split_once("{id}") else {
+        return (template == path).then_some(None);
+    };
+    let id = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!id.is_empty() && !id.contains('/')).then(|| Some(id.to_owned()))
+}
+
+impl Spelling {
+    /// What a creating or changing request says that nobody can fill in, or leaves out that it needs; `None` if it can be used.
+    #[must_use]
+    pub fn flaw(&self, key: &str, needs_slug: bool) -> Option<String> {
+        let mut named = Vec::new();
+        if let Some(body) = &self.body {
+            let _filled = fill(body, &Map::new(), &mut named);
+        }
+        if let Some(name) = named
+            .iter()
+            .find(|name| !OF_A_TENANT.contains(&name.as_str()))
+        {
+            return Some(format!(
+                "[dialect] {key}: unknown placeholder {{{name}}}; there are: {}",
+                OF_A_TENANT.join(", ")
+            ));
+        }
+        let in_path = self
+            .path
+            .as_ref()
+            .is_some_and(|path| path.contains("{slug}"));
+        let says_slug = self.body.is_none() || in_path || named.iter().any(|name| name == "slug");
+        (needs_slug && !says_slug).then(|| {
+            format!("[dialect] {key}: neither body nor path has {{slug}}, by which a tenant's host is known")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn dialect() -> Dialect {
+        Dialect {
+            tenants: "/ops/customers".into(),
+            tenant: "/ops/customers/{id}".into(),
+            create_tenant: Some(Spelling {
+                method: Some("PUT".into()),
+                path: Some("/ops/customers/{slug}".into()),
+                body: Some(json!({ "customer": { "plan": "{tier}", "hosts": "{domains}" } })),
+                success: vec![200],
+            }),
+            tiers: BTreeMap::from([("premium".into(), "pro".into())]),
+            usage: String::new(),
+            ..Dialect::default()
+        }
+    }
+
+    fn body_of(request: &Request) -> Value {
+        serde_json::from_slice(&request.body).unwrap()
+    }
+
+    #[test]
+    fn an_operation_has_the_targets_method_path_and_body() {
+        let creation = json!({ "slug": "a b", "tier": "premium", "id": "u-1" });
+        let spoken = dialect().speak(Request::new("POST", "/ops/customers").json(&creation));
+        assert_eq!(spoken.operation, Some(Operation::CreateTenant));
+        assert_eq!(spoken.request.method, "PUT");
+        assert_eq!(spoken.request.path, "/ops/customers/a%20b");
+        assert_eq!(
+            body_of(&spoken.request),
+            json!({ "customer": { "plan": "pro" } })
+        );
+        assert_eq!(spoken.unsaid, ["id"]);
+    }
+
+    #[test]
+    fn what_a_caller_smuggles_in_is_sent_where_the_target_looks() {
+        let creation = json!({ "slug": "a", "tier": 7, "sandbox_id": "sk-0" });
+        let spoken = dialect().speak(Request::new("POST", "/ops/customers").json(&creation));
+        let wanted = json!({ "customer": { "plan": 7, "sandbox_id": "sk-0" } });
+        assert_eq!(body_of(&spoken.request), wanted);
+    }
+
+    #[test]
+    fn what_is_no_operation_goes_as_it_stands() {
+        for (method, path) in [
+            ("GET", "/ops/../ops/customers"),
+            ("PUT", "/ops/customers/u-1"),
+            ("GET", ""),
+        ] {
+            let spoken = dialect().speak(Request::new(method, path).bytes("no json"));
+            assert_eq!(
+                (spoken.operation, spoken.request.path.as_str()),
+                (None, path)
+            );
+        }
+        let malformed = dialect().speak(Request::new("POST", "/ops/customers").bytes("no json"));
+        assert_eq!(malformed.request.body, "no json");
+    }
+
+    #[test]
+    fn paths_that_features_name_are_the_targets() {
+        let of = |path: &str| dialect().speak(Request::new("GET", path)).request.path;
+        assert_eq!(of("/api/admin/mp-none"), "/ops/mp-none");
+        assert_eq!(of("/api/admin/tenants/u-1/x"), "/ops/customers/u-1/x");
+        assert_eq!(of("/api/status"), "/api/status");
+        assert_eq!(of("/api/administrator"), "/api/administrator");
+        assert_eq!(of("/_admin/x"), "/_admin/x");
+    }
+
+    #[test]
+    fn a_path_below_another_is_the_longer_ones() {
+        let plain = Dialect::default();
+        let of = |method: &str, path: &str| {
+            plain
+                .operation(method, path)
+                .map(|(operation, _)| operation)
+        };
+        assert_eq!(
+            of("GET", "/api/admin/tenants/u-1/usage?limit=1"),
+            Some(Operation::Usage)
+        );
+        assert_eq!(
+            of("GET", "/api/admin/tenants/u-1"),
+            Some(Operation::ReadTenant)
+        );
+        assert_eq!(of("DELETE", "/api/admin/tenants"), None);
+        assert_eq!(of("GET", "/api/admin/tenants/"), None);
+    }
+}
