@@ -117,6 +117,8 @@ fn judge(target: Restyled, ids: &[&str]) -> Report {
         started_at_ms,
         duration: began.elapsed(),
         accepted: shared.accepted(),
+        spent: shared.spent(),
+        build: None,
     };
     Report::new(&contract, target.as_ref(), &facts, &ended)
 }

@@ -115,6 +115,7 @@ impl Restyled {
             model_calls: inner.model_calls.clone(),
             ai_gateway_key: inner.ai_gateway_key.clone(),
             access: inner.access.clone(),
+            credential: inner.credential.clone(),
             faults: None,
             app_domain: inner.app_domain.clone(),
         }))
