@@ -395,11 +395,9 @@ fn limits_that_cannot_be_are_told() {
         "{words}"
     );
     let (_folder, path) = at_address(&deployment.base, "[limits]\nquota = [0, 60]\n");
-    let (told, found) = doctor(&path, &[]);
-    assert_eq!(
-        (check(&found, "limits").0.as_str(), told.code),
-        ("wrong", 4)
-    );
+    let told = moltproof(&["doctor", "--target", &path], &[]);
+    assert_eq!(told.code, 2, "{}", told.err);
+    assert!(told.err.contains("[limits] quota"), "{}", told.err);
 }
 
 #[test]
