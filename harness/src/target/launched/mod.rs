@@ -4,6 +4,7 @@ mod fault_control;
 mod migrate;
 mod observers;
 mod process;
+mod serving;
 mod start;
 pub mod supervisor;
 pub mod why;

@@ -1,12 +1,10 @@
-//! Prepares a described target and starts its servers. Never keeps track of what runs: its callers do.
+//! Prepares a described target and knows what its instances are made of. Never keeps track of what runs: its callers do.
 
 use super::fault_control::FaultControl;
 use super::process::{Supervised, copy_folder, run_to_end};
-use super::why;
-use crate::client::{Client, NoAnswer, Request, Whereabouts};
+use crate::client::{Client, Whereabouts};
 use crate::doubles::tls::{CA_FILE, Identity, NAMES};
 use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
-use crate::observe::Logs as _;
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
 use crate::observe::budget::Budget;
 use crate::observe::log_lines::LogLines;
@@ -15,18 +13,11 @@ use crate::target::manifest::{Launch, Manifest, VariantEntry};
 use crate::target::need::Variant;
 use crate::target::not_the_worker::Surroundings;
 use crate::target::{Fault, Instance};
-use crate::wait::{self, Look};
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{OnceCell, Semaphore};
-
-/// How long a server must live on after something has answered at its address, before that counts as its answer.
-/// Evidence: a server that finds its port taken ends at once, and its supervisor looks every 20 ms.
-const SETTLED_MS: u64 = 60;
 
 /// Which instance: a variant, or production with stores that fail on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,7 +49,7 @@ impl Kind {
 pub(super) struct Workshop {
     pub(super) manifest: Manifest,
     pub(super) program: PathBuf,
-    client: Client,
+    pub(super) client: Client,
     /// For what runs here.
     pub(super) observer: reqwest::Client,
     /// For Cloudflare's API, by the proxy that the environment names.
@@ -74,12 +65,12 @@ pub(super) struct Workshop {
     gateway_key: String,
     fault_control: FaultControl,
     prepared: OnceCell<PathBuf>,
-    starting: Semaphore,
+    pub(super) starting: Semaphore,
 }
 
 /// What one instance is made of.
 pub(super) struct Blueprint {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) entry: VariantEntry,
     pub(super) issuer: Arc<AccessIssuer>,
     pub(super) state: PathBuf,
@@ -318,14 +309,14 @@ impl Workshop {
         std::mem::take(&mut *self.tails.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn launch_entry(&self) -> Result<&Launch, Fault> {
+    pub(super) fn launch_entry(&self) -> Result<&Launch, Fault> {
         self.manifest
             .launch
             .as_ref()
             .ok_or_else(|| Fault("the manifest has no [launch]".to_owned()))
     }
 
-    fn launch_folder(&self, launch: &Launch) -> PathBuf {
+    pub(super) fn launch_folder(&self, launch: &Launch) -> PathBuf {
         self.manifest.folder.join(&launch.folder)
     }
 
@@ -352,114 +343,6 @@ impl Workshop {
             values.insert("ca_file", file.display().to_string());
         }
         values
-    }
-
-    /// Starts a server and waits until it answers.
-    async fn launch(&self, blueprint: &Blueprint) -> Result<(String, Supervised), Fault> {
-        let (launch, entry) = (self.launch_entry()?, &blueprint.entry);
-        let turn = self
-            .starting
-            .acquire()
-            .await
-            .map_err(|error| Fault(error.to_string()))?;
-        let port = free_port().map_err(|error| Fault(format!("no free port: {error}")))?;
-        let values = self.values(&blueprint.state, port, &blueprint.issuer);
-        let mut command = fill_all(&launch.command, &values).map_err(Fault)?;
-        command.extend(fill_all(&entry.arguments, &values).map_err(Fault)?);
-        let mut environment = environment(launch, &values)?;
-        for (name, value) in launch
-            .variables
-            .iter()
-            .filter(|(name, _)| !entry.without.contains(name))
-        {
-            let value = fill(value, &values).map_err(Fault)?;
-            if launch.variable_arguments.is_empty() {
-                environment.insert(name.clone(), value);
-            } else {
-                let pair = BTreeMap::from([("name", name.clone()), ("value", value)]);
-                command.extend(fill_all(&launch.variable_arguments, &pair).map_err(Fault)?);
-            }
-        }
-        let folder = self.launch_folder(launch);
-        let mut process = Supervised::start(
-            &self.program,
-            &command,
-            &folder,
-            &environment,
-            &blueprint.logs,
-        )?;
-        let base = format!("http://127.0.0.1:{port}");
-        self.ready(
-            blueprint,
-            &base,
-            &mut process,
-            Duration::from_secs(launch.ready_within_seconds),
-        )
-        .await?;
-        drop(turn);
-        Ok((base, process))
-    }
-
-    async fn ready(
-        &self,
-        blueprint: &Blueprint,
-        base: &str,
-        process: &mut Supervised,
-        within: Duration,
-    ) -> Result<(), Fault> {
-        let name = blueprint.kind.name();
-        let said = || {
-            blueprint
-                .logs
-                .since(0)
-                .into_iter()
-                .map(|line| line.text)
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
-        // An address set aside for documentation: looking whether the server is ready must not spend anybody's quota.
-        let probe = Request::new("GET", self.manifest.dialect.health.clone())
-            .header("cf-connecting-ip", "192.0.2.1")
-            .within(Duration::from_secs(5));
-        let process = Mutex::new(process);
-        let answered = wait::until(within, || async {
-            if process
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .has_ended()
-            {
-                return Err(Fault(why::told(
-                    &format!("the server of variant `{name}` ended while starting"),
-                    &said(),
-                )));
-            }
-            Ok(match self.client.send(base, &probe, 0).await {
-                Ok(_any) => Look::Done(()),
-                Err(withheld @ NoAnswer::Withheld(_)) => return Err(Fault(withheld.to_string())),
-                Err(error) => Look::NotYet(error.to_string()),
-            })
-        })
-        .await?;
-        answered.map_err(|error| {
-            Fault(why::told(
-                &format!("variant `{name}` does not answer: {error}"),
-                &said(),
-            ))
-        })?;
-        wait::pass(Duration::from_millis(SETTLED_MS)).await;
-        if process
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .has_ended()
-        {
-            return Err(Fault(why::told(
-                &format!(
-                    "the server of variant `{name}` has ended, and something else answers at {base}: another process holds the port (an orphaned workerd?); end it"
-                ),
-                &said(),
-            )));
-        }
-        Ok(())
     }
 
     /// What the harness can see and control of an instance.
@@ -520,7 +403,7 @@ impl Workshop {
     }
 }
 
-fn environment(
+pub(super) fn environment(
     launch: &Launch,
     values: &BTreeMap<&str, String>,
 ) -> Result<BTreeMap<String, String>, Fault> {
@@ -538,9 +421,4 @@ fn identity(folder: &Path) -> Result<Identity, Fault> {
     std::fs::write(folder.join(CA_FILE), identity.ca_pem())
         .map_err(|error| Fault(format!("cannot write {CA_FILE}: {error}")))?;
     Ok(identity)
-}
-
-/// A port that was free a moment ago. Another process may take it first; then the server says so and the run ends in a fault.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
