@@ -96,13 +96,15 @@ pub async fn run(
     let (last, first): (Vec<_>, Vec<_>) = runnable
         .into_iter()
         .partition(|planned| planned.is_whole_run());
-    for phase in [first, last] {
+    // One after the other: what looks through the whole run keeps this thread busy, and the time of a request that waits for its
+    // turn meanwhile would look like the target's.
+    for (phase, concurrency) in [(first, options.concurrency), (last, 1)] {
         if !phase.is_empty() {
             perform(
                 Arc::clone(&run),
                 phase,
                 Arc::clone(&book),
-                options.concurrency,
+                concurrency,
                 sink.clone(),
             )
             .await;
