@@ -29,7 +29,7 @@ impl Workshop {
             .acquire()
             .await
             .map_err(|error| Fault(error.to_string()))?;
-        let port = free_port().map_err(|error| Fault(format!("no free port: {error}")))?;
+        let port = self.free_port()?;
         let values = self.values(&blueprint.state, port, &blueprint.issuer);
         let mut command = fill_all(&launch.command, &values).map_err(Fault)?;
         command.extend(fill_all(&entry.arguments, &values).map_err(Fault)?);
@@ -130,7 +130,20 @@ impl Workshop {
     }
 }
 
-/// A port that was free a moment ago. Another process may take it first; then the server says so and the run ends in a fault.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// Ports for servers. Evidence: the kernel gives 32768 and above to whoever asks for any port, as our doubles and every client do;
+/// one of them had got the port of a server that was still starting, and answered in its place.
+const PORTS: std::ops::Range<u16> = 12_000..30_000;
+
+impl Workshop {
+    /// A port on which nobody listens, given to no other server of this run.
+    /// A process of somebody else's may still take it first; then the server says so and the run ends in a fault.
+    fn free_port(&self) -> Result<u16, Fault> {
+        let mut given = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = std::iter::repeat_with(|| fastrand::u16(PORTS))
+            .take(usize::from(PORTS.end - PORTS.start))
+            .find(|&port| !given.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok());
+        let port = free.ok_or_else(|| Fault(format!("no free port in {PORTS:?}")))?;
+        given.insert(port);
+        Ok(port)
+    }
 }

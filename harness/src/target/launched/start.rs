@@ -13,7 +13,7 @@ use crate::target::manifest::{Launch, Manifest, VariantEntry};
 use crate::target::need::Variant;
 use crate::target::not_the_worker::Surroundings;
 use crate::target::{Fault, Instance};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
@@ -66,6 +66,8 @@ pub(super) struct Workshop {
     fault_control: FaultControl,
     prepared: OnceCell<PathBuf>,
     pub(super) starting: Semaphore,
+    /// Ports of the servers of this run.
+    pub(super) ports: Mutex<HashSet<u16>>,
 }
 
 /// What one instance is made of.
@@ -119,6 +121,7 @@ impl Workshop {
             gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
             fault_control: FaultControl::start().map_err(fault)?,
             prepared: OnceCell::new(),
+            ports: Mutex::default(),
             starting: Semaphore::new(
                 manifest
                     .launch
