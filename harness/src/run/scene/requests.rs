@@ -6,6 +6,7 @@
 )]
 
 use super::{Scene, missing};
+use crate::client::NoAnswer;
 use crate::client::Request;
 use crate::client::raw;
 use crate::client::stream::StreamedAnswer;
@@ -13,7 +14,6 @@ use crate::evidence::Exchange;
 use crate::target::need::Need;
 use crate::verdict::Check;
 use crate::verdict::Stop;
-use futures_util::future::join_all;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -84,27 +84,13 @@ impl Scene {
         Ok(exchange)
     }
 
-    /// Sends requests side by side; the answers come in the order of the requests.
+    /// Sends requests side by side; the answers come in the order of the requests, and one that does not come is a finding.
     pub async fn send_all(&mut self, requests: Vec<Request>) -> Result<Vec<Arc<Exchange>>, Stop> {
-        let instance = self.instance().await?;
-        let requests: Vec<Request> = requests
+        let attempts = self.attempt_all(requests).await?;
+        attempts
             .into_iter()
-            .map(|request| self.addressed(request))
-            .collect::<Result<_, _>>()?;
-        let first = self.exchanges.len() + 1;
-        let client = self.run.client.clone();
-        client.meter.allow_burst(requests.len())?;
-        let sending = requests
-            .iter()
-            .enumerate()
-            .map(|(at, request)| client.send(&instance.base, request, first + at));
-        let mut answers = Vec::with_capacity(requests.len());
-        for answer in join_all(sending).await {
-            let exchange = Arc::new(answer?);
-            self.keep(&exchange);
-            answers.push(exchange);
-        }
-        Ok(answers)
+            .map(|attempt| attempt.map_err(|why| Stop::from(NoAnswer::Broken(why))))
+            .collect()
     }
 
     /// Sends a request byte for byte: `host` and path as they stand.

@@ -6,6 +6,7 @@ use crate::evidence::Exchange;
 use crate::oracle::sandbox_id;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
+use crate::steps::rate_limits::{span, too_slow};
 use crate::steps::resolution::ask::request_for;
 use crate::target::faults::{Calls, StoreFault};
 use crate::target::need::Variant;
@@ -200,13 +201,20 @@ async fn calls_fail(s: &mut Scene, a: Args) -> Check {
 async fn quota_exceeded(s: &mut Scene) -> Check {
     s.use_variant(Variant::SmallLimits).await?;
     let host = tenant(s).await?.host;
-    let (limit, _period) = s.run.target.limits().small_quota;
+    let (limit, period) = s.run.target.limits().small_quota;
+    let request = s.status_request(&host);
+    let mut answers = Vec::new();
     // Twice the quota: a window that ends meanwhile lets no more through than that.
     for _request in 0..=2 * limit {
-        let request = s.status_request(&host);
-        if s.send(request).await?.status == 429 {
+        let answer = s.send(request.clone()).await?;
+        if answer.status == 429 {
             return Ok(());
         }
+        answers.push(answer);
+    }
+    let (took, period) = (span(&answers), Duration::from_secs(period));
+    if took >= period {
+        return Err(too_slow(took, period));
     }
     Ok(())
 }

@@ -178,7 +178,7 @@ fn seen(who: &Asker, answers: &[Arc<Exchange>]) -> Result<Vec<Seen>, Stop> {
 }
 
 /// From the first sent to the last answered.
-fn span(answers: &[Arc<Exchange>]) -> Duration {
+pub(super) fn span(answers: &[Arc<Exchange>]) -> Duration {
     let start = answers.iter().map(|answer| answer.sent_at).min();
     let end = answers
         .iter()
@@ -191,7 +191,7 @@ fn span(answers: &[Arc<Exchange>]) -> Duration {
 }
 
 /// What cannot be told when requests do not fit into a period.
-fn too_slow(span: Duration, period: Duration) -> Stop {
+pub(super) fn too_slow(span: Duration, period: Duration) -> Stop {
     Stop::NotVerified(format!(
         "the requests took {} ms, the period is {} ms: too slow to tell; run the variant with a longer period and state it",
         span.as_millis(),
