@@ -1,0 +1,22 @@
+//! Backends that call models in another way. Never breaks more than one thing at a time.
+
+mod attempts;
+mod callers;
+mod crossing;
+mod key;
+mod streams;
+mod tiers;
+
+use super::{Draft, deviant};
+
+pub(super) fn all() -> Vec<Draft> {
+    let parts = [
+        attempts::all(),
+        callers::all(),
+        crossing::all(),
+        key::all(),
+        streams::all(),
+        tiers::all(),
+    ];
+    parts.into_iter().flatten().collect()
+}
