@@ -12,6 +12,7 @@ use crate::verdict::Exit;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three, two cores stay busy.
@@ -102,6 +103,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     let wanted = Wanted {
         manner: Manner {
             program,
+            book: Arc::new(crate::steps::all()),
             seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
             concurrency: CONCURRENCY,
             patience: None,
