@@ -9,6 +9,7 @@ mod assertions;
 mod logs;
 mod requests;
 mod unsaid;
+mod vitals;
 
 use crate::client::Client;
 use crate::client::NoAnswer;
@@ -67,6 +68,7 @@ pub struct Run {
     pub alone: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Which of the target's accepted deviations were met, by their number.
     pub accepted: Mutex<BTreeSet<usize>>,
+    vitals: vitals::Vitals,
 }
 
 impl Run {
@@ -88,6 +90,7 @@ impl Run {
             instances: Mutex::default(),
             alone: Mutex::default(),
             accepted: Mutex::default(),
+            vitals: vitals::Vitals::default(),
         }
     }
 
@@ -322,6 +325,7 @@ impl Scene {
         };
         self.log_mark = instance.logs.as_ref().map_or(0, |logs| logs.mark());
         self.run.remember_instance(&instance);
+        self.run.vitals.watch(&instance);
         self.instance = Some(instance);
         Ok(())
     }
