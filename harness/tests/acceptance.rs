@@ -8,14 +8,39 @@ use moltproof::run::{self, Ended, Options, Progress};
 use moltproof::steps;
 use moltproof::target::Target;
 use moltproof::target::reference::ReferenceTarget;
-use moltproof::verdict::{RunVerdict, Verdict};
+use moltproof::verdict::{Outcome, RunVerdict, Verdict};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-struct Silent;
+/// Tells nothing; ends the process at the first scenario that does not pass, if asked to: `ci/mutants` wants to know no more than that.
+struct Watch {
+    fail_fast: bool,
+}
 
-impl Progress for Silent {
-    fn ended(&self, _ended: &Ended) {}
+impl Watch {
+    fn new() -> Self {
+        Self {
+            fail_fast: std::env::var_os("MOLTPROOF_ACCEPTANCE_FAIL_FAST").is_some(),
+        }
+    }
+}
+
+impl Progress for Watch {
+    fn ended(&self, ended: &Ended) {
+        if self.fail_fast && ended.outcome != Outcome::Passed {
+            // Past the test runner, which keeps what is printed until a test has ended: this one never does.
+            drop(writeln!(
+                std::io::stderr(),
+                "caught by {} ({}:{}): {:?}",
+                ended.planned.criteria.join(" "),
+                ended.planned.feature,
+                ended.planned.line,
+                ended.outcome
+            ));
+            std::process::exit(1);
+        }
+    }
 }
 
 #[test]
@@ -45,7 +70,7 @@ fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
         plan,
         Arc::new(steps::all()),
         options,
-        Arc::new(Silent),
+        Arc::new(Watch::new()),
     ));
     let facts = RunFacts {
         id: "accept".to_owned(),
