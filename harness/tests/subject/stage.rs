@@ -67,12 +67,9 @@ pub(crate) fn judge(
 
 /// A feature of one MUST criterion with one scenario.
 pub(crate) fn one_scenario(steps: &[&str]) -> Contract {
-    let steps: String = steps
-        .iter()
-        .map(|step| format!("      * {step}\n"))
-        .collect();
+    let steps = steps.join("\n      * ");
     let text = format!(
-        "@core\nFeature: One\n\n  @AAA-001 @must\n  Rule: AAA-001 one\n    It holds.\n\n    Scenario: one\n{steps}"
+        "@core\nFeature: One\n\n  @AAA-001 @must\n  Rule: AAA-001 one\n    It holds.\n\n    Scenario: one\n      * {steps}\n"
     );
     Contract::parse(&[("one.feature", &text)]).unwrap()
 }

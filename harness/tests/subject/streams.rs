@@ -10,6 +10,7 @@ use moltproof::steps::book::Book;
 use moltproof::verdict::{Exit, RunVerdict, Stop, Verdict};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// What a step of a random scenario does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,14 +93,16 @@ fn feature(criteria: &[Criterion]) -> Contract {
     let mut text = "@core\nFeature: Random\n".to_owned();
     for (number, (level, scenarios)) in criteria.iter().enumerate() {
         let id = id(number);
-        text.push_str(&format!(
-            "\n  @{id} @{level}\n  Rule: {id} random\n    It holds.\n"
-        ));
+        writeln!(
+            text,
+            "\n  @{id} @{level}\n  Rule: {id} random\n    It holds."
+        )
+        .unwrap();
         for (at, (deeds, first_too)) in scenarios.iter().enumerate() {
             let more = if *first_too { "    @AAA-001\n" } else { "" };
-            text.push_str(&format!("\n{more}    Scenario: {id} {at}\n"));
+            writeln!(text, "\n{more}    Scenario: {id} {at}").unwrap();
             for deed in deeds {
-                text.push_str(&format!("      * {deed:?}\n"));
+                writeln!(text, "      * {deed:?}").unwrap();
             }
         }
     }
