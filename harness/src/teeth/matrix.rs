@@ -19,7 +19,7 @@ pub const SCHEMA_VERSION: &str = "1.0";
 /// Scenarios side by side on a null server: as many as there are, for it has nothing to lose.
 const NULL_CONCURRENCY: usize = 1024;
 /// How long an answer of a null server is waited for: one that hangs would otherwise cost a minute each time.
-const NULL_PATIENCE: Duration = Duration::from_secs(5);
+const NULL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the harness was measured to catch.
 #[derive(Debug, Clone, Serialize)]
@@ -156,7 +156,7 @@ enum Row {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Wanted {
     /// How trials are run.
     pub manner: Manner,
@@ -391,7 +391,9 @@ impl Bench<'_> {
             }
             Job::Variant(variant) => {
                 let tried = self.try_on(variant, &self.wanted.manner);
-                let alarms = tried.of(Verdict::Failed).chain(tried.of(Verdict::Error));
+                let unmet = |id: &&String| !variant.unmet.contains(id);
+                let failed = tried.of(Verdict::Failed).filter(unmet);
+                let alarms = failed.chain(tried.of(Verdict::Error));
                 let told = |id: &String| (id.clone(), tried.told(id));
                 Row::Variant(VariantRow {
                     id: variant.id.clone(),

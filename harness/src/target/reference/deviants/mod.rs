@@ -15,7 +15,7 @@ mod limits;
 mod resolution;
 mod schema;
 mod smoke;
-mod stores;
+pub(super) mod stores;
 mod usage;
 
 use super::altered::{Alteration, Parts, Variables};
