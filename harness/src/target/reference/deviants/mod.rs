@@ -17,7 +17,7 @@ mod link;
 mod resolution;
 mod schema;
 mod smoke;
-mod stores;
+pub(super) mod stores;
 mod usage;
 
 use super::altered::{Alteration, Parts, Variables};
