@@ -1,7 +1,7 @@
 //! Backends that show the key of the AI Gateway, or keep from the log what belongs there. Never breaks more than one thing at a time.
 
 use super::super::layer::after;
-use super::crossing::set;
+use super::answers::set;
 use super::{Draft, deviant};
 use crate::target::reference::altered::Parts;
 use moltworker_reference::ports::{Level, LogSink};

@@ -2,7 +2,7 @@
 
 use super::super::layer::before;
 use super::super::stores::{self, OtherTenants};
-use super::crossing::set;
+use super::answers::set;
 use super::{Draft, deviant};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;

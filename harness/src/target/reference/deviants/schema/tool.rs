@@ -92,6 +92,7 @@ pub(super) fn all() -> Vec<Draft> {
     let mut all = orders();
     all.extend(repeats());
     all.extend(failures());
+    all.extend(told());
     all.extend(by_hand());
     all
 }
@@ -254,6 +255,11 @@ fn failures() -> Vec<Draft> {
                 ..Tool::default()
             },
         ),
+    ]
+}
+
+fn told() -> Vec<Draft> {
+    vec![
         tool(
             "failing-migration-is-success",
             "A run that a migration stopped reports success",
@@ -367,7 +373,7 @@ fn by_hand() -> Vec<Draft> {
             changed(
                 parts,
                 "CREATE INDEX IF NOT EXISTS usage_model ON usage (model)",
-            )
+            );
         }),
         deviant(
             "column-made-by-hand",

@@ -182,8 +182,8 @@ fn at_the_end() -> Vec<Draft> {
     ]
 }
 
-/// Longer than a shutdown takes, shorter than a row may.
-const LATER: Duration = Duration::from_millis(400);
+/// Longer than a shutdown takes, shorter than the 2 s after which a row is missed.
+const LATER: Duration = Duration::from_secs(1);
 
 struct Detached(Arc<dyn UsageStore>);
 
