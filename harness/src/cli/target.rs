@@ -194,6 +194,7 @@ impl TargetArgs {
         Client::with(ClientOptions {
             meter: Meter::new(budget, guarded),
             certificates,
+            ..ClientOptions::default()
         })
         .map_err(|error| {
             let why = crate::client::chain(&error);

@@ -49,6 +49,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+/// What is expected where no complete answer came.
+pub const COMPLETE_ANSWER: &str = "a complete HTTP answer";
+
 /// What all scenarios of a run share.
 pub struct Run {
     /// What is judged.
@@ -245,7 +248,7 @@ impl From<NoAnswer> for Stop {
             NoAnswer::Withheld(_) | NoAnswer::LockedAtTheEdge(_) => {
                 Self::NotVerified(error.to_string())
             }
-            NoAnswer::Broken(why) => breach("a complete HTTP answer", why),
+            NoAnswer::Broken(why) => breach(COMPLETE_ANSWER, why),
         }
     }
 }
