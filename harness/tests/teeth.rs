@@ -38,6 +38,7 @@ fn measured(catalogue: &Catalogue, survivors: BTreeMap<String, String>) -> KillM
             ending,
         },
         jobs: 4,
+        whole: false,
         whole_contract: false,
         survivors,
     };

@@ -122,6 +122,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
             ending,
         },
         jobs: args.jobs.map_or(cores * JOBS_PER_CORE, usize::from),
+        whole: args.only.is_empty() && args.id.is_empty(),
         whole_contract: args.whole_contract,
         survivors,
     };
@@ -164,9 +165,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
         Some(file) => figures_hold(file, &matrix, args.update)?,
         None => true,
     };
-    let is_whole = args.only.is_empty() && args.id.is_empty();
-    let has_teeth = matrix.complaints().is_empty() && (!is_whole || matrix.unproven().is_empty());
-    Ok(if has_teeth && figures_hold {
+    Ok(if matrix.has_teeth() && figures_hold {
         Exit::Conforms
     } else {
         Exit::Violation

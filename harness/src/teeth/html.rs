@@ -15,7 +15,12 @@ const SCRIPT: &str = include_str!("page.js");
 pub fn render(matrix: &KillMatrix) -> String {
     let complaints = matrix.complaints();
     let unproven = matrix.unproven();
-    let has_teeth = complaints.is_empty() && unproven.is_empty();
+    let has_teeth = matrix.has_teeth();
+    let headline = match (has_teeth, matrix.whole) {
+        (true, true) => "The contract run has its teeth",
+        (true, false) => "What was tried is caught: a part of the catalogue",
+        (false, _) => "The contract run has gaps",
+    };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -29,7 +34,7 @@ pub fn render(matrix: &KillMatrix) -> String {
                 header {
                     p.over { "Moltproof · kill matrix" }
                     h1 class=(if has_teeth { "good" } else { "bad" }) {
-                        @if has_teeth { "The contract run has its teeth" } @else { "The contract run has gaps" }
+                        (headline)
                     }
                     (tiles(matrix))
                     p.facts {
@@ -43,7 +48,7 @@ pub fn render(matrix: &KillMatrix) -> String {
                         section {
                             h2 { "What is wrong" }
                             ul.complaints {
-                                @for id in &unproven { li { (id) ": no deviant turned it red" } }
+                                @if !unproven.is_empty() { li { "No deviant turned these red: " (unproven.join(" ")) } }
                                 @for complaint in &complaints { li { (complaint) } }
                             }
                         }

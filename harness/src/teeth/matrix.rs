@@ -34,6 +34,8 @@ pub struct KillMatrix {
     pub seed: u64,
     /// When it began, epoch milliseconds.
     pub started_at_ms: i64,
+    /// Whether every backend of the catalogue was tried.
+    pub whole: bool,
     /// The counts.
     pub summary: Summary,
     /// One row per deviant, in the order of the catalogue.
@@ -42,7 +44,7 @@ pub struct KillMatrix {
     pub null_servers: Vec<NullRow>,
     /// One row per correct variant.
     pub correct_variants: Vec<VariantRow>,
-    /// Every MUST and the deviants that turned it red.
+    /// Every MUST and the deviants that turned it red; of a part of the catalogue only those MUSTs that it was to break.
     pub musts: BTreeMap<String, Vec<String>>,
 }
 
@@ -162,6 +164,8 @@ pub struct Wanted {
     pub manner: Manner,
     /// Trials side by side.
     pub jobs: usize,
+    /// Whether the catalogue is the whole one.
+    pub whole: bool,
     /// Every deviant is judged by the whole contract, not only by what it was to break.
     pub whole_contract: bool,
     /// Deviants that may survive, and why.
@@ -216,6 +220,7 @@ pub fn measure(
         contract_digest: crate::contract::digest(),
         seed: wanted.manner.seed,
         started_at_ms,
+        whole: wanted.whole,
         summary: Summary::default(),
         deviants: Vec::new(),
         null_servers: Vec::new(),
@@ -230,6 +235,11 @@ pub fn measure(
         }
     }
     matrix.musts = musts(contract, &matrix.deviants);
+    if !wanted.whole {
+        let rows = &matrix.deviants;
+        let expected = |id: &String| rows.iter().any(|row| row.expected.contains(id));
+        matrix.musts.retain(|id, _killers| expected(id));
+    }
     matrix.summary = matrix.counted();
     matrix.summary.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(matrix)
@@ -328,6 +338,12 @@ impl KillMatrix {
             }
         }
         all
+    }
+
+    /// Whether nothing is wrong with the harness, as far as was tried.
+    #[must_use]
+    pub fn has_teeth(&self) -> bool {
+        self.complaints().is_empty() && self.unproven().is_empty()
     }
 
     /// The MUST criteria that no deviant turned red.
