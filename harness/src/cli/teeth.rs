@@ -10,6 +10,7 @@ use crate::teeth::trial::{self, Manner, Ruined};
 use crate::teeth::{Catalogue, figures, html, survivors, text};
 use crate::verdict::Exit;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ const CONCURRENCY: usize = 64;
 
 /// Options of `teeth`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct TeethArgs {
     /// Only these backends, by name; `--list` tells the names. May be repeated.
     #[arg(
@@ -267,10 +272,11 @@ fn list(catalogue: &Catalogue, format: Format) -> Result<Exit, Failure> {
         }
         Format::Text => rows
             .iter()
-            .map(|(kind, id, does, expected)| {
-                format!("{kind:<15} {id:<44} {:<16} {does}\n", expected.join(" "))
-            })
-            .collect(),
+            .fold(String::new(), |mut text, (kind, id, does, expected)| {
+                let expected = expected.join(" ");
+                let _infallible = writeln!(text, "{kind:<15} {id:<44} {expected:<16} {does}");
+                text
+            }),
     };
     put(&text)?;
     Ok(Exit::Conforms)
@@ -296,7 +302,7 @@ fn deliver(args: &TeethArgs, matrix: &KillMatrix) -> Result<(), Failure> {
         }
     }
     put(&match args.format {
-        Format::Text => crate::scrub::clean_report(&text::render(matrix)).to_string(),
+        Format::Text => crate::scrub::clean_report(&text::render(matrix)).clone(),
         Format::Json => json()?,
     })
 }

@@ -1,5 +1,7 @@
 //! Measured figures in a Markdown file, between two marks. Never touches the rest of the file.
 
+use std::fmt::Write as _;
+
 /// The line before the figures.
 pub const BEGIN: &str = "<!-- teeth -->";
 /// The line after them.
@@ -10,10 +12,10 @@ pub const END: &str = "<!-- /teeth -->";
 pub fn with(text: &str, figures: &[String]) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (_old, after) = rest.split_once(END)?;
-    let items: String = figures
-        .iter()
-        .map(|figure| format!("- {figure}\n"))
-        .collect();
+    let items = figures.iter().fold(String::new(), |mut items, figure| {
+        let _infallible = writeln!(items, "- {figure}");
+        items
+    });
     Some(format!("{before}{BEGIN}\n{items}{END}{after}"))
 }
 

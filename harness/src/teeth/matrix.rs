@@ -498,7 +498,8 @@ impl Tried {
             .ended
             .iter()
             .filter(|ended| ended.planned.criteria.iter().any(|other| other == id));
-        own.filter_map(|ended| {
+        let mut own = own;
+        own.find_map(|ended| {
             let why = match &ended.outcome {
                 Outcome::Failed(finding) => {
                     format!("expected {}, saw {}", finding.expected, finding.seen)
@@ -511,7 +512,6 @@ impl Tried {
             };
             Some(format!("{}: {why}", ended.planned.name))
         })
-        .next()
         .unwrap_or_default()
     }
 }

@@ -66,7 +66,7 @@ impl Vitals {
         its_own: bool,
     ) -> Option<String> {
         let ours = target.standing().is_empty();
-        let lacking = silent_double(instance).or_else(|| no_room().filter(|_| ours));
+        let lacking = silent_double(instance).or_else(|| no_room(target).filter(|_| ours));
         let dated = lacking.is_none();
         let why = match lacking {
             Some(why) => Some(why),
@@ -180,8 +180,8 @@ fn silent_double(instance: &Instance) -> Option<String> {
 }
 
 /// Why stores on this machine fail, if its disk is full.
-fn no_room() -> Option<String> {
-    let folder = std::env::temp_dir();
+fn no_room(target: &dyn Target) -> Option<String> {
+    let folder = target.stores_folder();
     // Where that cannot be told, the finding stands.
     let room = rustix::fs::statvfs(&folder).ok()?;
     (room.f_bavail.saturating_mul(room.f_frsize) < ROOM_BYTES_MIN).then(|| {

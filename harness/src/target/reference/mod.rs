@@ -361,6 +361,10 @@ impl Target for ReferenceTarget {
         &self.limits
     }
 
+    fn stores_folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     fn seeding(&self) -> Option<&Seeding> {
         self.alteration.seeding.as_ref()
     }

@@ -22,7 +22,7 @@ pub(super) fn all() -> Vec<Draft> {
         .parts(|parts| {
             lets_in(parts, |claims, ours| {
                 claims["iss"] == ours["iss"] && claims["exp"] == ours["exp"]
-            })
+            });
         }),
     ]
 }

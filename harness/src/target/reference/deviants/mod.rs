@@ -134,7 +134,7 @@ impl Draft {
     }
 
     fn done(mut self) -> Deviant {
-        self.alteration.name = self.id.to_owned();
+        self.id.clone_into(&mut self.alteration.name);
         Deviant {
             id: self.id.to_owned(),
             breaks: self.breaks.to_owned(),
