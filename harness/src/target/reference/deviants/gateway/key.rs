@@ -37,6 +37,16 @@ pub(super) fn all() -> Vec<Draft> {
             });
         }),
         deviant(
+            "key-with-bearer-twice",
+            "The word Bearer stands before the key twice, for it is in the configuration too",
+            &["AIG-021"],
+        )
+        .variables(|_variant, all| {
+            if let Some(key) = all.get_mut("CLOUDFLARE_AI_GATEWAY_API_KEY") {
+                key.insert_str(0, "Bearer ");
+            }
+        }),
+        deviant(
             "key-in-an-answer",
             "Answers carry the header that the call was made with",
             &["AIG-021"],
