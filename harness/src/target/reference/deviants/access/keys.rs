@@ -212,7 +212,7 @@ impl AccessKeys for OneAtATime {
 }
 
 /// The keys as they are published now, without a way over the network.
-struct AtHand(Arc<AccessIssuer>);
+pub(super) struct AtHand(pub(super) Arc<AccessIssuer>);
 
 #[async_trait]
 impl AccessKeys for AtHand {

@@ -7,6 +7,7 @@ mod paths;
 mod signature;
 mod strangers;
 mod token;
+mod unset;
 
 use self::token::Token;
 use super::Draft;
@@ -26,6 +27,7 @@ pub(super) fn all() -> Vec<Draft> {
         keys::all(),
         paths::all(),
         log::all(),
+        unset::all(),
     ];
     modules.into_iter().flatten().collect()
 }
