@@ -44,6 +44,7 @@ fn generated(target: &Arc<dyn Target>, kinds: &[Kind], cases: usize, seed: u64) 
         seed,
         kinds: kinds.to_vec(),
         concurrency: 8,
+        target: String::new(),
     };
     runtime.block_on(generate::run(&run, &plan, &Quiet))
 }
@@ -77,8 +78,9 @@ fn check_found(
     );
     assert!(
         (1..=actions_max).contains(&found.actions.len()),
-        "seed {seed}: {:?}",
-        found.actions
+        "seed {seed}: {:?} {:?}",
+        found.actions,
+        found.outcome
     );
     let again = of_rule(rule, kind, cases, seed);
     assert_eq!(found.actions, again.actions, "seed {seed}");

@@ -193,6 +193,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             seed,
             kinds,
             concurrency,
+            target: Some(opened.named.clone())
+                .filter(|named| named != "reference")
+                .unwrap_or_default(),
         };
         let running = async {
             let written = run::run(

@@ -110,7 +110,7 @@ impl Carrier {
             | Self::Body(_)
             | Self::Path(_) => None,
         };
-        std::iter::once("ISO-001").chain(own).collect()
+        own.into_iter().chain(["ISO-001"]).collect()
     }
 
     /// The request with the other tenant named; `None` where it has no such place.

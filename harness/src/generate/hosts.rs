@@ -79,7 +79,7 @@ async fn ask(cast: &mut Cast, pair: &Pair, case: &Spelling) -> Held {
     let is_plain = !matches!(who, Who::Nobody) || answer.header("x-request-id").is_some();
     let refused = [400, 404].contains(&answer.status);
     match who {
-        Who::OwnOrRefused(_) if refused => {}
+        Who::OwnOrRefused(_) if refused || cast.is_the_runtimes(&answer) => {}
         Who::Own(number) | Who::OwnOrRefused(number) => {
             let seen = if chat {
                 billed(cast, &answer)

@@ -153,6 +153,8 @@ pub struct Plan {
     pub kinds: Vec<Kind>,
     /// Cases side by side, at most.
     pub concurrency: usize,
+    /// The target as a command line names it; empty for the reference.
+    pub target: String,
 }
 
 /// How the cases of one kind ended.
@@ -160,6 +162,8 @@ pub struct Plan {
 pub struct Generated {
     /// Which kind.
     pub kind: Kind,
+    /// The target as a command line names it; empty for the reference.
+    pub target: String,
     /// How many were asked for.
     pub asked: usize,
     /// The seed they follow from.
@@ -192,8 +196,12 @@ impl Generated {
     /// The options of `moltproof run` that repeat it.
     #[must_use]
     pub fn repeat(&self) -> String {
+        let target = match self.target.as_str() {
+            "" => String::new(),
+            named => format!("--target {named} "),
+        };
         format!(
-            "--generate {} --seed {} --id {}",
+            "{target}--generate {} --seed {} --id {}",
             self.asked,
             self.seed,
             self.kind.id()
@@ -203,6 +211,7 @@ impl Generated {
     fn unrun(kind: Kind, plan: &Plan, outcome: Outcome) -> Self {
         Self {
             kind,
+            target: plan.target.clone(),
             asked: plan.cases,
             seed: plan.seed,
             outcome,

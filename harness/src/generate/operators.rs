@@ -129,12 +129,33 @@ impl Play<'_> {
             .iter()
             .map(|number| self.domain(*number))
             .collect();
+        let target = Arc::clone(&self.cast.scene.run.target);
+        let dialect = target.dialect();
         let wanted = [
-            ("ID-004", "/sandbox_id", tenant.sandbox_id.clone()),
-            ("RES-015", "/slug", self.slug(tenant.slug)),
-            ("AIG-022", "/tier", tenant.tier.to_owned()),
+            (
+                "ID-004",
+                "/sandbox_id",
+                tenant.sandbox_id.clone(),
+                &dialect.tenant_sandbox_id,
+            ),
+            (
+                "RES-015",
+                "/slug",
+                self.slug(tenant.slug),
+                &dialect.tenant_slug,
+            ),
+            (
+                "AIG-022",
+                "/tier",
+                tenant.tier.to_owned(),
+                &dialect.tenant_tier,
+            ),
         ];
-        for (criterion, pointer, own) in wanted {
+        // What the target's answers do not show at all is left to what else shows it.
+        for (criterion, pointer, own, place) in wanted {
+            if place.is_empty() {
+                continue;
+            }
             let shown = answer.text_at(pointer);
             let check = self.cast.scene.expect_eq(
                 &format!("`{}` of the tenant:", &pointer[1..]),
@@ -142,6 +163,9 @@ impl Play<'_> {
                 &shown,
             );
             self.cast.about(&[criterion], check)?;
+        }
+        if dialect.tenant_domains.is_empty() {
+            return Ok(());
         }
         let shown: Option<BTreeSet<String>> = answer
             .at("/domains")

@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,11 +132,21 @@ where
     let values: Vec<V::Value> = trees.iter().map(ValueTree::current).collect();
     let mut first = None;
     {
-        let running = values
-            .iter()
-            .map(|value| async move { check.check(value).await });
+        let enough = Cell::new(false);
+        let enough = &enough;
+        let running = values.iter().map(|value| async move {
+            if enough.get() {
+                None
+            } else {
+                Some(check.check(value).await)
+            }
+        });
         let mut running = stream::iter(running).buffered(side_by_side.max(1));
+        // What has begun is brought to its end: a case that is dropped in the midst may leave keys half rotated.
         while let Some(tried) = running.next().await {
+            let Some(tried) = tried.filter(|_| !enough.get()) else {
+                continue;
+            };
             let number = searched.cases;
             searched.cases += 1;
             searched.checks += tried.checks;
@@ -144,11 +155,11 @@ where
                 Ok(()) => {}
                 Err(Halt::Broken(broken)) => {
                     first = Some((number, broken, tried.exchanges));
-                    break;
+                    enough.set(true);
                 }
                 Err(Halt::Stopped(stop @ Stop::Fault(_))) => {
                     searched.stopped = Some(stop);
-                    return searched;
+                    enough.set(true);
                 }
                 Err(Halt::Stopped(stop)) => {
                     searched.stopped.get_or_insert(stop);

@@ -27,9 +27,10 @@ pub(super) struct Broken {
 }
 
 impl Broken {
-    /// Whether it is a finding about the same.
+    /// Whether it is a finding about the same: the nearest criterion, and as bad.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        self.criteria == other.criteria && self.finding.severity == other.finding.severity
+        self.criteria.first() == other.criteria.first()
+            && self.finding.severity == other.finding.severity
     }
 }
 
