@@ -1,18 +1,25 @@
-//! Embeds `features/**/*.feature` so that the binary needs no file. Never looks into them.
+//! Embeds `features/**/*.feature` and `fixtures/deviants/*.toml` so that the binary needs no file. Never looks into them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../features");
+    embed("features", "feature", "pub static FEATURES")?;
+    embed("fixtures/deviants", "toml", "static DEVIANTS")
+}
+
+/// Writes a table of path and text of every file below a folder of the repository, as the item of this name.
+fn embed(folder: &str, ending: &str, item: &str) -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
-    walk(&root, &mut files)?;
+    walk(&root, ending, &mut files)?;
     files.sort();
-    let mut code = String::from(
-        "/// Path and text of every feature.\npub static FEATURES: &[(&str, &str)] = &[\n",
-    );
+    let mut code =
+        format!("/// Path and text of every file in `{folder}`.\n{item}: &[(&str, &str)] = &[\n");
     for file in &files {
         let name = file
             .strip_prefix(&root)
@@ -20,7 +27,7 @@ fn main() -> io::Result<()> {
             .to_string_lossy()
             .replace('\\', "/");
         let absolute = fs::canonicalize(file)?;
-        let path = format!("features/{name}");
+        let path = format!("{folder}/{name}");
         writeln!(
             code,
             "    ({path:?}, include_str!({:?})),",
@@ -32,16 +39,17 @@ fn main() -> io::Result<()> {
     let out = env::var_os("OUT_DIR")
         .map(PathBuf::from)
         .ok_or(io::ErrorKind::NotFound)?;
-    fs::write(out.join("features.rs"), code)
+    let name = item.rsplit(' ').next().unwrap_or(item).to_lowercase();
+    fs::write(out.join(format!("{name}.rs")), code)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+fn walk(folder: &Path, ending: &str, files: &mut Vec<PathBuf>) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            walk(&path, files)?;
-        } else if path.extension().is_some_and(|ending| ending == "feature") {
+            walk(&path, ending, files)?;
+        } else if path.extension().is_some_and(|found| found == ending) {
             files.push(path);
         }
     }

@@ -17,6 +17,8 @@ pub mod run;
 pub mod scrub;
 pub mod steps;
 pub mod sweep;
+pub mod tamper;
 pub mod target;
+pub mod teeth;
 pub mod verdict;
 pub mod wait;

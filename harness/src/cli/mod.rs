@@ -13,6 +13,7 @@ mod schema;
 mod staging;
 mod sweep;
 mod target;
+mod teeth;
 mod token;
 mod vectors;
 
@@ -102,6 +103,11 @@ enum Verb {
     Doubles(Box<doubles::DoublesArgs>),
     /// Makes tokens of the team domain that `moltproof doubles` plays, good ones and bad ones.
     Token(token::TokenArgs),
+    /// Measures what the contract run catches: backends that each break one thing, servers that do nothing, correct variants.
+    Teeth(Box<teeth::TeethArgs>),
+    /// Serves the reference with something else put in, as `teeth` does.
+    #[command(hide = true)]
+    ServeAltered(teeth::AlteredArgs),
     /// Runs a command and ends its whole process group when standard input ends.
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -180,6 +186,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Report(args) => report::report(&args),
         Verb::Schema(args) => schema::schema(&args),
         Verb::Serve(args) => return crate::target::reference::serve(&args),
+        Verb::Teeth(args) => teeth::teeth(&args),
+        Verb::ServeAltered(args) => return teeth::serve_altered(&args),
         Verb::Supervise(args) => return supervise(&args),
         Verb::Doubles(args) => doubles::doubles(&args),
         Verb::Token(args) => token::token(&args),

@@ -142,6 +142,8 @@ pub struct ClientOptions {
     pub meter: Meter,
     /// Further certificates to trust, PEM.
     pub certificates: Vec<u8>,
+    /// The longest time to wait for an answer, whatever a request says; `None` as each request says.
+    pub patience: Option<Duration>,
 }
 
 /// Sends requests to any instance of a target.
@@ -154,6 +156,7 @@ pub struct Client {
     pooled: reqwest::Client,
     single: reqwest::Client,
     reuses: bool,
+    patience: Duration,
     /// Counts, admits and withholds.
     pub meter: Arc<Meter>,
     places: Arc<Mutex<HashMap<String, Whereabouts>>>,
@@ -177,6 +180,7 @@ impl Client {
             pooled: builder(&options.certificates, 256)?.build()?,
             single: builder(&options.certificates, 0)?.build()?,
             reuses: false,
+            patience: options.patience.unwrap_or(Duration::MAX),
             meter: Arc::new(options.meter),
             places: Arc::default(),
         })
@@ -241,11 +245,12 @@ impl Client {
                 reading: request.reading.clone(),
             })
         };
-        match tokio::time::timeout(request.deadline, work).await {
+        let deadline = request.deadline.min(self.patience);
+        match tokio::time::timeout(deadline, work).await {
             Ok(done) => self.own_answer(base, request, done?),
             Err(_elapsed) => Err(NoAnswer::Broken(format!(
                 "nothing complete within {} ms",
-                request.deadline.as_millis()
+                deadline.as_millis()
             ))),
         }
     }

@@ -132,7 +132,7 @@ impl Runs<Mutated> for Bodies<'_> {
             Some(schema) => one(&mut cast, schema, case).await,
             None => Err(Stop::Fault("a route without schema".to_owned()).into()),
         };
-        cast.tried(held)
+        cast.tried(held).await
     }
 }
 

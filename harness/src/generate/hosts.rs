@@ -35,7 +35,7 @@ impl Runs<Spelling> for Hosts<'_> {
             Ok(pair) => ask(&mut cast, &pair, case).await,
             Err(stop) => Err(Halt::from(stop)),
         };
-        cast.tried(held)
+        cast.tried(held).await
     }
 }
 

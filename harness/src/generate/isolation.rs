@@ -69,7 +69,7 @@ impl Runs<Vec<Probe>> for World<'_> {
     async fn check(&self, case: &Vec<Probe>) -> Tried {
         let mut cast = self.stage.scene();
         let held = play(&mut cast, case, &self.judged).await;
-        cast.tried(held)
+        cast.tried(held).await
     }
 }
 

@@ -41,7 +41,7 @@ impl Runs<Spelling> for Paths<'_> {
         if matches!(held, Err(Halt::Broken(_))) {
             self.pairs.spoil().await;
         }
-        cast.tried(held)
+        cast.tried(held).await
     }
 }
 

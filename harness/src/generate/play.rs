@@ -123,7 +123,7 @@ impl Runs<Sequence> for Sequences {
         };
         let held = play.all(&case.actions).await;
         play.clear();
-        play.cast.tried(held)
+        play.cast.tried(held).await
     }
 }
 

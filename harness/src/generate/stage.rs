@@ -12,8 +12,10 @@ use crate::verdict::{Check, Finding, Stop};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Number of the first generated scene: its client ips are not those of written scenarios, which begin at 0.
-const FIRST: usize = 62_500;
+/// Number of the first generated scene: its client ips are not those of written scenarios, of which there are fewer.
+const FIRST: usize = 2_000;
+/// Numbers that have client ips of their own.
+const COUNT: usize = 62_500 - FIRST;
 
 /// What a case broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +107,7 @@ impl Stage {
     pub(super) fn scene(&self) -> Cast {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let planned = Planned {
-            number: FIRST + serial % FIRST,
+            number: FIRST + serial % COUNT,
             ..(*self.planned).clone()
         };
         let mut scene = Scene::new(Arc::clone(&self.run), Arc::new(planned));
@@ -211,8 +213,20 @@ impl Cast {
         may && bare && matches!(answer.status, 400 | 500 | 501)
     }
 
-    /// Ends the case.
-    pub(super) fn tried(self, held: Held) -> Tried {
+    /// Ends the case. A target that is gone breaks nothing.
+    pub(super) async fn tried(self, held: Held) -> Tried {
+        let held = match held {
+            Err(Halt::Broken(broken)) => {
+                let finding = Stop::Violation(broken.finding.clone());
+                match self.scene.unless_gone(finding).await {
+                    Stop::Violation(_) => Err(Halt::Broken(broken)),
+                    gone @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => {
+                        Err(Halt::Stopped(gone))
+                    }
+                }
+            }
+            other @ (Ok(()) | Err(Halt::Stopped(_))) => other,
+        };
         Tried {
             held,
             checks: self.scene.checks,

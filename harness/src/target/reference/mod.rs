@@ -3,23 +3,29 @@
 //! Instances of the variants run in this process on a runtime of their own; an instance that is to be stopped or killed
 //! runs as a process of its own, the `serve` verb of this program.
 
+pub mod altered;
+pub mod deviants;
 mod faulty;
 mod process;
+pub mod variants;
 
+use self::altered::{Alteration, Setting, Variables, fronted};
 use super::dialect::Dialect;
 use super::faults::StoreFaults;
+use super::manifest::Seeding;
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use crate::doubles::{AccessIssuer, AiGatewayDouble};
 use crate::observe::bucket_dir::BucketDir;
 use crate::observe::log_lines::LogLines;
 use crate::observe::sqlite_file::{SqliteFile, SqliteKv};
+use crate::tamper::Tamper;
+use crate::tamper::rule::Rules;
 use async_trait::async_trait;
-use moltworker_reference::backend::Backend;
 use moltworker_reference::config::Config;
 use moltworker_reference::ports::{Level, LogSink};
 use moltworker_reference::store::migrations;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +48,11 @@ const SMALL_QUOTA: (u32, u64) = (5, 2);
 /// Key set times of [`Variant::KeyRotation`]: cache and cooldown, seconds.
 const KEY_SECONDS: (u64, u64) = (2, 1);
 
+/// A file system in memory, on Linux.
+const IN_MEMORY: &str = "/dev/shm";
+/// Room that the stores may take there. Evidence: a whole run leaves 60 MB; a container has 64 MB there unless told otherwise.
+const IN_MEMORY_BYTES_MIN: u64 = 1 << 30;
+
 /// The reference implementation.
 pub struct ReferenceTarget {
     runtime: Option<tokio::runtime::Runtime>,
@@ -55,6 +66,8 @@ pub struct ReferenceTarget {
     fresh: Mutex<Vec<Running>>,
     dialect: Dialect,
     limits: Limits,
+    alteration: Arc<Alteration>,
+    gateway_base: OnceCell<String>,
 }
 
 /// An instance and what ends it.
@@ -70,6 +83,14 @@ impl ReferenceTarget {
     /// # Errors
     /// When sockets, threads or a temporary folder cannot be had.
     pub fn start(program: PathBuf) -> io::Result<Self> {
+        Self::altered(program, Arc::default())
+    }
+
+    /// As [`Self::start`], with something else put in.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn altered(program: PathBuf, alteration: Arc<Alteration>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -83,7 +104,7 @@ impl ReferenceTarget {
         };
         Ok(Self {
             runtime: Some(runtime),
-            folder: tempfile::Builder::new().prefix("moltproof-").tempdir()?,
+            folder: scratch_folder()?,
             gateway: Arc::new(AiGatewayDouble::start()?),
             access: Arc::new(AccessIssuer::start()?),
             rotating: Arc::new(AccessIssuer::start()?),
@@ -93,6 +114,8 @@ impl ReferenceTarget {
             fresh: Mutex::default(),
             dialect: Dialect::default(),
             limits,
+            alteration,
+            gateway_base: OnceCell::new(),
         })
     }
 
@@ -105,22 +128,42 @@ impl ReferenceTarget {
         }
     }
 
+    /// Where the backend finds AI Gateway: the double, or what changes its words on the way.
+    async fn gateway_base(&self) -> Result<String, Fault> {
+        let open = async || {
+            let double = self.gateway.base_url();
+            if self.alteration.gateway.is_empty() {
+                return Ok(double);
+            }
+            let address = double.parse::<::url::Url>();
+            let address = address.map_err(|error| Fault(format!("{double}: {error}")))?;
+            let origin = address.origin().ascii_serialization();
+            let rules: Arc<dyn Tamper> = Arc::new(Rules::new(&self.alteration.gateway));
+            let runtime = self.runtime.as_ref();
+            let runtime = runtime.ok_or_else(|| Fault("the runtime is gone".to_owned()))?;
+            let started = runtime.spawn(fronted(origin, Some(rules))).await;
+            let base = started.map_err(|error| Fault(error.to_string()))??;
+            Ok::<_, Fault>(format!("{base}{}", address.path()))
+        };
+        self.gateway_base.get_or_try_init(open).await.cloned()
+    }
+
     /// The environment of a variant whose data lies in `folder`.
-    fn variables(
+    async fn variables(
         &self,
         variant: Variant,
         folder: &Path,
         issuer: &AccessIssuer,
-    ) -> BTreeMap<&'static str, String> {
+    ) -> Result<Variables, Fault> {
         let file = |name: &str| folder.join(name).display().to_string();
-        let mut all = BTreeMap::from([
+        let mut all = Variables::from([
             ("TENANT_DB", file("d1.sqlite")),
             ("TENANT_KV", file("kv.sqlite")),
             ("MOLTBOT_BUCKET", file("r2")),
             ("APP_DOMAIN", APP_DOMAIN.to_owned()),
             ("CF_ACCESS_TEAM_DOMAIN", issuer.origin()),
             ("CF_ACCESS_AUD", issuer.audience().to_owned()),
-            ("AI_GATEWAY_BASE_URL", self.gateway.base_url()),
+            ("AI_GATEWAY_BASE_URL", self.gateway_base().await?),
             ("CLOUDFLARE_AI_GATEWAY_API_KEY", self.gateway_key.clone()),
         ]);
         for name in unset(variant) {
@@ -151,7 +194,10 @@ impl ReferenceTarget {
             | Variant::WithoutAiGateway
             | Variant::WithoutAppDomain => {}
         }
-        all
+        if let Some(change) = &self.alteration.variables {
+            change(variant, &mut all);
+        }
+        Ok(all)
     }
 
     /// What the harness can see and control of an instance whose data lies in `folder`.
@@ -205,7 +251,7 @@ impl ReferenceTarget {
         let folder = self.folder.path().join(folder);
         std::fs::create_dir_all(&folder)
             .map_err(|error| fault("cannot make its folder", error.to_string()))?;
-        let variables = self.variables(variant, &folder, access);
+        let variables = self.variables(variant, &folder, access).await?;
         let config = Config::from_vars(|name| variables.get(name).cloned())
             .map_err(|error| fault("misconfigured", error.to_string()))?;
         let (logs, faults) = (
@@ -218,37 +264,52 @@ impl ReferenceTarget {
             .as_ref()
             .ok_or_else(|| fault("cannot start", "the runtime is gone".to_owned()))?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let shared_faults = Arc::clone(&faults);
+        let setting = Setting {
+            variant,
+            config,
+            sink,
+            faults: Some(Arc::clone(&faults)),
+            access: Some(Arc::clone(access)),
+        };
+        let alteration = Arc::clone(&self.alteration);
         let started = runtime.spawn(async move {
-            let mut backend =
-                Backend::open(config, sink).map_err(|error| crate::client::chain(&error))?;
-            faulty::wrap(&mut backend.ports, &shared_faults);
+            let (backend, caller) = alteration.open(setting)?;
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
                 .await
                 .map_err(|error| error.to_string())?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             let serving = backend.serve(listener, async move { drop(stopped.await) });
             tokio::spawn(serving);
-            Ok::<_, String>(address)
+            let base = fronted(format!("http://{address}"), caller).await;
+            base.map_err(|fault| fault.0)
         });
-        let address = match started.await {
-            Ok(Ok(address)) => address,
+        let base = match started.await {
+            Ok(Ok(base)) => base,
             Ok(Err(why)) => return Err(fault("cannot start", why)),
             Err(error) => return Err(fault("cannot start", error.to_string())),
         };
-        let instance = self.observed(
-            variant,
-            &folder,
-            format!("http://{address}"),
-            logs,
-            Some(faults),
-            access,
-        );
+        let instance = self.observed(variant, &folder, base, logs, Some(faults), access);
         Ok(Running {
             instance: Arc::new(instance),
             _stop: stop,
         })
     }
+}
+
+/// Where the stores of a run lie: in memory where the system has room for that, since nobody judges how they survive a power cut.
+fn scratch_folder() -> io::Result<TempDir> {
+    let mut named = tempfile::Builder::new();
+    named.prefix("moltproof-");
+    let has_room = rustix::fs::statvfs(IN_MEMORY)
+        .is_ok_and(|found| found.f_bavail.saturating_mul(found.f_frsize) >= IN_MEMORY_BYTES_MIN);
+    // Who names a folder for temporary files wants them there.
+    if std::env::var_os("TMPDIR").is_none()
+        && has_room
+        && let Ok(folder) = named.tempdir_in(IN_MEMORY)
+    {
+        return Ok(folder);
+    }
+    named.tempdir()
 }
 
 /// The variables that a variant does without.
@@ -297,6 +358,14 @@ impl Target for ReferenceTarget {
         &self.limits
     }
 
+    fn stores_folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    fn seeding(&self) -> Option<&Seeding> {
+        self.alteration.seeding.as_ref()
+    }
+
     async fn instance(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {
         let cell = Arc::clone(
             self.instances
@@ -316,7 +385,9 @@ impl Target for ReferenceTarget {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder)
             .map_err(|error| Fault(format!("cannot make a folder: {error}")))?;
-        let variables = self.variables(Variant::Production, &folder, &self.access);
+        let variables = self
+            .variables(Variant::Production, &folder, &self.access)
+            .await?;
         let logs = Arc::new(LogLines::default());
         let plain = self.observed(
             Variant::Production,
@@ -326,7 +397,13 @@ impl Target for ReferenceTarget {
             None,
             &self.access,
         );
-        let mut process = process::Process::new(self.program.clone(), variables, logs, plain);
+        let mut process = process::Process::new(
+            self.program.clone(),
+            &self.alteration,
+            variables,
+            logs,
+            plain,
+        );
         process.start().await?;
         Ok(Box::new(process))
     }
@@ -345,6 +422,9 @@ impl Target for ReferenceTarget {
     }
 
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault> {
+        if let Some(migrate) = &self.alteration.migrate {
+            return Ok(migrate(folder, database));
+        }
         let done = migrations::from_dir(folder).and_then(|list| migrations::apply(database, &list));
         Ok(match done {
             Ok(applied) => Migrated {
@@ -361,7 +441,7 @@ impl Target for ReferenceTarget {
     fn migrations(&self) -> Option<PathBuf> {
         let folder = self.folder.path().join("migrations");
         std::fs::create_dir_all(&folder).ok()?;
-        for migration in migrations::embedded() {
+        for migration in self.alteration.migrations().ok()? {
             std::fs::write(folder.join(&migration.name), &migration.sql).ok()?;
         }
         Some(folder)

@@ -1,10 +1,10 @@
 //! The reference as a process of its own, to be stopped and killed by real signals. Never outlives its scenario.
 
+use super::altered::{Alteration, Variables};
 use crate::observe::log_lines::LogLines;
 use crate::target::{Disposable, Fault, Instance};
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ const STOP_MS_MAX: u64 = 20_000;
 /// The process, running or not.
 pub(super) struct Process {
     program: PathBuf,
-    variables: BTreeMap<&'static str, String>,
+    verb: Vec<String>,
+    variables: Variables,
     logs: Arc<LogLines>,
     instance: Arc<Instance>,
     child: Option<Child>,
@@ -30,12 +31,19 @@ impl Process {
     /// A process that is not started yet. `instance` has everything but the address.
     pub(super) fn new(
         program: PathBuf,
-        variables: BTreeMap<&'static str, String>,
+        alteration: &Alteration,
+        variables: Variables,
         logs: Arc<LogLines>,
         instance: Instance,
     ) -> Self {
+        let verb = if alteration.name.is_empty() {
+            vec!["serve".to_owned()]
+        } else {
+            vec!["serve-altered".to_owned(), alteration.name.clone()]
+        };
         Self {
             program,
+            verb,
             variables,
             logs,
             instance: Arc::new(instance),
@@ -89,7 +97,7 @@ impl Disposable for Process {
         let fault = |why: String| Fault(format!("cannot start {}: {why}", self.program.display()));
         let mut command = Command::new(&self.program);
         command
-            .arg("serve")
+            .args(&self.verb)
             .env_clear()
             .envs(&self.variables)
             .env("LISTEN", "127.0.0.1:0");

@@ -1,0 +1,141 @@
+//! Measures the harness itself: whether every criterion is seen to fail on a backend that breaks it, whether servers that do nothing
+//! pass nothing, and whether other correct backends are judged as correct. Never judges anybody's target.
+
+pub mod correct;
+pub mod figures;
+pub mod html;
+pub mod kill;
+pub mod matrix;
+pub mod null_servers;
+pub mod survivors;
+pub mod text;
+pub mod trial;
+
+use crate::contract::{Contract, Planned};
+use crate::target::reference::altered::Alteration;
+use crate::target::reference::deviants::{self, Deviant};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Everything the harness is measured by.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    /// Backends that break one thing each.
+    pub deviants: Vec<Deviant>,
+    /// Servers that keep no promise at all.
+    pub null_servers: Vec<Other>,
+    /// Backends that keep every promise in another way.
+    pub correct_variants: Vec<Other>,
+}
+
+/// A backend without an expectation of its own: a null server or a correct variant.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// Its name: lower-case words with hyphens.
+    pub id: String,
+    /// What it does, as a sentence about the backend.
+    pub does: String,
+    /// The SHOULDs that it does not keep.
+    pub unmet: Vec<String>,
+    /// What is put into the reference.
+    pub alteration: Arc<Alteration>,
+}
+
+impl Other {
+    fn new(id: &str, does: &str, alteration: Alteration) -> Self {
+        Self {
+            id: id.to_owned(),
+            does: does.to_owned(),
+            unmet: Vec::new(),
+            alteration: Arc::new(Alteration {
+                name: id.to_owned(),
+                ..alteration
+            }),
+        }
+    }
+}
+
+/// The catalogue is not one: a mistake in the repository.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// A data file cannot be read.
+    #[error("{0}")]
+    Data(String),
+    /// A name is there twice.
+    #[error("two backends are named `{0}`: give one another name")]
+    Twice(String),
+    /// A deviant expects nothing, or what the contract does not have.
+    #[error("`{id}` must expect at least one criterion of the contract, and `{expected}` is none")]
+    Expects {
+        /// The deviant.
+        id: String,
+        /// What it expects; empty if nothing.
+        expected: String,
+    },
+}
+
+impl Catalogue {
+    /// Every backend that is built in.
+    ///
+    /// # Errors
+    /// [`Malformed`] when a name is there twice, or an expectation names no criterion.
+    pub fn built_in(contract: &Contract) -> Result<Self, Malformed> {
+        let catalogue = Self {
+            deviants: deviants::all().map_err(Malformed::Data)?,
+            null_servers: null_servers::all(),
+            correct_variants: correct::all(),
+        };
+        let mut names = BTreeSet::new();
+        let others = catalogue.others().map(|other| &other.id);
+        for id in catalogue
+            .deviants
+            .iter()
+            .map(|deviant| &deviant.id)
+            .chain(others)
+        {
+            if !names.insert(id.as_str()) {
+                return Err(Malformed::Twice(id.clone()));
+            }
+        }
+        for deviant in &catalogue.deviants {
+            let stranger = deviant
+                .expected
+                .iter()
+                .find(|id| !contract.criteria.contains_key(*id));
+            if deviant.expected.is_empty() || stranger.is_some() {
+                return Err(Malformed::Expects {
+                    id: deviant.id.clone(),
+                    expected: stranger.cloned().unwrap_or_default(),
+                });
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Other> {
+        self.null_servers.iter().chain(&self.correct_variants)
+    }
+
+    /// What is put into the reference under this name.
+    #[must_use]
+    pub fn alteration(&self, name: &str) -> Option<Arc<Alteration>> {
+        let others = self.others().map(|other| (&other.id, &other.alteration));
+        self.deviants
+            .iter()
+            .map(|deviant| (&deviant.id, &deviant.alteration))
+            .chain(others)
+            .find(|(id, _)| *id == name)
+            .map(|(_, alteration)| Arc::clone(alteration))
+    }
+}
+
+/// The scenarios that prove any of these criteria, and are not slow, or only those that are.
+fn scenarios_of(contract: &Contract, ids: &[String], slow: bool) -> Vec<Arc<Planned>> {
+    contract
+        .scenarios
+        .iter()
+        .filter(|planned| planned.is_slow() == slow)
+        .filter(|planned| planned.criteria.iter().any(|id| ids.contains(id)))
+        .cloned()
+        .collect()
+}

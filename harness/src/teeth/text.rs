@@ -1,0 +1,111 @@
+//! The kill matrix for people: every deviant, every complaint, every MUST, and a headline. Never says less than the JSON about a survivor.
+
+use super::matrix::{DeviantRow, Fate, KillMatrix, Summary};
+use crate::target::reference::deviants::Kind;
+use anstyle::{AnsiColor, Style};
+use std::fmt::{self, Write as _};
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// The matrix as text with ANSI colours; the writer strips them where they do not belong.
+#[must_use]
+pub fn render(matrix: &KillMatrix) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    write(&mut out, matrix).unwrap_or_default();
+    out
+}
+
+fn write(out: &mut String, matrix: &KillMatrix) -> fmt::Result {
+    for row in &matrix.deviants {
+        deviant(out, row)?;
+    }
+    writeln!(out)?;
+    for (must, killers) in &matrix.musts {
+        match killers.as_slice() {
+            [] => writeln!(out, "{RED}{must}  no deviant turned it red{RED:#}")?,
+            [one] => writeln!(out, "{must}  {one}")?,
+            [one, rest @ ..] => writeln!(out, "{must}  {one} {DIM}and {} more{DIM:#}", rest.len())?,
+        }
+    }
+    writeln!(out)?;
+    let open = matrix
+        .correct_variants
+        .iter()
+        .flat_map(|row| row.not_verified.iter().map(move |(id, why)| (row, id, why)));
+    for (row, id, why) in open {
+        writeln!(
+            out,
+            "{DIM}could not be told on {}: {id}: {why}{DIM:#}",
+            row.id
+        )?;
+    }
+    for complaint in matrix.complaints() {
+        writeln!(out, "{RED}{complaint}{RED:#}")?;
+    }
+    headline(out, matrix)
+}
+
+fn deviant(out: &mut String, row: &DeviantRow) -> fmt::Result {
+    let (style, word) = match row.verdict {
+        Fate::Killed => (GREEN, "killed"),
+        Fate::Survived => (RED, "SURVIVED"),
+    };
+    let kind = match row.kind {
+        Kind::Ports => "ports",
+        Kind::Wire => "wire",
+        Kind::Schema => "schema",
+    };
+    writeln!(
+        out,
+        "{style}{word}{style:#} {} {DIM}({kind}) {}{DIM:#}",
+        row.id, row.breaks
+    )?;
+    for red in &row.killed_by {
+        writeln!(out, "    {}  {}  {}", red.criterion, red.at, red.step)?;
+    }
+    if !row.also_red.is_empty() {
+        writeln!(out, "    {DIM}also red: {}{DIM:#}", row.also_red.join(" "))?;
+    }
+    if let Some(excuse) = &row.excuse {
+        writeln!(out, "    {DIM}may survive: {excuse}{DIM:#}")?;
+    }
+    Ok(())
+}
+
+fn headline(out: &mut String, matrix: &KillMatrix) -> fmt::Result {
+    let (style, word) = match (matrix.has_teeth(), matrix.whole) {
+        (true, true) => (GREEN, "TEETH"),
+        (true, false) => (GREEN, "TEETH, as far as tried"),
+        (false, _) => (RED, "GAPS"),
+    };
+    let seconds = matrix.summary.duration_ms / 1000;
+    writeln!(
+        out,
+        "{style}{word}{style:#}  {} ({seconds} s, seed {})",
+        figures(&matrix.summary).join(", "),
+        matrix.seed
+    )
+}
+
+/// The counts in words, one statement each.
+#[must_use]
+pub fn figures(summary: &Summary) -> Vec<String> {
+    vec![
+        format!("{} of {} deviants killed", summary.killed, summary.deviants),
+        format!(
+            "{} of {} MUST seen to fail",
+            summary.must_killed, summary.must_total
+        ),
+        format!(
+            "{} null servers pass {} MUST",
+            summary.null_servers, summary.null_musts_passed
+        ),
+        format!(
+            "{} correct variants raise {} false alarms",
+            summary.correct_variants, summary.false_alarms
+        ),
+    ]
+}

@@ -1,0 +1,132 @@
+//! Runs scenarios against one altered reference, and many such trials side by side. Never decides what their outcomes mean.
+
+use crate::client::{Client, ClientOptions};
+use crate::contract::Planned;
+use crate::run::scene::Run;
+use crate::run::{self, Ended, Options, Progress};
+use crate::steps::book::Book;
+use crate::target::reference::ReferenceTarget;
+use crate::target::reference::altered::Alteration;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How trials are run.
+#[derive(Clone)]
+pub struct Manner {
+    /// The `moltproof` executable, for backends in a process of their own.
+    pub program: PathBuf,
+    /// The words of the features.
+    pub book: Arc<Book>,
+    /// Decides the order of scenarios.
+    pub seed: u64,
+    /// Scenarios side by side within a trial.
+    pub concurrency: usize,
+    /// The longest time to wait for an answer; `None` as every request says.
+    pub patience: Option<Duration>,
+    /// Becomes true when everything is to end.
+    pub ending: watch::Receiver<bool>,
+}
+
+/// A trial did not come to its end.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Ruined {
+    /// The altered reference could not be started.
+    #[error("the backend cannot be started: {0}")]
+    NotStarted(String),
+    /// Somebody wanted everything to end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+struct Unseen;
+
+impl Progress for Unseen {
+    fn ended(&self, _ended: &Ended) {}
+}
+
+/// Runs the scenarios against the reference with `alteration` put in, on a thread and runtime of this call's own.
+///
+/// # Errors
+/// [`Ruined`]; then nothing can be said of the backend.
+pub fn of(
+    alteration: &Arc<Alteration>,
+    plan: Vec<Arc<Planned>>,
+    manner: &Manner,
+) -> Result<Vec<Ended>, Ruined> {
+    let not_started = |why: String| Ruined::NotStarted(why);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| not_started(error.to_string()))?;
+    let target = ReferenceTarget::altered(manner.program.clone(), Arc::clone(alteration))
+        .map_err(|error| not_started(error.to_string()))?;
+    let client = Client::with(ClientOptions {
+        patience: manner.patience,
+        ..ClientOptions::default()
+    });
+    let client = client.map_err(|error| not_started(error.to_string()))?;
+    let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
+        .take(6)
+        .collect();
+    let shared = Arc::new(Run::new(Arc::new(target), client, id));
+    let options = Options {
+        concurrency: manner.concurrency,
+        seed: manner.seed,
+    };
+    let mut ending = manner.ending.clone();
+    runtime.block_on(async {
+        let running = run::run(
+            shared,
+            plan,
+            Arc::clone(&manner.book),
+            options,
+            Arc::new(Unseen),
+        );
+        tokio::select! {
+            ended = running => Ok(ended),
+            _ = ending.wait_for(|ending| *ending) => Err(Ruined::Interrupted),
+        }
+    })
+}
+
+/// Does the work of every job, so many side by side, and returns the results in the order of the jobs.
+pub fn side_by_side<J: Send, R: Send>(
+    jobs: Vec<J>,
+    threads: usize,
+    work: impl Fn(J) -> R + Sync,
+) -> Vec<R> {
+    let waiting: Mutex<VecDeque<(usize, J)>> = Mutex::new(jobs.into_iter().enumerate().collect());
+    let done = Mutex::new(Vec::new());
+    let next = || {
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((place, job)) = next() {
+                    let result = work(job);
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((place, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Where this program lies.
+///
+/// # Errors
+/// What the system says.
+pub fn own_program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
