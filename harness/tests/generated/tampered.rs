@@ -33,6 +33,8 @@ pub(crate) enum Rule {
     RemembersTenants,
     /// A metadata header of the caller's names who is billed.
     BelievesTenantId,
+    /// A store that cannot be read makes its tenants unknown.
+    TakesOutagesForAbsence,
     /// Whoever asks for a host in capitals is nobody.
     MindsCapitals,
 }
@@ -177,15 +179,20 @@ fn serve(front: Front) -> String {
     base
 }
 
-async fn pass(State(front): State<Front>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let mut headers = head.headers;
-    let mut path = head.uri.to_string();
-    let mut body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let host = headers
-        .get("host")
-        .cloned()
-        .unwrap_or(HeaderValue::from_static(""));
+/// A request as it goes on.
+struct Bent {
+    headers: axum::http::HeaderMap,
+    path: String,
+    body: bytes::Bytes,
+}
+
+/// Breaks the rule in a request; an answer where it goes nowhere.
+async fn bend(front: &Front, bent: &mut Bent) -> Option<Response> {
+    let Bent {
+        headers,
+        path,
+        body,
+    } = bent;
     match front.rule {
         Rule::BelievesForwardedHost => {
             if let Some(other) = headers.get("x-forwarded-host").cloned() {
@@ -210,30 +217,53 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
         }
         Rule::OpensWithTrailingSlash => {
             if let (Some(token), true) = (&front.token, path.ends_with('/')) {
-                path = path.trim_end_matches('/').to_owned();
+                *path = path.trim_end_matches('/').to_owned();
                 headers.insert("cf-access-jwt-assertion", token.parse().unwrap());
             }
         }
         Rule::CrashesOnDeepBodies => {
-            if String::from_utf8_lossy(&body).contains(&"[".repeat(30)) {
-                return plain(500, "RangeError: Maximum call stack size exceeded");
+            if String::from_utf8_lossy(body).contains(&"[".repeat(30)) {
+                return Some(plain(500, "RangeError: Maximum call stack size exceeded"));
             }
         }
         Rule::RepairsBodies => {
             if path.ends_with("/chat/completions")
-                && serde_json::from_slice::<serde_json::Value>(&body).is_err()
+                && serde_json::from_slice::<serde_json::Value>(body).is_err()
             {
                 let repaired = r#"{"messages":[{"role":"user","content":"Hello"}]}"#;
-                body = bytes::Bytes::from_static(repaired.as_bytes());
+                *body = bytes::Bytes::from_static(repaired.as_bytes());
             }
         }
         Rule::MindsCapitals => {
-            if host.as_bytes().iter().any(u8::is_ascii_uppercase) {
+            let host = headers.get("host").cloned();
+            if host.is_some_and(|host| host.as_bytes().iter().any(u8::is_ascii_uppercase)) {
                 headers.insert("host", HeaderValue::from_static("nobody.example"));
             }
         }
-        Rule::Nothing | Rule::BillsTwice | Rule::RemembersTenants => {}
+        Rule::Nothing
+        | Rule::BillsTwice
+        | Rule::RemembersTenants
+        | Rule::TakesOutagesForAbsence => {}
     }
+    None
+}
+
+async fn pass(State(front): State<Front>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let mut bent = Bent {
+        headers: head.headers,
+        path: head.uri.to_string(),
+        body: axum::body::to_bytes(body, usize::MAX).await.unwrap(),
+    };
+    let host = bent.headers.get("host").cloned();
+    if let Some(answer) = bend(&front, &mut bent).await {
+        return answer;
+    }
+    let Bent {
+        headers,
+        path,
+        body,
+    } = bent;
     let place = format!("{} {path} at {host:?}", head.method);
     let mut sent = front
         .client
@@ -255,6 +285,15 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
                 .body(Body::from(body))
                 .unwrap();
         }
+    }
+    if front.rule == Rule::TakesOutagesForAbsence && answered.status() == 503 {
+        let body = answered.text().await.unwrap();
+        let body = body.replace("STORE_UNAVAILABLE", "TENANT_NOT_FOUND");
+        return Response::builder()
+            .status(404)
+            .header("content-type", "application/json")
+            .body(Body::from(body))
+            .unwrap();
     }
     let mut response = Response::builder().status(answered.status().as_u16());
     for (name, value) in answered.headers() {
