@@ -5,6 +5,7 @@
 
 mod access;
 mod bindings;
+mod calls;
 mod data;
 mod errors;
 mod gateway;
@@ -12,6 +13,7 @@ mod identity;
 mod isolation;
 mod layer;
 mod limits;
+mod link;
 mod resolution;
 mod schema;
 mod smoke;
@@ -19,6 +21,7 @@ pub(super) mod stores;
 mod usage;
 
 use super::altered::{Alteration, Parts, Variables};
+use crate::tamper::Tamper;
 use crate::target::Migrated;
 use crate::target::need::Variant;
 use serde::Serialize;
@@ -99,6 +102,15 @@ impl Draft {
     /// Exchanges ports, configuration, or puts a layer before the backend.
     fn parts(mut self, change: impl Fn(&mut Parts) + Send + Sync + 'static) -> Self {
         self.alteration.parts = Some(Arc::new(change));
+        self
+    }
+
+    /// Puts something between the backend and AI Gateway.
+    fn upstream(
+        mut self,
+        make: impl Fn() -> Option<Arc<dyn Tamper>> + Send + Sync + 'static,
+    ) -> Self {
+        self.alteration.upstream = Some(Arc::new(make));
         self
     }
 
