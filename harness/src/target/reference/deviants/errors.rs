@@ -24,7 +24,10 @@ pub(super) fn all() -> Vec<Draft> {
         .parts(|parts| {
             let said = Arc::default();
             parts.ports.gateway = parts.ports.gateway.take().map(|inner| {
-                Arc::new(Overheard { inner, said: Arc::clone(&said) }) as _
+                Arc::new(Overheard {
+                    inner,
+                    said: Arc::clone(&said),
+                }) as _
             });
             parts.caller = after(move |_ask, told| {
                 if told.status == 502 {
@@ -100,9 +103,10 @@ fn ids() -> Vec<Draft> {
 
 /// FNV-1a of 128 bits.
 fn digest(text: &str) -> u128 {
-    text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
-        (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-    })
+    text.bytes()
+        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        })
 }
 
 /// The public routes and the method of each.

@@ -109,7 +109,10 @@ fn newest_only(parts: &mut Parts) {
     };
     turns_away(parts, move |_ask, token| {
         let certs = access.certs_json();
-        let newest = certs["keys"].as_array().and_then(|keys| keys.last()).cloned();
+        let newest = certs["keys"]
+            .as_array()
+            .and_then(|keys| keys.last())
+            .cloned();
         let newest = newest.unwrap_or_default();
         !token.signed_by.iter().any(|kid| newest["kid"] == **kid)
     });
@@ -128,7 +131,11 @@ fn fetching(parts: &mut Parts, manner: Manner) {
     let origin = parts.config.access.team_origin.clone();
     parts.ports.keys = origin.map(|origin| {
         let source = Source::of(origin.origin().ascii_serialization());
-        Arc::new(Fetched { source, manner, kept: Mutex::new(None) }) as _
+        Arc::new(Fetched {
+            source,
+            manner,
+            kept: Mutex::new(None),
+        }) as _
     });
 }
 
@@ -150,11 +157,17 @@ impl Source {
         let unavailable = |error: reqwest::Error| KeySetUnavailable(Box::new(error));
         let answer = self.client.get(&self.address).send().await;
         let answer = answer.and_then(reqwest::Response::error_for_status);
-        let set: Value = answer.map_err(unavailable)?.json().await.map_err(unavailable)?;
+        let set: Value = answer
+            .map_err(unavailable)?
+            .json()
+            .await
+            .map_err(unavailable)?;
         let entries = set["keys"].as_array().cloned().unwrap_or_default();
         Ok(entries
             .iter()
-            .filter_map(|entry| Some((entry["kid"].as_str()?.to_owned(), Arc::new(rsa_key(entry)?))))
+            .filter_map(|entry| {
+                Some((entry["kid"].as_str()?.to_owned(), Arc::new(rsa_key(entry)?)))
+            })
             .collect())
     }
 }
@@ -253,19 +266,29 @@ struct Last {
 #[async_trait]
 impl Tamper for OutageOpens {
     async fn pass(&self, mut ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
-        let sent = ask.header(TOKEN).and_then(|token| decode_header(token).ok());
+        let sent = ask
+            .header(TOKEN)
+            .and_then(|token| decode_header(token).ok());
         let Some(kid) = sent.and_then(|header| header.kid) else {
             return upstream.send(&ask).await;
         };
         let mut last = self.last.lock().await;
-        let is_known = last.as_ref().is_some_and(|last| last.keys.contains_key(&kid));
-        let is_recent = last.as_ref().is_some_and(|last| last.at.elapsed() < COOLDOWN);
+        let is_known = last
+            .as_ref()
+            .is_some_and(|last| last.keys.contains_key(&kid));
+        let is_recent = last
+            .as_ref()
+            .is_some_and(|last| last.at.elapsed() < COOLDOWN);
         if !is_known && !is_recent {
             let fetched = self.source.fetch().await;
             let failed = fetched.is_err();
             let kept = last.take().map(|last| last.keys).unwrap_or_default();
             let keys = fetched.unwrap_or(kept);
-            *last = Some(Last { at: clock::now(), keys, failed });
+            *last = Some(Last {
+                at: clock::now(),
+                keys,
+                failed,
+            });
         }
         let is_open = !is_known && last.as_ref().is_some_and(|last| last.failed);
         drop(last);

@@ -14,12 +14,7 @@ pub(super) fn all() -> Vec<Draft> {
     .collect()
 }
 
-type Hole = (
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    Rule,
-);
+type Hole = (&'static str, &'static str, &'static [&'static str], Rule);
 
 /// The routes that there are, as the table of a check lists them.
 fn is_known(route: &str) -> bool {
@@ -155,7 +150,9 @@ fn spellings() -> Vec<Hole> {
             &["ACC-017"],
             |ask| {
                 reread(ask, |route| {
-                    let names = route.split('/').map(|name| name.split(';').next().unwrap_or(""));
+                    let names = route
+                        .split('/')
+                        .map(|name| name.split(';').next().unwrap_or(""));
                     names.collect::<Vec<_>>().join("/")
                 })
             },

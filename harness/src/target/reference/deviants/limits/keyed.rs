@@ -237,7 +237,9 @@ impl Limits {
 
     fn reset_seconds(&self, times: &[i64]) -> u64 {
         let now = clock::epoch_ms();
-        let rest = times.first().map_or(self.period_ms(), |at| at + self.period_ms() - now);
+        let rest = times
+            .first()
+            .map_or(self.period_ms(), |at| at + self.period_ms() - now);
         let seconds = u64::try_from(rest).unwrap_or(0).div_ceil(1000);
         seconds.clamp(1, self.period.as_secs().max(1))
     }
@@ -261,15 +263,24 @@ async fn known(ask: &Ask, upstream: &Upstream) -> Result<Option<(Known, u32)>, U
     let mut probe = ask.clone();
     probe.method = hyper::Method::GET;
     let is_health = ask.route() == "/sandbox-health";
-    let path = if is_health { "/sandbox-health" } else { "/api/status" };
+    let path = if is_health {
+        "/sandbox-health"
+    } else {
+        "/api/status"
+    };
     path.clone_into(&mut probe.path);
     probe.body = bytes::Bytes::new();
     probe.headers.remove("content-type");
     let mut told = upstream.send(&probe).await?;
-    let limit = told.header("x-ratelimit-limit").and_then(|limit| limit.parse().ok());
+    let limit = told
+        .header("x-ratelimit-limit")
+        .and_then(|limit| limit.parse().ok());
     let tenant: Value = told.json().await?;
     let tenant = tenant["tenant"].as_str().map(str::to_owned);
-    let ip = ask.header("cf-connecting-ip").unwrap_or("127.0.0.1").to_owned();
+    let ip = ask
+        .header("cf-connecting-ip")
+        .unwrap_or("127.0.0.1")
+        .to_owned();
     Ok(limit.map(|limit| (Known { tenant, ip }, limit)))
 }
 
@@ -398,7 +409,10 @@ impl Tamper for CountedFirst {
         if told.status != 503 {
             return Ok(told);
         }
-        let ip = ask.header("cf-connecting-ip").unwrap_or("127.0.0.1").to_owned();
+        let ip = ask
+            .header("cf-connecting-ip")
+            .unwrap_or("127.0.0.1")
+            .to_owned();
         let known = Known { tenant: None, ip };
         let before = self.limits.look(&known.owner(), self.limit);
         if before.is_used_up() {

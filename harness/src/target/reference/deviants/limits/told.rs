@@ -54,7 +54,11 @@ pub(super) fn all() -> Vec<Draft> {
             "The limit that a refusal states is what is left of it",
             &["RL-003"],
             |decision| RateDecision {
-                limit: if decision.admitted { decision.limit } else { decision.remaining },
+                limit: if decision.admitted {
+                    decision.limit
+                } else {
+                    decision.remaining
+                },
                 ..decision
             },
         ),
