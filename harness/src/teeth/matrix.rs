@@ -1,7 +1,7 @@
 //! The kill matrix: which deviant turned which criterion red, and through which assertion. Never leaves a survivor out.
 
 use super::kill::{Judged, KilledBy};
-use super::trial::{self, Manner, Ruined};
+use super::trial::{self, Enough, Manner, Ruined};
 use super::{Catalogue, Other, scenarios_of};
 use crate::clock;
 use crate::contract::{Contract, Planned};
@@ -190,10 +190,15 @@ pub fn measure(
 ) -> Result<KillMatrix, Ruined> {
     let (began, started_at_ms) = (clock::now(), clock::epoch_ms());
     // What takes longest starts first, so that the waiting overlaps with everything else.
-    let variants = catalogue.correct_variants.iter().map(Job::Variant);
+    let (long, short): (Vec<_>, Vec<_>) = catalogue
+        .deviants
+        .iter()
+        .partition(|deviant| may_take_long(contract, deviant));
+    let long = long.into_iter().map(Job::Deviant);
     let nulls = catalogue.null_servers.iter().map(Job::Null);
-    let deviants = catalogue.deviants.iter().map(Job::Deviant);
-    let jobs: Vec<_> = nulls.chain(variants).chain(deviants).collect();
+    let variants = catalogue.correct_variants.iter().map(Job::Variant);
+    let short = short.into_iter().map(Job::Deviant);
+    let jobs: Vec<_> = long.chain(nulls).chain(variants).chain(short).collect();
     let bench = Bench { contract, wanted };
     let rows = trial::side_by_side(jobs, wanted.jobs, |job| {
         let row = bench.row(&job);
@@ -234,6 +239,11 @@ pub fn measure(
             Row::Variant(row) => matrix.correct_variants.push(row),
         }
     }
+    let place = |row: &DeviantRow| {
+        let own = |deviant: &Deviant| deviant.id == row.id;
+        catalogue.deviants.iter().position(own)
+    };
+    matrix.deviants.sort_by_key(place);
     matrix.musts = musts(contract, &matrix.deviants);
     if !wanted.whole {
         let rows = &matrix.deviants;
@@ -243,6 +253,11 @@ pub fn measure(
     matrix.summary = matrix.counted();
     matrix.summary.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(matrix)
+}
+
+/// Whether a deviant may be seen only by scenarios that really wait for long.
+fn may_take_long(contract: &Contract, deviant: &Deviant) -> bool {
+    !scenarios_of(contract, &deviant.expected, true).is_empty()
 }
 
 /// Every MUST of the core profile and the deviants that turned it red.
@@ -438,7 +453,12 @@ impl Bench<'_> {
             if plan.is_empty() {
                 continue;
             }
-            match trial::of(&deviant.alteration, plan, &self.wanted.manner) {
+            match trial::of(
+                &deviant.alteration,
+                plan,
+                &self.wanted.manner,
+                self.enough(deviant),
+            ) {
                 Ok(more) => ended.extend(more),
                 Err(ruined) => {
                     return Judged::unjudged(&deviant.expected, &ruined.to_string());
@@ -452,6 +472,20 @@ impl Bench<'_> {
         super::kill::judge(&deviant.expected, &ended)
     }
 
+    /// Whether a deviant is killed already: then there is nothing more to be seen, unless everything is.
+    fn enough(&self, deviant: &Deviant) -> Enough {
+        if self.wanted.whole_contract {
+            return Box::new(|_ended| false);
+        }
+        let expected = deviant.expected.clone();
+        Box::new(move |ended| {
+            // Only a red can be what was missing.
+            let is_red = |last: &Ended| matches!(last.outcome, Outcome::Failed(_));
+            ended.last().is_some_and(is_red)
+                && super::kill::judge(&expected, ended).missed.is_empty()
+        })
+    }
+
     /// The whole contract, but for what really waits for long.
     fn try_on(&self, other: &Other, manner: &Manner) -> Tried {
         let plan: Vec<Arc<Planned>> = self
@@ -461,7 +495,7 @@ impl Bench<'_> {
             .filter(|planned| !planned.is_slow())
             .cloned()
             .collect();
-        match trial::of(&other.alteration, plan, manner) {
+        match trial::of(&other.alteration, plan, manner, Box::new(|_ended| false)) {
             Ok(ended) => Tried {
                 verdicts: verdicts(self.contract, &ended),
                 ended,

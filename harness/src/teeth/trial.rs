@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How trials are run.
 #[derive(Clone)]
@@ -41,13 +41,34 @@ pub enum Ruined {
     Interrupted,
 }
 
-struct Unseen;
+/// Whether what has ended so far is all that must be known.
+pub type Enough = Box<dyn Fn(&[Ended]) -> bool + Send + Sync>;
 
-impl Progress for Unseen {
-    fn ended(&self, _ended: &Ended) {}
+/// Collects how scenarios end until that is enough.
+struct Seen {
+    all: Mutex<Vec<Ended>>,
+    is_enough: Enough,
+    enough: Notify,
 }
 
-/// Runs the scenarios against the reference with `alteration` put in, on a thread and runtime of this call's own.
+impl Seen {
+    fn so_far(&self) -> Vec<Ended> {
+        std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Progress for Seen {
+    fn ended(&self, ended: &Ended) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(ended.clone());
+        if (self.is_enough)(&all) {
+            self.enough.notify_one();
+        }
+    }
+}
+
+/// Runs the scenarios against the reference with `alteration` put in, on a thread and runtime of this call's own, until all have ended
+/// or what is known `is_enough`.
 ///
 /// # Errors
 /// [`Ruined`]; then nothing can be said of the backend.
@@ -55,6 +76,7 @@ pub fn of(
     alteration: &Arc<Alteration>,
     plan: Vec<Arc<Planned>>,
     manner: &Manner,
+    is_enough: Enough,
 ) -> Result<Vec<Ended>, Ruined> {
     let not_started = |why: String| Ruined::NotStarted(why);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -77,16 +99,22 @@ pub fn of(
         seed: manner.seed,
     };
     let mut ending = manner.ending.clone();
+    let seen = Arc::new(Seen {
+        all: Mutex::default(),
+        is_enough,
+        enough: Notify::new(),
+    });
     runtime.block_on(async {
         let running = run::run(
             shared,
             plan,
             Arc::clone(&manner.book),
             options,
-            Arc::new(Unseen),
+            Arc::clone(&seen) as _,
         );
         tokio::select! {
             ended = running => Ok(ended),
+            () = seen.enough.notified() => Ok(seen.so_far()),
             _ = ending.wait_for(|ending| *ending) => Err(Ruined::Interrupted),
         }
     })
