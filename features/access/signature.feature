@@ -73,3 +73,10 @@ Feature: A token must be signed by a key of the team domain
       Then a "good" token opens the record of tenant "a"
       And a "tampered-payload" token is denied every admin route of tenant "a"
       And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants
+    Scenario: A signature that was accepted once does not hold for other words
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a token that was just accepted is denied the record of tenant "a" with another payload
+      And a "good" token opens the record of tenant "a"

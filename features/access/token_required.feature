@@ -27,6 +27,18 @@ Feature: Admin routes answer operators only
         | Authorization                       | Basic YWRtaW46YWRtaW4= |
         | X-Forwarded-User                    | admin                  |
 
+    @needs.access @needs.admin @needs.tenants
+    Scenario Outline: A good token elsewhere than where Access puts it is no token: <place>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "good" token in the <place> is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | place                |
+        | Authorization header |
+        | query                |
+
   @ACC-002 @must
   Rule: ACC-002 A valid token opens
     Valid RS256 token in `Cf-Access-Jwt-Assertion` → the route answers.

@@ -26,6 +26,8 @@ Feature: A tenant has a quota, and it is his own
         | the chat route           |
         | its custom domain        |
         | another client ip        |
+        | another credential       |
+        | another user agent       |
         | an unknown route         |
         | a method that is not his |
 

@@ -64,6 +64,11 @@ Feature: Who is refused learns when to come back
       And the time that the refusal stated has passed
       Then tenant "a" is admitted again
 
+    @needs.tenants @needs.hosts @needs.variant.small-limits @waits
+    Scenario: A tenant that keeps asking is admitted when it was told
+      Given the backend runs as small-limits
+      Then a fresh free tenant that goes on asking after its refusal is admitted again when that refusal said
+
     @needs.hosts @needs.client-ip @needs.variant.small-limits @waits
     Scenario: A client ip that comes back when told is admitted
       Given the backend runs as small-limits

@@ -226,6 +226,13 @@ impl AccessIssuer {
         lock(&self.shared.keys).current()
     }
 
+    /// The public half of a key as a PEM file holds it; `None` if it is another issuer's.
+    #[must_use]
+    pub fn public_key_pem(&self, key: &KeyName) -> Option<String> {
+        let key = lock(&self.shared.keys).find(key)?;
+        Some(key.material.public_pem())
+    }
+
     /// Publishes a new key, which signs from now on; all others stay published.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 use super::{
     Credential, credential, expect_all_open, expect_denied, expect_denied_or_too_large,
-    expect_record, record_request, token, try_everywhere, with_request,
+    expect_record, record_request, routes, token, try_everywhere, with_request,
 };
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
@@ -44,6 +44,14 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"an? "([^"]+)" token is denied every admin route of tenant "([^"]+)""#,
         |s, a| Box::pin(denied_everywhere(s, a)),
+    );
+    book.step(
+        r#"a "good" token in the (Authorization header|query) is denied every admin route of tenant "([^"]+)""#,
+        |s, a| Box::pin(denied_elsewhere(s, a)),
+    );
+    book.step(
+        r#"a token that was just accepted is denied the record of tenant "([^"]+)" with another payload"#,
+        |s, a| Box::pin(denied_with_other_words(s, a)),
     );
     book.step(
         r#"each of these tokens is denied the record of tenant "([^"]+)""#,
@@ -129,6 +137,69 @@ async fn denied_everywhere(s: &mut Scene, a: Args) -> Check {
         }
     }
     Ok(())
+}
+
+/// Names under which a backend might look for a token in the query.
+const QUERY_NAMES: [&str; 5] = [
+    "access_token",
+    "token",
+    "jwt",
+    "CF_Authorization",
+    "cf-access-jwt-assertion",
+];
+
+async fn denied_elsewhere(s: &mut Scene, a: Args) -> Check {
+    let (tenant, good) = (s.tenant(a.text(2))?, token(s, "good").await?);
+    s.run.remember_secret(&good);
+    let query = QUERY_NAMES.map(|name| format!("{name}={good}")).join("&");
+    let routes = routes(s, &tenant);
+    let requests = routes.iter().map(|route| {
+        let mut request = route.request();
+        if a.text(1) == "query" {
+            let joint = if request.path.contains('?') { '&' } else { '?' };
+            request.path = format!("{}{joint}{query}", request.path);
+            return request;
+        }
+        request.header("authorization", format!("Bearer {good}"))
+    });
+    let requests = requests.collect();
+    for answer in s.send_all(requests).await? {
+        expect_denied(s, &answer)?;
+    }
+    Ok(())
+}
+
+/// A backend that remembers what it has verified must remember the whole of it.
+async fn denied_with_other_words(s: &mut Scene, a: Args) -> Check {
+    let (tenant, good) = (s.tenant(a.text(1))?, token(s, "good").await?);
+    judge_record(s, &tenant, &Credential::Header(good.clone()), true).await?;
+    let changed = with_another_email(&good)?;
+    for credential in [
+        Credential::Header(changed.clone()),
+        Credential::Cookie(changed),
+    ] {
+        judge_record(s, &tenant, &credential, false).await?;
+    }
+    Ok(())
+}
+
+/// A token's header and signature around the payload of somebody else.
+fn with_another_email(token: &str) -> Result<String, Stop> {
+    let parts: Vec<&str> = token.split('.').collect();
+    let payload = URL_SAFE_NO_PAD.decode(parts.get(1).copied().unwrap_or_default());
+    let claims = payload
+        .ok()
+        .and_then(|payload| serde_json::from_slice(&payload).ok());
+    match (parts.as_slice(), claims) {
+        (&[header, _payload, signature], Some(serde_json::Value::Object(mut claims))) => {
+            claims.insert("email".to_owned(), "intruder@example.com".into());
+            let claims = serde_json::Value::Object(claims).to_string();
+            Ok([header, &URL_SAFE_NO_PAD.encode(claims), signature].join("."))
+        }
+        _ => Err(Stop::Fault(
+            "the good token does not hold claims".to_owned(),
+        )),
+    }
 }
 
 async fn denied_malformed(s: &mut Scene, a: Args) -> Check {

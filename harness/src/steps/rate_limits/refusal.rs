@@ -7,7 +7,7 @@ use crate::evidence::Exchange;
 use crate::oracle::retry_after;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
-use crate::verdict::Check;
+use crate::verdict::{Check, Stop};
 use crate::wait;
 use serde_json::Value;
 use std::time::Duration;
@@ -47,6 +47,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"tenant "([^"]+)" is admitted again"#, |s, a| {
         Box::pin(tenant_again(s, a))
     });
+    book.step(
+        r"a fresh free tenant that goes on asking after its refusal is admitted again when that refusal said",
+        |s, _a| Box::pin(impatient_again(s)),
+    );
     book.step(r"the client ip is admitted again", |s, a| {
         Box::pin(ip_again(s, a))
     });
@@ -139,6 +143,49 @@ async fn tenant_again(s: &mut Scene, a: Args) -> Check {
 
 async fn ip_again(s: &mut Scene, _a: Args) -> Check {
     expect_admitted_again(s, &Asker::ClientIp).await
+}
+
+/// When somebody asks again although refused, as part of a period: late enough to lie in the window that the stated time begins.
+const ASKS_AGAIN: f64 = 0.2;
+/// Rounds in all: one in which a window begins before somebody asks again tells nothing.
+const ROUNDS_MAX: usize = 5;
+
+async fn impatient_again(s: &mut Scene) -> Check {
+    for round in 0..ROUNDS_MAX {
+        let name = format!("impatient{round}");
+        let tenant = s.new_tenant(&name, "free").await?;
+        let who = Asker::Tenant(s.make_tenant(&name, tenant).await?);
+        use_up(s, &who).await?;
+        let (refusal, (limit, period)) = (s.last()?, free_quota(s).await?);
+        let seconds = retry_after::stated(&refusal, period.as_secs())
+            .map_err(|why| breach("a refusal that states when to come back", why))?;
+        wait::pass_until(refusal.sent_at + period.mul_f64(ASKS_AGAIN)).await;
+        let requests = (0..=limit as usize).map(|at| who.request(s, at)).collect();
+        let meanwhile = s.send_all(requests).await?;
+        let back = answered_at(&refusal) + Duration::from_secs(seconds);
+        wait::pass_until(back + Duration::from_millis(TIMER_MS)).await;
+        let answer = s.send(who.request(s, 0)).await?;
+        if who.is_admitted(&answer)? {
+            s.checks += 1;
+            return Ok(());
+        }
+        // What was let in meanwhile has rightly used the places that were promised.
+        let mut refused = true;
+        for answer in &meanwhile {
+            refused &= !who.is_admitted(answer)?;
+        }
+        if refused {
+            return Err(breach(
+                format!(
+                    "a request admitted {seconds} s after the first refusal, as it said: refused requests use no quota"
+                ),
+                describe(&answer),
+            ));
+        }
+    }
+    Err(Stop::NotVerified(
+        "a window began between refusal and next request, each time: run the variant with a longer period and state it".to_owned(),
+    ))
 }
 
 async fn expect_admitted_again(s: &mut Scene, who: &Asker) -> Check {

@@ -82,6 +82,12 @@ async fn refused_everywhere(s: &mut Scene, a: Args) -> Check {
             "another client ip" => s
                 .status_request(&tenant.host)
                 .header("cf-connecting-ip", other_ip(s, 0)),
+            "another credential" => s
+                .status_request(&tenant.host)
+                .header("authorization", format!("Bearer {}", s.token)),
+            "another user agent" => s
+                .status_request(&tenant.host)
+                .header("user-agent", format!("agent-{}", s.token)),
             "an unknown route" => Request::new("GET", "/nothing-here").host(tenant.host.as_str()),
             "a method that is not his" => {
                 Request::new("DELETE", s.dialect().status).host(tenant.host.as_str())

@@ -132,16 +132,19 @@ impl ReferenceTarget {
     async fn gateway_base(&self) -> Result<String, Fault> {
         let open = async || {
             let double = self.gateway.base_url();
-            if self.alteration.gateway.is_empty() {
+            let rules = &self.alteration.gateway;
+            let rules = (!rules.is_empty()).then(|| Arc::new(Rules::new(rules)) as Arc<dyn Tamper>);
+            let other = self.alteration.upstream.as_ref().and_then(|make| make());
+            if rules.is_none() && other.is_none() {
                 return Ok(double);
             }
             let address = double.parse::<::url::Url>();
             let address = address.map_err(|error| Fault(format!("{double}: {error}")))?;
             let origin = address.origin().ascii_serialization();
-            let rules: Arc<dyn Tamper> = Arc::new(Rules::new(&self.alteration.gateway));
             let runtime = self.runtime.as_ref();
             let runtime = runtime.ok_or_else(|| Fault("the runtime is gone".to_owned()))?;
-            let started = runtime.spawn(fronted(origin, Some(rules))).await;
+            let both = async { fronted(fronted(origin, other).await?, rules).await };
+            let started = runtime.spawn(both).await;
             let base = started.map_err(|error| Fault(error.to_string()))??;
             Ok::<_, Fault>(format!("{base}{}", address.path()))
         };

@@ -1,7 +1,281 @@
 //! Backends that do not fail fast without a binding. Never breaks more than one thing at a time.
 
-use super::Draft;
+use super::layer::{after, refusal};
+use super::{Draft, deviant};
+use crate::target::need::Variant;
+use crate::target::reference::altered::{Parts, Variables};
+use async_trait::async_trait;
+use moltworker_reference::domain::sandbox_id::SandboxId;
+use moltworker_reference::ports::{
+    AiGateway, Level, LogSink, SandboxBucket, StoreError, UpstreamAnswer, UpstreamCall,
+    UpstreamError,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub(super) fn all() -> Vec<Draft> {
-    vec![]
+    let modules = [not_noticed(), too_late(), development(), unset()];
+    modules.into_iter().flatten().collect()
+}
+
+fn not_noticed() -> Vec<Draft> {
+    vec![
+        deviant(
+            "bucket-checked-when-used",
+            "A missing bucket is noticed by those requests that use it",
+            &["BND-003", "BND-005"],
+        )
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutR2 {
+                parts.ports.bucket = Some(Arc::new(NoBucket));
+            }
+        }),
+        deviant(
+            "database-made-when-missing",
+            "Without a database the backend makes itself one that nobody keeps",
+            &["BND-001"],
+        )
+        .variables(|variant, all| made_up(variant, all, Variant::WithoutD1, "TENANT_DB")),
+        deviant(
+            "registry-made-when-missing",
+            "Without KV the backend makes itself a registry that nobody keeps",
+            &["BND-002", "BND-005"],
+        )
+        .variables(|variant, all| made_up(variant, all, Variant::WithoutKv, "TENANT_KV")),
+    ]
+}
+
+/// Gives a variant what it is to do without, as an address that only this instance knows.
+fn made_up(variant: Variant, all: &mut Variables, of: Variant, name: &'static str) {
+    let beside = all.get("MOLTBOT_BUCKET").cloned();
+    if let (true, Some(beside)) = (variant == of, beside) {
+        all.insert(name, format!("{beside}-{}.sqlite", name.to_lowercase()));
+    }
+}
+
+/// A bucket that is not there: every call fails.
+struct NoBucket;
+
+fn undefined() -> StoreError {
+    StoreError::Unavailable("env.MOLTBOT_BUCKET is undefined".into())
+}
+
+#[async_trait]
+impl SandboxBucket for NoBucket {
+    async fn get(&self, _sandbox: SandboxId, _key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Err(undefined())
+    }
+
+    async fn put(&self, _sandbox: SandboxId, _key: &str, _bytes: &[u8]) -> Result<(), StoreError> {
+        Err(undefined())
+    }
+
+    async fn clear(&self, _sandbox: SandboxId) -> Result<(), StoreError> {
+        Err(undefined())
+    }
+}
+
+fn too_late() -> Vec<Draft> {
+    vec![
+        deviant(
+            "bucket-missed-after-the-work",
+            "A missing bucket is noticed when everything else has been done",
+            &["BND-005"],
+        )
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutR2 {
+                parts.ports.bucket = Some(Arc::new(NoBucket));
+                parts.caller = after(|_ask, told| {
+                    let details = json!({ "missing": ["MOLTBOT_BUCKET"] });
+                    *told = refusal(503, "CONFIGURATION_ERROR", &details);
+                });
+            }
+        }),
+        deviant(
+            "registry-missed-after-the-record",
+            "A missing registry is noticed when the tenant's record has been written",
+            &["BND-005"],
+        )
+        .variables(|variant, all| made_up(variant, all, Variant::WithoutKv, "TENANT_KV"))
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutKv {
+                parts.caller = after(|_ask, told| {
+                    let details = json!({ "missing": ["TENANT_KV"] });
+                    *told = refusal(503, "CONFIGURATION_ERROR", &details);
+                });
+            }
+        }),
+    ]
+}
+
+fn development() -> Vec<Draft> {
+    let logs: [(&'static str, &'static str, fn(Value) -> Option<Value>); 4] = [
+        (
+            "no-banner-in-development",
+            "Development does without a binding and says nothing of it",
+            |line| (line["event"] != "configuration_warning").then_some(line),
+        ),
+        (
+            "banner-below-warning",
+            "The banner about a missing binding is an information, not a warning",
+            |mut line| {
+                if line["event"] == "configuration_warning" {
+                    line["level"] = json!("info");
+                }
+                Some(line)
+            },
+        ),
+        (
+            "banner-without-names",
+            "The banner says that something is missing, and not what",
+            |mut line| {
+                if line["event"] == "configuration_warning" {
+                    line["missing"] = json!([]);
+                }
+                Some(line)
+            },
+        ),
+        (
+            "banner-for-nothing",
+            "The banner stands in every log of development, whether something is missing or not",
+            |mut line| {
+                if line["event"] == "request" {
+                    line["event"] = json!("configuration_warning");
+                    line["level"] = json!("warn");
+                    line["missing"] = json!(["TENANT_DB"]);
+                }
+                Some(line)
+            },
+        ),
+    ];
+    let mut all: Vec<Draft> = logs
+        .into_iter()
+        .map(|(id, breaks, change)| {
+            deviant(id, breaks, &["BND-006"]).parts(move |parts| {
+                let inner = Arc::clone(&parts.ports.log);
+                parts.ports.log = Arc::new(Changed { inner, change });
+            })
+        })
+        .collect();
+    all.push(
+        deviant(
+            "development-fails-fast-too",
+            "Development is as strict about bindings as production, and cannot be begun without all of them",
+            &["BND-006"],
+        )
+        .parts(|parts| {
+            let is_bare = [Variant::DevModeWithoutD1, Variant::DevModeWithoutR2];
+            parts.config.dev_mode &= !is_bare.contains(&parts.variant);
+        }),
+    );
+    all
+}
+
+struct Changed {
+    inner: Arc<dyn LogSink>,
+    change: fn(Value) -> Option<Value>,
+}
+
+impl LogSink for Changed {
+    fn line(&self, level: Level, json: &str) {
+        let line = serde_json::from_str(json).unwrap_or_default();
+        if let Some(line) = (self.change)(line) {
+            self.inner.line(level, &line.to_string());
+        }
+    }
+}
+
+fn unset() -> Vec<Draft> {
+    vec![
+        deviant(
+            "unset-access-closes-everything",
+            "Without Access configuration the public routes are closed too",
+            &["BND-008"],
+        )
+        .parts(|parts| closed_in(parts, Variant::WithoutAccessTeam, "CF_ACCESS_TEAM_DOMAIN")),
+        deviant(
+            "missing-ai-gateway-closes-everything",
+            "Without AI Gateway every route is closed",
+            &["BND-009"],
+        )
+        .parts(|parts| closed_in(parts, Variant::WithoutAiGateway, "AI_GATEWAY_BASE_URL")),
+        deviant(
+            "missing-ai-gateway-has-a-stand-in",
+            "Without AI Gateway chats are answered by another provider",
+            &["BND-009"],
+        )
+        .variables(|variant, all| {
+            if variant == Variant::WithoutAiGateway {
+                all.insert("AI_GATEWAY_BASE_URL", "http://provider.invalid".to_owned());
+                all.insert("CLOUDFLARE_AI_GATEWAY_API_KEY", "none".to_owned());
+            }
+        })
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutAiGateway {
+                parts.ports.gateway = Some(Arc::new(StandIn));
+            }
+        }),
+        deviant(
+            "app-domain-built-in",
+            "Without app domain the one of the vendor holds",
+            &["BND-010"],
+        )
+        .variables(|variant, all| {
+            if variant == Variant::WithoutAppDomain {
+                all.insert("APP_DOMAIN", "moltworker.example".to_owned());
+            }
+        }),
+        deviant(
+            "missing-app-domain-serves-custom-domains",
+            "Without app domain custom domains go on being served",
+            &["BND-010"],
+        )
+        .variables(|variant, all| {
+            if variant == Variant::WithoutAppDomain {
+                all.insert("APP_DOMAIN", "unset.invalid".to_owned());
+            }
+        })
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutAppDomain {
+                parts.caller = after(|_ask, told| {
+                    if told.status == 404 {
+                        let details = json!({ "missing": ["APP_DOMAIN"] });
+                        *told = refusal(503, "CONFIGURATION_ERROR", &details);
+                    }
+                });
+            }
+        }),
+    ]
+}
+
+/// Answers every request with a configuration error that names this.
+fn closed_in(parts: &mut Parts, variant: Variant, name: &'static str) {
+    if parts.variant == variant {
+        parts.caller = after(move |_ask, told| {
+            if told.status != 503 {
+                let details = json!({ "missing": [name] });
+                *told = refusal(503, "CONFIGURATION_ERROR", &details);
+            }
+        });
+    }
+}
+
+/// A model of somebody else's.
+struct StandIn;
+
+#[async_trait]
+impl AiGateway for StandIn {
+    async fn call(&self, _call: UpstreamCall) -> Result<UpstreamAnswer, UpstreamError> {
+        let reply = json!({
+            "id": "stand-in", "object": "chat.completion", "created": 0, "model": "stand-in",
+            "choices": [{ "index": 0, "message": { "role": "assistant", "content": "Hello." }, "finish_reason": "stop" }],
+            "usage": { "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 },
+        });
+        let body = bytes::Bytes::from(reply.to_string());
+        Ok(UpstreamAnswer {
+            status: 200,
+            content_type: "application/json".to_owned(),
+            body: Box::pin(futures_util::stream::once(async { Ok(body) })),
+        })
+    }
 }

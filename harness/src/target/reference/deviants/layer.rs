@@ -5,6 +5,7 @@
     reason = "what they return is put into `Parts::caller` as it stands"
 )]
 
+use crate::clock;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -79,4 +80,18 @@ impl<F: Fn(&Ask) -> Option<Told> + Send + Sync> Tamper for Instead<F> {
             None => upstream.send(&ask).await,
         }
     }
+}
+
+/// An error of a layer's own, in the contract's shape.
+pub(super) fn refusal(status: u16, code: &str, details: &serde_json::Value) -> Told {
+    let id = uuid::Uuid::new_v4().to_string();
+    let body = serde_json::json!({
+        "success": false,
+        "error": { "code": code, "message": "The request is refused.", "details": details },
+        "meta": { "request_id": id, "timestamp": clock::rfc3339(clock::epoch_ms()) },
+    });
+    let mut told = Told::new(status, "application/json", body.to_string());
+    told.set("x-request-id", &id);
+    told.set("cache-control", "no-store");
+    told
 }

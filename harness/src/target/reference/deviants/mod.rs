@@ -6,6 +6,7 @@
 mod access;
 mod answers;
 mod bindings;
+mod calls;
 mod data;
 mod directory;
 mod errors;
@@ -15,6 +16,7 @@ mod isolation;
 mod layer;
 mod limits;
 mod lines;
+mod link;
 mod resolution;
 mod schema;
 mod security;
@@ -23,6 +25,7 @@ pub(super) mod stores;
 mod usage;
 
 use super::altered::{Alteration, Parts, Variables};
+use crate::tamper::Tamper;
 use crate::target::Migrated;
 use crate::target::need::Variant;
 use serde::Serialize;
@@ -104,6 +107,15 @@ impl Draft {
     /// Exchanges ports, configuration, or puts a layer before the backend.
     fn parts(mut self, change: impl Fn(&mut Parts) + Send + Sync + 'static) -> Self {
         self.alteration.parts = Some(Arc::new(change));
+        self
+    }
+
+    /// Puts something between the backend and AI Gateway.
+    fn upstream(
+        mut self,
+        make: impl Fn() -> Option<Arc<dyn Tamper>> + Send + Sync + 'static,
+    ) -> Self {
+        self.alteration.upstream = Some(Arc::new(make));
         self
     }
 

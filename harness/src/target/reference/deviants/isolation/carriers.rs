@@ -5,7 +5,7 @@ use crate::target::reference::deviants::answers::{
     decoded, is_error, query, refuse, tenant_in_path,
 };
 use crate::target::reference::deviants::directory::{Directory, Known};
-use crate::target::reference::deviants::layer::{after, before};
+use crate::target::reference::deviants::layer::{after, before, refusal};
 use crate::target::reference::deviants::stores::{self, OtherUsage};
 use crate::target::reference::deviants::{Draft, deviant};
 use async_trait::async_trait;
@@ -191,13 +191,7 @@ fn on_foreign(
 
 fn telling() -> Vec<Draft> {
     let forbidden = |_other: &Known, told: &mut Told| {
-        let message = serde_json::json!({
-            "success": false,
-            "error": { "code": "ACCESS_DENIED", "message": "Another tenant's.", "details": {} },
-            "meta": { "request_id": uuid::Uuid::new_v4(), "timestamp": "2026-01-01T00:00:00.000Z" },
-        });
-        told.status = 403;
-        told.put(message.to_string());
+        *told = refusal(403, "ACCESS_DENIED", &serde_json::json!({}));
     };
     vec![
         deviant(

@@ -4,7 +4,7 @@ use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use crate::target::need::Variant;
 use crate::target::reference::altered::Parts;
 use crate::target::reference::deviants::answers::is_error;
-use crate::target::reference::deviants::layer::{again, before, instead};
+use crate::target::reference::deviants::layer::{again, before, instead, refusal};
 use crate::target::reference::deviants::{Draft, deviant, lines};
 use async_trait::async_trait;
 use serde_json::json;
@@ -136,14 +136,8 @@ fn malformed() -> Vec<Draft> {
         .parts(|parts| {
             if in_development(parts) {
                 parts.caller = instead(|ask| {
-                    let body = json!({
-                        "success": false,
-                        "error": { "code": "INVALID_REQUEST", "message": "Malformed X-Tenant-Override.", "details": {} },
-                        "meta": { "request_id": uuid::Uuid::new_v4().to_string(), "timestamp": "2026-01-01T00:00:00.000Z" },
-                    });
                     let sent = sent(ask)?;
-                    is_malformed(&sent)
-                        .then(|| Told::new(400, "application/json", body.to_string()))
+                    is_malformed(&sent).then(|| refusal(400, "INVALID_REQUEST", &json!({})))
                 });
             }
         }),

@@ -1,0 +1,224 @@
+//! Checks that read a claim wrongly, or not at all. Never lets a token in whose signature does not hold.
+
+use super::super::{Draft, deviant};
+use super::token::{Flaw, Token, now_seconds};
+use super::{lets_in, turns_away};
+use crate::tamper::Ask;
+
+/// A day of leeway for clocks, for which a minute would do.
+const LEEWAY_SECONDS: f64 = 86_400.0;
+
+type Rule = fn(&Token) -> bool;
+
+pub(super) fn all() -> Vec<Draft> {
+    let mut all = times();
+    all.extend(audiences());
+    all.extend(issuers());
+    all.extend(others());
+    all.extend(good_ones_refused());
+    all
+}
+
+/// A check that lets in what `accepts` accepts beside good tokens.
+fn accepting(
+    id: &'static str,
+    breaks: &'static str,
+    expected: &'static [&'static str],
+    accepts: Rule,
+) -> Draft {
+    deviant(id, breaks, expected).parts(move |parts| lets_in(parts, accepts))
+}
+
+fn times() -> Vec<Draft> {
+    vec![
+        accepting(
+            "expiry-unchecked",
+            "A token is good for ever",
+            &["ACC-003"],
+            |token| token.has_only(&[Flaw::Expired]),
+        ),
+        accepting(
+            "expiry-only-when-present",
+            "A token without exp is good for ever",
+            &["ACC-012"],
+            |token| token.has_only(&[Flaw::NoExpiry]),
+        ),
+        accepting(
+            "times-with-a-day-of-leeway",
+            "Clocks may be a day apart",
+            &["ACC-003", "ACC-004"],
+            |token| {
+                let seconds = |claim: &str| token.claims[claim].as_f64();
+                let near = |at: f64| (at - now_seconds()).abs() < LEEWAY_SECONDS;
+                token.has_only(&[Flaw::Expired, Flaw::NotYetValid])
+                    && seconds("exp").is_some_and(|exp| exp > now_seconds() || near(exp))
+                    && seconds("nbf").is_none_or(|nbf| nbf <= now_seconds() || near(nbf))
+            },
+        ),
+        accepting(
+            "not-before-unchecked",
+            "A token is good before its time",
+            &["ACC-004"],
+            |token| token.has_only(&[Flaw::NotYetValid]),
+        ),
+    ]
+}
+
+fn audiences() -> Vec<Draft> {
+    let all: [(&'static str, &'static str, Rule); 5] = [
+        (
+            "audience-unchecked",
+            "A token of the team domain is good for any application",
+            |_token| true,
+        ),
+        (
+            "audience-by-substring",
+            "A token's audience need only contain ours, as includes() of a text does",
+            |token| {
+                let aud = token.claims["aud"].as_str();
+                aud.is_some_and(|aud| aud.contains(&token.audience))
+            },
+        ),
+        (
+            "audience-part-is-enough",
+            "A token's audience need only be a part of ours",
+            |token| {
+                let mut all = token.audiences().into_iter();
+                all.any(|aud| !aud.is_empty() && token.audience.contains(aud))
+            },
+        ),
+        (
+            "audience-only-when-present",
+            "A token without audience is good for every application",
+            |token| token.claims["aud"].is_null(),
+        ),
+        (
+            "audience-of-an-empty-list",
+            "Every audience of a token must be ours, which holds of none at all",
+            |token| token.claims["aud"].as_array().is_some_and(Vec::is_empty),
+        ),
+    ];
+    all.into_iter()
+        .map(|(id, breaks, accepts)| {
+            deviant(id, breaks, &["ACC-005"]).parts(move |parts| {
+                lets_in(parts, move |token| {
+                    token.has_only(&[Flaw::Audience]) && accepts(token)
+                });
+            })
+        })
+        .collect()
+}
+
+fn issuers() -> Vec<Draft> {
+    let all: [(&'static str, &'static str, Rule); 4] = [
+        (
+            "issuer-unchecked",
+            "A token may name any issuer",
+            |_token| true,
+        ),
+        (
+            "issuer-by-prefix",
+            "A token's issuer need only begin with ours",
+            |token| {
+                let iss = token.claims["iss"].as_str();
+                iss.is_some_and(|iss| iss.starts_with(&token.issuer))
+            },
+        ),
+        (
+            "issuer-any-team",
+            "A token may name any team of Cloudflare Access",
+            |token| {
+                let iss = token.claims["iss"].as_str();
+                iss.is_some_and(|iss| iss.contains(".cloudflareaccess."))
+            },
+        ),
+        (
+            "issuer-only-when-present",
+            "A token without issuer is taken for ours",
+            |token| token.claims["iss"].is_null(),
+        ),
+    ];
+    all.into_iter()
+        .map(|(id, breaks, accepts)| {
+            deviant(id, breaks, &["ACC-006"]).parts(move |parts| {
+                lets_in(parts, move |token| {
+                    token.has_only(&[Flaw::Issuer]) && accepts(token)
+                });
+            })
+        })
+        .collect()
+}
+
+fn others() -> Vec<Draft> {
+    vec![
+        accepting(
+            "org-token-accepted",
+            "The team's session token opens this application too",
+            &["ACC-012"],
+            |token| token.has_only(&[Flaw::Kind]),
+        ),
+        accepting(
+            "token-of-any-size",
+            "A token of any size is read and checked",
+            &["ACC-012"],
+            |token| token.has_only(&[Flaw::Size]),
+        ),
+    ]
+}
+
+fn good_ones_refused() -> Vec<Draft> {
+    let all: [(
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        fn(&Ask, &Token) -> bool,
+    ); 6] = [
+        (
+            "audience-must-be-a-list",
+            "A token whose audience is a text is refused",
+            &["ACC-014"],
+            |_ask, token| token.claims["aud"].is_string(),
+        ),
+        (
+            "audience-first-of-list-only",
+            "Only the first audience of a token is looked at",
+            &["ACC-014"],
+            |_ask, token| {
+                let first = token.audiences().first().map(|aud| (*aud).to_owned());
+                first.as_ref() != Some(&token.audience)
+            },
+        ),
+        (
+            "service-token-refused",
+            "A token must name an email, which service tokens do not",
+            &["ACC-014"],
+            |_ask, token| token.claims["email"].is_null(),
+        ),
+        (
+            "not-before-required",
+            "A token must say from when on it is good, which service tokens do not",
+            &["ACC-014"],
+            |_ask, token| token.claims["nbf"].is_null(),
+        ),
+        (
+            "operators-on-the-app-domain-only",
+            "A good token is refused on hosts that are not below the app domain",
+            &["ACC-002"],
+            |ask, _token| {
+                let host = ask.host();
+                !host.contains("moltworker.example") && !host.starts_with("127.")
+            },
+        ),
+        (
+            "operators-may-not-patch",
+            "A good token is refused for PATCH, which the check does not know",
+            &["ACC-002"],
+            |ask, _token| ask.method == "PATCH",
+        ),
+    ];
+    all.into_iter()
+        .map(|(id, breaks, expected, refuses)| {
+            deviant(id, breaks, expected).parts(move |parts| turns_away(parts, refuses))
+        })
+        .collect()
+}

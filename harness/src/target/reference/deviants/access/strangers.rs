@@ -1,0 +1,178 @@
+//! Checks that take a stranger for an operator. Never looks at a token.
+
+use super::super::{Draft, deviant};
+use super::{TOKEN, good_token, is_admin, opens};
+use crate::doubles::AccessIssuer;
+use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+type Rule = fn(&Ask) -> bool;
+
+pub(super) fn all() -> Vec<Draft> {
+    let mut all: Vec<Draft> = by_request()
+        .into_iter()
+        .map(|(id, breaks, expected, is_open)| {
+            deviant(id, breaks, expected).parts(move |parts| {
+                opens(parts, move |ask| is_admin(ask.route()) && is_open(ask));
+            })
+        })
+        .collect();
+    all.extend([
+        deviant(
+            "absent-tenant-told-before-access",
+            "The tenant is looked up before Access is checked: an absent one is a 404 for anybody",
+            &["ACC-019"],
+        )
+        .parts(|parts| {
+            let access = parts.access.clone();
+            parts.caller = access.map(|access| Arc::new(LooksFirst { access, at: "GET" }) as _);
+        }),
+        deviant(
+            "taken-slug-told-before-access",
+            "A new tenant's slug is looked up before Access is checked: a taken one is a 409 for anybody",
+            &["ACC-019"],
+        )
+        .parts(|parts| {
+            let access = parts.access.clone();
+            parts.caller = access.map(|access| Arc::new(LooksFirst { access, at: "POST" }) as _);
+        }),
+    ]);
+    all
+}
+
+fn has(ask: &Ask, header: &str, wanted: &str) -> bool {
+    ask.header(header).is_some_and(|value| value == wanted)
+}
+
+fn by_request() -> Vec<(&'static str, &'static str, &'static [&'static str], Rule)> {
+    vec![
+        (
+            "token-checked-only-when-there",
+            "A token is checked if there is one",
+            &["ACC-001"],
+            |ask| !ask.headers.contains_key(TOKEN) && !ask.headers.contains_key("cookie"),
+        ),
+        (
+            "email-header-trusted",
+            "Cf-Access-Authenticated-User-Email is believed without a token",
+            &["ACC-001"],
+            |ask| {
+                ask.headers
+                    .contains_key("cf-access-authenticated-user-email")
+            },
+        ),
+        (
+            "client-id-header-trusted",
+            "Cf-Access-Client-Id is believed without its secret or a token",
+            &["ACC-001"],
+            |ask| ask.headers.contains_key("cf-access-client-id"),
+        ),
+        (
+            "forwarded-user-trusted",
+            "X-Forwarded-User is believed without a token",
+            &["ACC-001"],
+            |ask| ask.headers.contains_key("x-forwarded-user"),
+        ),
+        (
+            "basic-authorization-trusted",
+            "Any name and password open admin routes",
+            &["ACC-001"],
+            |ask| {
+                ask.header("authorization")
+                    .is_some_and(|value| value.starts_with("Basic "))
+            },
+        ),
+        (
+            "debug-header-relaxes-access",
+            "X-Debug relaxes Access in production too",
+            &["ACC-020"],
+            |ask| has(ask, "x-debug", "true"),
+        ),
+        (
+            "localhost-relaxes-access",
+            "A request for localhost is taken for local work",
+            &["ACC-020"],
+            |ask| ask.host().split(':').next() == Some("localhost"),
+        ),
+        (
+            "loopback-ip-relaxes-access",
+            "A request that says it comes from 127.0.0.1 is taken for local work",
+            &["ACC-020"],
+            |ask| {
+                ["cf-connecting-ip", "x-forwarded-for"]
+                    .iter()
+                    .any(|name| has(ask, name, "127.0.0.1"))
+            },
+        ),
+        (
+            "dev-query-relaxes-access",
+            "?dev=true relaxes Access in production too",
+            &["ACC-020"],
+            |ask| ask.path.contains("?dev=true"),
+        ),
+        (
+            "dev-cookie-relaxes-access",
+            "A cookie relaxes Access in production too",
+            &["ACC-020"],
+            |ask| {
+                ask.header("cookie")
+                    .is_some_and(|cookies| cookies.contains("DEV_MODE=true"))
+            },
+        ),
+        (
+            "local-origin-relaxes-access",
+            "A page on localhost is taken for local work",
+            &["ACC-020"],
+            |ask| {
+                ask.header("origin")
+                    .is_some_and(|origin| origin.starts_with("http://localhost"))
+            },
+        ),
+        (
+            "override-header-relaxes-access",
+            "X-Tenant-Override relaxes Access as if it could only come in development",
+            &["ACC-020"],
+            |ask| ask.headers.contains_key("x-tenant-override"),
+        ),
+    ]
+}
+
+/// Answers a stranger as it would an operator where the answer is that there is nothing to do.
+struct LooksFirst {
+    access: Arc<AccessIssuer>,
+    at: &'static str,
+}
+
+#[async_trait]
+impl Tamper for LooksFirst {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let refused = upstream.send(&ask).await?;
+        if refused.status != 403 || !is_admin(ask.route()) || ask.method != self.at {
+            return Ok(refused);
+        }
+        let mut as_operator = ask.clone();
+        as_operator.set(TOKEN, &good_token(&self.access));
+        if self.at == "POST" {
+            let slug = ask.json()["slug"].as_str().unwrap_or_default().to_owned();
+            as_operator.method = hyper::Method::GET;
+            as_operator.path = "/api/admin/tenants?limit=1000".to_owned();
+            as_operator.body = bytes::Bytes::new();
+            let mut list = upstream.send(&as_operator).await?;
+            let taken = list.whole().await?;
+            let needle = format!("\"slug\":\"{slug}\"");
+            if !slug.is_empty() && String::from_utf8_lossy(&taken).contains(&needle) {
+                let mut told = refused;
+                told.status = 409;
+                return Ok(told);
+            }
+            return Ok(refused);
+        }
+        let answer = upstream.send(&as_operator).await?;
+        Ok(if answer.status == 404 {
+            answer
+        } else {
+            refused
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Limiters that count rightly and tell it wrongly. Never admits or refuses in another way.
+
+use super::super::{Draft, deviant};
+use super::limiter;
+use moltworker_reference::ports::{RateDecision, RateLimiter};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) fn all() -> Vec<Draft> {
+    let all: [(
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        fn(RateDecision) -> RateDecision,
+    ); 6] = [
+        (
+            "retry-after-rounded-down",
+            "Retry-After is rounded down, to nothing at last",
+            &["RL-002", "RL-005"],
+            |decision| RateDecision {
+                reset_seconds: decision.reset_seconds - 1,
+                ..decision
+            },
+        ),
+        (
+            "retry-after-always-one",
+            "Retry-After is one second, however long it takes",
+            &["RL-005"],
+            |decision| RateDecision {
+                reset_seconds: 1,
+                ..decision
+            },
+        ),
+        (
+            "rest-never-falls",
+            "X-RateLimit-Remaining says the same at every request",
+            &["RL-011"],
+            |decision| RateDecision {
+                remaining: decision.limit - 1,
+                ..decision
+            },
+        ),
+        (
+            "rest-before-the-request",
+            "X-RateLimit-Remaining counts the present request among those left",
+            &["RL-011"],
+            |decision| RateDecision {
+                remaining: decision.remaining + u32::from(decision.admitted),
+                ..decision
+            },
+        ),
+        (
+            "limit-says-what-is-left",
+            "The limit that a refusal states is what is left of it",
+            &["RL-003"],
+            |decision| RateDecision {
+                limit: if decision.admitted {
+                    decision.limit
+                } else {
+                    decision.remaining
+                },
+                ..decision
+            },
+        ),
+        (
+            "limit-says-twice-itself",
+            "The limit that is stated is twice the one that is kept",
+            &["RL-011"],
+            |decision| RateDecision {
+                limit: decision.limit * 2,
+                ..decision
+            },
+        ),
+    ];
+    all.into_iter()
+        .map(|(id, breaks, expected, tells)| {
+            deviant(id, breaks, expected)
+                .parts(move |parts| limiter(parts, |inner| Told(inner, tells)))
+        })
+        .collect()
+}
+
+struct Told(Arc<dyn RateLimiter>, fn(RateDecision) -> RateDecision);
+
+impl RateLimiter for Told {
+    fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
+        (self.1)(self.0.admit(key, limit, period))
+    }
+}
