@@ -12,6 +12,11 @@ Feature: No identifier in a request reaches another tenant
       When each tenant in turn asks for its status and chats, on each of its hosts
       Then every answer is the caller's own, and no other tenant was read, changed or billed
 
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway
+    Scenario: The state of a gateway is told to its own tenant
+      Given three tenants of every tier, one with a running gateway
+      Then the status of that one tells of a gateway, and the status of the others of none
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2
     Scenario: Headers that name another tenant
       Given three tenants of every tier, one with a running gateway
@@ -26,6 +31,7 @@ Feature: No identifier in a request reaches another tenant
         | X-Original-URL: http://{host}/api/status                    |
         | Cookie: tenant={slug}; tenant_id={id}; sandbox_id={sandbox} |
         | cf-aig-metadata: {"tenant_id":"{id}","sandbox_id":"{sandbox}"} |
+        | Authorization: Bearer {jwt}                                 |
       Then every answer is the caller's own, and no other tenant was read, changed or billed
 
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2

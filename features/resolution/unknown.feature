@@ -69,7 +69,8 @@ Feature: A host that is no tenant
       Given a free tenant "a" with these custom hostnames:
         | shop.{domain a} |
       And a free tenant "b"
-      And the record of tenant "a" is taken out of D1
+      Then host "{host a}" answers as tenant "a"
+      When the record of tenant "a" is taken out of D1
       And the registry still has its entries for tenant "a"
       Then these hosts soon become no tenant:
         | host            |

@@ -120,22 +120,26 @@ Feature: Hosts that mean harm
       Given a premium tenant "a" with these custom hostnames:
         | shop.{domain a} |
       And a free tenant "b"
+      And a free tenant "near"
       Then host "{host a}" answers as tenant "a"
       And host "shop.{domain a}" answers as tenant "a"
+      And host "{host near}" answers as tenant "near"
       And these are refused alike as unknown tenants:
         | why                              | host                   | ask                   |
         | far from everything              | {domain far}           | status                |
         | one character more               | {slug a}x.{app}        | status                |
-        | one character less               | {slug a minus one}.{app} | status              |
+        | one character less               | {slug near minus one}.{app} | status           |
         | a sibling of a hostname          | shap.{domain a}        | status                |
         | the parent of a hostname         | {domain a}             | status                |
         | below a tenant                   | www.{host a}           | status                |
+        | below a tenant's hostname        | www.shop.{domain a}    | status                |
         | a tenant's id                    | {id a}.{app}           | status                |
         | a tenant's sandbox id            | {sandbox a}.{app}      | status                |
         | a tenant's slug elsewhere        | {slug a}.evil.example  | status                |
         | asked for a chat                 | {slug a}x.{app}        | chat                  |
         | asked for an unknown route       | {slug a}x.{app}        | GET /mp-no-such-route |
       And none of these answers holds anything of tenants "a" and "b"
+      And none of these answers holds anything of tenants "near" and "b"
 
     @needs.tenants @needs.hosts
     Scenario: The health of an unknown host tells of no tenant

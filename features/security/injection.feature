@@ -165,6 +165,17 @@ Feature: Words that would do something elsewhere
         | ../{slug b}                 |
         | $(sleep 20)                 |
 
+    @needs.tenants @needs.hosts @needs.admin @needs.r2
+    Scenario: The path of a stored object is no tenant id
+      Given a free tenant "a"
+      And a free tenant "b"
+      When the operator starts the gateway of tenant "a"
+      Then the answer has status 200
+      And the bucket has objects of tenant "a"
+      When the operator uses "{sandbox a}%2fgateway%2fstate.json" as tenant id on every route that takes one
+      Then each of these answers is a plain refusal
+      And nothing has happened to tenants "a" and "b"
+
     @needs.tenants @needs.admin @needs.r2 @needs.kv
     Scenario: No stray keys in the stores
       Given a free tenant "a"

@@ -31,6 +31,10 @@ pub(super) fn register(book: &mut Book) {
         |s, _a| Box::pin(three(s)),
     );
     book.step(
+        r"the status of that one tells of a gateway, and the status of the others of none",
+        |s, _a| Box::pin(one_gateway(s)),
+    );
+    book.step(
         r"every answer is the caller's own, and no other tenant was read, changed or billed",
         |s, _a| Box::pin(all_own(s)),
     );
@@ -56,6 +60,27 @@ async fn three(s: &mut Scene) -> Check {
     let running = s.tenant(TENANTS[1].0)?;
     let answer = start_gateway(s, &running.id).await?;
     presuppose(&answer, answer.status == 200, "cannot start the gateway")
+}
+
+async fn one_gateway(s: &mut Scene) -> Check {
+    for (name, _tier) in TENANTS {
+        let tenant = s.tenant(name)?;
+        let request = s.status_request(&tenant.host);
+        let answer = s.send(request).await?;
+        let state = answer.text_at(&s.dialect().status_gateway_state);
+        let is_stopped = state.as_deref() == Some("stopped");
+        let started = name == TENANTS[1].0;
+        s.expect(
+            answer.status == 200 && state.is_some() && is_stopped != started,
+            format!(
+                "the gateway of tenant `{}` {}",
+                tenant.slug,
+                if started { "started" } else { "stopped" }
+            ),
+            || describe(&answer),
+        )?;
+    }
+    Ok(())
 }
 
 /// Lets each tenant call in turn, and keeps what changed meanwhile of the others.

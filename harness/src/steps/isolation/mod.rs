@@ -14,6 +14,8 @@ use crate::doubles::{Reply, Script};
 use crate::run::scene::Scene;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// Adds the steps.
@@ -65,13 +67,23 @@ async fn whole(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
     Ok(all)
 }
 
-/// A template with a tenant's identifiers filled in.
+/// A template with a tenant's identifiers filled in; `{jwt}` is a token, signed by nobody, whose claims are these.
 fn fill(template: &str, tenant: &Tenant) -> String {
     template
+        .replace("{jwt}", &unsigned_token(tenant))
         .replace("{slug}", &tenant.slug)
         .replace("{id}", &tenant.id)
         .replace("{sandbox}", &tenant.sandbox_id)
         .replace("{host}", &tenant.host)
+}
+
+fn unsigned_token(tenant: &Tenant) -> String {
+    let header = json!({ "alg": "none", "typ": "JWT" });
+    let claims = json!({
+        "sub": tenant.id, "tenant": tenant.slug, "tenant_id": tenant.id, "sandbox_id": tenant.sandbox_id,
+    });
+    let encoded = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    format!("{}.{}.", encoded(header), encoded(claims))
 }
 
 /// Everything that names a tenant.

@@ -77,9 +77,18 @@ async fn furnished(s: &mut Scene, a: Args) -> Check {
     let answer = s.send(request).await?;
     presuppose(&answer, answer.status == 200, "cannot chat")?;
     expect_usage_count(s, &tenant, 1).await?;
+    // Who remembers a tenant by its host has now something to remember.
+    let request = s.status_request(&tenant.host);
+    let answer = s.send(request).await?;
+    presuppose(&answer, answer.status == 200, "cannot ask for the status")?;
     let key = format!("{}/canary", tenant.sandbox_id);
     s.kv().await?.put(&key, "untouched").await?;
     let all = whole(s, &tenant).await?;
+    s.expect(
+        all["kv"][&key] == "untouched",
+        format!("entry `{key}`, kept a moment ago"),
+        || all["kv"].to_string(),
+    )?;
     let has_objects = all["r2"].as_object().is_some_and(|keys| !keys.is_empty());
     s.expect(has_objects, "objects of a running gateway", || {
         all["r2"].to_string()

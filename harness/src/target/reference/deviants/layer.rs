@@ -22,6 +22,20 @@ pub(super) fn after(
     Some(Arc::new(After(change)))
 }
 
+/// A layer that asks once more, in another way, where the first answer is a reason to; the caller gets the second one.
+pub(super) fn again(
+    other: impl Fn(&Ask, &Told) -> Option<Ask> + Send + Sync + 'static,
+) -> Option<Arc<dyn Tamper>> {
+    Some(Arc::new(Again(other)))
+}
+
+/// A layer that gives some answers itself.
+pub(super) fn instead(
+    own: impl Fn(&Ask) -> Option<Told> + Send + Sync + 'static,
+) -> Option<Arc<dyn Tamper>> {
+    Some(Arc::new(Instead(own)))
+}
+
 struct Before<F>(F);
 
 #[async_trait]
@@ -40,6 +54,31 @@ impl<F: Fn(&Ask, &mut Told) + Send + Sync> Tamper for After<F> {
         let mut told = upstream.send(&ask).await?;
         (self.0)(&ask, &mut told);
         Ok(told)
+    }
+}
+
+struct Again<F>(F);
+
+#[async_trait]
+impl<F: Fn(&Ask, &Told) -> Option<Ask> + Send + Sync> Tamper for Again<F> {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let told = upstream.send(&ask).await?;
+        match (self.0)(&ask, &told) {
+            Some(other) => upstream.send(&other).await,
+            None => Ok(told),
+        }
+    }
+}
+
+struct Instead<F>(F);
+
+#[async_trait]
+impl<F: Fn(&Ask) -> Option<Told> + Send + Sync> Tamper for Instead<F> {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        match (self.0)(&ask) {
+            Some(told) => Ok(told),
+            None => upstream.send(&ask).await,
+        }
     }
 }
 

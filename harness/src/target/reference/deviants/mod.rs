@@ -4,18 +4,22 @@
 //! wire cannot say it, another port or layer in one of these modules. CONTRIBUTING tells how to add one.
 
 mod access;
+mod answers;
 mod bindings;
 mod calls;
 mod data;
+mod directory;
 mod errors;
 mod gateway;
 mod identity;
 mod isolation;
 mod layer;
 mod limits;
+mod lines;
 mod link;
 mod resolution;
 mod schema;
+mod security;
 mod smoke;
 pub(super) mod stores;
 mod usage;
@@ -65,6 +69,7 @@ pub fn all() -> Result<Vec<Deviant>, String> {
         resolution::all(),
         identity::all(),
         isolation::all(),
+        security::all(),
         bindings::all(),
         gateway::all(),
         access::all(),
