@@ -174,7 +174,10 @@ async fn denied_with_other_words(s: &mut Scene, a: Args) -> Check {
     let (tenant, good) = (s.tenant(a.text(1))?, token(s, "good").await?);
     judge_record(s, &tenant, &Credential::Header(good.clone()), true).await?;
     let changed = with_another_email(&good)?;
-    for credential in [Credential::Header(changed.clone()), Credential::Cookie(changed)] {
+    for credential in [
+        Credential::Header(changed.clone()),
+        Credential::Cookie(changed),
+    ] {
         judge_record(s, &tenant, &credential, false).await?;
     }
     Ok(())
@@ -184,14 +187,18 @@ async fn denied_with_other_words(s: &mut Scene, a: Args) -> Check {
 fn with_another_email(token: &str) -> Result<String, Stop> {
     let parts: Vec<&str> = token.split('.').collect();
     let payload = URL_SAFE_NO_PAD.decode(parts.get(1).copied().unwrap_or_default());
-    let claims = payload.ok().and_then(|payload| serde_json::from_slice(&payload).ok());
+    let claims = payload
+        .ok()
+        .and_then(|payload| serde_json::from_slice(&payload).ok());
     match (parts.as_slice(), claims) {
         (&[header, _payload, signature], Some(serde_json::Value::Object(mut claims))) => {
             claims.insert("email".to_owned(), "intruder@example.com".into());
             let claims = serde_json::Value::Object(claims).to_string();
             Ok([header, &URL_SAFE_NO_PAD.encode(claims), signature].join("."))
         }
-        _ => Err(Stop::Fault("the good token does not hold claims".to_owned())),
+        _ => Err(Stop::Fault(
+            "the good token does not hold claims".to_owned(),
+        )),
     }
 }
 

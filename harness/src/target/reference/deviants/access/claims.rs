@@ -110,7 +110,7 @@ fn audiences() -> Vec<Draft> {
 }
 
 fn issuers() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, Rule); 4] = [
+    let all: [(&'static str, &'static str, Rule); 3] = [
         (
             "issuer-unchecked",
             "A token may name any issuer",
@@ -122,14 +122,6 @@ fn issuers() -> Vec<Draft> {
             |token| {
                 let iss = token.claims["iss"].as_str();
                 iss.is_some_and(|iss| iss.starts_with(&token.issuer))
-            },
-        ),
-        (
-            "issuer-any-team",
-            "A token may name any team of Cloudflare Access",
-            |token| {
-                let iss = token.claims["iss"].as_str();
-                iss.is_some_and(|iss| iss.contains(".cloudflareaccess."))
             },
         ),
         (

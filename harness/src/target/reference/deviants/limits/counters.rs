@@ -52,7 +52,10 @@ pub(super) fn all() -> Vec<Draft> {
             &["RL-005"],
         )
         .parts(|parts| {
-            limiter(parts, |inner| Penalty { inner, until: Mutex::default() });
+            limiter(parts, |inner| Penalty {
+                inner,
+                until: Mutex::default(),
+            });
         }),
     ]);
     all
@@ -127,7 +130,10 @@ fn around_the_backends() -> Vec<Draft> {
             |inner, key, limit, period| {
                 let decision = inner.admit(key, limit, period);
                 let admitted = decision.admitted || key.starts_with("i:");
-                RateDecision { admitted, ..decision }
+                RateDecision {
+                    admitted,
+                    ..decision
+                }
             },
         ),
     ];
@@ -177,7 +183,10 @@ struct Windows {
 
 impl Windows {
     fn new(begins: Begins) -> Self {
-        Self { begins, open: Mutex::default() }
+        Self {
+            begins,
+            open: Mutex::default(),
+        }
     }
 }
 
@@ -227,7 +236,9 @@ impl RateLimiter for Cached {
         let times = in_window(&mut counted, key, now - ms(period));
         let seen = times.iter().filter(|at| **at <= now - CACHED_MS).count();
         let used = u32::try_from(seen).unwrap_or(u32::MAX);
-        let rest = times.first().map_or(ms(period), |first| first + ms(period) - now);
+        let rest = times
+            .first()
+            .map_or(ms(period), |first| first + ms(period) - now);
         let decision = decision(used, limit, rest, period);
         if decision.admitted {
             times.push(now);
@@ -245,7 +256,9 @@ impl RateLimiter for CountsRefused {
         let mut counted = lock(&self.0);
         let times = in_window(&mut counted, key, now - ms(period));
         let used = u32::try_from(times.len()).unwrap_or(u32::MAX);
-        let rest = times.first().map_or(ms(period), |first| first + ms(period) - now);
+        let rest = times
+            .first()
+            .map_or(ms(period), |first| first + ms(period) - now);
         times.push(now);
         decision(used, limit, rest, period)
     }

@@ -12,7 +12,7 @@ pub(super) fn all() -> Vec<Draft> {
         &'static str,
         &'static [&'static str],
         fn(RateDecision) -> RateDecision,
-    ); 6] = [
+    ); 5] = [
         (
             "retry-after-rounded-down",
             "Retry-After is rounded down, to nothing at last",
@@ -54,16 +54,11 @@ pub(super) fn all() -> Vec<Draft> {
             "The limit that a refusal states is what is left of it",
             &["RL-003"],
             |decision| RateDecision {
-                limit: if decision.admitted { decision.limit } else { decision.remaining },
-                ..decision
-            },
-        ),
-        (
-            "limit-says-twice-itself",
-            "The limit that is stated is twice the one that is kept",
-            &["RL-011"],
-            |decision| RateDecision {
-                limit: decision.limit * 2,
+                limit: if decision.admitted {
+                    decision.limit
+                } else {
+                    decision.remaining
+                },
                 ..decision
             },
         ),
