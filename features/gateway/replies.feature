@@ -48,6 +48,32 @@ Feature: What the upstream sends reaches the caller, and nothing beside it
         | openai  |
         | native  |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario Outline: Who asks for a stream gets one as a <tier> tenant
+      Given a <tier> tenant "a"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the answer is a stream of events
+
+      Examples:
+        | tier    |
+        | free    |
+        | premium |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway
+    Scenario Outline: An <dialect> stream that breaks off upstream is not ended as if it were whole
+      Given a free tenant "a"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      Given the upstream replies "<dialect> stream 7/3 cut after 2"
+      When tenant "a" prompts the model in a stream
+      Then the caller is not told that the answer is whole
+
+      Examples:
+        | dialect |
+        | openai  |
+        | native  |
+
   @AIG-019 @must
   Rule: AIG-019 Redirects and cookies of the upstream end here
     Upstream redirects are not followed and upstream `Set-Cookie` is not passed on.

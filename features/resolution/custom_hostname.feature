@@ -44,12 +44,14 @@ Feature: A customer's own hostname
       Given a free tenant "a" with these custom hostnames:
         | shop.{domain a} |
         | {domain second} |
+        | {own shop}{app} |
       And a free tenant "b" with these custom hostnames:
         | shop.{domain b} |
       Then these hosts are tenant "a":
         | host            |
         | shop.{domain a} |
         | {domain second} |
+        | {own shop}{app} |
         | {host a}        |
       And host "shop.{domain b}" answers as tenant "b"
       But these hosts are no tenant:

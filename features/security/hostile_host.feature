@@ -86,6 +86,8 @@ Feature: Hosts that mean harm
         | before a blank        | {host a} {canary}        |
         | behind a scheme       | http://{host a}/{canary} |
         | with two ports        | {host a}:80:{canary}     |
+        | with a word for a port | {host a}:{canary}        |
+        | with a signed port    | {host a}:+80             |
         | before a NUL          | {host a}{byte 00}{canary} |
 
     @needs.tenants @needs.hosts

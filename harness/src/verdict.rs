@@ -206,17 +206,26 @@ pub enum RunVerdict {
     Conforms,
     /// A MUST is broken.
     Violates,
-    /// No MUST is known to be broken, and not every selected one is known to hold.
+    /// No MUST is known to be broken, and not every selected one is known to hold, or a fault left something untold.
     Inconclusive,
 }
 
-/// The verdict of a run. A run in which nothing passed never conforms.
+/// What was proven of what the run was about: its MUST criteria, or, if it was about none, whatever else it was about.
+fn passed(must: &Tally, should: &Tally, may: &Tally) -> usize {
+    if must.total > 0 {
+        must.passed
+    } else {
+        should.passed + may.passed
+    }
+}
+
+/// The verdict of a run. A run in which nothing passed never conforms, and neither does one that the target or the harness cut short.
 #[must_use]
 pub fn of_run(must: &Tally, should: &Tally, may: &Tally) -> RunVerdict {
-    let open = must.not_verified + must.error;
+    let open = must.not_verified + must.error + should.error + may.error;
     if must.failed > 0 {
         RunVerdict::Violates
-    } else if open > 0 || must.passed + should.passed + may.passed == 0 {
+    } else if open > 0 || passed(must, should, may) == 0 {
         RunVerdict::Inconclusive
     } else {
         RunVerdict::Conforms
@@ -244,7 +253,7 @@ pub enum Exit {
 #[must_use]
 pub fn exit_of(must: &Tally, should: &Tally, may: &Tally, strict: bool) -> Exit {
     let errors = must.error + should.error + may.error;
-    let passed = must.passed + should.passed + may.passed;
+    let passed = passed(must, should, may);
     if must.failed > 0 || (strict && should.failed > 0) {
         Exit::Violation
     } else if errors > 0 {
@@ -302,3 +311,7 @@ mod tests {
         assert_eq!((must.passed, must.accepted, must.total), (1, 1, 2));
     }
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod properties;

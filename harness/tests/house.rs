@@ -155,7 +155,10 @@ fn the_schema_of_the_manifest_is_up_to_date() {
 
 /// Every manifest that is checked in.
 fn manifests() -> Vec<(String, toml::Table)> {
-    let mut folders = vec![root().join("fixtures")];
+    let mut folders = vec![
+        root().join("fixtures/targets"),
+        root().join("fixtures/worker"),
+    ];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {

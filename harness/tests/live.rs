@@ -7,6 +7,8 @@
 
 #[path = "live/budgets.rs"]
 mod budgets;
+#[path = "live/cut_off.rs"]
+mod cut_off;
 #[path = "live/doctor.rs"]
 mod doctor;
 #[path = "live/edge.rs"]

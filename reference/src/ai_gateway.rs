@@ -16,6 +16,15 @@ const GATEWAY_AUTHORIZATION: HeaderName = HeaderName::from_static("cf-aig-author
 /// OpenAI-shaped chat with Workers AI models, below the gateway's address (Cloudflare's documentation).
 const CHAT_PATH: [&str; 4] = ["workers-ai", "v1", "chat", "completions"];
 
+/// How long an answer that has begun may pause: as long as the most patient tier waits for its first byte (AIG-009).
+/// Models send a part every few hundredths of a second; what is silent for this long does not come back.
+const PAUSE_MAX: Duration = Duration::from_secs(20);
+
+/// An answer stopped half-way. It is no timeout to be tried again: a part of it may be with the caller already.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer stopped half-way")]
+struct Stalled;
+
 /// Why a client could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -104,7 +113,7 @@ impl HttpAiGateway {
         Ok(UpstreamAnswer {
             status,
             content_type,
-            body,
+            body: without_long_pauses(body),
         })
     }
 }
@@ -131,6 +140,21 @@ async fn with_first_byte(
         }
     }
     Ok(stream::empty().boxed())
+}
+
+/// The same body, given up when its next part does not come. Only waiting for the gateway counts, not a caller who is slow to read.
+fn without_long_pauses(
+    body: BoxStream<'static, Result<Bytes, UpstreamError>>,
+) -> BoxStream<'static, Result<Bytes, UpstreamError>> {
+    let parts = stream::unfold(Some(body), |body| async {
+        let mut body = body?;
+        match tokio::time::timeout(PAUSE_MAX, body.next()).await {
+            Ok(part) => part.map(|part| (part, Some(body))),
+            // Dropping the body closes its connection.
+            Err(_elapsed) => Some((Err(UpstreamError::Connection(Box::new(Stalled))), None)),
+        }
+    });
+    parts.boxed()
 }
 
 fn endpoint(mut base: Url) -> Result<Url, BuildError> {

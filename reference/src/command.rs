@@ -2,19 +2,23 @@
 
 use crate::backend::{Backend, ServeError};
 use crate::config::{Config, VARIABLES};
-use crate::log::StderrSink;
+use crate::log::{StderrSink, causes};
 use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Exit code when the configuration is malformed.
 pub const EXIT_MISCONFIGURED: u8 = 2;
 /// Exit code when a store cannot be opened or the address cannot be bound.
 pub const EXIT_CANNOT_OPEN: u8 = 3;
+
+/// Connections that may wait to be taken in. With the usual 128 a burst of callers filled the line, and each one turned away by it
+/// came back a second later: 10,000 connections took 27 s to be made. The kernel takes 4,096 at most unless told otherwise.
+const WAITING_CONNECTIONS: u32 = 4_096;
 
 /// Serves the reference backend; everything but the address is configured by environment variables.
 #[derive(Debug, Clone, clap::Args)]
@@ -60,20 +64,18 @@ pub async fn serve(args: &ServeArgs) -> ExitCode {
     };
     let backend = match Backend::open(config, Arc::new(StderrSink)) {
         Ok(backend) => backend,
-        Err(error) => return fail(EXIT_CANNOT_OPEN, &with_causes(&error)),
+        Err(error) => return fail(EXIT_CANNOT_OPEN, &causes(&error)),
     };
-    let (listener, shutdown) = match TcpListener::bind(args.listen)
-        .await
-        .and_then(|listener| Ok((listener, stop_signal()?)))
-    {
-        Ok(ready) => ready,
-        Err(error) => {
-            return fail(
-                EXIT_CANNOT_OPEN,
-                &format!("cannot listen on {}: {error}", args.listen),
-            );
-        }
-    };
+    let (listener, shutdown) =
+        match listen(args.listen).and_then(|listener| Ok((listener, stop_signal()?))) {
+            Ok(ready) => ready,
+            Err(error) => {
+                return fail(
+                    EXIT_CANNOT_OPEN,
+                    &format!("cannot listen on {}: {error}", args.listen),
+                );
+            }
+        };
     if let Ok(address) = listener.local_addr() {
         // Nobody may be reading; the server is there all the same.
         drop(writeln!(std::io::stdout(), "listening on http://{address}"));
@@ -82,6 +84,18 @@ pub async fn serve(args: &ServeArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ ServeError::ShutdownTimedOut) => fail(EXIT_CANNOT_OPEN, &error),
     }
+}
+
+/// A listener with room for a burst of callers.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As `TcpListener::bind` has it: connections of a former process that still linger are in nobody's way.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_CONNECTIONS)
 }
 
 /// Done at the first SIGINT or SIGTERM.
@@ -99,14 +113,4 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
 fn fail(code: u8, error: &dyn Display) -> ExitCode {
     drop(writeln!(std::io::stderr(), "{error}"));
     ExitCode::from(code)
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        write!(text, ": {cause}").unwrap_or_default();
-        next = cause.source();
-    }
-    text
 }

@@ -216,6 +216,18 @@ impl Log {
     }
 }
 
+/// An error with everything that caused it: the innermost cause is what an operator has to know.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
 fn level_name(level: Level) -> &'static str {
     match level {
         Level::Debug => "debug",

@@ -174,7 +174,7 @@ pub enum UpstreamError {
     /// No first byte in time.
     #[error("no first byte in time")]
     Timeout,
-    /// Connection refused, reset or cut before the first byte.
+    /// Connection refused, reset or cut, or an answer that stopped half-way.
     #[error("no connection to the gateway")]
     Connection(#[source] Source),
 }

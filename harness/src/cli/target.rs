@@ -109,7 +109,13 @@ impl TargetArgs {
         let named = self.named();
         if named == "reference" {
             let client = self.client(terms, Budget::default(), false)?;
-            let target = ReferenceTarget::start(program()?).map_err(|error| cannot(&error))?;
+            let program = program()?;
+            // On a thread where blocking is allowed: what it has started when it fails is ended there.
+            let started = tokio::task::spawn_blocking(move || ReferenceTarget::start(program));
+            let target = started
+                .await
+                .map_err(|error| cannot(&error))?
+                .map_err(|error| cannot(&error))?;
             return Ok(opened(Arc::new(target), client, named, terms));
         }
         if Path::new(&named).is_file() {

@@ -7,11 +7,13 @@ use crate::target::reference::altered;
 use crate::target::reference::{ServeArgs, deviants::Deviant};
 use crate::teeth::matrix::{self, KillMatrix, Wanted, Watch};
 use crate::teeth::trial::{self, Manner, Ruined};
-use crate::teeth::{Catalogue, survivors, text};
+use crate::teeth::{Catalogue, figures, html, survivors, text};
 use crate::verdict::Exit;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three, two cores stay busy.
@@ -21,6 +23,10 @@ const CONCURRENCY: usize = 64;
 
 /// Options of `teeth`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct TeethArgs {
     /// Only these backends, by name; `--list` tells the names. May be repeated.
     #[arg(
@@ -42,6 +48,12 @@ pub(super) struct TeethArgs {
     /// Also write the matrix: json or html, with `=PATH` for where. May be repeated.
     #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<(Kind, PathBuf)>,
+    /// Check the figures between the marks of a Markdown file, such as README.md, against what was measured.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "id", "list"])]
+    figures: Option<PathBuf>,
+    /// With --figures: write them there.
+    #[arg(long, requires = "figures")]
+    update: bool,
     /// Trials side by side; three for each core unless told otherwise.
     #[arg(long, env = "MOLTPROOF_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
@@ -59,6 +71,7 @@ pub(super) struct TeethArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Json,
+    Html,
 }
 
 fn report_file(text: &str) -> Result<(Kind, PathBuf), String> {
@@ -67,7 +80,12 @@ fn report_file(text: &str) -> Result<(Kind, PathBuf), String> {
         .map_or((text, None), |(kind, path)| (kind, Some(path)));
     let (kind, default) = match kind {
         "json" => (Kind::Json, "moltproof-teeth.json"),
-        other => return Err(format!("there is no report kind `{other}`; use json")),
+        "html" => (Kind::Html, "moltproof-teeth.html"),
+        other => {
+            return Err(format!(
+                "there is no report kind `{other}`; use json or html"
+            ));
+        }
     };
     match path {
         Some("") => Err("the path after `=` is empty".to_owned()),
@@ -102,12 +120,14 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     let wanted = Wanted {
         manner: Manner {
             program,
+            book: Arc::new(crate::steps::all()),
             seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
             concurrency: CONCURRENCY,
             patience: None,
             ending,
         },
         jobs: args.jobs.map_or(cores * JOBS_PER_CORE, usize::from),
+        whole: args.only.is_empty() && args.id.is_empty(),
         whole_contract: args.whole_contract,
         survivors,
     };
@@ -146,13 +166,42 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
         Err(_panicked) => return Err(Failure::fault("the measurement panicked")),
     };
     deliver(args, &matrix)?;
-    let is_whole = args.only.is_empty() && args.id.is_empty();
-    let has_teeth = matrix.complaints().is_empty() && (!is_whole || matrix.unproven().is_empty());
-    Ok(if has_teeth {
+    let figures_hold = match &args.figures {
+        Some(file) => figures_hold(file, &matrix, args.update)?,
+        None => true,
+    };
+    Ok(if matrix.has_teeth() && figures_hold {
         Exit::Conforms
     } else {
         Exit::Violation
     })
+}
+
+/// Whether a file states what was measured; with `update` it does from now on.
+fn figures_hold(file: &Path, matrix: &KillMatrix, update: bool) -> Result<bool, Failure> {
+    let what = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format!("--figures {what}: {error}")))?;
+    let lines = text::figures(&matrix.summary);
+    let wanted = figures::with(&text, &lines).ok_or_else(|| {
+        Failure::usage(format!(
+            "--figures {what}: there are no lines `{}` and `{}`",
+            figures::BEGIN,
+            figures::END
+        ))
+    })?;
+    if wanted == text {
+        return Ok(true);
+    }
+    if update {
+        write_whole(file, wanted.as_bytes())
+            .map_err(|error| Failure::fault(format!("cannot write {what}: {error}")))?;
+        return Ok(true);
+    }
+    say(&format!(
+        "moltproof: the figures in {what} are not what was measured; `moltproof teeth --figures {what} --update` writes them"
+    ));
+    Ok(false)
 }
 
 /// Leaves what is asked for.
@@ -223,10 +272,11 @@ fn list(catalogue: &Catalogue, format: Format) -> Result<Exit, Failure> {
         }
         Format::Text => rows
             .iter()
-            .map(|(kind, id, does, expected)| {
-                format!("{kind:<15} {id:<44} {:<16} {does}\n", expected.join(" "))
-            })
-            .collect(),
+            .fold(String::new(), |mut text, (kind, id, does, expected)| {
+                let expected = expected.join(" ");
+                let _infallible = writeln!(text, "{kind:<15} {id:<44} {expected:<16} {does}");
+                text
+            }),
     };
     put(&text)?;
     Ok(Exit::Conforms)
@@ -242,6 +292,7 @@ fn deliver(args: &TeethArgs, matrix: &KillMatrix) -> Result<(), Failure> {
     for (kind, path) in &args.report {
         let text = match kind {
             Kind::Json => json()?,
+            Kind::Html => html::render(matrix),
         };
         let what = path.display().to_string();
         write_whole(path, crate::scrub::clean_report(&text).as_bytes())
@@ -251,7 +302,7 @@ fn deliver(args: &TeethArgs, matrix: &KillMatrix) -> Result<(), Failure> {
         }
     }
     put(&match args.format {
-        Format::Text => crate::scrub::clean_report(&text::render(matrix)).to_string(),
+        Format::Text => crate::scrub::clean_report(&text::render(matrix)).clone(),
         Format::Json => json()?,
     })
 }

@@ -1,13 +1,18 @@
 //! A thread and runtime of its own for each double. It never runs on the caller's runtime.
 
-use std::{future::Future, io, thread};
+use std::{
+    future::Future,
+    io,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use tokio::{runtime::Builder, sync::oneshot};
 
 /// A running server thread; dropping it stops the server and waits for the thread.
 #[derive(Debug)]
 pub(super) struct OwnThread {
-    stop: Option<oneshot::Sender<()>>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -32,15 +37,41 @@ impl OwnThread {
                 runtime.shutdown_background();
             })?;
         Ok(Self {
-            stop: Some(stop),
+            stop: Mutex::new(Some(stop)),
             thread: Some(thread),
         })
     }
 }
 
+impl OwnThread {
+    /// Whether the server still serves.
+    pub(super) fn is_up(&self) -> bool {
+        let stopped = self
+            .stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none();
+        let ended = self
+            .thread
+            .as_ref()
+            .is_none_or(thread::JoinHandle::is_finished);
+        !stopped && !ended
+    }
+
+    /// Ends the server for good, its listeners included.
+    pub(super) fn stop(&self) {
+        drop(
+            self.stop
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+}
+
 impl Drop for OwnThread {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.stop();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has already said so on stderr; there is nobody left to tell.
             drop(thread.join());

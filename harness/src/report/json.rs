@@ -14,11 +14,18 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file whole or not at all, making its folder if need be.
+/// Writes a file whole or not at all, making its folder if need be. What is there and is no file, such as `/dev/stdout`, is written to:
+/// a file in its place would be a surprise to everybody else who uses it.
 ///
 /// # Errors
 /// What the file system says.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .write_all(bytes);
+    }
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())

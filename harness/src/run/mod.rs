@@ -18,7 +18,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
 use scene::{Run, Scene};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest time one step may take. Evidence: the slowest step waits for three upstream attempts that each hang for 8 s, and a little more.
 const STEP_MS_MAX: u64 = 90_000;
@@ -39,6 +39,8 @@ pub struct Ended {
     pub exchanges: Vec<Arc<Exchange>>,
     /// How many assertions were made and held.
     pub checks: usize,
+    /// When its first step began, if it was run.
+    pub began: Option<Instant>,
     /// From its first step to its end.
     pub duration: Duration,
 }
@@ -112,6 +114,7 @@ pub async fn run(
     }
     let mut list = std::mem::take(&mut *ended.lock().unwrap_or_else(PoisonError::into_inner));
     list.sort_by_key(|ended: &Ended| ended.planned.number);
+    run.take_back(&mut list).await;
     list
 }
 
@@ -167,6 +170,7 @@ fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
         step: None,
         exchanges: Vec::new(),
         checks: 0,
+        began: None,
         duration: Duration::ZERO,
     }
 }
@@ -193,7 +197,7 @@ impl Sink {
 struct World {
     scene: Option<Box<Scene>>,
     book: Option<Arc<Book>>,
-    began: Option<std::time::Instant>,
+    began: Option<Instant>,
     stopped: Option<(Stop, StepAt)>,
 }
 
@@ -299,7 +303,7 @@ fn dispatch(world: &mut World, context: step::Context) -> LocalBoxFuture<'_, ()>
                             Stop::NotVerified(reason)
                         }
                         (_, Ok(())) => return,
-                        (_, Err(stop)) => stop,
+                        (_, Err(stop)) => scene.unless_gone(stop).await,
                     },
                     Err(_elapsed) => Stop::Fault(format!(
                         "the step did not end within {} s",
@@ -377,6 +381,7 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         step,
         exchanges: scene.exchanges,
         checks: scene.checks,
+        began: world.began,
         duration: world.began.map_or(Duration::ZERO, |began| began.elapsed()),
     }
 }

@@ -9,6 +9,7 @@ mod assertions;
 mod logs;
 mod requests;
 mod unsaid;
+mod vitals;
 
 use crate::client::Client;
 use crate::client::NoAnswer;
@@ -70,6 +71,7 @@ pub struct Run {
     pub alone: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Which of the target's accepted deviations were met, by their number.
     pub accepted: Mutex<BTreeSet<usize>>,
+    vitals: vitals::Vitals,
 }
 
 impl Run {
@@ -91,6 +93,7 @@ impl Run {
             instances: Mutex::default(),
             alone: Mutex::default(),
             accepted: Mutex::default(),
+            vitals: vitals::Vitals::default(),
         }
     }
 
@@ -204,6 +207,19 @@ pub struct Scene {
     client_ip: String,
 }
 
+/// The client ip of a scenario, no other's in its run.
+///
+/// A second run within a minute must not find the quota of its clients used up by the first: where the addresses begin depends on the run.
+/// 198.18.0.0/15 is set aside for benchmarks: no real client has such an address. Its upper half is left to steps that need another one.
+fn client_ip(run: &str, number: usize) -> String {
+    const COUNT: usize = 250 * 250;
+    let begin = run.bytes().fold(0_usize, |sum, byte| {
+        sum.wrapping_mul(131).wrapping_add(usize::from(byte))
+    });
+    let at = (begin % COUNT + number) % COUNT;
+    format!("198.18.{}.{}", at / 250, at % 250 + 1)
+}
+
 /// A violation.
 #[must_use]
 pub fn breach(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
@@ -258,13 +274,7 @@ impl Scene {
     #[must_use]
     pub fn new(run: Arc<Run>, planned: Arc<Planned>) -> Self {
         let number = planned.number;
-        // 198.18.0.0/15 is set aside for benchmarks: no real client has such an address.
-        let client_ip = format!(
-            "198.{}.{}.{}",
-            18 + (number / 62_500) % 2,
-            (number / 250) % 250,
-            number % 250 + 1
-        );
+        let client_ip = client_ip(&run.id, number);
         Self {
             token: format!("{}{:04}", run.id, number % 10_000),
             run,
@@ -318,6 +328,7 @@ impl Scene {
         };
         self.log_mark = instance.logs.as_ref().map_or(0, |logs| logs.mark());
         self.run.remember_instance(&instance);
+        self.run.vitals.watch(&instance);
         self.instance = Some(instance);
         Ok(())
     }

@@ -3,8 +3,12 @@
 use crate::run::scene::Scene;
 use crate::verdict::{Check, Stop};
 use futures_util::future::LocalBoxFuture;
-use regex::{Regex, RegexSet};
+use regex::{Regex, RegexSet, RegexSetBuilder};
 use std::sync::OnceLock;
+
+/// Room for the automaton that finds a step's definition. Evidence: with the default of 2 MB it starts anew again and again, and the
+/// slow engine that then takes over costs 4 % of a run.
+const DFA_BYTES_MAX: usize = 64 << 20;
 
 /// What a step does.
 type Act = Box<dyn for<'a> Fn(&'a mut Scene, Args) -> LocalBoxFuture<'a, Check> + Send + Sync>;
@@ -161,7 +165,10 @@ impl Book {
     fn set(&self) -> &RegexSet {
         self.set.get_or_init(|| {
             let patterns: Vec<&str> = self.patterns.iter().map(Regex::as_str).collect();
-            RegexSet::new(patterns).expect("patterns that compile one by one compile as a set")
+            RegexSetBuilder::new(patterns)
+                .dfa_size_limit(DFA_BYTES_MAX)
+                .build()
+                .expect("patterns that compile one by one compile as a set")
         })
     }
 }

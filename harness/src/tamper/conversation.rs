@@ -180,6 +180,15 @@ impl Upstream {
         Self { base, client }
     }
 
+    /// The same way to another address: scheme and authority.
+    #[must_use]
+    pub fn elsewhere(&self, base: &str) -> Self {
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            client: self.client.clone(),
+        }
+    }
+
     /// Host and port.
     pub(super) fn authority(&self) -> &str {
         crate::client::authority(&self.base)

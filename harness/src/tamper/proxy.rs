@@ -165,9 +165,7 @@ fn is_plain(request: &httparse::Request<'_, '_>) -> bool {
     let hosts = count(request, "host");
     let lengths = count(request, "content-length") + count(request, "transfer-encoding");
     path.starts_with('/')
-        && path
-            .parse::<hyper::Uri>()
-            .is_ok_and(|uri| uri.to_string() == path)
+        && path.parse::<hyper::Uri>().is_ok_and(|uri| uri == *path)
         && hyper::Method::from_bytes(request.method.unwrap_or_default().as_bytes()).is_ok()
         && request.version == Some(1)
         && hosts == 1

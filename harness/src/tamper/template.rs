@@ -89,10 +89,15 @@ impl Piece {
                 .split(';')
                 .filter_map(|pair| pair.trim().split_once('='))
                 .find_map(|(key, value)| (key == name).then(|| value.to_owned())),
-            Self::Field(pointer) => match ask.json().pointer(pointer)? {
-                serde_json::Value::String(text) => Some(text.clone()),
-                other => Some(other.to_string()),
-            },
+            Self::Field(pointer) => {
+                let body = ask.json();
+                let field = body.pointer(pointer)?;
+                Some(
+                    field
+                        .as_str()
+                        .map_or_else(|| field.to_string(), str::to_owned),
+                )
+            }
             Self::Body => Some(String::from_utf8_lossy(&ask.body).into_owned()),
             Self::DateIn(seconds) => http_date(*seconds),
             Self::Uuid => Some(uuid::Uuid::new_v4().to_string()),

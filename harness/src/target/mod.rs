@@ -92,6 +92,10 @@ pub trait Target: Send + Sync {
     fn standing(&self) -> Vec<Variant> {
         Vec::new()
     }
+    /// Where the harness keeps the stores of what it starts.
+    fn stores_folder(&self) -> std::path::PathBuf {
+        std::env::temp_dir()
+    }
     /// How production is started, if the harness starts it.
     fn launch_facts(&self) -> Option<LaunchFacts> {
         None

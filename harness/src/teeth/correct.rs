@@ -2,103 +2,140 @@
 
 use super::Other;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Untouched, Upstream};
-use crate::target::reference::altered::Alteration;
+use crate::target::reference::altered::{Alteration, Parts};
+use crate::target::reference::variants;
 use crate::wait;
 use async_trait::async_trait;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Every correct variant. The first one changes nothing: it shows that the proxies themselves do not.
 #[must_use]
 pub fn all() -> Vec<Other> {
+    let mut all = vec![layered(
+        "nothing-changed",
+        "Is the reference behind a proxy",
+        || Arc::new(Untouched),
+    )];
+    all.extend(forms());
+    all.extend(times());
+    all.extend(ports());
+    all
+}
+
+/// Answers in another form.
+fn forms() -> Vec<Other> {
     vec![
-        layered("nothing-changed", "Is the reference behind a proxy", || {
-            Arc::new(Untouched)
-        }),
-        layered(
+        answering(
             "headers-in-another-order",
             "Sends its headers in the opposite order",
-            || {
-                Arc::new(Answer(|told: &mut Told| {
-                    let mut names: Vec<_> = told
-                        .headers
-                        .iter()
-                        .map(|(name, value)| (name.clone(), value.clone()))
-                        .collect();
-                    names.reverse();
-                    told.headers = names.into_iter().collect();
-                }))
+            reverse_headers,
+        ),
+        answering(
+            "headers-of-the-edge",
+            "Sends the headers and the cookie that Cloudflare's edge adds",
+            |told| {
+                let cookie = "__cf_bm=opaque; Path=/; HttpOnly; Secure; SameSite=None";
+                told.set("set-cookie", cookie);
+                told.set("server", "cloudflare");
+                told.set("cf-ray", "8f1e2d3c4b5a6978-FRA");
+                told.set("cf-cache-status", "DYNAMIC");
+                told.set("alt-svc", "h3=\":443\"; ma=86400");
+                told.set("strict-transport-security", "max-age=63072000");
             },
+        ),
+        answering(
+            "charset-of-json",
+            "States the charset of its JSON",
+            |told| {
+                if told.header("content-type") == Some("application/json") {
+                    told.set("content-type", "application/json; charset=UTF-8");
+                }
+            },
+        ),
+        answering(
+            "closes-after-each-answer",
+            "Closes the connection after each answer, as HTTP/1.0 did",
+            |told| told.set("connection", "close"),
         ),
         layered("indented-json", "Indents its JSON", || {
-            Arc::new(Json(serde_json::to_string_pretty::<serde_json::Value>))
-        }),
-        layered(
-            "further-fields",
-            "Adds fields of its own to every JSON object it answers with",
-            || {
-                Arc::new(Json(|value: &serde_json::Value| {
-                    let mut value = value.clone();
-                    if let Some(object) = value.as_object_mut() {
-                        object.insert("x_build".to_owned(), "2026.11".into());
-                    }
-                    serde_json::to_string(&value)
-                }))
-            },
-        ),
-        layered("slower", "Answers 60 ms later", || {
-            Arc::new(Late {
-                least_ms: 60,
-                more_ms: 0,
-            })
-        }),
-        layered("jitter", "Answers up to 200 ms later", || {
-            Arc::new(Late {
-                least_ms: 0,
-                more_ms: 200,
-            })
-        }),
-        layered(
-            "closes-after-each-answer",
-            "Closes the connection after each answer",
-            || Arc::new(Answer(|told: &mut Told| told.set("connection", "close"))),
-        ),
-        layered("cookies", "Sets a cookie of its own", || {
-            Arc::new(Answer(|told: &mut Told| {
-                told.set(
-                    "set-cookie",
-                    "__cf_bm=opaque; Path=/; HttpOnly; Secure; SameSite=None",
-                )
+            Arc::new(Json(|_status, value| {
+                serde_json::to_string_pretty(&value).ok()
             }))
         }),
         layered(
-            "headers-of-the-edge",
-            "Sends the headers that Cloudflare's edge adds",
+            "further-fields",
+            "Adds a field of its own to every JSON object of a success",
             || {
-                Arc::new(Answer(|told: &mut Told| {
-                    told.set("server", "cloudflare");
-                    told.set("cf-ray", "8f1e2d3c4b5a6978-FRA");
-                    told.set("cf-cache-status", "DYNAMIC");
-                    told.set("alt-svc", "h3=\":443\"; ma=86400");
-                    told.set("strict-transport-security", "max-age=63072000");
+                Arc::new(Json(|status, mut value| {
+                    // The shape of errors is closed: there a further field is a mistake.
+                    let object = value.as_object_mut().filter(|_| status < 400)?;
+                    object.insert("x_build".to_owned(), "2026.11".into());
+                    Some(value.to_string())
                 }))
             },
         ),
         layered(
-            "upper-case-charset",
-            "States the charset of its JSON",
+            "errors-in-other-words",
+            "Words the messages of its errors in another way",
             || {
-                Arc::new(Answer(|told: &mut Told| {
-                    if told
-                        .header("content-type")
-                        .is_some_and(|kind| kind == "application/json")
-                    {
-                        told.set("content-type", "application/json; charset=UTF-8");
-                    }
+                Arc::new(Json(|_status, mut value| {
+                    let message = value.pointer_mut("/error/message")?;
+                    *message = "This cannot be done.".into();
+                    Some(value.to_string())
                 }))
             },
         ),
     ]
+}
+
+/// Answers at another time.
+fn times() -> Vec<Other> {
+    [
+        ("slower", "Answers 100 ms later", 100, 0),
+        ("jitter", "Answers up to 200 ms later", 0, 200),
+    ]
+    .map(|(id, does, least_ms, more_ms)| {
+        layered(id, does, move || Arc::new(Late { least_ms, more_ms }))
+    })
+    .into()
+}
+
+/// Other ports than the reference's own.
+fn ports() -> Vec<Other> {
+    let fixed = Other {
+        unmet: vec!["RL-010".to_owned()],
+        ..parted(
+            "fixed-window",
+            "Counts quotas in windows that begin at fixed moments, which breaks a SHOULD and no MUST",
+            variants::fixed_window,
+        )
+    };
+    vec![
+        fixed,
+        parted(
+            "cautious-retry-after",
+            "Tells whoever is refused to come back after a whole period",
+            variants::cautious_retry_after,
+        ),
+        parted(
+            "late-usage",
+            "Writes usage half a second after the answer",
+            variants::late_usage,
+        ),
+    ]
+}
+
+fn parted(id: &str, does: &str, change: fn(&mut Parts)) -> Other {
+    Other::new(
+        id,
+        does,
+        Alteration {
+            parts: Some(Arc::new(change)),
+            ..Alteration::default()
+        },
+    )
 }
 
 fn layered(
@@ -116,11 +153,24 @@ fn layered(
     )
 }
 
+fn answering(id: &str, does: &str, change: fn(&mut Told)) -> Other {
+    layered(id, does, move || Arc::new(Answer(change)))
+}
+
+fn reverse_headers(told: &mut Told) {
+    let headers = told.headers.iter();
+    let mut lines: Vec<_> = headers
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    lines.reverse();
+    told.headers = lines.into_iter().collect();
+}
+
 /// Changes answers.
-struct Answer<F>(F);
+struct Answer(fn(&mut Told));
 
 #[async_trait]
-impl<F: Fn(&mut Told) + Send + Sync> Tamper for Answer<F> {
+impl Tamper for Answer {
     async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
         let mut told = upstream.send(&ask).await?;
         (self.0)(&mut told);
@@ -128,20 +178,17 @@ impl<F: Fn(&mut Told) + Send + Sync> Tamper for Answer<F> {
     }
 }
 
-/// Writes JSON in another way.
-struct Json<F>(F);
+/// Writes JSON in another way: given status and value, the new text, or `None` to leave it.
+struct Json(fn(u16, Value) -> Option<String>);
 
 #[async_trait]
-impl<F> Tamper for Json<F>
-where
-    F: Fn(&serde_json::Value) -> serde_json::Result<String> + Send + Sync,
-{
+impl Tamper for Json {
     async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
         let mut told = upstream.send(&ask).await?;
         let is_json = told
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("application/json"));
-        if is_json && let Ok(text) = (self.0)(&told.json().await?) {
+        if is_json && let Some(text) = (self.0)(told.status, told.json().await?) {
             told.put(text);
         }
         Ok(told)

@@ -2,6 +2,8 @@
 //! pass nothing, and whether other correct backends are judged as correct. Never judges anybody's target.
 
 pub mod correct;
+pub mod figures;
+pub mod html;
 pub mod kill;
 pub mod matrix;
 pub mod null_servers;
@@ -33,6 +35,8 @@ pub struct Other {
     pub id: String,
     /// What it does, as a sentence about the backend.
     pub does: String,
+    /// The SHOULDs that it does not keep.
+    pub unmet: Vec<String>,
     /// What is put into the reference.
     pub alteration: Arc<Alteration>,
 }
@@ -42,6 +46,7 @@ impl Other {
         Self {
             id: id.to_owned(),
             does: does.to_owned(),
+            unmet: Vec::new(),
             alteration: Arc::new(Alteration {
                 name: id.to_owned(),
                 ..alteration

@@ -38,7 +38,7 @@ enum Nothing {
     Closes,
 }
 
-/// Every null server. Each is asked twice: with tenants by its own admin route, and with tenants written into its stores.
+/// Every null server. Tenants are written into its stores: by its own admin route it has none, and scenarios would end there.
 #[must_use]
 pub fn all() -> Vec<Other> {
     let statuses = [200, 204, 302, 401, 403, 404, 429, 500, 503];
@@ -73,18 +73,7 @@ pub fn all() -> Vec<Other> {
         ),
     ];
     servers.extend(rest.map(|(id, does, how)| (id.to_owned(), does.to_owned(), how)));
-    let both = servers.into_iter().flat_map(|(id, does, how)| {
-        [
-            (id.clone(), does.clone(), how, None),
-            (
-                format!("{id}-with-tenants"),
-                format!("{does}; its tenants are in its stores"),
-                how,
-                Some(stores()),
-            ),
-        ]
-    });
-    both.map(|(id, does, how, seeding)| {
+    let made = servers.into_iter().map(|(id, does, how)| {
         let alteration = Alteration {
             parts: Some(Arc::new(move |parts| {
                 parts.caller = Some(Arc::new(NullServer(how)));
@@ -101,12 +90,12 @@ pub fn all() -> Vec<Other> {
                 ok: true,
                 said: String::new(),
             })),
-            seeding,
+            seeding: Some(stores()),
             ..Alteration::default()
         };
         Other::new(&id, &does, alteration)
-    })
-    .collect()
+    });
+    made.collect()
 }
 
 /// Tenants written where the reference keeps them, so that scenarios get further than to an admin route that is none.

@@ -76,10 +76,10 @@ fn deviant(out: &mut String, row: &DeviantRow) -> fmt::Result {
 }
 
 fn headline(out: &mut String, matrix: &KillMatrix) -> fmt::Result {
-    let (style, word) = if matrix.complaints().is_empty() && matrix.unproven().is_empty() {
-        (GREEN, "TEETH")
-    } else {
-        (RED, "NO TEETH")
+    let (style, word) = match (matrix.has_teeth(), matrix.whole) {
+        (true, true) => (GREEN, "TEETH"),
+        (true, false) => (GREEN, "TEETH, as far as tried"),
+        (false, _) => (RED, "GAPS"),
     };
     let seconds = matrix.summary.duration_ms / 1000;
     writeln!(

@@ -4,7 +4,7 @@ use crate::client::{Client, ClientOptions};
 use crate::contract::Planned;
 use crate::run::scene::Run;
 use crate::run::{self, Ended, Options, Progress};
-use crate::steps;
+use crate::steps::book::Book;
 use crate::target::reference::ReferenceTarget;
 use crate::target::reference::altered::Alteration;
 use std::collections::VecDeque;
@@ -14,10 +14,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How trials are run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Manner {
     /// The `moltproof` executable, for backends in a process of their own.
     pub program: PathBuf,
+    /// The words of the features.
+    pub book: Arc<Book>,
     /// Decides the order of scenarios.
     pub seed: u64,
     /// Scenarios side by side within a trial.
@@ -79,7 +81,7 @@ pub fn of(
         let running = run::run(
             shared,
             plan,
-            Arc::new(steps::all()),
+            Arc::clone(&manner.book),
             options,
             Arc::new(Unseen),
         );

@@ -139,6 +139,11 @@ pub(crate) struct Deployment {
 
 impl Deployment {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With further variables.
+    pub(crate) fn start_with(more: &[(&str, &str)]) -> Self {
         let issuer = AccessIssuer::start().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
@@ -150,6 +155,7 @@ impl Deployment {
             .env("APP_DOMAIN", APP_DOMAIN)
             .env("CF_ACCESS_TEAM_DOMAIN", issuer.origin())
             .env("CF_ACCESS_AUD", issuer.audience())
+            .envs(more.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -169,6 +175,12 @@ impl Deployment {
             child,
             _folder: folder,
         }
+    }
+
+    /// Kills it, as a crash does.
+    pub(crate) fn die(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn token(&self) -> String {

@@ -4,7 +4,7 @@ use super::App;
 use super::error::{Error, Store};
 use crate::domain::tenant::TenantId;
 use crate::domain::usage::{TokenUsage, UsageRow};
-use crate::log::{Event, Log};
+use crate::log::{Event, Log, causes};
 use crate::ports::{Clock, Page, StoreError, UsageRange, UsageStore};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ async fn write(store: &dyn UsageStore, clock: &dyn Clock, log: &Log, row: &Usage
             StoreError::Conflict { .. } | StoreError::MissingReference => None,
         };
         let Some(pause) = pause else {
-            let cause = error.to_string();
+            let cause = causes(&error);
             log.write(&Event::UsageLost {
                 tenant_id: row.tenant_id,
                 attempts,

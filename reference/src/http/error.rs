@@ -4,13 +4,12 @@ use crate::app::error::Error;
 use crate::app::{App, Caller};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::timestamp::Timestamp;
-use crate::log::Event;
+use crate::log::{Event, causes};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
-use std::error::Error as StdError;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -202,17 +201,6 @@ fn log(app: &App, caller: &Caller, error: &Error) {
         | Error::UpstreamTimeout { .. }
         | Error::Internal => {}
     }
-}
-
-fn causes(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

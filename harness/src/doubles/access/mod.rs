@@ -76,7 +76,7 @@ pub struct AccessIssuer {
     shared: Arc<Shared>,
     authority: String,
     minted: Mutex<BTreeMap<(KeyName, TokenKind), Minted>>,
-    _thread: OwnThread,
+    thread: OwnThread,
 }
 
 struct Minted {
@@ -147,8 +147,19 @@ impl AccessIssuer {
             shared,
             authority: taken.authority,
             minted: Mutex::default(),
-            _thread: thread,
+            thread,
         })
+    }
+
+    /// Whether it still serves: a double that has stopped is a fault of the harness, and no call or its absence shows anything then.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.thread.is_up()
+    }
+
+    /// Stops it for good while others still hold it: for tests of what depends on it.
+    pub fn stop(&self) {
+        self.thread.stop();
     }
 
     /// What a backend takes as `CF_ACCESS_TEAM_DOMAIN`, and the issuer of the tokens: such as `http://127.0.0.1:<port>`.

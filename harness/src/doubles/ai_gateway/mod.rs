@@ -38,7 +38,7 @@ pub struct AiGatewayDouble {
     trap: Trap,
     origin: String,
     trap_origin: String,
-    _thread: OwnThread,
+    thread: OwnThread,
 }
 
 impl fmt::Debug for AiGatewayDouble {
@@ -100,8 +100,19 @@ impl AiGatewayDouble {
             trap,
             origin: taken.origin,
             trap_origin: trapped.origin,
-            _thread: thread,
+            thread,
         })
+    }
+
+    /// Whether it still serves: a double that has stopped is a fault of the harness, and no call or its absence shows anything then.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.thread.is_up()
+    }
+
+    /// Stops it for good while others still hold it: for tests of what depends on it.
+    pub fn stop(&self) {
+        self.thread.stop();
     }
 
     /// Scheme, host and port.

@@ -1,14 +1,14 @@
 //! Streamed answers while they are produced: the upstream holds back, the caller looks or leaves. Never reads an answer that is already whole.
 
 use super::TEXT;
-use super::calls::{mark_calls, words};
+use super::calls::{calls, mark_calls, words};
 use super::prompts::chat_body;
 use crate::client::stream::Next;
 use crate::doubles::{Attempt, Outcome};
 use crate::oracle::completion::{self, Streamed};
-use crate::run::scene::{Scene, breach};
+use crate::run::scene::{COMPLETE_ANSWER, Scene, breach, describe};
 use crate::steps::book::{Args, Book};
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, Finding, Stop};
 use crate::{clock, wait};
 use std::time::Duration;
 
@@ -34,6 +34,12 @@ pub(super) fn register(book: &mut Book) {
     book.step("the rest of the stream reaches the caller", |s, a| {
         Box::pin(rest_comes(s, a))
     });
+    book.step("the answer is a stream of events", |s, a| {
+        Box::pin(is_stream(s, a))
+    });
+    book.step("the caller is not told that the answer is whole", |s, a| {
+        Box::pin(is_not_whole(s, a))
+    });
     book.step("the caller goes away", |s, a| Box::pin(goes_away(s, a)));
     book.step("the upstream call is cancelled", |s, a| {
         Box::pin(is_cancelled(s, a))
@@ -45,7 +51,55 @@ async fn opens(s: &mut Scene, a: Args) -> Check {
     let request = s.chat_request_with(&host, &chat_body(&s.marker(), true));
     mark_calls(s).await?;
     // A backend that waits for the whole answer sends no head while the upstream holds back.
-    s.open_stream(HELD, request.within(PROMPTLY)).await
+    let asked_at = clock::now();
+    let opened = s.open_stream(HELD, request.within(PROMPTLY)).await;
+    match opened {
+        Err(Stop::Violation(finding))
+            if finding.expected == COMPLETE_ANSWER && asked_at.elapsed() >= PROMPTLY =>
+        {
+            Err(silent(s, finding).await?)
+        }
+        other => other,
+    }
+}
+
+/// What the silence of a backend is, whose upstream may have begun to answer.
+async fn silent(s: &mut Scene, finding: Finding) -> Result<Stop, Stop> {
+    let sent = held_call(s).await?.chunks_sent;
+    if sent == 0 {
+        return Ok(Stop::Violation(finding));
+    }
+    Ok(breach(
+        "the first event with the caller while the upstream holds back the rest",
+        format!("{}; the upstream had sent {sent} events", finding.seen),
+    ))
+}
+
+async fn is_stream(s: &mut Scene, _a: Args) -> Check {
+    let answer = s.last()?;
+    let kind = answer.header("content-type").unwrap_or_default().to_owned();
+    let is_stream = kind.starts_with("text/event-stream");
+    s.expect(is_stream, "an answer of type text/event-stream", || {
+        format!("`{kind}`; {}", describe(&answer))
+    })
+}
+
+/// Whether the connection breaks or an event tells of the failure is the backend's choice.
+async fn is_not_whole(s: &mut Scene, _a: Args) -> Check {
+    let answer = s.last()?;
+    let calls = calls(s).await?;
+    if !calls.iter().any(|call| call.outcome == Outcome::Cut) {
+        return Err(Stop::Fault(format!(
+            "the upstream did not break off: {}",
+            words(&calls)
+        )));
+    }
+    let read = completion::streamed(&answer.text());
+    s.expect(
+        !read.done,
+        "no [DONE] behind a stream that broke off upstream",
+        || format!("{read:?}"),
+    )
 }
 
 /// Reads the stream until `enough` or its end.

@@ -46,6 +46,7 @@ pub struct Parts {
 
 type ChangesVariables = Arc<dyn Fn(Variant, &mut Variables) + Send + Sync>;
 type ChangesParts = Arc<dyn Fn(&mut Parts) + Send + Sync>;
+type Upstreams = Arc<dyn Fn() -> Option<Arc<dyn Tamper>> + Send + Sync>;
 type Migrates = Arc<dyn Fn(&Path, &Path) -> Migrated + Send + Sync>;
 
 /// What is put into the reference.
@@ -61,6 +62,8 @@ pub struct Alteration {
     pub caller: Vec<Rule>,
     /// Rules of a proxy between the backend and AI Gateway.
     pub gateway: Vec<Rule>,
+    /// Makes what sits between the backend and AI Gateway; behind the rules, if there are some.
+    pub upstream: Option<Upstreams>,
     /// Changes of the migrations.
     pub schema: Vec<Edit>,
     /// Applies migrations in the place of the reference's own tool.

@@ -1,5 +1,10 @@
 //! Layers between callers and the backend, as functions. Never decides what a deviant does wrong.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "what they return is put into `Parts::caller` as it stands"
+)]
+
 use crate::clock;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;

@@ -5,6 +5,7 @@
 
 mod access;
 mod bindings;
+mod calls;
 mod data;
 mod errors;
 mod gateway;
@@ -12,13 +13,15 @@ mod identity;
 mod isolation;
 mod layer;
 mod limits;
+mod link;
 mod resolution;
 mod schema;
 mod smoke;
-mod stores;
+pub(super) mod stores;
 mod usage;
 
 use super::altered::{Alteration, Parts, Variables};
+use crate::tamper::Tamper;
 use crate::target::Migrated;
 use crate::target::need::Variant;
 use serde::Serialize;
@@ -102,6 +105,15 @@ impl Draft {
         self
     }
 
+    /// Puts something between the backend and AI Gateway.
+    fn upstream(
+        mut self,
+        make: impl Fn() -> Option<Arc<dyn Tamper>> + Send + Sync + 'static,
+    ) -> Self {
+        self.alteration.upstream = Some(Arc::new(make));
+        self
+    }
+
     /// Changes the environment of a variant.
     fn variables(
         mut self,
@@ -122,7 +134,7 @@ impl Draft {
     }
 
     fn done(mut self) -> Deviant {
-        self.alteration.name = self.id.to_owned();
+        self.id.clone_into(&mut self.alteration.name);
         Deviant {
             id: self.id.to_owned(),
             breaks: self.breaks.to_owned(),

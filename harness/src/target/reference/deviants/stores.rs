@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 /// Another way to keep usage.
 #[async_trait]
-pub(super) trait OtherUsage: Send + Sync {
+pub(in crate::target::reference) trait OtherUsage:
+    Send + Sync
+{
     async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
         inner.insert(row).await
     }
@@ -29,7 +31,9 @@ pub(super) trait OtherUsage: Send + Sync {
 
 /// Another way to keep tenants.
 #[async_trait]
-pub(super) trait OtherTenants: Send + Sync {
+pub(in crate::target::reference) trait OtherTenants:
+    Send + Sync
+{
     async fn by_id(
         &self,
         inner: &dyn TenantStore,
@@ -79,7 +83,9 @@ pub(super) trait OtherTenants: Send + Sync {
 
 /// Another way to keep names.
 #[async_trait]
-pub(super) trait OtherRegistry: Send + Sync {
+pub(in crate::target::reference) trait OtherRegistry:
+    Send + Sync
+{
     async fn by_slug(
         &self,
         inner: &dyn Registry,
@@ -119,7 +125,7 @@ pub(super) trait OtherRegistry: Send + Sync {
 }
 
 /// Puts another way around `usage`, if there is one.
-pub(super) fn usage(ports: &mut Ports, other: impl OtherUsage + 'static) {
+pub(in crate::target::reference) fn usage(ports: &mut Ports, other: impl OtherUsage + 'static) {
     ports.usage = ports
         .usage
         .take()
@@ -127,7 +133,7 @@ pub(super) fn usage(ports: &mut Ports, other: impl OtherUsage + 'static) {
 }
 
 /// Puts another way around `tenants`, if there is one.
-pub(super) fn tenants(ports: &mut Ports, other: impl OtherTenants + 'static) {
+pub(in crate::target::reference) fn tenants(ports: &mut Ports, other: impl OtherTenants + 'static) {
     ports.tenants = ports
         .tenants
         .take()
@@ -135,7 +141,10 @@ pub(super) fn tenants(ports: &mut Ports, other: impl OtherTenants + 'static) {
 }
 
 /// Puts another way around the registry, if there is one.
-pub(super) fn registry(ports: &mut Ports, other: impl OtherRegistry + 'static) {
+pub(in crate::target::reference) fn registry(
+    ports: &mut Ports,
+    other: impl OtherRegistry + 'static,
+) {
     ports.registry = ports
         .registry
         .take()

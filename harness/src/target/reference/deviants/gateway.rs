@@ -1,7 +1,0 @@
-//! Backends that call models in another way. Never breaks more than one thing at a time.
-
-use super::Draft;
-
-pub(super) fn all() -> Vec<Draft> {
-    vec![]
-}

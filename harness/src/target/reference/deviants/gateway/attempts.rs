@@ -1,0 +1,316 @@
+//! Backends that try again too often, too rarely, or on what is final. Never breaks more than one thing at a time.
+
+use super::super::calls::{self, LARGE, OtherCalls, Purpose, SMALL, is_stream, whole, with_model};
+use super::{Draft, deviant};
+use crate::wait;
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
+use serde_json::Value;
+use std::time::Duration;
+
+/// What the reference pauses before a further attempt.
+const PAUSE: Duration = Duration::from_millis(25);
+/// A status that no backend tries again.
+const FINAL: u16 = 424;
+/// What the contract has tried again.
+const RETRYABLE: [u16; 4] = [429, 500, 503, 524];
+
+type Model = (&'static str, Duration);
+
+/// Models and how often each is tried.
+type Legs = Vec<(Model, u32)>;
+
+/// A backend's own idea of the rubric. What leaves it as a failure is final, so that the reference adds no attempt.
+#[derive(Clone, Copy)]
+struct Rubric {
+    legs: fn(&Purpose) -> Legs,
+    again: fn(u16) -> bool,
+    falls_back: fn(u16) -> bool,
+    /// Whether an error in a 200 counts as a failure worth another attempt.
+    reads_errors: bool,
+}
+
+fn is_retryable(status: u16) -> bool {
+    RETRYABLE.contains(&status)
+}
+
+fn contract(purpose: &Purpose) -> Legs {
+    if purpose.tier == "free" {
+        vec![(SMALL, 3)]
+    } else {
+        vec![(LARGE, 2), (SMALL, 1)]
+    }
+}
+
+impl Default for Rubric {
+    fn default() -> Self {
+        Self {
+            legs: contract,
+            again: is_retryable,
+            falls_back: is_retryable,
+            reads_errors: false,
+        }
+    }
+}
+
+#[async_trait]
+impl OtherCalls for Rubric {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let mut last = None;
+        for (model, tries) in (self.legs)(&Purpose::of(&call)) {
+            let mut status = 0;
+            for _ in 0..tries {
+                if last.is_some() {
+                    wait::pass(PAUSE).await;
+                }
+                status = match inner.call(with_model(&call, model)).await {
+                    Ok(mut answer) if answer.status == 200 => {
+                        if !(self.reads_errors && says_error(&mut answer).await) {
+                            return Ok(answer);
+                        }
+                        last = Some(answer);
+                        500
+                    }
+                    Ok(answer) => last.insert(answer).status,
+                    Err(UpstreamError::Timeout) => {
+                        last = Some(failure());
+                        524
+                    }
+                    Err(error @ UpstreamError::Connection(_)) => return Err(error),
+                };
+                if !(self.again)(status) {
+                    break;
+                }
+            }
+            if !(self.falls_back)(status) {
+                break;
+            }
+        }
+        let mut answer = last.unwrap_or_else(failure);
+        answer.status = FINAL;
+        Ok(answer)
+    }
+}
+
+pub(super) fn failure() -> UpstreamAnswer {
+    UpstreamAnswer {
+        status: FINAL,
+        content_type: String::new(),
+        body: stream::empty().boxed(),
+    }
+}
+
+async fn says_error(answer: &mut UpstreamAnswer) -> bool {
+    if is_stream(answer) {
+        return false;
+    }
+    let body: Value = serde_json::from_slice(&whole(answer).await).unwrap_or_default();
+    body["success"] == false || !body["error"].is_null()
+}
+
+fn of(
+    id: &'static str,
+    breaks: &'static str,
+    expected: &'static [&'static str],
+    rubric: Rubric,
+) -> Draft {
+    deviant(id, breaks, expected).parts(move |parts| calls::calls(&mut parts.ports, rubric))
+}
+
+fn legs(
+    id: &'static str,
+    breaks: &'static str,
+    expected: &'static [&'static str],
+    legs: fn(&Purpose) -> Legs,
+) -> Draft {
+    let rubric = Rubric {
+        legs,
+        ..Rubric::default()
+    };
+    of(id, breaks, expected, rubric)
+}
+
+fn statuses(
+    id: &'static str,
+    breaks: &'static str,
+    expected: &'static [&'static str],
+    again: fn(u16) -> bool,
+) -> Draft {
+    let rubric = Rubric {
+        again,
+        falls_back: again,
+        ..Rubric::default()
+    };
+    of(id, breaks, expected, rubric)
+}
+
+pub(super) fn all() -> Vec<Draft> {
+    let mut all = how_often();
+    all.extend(on_what());
+    all
+}
+
+fn how_often() -> Vec<Draft> {
+    vec![
+        legs(
+            "no-retry",
+            "A failed call is not tried again",
+            &["AIG-010", "AIG-011"],
+            |purpose| {
+                contract(purpose)
+                    .into_iter()
+                    .map(|(model, _)| (model, 1))
+                    .collect()
+            },
+        ),
+        legs(
+            "free-retried-three-times",
+            "A free tenant's call is made four times",
+            &["AIG-010"],
+            |purpose| match contract(purpose)[..] {
+                [(model, _)] => vec![(model, 4)],
+                ref legs => legs.to_vec(),
+            },
+        ),
+        legs(
+            "premium-retried-twice",
+            "A premium tenant's call is made three times before the fallback",
+            &["AIG-010", "AIG-005"],
+            |purpose| match contract(purpose)[..] {
+                [(model, _), fallback] => vec![(model, 3), fallback],
+                ref legs => legs.to_vec(),
+            },
+        ),
+        legs(
+            "fallback-without-retry",
+            "The fallback is asked at once, without a retry",
+            &["AIG-010", "AIG-011"],
+            |purpose| match contract(purpose)[..] {
+                [(model, _), fallback] => vec![(model, 1), fallback],
+                ref legs => legs.to_vec(),
+            },
+        ),
+        legs(
+            "no-fallback",
+            "Premium tenants have no fallback",
+            &["AIG-005", "AIG-010", "AIG-006"],
+            |purpose| contract(purpose).into_iter().take(1).collect(),
+        ),
+        legs(
+            "fallback-for-free",
+            "Free tenants fall back to the large model",
+            &["AIG-010"],
+            |purpose| match contract(purpose)[..] {
+                [leg] => vec![leg, (LARGE, 1)],
+                ref legs => legs.to_vec(),
+            },
+        ),
+        legs(
+            "fallback-retried",
+            "The fallback is tried again too",
+            &["AIG-010"],
+            |purpose| match contract(purpose)[..] {
+                [leg, (fallback, _)] => vec![leg, (fallback, 2)],
+                ref legs => legs.to_vec(),
+            },
+        ),
+        legs(
+            "enterprise-without-fallback",
+            "Enterprise tenants have no fallback",
+            &["AIG-006", "AIG-010"],
+            |purpose| {
+                let legs = if purpose.tier == "enterprise" { 1 } else { 2 };
+                contract(purpose).into_iter().take(legs).collect()
+            },
+        ),
+        legs(
+            "streams-not-retried",
+            "A streamed call is made once",
+            &["AIG-010", "AIG-011"],
+            |purpose| {
+                let legs = contract(purpose).into_iter();
+                if purpose.streamed {
+                    legs.take(1).map(|(model, _)| (model, 1)).collect()
+                } else {
+                    legs.collect()
+                }
+            },
+        ),
+    ]
+}
+
+fn on_what() -> Vec<Draft> {
+    vec![
+        statuses(
+            "retry-on-400",
+            "A call is made again after 400",
+            &["AIG-011"],
+            |status| is_retryable(status) || status == 400,
+        ),
+        statuses(
+            "retry-on-every-failure",
+            "A call is made again whatever the failure was",
+            &["AIG-011"],
+            |status| status >= 400,
+        ),
+        statuses(
+            "retry-on-every-5xx",
+            "A call is made again after every 5xx, those among them that the contract has final",
+            &["AIG-011"],
+            |status| status == 429 || status >= 500,
+        ),
+        statuses(
+            "retry-on-401",
+            "A call is made again after 401 and 403",
+            &["AIG-011"],
+            |status| is_retryable(status) || matches!(status, 401 | 403),
+        ),
+        statuses("429-is-final", "429 is final", &["AIG-011"], |status| {
+            is_retryable(status) && status != 429
+        }),
+        statuses("503-is-final", "503 is final", &["AIG-011"], |status| {
+            is_retryable(status) && status != 503
+        }),
+        statuses(
+            "524-is-final",
+            "A timeout that the gateway reports is final",
+            &["AIG-011", "AIG-009"],
+            |status| is_retryable(status) && status != 524,
+        ),
+        of(
+            "fallback-on-every-failure",
+            "The fallback is asked after failures that are final",
+            &["AIG-011"],
+            Rubric {
+                falls_back: |status| status >= 400,
+                ..Rubric::default()
+            },
+        ),
+        of(
+            "fallback-never-on-429",
+            "429 is tried again and leads to no fallback",
+            &["AIG-011"],
+            Rubric {
+                legs: |purpose| contract(purpose),
+                again: is_retryable,
+                falls_back: |status| is_retryable(status) && status != 429,
+                ..Rubric::default()
+            },
+        ),
+        of(
+            "errors-in-200-retried",
+            "A 200 with an error in it is tried again",
+            &["AIG-011"],
+            Rubric {
+                reads_errors: true,
+                ..Rubric::default()
+            },
+        ),
+    ]
+}

@@ -1,0 +1,148 @@
+//! Backends that show the key of the AI Gateway, or keep from the log what belongs there. Never breaks more than one thing at a time.
+
+use super::super::layer::after;
+use super::answers::set;
+use super::{Draft, deviant};
+use crate::target::reference::altered::Parts;
+use moltworker_reference::ports::{Level, LogSink};
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+pub(super) fn all() -> Vec<Draft> {
+    vec![
+        deviant(
+            "key-in-the-log",
+            "Each call is logged with the headers that it was sent with",
+            &["AIG-021"],
+        )
+        .parts(|parts| {
+            let key = key(parts);
+            logging(parts, "ai_attempt", move |line| {
+                let header = format!("cf-aig-authorization: Bearer {key}");
+                line.insert("request_headers".to_owned(), header.into());
+            });
+        }),
+        deviant(
+            "key-in-the-log-of-failures",
+            "A failed call is logged with the key, for whoever debugs it",
+            &["AIG-021"],
+        )
+        .parts(|parts| {
+            let key = key(parts);
+            logging(parts, "ai_attempt", move |line| {
+                if line["outcome"] != "ok" {
+                    line.insert("debug".to_owned(), format!("called with {key}").into());
+                }
+            });
+        }),
+        deviant(
+            "key-with-bearer-twice",
+            "The word Bearer stands before the key twice, for it is in the configuration too",
+            &["AIG-021"],
+        )
+        .variables(|_variant, all| {
+            if let Some(key) = all.get_mut("CLOUDFLARE_AI_GATEWAY_API_KEY") {
+                key.insert_str(0, "Bearer ");
+            }
+        }),
+        deviant(
+            "key-in-an-answer",
+            "Answers carry the header that the call was made with",
+            &["AIG-021"],
+        )
+        .parts(|parts| {
+            let key = key(parts);
+            parts.caller = after(move |ask, told| {
+                if ask.route() == "/v1/chat/completions" && told.status == 200 {
+                    told.set("cf-aig-authorization", &format!("Bearer {key}"));
+                }
+            });
+        }),
+        deviant(
+            "key-in-a-failure",
+            "The details of a failure hold the call with its key",
+            &["AIG-021", "AIG-013"],
+        )
+        .parts(|parts| {
+            let key = key(parts);
+            parts.caller = after(move |_ask, told| {
+                if told.status == 502 {
+                    let said = format!("Authorization: Bearer {key}");
+                    set(told, "/error/details", "request", said.into());
+                }
+            });
+        }),
+        deviant(
+            "step-not-logged",
+            "The log does not tell which step answered",
+            &["AIG-012"],
+        )
+        .parts(|parts| {
+            logging(parts, "ai_answered", |line| {
+                line.remove("step");
+            });
+        }),
+        deviant(
+            "step-always-0-in-the-log",
+            "The log has step 0, whoever answered",
+            &["AIG-012"],
+        )
+        .parts(|parts| {
+            logging(parts, "ai_answered", |line| {
+                line.insert("step".to_owned(), 0.into());
+            });
+        }),
+        deviant(
+            "primary-logged-after-fallback",
+            "The log names the primary model after a fallback",
+            &["AIG-012"],
+        )
+        .parts(|parts| {
+            logging(parts, "ai_answered", |line| {
+                if line["step"] == 1 {
+                    let primary = super::super::calls::LARGE.0;
+                    line.insert("model".to_owned(), primary.into());
+                }
+            });
+        }),
+    ]
+}
+
+fn key(parts: &Parts) -> String {
+    let key = parts.config.ai_gateway.api_key.as_ref();
+    key.map(|key| key.expose_secret().to_owned())
+        .unwrap_or_default()
+}
+
+/// Changes the log lines of an event; the backend's own redaction is before that.
+fn logging(
+    parts: &mut Parts,
+    event: &'static str,
+    change: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static,
+) {
+    let inner = Arc::clone(&parts.ports.log);
+    parts.ports.log = Arc::new(Logging {
+        inner,
+        event,
+        change,
+    });
+}
+
+struct Logging<F> {
+    inner: Arc<dyn LogSink>,
+    event: &'static str,
+    change: F,
+}
+
+impl<F: Fn(&mut Map<String, Value>) + Send + Sync> LogSink for Logging<F> {
+    fn line(&self, level: Level, json: &str) {
+        match serde_json::from_str(json) {
+            Ok(Value::Object(mut line)) if line["event"] == self.event => {
+                (self.change)(&mut line);
+                self.inner.line(level, &Value::Object(line).to_string());
+            }
+            Ok(_) | Err(_) => self.inner.line(level, json),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Backends that keep another timeout than they state, or tell it as something else. Never breaks more than one thing at a time.
+
+use super::super::calls::{self, OtherCalls, SMALL};
+use super::super::layer::before;
+use super::attempts::failure;
+use super::{Draft, deviant};
+use crate::clock;
+use crate::tamper::Ask;
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
+
+/// Where the timeout is stated.
+const TIMEOUT: &str = "cf-aig-request-timeout";
+
+pub(super) fn all() -> Vec<Draft> {
+    vec![
+        deviant(
+            "timeout-enforced-too-late",
+            "The backend gives a call of the small model half as long again as it states",
+            &["AIG-009"],
+        )
+        .parts(|parts| calls::calls(&mut parts.ports, Patient))
+        .upstream(|| before(|ask| ask.set(TIMEOUT, &stated(ask)))),
+        deviant(
+            "timeout-of-the-whole-answer",
+            "The timeout covers the whole answer, not its first byte",
+            &["AIG-009"],
+        )
+        .parts(|parts| calls::calls(&mut parts.ports, WholeAnswer)),
+        deviant(
+            "timeout-told-as-failure",
+            "A timeout of the backend's own is told as any failure",
+            &["AIG-013"],
+        )
+        .parts(|parts| calls::calls(&mut parts.ports, TimeoutIsFailure)),
+    ]
+}
+
+/// What the tier has, however long is waited.
+fn stated(ask: &Ask) -> String {
+    match ask.header(TIMEOUT) {
+        Some("12000") | None => "8000".to_owned(),
+        Some(other) => other.to_owned(),
+    }
+}
+
+/// Waits longer than it states.
+struct Patient;
+
+#[async_trait]
+impl OtherCalls for Patient {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let longer = if call.first_byte_timeout == SMALL.1 {
+            call.first_byte_timeout * 3 / 2
+        } else {
+            call.first_byte_timeout
+        };
+        inner
+            .call(UpstreamCall {
+                first_byte_timeout: longer,
+                ..call
+            })
+            .await
+    }
+}
+
+struct WholeAnswer;
+
+#[async_trait]
+impl OtherCalls for WholeAnswer {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let deadline = clock::now() + call.first_byte_timeout;
+        let mut answer = inner.call(call).await?;
+        let bounded = stream::unfold(Some(answer.body), move |body| async move {
+            let mut body = body?;
+            let left = deadline.saturating_duration_since(clock::now());
+            match tokio::time::timeout(left, body.next()).await {
+                Ok(part) => part.map(|part| (part, Some(body))),
+                Err(_elapsed) => Some((Err(UpstreamError::Timeout), None)),
+            }
+        });
+        answer.body = bounded.boxed();
+        Ok(answer)
+    }
+}
+
+struct TimeoutIsFailure;
+
+#[async_trait]
+impl OtherCalls for TimeoutIsFailure {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        match inner.call(call).await {
+            Err(UpstreamError::Timeout) => Ok(UpstreamAnswer {
+                status: 500,
+                ..failure()
+            }),
+            other => other,
+        }
+    }
+}

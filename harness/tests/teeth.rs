@@ -1,0 +1,236 @@
+//! The measure itself is measured: a deviant is killed only by the assertion it was to meet. Never tries the whole catalogue: that is `moltproof teeth`.
+
+use moltproof::contract::Contract;
+use moltproof::steps;
+use moltproof::target::reference::altered::Alteration;
+use moltproof::target::reference::deviants::{Deviant, Kind};
+use moltproof::teeth::matrix::{self, DeviantRow, Fate, KillMatrix, Wanted, Watch};
+use moltproof::teeth::trial::Manner;
+use moltproof::teeth::{Catalogue, figures, survivors};
+use moltproof::verdict::Level;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// As many as the issue that asked for them wants at least.
+const DEVIANTS_MIN: usize = 200;
+const CORRECT_VARIANTS_MIN: usize = 10;
+
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn tried(&self, _id: &str, _how: &str) {}
+}
+
+fn contract() -> Contract {
+    Contract::embedded().unwrap()
+}
+
+fn measured(catalogue: &Catalogue, survivors: BTreeMap<String, String>) -> KillMatrix {
+    let (_end, ending) = tokio::sync::watch::channel(false);
+    let wanted = Wanted {
+        manner: Manner {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_moltproof")),
+            book: Arc::new(steps::all()),
+            seed: fastrand::u64(..),
+            concurrency: 64,
+            patience: None,
+            ending,
+        },
+        jobs: 4,
+        whole: false,
+        whole_contract: false,
+        survivors,
+    };
+    matrix::measure(&contract(), catalogue, &wanted, &Unwatched).unwrap()
+}
+
+/// Some of the built-in deviants, and expectations in the place of their own.
+fn trial_of(names: &[(&str, Option<&str>)]) -> KillMatrix {
+    let all = Catalogue::built_in(&contract()).unwrap();
+    let deviants = names.iter().map(|(name, expected)| {
+        let known = all.deviants.iter().find(|deviant| deviant.id == *name);
+        let mut deviant = known.unwrap_or_else(|| panic!("no deviant {name}")).clone();
+        if let Some(expected) = expected {
+            deviant.expected = vec![(*expected).to_owned()];
+        }
+        deviant
+    });
+    let catalogue = Catalogue {
+        deviants: deviants.collect(),
+        null_servers: Vec::new(),
+        correct_variants: Vec::new(),
+    };
+    measured(&catalogue, BTreeMap::new())
+}
+
+fn row<'a>(matrix: &'a KillMatrix, id: &str) -> &'a DeviantRow {
+    matrix.deviants.iter().find(|row| row.id == id).unwrap()
+}
+
+#[test]
+fn every_must_of_the_core_profile_has_a_deviant_that_breaks_it() {
+    let contract = contract();
+    let catalogue = Catalogue::built_in(&contract).unwrap();
+    let expected: BTreeSet<&String> = catalogue
+        .deviants
+        .iter()
+        .flat_map(|deviant| &deviant.expected)
+        .collect();
+    let open: Vec<_> = contract
+        .criteria
+        .values()
+        .filter(|criterion| criterion.level == Level::Must && criterion.profile == "core")
+        .filter(|criterion| !expected.contains(&criterion.id))
+        .map(|criterion| criterion.id.as_str())
+        .collect();
+    assert!(open.is_empty(), "no deviant breaks {open:?}");
+    assert!(
+        catalogue.deviants.len() >= DEVIANTS_MIN,
+        "{}",
+        catalogue.deviants.len()
+    );
+    assert!(catalogue.correct_variants.len() >= CORRECT_VARIANTS_MIN);
+}
+
+#[test]
+fn every_survivor_on_the_list_is_a_deviant() {
+    let catalogue = Catalogue::built_in(&contract()).unwrap();
+    for id in survivors::built_in().unwrap().keys() {
+        assert!(
+            catalogue.deviants.iter().any(|deviant| deviant.id == *id),
+            "survivors.toml names {id}, which is no deviant"
+        );
+    }
+}
+
+#[test]
+fn the_readme_states_as_many_backends_as_there_are() {
+    let catalogue = Catalogue::built_in(&contract()).unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    let (_, rest) = text.split_once(figures::BEGIN).unwrap();
+    let (stated, _) = rest.split_once(figures::END).unwrap();
+    for wanted in [
+        format!("of {} deviants killed", catalogue.deviants.len()),
+        format!("{} null servers pass 0 MUST", catalogue.null_servers.len()),
+        format!(
+            "{} correct variants raise 0 false alarms",
+            catalogue.correct_variants.len()
+        ),
+    ] {
+        assert!(
+            stated.contains(&wanted),
+            "README does not say `{wanted}`:{stated}"
+        );
+    }
+}
+
+#[test]
+fn a_deviant_of_each_kind_is_killed_by_the_assertion_it_was_to_meet() {
+    let matrix = trial_of(&[
+        ("audience-unchecked", None),
+        ("tenant-override-in-production", None),
+        ("no-usage-index", None),
+    ]);
+    assert_eq!(matrix.summary.killed, 3, "{:#?}", matrix.complaints());
+    let red = &row(&matrix, "audience-unchecked").killed_by[0];
+    assert_eq!(red.criterion, "ACC-005");
+    assert!(
+        red.at.starts_with("features/access/claims.feature:"),
+        "{}",
+        red.at
+    );
+    assert!(!red.step.is_empty() && !red.expected.is_empty() && !red.seen.is_empty());
+    let kinds: BTreeSet<Kind> = matrix.deviants.iter().map(|row| row.kind).collect();
+    assert_eq!(kinds.len(), 3);
+}
+
+#[test]
+fn the_redness_of_another_criterion_is_no_kill() {
+    // It breaks RES-002; RES-016 is not touched by that.
+    let matrix = trial_of(&[("tenant-override-in-production", Some("RES-016"))]);
+    let row = row(&matrix, "tenant-override-in-production");
+    assert_eq!(row.verdict, Fate::Survived);
+    assert!(row.missed["RES-016"].contains("passed"), "{:?}", row.missed);
+    assert_eq!(matrix.complaints().len(), 1);
+}
+
+#[test]
+fn a_backend_that_crashes_or_does_not_start_is_no_kill() {
+    let null = |name: &str| {
+        let servers = moltproof::teeth::null_servers::all();
+        servers
+            .into_iter()
+            .find(|server| server.id == name)
+            .unwrap()
+            .alteration
+    };
+    let unable = Alteration {
+        name: "unable".to_owned(),
+        variables: Some(Arc::new(|_variant, variables| {
+            variables.insert("TENANT_DB", "/nowhere/at/all.sqlite".to_owned());
+        })),
+        ..Alteration::default()
+    };
+    let deviant = |id: &str, alteration: Arc<Alteration>| Deviant {
+        id: id.to_owned(),
+        breaks: "It does not answer".to_owned(),
+        expected: vec!["RES-008".to_owned()],
+        kind: Kind::Ports,
+        alteration,
+    };
+    let catalogue = Catalogue {
+        deviants: vec![
+            deviant("closes", null("closes")),
+            deviant("unable", Arc::new(unable)),
+        ],
+        null_servers: Vec::new(),
+        correct_variants: Vec::new(),
+    };
+    let matrix = measured(&catalogue, BTreeMap::new());
+    assert_eq!(matrix.summary.killed, 0);
+    assert!(
+        row(&matrix, "closes").missed["RES-008"].contains("no assertion"),
+        "{:?}",
+        row(&matrix, "closes").missed
+    );
+    assert!(
+        row(&matrix, "unable").missed["RES-008"].contains("error"),
+        "{:?}",
+        row(&matrix, "unable").missed
+    );
+}
+
+#[test]
+fn a_survivor_needs_its_entry_and_an_entry_needs_its_survivor() {
+    let reason = |id: &str| BTreeMap::from([(id.to_owned(), "nobody can see it".to_owned())]);
+    let all = Catalogue::built_in(&contract()).unwrap();
+    let of = |name: &str, expected: &str| {
+        let mut deviant = all
+            .deviants
+            .iter()
+            .find(|deviant| deviant.id == name)
+            .unwrap()
+            .clone();
+        deviant.expected = vec![expected.to_owned()];
+        Catalogue {
+            deviants: vec![deviant],
+            null_servers: Vec::new(),
+            correct_variants: Vec::new(),
+        }
+    };
+    let name = "tenant-override-in-production";
+    let excused = measured(&of(name, "RES-016"), reason(name));
+    assert!(
+        excused.complaints().is_empty(),
+        "{:?}",
+        excused.complaints()
+    );
+    let unused = measured(&of(name, "RES-002"), reason(name));
+    assert!(
+        unused.complaints()[0].contains("take it out"),
+        "{:?}",
+        unused.complaints()
+    );
+}
