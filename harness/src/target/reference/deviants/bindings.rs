@@ -108,8 +108,11 @@ fn too_late() -> Vec<Draft> {
     ]
 }
 
+/// Another line in the place of one; `None` for none.
+type Change = fn(Value) -> Option<Value>;
+
 fn development() -> Vec<Draft> {
-    let logs: [(&'static str, &'static str, fn(Value) -> Option<Value>); 3] = [
+    let logs: [(_, _, Change); 3] = [
         (
             "no-banner-in-development",
             "Development does without a binding and says nothing of it",

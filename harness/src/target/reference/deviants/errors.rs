@@ -59,8 +59,11 @@ fn identify(told: &mut Told, id: &str) {
     set(told, "/meta", "request_id", &json!(id));
 }
 
+/// Changes an answer.
+type Change = fn(&Ask, &mut Told);
+
 fn ids() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, fn(&Ask, &mut Told)); 3] = [
+    let all: [(_, _, Change); 3] = [
         (
             "request-id-of-the-caller",
             "A caller's X-Request-Id is taken for the request's",

@@ -9,6 +9,7 @@ use crate::tamper::Ask;
 const LEEWAY_SECONDS: f64 = 86_400.0;
 
 type Rule = fn(&Token) -> bool;
+type Refuses = fn(&Ask, &Token) -> bool;
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = times();
@@ -159,12 +160,7 @@ fn others() -> Vec<Draft> {
 }
 
 fn good_ones_refused() -> Vec<Draft> {
-    let all: [(
-        &'static str,
-        &'static str,
-        &'static [&'static str],
-        fn(&Ask, &Token) -> bool,
-    ); 6] = [
+    let all: [(_, _, &'static [&'static str], Refuses); 6] = [
         (
             "audience-must-be-a-list",
             "A token whose audience is a text is refused",

@@ -130,7 +130,7 @@ type Keys = HashMap<String, Arc<DecodingKey>>;
 fn fetching(parts: &mut Parts, manner: Manner) {
     let origin = parts.config.access.team_origin.clone();
     parts.ports.keys = origin.map(|origin| {
-        let source = Source::of(origin.origin().ascii_serialization());
+        let source = Source::of(&origin.origin().ascii_serialization());
         Arc::new(Fetched {
             source,
             manner,
@@ -146,7 +146,7 @@ struct Source {
 }
 
 impl Source {
-    fn of(origin: String) -> Self {
+    fn of(origin: &str) -> Self {
         Self {
             client: reqwest::Client::new(),
             address: format!("{origin}/cdn-cgi/access/certs"),
@@ -291,7 +291,7 @@ fn outage_opens(parts: &mut Parts) {
     // Whom the layer lets in, the backend behind it must be able to verify.
     parts.ports.keys = Some(Arc::new(AtHand(Arc::clone(&access))));
     parts.caller = Some(Arc::new(OutageOpens {
-        source: Source::of(access.origin()),
+        source: Source::of(&access.origin()),
         access,
         last: Mutex::new(None),
     }));

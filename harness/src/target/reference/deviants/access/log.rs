@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Draft> {
         .parts(|parts| {
             logging(parts, |line| {
                 (line["event"] != "access_relaxed").then_some(line)
-            })
+            });
         }),
         deviant(
             "relaxed-below-warning",

@@ -132,7 +132,7 @@ impl Tamper for LooksFirst {
         if self.at == "POST" {
             let slug = ask.json()["slug"].as_str().unwrap_or_default().to_owned();
             as_operator.method = hyper::Method::GET;
-            as_operator.path = "/api/admin/tenants?limit=1000".to_owned();
+            "/api/admin/tenants?limit=1000".clone_into(&mut as_operator.path);
             as_operator.body = bytes::Bytes::new();
             let mut list = upstream.send(&as_operator).await?;
             let taken = list.whole().await?;

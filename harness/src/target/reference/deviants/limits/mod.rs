@@ -31,8 +31,11 @@ fn limiter<L: RateLimiter + 'static>(
     parts.ports.limiter = Arc::new(around(inner));
 }
 
+/// Changes the quotas.
+type Change = fn(&mut Quotas);
+
 fn tiers() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, fn(&mut Quotas)); 2] = [
+    let all: [(_, _, Change); 2] = [
         (
             "one-quota-for-all-tiers",
             "Every tier has the free tier's quota",
