@@ -9,6 +9,7 @@ pub mod contract;
 pub mod doctor;
 pub mod doubles;
 pub mod evidence;
+pub mod generate;
 pub mod observe;
 pub mod oracle;
 pub mod report;

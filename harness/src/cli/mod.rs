@@ -4,6 +4,7 @@ mod around;
 mod doctor;
 mod doubles;
 mod explain;
+mod generating;
 mod list;
 mod progress;
 mod report;

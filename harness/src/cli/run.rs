@@ -1,12 +1,15 @@
 //! `moltproof run`: sets up target and doubles, runs the plan, renders the report. Never judges.
 
 use super::around::{build_of, same_build, tidy};
+use super::generating;
 use super::progress::Shown;
 use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime, seconds};
 use super::{Failure, Format, contract, put, say};
 use crate::client::meter::Budget;
 use crate::clock;
 use crate::contract::select::{Selection, select};
+use crate::contract::{Contract, Planned};
+use crate::generate;
 use crate::report::{Report, RunFacts, json, junit, markdown, text};
 use crate::run::scene::Run;
 use crate::run::{self, Options};
@@ -34,9 +37,18 @@ pub(super) struct RunArgs {
     /// Only scenarios that match this tag expression, such as `@ACC-009 or (@must and not @slow)`.
     #[arg(long, env = "MOLTPROOF_TAGS", value_name = "EXPR")]
     tags: Option<String>,
-    /// Only this criterion. May be repeated.
+    /// Only this criterion, or this kind of generated checks (GEN-MODEL, GEN-ISO, GEN-HOST, GEN-PATH, GEN-BODY). May be repeated.
     #[arg(long, env = "MOLTPROOF_ID", value_name = "ID", value_delimiter = ',')]
     id: Vec<String>,
+    /// Also check beyond the written scenarios: N generated cases of each kind (sequences of actions, hosts, paths, bodies), and
+    /// the whole isolation matrix. `--seed` repeats them.
+    #[arg(
+        long,
+        env = "MOLTPROOF_GENERATE",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    generate: usize,
     /// Also write a report: json, junit or markdown, with `=PATH` for where; `github` writes to the job summary and annotates
     /// the change, in a GitHub workflow. May be repeated.
     #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
@@ -149,13 +161,8 @@ fn burst(text: &str) -> Result<usize, String> {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let contract = contract()?;
-    let selection = Selection {
-        ids: args.id.clone(),
-        tags: args.tags.clone(),
-        profiles: args.profile.clone(),
-        shard: args.shard,
-    };
-    let plan = select(&contract, &selection).map_err(|error| Failure::usage(error.to_string()))?;
+    let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
+    let plan = args.written(&contract)?;
     for file in args.report.iter().filter(|file| file.kind == Kind::Github) {
         step_summary(file)?;
     }
@@ -181,13 +188,28 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             .unwrap_or_else(|| target.limits().concurrency);
         let options = Options { concurrency, seed };
         let shared = Arc::new(Run::new(Arc::clone(target), client.clone(), id.clone()));
-        let running = run::run(
-            Arc::clone(&shared),
-            plan,
-            Arc::new(steps::all()),
-            options,
-            Arc::clone(&shown) as _,
-        );
+        let generating = generate::Plan {
+            cases: args.generate,
+            seed,
+            kinds,
+            concurrency,
+            target: Some(opened.named.clone())
+                .filter(|named| named != "reference")
+                .unwrap_or_default(),
+        };
+        let running = async {
+            let written = run::run(
+                Arc::clone(&shared),
+                plan,
+                Arc::new(steps::all()),
+                options,
+                Arc::clone(&shown) as _,
+            );
+            let ended = written.await;
+            shown.finish();
+            let told = generating::Told { quiet: args.quiet };
+            (ended, generate::run(&shared, &generating, &told).await)
+        };
         let ended = tokio::select! {
             ended = running => Some(ended),
             () = asked_to_go() => None,
@@ -198,7 +220,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         }
         let same = same_build(&opened, build.as_deref()).await;
         target.end().await;
-        let Some(ended) = ended else {
+        let Some((ended, generated)) = ended else {
             return Err(Failure {
                 exit: Exit::Interrupted,
                 message: "interrupted; no verdict".to_owned(),
@@ -215,13 +237,30 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             build,
             accepted: shared.accepted(),
         };
-        let report = Report::new(&contract, target.as_ref(), &facts, &ended);
+        let report = Report::new(&contract, target.as_ref(), &facts, &ended)
+            .with_generated(&contract, &generated);
         deliver(args, &report)?;
         Ok(report.exit(args.strict))
     })
 }
 
 impl RunArgs {
+    /// The written scenarios that are asked for: none where nothing but generated checks is named.
+    fn written(&self, contract: &Contract) -> Result<Vec<Arc<Planned>>, Failure> {
+        let is_written = |id: &&String| generate::Kind::parse(id).is_none();
+        let ids: Vec<String> = self.id.iter().filter(is_written).cloned().collect();
+        if ids.is_empty() && !self.id.is_empty() {
+            return Ok(Vec::new());
+        }
+        let selection = Selection {
+            ids,
+            tags: self.tags.clone(),
+            profiles: self.profile.clone(),
+            shard: self.shard,
+        };
+        select(contract, &selection).map_err(|error| Failure::usage(error.to_string()))
+    }
+
     fn terms(&self) -> Terms {
         Terms {
             manner: if self.read_only {

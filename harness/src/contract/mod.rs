@@ -54,6 +54,25 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// A stand-in for a scenario where cases are made up instead of written: it is in no feature.
+    #[must_use]
+    pub fn generated(name: &str, criteria: &[&str], needs: &[Need]) -> Self {
+        let empty = Feature::builder()
+            .keyword("Feature".to_owned())
+            .name(name.to_owned())
+            .build();
+        Self {
+            number: 0,
+            name: name.to_owned(),
+            criteria: criteria.iter().map(|id| (*id).to_owned()).collect(),
+            needs: needs.to_vec(),
+            tags: Vec::new(),
+            feature: "generated".to_owned(),
+            line: 0,
+            alone: Arc::new(empty),
+        }
+    }
+
     /// Really waits for long.
     #[must_use]
     pub fn is_slow(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The report as `JUnit` XML: one test case per scenario. Never writes a pass for what was not asserted.
 
+use super::generated::GeneratedReport;
 use super::{Report, ScenarioReport};
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
@@ -13,7 +14,12 @@ use std::time::Duration;
 pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for criterion in &report.criteria {
-        for scenario in &criterion.scenarios {
+        // What generated checks found has a suite of its own.
+        for scenario in criterion
+            .scenarios
+            .iter()
+            .filter(|scenario| scenario.line > 0)
+        {
             let suite = suites
                 .entry(&scenario.feature)
                 .or_insert_with(|| TestSuite::new(scenario.feature.clone()));
@@ -34,9 +40,43 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     let mut xml = Xml::new(format!("moltproof {}", report.target));
     xml.set_time(Duration::from_secs_f64(report.duration_ms / 1000.0));
     xml.add_test_suites(suites.into_values());
+    if !report.generated.is_empty() {
+        let mut suite = TestSuite::new("generated");
+        suite.add_property(("seed", report.seed.to_string().as_str()));
+        suite.add_test_cases(report.generated.iter().map(generated));
+        xml.add_test_suite(suite);
+    }
     xml.to_string()
         .map(String::into_bytes)
         .map_err(io::Error::other)
+}
+
+/// One kind of generated checks as a test case; its name holds the seed.
+fn generated(one: &GeneratedReport) -> TestCase {
+    let text = one.finding();
+    let reason = one.reason.clone().unwrap_or_else(|| {
+        let (expected, seen) = (one.expected.as_deref(), one.seen.as_deref());
+        format!(
+            "breaks {}: expected {}, saw {}",
+            one.criteria.join(" "),
+            expected.unwrap_or_default(),
+            seen.unwrap_or_default()
+        )
+    });
+    let mut status = match one.outcome {
+        "passed" => TestCaseStatus::success(),
+        "failed" => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        "error" => TestCaseStatus::non_success(NonSuccessKind::Error),
+        _ => TestCaseStatus::skipped(),
+    };
+    if one.outcome != "passed" {
+        status.set_message(reason).set_description(text);
+    }
+    let name = format!("{} {} (seed {})", one.id, one.name, one.seed);
+    let mut case = TestCase::new(name, status);
+    case.set_classname("generated");
+    case.set_time(Duration::from_secs_f64(one.duration_ms / 1000.0));
+    case
 }
 
 fn status(scenario: &ScenarioReport) -> TestCaseStatus {

@@ -49,6 +49,7 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     for criterion in with(report, &[Verdict::Failed, Verdict::Error]) {
         finding(out, criterion)?;
     }
+    generated_checks(out, report)?;
     table(
         out,
         "Accepted deviations",
@@ -90,6 +91,32 @@ fn with<'a>(
         .criteria
         .iter()
         .filter(|criterion| verdicts.contains(&criterion.verdict))
+}
+
+/// A line for each kind of generated checks; below what was found the smallest case and how to repeat it.
+fn generated_checks(out: &mut String, report: &Report) -> fmt::Result {
+    if report.generated.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "### Generated checks\n")?;
+    for one in &report.generated {
+        let broken = one.criteria.join(" ");
+        writeln!(
+            out,
+            "- {} `{}` {}: {} cases, {} assertions, seed {} {broken}",
+            one.outcome.replace('_', " "),
+            one.id,
+            plain(one.name),
+            one.cases,
+            one.checks,
+            one.seed
+        )?;
+        if one.outcome != "passed" {
+            let text = cut(&one.finding(), 4000).replace("```", "~~~");
+            writeln!(out, "\n```text\n{text}\n```\n")?;
+        }
+    }
+    writeln!(out)
 }
 
 fn finding(out: &mut String, criterion: &CriterionReport) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! One report of a run; everything that is printed or written is a rendering of it. Never runs anything.
 
 pub mod diff;
+pub mod generated;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -53,6 +54,9 @@ pub struct Report {
     pub lacking: BTreeMap<String, String>,
     /// One entry per selected criterion, by id.
     pub criteria: Vec<CriterionReport>,
+    /// One entry per kind of generated checks, if some were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub generated: Vec<generated::GeneratedReport>,
 }
 
 /// Verdict and counts.
@@ -226,18 +230,20 @@ impl Report {
             warnings: warnings(target, facts),
             lacking,
             criteria,
+            generated: Vec::new(),
         }
     }
 
     /// The exit code that this report means.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
-        verdict::exit_of(
+        let written = verdict::exit_of(
             &self.summary.must,
             &self.summary.should,
             &self.summary.may,
             strict,
-        )
+        );
+        self.exit_with_generated(written, strict)
     }
 }
 

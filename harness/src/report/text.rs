@@ -1,5 +1,6 @@
 //! The report for people: verdict, findings, what stayed open. Never says less than the JSON.
 
+use super::generated::{self, GeneratedReport};
 use super::{CriterionReport, Report, ScenarioReport};
 use crate::verdict::{Level, RunVerdict, Severity, Tally, Verdict};
 use anstyle::{AnsiColor, Style};
@@ -22,10 +23,45 @@ pub fn render(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> fmt::Result {
     findings(out, report)?;
+    generated_findings(out, report)?;
     declared(out, report)?;
     open(out, report)?;
     areas(out, report)?;
+    generated_rows(out, report)?;
     headline(out, report)
+}
+
+/// What generated checks found: the smallest sequence, and how to repeat it.
+fn generated_findings(out: &mut String, report: &Report) -> fmt::Result {
+    let not_passed = |one: &&GeneratedReport| matches!(one.outcome, "failed" | "error");
+    for one in report.generated.iter().filter(not_passed) {
+        writeln!(out, "{RED}{}{RED:#}  {}", one.id, one.name)?;
+        writeln!(out, "{}", one.finding())?;
+        for id in &one.criteria {
+            if let Some(criterion) = report.criteria.iter().find(|own| own.id == *id) {
+                let level = criterion.level.word();
+                writeln!(out, "  criterion {id} ({level}): {}", criterion.sentence)?;
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn generated_rows(out: &mut String, report: &Report) -> fmt::Result {
+    if report.generated.is_empty() {
+        return Ok(());
+    }
+    for (outcome, row) in generated::rows(report) {
+        let colour = match outcome {
+            "passed" => GREEN,
+            "failed" | "error" => RED,
+            "left_out" => DIM,
+            _ => YELLOW,
+        };
+        writeln!(out, "{colour}{}{colour:#} {row}", outcome.replace('_', " "))?;
+    }
+    writeln!(out)
 }
 
 fn findings(out: &mut String, report: &Report) -> fmt::Result {
@@ -33,7 +69,8 @@ fn findings(out: &mut String, report: &Report) -> fmt::Result {
         for scenario in criterion
             .scenarios
             .iter()
-            .filter(|scenario| matches!(scenario.outcome, "failed" | "error"))
+            // Generated findings are told once, for all their criteria.
+            .filter(|scenario| scenario.line > 0 && matches!(scenario.outcome, "failed" | "error"))
         {
             finding(out, criterion, scenario)?;
         }

@@ -362,6 +362,21 @@ impl Scene {
         Ok(())
     }
 
+    /// From here on the scenario talks to an instance that was opened for it and others.
+    pub fn use_instance(&mut self, instance: &Arc<Instance>) {
+        self.variant = instance.variant;
+        self.log_mark = instance.logs.as_ref().map_or(0, |logs| logs.mark());
+        self.run.remember_instance(instance);
+        self.run.vitals.watch(instance);
+        self.instance = Some(Arc::clone(instance));
+    }
+
+    /// The instance that the scenario talks to, if it has begun to.
+    #[must_use]
+    pub fn opened(&self) -> Option<&Instance> {
+        self.instance.as_deref()
+    }
+
     /// The instance that the scenario talks to; production unless a step said otherwise.
     pub async fn instance(&mut self) -> Result<Arc<Instance>, Stop> {
         if let Some(disposable) = &self.disposable {

@@ -31,7 +31,7 @@ mod errors;
 mod gateway;
 mod identity;
 mod isolation;
-mod operating;
+pub(crate) mod operating;
 mod rate_limits;
 mod resolution;
 mod schema;

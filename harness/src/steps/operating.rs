@@ -15,23 +15,23 @@ use std::time::Duration;
 
 /// How long nothing more may happen before it counts as not happening.
 /// Evidence: what follows an answer (a usage row, a log line) was seen within 20 ms of it; a quiet window follows a positive signal where there is one.
-pub(super) const QUIET: Duration = Duration::from_millis(150);
+pub(crate) const QUIET: Duration = Duration::from_millis(150);
 
 /// Longest time that a scenario waits for a change to be seen.
 /// Evidence: several waits must fit into one step (90 s), and KV's own minute (60 s) would make a run take an hour.
-pub(super) const SETTLED_MAX: Duration = Duration::from_secs(10);
+pub(crate) const SETTLED_MAX: Duration = Duration::from_secs(10);
 
 /// How long a log line may take to be seen.
-pub(super) const LOG_SOON: Duration = Duration::from_secs(2);
+pub(crate) const LOG_SOON: Duration = Duration::from_secs(2);
 
 /// A path with the tenant id filled in.
-pub(super) fn at(template: &str, id: &str) -> String {
+pub(crate) fn at(template: &str, id: &str) -> String {
     template.replace("{id}", id)
 }
 
 /// What makes an operator: of the team domain that the instance trusts, else of the one that production trusts, else the
 /// credential that was given.
-pub(super) async fn operator(s: &mut Scene) -> Result<Operator, Stop> {
+pub(crate) async fn operator(s: &mut Scene) -> Result<Operator, Stop> {
     let own = s.instance().await?.operator();
     let found = match own {
         Some(operator) => Some(operator),
@@ -45,7 +45,7 @@ pub(super) async fn operator(s: &mut Scene) -> Result<Operator, Stop> {
 }
 
 /// A good operator's token; not every credential is one.
-pub(super) async fn operator_token(s: &mut Scene) -> Result<String, Stop> {
+pub(crate) async fn operator_token(s: &mut Scene) -> Result<String, Stop> {
     match operator(s).await? {
         Operator::Token(token) => Ok(token),
         Operator::ServiceToken { .. } => Err(Stop::NotVerified(
@@ -55,12 +55,12 @@ pub(super) async fn operator_token(s: &mut Scene) -> Result<String, Stop> {
 }
 
 /// A request with the operator's token.
-pub(super) async fn authorised(s: &mut Scene, request: Request) -> Result<Request, Stop> {
+pub(crate) async fn authorised(s: &mut Scene, request: Request) -> Result<Request, Stop> {
     Ok(operator(s).await?.on(request))
 }
 
 /// Sends an admin request as operator.
-pub(super) async fn operate(
+pub(crate) async fn operate(
     s: &mut Scene,
     method: &str,
     path: String,
@@ -76,49 +76,49 @@ pub(super) async fn operate(
 }
 
 /// The creating request of the operator.
-pub(super) async fn creation(s: &mut Scene, body: &Value) -> Result<Request, Stop> {
+pub(crate) async fn creation(s: &mut Scene, body: &Value) -> Result<Request, Stop> {
     let request = Request::new("POST", s.dialect().tenants).json(body);
     authorised(s, request).await
 }
 
 /// Creates a tenant as operator, whatever the answer.
-pub(super) async fn create(s: &mut Scene, body: &Value) -> Result<Arc<Exchange>, Stop> {
+pub(crate) async fn create(s: &mut Scene, body: &Value) -> Result<Arc<Exchange>, Stop> {
     let request = creation(s, body).await?;
     s.send(request).await
 }
 
 /// Reads a tenant as operator.
-pub(super) async fn read(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+pub(crate) async fn read(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
     let path = at(&s.dialect().tenant, id);
     operate(s, "GET", path, None).await
 }
 
 /// Changes a tenant as operator.
-pub(super) async fn change(s: &mut Scene, id: &str, to: &Value) -> Result<Arc<Exchange>, Stop> {
+pub(crate) async fn change(s: &mut Scene, id: &str, to: &Value) -> Result<Arc<Exchange>, Stop> {
     let path = at(&s.dialect().tenant, id);
     operate(s, "PATCH", path, Some(to)).await
 }
 
 /// Deletes a tenant as operator.
-pub(super) async fn delete(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+pub(crate) async fn delete(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
     let path = at(&s.dialect().tenant, id);
     operate(s, "DELETE", path, None).await
 }
 
 /// Starts a tenant's gateway as operator.
-pub(super) async fn start_gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+pub(crate) async fn start_gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
     let path = at(&s.dialect().gateway_start, id);
     operate(s, "POST", path, None).await
 }
 
 /// Reads a tenant's gateway as operator.
-pub(super) async fn gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+pub(crate) async fn gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
     let path = at(&s.dialect().gateway, id);
     operate(s, "GET", path, None).await
 }
 
 /// Does what a scenario only presupposes: another answer than expected leaves it unjudged.
-pub(super) fn presuppose(answer: &Exchange, wanted: bool, what: &str) -> Check {
+pub(crate) fn presuppose(answer: &Exchange, wanted: bool, what: &str) -> Check {
     if wanted {
         Ok(())
     } else {
@@ -131,7 +131,7 @@ pub(super) fn presuppose(answer: &Exchange, wanted: bool, what: &str) -> Check {
 }
 
 /// The worst of several checks: a breach before a finding of shape, so that no harmless difference hides a broken promise.
-pub(super) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
+pub(crate) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
     let mut worst = Ok(());
     for check in checks {
         match check {
@@ -148,7 +148,7 @@ pub(super) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
 }
 
 /// Lets a change by the operator, or behind the target's back, become visible to resolution.
-pub(super) async fn settle(s: &Scene) -> Check {
+pub(crate) async fn settle(s: &Scene) -> Check {
     let delay = s.run.target.limits().registry_delay;
     if delay > SETTLED_MAX {
         return Err(too_late(delay));
@@ -160,7 +160,7 @@ pub(super) async fn settle(s: &Scene) -> Check {
 }
 
 /// Why nothing can be told of a change that is seen after minutes.
-pub(super) fn too_late(delay: Duration) -> Stop {
+pub(crate) fn too_late(delay: Duration) -> Stop {
     Stop::NotVerified(format!(
         "a change is seen after {} s, longer than a scenario waits: run a variant that keeps tenants for at most {} s (manifest: [limits] tenant_cache_ms, registry_delay_ms)",
         delay.as_secs(),
@@ -169,7 +169,7 @@ pub(super) fn too_late(delay: Duration) -> Stop {
 }
 
 /// The row of a tenant.
-pub(super) async fn tenant_row(s: &mut Scene, id: &str) -> Result<Option<Row>, Stop> {
+pub(crate) async fn tenant_row(s: &mut Scene, id: &str) -> Result<Option<Row>, Stop> {
     let sql =
         "SELECT id, platform, tier, sandbox_id, created_at, updated_at FROM tenants WHERE id = ?1";
     Ok(s.d1()
@@ -181,13 +181,13 @@ pub(super) async fn tenant_row(s: &mut Scene, id: &str) -> Result<Option<Row>, S
 }
 
 /// The usage rows of a tenant.
-pub(super) async fn usage_rows(s: &mut Scene, id: &str) -> Result<Vec<Row>, Stop> {
+pub(crate) async fn usage_rows(s: &mut Scene, id: &str) -> Result<Vec<Row>, Stop> {
     let sql = "SELECT id, tenant_id, model, tokens_in, tokens_out, latency_ms, created_at FROM usage WHERE tenant_id = ?1 ORDER BY id";
     Ok(s.d1().await?.query(sql, &[json!(id)]).await?)
 }
 
 /// Waits until a tenant has exactly as many usage rows; more than that is a finding at once.
-pub(super) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: usize) -> Check {
+pub(crate) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: usize) -> Check {
     let d1 = s.d1().await?;
     let deadline = s.run.target.limits().usage_visible;
     let sql = "SELECT count(*) AS n FROM usage WHERE tenant_id = ?1";
@@ -208,7 +208,7 @@ pub(super) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: us
 }
 
 /// The keys under which a tenant is registered in KV.
-pub(super) fn registry_keys(s: &Scene, tenant: &Tenant) -> Vec<String> {
+pub(crate) fn registry_keys(s: &Scene, tenant: &Tenant) -> Vec<String> {
     seeding::registry_entries(s.run.target.as_ref(), tenant)
         .into_iter()
         .map(|(key, _value)| key)
@@ -216,7 +216,7 @@ pub(super) fn registry_keys(s: &Scene, tenant: &Tenant) -> Vec<String> {
 }
 
 /// All that the stores hold of a tenant: row, usage, registry, entries and objects of its sandbox.
-pub(super) async fn holdings(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
+pub(crate) async fn holdings(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
     let row = tenant_row(s, &tenant.id).await?;
     let usage = usage_rows(s, &tenant.id).await?;
     let kv = s.kv().await?;
@@ -237,7 +237,7 @@ pub(super) async fn holdings(s: &mut Scene, tenant: &Tenant) -> Result<Value, St
 }
 
 /// The objects below a prefix of the bucket, their bytes as escaped text.
-pub(super) async fn objects(s: &mut Scene, prefix: &str) -> Result<Map<String, Value>, Stop> {
+pub(crate) async fn objects(s: &mut Scene, prefix: &str) -> Result<Map<String, Value>, Stop> {
     let r2 = s.r2().await?;
     let mut list = Map::new();
     for key in r2.keys(prefix).await? {
@@ -248,7 +248,7 @@ pub(super) async fn objects(s: &mut Scene, prefix: &str) -> Result<Map<String, V
 }
 
 /// What differs between two snapshots, in one line per part; empty if nothing does.
-pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
+pub(crate) fn difference(before: &Value, after: &Value) -> Vec<String> {
     let (Value::Object(before), Value::Object(after)) = (before, after) else {
         return if before == after {
             Vec::new()

@@ -82,11 +82,11 @@ fn musts(matrix: &KillMatrix) -> Markup {
         section {
             h2 { "Every MUST and what turned it red" }
             table {
-                thead { tr { th scope="col" { "criterion" } th scope="col" { "deviants" } } }
+                thead { tr { th.id scope="col" { "criterion" } th scope="col" { "deviants" } } }
                 tbody {
                     @for (must, killers) in &matrix.musts {
                         tr.row class=[killers.is_empty().then_some("bad")] {
-                            th scope="row" { (must) }
+                            th.id scope="row" { (must) }
                             td {
                                 @if killers.is_empty() { "none" }
                                 @for killer in killers { a.chip href={ "#" (killer) } { (killer) } " " }

@@ -106,7 +106,7 @@ impl Scene {
     }
 
     /// Why what the last step concluded does not count: it looked for what the target does not show.
-    pub(in crate::run) fn doubted(&mut self) -> Option<String> {
+    pub(crate) fn doubted(&mut self) -> Option<String> {
         let missed = self.missed.take().map(|key| {
             format!("the target's answers do not show it (manifest: dialect.{key} is empty)")
         });
@@ -245,7 +245,7 @@ impl Scene {
     }
 
     /// As [`Self::accept_refusal`], for a finding that ended the scenario: the promise is kept, in another form.
-    pub(in crate::run) fn accept_finding(&mut self, finding: &Finding) -> bool {
+    pub(crate) fn accept_finding(&mut self, finding: &Finding) -> bool {
         finding.severity == Severity::Shape
             && self.accept(&finding.seen, crate::target::manifest::Accept::is_of_shape)
     }

@@ -88,7 +88,7 @@ impl Vitals {
 
 impl Scene {
     /// What a step's stop means if the target, or a double of ours, is gone: a finding is none then.
-    pub(in crate::run) async fn unless_gone(&self, stop: Stop) -> Stop {
+    pub(crate) async fn unless_gone(&self, stop: Stop) -> Stop {
         if matches!(stop, Stop::NotVerified(_) | Stop::NotApplicable(_)) {
             return stop;
         }

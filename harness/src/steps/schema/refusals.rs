@@ -204,7 +204,7 @@ async fn one_good_row(s: &mut Scene, a: Args) -> Check {
 /// Inserts a tenant's row behind the target's back, of another platform and tier than any tenant of these scenarios:
 /// a sandbox id is unique among all rows, not among those that are alike.
 async fn insert(s: &mut Scene, id: &str, sandbox_id: &str) -> Result<Result<usize, String>, Stop> {
-    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, 'another', 'premium', ?2, 1, 1)";
+    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, 'cli', 'premium', ?2, 1, 1)";
     let done = s
         .d1()
         .await?

@@ -37,13 +37,13 @@ pub(super) fn all() -> Vec<Draft> {
             });
         }),
         deviant(
-            "key-with-bearer-twice",
-            "The word Bearer stands before the key twice, for it is in the configuration too",
+            "key-built-into-the-code",
+            "The key is built into the code, and the configured one is not read",
             &["AIG-021"],
         )
         .variables(|_variant, all| {
             if let Some(key) = all.get_mut("CLOUDFLARE_AI_GATEWAY_API_KEY") {
-                key.insert_str(0, "Bearer ");
+                "aig-0123456789abcdef".clone_into(key);
             }
         }),
         deviant(

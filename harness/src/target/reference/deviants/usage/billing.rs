@@ -83,7 +83,7 @@ pub(super) fn bills_too(parts: &mut Parts, price: Price) {
         let bill = Bill {
             usage,
             price,
-            waits: false,
+            waits: |_streamed| false,
         };
         calls::calls(&mut parts.ports, bill);
     }
@@ -95,13 +95,13 @@ pub(super) fn bills_itself(parts: &mut Parts, price: Price) {
     stores::usage(&mut parts.ports, Nothing);
 }
 
-/// As [`bills_itself`], and a caller waits until its row is written.
-pub(super) fn bills_first(parts: &mut Parts, price: Price) {
+/// As [`bills_itself`], and callers of streams or of others wait until their row is written.
+pub(super) fn bills_first(parts: &mut Parts, price: Price, waits: fn(bool) -> bool) {
     if let Some(usage) = parts.ports.usage.clone() {
         let bill = Bill {
             usage,
             price,
-            waits: true,
+            waits,
         };
         calls::calls(&mut parts.ports, bill);
     }
@@ -120,7 +120,8 @@ impl OtherUsage for Nothing {
 struct Bill {
     usage: Arc<dyn UsageStore>,
     price: Price,
-    waits: bool,
+    /// Whether a caller waits for its row, by whether its answer is a stream.
+    waits: fn(bool) -> bool,
 }
 
 #[async_trait]
@@ -151,11 +152,11 @@ impl OtherCalls for Bill {
         if let Ok(answer) = &mut answer {
             account.status(answer.status);
             if is_stream(answer) {
-                watch(answer, account, self.waits);
+                watch(answer, account, (self.waits)(true));
             } else {
                 let bytes = whole(answer).await;
                 account.body(&bytes);
-                account.close(End::Whole, self.waits).await;
+                account.close(End::Whole, (self.waits)(false)).await;
             }
         } else {
             account.seen = None;

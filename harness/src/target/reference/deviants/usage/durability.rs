@@ -1,16 +1,20 @@
 //! Backends that lose rows, double them, or let callers feel what D1 suffers. Never breaks more than one thing at a time.
 
+use super::super::calls::{self, OtherCalls, Purpose};
 use super::super::stores::{self, OtherUsage};
 use super::{Draft, deviant};
 use crate::target::reference::altered::Parts;
-use crate::wait;
+use crate::{clock, wait};
 use async_trait::async_trait;
 use moltworker_reference::domain::tenant::TenantId;
 use moltworker_reference::domain::usage::UsageRow;
-use moltworker_reference::ports::{Level, LogSink, StoreError, UsageStore};
+use moltworker_reference::ports::{
+    AiGateway, Level, LogSink, StoreError, UpstreamAnswer, UpstreamCall, UpstreamError, UsageStore,
+};
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -165,14 +169,10 @@ fn at_the_end() -> Vec<Draft> {
         }),
         deviant(
             "rows-written-in-two-steps",
-            "A row is written empty, and its tokens follow",
-            &["USG-015"],
+            "A row is opened when a model is called, and filled some time after the answer",
+            &["USG-015", "USG-002"],
         )
-        .parts(|parts| {
-            if let Some(database) = parts.config.tenant_db.clone() {
-                stores::usage(&mut parts.ports, TwoSteps(database));
-            }
-        }),
+        .parts(in_two_steps),
         deviant(
             "rows-written-again-after-a-restart",
             "Rows are noted in a file that every start writes to D1 again, under new ids",
@@ -200,27 +200,79 @@ impl OtherUsage for Detached {
     }
 }
 
-struct TwoSteps(PathBuf);
+/// Rows that are open: empty, and not filled yet.
+type Open = Arc<Mutex<HashMap<TenantId, Vec<Uuid>>>>;
+
+fn in_two_steps(parts: &mut Parts) {
+    let (Some(database), Some(usage)) = (&parts.config.tenant_db, &parts.ports.usage) else {
+        return;
+    };
+    let (open, database) = (Open::default(), database.clone());
+    let opens = Opens {
+        usage: Arc::clone(usage),
+        open: Arc::clone(&open),
+    };
+    calls::calls(&mut parts.ports, opens);
+    stores::usage(&mut parts.ports, Fills { database, open });
+}
+
+struct Opens {
+    usage: Arc<dyn UsageStore>,
+    open: Open,
+}
 
 #[async_trait]
-impl OtherUsage for TwoSteps {
-    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
-        let empty = UsageRow {
-            tokens_in: 0,
-            tokens_out: 0,
-            ..row.clone()
+impl OtherCalls for Opens {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let purpose = Purpose::of(&call);
+        if let Some(tenant_id) = purpose.tenant {
+            let row = UsageRow {
+                id: Uuid::new_v4(),
+                tenant_id,
+                model: purpose.model,
+                tokens_in: 0,
+                tokens_out: 0,
+                latency_ms: 0,
+                created_at: clock::epoch_ms(),
+            };
+            // A row that cannot be opened is filled by nobody.
+            if self.usage.insert(&row).await.is_ok() {
+                let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+                open.entry(tenant_id).or_default().push(row.id);
+            }
+        }
+        inner.call(call).await
+    }
+}
+
+struct Fills {
+    database: PathBuf,
+    open: Open,
+}
+
+#[async_trait]
+impl OtherUsage for Fills {
+    async fn insert(&self, _inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let opened = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.get_mut(&row.tenant_id).and_then(Vec::pop)
         };
-        inner.insert(&empty).await?;
+        let Some(opened) = opened else { return Ok(()) };
         wait::pass(LATER).await;
-        let (path, row) = (self.0.clone(), row.clone());
-        let filling = tokio::task::spawn_blocking(move || {
-            let database = rusqlite::Connection::open(path)?;
-            database.busy_timeout(Duration::from_secs(1))?;
-            database.execute(
-                "UPDATE usage SET tokens_in = ?1, tokens_out = ?2 WHERE id = ?3",
-                (row.tokens_in, row.tokens_out, row.id.to_string()),
+        let (path, row) = (self.database.clone(), row.clone());
+        let filling =
+            tokio::task::spawn_blocking(move || {
+                let database = rusqlite::Connection::open(path)?;
+                database.busy_timeout(LATER)?;
+                database.execute(
+                "UPDATE usage SET tokens_in = ?1, tokens_out = ?2, latency_ms = ?3 WHERE id = ?4",
+                (row.tokens_in, row.tokens_out, row.latency_ms, opened.to_string()),
             )
-        });
+            });
         match filling.await {
             Ok(Ok(_rows)) => Ok(()),
             Ok(Err(error)) => Err(StoreError::Unavailable(Box::new(error))),

@@ -71,7 +71,19 @@ pub(super) fn all() -> Vec<Draft> {
             "A caller waits for its usage row",
             &["USG-008", "USG-009"],
         )
-        .parts(|parts| bills_first(parts, contract)),
+        .parts(|parts| bills_first(parts, contract, |_streamed| true)),
+        deviant(
+            "usage-written-before-the-end-of-a-stream",
+            "A stream ends when its usage row is written",
+            &["USG-008"],
+        )
+        .parts(|parts| bills_first(parts, contract, |streamed| streamed)),
+        deviant(
+            "usage-written-before-a-whole-answer",
+            "A caller that asks for no stream waits for its usage row",
+            &["USG-008"],
+        )
+        .parts(|parts| bills_first(parts, contract, |streamed| !streamed)),
     ]
 }
 
