@@ -44,6 +44,11 @@ Feature: One shape for every error
       Then the answers have as many request ids as there are answers
       And each error's body has the id of its header
 
+    @needs.hosts @needs.variant.small-limits
+    Scenario: Another instance does not give the same ids
+      When nobody asks 3 times in production, and 3 times as small-limits
+      Then the answers have as many request ids as there are answers
+
     @needs.tenants @needs.hosts
     Scenario Outline: A caller's <what> is not taken for the id
       Given a free tenant "a"

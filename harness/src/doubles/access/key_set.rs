@@ -39,6 +39,14 @@ impl NamedKey {
         })
     }
 
+    /// The same key pair under another key's name.
+    pub(super) fn called(&self, name: &KeyName) -> Self {
+        Self {
+            name: name.clone(),
+            ..self.clone()
+        }
+    }
+
     fn of(name: KeyName, material: Arc<KeyMaterial>, team_domain: &str) -> Result<Self, KeyError> {
         let now = OffsetDateTime::UNIX_EPOCH + clock::since_epoch();
         let pem = certificate::self_signed_pem(&material, team_domain, now)?;

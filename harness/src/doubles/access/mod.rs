@@ -25,7 +25,7 @@ pub use token::{Due, SHORT_NAMES, TokenKind};
 use tokio::sync::watch;
 
 use self::{
-    key_set::KeySet,
+    key_set::{KeySet, NamedKey},
     mint::{EMAIL, Issuing},
     server::Shared,
 };
@@ -199,25 +199,42 @@ impl AccessIssuer {
         {
             return minted.token.clone();
         }
-        let Some(signer) = lock(&self.shared.keys).find(key) else {
-            panic!("{key} is no key of this issuer");
-        };
-        let issuing = Issuing {
-            origin: &self.origin(),
-            audience: self.audience(),
-            key: &signer,
-            email: EMAIL,
-            life_seconds: None,
-        };
-        let token = issuing
-            .token(kind)
-            .expect("a generated RSA key signs any claims");
+        let token = self.signed(&self.pair(key), kind);
         let minted = Minted {
             token: token.clone(),
             at_seconds: now,
         };
         lock(&self.minted).insert(slot, minted);
         token
+    }
+
+    /// A good token by one key that names another: each is listed, and the signature does not hold by the one that is named.
+    ///
+    /// # Panics
+    /// When the key is another issuer's.
+    #[must_use]
+    pub fn token_under_another_name(&self, signer: &KeyName, named: &KeyName) -> String {
+        self.signed(&self.pair(signer).called(named), TokenKind::Good)
+    }
+
+    fn pair(&self, key: &KeyName) -> NamedKey {
+        match lock(&self.shared.keys).find(key) {
+            Some(pair) => pair,
+            None => panic!("{key} is no key of this issuer"),
+        }
+    }
+
+    fn signed(&self, key: &NamedKey, kind: TokenKind) -> String {
+        let issuing = Issuing {
+            origin: &self.origin(),
+            audience: self.audience(),
+            key,
+            email: EMAIL,
+            life_seconds: None,
+        };
+        issuing
+            .token(kind)
+            .expect("a generated RSA key signs any claims")
     }
 
     /// The key that signs `token`.

@@ -204,10 +204,13 @@ async fn still_opens(s: &mut Scene, _a: Args) -> Check {
 }
 
 async fn under_another_id(s: &mut Scene, a: Args) -> Check {
-    let (token, key) = (token_of(s, PRESENT).await?, key(s, a.text(1))?);
-    let answer = s
-        .send(list_request(s, &under_id(&token, key.as_str())))
-        .await?;
+    let (present, other) = (key(s, PRESENT)?, key(s, a.text(1))?);
+    // Signed with the other id in its header: what does not hold is the key, not the text that was signed.
+    let token = aside(s, move |access| {
+        access.token_under_another_name(&present, &other)
+    });
+    let token = token.await?;
+    let answer = s.send(list_request(s, &token)).await?;
     s.expect_error(&answer, 403, super::DENIED)
 }
 

@@ -48,6 +48,7 @@ pub(super) fn register(book: &mut Book) {
         r#"nothing opens without a token or with an? "([^"]+)" token"#,
         |s, a| Box::pin(nothing_opens(s, a)),
     );
+    book.step(r"the cooldown is over", |s, a| Box::pin(cooled_down(s, a)));
     book.step(
         r"a flood of unknown key ids causes no more fetches than the cooldown allows",
         |s, a| Box::pin(flood(s, a)),
@@ -194,6 +195,12 @@ async fn nothing_opens(s: &mut Scene, a: Args) -> Check {
     for outcome in s.attempt_all(vec![bare, bad]).await? {
         expect_closed(s, "a bad token and none", &outcome)?;
     }
+    Ok(())
+}
+
+/// From here on an unknown key id may cause a fetch again: what happens when that one fails is the question.
+async fn cooled_down(s: &mut Scene, _a: Args) -> Check {
+    wait::pass(s.run.target.limits().keys_cooldown).await;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::filled;
+use crate::target::need::Variant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -34,6 +35,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"tenant "([^"]+)" asks (\d+) times for its status, and nobody (\d+) times, all at once"#,
         |s, a| Box::pin(ask_at_once(s, a)),
+    );
+    book.step(
+        r"nobody asks (\d+) times in production, and (\d+) times as small-limits",
+        |s, a| Box::pin(ask_two_instances(s, a)),
     );
     book.step(
         r#"tenant "([^"]+)" and nobody ask twice with "X-Request-Id: ([^"]+)""#,
@@ -251,6 +256,19 @@ async fn ask_at_once(s: &mut Scene, a: Args) -> Check {
     let answers = s.send_all(requests).await?;
     let good = answers.iter().filter(|answer| answer.status == 200).count();
     s.expect_eq("answers with status 200:", &a.number::<usize>(2)?, &good)
+}
+
+async fn ask_two_instances(s: &mut Scene, a: Args) -> Check {
+    begin(s);
+    for (variant, group) in [(Variant::Production, 1), (Variant::SmallLimits, 2)] {
+        s.use_variant(variant).await?;
+        let nobody = s.instance().await?.tenant_host(&s.slug("nobody"));
+        let requests = vec![s.status_request(&nobody); a.number(group)?];
+        for answer in s.send_all(requests).await? {
+            s.expect_status(&answer, 404)?;
+        }
+    }
+    Ok(())
 }
 
 async fn ask_with_own_id(s: &mut Scene, a: Args) -> Check {

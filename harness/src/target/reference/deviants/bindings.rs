@@ -108,22 +108,15 @@ fn too_late() -> Vec<Draft> {
     ]
 }
 
+/// Another line in the place of one; `None` for none.
+type Change = fn(Value) -> Option<Value>;
+
 fn development() -> Vec<Draft> {
-    let logs: [(&'static str, &'static str, fn(Value) -> Option<Value>); 4] = [
+    let logs: [(_, _, Change); 3] = [
         (
             "no-banner-in-development",
             "Development does without a binding and says nothing of it",
             |line| (line["event"] != "configuration_warning").then_some(line),
-        ),
-        (
-            "banner-below-warning",
-            "The banner about a missing binding is an information, not a warning",
-            |mut line| {
-                if line["event"] == "configuration_warning" {
-                    line["level"] = json!("info");
-                }
-                Some(line)
-            },
         ),
         (
             "banner-without-names",
@@ -195,7 +188,7 @@ fn unset() -> Vec<Draft> {
         .parts(|parts| closed_in(parts, Variant::WithoutAccessTeam, "CF_ACCESS_TEAM_DOMAIN")),
         deviant(
             "missing-ai-gateway-closes-everything",
-            "Without AI Gateway every route is closed",
+            "Without AI Gateway every public route is closed",
             &["BND-009"],
         )
         .parts(|parts| closed_in(parts, Variant::WithoutAiGateway, "AI_GATEWAY_BASE_URL")),
@@ -248,11 +241,12 @@ fn unset() -> Vec<Draft> {
     ]
 }
 
-/// Answers every request with a configuration error that names this.
+/// Answers every public request with a configuration error that names this.
 fn closed_in(parts: &mut Parts, variant: Variant, name: &'static str) {
     if parts.variant == variant {
-        parts.caller = after(move |_ask, told| {
-            if told.status != 503 {
+        parts.caller = after(move |ask, told| {
+            let is_admin = ask.route().starts_with("/api/admin");
+            if told.status != 503 && !is_admin {
                 let details = json!({ "missing": [name] });
                 *told = refusal(503, "CONFIGURATION_ERROR", &details);
             }

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) fn all() -> Vec<Draft> {
@@ -58,8 +59,11 @@ fn identify(told: &mut Told, id: &str) {
     set(told, "/meta", "request_id", &json!(id));
 }
 
+/// Changes an answer.
+type Change = fn(&Ask, &mut Told);
+
 fn ids() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, fn(&Ask, &mut Told)); 4] = [
+    let all: [(_, _, Change); 3] = [
         (
             "request-id-of-the-caller",
             "A caller's X-Request-Id is taken for the request's",
@@ -85,28 +89,27 @@ fn ids() -> Vec<Draft> {
             "The request id is the time, in seconds",
             |_ask, told| identify(told, &(clock::epoch_ms() / 1000).to_string()),
         ),
-        (
-            "request-id-of-the-path",
-            "The request id is a digest of host and path",
-            |ask, told| {
-                let id = uuid::Uuid::from_u128(digest(&[ask.host(), &ask.path].concat()));
-                identify(told, &id.to_string());
-            },
-        ),
     ];
-    all.into_iter()
+    let mut all: Vec<Draft> = all
+        .into_iter()
         .map(|(id, breaks, change)| {
             deviant(id, breaks, &["ERR-002"]).parts(move |parts| parts.caller = after(change))
         })
-        .collect()
-}
-
-/// FNV-1a of 128 bits.
-fn digest(text: &str) -> u128 {
-    text.bytes()
-        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
-            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-        })
+        .collect();
+    all.push(
+        deviant(
+            "request-id-counted-from-the-start",
+            "The request id counts the requests of an instance: another one gives the same ids",
+            &["ERR-002"],
+        )
+        .parts(|parts| {
+            let count = AtomicU64::new(0);
+            parts.caller = after(move |_ask, told| {
+                identify(told, &count.fetch_add(1, Ordering::Relaxed).to_string());
+            });
+        }),
+    );
+    all
 }
 
 /// The public routes and the method of each.

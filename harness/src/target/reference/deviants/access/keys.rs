@@ -21,6 +21,8 @@ use tokio::sync::Mutex;
 const FOR_EVER_SECONDS: &str = "86400";
 /// Between two fetches of a check that fetches no more often than it should.
 const COOLDOWN: Duration = Duration::from_secs(1);
+/// How long such a check keeps a set. Evidence: so does the variant whose keys change.
+const CACHE: Duration = Duration::from_secs(2);
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = by_configuration();
@@ -64,6 +66,12 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(outage_opens),
         deviant(
+            "failed-fetches-without-cooldown",
+            "A fetch of the key set that failed is tried again with each token by an unknown key",
+            &["ACC-016"],
+        )
+        .parts(|parts| fetching(parts, Manner::AgainAfterFailure)),
+        deviant(
             "newest-key-only",
             "Tokens are verified by the last key of the set, wherever theirs stands",
             &["ACC-015"],
@@ -91,15 +99,6 @@ fn by_configuration() -> Vec<Draft> {
         .variables(|_variant, all| {
             all.insert("CF_ACCESS_KEYS_COOLDOWN_SECONDS", "0".to_owned());
         }),
-        deviant(
-            "key-set-never-cached",
-            "The key set is fetched for each token and kept only for when it is out of reach",
-            &["ACC-016"],
-        )
-        .variables(|_variant, all| {
-            all.insert("CF_ACCESS_KEYS_CACHE_SECONDS", "0".to_owned());
-            all.insert("CF_ACCESS_KEYS_COOLDOWN_SECONDS", "0".to_owned());
-        }),
     ]
 }
 
@@ -123,6 +122,7 @@ fn newest_only(parts: &mut Parts) {
 enum Manner {
     Once,
     AtEachRequest,
+    AgainAfterFailure,
 }
 
 type Keys = HashMap<String, Arc<DecodingKey>>;
@@ -130,7 +130,7 @@ type Keys = HashMap<String, Arc<DecodingKey>>;
 fn fetching(parts: &mut Parts, manner: Manner) {
     let origin = parts.config.access.team_origin.clone();
     parts.ports.keys = origin.map(|origin| {
-        let source = Source::of(origin.origin().ascii_serialization());
+        let source = Source::of(&origin.origin().ascii_serialization());
         Arc::new(Fetched {
             source,
             manner,
@@ -146,7 +146,7 @@ struct Source {
 }
 
 impl Source {
-    fn of(origin: String) -> Self {
+    fn of(origin: &str) -> Self {
         Self {
             client: reqwest::Client::new(),
             address: format!("{origin}/cdn-cgi/access/certs"),
@@ -175,21 +175,68 @@ impl Source {
 struct Fetched {
     source: Source,
     manner: Manner,
-    kept: Mutex<Option<Keys>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    keys: Keys,
+    fetched: Instant,
+    /// When an unknown key id last caused a fetch that succeeded.
+    unknown: Instant,
+}
+
+impl Fetched {
+    /// As it should be, but that a failure leaves no trace.
+    async fn again_after_failure(
+        &self,
+        kid: &str,
+    ) -> Result<Option<Arc<DecodingKey>>, KeySetUnavailable> {
+        let mut kept = self.kept.lock().await;
+        let now = clock::now();
+        if let Some(kept) = kept.as_ref() {
+            let is_fresh = now - kept.fetched < CACHE;
+            let is_cooling = now - kept.unknown < COOLDOWN;
+            if is_fresh && (kept.keys.contains_key(kid) || is_cooling) {
+                return Ok(kept.keys.get(kid).cloned());
+            }
+        }
+        match (self.source.fetch().await, kept.take()) {
+            (Ok(keys), before) => {
+                let is_unknown = !keys.contains_key(kid);
+                let unknown = before
+                    .filter(|_| !is_unknown)
+                    .map_or(now, |before| before.unknown);
+                let kept = kept.insert(Kept {
+                    keys,
+                    fetched: now,
+                    unknown,
+                });
+                Ok(kept.keys.get(kid).cloned())
+            }
+            (Err(_why), Some(before)) => Ok(kept.insert(before).keys.get(kid).cloned()),
+            (Err(why), None) => Err(why),
+        }
+    }
 }
 
 #[async_trait]
 impl AccessKeys for Fetched {
     async fn key(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, KeySetUnavailable> {
-        if self.manner == Manner::AtEachRequest {
-            return Ok(self.source.fetch().await?.get(kid).cloned());
+        match self.manner {
+            Manner::AtEachRequest => return Ok(self.source.fetch().await?.get(kid).cloned()),
+            Manner::AgainAfterFailure => return self.again_after_failure(kid).await,
+            Manner::Once => {}
         }
         let mut kept = self.kept.lock().await;
-        let keys = match kept.take() {
-            Some(keys) => keys,
-            None => self.source.fetch().await?,
-        };
-        Ok(kept.insert(keys).get(kid).cloned())
+        if kept.is_none() {
+            let (keys, now) = (self.source.fetch().await?, clock::now());
+            *kept = Some(Kept {
+                keys,
+                fetched: now,
+                unknown: now,
+            });
+        }
+        Ok(kept.as_ref().and_then(|kept| kept.keys.get(kid).cloned()))
     }
 }
 
@@ -244,7 +291,7 @@ fn outage_opens(parts: &mut Parts) {
     // Whom the layer lets in, the backend behind it must be able to verify.
     parts.ports.keys = Some(Arc::new(AtHand(Arc::clone(&access))));
     parts.caller = Some(Arc::new(OutageOpens {
-        source: Source::of(access.origin()),
+        source: Source::of(&access.origin()),
         access,
         last: Mutex::new(None),
     }));

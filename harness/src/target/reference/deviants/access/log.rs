@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Draft> {
         .parts(|parts| {
             logging(parts, |line| {
                 (line["event"] != "access_relaxed").then_some(line)
-            })
+            });
         }),
         deviant(
             "relaxed-below-warning",
@@ -54,12 +54,6 @@ pub(super) fn all() -> Vec<Draft> {
             &["ACC-020"],
         )
         .parts(|parts| parts.caller = strict(parts, "")),
-        deviant(
-            "development-relaxed-for-reads-only",
-            "Development lets reads in without a token and nothing else",
-            &["ACC-020"],
-        )
-        .parts(|parts| parts.caller = strict(parts, "GET")),
     ]
 }
 

@@ -33,13 +33,13 @@ fn routes() -> Vec<Hole> {
         (
             "usage-route-forgotten",
             "The usage route was added later and is not behind Access",
-            &["ACC-017", "ACC-001"],
+            &["ACC-001"],
             |ask| is_admin(ask.route()) && ask.route().ends_with("/usage"),
         ),
         (
             "gateway-start-forgotten",
             "Starting a gateway is not behind Access",
-            &["ACC-017", "ACC-001"],
+            &["ACC-017"],
             |ask| is_admin(ask.route()) && ask.route().ends_with("/gateway/start"),
         ),
         (
@@ -57,7 +57,7 @@ fn routes() -> Vec<Hole> {
         (
             "admin-methods-told-to-anybody",
             "Access is checked by each handler, and a method without one is a 405 for anybody",
-            &["ACC-017", "ERR-005"],
+            &["ERR-005"],
             |ask| is_admin(ask.route()) && ask.method == "PUT",
         ),
         (
@@ -77,12 +77,6 @@ fn routes() -> Vec<Hole> {
             "HEAD is not among the methods that are behind Access",
             &["ACC-017"],
             |ask| is_admin(ask.route()) && ask.method == "HEAD",
-        ),
-        (
-            "query-hides-the-path",
-            "The path is compared with its query, so that any query opens the list",
-            &["ACC-017"],
-            |ask| ask.path.starts_with("/api/admin/tenants?"),
         ),
     ]
 }
@@ -157,12 +151,6 @@ fn spellings() -> Vec<Hole> {
                 })
             },
         ),
-        (
-            "format-suffix-open",
-            "A suffix that asks for a format leads round Access",
-            &["ACC-017"],
-            |ask| reread(ask, |route| route.trim_end_matches(".json").to_owned()),
-        ),
     ]
 }
 
@@ -182,37 +170,10 @@ fn headers() -> Vec<Hole> {
             },
         ),
         (
-            "checked-path-from-a-header",
-            "X-Forwarded-Uri names the path that Access looks at",
-            &["ACC-017"],
-            |ask| {
-                let named = ask.header("x-forwarded-uri");
-                is_admin(ask.route()) && named.is_some_and(|named| !is_admin(named))
-            },
-        ),
-        (
-            "method-override-open",
-            "X-HTTP-Method-Override: OPTIONS makes Access take a request for a preflight",
-            &["ACC-017"],
-            |ask| is_admin(ask.route()) && ask.header("x-http-method-override") == Some("OPTIONS"),
-        ),
-        (
             "subrequest-header-open",
             "A header marks a request as one that the check has already seen",
             &["ACC-017"],
             |ask| is_admin(ask.route()) && ask.headers.contains_key("x-middleware-subrequest"),
-        ),
-        (
-            "worker-header-open",
-            "CF-Worker marks a request as one of a worker of ours",
-            &["ACC-017"],
-            |ask| is_admin(ask.route()) && ask.headers.contains_key("cf-worker"),
-        ),
-        (
-            "websocket-open",
-            "A request for a WebSocket is not behind Access",
-            &["ACC-017"],
-            |ask| is_admin(ask.route()) && ask.header("upgrade") == Some("websocket"),
         ),
     ]
 }

@@ -18,7 +18,7 @@ const UNSIGNED: [Flaw; 2] = [Flaw::Algorithm, Flaw::Signature];
 type Rule = fn(&Token) -> bool;
 
 pub(super) fn all() -> Vec<Draft> {
-    let simple: [(&'static str, &'static str, &'static [&'static str], Rule); 12] = [
+    let simple: [(&'static str, &'static str, &'static [&'static str], Rule); 10] = [
         (
             "signature-unchecked",
             "Claims are checked, the signature is not",
@@ -63,12 +63,6 @@ pub(super) fn all() -> Vec<Draft> {
             },
         ),
         (
-            "unknown-key-means-newest",
-            "A token that names no listed key is verified by the newest one",
-            &["ACC-010"],
-            |token| token.has_only(&[Flaw::KeyId]),
-        ),
-        (
             "unknown-key-not-verified",
             "A token whose key is not listed is read without verifying it",
             &["ACC-012"],
@@ -91,17 +85,6 @@ pub(super) fn all() -> Vec<Draft> {
             "What cannot be decoded throws, and the handler of the exception goes on",
             &["ACC-012"],
             |token| token.flaws.contains(&Flaw::Malformed),
-        ),
-        (
-            "empty-token-let-in",
-            "A token is checked if there is some text in it",
-            &["ACC-012"],
-            |token| {
-                token.flaws.contains(&Flaw::Malformed)
-                    && token.header.is_null()
-                    && token.claims.is_null()
-                    && token.signature.is_empty()
-            },
         ),
     ];
     let simple = simple.into_iter().map(|(id, breaks, expected, accepts)| {

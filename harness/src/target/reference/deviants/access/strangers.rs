@@ -111,30 +111,6 @@ fn by_request() -> Vec<(&'static str, &'static str, &'static [&'static str], Rul
             &["ACC-020"],
             |ask| ask.path.contains("?dev=true"),
         ),
-        (
-            "dev-cookie-relaxes-access",
-            "A cookie relaxes Access in production too",
-            &["ACC-020"],
-            |ask| {
-                ask.header("cookie")
-                    .is_some_and(|cookies| cookies.contains("DEV_MODE=true"))
-            },
-        ),
-        (
-            "local-origin-relaxes-access",
-            "A page on localhost is taken for local work",
-            &["ACC-020"],
-            |ask| {
-                ask.header("origin")
-                    .is_some_and(|origin| origin.starts_with("http://localhost"))
-            },
-        ),
-        (
-            "override-header-relaxes-access",
-            "X-Tenant-Override relaxes Access as if it could only come in development",
-            &["ACC-020"],
-            |ask| ask.headers.contains_key("x-tenant-override"),
-        ),
     ]
 }
 
@@ -156,7 +132,7 @@ impl Tamper for LooksFirst {
         if self.at == "POST" {
             let slug = ask.json()["slug"].as_str().unwrap_or_default().to_owned();
             as_operator.method = hyper::Method::GET;
-            as_operator.path = "/api/admin/tenants?limit=1000".to_owned();
+            "/api/admin/tenants?limit=1000".clone_into(&mut as_operator.path);
             as_operator.body = bytes::Bytes::new();
             let mut list = upstream.send(&as_operator).await?;
             let taken = list.whole().await?;

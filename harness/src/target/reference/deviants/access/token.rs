@@ -108,10 +108,7 @@ impl Token {
         let claims = &self.claims;
         let now = now_seconds();
         let (exp, nbf) = (claims["exp"].as_f64(), claims["nbf"].as_f64());
-        let audience = match &claims["aud"] {
-            Value::Array(all) => all.iter().any(|one| *one == self.audience),
-            one => *one == self.audience,
-        };
+        let audience = self.audiences().contains(&self.audience.as_str());
         let flaws = [
             (exp.is_none(), Flaw::NoExpiry),
             (exp.is_some_and(|exp| exp <= now), Flaw::Expired),
@@ -136,10 +133,12 @@ impl Token {
 
     /// Every text in `aud`.
     pub(super) fn audiences(&self) -> Vec<&str> {
-        match &self.claims["aud"] {
-            Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
-            one => one.as_str().into_iter().collect(),
-        }
+        let aud = &self.claims["aud"];
+        let listed = aud.as_array().into_iter().flatten();
+        listed
+            .chain(aud.is_string().then_some(aud))
+            .filter_map(Value::as_str)
+            .collect()
     }
 }
 

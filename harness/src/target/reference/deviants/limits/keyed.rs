@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What is known of a request when its key is made: the tenant, if it has one, and the client ip.
-struct Known {
-    tenant: Option<String>,
-    ip: String,
+pub(super) struct Known {
+    pub(super) tenant: Option<String>,
+    pub(super) ip: String,
 }
 
 impl Known {
     /// Whose quota it is by the contract.
-    fn owner(&self) -> String {
+    pub(super) fn owner(&self) -> String {
         let tenant = self.tenant.as_ref().map(|slug| format!("t:{slug}"));
         tenant.unwrap_or_else(|| format!("i:{}", self.ip))
     }
@@ -38,7 +38,7 @@ type Key = fn(&Ask, &Known) -> String;
 
 /// When a request is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
+pub(super) enum When {
     /// Before it goes on.
     Before,
     /// When it has been answered; a refusal is decided before.
@@ -88,7 +88,6 @@ pub(super) fn all() -> Vec<Draft> {
         deviant(id, breaks, expected)
             .parts(move |parts| keep(parts, |_ask, known| known.owner(), when))
     }));
-    all.extend(admin());
     all
 }
 
@@ -107,12 +106,6 @@ fn by_key() -> Vec<(&'static str, &'static str, &'static [&'static str], Key)> {
             |ask, known| known.split_by(ask.route()),
         ),
         (
-            "limited-by-method",
-            "The quota is that of a method: a tenant has one for each",
-            &["RL-001"],
-            |ask, known| known.split_by(ask.method.as_str()),
-        ),
-        (
             "limited-by-tenant-and-ip",
             "The quota is that of a tenant's client: a tenant with many has many",
             &["RL-001"],
@@ -123,12 +116,6 @@ fn by_key() -> Vec<(&'static str, &'static str, &'static [&'static str], Key)> {
             "The quota is that of the credential that a caller sends: a new one is a new quota",
             &["RL-001"],
             |ask, known| known.split_by(ask.header("authorization").unwrap_or_default()),
-        ),
-        (
-            "limited-by-user-agent",
-            "The quota is that of a user agent: another name is a new quota",
-            &["RL-001"],
-            |ask, known| known.split_by(ask.header("user-agent").unwrap_or_default()),
         ),
         (
             "limited-by-ip-alone",
@@ -161,15 +148,10 @@ impl RateLimiter for Boundless {
 
 fn keep(parts: &mut Parts, key: Key, when: When) {
     parts.ports.limiter = Arc::new(Boundless);
-    parts.caller = Some(Arc::new(Limits {
-        key,
-        when,
-        period: parts.config.quotas.period,
-        counted: Mutex::default(),
-    }));
+    parts.caller = Some(Arc::new(Limits::new(key, when, parts.config.quotas.period)));
 }
 
-struct Limits {
+pub(super) struct Limits {
     key: Key,
     when: When,
     period: Duration,
@@ -177,18 +159,27 @@ struct Limits {
 }
 
 /// What the count says before a request goes on.
-struct Before {
+pub(super) struct Before {
     limit: u32,
     times: Vec<i64>,
 }
 
 impl Before {
-    fn is_used_up(&self) -> bool {
+    pub(super) fn is_used_up(&self) -> bool {
         self.times.len() >= self.limit as usize
     }
 }
 
 impl Limits {
+    pub(super) fn new(key: Key, when: When, period: Duration) -> Self {
+        Self {
+            key,
+            when,
+            period,
+            counted: Mutex::default(),
+        }
+    }
+
     fn counted(&self) -> MutexGuard<'_, HashMap<String, Vec<i64>>> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,7 +189,7 @@ impl Limits {
     }
 
     /// Looks, and counts at once if that is the way.
-    fn look(&self, key: &str, limit: u32) -> Before {
+    pub(super) fn look(&self, key: &str, limit: u32) -> Before {
         let now = clock::epoch_ms();
         let mut counted = self.counted();
         let times = counted.entry(key.to_owned()).or_default();
@@ -244,7 +235,7 @@ impl Limits {
         seconds.clamp(1, self.period.as_secs().max(1))
     }
 
-    fn refused(&self, known: &Known, before: &Before) -> Told {
+    pub(super) fn refused(&self, known: &Known, before: &Before) -> Told {
         let seconds = self.reset_seconds(&before.times);
         let details = json!({
             "limit_type": if known.tenant.is_some() { "tenant_quota" } else { "client_ip" },
@@ -310,114 +301,6 @@ impl Tamper for Limits {
         told.set("x-ratelimit-remaining", &remaining.to_string());
         let reset = self.reset_seconds(&before.times);
         told.set("x-ratelimit-reset", &reset.to_string());
-        Ok(told)
-    }
-}
-
-/// Which admin requests use the quota of their client ip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Charged {
-    All,
-    Refused,
-}
-
-fn admin() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, Charged, bool); 3] = [
-        (
-            "admin-requests-counted",
-            "Admin requests use the public quota of their client ip",
-            Charged::All,
-            false,
-        ),
-        (
-            "refused-admin-requests-counted",
-            "Admin requests without a token use the public quota of their client ip",
-            Charged::Refused,
-            false,
-        ),
-        (
-            "admin-requests-limited",
-            "Operators whose client ip has used up its public quota are refused",
-            Charged::All,
-            true,
-        ),
-    ];
-    let mut all: Vec<Draft> = all
-        .into_iter()
-        .map(|(id, breaks, charged, refuses)| {
-            deviant(id, breaks, &["RL-012"]).parts(move |parts| {
-                parts.caller = Some(Arc::new(Operators { charged, refuses }));
-            })
-        })
-        .collect();
-    all.push(
-        deviant(
-            "misconfigured-requests-counted",
-            "Requests are limited before the configuration is looked at",
-            &["RL-007"],
-        )
-        .parts(|parts| {
-            let period = parts.config.quotas.period;
-            parts.caller = Some(Arc::new(CountedFirst {
-                limit: parts.config.quotas.free,
-                limits: Limits {
-                    key: |_ask, known| known.owner(),
-                    when: When::Before,
-                    period,
-                    counted: Mutex::default(),
-                },
-            }));
-        }),
-    );
-    all
-}
-
-struct Operators {
-    charged: Charged,
-    refuses: bool,
-}
-
-#[async_trait]
-impl Tamper for Operators {
-    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
-        let told = upstream.send(&ask).await?;
-        let is_admin = ask.route().starts_with("/api/admin");
-        if is_admin && (self.charged == Charged::All || told.status == 403) {
-            let mut counted = ask.clone();
-            counted.method = hyper::Method::GET;
-            "/sandbox-health".clone_into(&mut counted.path);
-            counted.body = bytes::Bytes::new();
-            let limited = upstream.send(&counted).await?;
-            if self.refuses && limited.status == 429 {
-                return Ok(limited);
-            }
-        }
-        Ok(told)
-    }
-}
-
-/// Counts what the backend then refuses for its configuration.
-struct CountedFirst {
-    limit: u32,
-    limits: Limits,
-}
-
-#[async_trait]
-impl Tamper for CountedFirst {
-    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
-        let told = upstream.send(&ask).await?;
-        if told.status != 503 {
-            return Ok(told);
-        }
-        let ip = ask
-            .header("cf-connecting-ip")
-            .unwrap_or("127.0.0.1")
-            .to_owned();
-        let known = Known { tenant: None, ip };
-        let before = self.limits.look(&known.owner(), self.limit);
-        if before.is_used_up() {
-            return Ok(self.limits.refused(&known, &before));
-        }
         Ok(told)
     }
 }
