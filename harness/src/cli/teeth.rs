@@ -5,10 +5,12 @@ use super::{Failure, Format, contract, put, say};
 use crate::report::json::write_whole;
 use crate::target::reference::altered;
 use crate::target::reference::{ServeArgs, deviants::Deviant};
-use crate::teeth::matrix::{self, KillMatrix, Wanted, Watch};
+use crate::teeth::matrix::KillMatrix;
+use crate::teeth::measure::{self, Wanted, Watch};
 use crate::teeth::trial::{self, Manner, Ruined};
 use crate::teeth::{Catalogue, figures, html, survivors, text};
 use crate::verdict::Exit;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,8 +18,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three, two cores stay busy.
-const JOBS_PER_CORE: usize = 3;
+/// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three for each, two cores stood idle for a third of the time.
+const JOBS_PER_CORE: usize = 5;
+/// Open files that a trial may need. Evidence: 1,024 were too few for ten at once.
+const OPEN_FILES_PER_JOB: usize = 512;
+/// More open files than any measurement needs.
+const OPEN_FILES_MAX: u64 = 65_536;
 /// Scenarios side by side within a trial: as many as `run` has.
 const CONCURRENCY: usize = 64;
 
@@ -32,7 +38,7 @@ pub(super) struct TeethArgs {
     #[arg(
         long,
         env = "MOLTPROOF_TEETH_ONLY",
-        value_name = "NAME",
+        value_name = "crate",
         value_delimiter = ','
     )]
     only: Vec<String>,
@@ -54,7 +60,7 @@ pub(super) struct TeethArgs {
     /// With --figures: write them there.
     #[arg(long, requires = "figures")]
     update: bool,
-    /// Trials side by side; three for each core unless told otherwise.
+    /// Trials side by side; five for each core unless told otherwise.
     #[arg(long, env = "MOLTPROOF_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// Repeats the order of an earlier measurement.
@@ -113,6 +119,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     if args.list {
         return list(&catalogue, args.format);
     }
+    let files = more_open_files();
     let (end, ending) = tokio::sync::watch::channel(false);
     let program = trial::own_program()
         .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))?;
@@ -126,7 +133,11 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
             patience: None,
             ending,
         },
-        jobs: args.jobs.map_or(cores * JOBS_PER_CORE, usize::from),
+        jobs: args
+            .jobs
+            .map_or(cores * JOBS_PER_CORE, usize::from)
+            .min(files / OPEN_FILES_PER_JOB)
+            .max(1),
         whole: args.only.is_empty() && args.id.is_empty(),
         whole_contract: args.whole_contract,
         survivors,
@@ -142,7 +153,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     let (over, is_over) = tokio::sync::oneshot::channel::<()>();
     let measured = std::thread::scope(|scope| {
         let measuring = scope.spawn(|| {
-            let measured = matrix::measure(&contract, &catalogue, &wanted, &shown);
+            let measured = measure::measure(&contract, &catalogue, &wanted, &shown);
             drop(over);
             measured
         });
@@ -175,6 +186,21 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     } else {
         Exit::Violation
     })
+}
+
+/// Asks the system for as many open files as it allows; returns how many that are.
+fn more_open_files() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit
+        .maximum
+        .map_or(OPEN_FILES_MAX, |most| most.min(OPEN_FILES_MAX));
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        // If it refuses, fewer trials run side by side.
+        setrlimit(Resource::Nofile, limit).unwrap_or_default();
+    }
+    let current = getrlimit(Resource::Nofile).current;
+    usize::try_from(current.unwrap_or(OPEN_FILES_MAX)).unwrap_or(usize::MAX)
 }
 
 /// Whether a file states what was measured; with `update` it does from now on.

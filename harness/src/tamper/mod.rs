@@ -20,13 +20,3 @@ pub trait Tamper: Send + Sync {
     /// [`Unanswered`]: the connection is closed without an answer.
     async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered>;
 }
-
-/// Lets everything pass as it is.
-pub struct Untouched;
-
-#[async_trait]
-impl Tamper for Untouched {
-    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
-        upstream.send(&ask).await
-    }
-}

@@ -6,6 +6,7 @@ pub mod figures;
 pub mod html;
 pub mod kill;
 pub mod matrix;
+pub mod measure;
 pub mod null_servers;
 pub mod survivors;
 pub mod text;

@@ -42,16 +42,16 @@ enum Nothing {
 #[must_use]
 pub fn all() -> Vec<Other> {
     let statuses = [200, 204, 302, 401, 403, 404, 429, 500, 503];
-    let mut servers: Vec<(String, String, Nothing)> = statuses
-        .map(|status| {
-            (
-                format!("always-{status}"),
-                format!("Answers everything {status}"),
-                Nothing::Status(status),
-            )
-        })
-        .into();
+    let always = statuses.map(|status| {
+        (
+            format!("always-{status}"),
+            format!("Answers everything {status}"),
+            Nothing::Status(status),
+        )
+    });
+    // What takes longest comes first.
     let rest = [
+        ("hangs", "Never answers", Nothing::Hangs),
         ("echo", "Answers 200 with what it was sent", Nothing::Echo),
         ("empty-body", "Answers 200 with nothing", Nothing::Empty),
         ("parked-page", "Answers 200 with a page", Nothing::Page),
@@ -65,15 +65,14 @@ pub fn all() -> Vec<Other> {
             "Answers every route as a backend did once, whoever asks",
             Nothing::Past,
         ),
-        ("hangs", "Never answers", Nothing::Hangs),
         (
             "closes",
             "Closes every connection without an answer",
             Nothing::Closes,
         ),
     ];
-    servers.extend(rest.map(|(id, does, how)| (id.to_owned(), does.to_owned(), how)));
-    let made = servers.into_iter().map(|(id, does, how)| {
+    let rest = rest.map(|(id, does, how)| (id.to_owned(), does.to_owned(), how));
+    let made = rest.into_iter().chain(always).map(|(id, does, how)| {
         let alteration = Alteration {
             parts: Some(Arc::new(move |parts| {
                 parts.caller = Some(Arc::new(NullServer(how)));
