@@ -211,6 +211,11 @@ impl Client {
         }
     }
 
+    /// How long an answer to a request is waited for.
+    fn deadline_of(&self, request: &Request) -> Duration {
+        request.deadline.min(self.patience)
+    }
+
     /// Sends a request and reads the whole answer. `number` is the exchange's place in its scenario.
     ///
     /// # Errors
@@ -245,7 +250,7 @@ impl Client {
                 reading: request.reading.clone(),
             })
         };
-        let deadline = request.deadline.min(self.patience);
+        let deadline = self.deadline_of(request);
         match tokio::time::timeout(deadline, work).await {
             Ok(done) => self.own_answer(base, request, done?),
             Err(_elapsed) => Err(NoAnswer::Broken(format!(

@@ -119,17 +119,15 @@ pub async fn send_bytes(
     client.meter.admit(base, described).await?;
     let sent_at = clock::now();
     let sent_at_ms = clock::epoch_ms();
-    let received = tokio::time::timeout(
-        described.deadline,
-        talk(base, bytes, described.method == "HEAD"),
-    )
-    .await
-    .map_err(|_elapsed| {
-        NoAnswer::Broken(format!(
-            "nothing complete within {} ms",
-            described.deadline.as_millis()
-        ))
-    })??;
+    let deadline = client.deadline_of(described);
+    let received = tokio::time::timeout(deadline, talk(base, bytes, described.method == "HEAD"))
+        .await
+        .map_err(|_elapsed| {
+            NoAnswer::Broken(format!(
+                "nothing complete within {} ms",
+                deadline.as_millis()
+            ))
+        })??;
     let (status, headers, body) =
         parse(&received).ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
     let body_len = body.len();

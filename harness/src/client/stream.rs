@@ -46,17 +46,18 @@ impl StreamedAnswer {
         client.meter.admit(base, request).await?;
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
-        let mut response = tokio::time::timeout(request.deadline, client.begin(base, request))
+        let deadline = client.deadline_of(request);
+        let mut response = tokio::time::timeout(deadline, client.begin(base, request))
             .await
             .map_err(|_elapsed| {
                 NoAnswer::Broken(format!(
                     "no response head within {} ms",
-                    request.deadline.as_millis()
+                    deadline.as_millis()
                 ))
             })??;
         let mut ahead = None;
         if not_the_worker::is_open(response.status().as_u16()) {
-            let piece = tokio::time::timeout(request.deadline, response.chunk()).await;
+            let piece = tokio::time::timeout(deadline, response.chunk()).await;
             // An error page is no stream: what does not come, or breaks, is left for `next` to tell.
             ahead = piece.ok().and_then(Result::ok).flatten();
         }
