@@ -4,8 +4,12 @@ use super::kill::KilledBy;
 use super::matrix::{DeviantRow, Fate, KillMatrix, NullRow, VariantRow};
 use super::text::figures;
 use crate::clock;
+use crate::evidence::cut;
 use crate::target::reference::deviants::Kind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// Characters of an assertion that the page shows; the JSON has all. Evidence: whole answers made it larger than 1 MB.
+const TEXT_MAX: usize = 300;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -130,8 +134,8 @@ fn assertion(red: &KilledBy) -> Markup {
         dl {
             dt { (red.criterion) } dd { code { (red.at) } " " (red.step) }
             dt { "scenario" } dd { (red.scenario) }
-            dt { "expected" } dd { (red.expected) }
-            dt { "saw" } dd { (red.seen) }
+            dt { "expected" } dd { (cut(&red.expected, TEXT_MAX)) }
+            dt { "saw" } dd { (cut(&red.seen, TEXT_MAX)) }
         }
     }
 }
