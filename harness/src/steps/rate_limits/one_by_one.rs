@@ -9,6 +9,7 @@ use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -76,24 +77,68 @@ async fn from_fresh_ips(s: &mut Scene, who: &Asker) -> Check {
 enum Counted {
     /// Exactly the quota was admitted.
     Exactly,
-    /// More than that (limit and count), but not more than one window boundary on the way explains.
-    More(u32, usize),
+    /// More than that, but not more than one window boundary on the way explains.
+    More(Over),
     /// It took a period or longer: nothing can be told.
     TooSlow(Stop),
 }
 
-/// Rounds so far. Two counts above the quota have no excuse: boundaries are a period apart, rounds are not.
+/// A count above the quota.
+#[derive(Debug, Clone, Copy)]
+struct Over {
+    limit: u32,
+    admitted: usize,
+    within: Within,
+}
+
+/// When a round's requests were under way.
+#[derive(Debug, Clone, Copy)]
+struct Within {
+    from: Instant,
+    took: Duration,
+    period: Duration,
+}
+
+impl Within {
+    fn of(answers: &[Arc<Exchange>], period: Duration) -> Option<Self> {
+        let from = answers.iter().map(|answer| answer.sent_at).min()?;
+        let took = span(answers);
+        Some(Self { from, took, period })
+    }
+
+    /// Whether a boundary at this moment, or whole periods before or after it, lies within the round.
+    fn holds(&self, boundary: Instant) -> bool {
+        let period = self.period.as_nanos().max(1);
+        let after = match boundary.checked_duration_since(self.from) {
+            Some(after) => after.as_nanos() % period,
+            None => (period - self.from.duration_since(boundary).as_nanos() % period) % period,
+        };
+        after <= self.took.as_nanos()
+    }
+}
+
+/// Whether windows that begin at fixed moments, a period apart, explain that every one of these rounds met a new window.
+/// Rounds that do not overlap in the course of a period have no such excuse, however slow the machine.
+fn one_clock_explains(rounds: &[Within]) -> bool {
+    // If some moment lies within all of them, the beginning of one of them does.
+    rounds
+        .iter()
+        .any(|one| rounds.iter().all(|other| other.holds(one.from)))
+}
+
+/// Rounds so far.
 #[derive(Default)]
 struct Rounds {
     played: usize,
     exact: bool,
-    more: Vec<(u32, usize)>,
+    more: Vec<Over>,
     slow: Option<Stop>,
 }
 
 impl Rounds {
     fn go_on(&self) -> Result<bool, Stop> {
-        if self.more.len() > 1 {
+        let rounds: Vec<Within> = self.more.iter().map(|over| over.within).collect();
+        if !rounds.is_empty() && !one_clock_explains(&rounds) {
             return Err(more_than_the_quota(&self.more));
         }
         Ok(!self.exact && self.played < ROUNDS_MAX)
@@ -103,7 +148,7 @@ impl Rounds {
         self.played += 1;
         match counted {
             Counted::Exactly => self.exact = true,
-            Counted::More(limit, admitted) => self.more.push((limit, admitted)),
+            Counted::More(over) => self.more.push(over),
             Counted::TooSlow(stop) => self.slow = Some(stop),
         }
     }
@@ -113,15 +158,20 @@ impl Rounds {
             s.checks += 1;
             return Ok(());
         }
-        Err(self.slow.unwrap_or_else(|| more_than_the_quota(&self.more)))
+        // Every round met a new window, or took too long.
+        let met = self.more.last().map(|over| over.within);
+        Err(self
+            .slow
+            .or(met.map(|met| too_slow(met.took, met.period)))
+            .unwrap_or_else(|| more_than_the_quota(&self.more)))
     }
 }
 
-fn more_than_the_quota(counts: &[(u32, usize)]) -> Stop {
-    let (limit, _) = counts.first().copied().unwrap_or_default();
+fn more_than_the_quota(counts: &[Over]) -> Stop {
+    let limit = counts.first().map_or(0, |over| over.limit);
     let seen: Vec<_> = counts
         .iter()
-        .map(|(_, admitted)| admitted.to_string())
+        .map(|over| over.admitted.to_string())
         .collect();
     breach(
         format!("{limit} requests admitted in a fresh window, the next refused with 429 {LIMITED}"),
@@ -130,6 +180,10 @@ fn more_than_the_quota(counts: &[(u32, usize)]) -> Stop {
             seen.join(" and then ")
         ),
     )
+}
+
+fn nothing_counted() -> Stop {
+    Stop::Fault("no request was counted".to_owned())
 }
 
 /// Asks until refused.
@@ -147,14 +201,15 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
             limit = Some(must_be_told(&answers)?);
         }
         if answers.len() > limit.unwrap_or(IP_LIMIT_MAX) as usize * 2 {
-            let span = span(&answers);
-            if span >= period {
-                return Ok(Counted::TooSlow(too_slow(span, period)));
+            let within = Within::of(&answers, period).ok_or_else(nothing_counted)?;
+            if within.took >= period {
+                return Ok(Counted::TooSlow(too_slow(within.took, period)));
             }
-            return Err(more_than_the_quota(&[(
-                limit.unwrap_or(quota),
-                answers.len(),
-            )]));
+            return Err(more_than_the_quota(&[Over {
+                limit: limit.unwrap_or(quota),
+                admitted: answers.len(),
+                within,
+            }]));
         }
     };
     s.expect_error(&refusal, 429, LIMITED)?;
@@ -164,7 +219,7 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
     };
     let admitted = answers.len();
     answers.push(refusal);
-    let span = span(&answers);
+    let within = Within::of(&answers, period).ok_or_else(nothing_counted)?;
     note_refusal(s, who, limit);
     if admitted < limit as usize {
         return Err(breach(
@@ -172,19 +227,23 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
             format!("a refusal after {admitted}"),
         ));
     }
-    Ok(if span >= period {
-        Counted::TooSlow(too_slow(span, period))
+    Ok(if within.took >= period {
+        Counted::TooSlow(too_slow(within.took, period))
     } else if admitted == limit as usize {
         Counted::Exactly
     } else {
-        Counted::More(limit, admitted)
+        Counted::More(Over {
+            limit,
+            admitted,
+            within,
+        })
     })
 }
 
 async fn rest_falls(s: &mut Scene, _a: Args) -> Check {
     let (limit, period) = quota(s, "free").await?;
     let wanted: Vec<u32> = (0..limit).rev().collect();
-    let (mut told, mut slow) = (Vec::new(), None);
+    let (mut told, mut met, mut slow) = (Vec::new(), Vec::new(), None);
     for _round in 0..ROUNDS_MAX {
         let who = fresh(s, "free").await?;
         let from = s.exchanges.len();
@@ -198,21 +257,57 @@ async fn rest_falls(s: &mut Scene, _a: Args) -> Check {
             s.checks += 1;
             return Ok(());
         }
-        let took = span(&s.exchanges[from..]);
-        if took < period {
+        let within = Within::of(&s.exchanges[from..], period).ok_or_else(nothing_counted)?;
+        if within.took < period {
             told.push(rests);
-        } else {
-            slow = Some(too_slow(took, period));
+            met.push(within);
+            // A window boundary on the way gives some of the rest back.
+            if !one_clock_explains(&met) {
+                return Err(breach(
+                    format!("X-RateLimit-Remaining {wanted:?} in that order"),
+                    format!("{told:?}"),
+                ));
+            }
         }
-        // A window boundary on the way gives some of the rest back: not twice in a row.
-        if told.len() > 1 {
-            break;
-        }
+        slow = Some(too_slow(within.took, period));
     }
-    Err(slow.filter(|_| told.len() < 2).unwrap_or_else(|| {
-        breach(
-            format!("X-RateLimit-Remaining {wanted:?} in that order"),
-            format!("{told:?}"),
-        )
-    }))
+    Err(slow.unwrap_or_else(nothing_counted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const PERIOD: Duration = Duration::from_secs(2);
+
+    fn rounds(list: &[(u64, u64)]) -> Vec<Within> {
+        let start = clock::now();
+        let round = |&(from, took): &(u64, u64)| Within {
+            from: start + Duration::from_millis(from),
+            took: Duration::from_millis(took),
+            period: PERIOD,
+        };
+        list.iter().map(round).collect()
+    }
+
+    #[test]
+    fn quick_rounds_one_after_the_other_meet_no_common_boundary() {
+        assert!(one_clock_explains(&rounds(&[(0, 10)])));
+        assert!(!one_clock_explains(&rounds(&[(0, 10), (20, 10)])));
+        assert!(!one_clock_explains(&rounds(&[
+            (20, 10),
+            (0, 10),
+            (2_000, 10)
+        ])));
+    }
+
+    #[test]
+    fn slow_rounds_a_period_apart_may_all_meet_a_boundary() {
+        // Boundaries at 1500, 3500 and 5500 ms lie within.
+        let slow = [(200, 1_400), (1_700, 1_900), (3_700, 1_900)];
+        assert!(one_clock_explains(&rounds(&slow)));
+        // The second ends before the clock's next boundary.
+        assert!(!one_clock_explains(&rounds(&[(0, 500), (600, 900)])));
+    }
 }
