@@ -227,9 +227,14 @@ fn is_whole(row: &Row, tenant_id: &str) -> bool {
         && usage::tokens(row).is_some_and(|(tokens_in, tokens_out)| tokens_in - tokens_out == 4_900)
 }
 
+/// A backend that writes rows again when it starts does so behind its first answers.
+/// Evidence: on a busy machine a look at once came before them.
+const AFTER_START: Duration = Duration::from_secs(1);
+
 async fn none_doubled(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let d1 = s.d1().await?;
+    wait::pass(AFTER_START).await;
     let there = rows::of_tenant(&d1, &tenant.id).await?;
     let broken = there
         .iter()
