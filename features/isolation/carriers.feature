@@ -83,6 +83,13 @@ Feature: No identifier in a request reaches another tenant
       But the operator reads and changes each of the three
 
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
+    Scenario: The very same chat of two tenants
+      Given a free tenant "a"
+      And a free tenant "b"
+      When tenants "a" and "b" send the very same chat, one after the other
+      Then tenants "a" and "b" were each answered by a model call of their own, on their own bill
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
     Scenario: A place in one tenant's usage shows nothing of it under another's id
       Given a free tenant "a"
       And a free tenant "b"

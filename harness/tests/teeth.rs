@@ -25,7 +25,7 @@ const CORRECT_VARIANTS_MIN: usize = 10;
 struct Unwatched;
 
 impl Watch for Unwatched {
-    fn tried(&self, _id: &str, _how: &str) {}
+    fn tried(&self, _id: &str, _how: &str, _as_wanted: bool) {}
 }
 
 fn contract() -> Contract {

@@ -182,7 +182,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
             .take(6)
             .collect();
-        let shown = Arc::new(Shown::new(plan.len(), args.quiet));
+        let shown = Arc::new(Shown::new(plan.len(), "scenarios", args.quiet));
         let concurrency = args
             .concurrency
             .unwrap_or_else(|| target.limits().concurrency);

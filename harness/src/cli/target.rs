@@ -249,7 +249,8 @@ fn opened(target: Arc<dyn Target>, client: Client, named: String, terms: Terms) 
     }
 }
 
-fn program() -> Result<PathBuf, Failure> {
+/// Where this program lies: what is started in a process of its own.
+pub(super) fn program() -> Result<PathBuf, Failure> {
     std::env::current_exe()
         .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))
 }

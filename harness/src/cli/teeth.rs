@@ -1,13 +1,14 @@
 //! `moltproof teeth`: measures what the harness catches. Never looks at anybody's target.
 
-use super::target::{asked_to_go, runtime};
+use super::progress::Shown;
+use super::target::{asked_to_go, program, runtime};
 use super::{Failure, Format, contract, put, say};
 use crate::report::json::write_whole;
 use crate::target::reference::altered;
 use crate::target::reference::{ServeArgs, deviants::Deviant};
 use crate::teeth::matrix::KillMatrix;
-use crate::teeth::measure::{self, Wanted, Watch};
-use crate::teeth::trial::{self, Manner, Ruined};
+use crate::teeth::measure::{self, Wanted};
+use crate::teeth::trial::{Manner, Ruined};
 use crate::teeth::{Catalogue, figures, html, survivors, text};
 use crate::verdict::Exit;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -16,7 +17,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three for each, two cores stood idle for a third of the time.
 const JOBS_PER_CORE: usize = 5;
@@ -43,7 +43,12 @@ pub(super) struct TeethArgs {
     )]
     only: Vec<String>,
     /// Only deviants that are expected to break this criterion. May be repeated.
-    #[arg(long, env = "MOLTPROOF_ID", value_name = "ID", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "MOLTPROOF_TEETH_ID",
+        value_name = "ID",
+        value_delimiter = ','
+    )]
     id: Vec<String>,
     /// Lists the backends and what each does, and tries none.
     #[arg(long)]
@@ -52,7 +57,7 @@ pub(super) struct TeethArgs {
     #[arg(long, env = "MOLTPROOF_TEETH_WHOLE_CONTRACT")]
     whole_contract: bool,
     /// Also write the matrix: json or html, with `=PATH` for where. May be repeated.
-    #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
+    #[arg(long, env = "MOLTPROOF_TEETH_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<(Kind, PathBuf)>,
     /// Check the figures between the marks of a Markdown file, such as README.md, against what was measured.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "id", "list"])]
@@ -121,8 +126,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     }
     let files = more_open_files();
     let (end, ending) = tokio::sync::watch::channel(false);
-    let program = trial::own_program()
-        .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))?;
+    let program = program()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wanted = Wanted {
         manner: Manner {
@@ -142,13 +146,9 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
         whole_contract: args.whole_contract,
         survivors,
     };
-    let shown = Shown {
-        total: catalogue.deviants.len()
-            + catalogue.null_servers.len()
-            + catalogue.correct_variants.len(),
-        done: AtomicUsize::new(0),
-        quiet: args.quiet,
-    };
+    let total =
+        catalogue.deviants.len() + catalogue.null_servers.len() + catalogue.correct_variants.len();
+    let shown = Shown::new(total, "backends", args.quiet);
     let watching = runtime()?;
     let (over, is_over) = tokio::sync::oneshot::channel::<()>();
     let measured = std::thread::scope(|scope| {
@@ -165,6 +165,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
         });
         measuring.join()
     });
+    shown.finish();
     let matrix = match measured {
         Ok(Ok(matrix)) => matrix,
         Ok(Err(Ruined::Interrupted)) => {
@@ -331,22 +332,6 @@ fn deliver(args: &TeethArgs, matrix: &KillMatrix) -> Result<(), Failure> {
         Format::Text => crate::scrub::clean_report(&text::render(matrix)).clone(),
         Format::Json => json()?,
     })
-}
-
-/// Progress: a line for each trial.
-struct Shown {
-    total: usize,
-    done: AtomicUsize,
-    quiet: bool,
-}
-
-impl Watch for Shown {
-    fn tried(&self, id: &str, how: &str) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if !self.quiet {
-            say(&format!("[{done}/{}] {id}: {how}", self.total));
-        }
-    }
 }
 
 /// Options of the hidden verb `serve-altered`.

@@ -9,7 +9,6 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// One rule: what it applies to and what it changes.
@@ -49,18 +48,12 @@ pub struct When {
     pub status: Option<Pattern>,
     /// Body of the answer. It only decides what happens to the answer; a stream is read to its end for it.
     pub says: Option<Pattern>,
-    /// Lets so many matching requests pass first.
-    pub after: u32,
 }
 
 /// What is changed, in this order.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Change {
-    /// Request: the method.
-    pub method: Option<String>,
-    /// Request: path and query.
-    pub path: Option<Template>,
     /// Answer: the status.
     pub status: Option<u16>,
     /// Removes headers.
@@ -168,15 +161,7 @@ impl When {
 
 impl Change {
     fn of_request(&self, ask: &mut Ask) {
-        if let Some(method) = &self.method
-            && let Ok(method) = method.parse()
-        {
-            ask.method = method;
-        }
         let seen = ask.clone();
-        if let Some(path) = self.path.as_ref().and_then(|path| path.fill(&seen)) {
-            ask.path = path;
-        }
         for replacement in &self.in_path {
             ask.path = replacement.apply(&ask.path);
         }
@@ -270,18 +255,15 @@ fn parent_of<'a>(
 
 /// Applies rules to what passes, in their order.
 pub struct Rules {
-    rules: Vec<(Rule, AtomicU32)>,
+    rules: Vec<Rule>,
 }
 
 impl Rules {
-    /// Rules that have not met anything yet.
+    /// These rules.
     #[must_use]
     pub fn new(rules: &[Rule]) -> Self {
         Self {
-            rules: rules
-                .iter()
-                .map(|rule| (rule.clone(), AtomicU32::new(0)))
-                .collect(),
+            rules: rules.to_vec(),
         }
     }
 }
@@ -291,8 +273,8 @@ impl Tamper for Rules {
     async fn pass(&self, mut ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
         let asked = ask.clone();
         let mut met = Vec::new();
-        for (rule, seen) in &self.rules {
-            if rule.when.fits(&asked) && seen.fetch_add(1, Ordering::Relaxed) >= rule.when.after {
+        for rule in &self.rules {
+            if rule.when.fits(&asked) {
                 rule.request.of_request(&mut ask);
                 met.push(rule);
             }

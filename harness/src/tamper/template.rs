@@ -4,8 +4,7 @@ use super::conversation::Ask;
 use crate::clock;
 use serde::Deserialize;
 
-/// A text in which `{host}`, `{path}` (with query), `{route}` (without), `{header.NAME}`, `{query.NAME}`, `{cookie.NAME}`,
-/// `{body.POINTER}`, `{body}`, `{date+SECONDS}` (an HTTP date) and `{uuid}` stand for what a request holds.
+/// A text in which `{header.NAME}`, `{query.NAME}`, `{cookie.NAME}`, `{date+SECONDS}` (an HTTP date) and `{uuid}` stand for what a request holds.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Template(Vec<Piece>);
@@ -13,14 +12,9 @@ pub struct Template(Vec<Piece>);
 #[derive(Debug, Clone)]
 enum Piece {
     Text(String),
-    Host,
-    Path,
-    Route,
     Header(String),
     Query(String),
     Cookie(String),
-    Field(String),
-    Body,
     DateIn(i64),
     Uuid,
 }
@@ -60,16 +54,11 @@ impl Piece {
         let unknown = || Unknown(word.to_owned());
         let named = |rest: &str| rest.to_owned();
         Ok(match word {
-            "host" => Self::Host,
-            "path" => Self::Path,
-            "route" => Self::Route,
-            "body" => Self::Body,
             "uuid" => Self::Uuid,
             _ => match word.split_once(['.', '+']) {
                 Some(("header", name)) => Self::Header(named(name)),
                 Some(("query", name)) => Self::Query(named(name)),
                 Some(("cookie", name)) => Self::Cookie(named(name)),
-                Some(("body", pointer)) => Self::Field(named(pointer)),
                 Some(("date", seconds)) => Self::DateIn(seconds.parse().map_err(|_no| unknown())?),
                 Some(_) | None => return Err(unknown()),
             },
@@ -79,9 +68,6 @@ impl Piece {
     fn fill(&self, ask: &Ask) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.clone()),
-            Self::Host => Some(ask.host().to_owned()),
-            Self::Path => Some(ask.path.clone()),
-            Self::Route => Some(ask.route().to_owned()),
             Self::Header(name) => ask.header(name).map(str::to_owned),
             Self::Query(name) => query(&ask.path, name),
             Self::Cookie(name) => ask
@@ -89,16 +75,6 @@ impl Piece {
                 .split(';')
                 .filter_map(|pair| pair.trim().split_once('='))
                 .find_map(|(key, value)| (key == name).then(|| value.to_owned())),
-            Self::Field(pointer) => {
-                let body = ask.json();
-                let field = body.pointer(pointer)?;
-                Some(
-                    field
-                        .as_str()
-                        .map_or_else(|| field.to_string(), str::to_owned),
-                )
-            }
-            Self::Body => Some(String::from_utf8_lossy(&ask.body).into_owned()),
             Self::DateIn(seconds) => http_date(*seconds),
             Self::Uuid => Some(uuid::Uuid::new_v4().to_string()),
         }

@@ -49,8 +49,8 @@ pub struct Wanted {
 
 /// Told of each trial as it ends.
 pub trait Watch: Sync {
-    /// Called once per trial with its name and how it ended, in a few words.
-    fn tried(&self, id: &str, how: &str);
+    /// Called once per trial with its name, how it ended in a few words, and whether that is as it should be.
+    fn tried(&self, id: &str, how: &str, as_wanted: bool);
 }
 
 /// Tries every backend of the catalogue.
@@ -77,18 +77,21 @@ pub fn measure(
     let bench = Bench { contract, wanted };
     let rows = trial::side_by_side(jobs, wanted.jobs, |job| {
         let row = bench.row(&job);
-        let (id, how) = match &row {
-            Row::Deviant(row) => (
-                &row.id,
-                match row.verdict {
-                    Fate::Killed => "killed".to_owned(),
-                    Fate::Survived => "SURVIVED".to_owned(),
-                },
-            ),
-            Row::Null(row) => (&row.id, format!("{} MUST passed", row.musts_passed.len())),
-            Row::Variant(row) => (&row.id, format!("{} false alarms", row.false_alarms.len())),
+        let (id, how, as_wanted) = match &row {
+            Row::Deviant(row) => match row.verdict {
+                Fate::Killed => (&row.id, "killed".to_owned(), true),
+                Fate::Survived => (&row.id, "SURVIVED".to_owned(), false),
+            },
+            Row::Null(row) => {
+                let musts = row.musts_passed.len();
+                (&row.id, format!("{musts} MUST passed"), musts == 0)
+            }
+            Row::Variant(row) => {
+                let alarms = row.false_alarms.len();
+                (&row.id, format!("{alarms} false alarms"), alarms == 0)
+            }
         };
-        watch.tried(id, &how);
+        watch.tried(id, &how, as_wanted);
         row
     });
     if *wanted.manner.ending.borrow() {
@@ -278,10 +281,10 @@ impl Bench<'_> {
         let ids: Vec<String> = self.contract.criteria.keys().cloned().collect();
         let all = scenarios_of(self.contract, &ids, false);
         let mut met = BTreeSet::new();
-        let (first, _rest): (Vec<_>, Vec<_>) = all
-            .iter()
-            .cloned()
-            .partition(|planned| planned.criteria.iter().any(|id| met.insert(id.clone())));
+        let first = all
+            .into_iter()
+            .filter(|planned| planned.criteria.iter().any(|id| met.insert(id.clone())))
+            .collect();
         let mut tried = self.try_plan(server, first, manner);
         let red: BTreeSet<&String> = tried.of(Verdict::Failed).collect();
         let open: Vec<String> = ids.iter().filter(|id| !red.contains(id)).cloned().collect();

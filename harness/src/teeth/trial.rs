@@ -150,11 +150,3 @@ pub fn side_by_side<J: Send, R: Send>(
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, result)| result).collect()
 }
-
-/// Where this program lies.
-///
-/// # Errors
-/// What the system says.
-pub fn own_program() -> std::io::Result<PathBuf> {
-    std::env::current_exe()
-}

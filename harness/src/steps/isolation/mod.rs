@@ -4,6 +4,7 @@
 mod carriers;
 mod matrix;
 mod over_time;
+mod same_words;
 mod storage;
 mod succession;
 mod unknown;
@@ -23,6 +24,7 @@ pub(super) fn register(book: &mut Book) {
     carriers::register(book);
     matrix::register(book);
     over_time::register(book);
+    same_words::register(book);
     storage::register(book);
     succession::register(book);
     unknown::register(book);

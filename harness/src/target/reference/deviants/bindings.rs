@@ -1,16 +1,15 @@
 //! Backends that do not fail fast without a binding. Never breaks more than one thing at a time.
 
 use super::layer::{after, refusal};
-use super::{Draft, deviant};
+use super::{Draft, deviant, lines};
 use crate::target::need::Variant;
 use crate::target::reference::altered::{Parts, Variables};
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::ports::{
-    AiGateway, Level, LogSink, SandboxBucket, StoreError, UpstreamAnswer, UpstreamCall,
-    UpstreamError,
+    AiGateway, SandboxBucket, StoreError, UpstreamAnswer, UpstreamCall, UpstreamError,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn all() -> Vec<Draft> {
@@ -108,48 +107,32 @@ fn too_late() -> Vec<Draft> {
     ]
 }
 
-/// Another line in the place of one; `None` for none.
-type Change = fn(Value) -> Option<Value>;
-
 fn development() -> Vec<Draft> {
-    let logs: [(_, _, Change); 3] = [
-        (
+    const BANNER: &str = "configuration_warning";
+    let draft = |id, breaks| deviant(id, breaks, &["BND-006"]);
+    let mut all = vec![
+        draft(
             "no-banner-in-development",
             "Development does without a binding and says nothing of it",
-            |line| (line["event"] != "configuration_warning").then_some(line),
-        ),
-        (
+        )
+        .parts(|parts| lines::without(parts, BANNER)),
+        draft(
             "banner-without-names",
             "The banner says that something is missing, and not what",
-            |mut line| {
-                if line["event"] == "configuration_warning" {
-                    line["missing"] = json!([]);
-                }
-                Some(line)
-            },
-        ),
-        (
+        )
+        .parts(|parts| lines::edit(parts, BANNER, |line| line["missing"] = json!([]))),
+        draft(
             "banner-for-nothing",
             "The banner stands in every log of development, whether something is missing or not",
-            |mut line| {
-                if line["event"] == "request" {
-                    line["event"] = json!("configuration_warning");
-                    line["level"] = json!("warn");
-                    line["missing"] = json!(["TENANT_DB"]);
-                }
-                Some(line)
-            },
-        ),
+        )
+        .parts(|parts| {
+            lines::edit(parts, "request", |line| {
+                line["event"] = json!(BANNER);
+                line["level"] = json!("warn");
+                line["missing"] = json!(["TENANT_DB"]);
+            });
+        }),
     ];
-    let mut all: Vec<Draft> = logs
-        .into_iter()
-        .map(|(id, breaks, change)| {
-            deviant(id, breaks, &["BND-006"]).parts(move |parts| {
-                let inner = Arc::clone(&parts.ports.log);
-                parts.ports.log = Arc::new(Changed { inner, change });
-            })
-        })
-        .collect();
     all.push(
         deviant(
             "development-fails-fast-too",
@@ -162,20 +145,6 @@ fn development() -> Vec<Draft> {
         }),
     );
     all
-}
-
-struct Changed {
-    inner: Arc<dyn LogSink>,
-    change: fn(Value) -> Option<Value>,
-}
-
-impl LogSink for Changed {
-    fn line(&self, level: Level, json: &str) {
-        let line = serde_json::from_str(json).unwrap_or_default();
-        if let Some(line) = (self.change)(line) {
-            self.inner.line(level, &line.to_string());
-        }
-    }
 }
 
 fn unset() -> Vec<Draft> {

@@ -30,7 +30,7 @@ use crate::target::Migrated;
 use crate::target::need::Variant;
 use serde::Serialize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How a deviant is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -81,6 +81,11 @@ pub fn all() -> Result<Vec<Deviant>, String> {
     ];
     all.extend(made.into_iter().flatten().map(Draft::done));
     Ok(all)
+}
+
+/// A lock, whoever broke off while holding it.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A deviant being described.

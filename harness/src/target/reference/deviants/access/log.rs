@@ -1,14 +1,16 @@
 //! Development that is relaxed in silence, or not at all. Never relaxes production.
 
-use super::super::{Draft, deviant};
+use super::super::{Draft, deviant, lines};
 use super::is_admin;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use crate::target::need::Variant;
 use crate::target::reference::altered::Parts;
 use async_trait::async_trait;
-use moltworker_reference::ports::{Level, LogSink};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
+
+/// The event of a request that development let in.
+const RELAXED: &str = "access_relaxed";
 
 pub(super) fn all() -> Vec<Draft> {
     vec![
@@ -18,9 +20,7 @@ pub(super) fn all() -> Vec<Draft> {
             &["ACC-020"],
         )
         .parts(|parts| {
-            logging(parts, |line| {
-                (line["event"] != "access_relaxed").then_some(line)
-            });
+            lines::without(parts, RELAXED);
         }),
         deviant(
             "relaxed-below-warning",
@@ -28,12 +28,7 @@ pub(super) fn all() -> Vec<Draft> {
             &["ACC-020"],
         )
         .parts(|parts| {
-            logging(parts, |mut line| {
-                if line["event"] == "access_relaxed" {
-                    line["level"] = json!("info");
-                }
-                Some(line)
-            });
+            lines::edit(parts, RELAXED, |line| line["level"] = json!("info"));
         }),
         deviant(
             "relaxation-logged-in-production",
@@ -41,11 +36,8 @@ pub(super) fn all() -> Vec<Draft> {
             &["ACC-020"],
         )
         .parts(|parts| {
-            logging(parts, |mut line| {
-                if line["event"] == "access_denied" {
-                    line["event"] = json!("access_relaxed");
-                }
-                Some(line)
+            lines::edit(parts, "access_denied", |line| {
+                line["event"] = json!(RELAXED);
             });
         }),
         deviant(
@@ -55,26 +47,6 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| parts.caller = strict(parts, "")),
     ]
-}
-
-/// Passes each log line through `change`; `None` leaves it out.
-fn logging(parts: &mut Parts, change: fn(Value) -> Option<Value>) {
-    let inner = Arc::clone(&parts.ports.log);
-    parts.ports.log = Arc::new(Changed { inner, change });
-}
-
-struct Changed {
-    inner: Arc<dyn LogSink>,
-    change: fn(Value) -> Option<Value>,
-}
-
-impl LogSink for Changed {
-    fn line(&self, level: Level, json: &str) {
-        let line = serde_json::from_str(json).unwrap_or_default();
-        if let Some(line) = (self.change)(line) {
-            self.inner.line(level, &line.to_string());
-        }
-    }
 }
 
 fn strict(parts: &Parts, but: &'static str) -> Option<Arc<dyn Tamper>> {

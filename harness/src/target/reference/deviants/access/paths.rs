@@ -1,5 +1,6 @@
 //! Checks that a path, a method or a header goes round. Never lets a request in that they would see.
 
+use super::super::answers::decoded;
 use super::super::{Draft, deviant};
 use super::{is_admin, opens};
 use crate::tamper::Ask;
@@ -199,11 +200,4 @@ fn resolved(route: &str) -> String {
         }
     }
     format!("/{}", names.join("/"))
-}
-
-/// Percent-decoded once.
-fn decoded(route: &str) -> String {
-    let query = format!("x={}", route.replace('+', "%2b"));
-    let all = url::form_urlencoded::parse(query.as_bytes());
-    all.map(|(_name, value)| value.into_owned()).collect()
 }

@@ -1,13 +1,11 @@
 //! Backends that show the key of the AI Gateway, or keep from the log what belongs there. Never breaks more than one thing at a time.
 
 use super::super::layer::after;
+use super::super::lines;
 use super::answers::set;
 use super::{Draft, deviant};
 use crate::target::reference::altered::Parts;
-use moltworker_reference::ports::{Level, LogSink};
 use secrecy::ExposeSecret as _;
-use serde_json::{Map, Value};
-use std::sync::Arc;
 
 pub(super) fn all() -> Vec<Draft> {
     vec![
@@ -18,9 +16,9 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| {
             let key = key(parts);
-            logging(parts, "ai_attempt", move |line| {
+            lines::edit(parts, "ai_attempt", move |line| {
                 let header = format!("cf-aig-authorization: Bearer {key}");
-                line.insert("request_headers".to_owned(), header.into());
+                line["request_headers"] = header.into();
             });
         }),
         deviant(
@@ -30,9 +28,9 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| {
             let key = key(parts);
-            logging(parts, "ai_attempt", move |line| {
+            lines::edit(parts, "ai_attempt", move |line| {
                 if line["outcome"] != "ok" {
-                    line.insert("debug".to_owned(), format!("called with {key}").into());
+                    line["debug"] = format!("called with {key}").into();
                 }
             });
         }),
@@ -79,8 +77,10 @@ pub(super) fn all() -> Vec<Draft> {
             &["AIG-012"],
         )
         .parts(|parts| {
-            logging(parts, "ai_answered", |line| {
-                line.remove("step");
+            lines::edit(parts, "ai_answered", |line| {
+                if let Some(line) = line.as_object_mut() {
+                    line.remove("step");
+                }
             });
         }),
         deviant(
@@ -89,8 +89,8 @@ pub(super) fn all() -> Vec<Draft> {
             &["AIG-012"],
         )
         .parts(|parts| {
-            logging(parts, "ai_answered", |line| {
-                line.insert("step".to_owned(), 0.into());
+            lines::edit(parts, "ai_answered", |line| {
+                line["step"] = 0.into();
             });
         }),
         deviant(
@@ -99,10 +99,10 @@ pub(super) fn all() -> Vec<Draft> {
             &["AIG-012"],
         )
         .parts(|parts| {
-            logging(parts, "ai_answered", |line| {
+            lines::edit(parts, "ai_answered", |line| {
                 if line["step"] == 1 {
                     let primary = super::super::calls::LARGE.0;
-                    line.insert("model".to_owned(), primary.into());
+                    line["model"] = primary.into();
                 }
             });
         }),
@@ -113,36 +113,4 @@ fn key(parts: &Parts) -> String {
     let key = parts.config.ai_gateway.api_key.as_ref();
     key.map(|key| key.expose_secret().to_owned())
         .unwrap_or_default()
-}
-
-/// Changes the log lines of an event; the backend's own redaction is before that.
-fn logging(
-    parts: &mut Parts,
-    event: &'static str,
-    change: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static,
-) {
-    let inner = Arc::clone(&parts.ports.log);
-    parts.ports.log = Arc::new(Logging {
-        inner,
-        event,
-        change,
-    });
-}
-
-struct Logging<F> {
-    inner: Arc<dyn LogSink>,
-    event: &'static str,
-    change: F,
-}
-
-impl<F: Fn(&mut Map<String, Value>) + Send + Sync> LogSink for Logging<F> {
-    fn line(&self, level: Level, json: &str) {
-        match serde_json::from_str(json) {
-            Ok(Value::Object(mut line)) if line["event"] == self.event => {
-                (self.change)(&mut line);
-                self.inner.line(level, &Value::Object(line).to_string());
-            }
-            Ok(_) | Err(_) => self.inner.line(level, json),
-        }
-    }
 }

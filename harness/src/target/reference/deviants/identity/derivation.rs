@@ -5,7 +5,7 @@ use crate::target::need::Variant;
 use crate::target::reference::altered::Parts;
 use crate::target::reference::deviants::answers::edit;
 use crate::target::reference::deviants::stores::{self, OtherTenants};
-use crate::target::reference::deviants::{Draft, deviant};
+use crate::target::reference::deviants::{Draft, deviant, held};
 use async_trait::async_trait;
 use aws_lc_rs::digest::{self, Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -16,7 +16,7 @@ use moltworker_reference::ports::{
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What a sandbox id could be made of.
 struct Basis<'a> {
@@ -247,10 +247,6 @@ struct Ids {
     made: Mutex<BTreeMap<String, String>>,
     /// Everything that was ever stored.
     stored: Mutex<BTreeSet<String>>,
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ids {

@@ -1,11 +1,11 @@
 //! Limiters that count in another way. Never knows whose request it counts beyond the key.
 
-use super::super::{Draft, deviant};
+use super::super::{Draft, deviant, held};
 use super::limiter;
 use crate::clock;
 use moltworker_reference::ports::{RateDecision, RateLimiter};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How old a count may be that a cache in front of a store gives. Evidence: KV may take a minute; a twentieth of the small window suffices.
@@ -145,10 +145,6 @@ fn around_the_backends() -> Vec<Draft> {
         .collect()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -197,7 +193,7 @@ impl RateLimiter for Windows {
             Begins::WithTheClock => now - now % length,
             Begins::WithTheFirstRequest | Begins::Once => now,
         };
-        let mut open = lock(&self.open);
+        let mut open = held(&self.open);
         let window = open.entry(key.to_owned()).or_insert((start, 0));
         let is_over = match self.begins {
             Begins::Once => false,
@@ -232,7 +228,7 @@ struct Cached(Counted);
 impl RateLimiter for Cached {
     fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
         let now = clock::epoch_ms();
-        let mut counted = lock(&self.0);
+        let mut counted = held(&self.0);
         let times = in_window(&mut counted, key, now - ms(period));
         let seen = times.iter().filter(|at| **at <= now - CACHED_MS).count();
         let used = u32::try_from(seen).unwrap_or(u32::MAX);
@@ -253,7 +249,7 @@ struct CountsRefused(Counted);
 impl RateLimiter for CountsRefused {
     fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
         let now = clock::epoch_ms();
-        let mut counted = lock(&self.0);
+        let mut counted = held(&self.0);
         let times = in_window(&mut counted, key, now - ms(period));
         let used = u32::try_from(times.len()).unwrap_or(u32::MAX);
         let rest = times
@@ -272,7 +268,7 @@ struct Penalty {
 impl RateLimiter for Penalty {
     fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
         let now = clock::epoch_ms();
-        let mut until = lock(&self.until);
+        let mut until = held(&self.until);
         if until.get(key).is_some_and(|until| *until > now) {
             return decision(limit, limit, ms(period), period);
         }

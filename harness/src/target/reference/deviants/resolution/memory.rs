@@ -1,6 +1,7 @@
 //! Backends that remember what they once read. Never writes a store.
 
-use super::names::{Found, held};
+use super::names::Found;
+use crate::target::reference::deviants::held;
 use crate::target::reference::deviants::stores::{self, OtherRegistry, OtherTenants};
 use crate::target::reference::deviants::{Draft, deviant};
 use async_trait::async_trait;

@@ -3,24 +3,19 @@
 use crate::clock;
 use crate::target::reference::deviants::layer::before;
 use crate::target::reference::deviants::stores::{self, OtherRegistry, OtherTenants};
-use crate::target::reference::deviants::{Draft, deviant};
+use crate::target::reference::deviants::{Draft, deviant, held};
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::{TenantId, TenantNames, TenantRecord};
 use moltworker_reference::ports::{Registry, StoreError, TenantStore};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = looked_up();
     all.extend(changed());
     all
-}
-
-/// A lock, whoever broke off while holding it.
-pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a look-up gives.

@@ -1,6 +1,7 @@
 //! Backends that lose rows, double them, or let callers feel what D1 suffers. Never breaks more than one thing at a time.
 
 use super::super::calls::{self, OtherCalls, Purpose};
+use super::super::lines;
 use super::super::stores::{self, OtherUsage};
 use super::{Draft, deviant};
 use crate::target::reference::altered::Parts;
@@ -72,10 +73,7 @@ fn retries() -> Vec<Draft> {
             "A row that is given up leaves no log line",
             &["USG-009"],
         )
-        .parts(|parts| {
-            let inner = Arc::clone(&parts.ports.log);
-            parts.ports.log = Arc::new(Silent(inner));
-        }),
+        .parts(|parts| lines::without(parts, "usage_lost")),
         deviant(
             "loss-logged-with-every-try",
             "Each failed write is logged as a loss",
@@ -113,16 +111,6 @@ impl OtherUsage for Pauses {
             done = inner.insert(row).await;
         }
         done.map_err(|_busy| in_vain())
-    }
-}
-
-struct Silent(Arc<dyn LogSink>);
-
-impl LogSink for Silent {
-    fn line(&self, level: Level, json: &str) {
-        if !json.contains("\"usage_lost\"") {
-            self.0.line(level, json);
-        }
     }
 }
 
