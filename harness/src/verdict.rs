@@ -1,10 +1,13 @@
 //! What an outcome means. Never runs anything: from outcomes of scenarios to verdicts of criteria, and from those to one of the run.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How binding a criterion is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// MUST.
@@ -28,7 +31,9 @@ impl Level {
 }
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The promise is kept, in another form than the contract's: refused, but with another status.
@@ -64,6 +69,34 @@ pub enum Stop {
 /// What a step returns.
 pub type Check = Result<(), Stop>;
 
+/// What repeating a scenario showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaky {
+    /// How often it was run.
+    pub runs: usize,
+    /// How often it did not pass.
+    pub failed: usize,
+    /// What it found first.
+    pub finding: Finding,
+}
+
+impl Flaky {
+    /// The rate, for people.
+    #[must_use]
+    pub fn rate(&self) -> String {
+        format!("flaky: failed {} of {} times", self.failed, self.runs)
+    }
+}
+
+/// A finding for which somebody answers in the baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Who knows it since when, and why it stands.
+    pub reason: String,
+    /// What was found.
+    pub finding: Finding,
+}
+
 /// How a scenario ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -71,6 +104,10 @@ pub enum Outcome {
     Passed,
     /// A finding.
     Failed(Finding),
+    /// Repeated, with mixed outcomes: now a finding, now none.
+    Flaky(Flaky),
+    /// A finding that the baseline knows.
+    Known(Known),
     /// Every step held, some of them only because somebody answers for another form of refusal: criterion and reason.
     Accepted(BTreeMap<String, String>),
     /// Reason and remedy.
@@ -97,6 +134,8 @@ impl Outcome {
             }
             Self::Passed
             | Self::Failed(_)
+            | Self::Flaky(_)
+            | Self::Known(_)
             | Self::Accepted(_)
             | Self::NotVerified(_)
             | Self::NotApplicable(_)
@@ -104,16 +143,88 @@ impl Outcome {
             | Self::NotSelected => self.clone(),
         }
     }
+
+    /// Which of them it is.
+    #[must_use]
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Passed => OutcomeKind::Passed,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::Flaky(_) => OutcomeKind::Flaky,
+            Self::Known(_) => OutcomeKind::Known,
+            Self::Accepted(_) => OutcomeKind::Accepted,
+            Self::NotVerified(_) => OutcomeKind::NotVerified,
+            Self::NotApplicable(_) => OutcomeKind::NotApplicable,
+            Self::Error(_) => OutcomeKind::Error,
+            Self::NotSelected => OutcomeKind::NotSelected,
+        }
+    }
+}
+
+/// How a scenario ended, in a word.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeKind {
+    /// Every step held, and at least one assertion was made.
+    Passed,
+    /// A finding.
+    Failed,
+    /// Repeated, with mixed outcomes.
+    Flaky,
+    /// A finding that the baseline knows.
+    Known,
+    /// Every step held, some only because a deviation is accepted.
+    Accepted,
+    /// It could not be told here.
+    NotVerified,
+    /// Declared not to concern the target.
+    NotApplicable,
+    /// The target died or the harness is at fault.
+    Error,
+    /// Outside the selection of the run.
+    NotSelected,
+}
+
+impl OutcomeKind {
+    /// As printed.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Flaky => "flaky",
+            Self::Known => "known",
+            Self::Accepted => "accepted deviation",
+            Self::NotVerified => "not verified",
+            Self::NotApplicable => "not applicable",
+            Self::Error => "error",
+            Self::NotSelected => "not selected",
+        }
+    }
+
+    /// Whether a reader must act on it: a finding that nobody answers for, or a fault.
+    #[must_use]
+    pub fn is_red(self) -> bool {
+        matches!(self, Self::Failed | Self::Flaky | Self::Error)
+    }
 }
 
 /// The verdict on one criterion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// At least one scenario asserted it, and none found it broken.
     Passed,
     /// At least one scenario found it broken.
     Failed,
+    /// A scenario that was repeated found it broken at some times and not at others.
+    Flaky,
+    /// Broken as the baseline knows it, and in no other way.
+    Known,
     /// Kept in another form than the contract's, for which somebody answers.
     Accepted,
     /// No scenario could assert it here.
@@ -131,25 +242,37 @@ impl Verdict {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
+            Self::Flaky => "flaky",
+            Self::Known => "known",
             Self::Accepted => "accepted deviation",
             Self::NotVerified => "not verified",
             Self::NotApplicable => "not applicable",
             Self::Error => "error",
         }
     }
+
+    /// Whether a reader must act on it: broken and nobody answers for it, or a fault.
+    #[must_use]
+    pub fn is_red(self) -> bool {
+        matches!(self, Self::Failed | Self::Flaky | Self::Error)
+    }
 }
 
 /// The verdict on a criterion from the outcomes of its scenarios; `None` when none of them was selected.
 ///
-/// One finding fails it. Without one, a fault leaves it in error: what was not seen through cannot pass.
+/// One finding fails it, be it one that comes and goes. Without one, a fault leaves it in error: what was not seen through cannot pass.
 /// A pass needs at least one scenario that made its assertion, and none that was let go on by an accepted deviation.
 #[must_use]
 pub fn of_criterion(outcomes: &[&Outcome]) -> Option<Verdict> {
     let any = |wanted: fn(&Outcome) -> bool| outcomes.iter().any(|outcome| wanted(outcome));
     if any(|outcome| matches!(outcome, Outcome::Failed(_))) {
         Some(Verdict::Failed)
+    } else if any(|outcome| matches!(outcome, Outcome::Flaky(_))) {
+        Some(Verdict::Flaky)
     } else if any(|outcome| matches!(outcome, Outcome::Error(_))) {
         Some(Verdict::Error)
+    } else if any(|outcome| matches!(outcome, Outcome::Known(_))) {
+        Some(Verdict::Known)
     } else if any(|outcome| matches!(outcome, Outcome::Accepted(_))) {
         Some(Verdict::Accepted)
     } else if any(|outcome| matches!(outcome, Outcome::Passed)) {
@@ -164,7 +287,7 @@ pub fn of_criterion(outcomes: &[&Outcome]) -> Option<Verdict> {
 }
 
 /// Criteria of one level, counted by verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// All that were selected.
     pub total: usize,
@@ -172,6 +295,10 @@ pub struct Tally {
     pub passed: usize,
     /// [`Verdict::Failed`].
     pub failed: usize,
+    /// [`Verdict::Flaky`].
+    pub flaky: usize,
+    /// [`Verdict::Known`].
+    pub known: usize,
     /// [`Verdict::Accepted`].
     pub accepted: usize,
     /// [`Verdict::NotVerified`].
@@ -189,6 +316,8 @@ impl Tally {
         let slot = match verdict {
             Verdict::Passed => &mut self.passed,
             Verdict::Failed => &mut self.failed,
+            Verdict::Flaky => &mut self.flaky,
+            Verdict::Known => &mut self.known,
             Verdict::Accepted => &mut self.accepted,
             Verdict::NotVerified => &mut self.not_verified,
             Verdict::NotApplicable => &mut self.not_applicable,
@@ -199,13 +328,15 @@ impl Tally {
 }
 
 /// The verdict on the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunVerdict {
     /// Every selected MUST was verified and holds.
     Conforms,
-    /// A MUST is broken.
+    /// A MUST is broken, always or at times.
     Violates,
+    /// A MUST is broken, but only in ways that the baseline knows.
+    Known,
     /// No MUST is known to be broken, and not every selected one is known to hold, or a fault left something untold.
     Inconclusive,
 }
@@ -223,10 +354,12 @@ fn passed(must: &Tally, should: &Tally, may: &Tally) -> usize {
 #[must_use]
 pub fn of_run(must: &Tally, should: &Tally, may: &Tally) -> RunVerdict {
     let open = must.not_verified + must.error + should.error + may.error;
-    if must.failed > 0 {
+    if must.failed + must.flaky > 0 {
         RunVerdict::Violates
     } else if open > 0 || passed(must, should, may) == 0 {
         RunVerdict::Inconclusive
+    } else if must.known > 0 {
+        RunVerdict::Known
     } else {
         RunVerdict::Conforms
     }
@@ -245,6 +378,8 @@ pub enum Exit {
     Fault = 3,
     /// Nothing could be verified, or with `--strict` not every MUST.
     NotVerified = 4,
+    /// The baseline is stale: an entry was not met, is over, or says too little.
+    StaleBaseline = 5,
     /// Interrupted from the keyboard.
     Interrupted = 130,
 }
@@ -254,7 +389,7 @@ pub enum Exit {
 pub fn exit_of(must: &Tally, should: &Tally, may: &Tally, strict: bool) -> Exit {
     let errors = must.error + should.error + may.error;
     let passed = passed(must, should, may);
-    if must.failed > 0 || (strict && should.failed > 0) {
+    if must.failed + must.flaky > 0 || (strict && should.failed + should.flaky > 0) {
         Exit::Violation
     } else if errors > 0 {
         Exit::Fault

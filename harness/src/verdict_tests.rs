@@ -17,6 +17,15 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Outcome::Passed,
         Outcome::Failed(finding(Severity::Shape)),
         Outcome::Failed(finding(Severity::Breach)),
+        Outcome::Flaky(Flaky {
+            runs: 5,
+            failed: 1,
+            finding: finding(Severity::Breach),
+        }),
+        Outcome::Known(Known {
+            reason: "agreed".to_owned(),
+            finding: finding(Severity::Breach),
+        }),
         Outcome::Accepted(BTreeMap::from([("ACC-001".to_owned(), "why".to_owned())])),
         Outcome::NotVerified("needs d1".to_owned()),
         Outcome::NotApplicable("declared".to_owned()),
@@ -34,6 +43,8 @@ fn judged() -> impl Strategy<Value = (Level, Verdict)> {
     let verdicts = vec![
         Verdict::Passed,
         Verdict::Failed,
+        Verdict::Flaky,
+        Verdict::Known,
         Verdict::Accepted,
         Verdict::NotVerified,
         Verdict::NotApplicable,
@@ -56,8 +67,8 @@ fn worth(verdict: Option<Verdict>) -> u8 {
         Some(Verdict::Passed) => 4,
         Some(Verdict::Accepted | Verdict::NotApplicable) => 3,
         Some(Verdict::NotVerified) | None => 2,
-        Some(Verdict::Error) => 1,
-        Some(Verdict::Failed) => 0,
+        Some(Verdict::Error | Verdict::Known) => 1,
+        Some(Verdict::Failed | Verdict::Flaky) => 0,
     }
 }
 
@@ -86,7 +97,7 @@ proptest! {
     #[test]
     fn a_criterion_passes_only_by_an_assertion_that_ran(list in outcomes()) {
         let open = |outcome: &Outcome| {
-            matches!(outcome, Outcome::Failed(_) | Outcome::Error(_) | Outcome::Accepted(_))
+            outcome.kind().is_red() || matches!(outcome, Outcome::Known(_) | Outcome::Accepted(_))
         };
         let proven = list.contains(&Outcome::Passed) && !list.iter().any(open);
         prop_assert_eq!(of(&list) == Some(Verdict::Passed), proven);
@@ -102,12 +113,12 @@ proptest! {
     #[test]
     fn one_more_finding_or_fault_never_makes_a_criterion_better(list in outcomes(), more in outcome()) {
         let (before, mut longer) = (of(&list), list);
-        let bad = matches!(more, Outcome::Failed(_) | Outcome::Error(_));
+        let bad = more.kind().is_red();
         longer.push(more.clone());
         let after = of(&longer);
         if bad {
             prop_assert!(worth(after) <= worth(before), "{before:?} -> {after:?}");
-            prop_assert!(matches!(after, Some(Verdict::Failed | Verdict::Error)));
+            prop_assert!(after.is_some_and(Verdict::is_red));
         }
         if more == Outcome::NotSelected {
             prop_assert_eq!(after, before);
@@ -158,11 +169,16 @@ proptest! {
     #[test]
     fn verdict_and_exit_code_of_a_run_agree(list in criteria()) {
         let (verdict, lax, strict) = judge(&list);
-        prop_assert_eq!(verdict == RunVerdict::Violates, has(&list, (Level::Must, Verdict::Failed)));
+        let broken = |level| {
+            has(&list, (level, Verdict::Failed)) || has(&list, (level, Verdict::Flaky))
+        };
+        prop_assert_eq!(verdict == RunVerdict::Violates, broken(Level::Must));
         prop_assert_eq!(verdict == RunVerdict::Violates, lax == Exit::Violation);
-        if verdict == RunVerdict::Conforms {
+        // What the baseline knows lets the run go on, and is never called conformance.
+        prop_assert!(verdict != RunVerdict::Conforms || !has(&list, (Level::Must, Verdict::Known)));
+        if matches!(verdict, RunVerdict::Conforms | RunVerdict::Known) {
             prop_assert_eq!(lax, Exit::Conforms);
-            let should_broken = has(&list, (Level::Should, Verdict::Failed));
+            let should_broken = broken(Level::Should);
             prop_assert_eq!(strict, if should_broken { Exit::Violation } else { Exit::Conforms });
         }
         // Only unverified MUSTs, told in the headline, may stand beside a zero, and never with `--strict`.

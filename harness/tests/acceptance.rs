@@ -89,6 +89,8 @@ fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
     }
     let facts = RunFacts {
         id: "accept".to_owned(),
+        named: "reference".to_owned(),
+        began,
         seed,
         concurrency: 64,
         started_at_ms,

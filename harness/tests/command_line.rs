@@ -179,7 +179,7 @@ fn report(folder: &std::path::Path, name: &str, verdicts: &[(&str, &str)]) -> St
         .iter()
         .map(|(id, verdict)| serde_json::json!({ "id": id, "verdict": verdict }))
         .collect();
-    let value = serde_json::json!({ "schema_version": "1.0", "contract_digest": "d", "target": name, "criteria": criteria });
+    let value = serde_json::json!({ "schema_version": "2.0", "contract_digest": "d", "target": name, "criteria": criteria });
     let path = folder.join(name);
     std::fs::write(&path, value.to_string()).unwrap();
     path.display().to_string()

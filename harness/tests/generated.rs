@@ -106,6 +106,8 @@ fn check_found_again(
 fn report_of(target: &dyn Target, generated: &[Generated], seed: u64) -> Report {
     let facts = RunFacts {
         id: "abcdef".to_owned(),
+        named: "reference".to_owned(),
+        began: moltproof::clock::now(),
         seed,
         concurrency: 1,
         started_at_ms: 0,

@@ -112,6 +112,8 @@ fn judge(target: Restyled, ids: &[&str]) -> Report {
     let ended = runtime.block_on(running);
     let facts = RunFacts {
         id: "styled".to_owned(),
+        named: "reference".to_owned(),
+        began,
         seed: options.seed,
         concurrency: options.concurrency,
         started_at_ms,

@@ -44,6 +44,8 @@ impl Progress for Told {
             Outcome::Passed => "ok",
             Outcome::NotVerified(_) | Outcome::NotApplicable(_) => "not verified",
             Outcome::Failed(_)
+            | Outcome::Flaky(_)
+            | Outcome::Known(_)
             | Outcome::Accepted(_)
             | Outcome::Error(_)
             | Outcome::NotSelected => "FAILED",

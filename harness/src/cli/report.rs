@@ -2,6 +2,7 @@
 
 use super::{Failure, Format, put};
 use crate::report::diff::{self, Move};
+use crate::report::json;
 use crate::verdict::Exit;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -41,7 +42,9 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, Failure> {
 }
 
 fn compare(args: &DiffArgs) -> Result<Exit, Failure> {
-    let read = |path: &PathBuf| diff::read(path).map_err(|error| Failure::usage(error.to_string()));
+    let read = |path: &PathBuf| {
+        json::read::<diff::Judged>(path).map_err(|error| Failure::usage(error.to_string()))
+    };
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let found = diff::differences(&before, &after);
     match args.format {

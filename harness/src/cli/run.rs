@@ -10,7 +10,7 @@ use crate::clock;
 use crate::contract::select::{Selection, select};
 use crate::contract::{Contract, Planned};
 use crate::generate;
-use crate::report::{Report, RunFacts, json, junit, markdown, text};
+use crate::report::{Kind, Report, RunFacts, json, markdown, text};
 use crate::run::scene::Run;
 use crate::run::{self, Options};
 use crate::scrub;
@@ -99,15 +99,15 @@ pub(super) struct RunArgs {
 /// One report to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ReportFile {
-    kind: Kind,
+    kind: Written,
     path: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Json,
-    Junit,
-    Markdown,
+enum Written {
+    /// A file of this kind.
+    File(Kind),
+    /// The summary and the annotations of a GitHub workflow.
     Github,
 }
 
@@ -115,14 +115,13 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     let (kind, path) = text
         .split_once('=')
         .map_or((text, None), |(kind, path)| (kind, Some(path)));
-    let kind = match kind {
-        "json" => Kind::Json,
-        "junit" => Kind::Junit,
-        "markdown" => Kind::Markdown,
-        "github" => Kind::Github,
-        other => {
+    let kind = match (kind, Kind::parse(kind)) {
+        (_, Some(kind)) => Written::File(kind),
+        ("github", None) => Written::Github,
+        (other, None) => {
             return Err(format!(
-                "there is no report kind `{other}`; use json, junit, markdown or github"
+                "there is no report kind `{other}`; use {} or github",
+                Kind::words()
             ));
         }
     };
@@ -163,7 +162,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let contract = contract()?;
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
     let plan = args.written(&contract)?;
-    for file in args.report.iter().filter(|file| file.kind == Kind::Github) {
+    for file in args
+        .report
+        .iter()
+        .filter(|file| file.kind == Written::Github)
+    {
         step_summary(file)?;
     }
     runtime()?.block_on(async {
@@ -229,9 +232,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         same?;
         let facts = RunFacts {
             id,
+            named: opened.named.clone(),
             seed,
             concurrency,
             started_at_ms,
+            began,
             duration: began.elapsed(),
             spent: shared.spent(),
             build,
@@ -315,11 +320,9 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
         Failure::fault(format!("cannot write {what}: {error}"))
     };
     for file in &args.report {
-        let (bytes, name) = match file.kind {
-            Kind::Json => (json::render(report), "moltproof.json"),
-            Kind::Junit => (junit::render(report), "moltproof.junit.xml"),
-            Kind::Markdown => (Ok(markdown::render(report).into_bytes()), "moltproof.md"),
-            Kind::Github => {
+        let kind = match file.kind {
+            Written::File(kind) => kind,
+            Written::Github => {
                 github(file, report)?;
                 continue;
             }
@@ -327,10 +330,9 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
         let path = file
             .path
             .clone()
-            .unwrap_or_else(|| args.report_dir.join(name));
+            .unwrap_or_else(|| args.report_dir.join(kind.file_name()));
         let what = path.display().to_string();
-        let bytes = bytes.map_err(|error| cannot(&what, &error))?;
-        let bytes = scrub::clean_report(&String::from_utf8_lossy(&bytes)).into_bytes();
+        let bytes = kind.render(report).map_err(|error| cannot(&what, &error))?;
         json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
         if !args.quiet {
             say(&format!("report written to {what}"));
@@ -339,8 +341,9 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
     match args.format {
         Format::Text => put(&scrub::clean_report(&text::render(report))),
         Format::Json => {
-            let bytes = json::render(report).map_err(|error| cannot("the report", &error))?;
-            put(&scrub::clean_report(&String::from_utf8_lossy(&bytes)))
+            let bytes = Kind::Json.render(report);
+            let bytes = bytes.map_err(|error| cannot("the report", &error))?;
+            put(&String::from_utf8_lossy(&bytes))
         }
     }
 }

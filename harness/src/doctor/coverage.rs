@@ -70,6 +70,8 @@ pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
                 Outcome::Passed
                 | Outcome::Accepted(_)
                 | Outcome::Failed(_)
+                | Outcome::Flaky(_)
+                | Outcome::Known(_)
                 | Outcome::Error(_)
                 | Outcome::NotSelected => None,
             });

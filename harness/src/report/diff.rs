@@ -3,13 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// The part of a report that a comparison needs.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Judged {
-    /// Version of the report's form.
-    pub schema_version: String,
     /// Which contract was judged.
     pub contract_digest: String,
     /// What was judged.
@@ -52,63 +49,13 @@ pub struct Difference {
     pub after: Option<String>,
 }
 
-/// A report that cannot be compared.
-#[derive(Debug, thiserror::Error)]
-pub enum Incomparable {
-    /// Not readable.
-    #[error("cannot read {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Not a report.
-    #[error(
-        "{path} is no JSON report of moltproof ({reason}); write one with `moltproof run --report json={path}`"
-    )]
-    NoReport {
-        /// The file.
-        path: String,
-        /// Why not.
-        reason: String,
-    },
-}
-
-/// Reads the JSON report at this path.
-///
-/// # Errors
-/// [`Incomparable`].
-pub fn read(path: &Path) -> Result<Judged, Incomparable> {
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| Incomparable::Unreadable {
-        path: shown.clone(),
-        source,
-    })?;
-    let no_report = |reason: String| Incomparable::NoReport {
-        path: shown.clone(),
-        reason,
-    };
-    let report: Judged =
-        serde_json::from_slice(&bytes).map_err(|error| no_report(error.to_string()))?;
-    let major = |version: &str| version.split('.').next().map(str::to_owned);
-    if major(&report.schema_version) != major(super::SCHEMA_VERSION) {
-        return Err(no_report(format!(
-            "its form is version {}, this program reads {}",
-            report.schema_version,
-            super::SCHEMA_VERSION
-        )));
-    }
-    Ok(report)
-}
-
 /// How good a verdict is to rely on; a verdict of a later version ranks with what is not verified.
 fn rank(verdict: &str) -> u8 {
     match verdict {
         "passed" => 4,
         "not_applicable" | "accepted" => 3,
-        "error" => 1,
-        "failed" => 0,
+        "known" | "error" => 1,
+        "failed" | "flaky" => 0,
         _ => 2,
     }
 }
@@ -199,7 +146,6 @@ mod tests {
 
     fn report(verdicts: &[(&str, &str)]) -> Judged {
         Judged {
-            schema_version: super::super::SCHEMA_VERSION.to_owned(),
             contract_digest: "d".to_owned(),
             target: "t".to_owned(),
             criteria: verdicts

@@ -1,11 +1,10 @@
 //! Generated checks in a report: a row each, and a finding with each criterion they break. Never makes a criterion pass.
 
-use super::{CriterionReport, ExchangeReport, Report, ScenarioReport, exchange_report};
+use super::{CriterionReport, Evidence, GeneratedReport, Report, ScenarioReport, exchange_report};
 use crate::clock;
 use crate::contract::Contract;
 use crate::generate::Generated;
-use crate::verdict::{self, Exit, Level, Outcome, RunVerdict, Severity, Tally, Verdict};
-use serde::Serialize;
+use crate::verdict::{self, Exit, Level, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::fmt::{self, Write as _};
 
 /// Exchanges shown of the smallest case, at most: the last ones, which decide.
@@ -14,62 +13,27 @@ const EVIDENCE_MAX: usize = 40;
 /// Where generated checks stand in place of a feature.
 const PLACE: &str = "generated";
 
-/// The generated checks of one kind.
-#[derive(Debug, Clone, Serialize)]
-pub struct GeneratedReport {
-    /// Stable id, such as `GEN-ISO`.
-    pub id: &'static str,
-    /// For people.
-    pub name: &'static str,
-    /// `passed`, `failed`, `not_verified`, `not_applicable` or `error`.
-    pub outcome: &'static str,
-    /// Why it did not pass.
-    pub reason: Option<String>,
-    /// The criteria that it found broken, the nearest first.
-    pub criteria: Vec<&'static str>,
-    /// How bad the finding is.
-    pub severity: Option<Severity>,
-    /// What the contract demands, if it failed.
-    pub expected: Option<String>,
-    /// What was seen instead, if it failed.
-    pub seen: Option<String>,
-    /// Every case follows from it.
-    pub seed: u64,
-    /// Cases that were run to their end.
-    pub cases: usize,
-    /// Assertions that were made and held.
-    pub checks: usize,
-    /// Exchanges with the target.
-    pub exchange_count: usize,
-    /// Wall time.
-    pub duration_ms: f64,
-    /// The smallest case that fails: what is done, in order.
-    pub actions: Vec<String>,
-    /// Which of these failed, from 0.
-    pub failed_at: Option<usize>,
-    /// How many actions that case had as it was drawn.
-    pub drawn: usize,
-    /// Options of `moltproof run` that repeat it.
-    pub repeat: String,
-    /// What could not be done on this target, and why.
-    pub left_out: Vec<String>,
-    /// What was exchanged in the smallest case, the last ones.
-    pub exchanges: Vec<ExchangeReport>,
-}
-
 impl GeneratedReport {
     fn new(generated: &Generated) -> Self {
-        let evidence = &generated.evidence;
-        let first = evidence.len().saturating_sub(EVIDENCE_MAX);
-        let mut report = Self {
-            id: generated.kind.id(),
-            name: generated.kind.title(),
-            outcome: "passed",
-            reason: None,
-            criteria: generated.criteria.clone(),
-            severity: None,
-            expected: None,
-            seen: None,
+        let (outcome, reason, finding) = match &generated.outcome {
+            Outcome::Failed(finding) => (OutcomeKind::Failed, None, Some(finding)),
+            other @ (Outcome::NotVerified(reason)
+            | Outcome::NotApplicable(reason)
+            | Outcome::Error(reason)) => (other.kind(), Some(reason.clone()), None),
+            Outcome::Passed => (OutcomeKind::Passed, None, None),
+            Outcome::Flaky(_) | Outcome::Known(_) | Outcome::Accepted(_) | Outcome::NotSelected => {
+                (OutcomeKind::Error, Some("it was not run".to_owned()), None)
+            }
+        };
+        Self {
+            id: generated.kind.id().to_owned(),
+            name: generated.kind.title().to_owned(),
+            outcome,
+            reason,
+            criteria: generated.criteria.iter().map(|&id| id.to_owned()).collect(),
+            severity: finding.map(|finding| finding.severity),
+            expected: finding.map(|finding| finding.expected.clone()),
+            seen: finding.map(|finding| finding.seen.clone()),
             seed: generated.seed,
             cases: generated.cases,
             checks: generated.checks,
@@ -80,33 +44,7 @@ impl GeneratedReport {
             drawn: generated.drawn,
             repeat: generated.repeat(),
             left_out: generated.left_out.clone(),
-            exchanges: evidence[first..]
-                .iter()
-                .map(|one| exchange_report(one))
-                .collect(),
-        };
-        match &generated.outcome {
-            Outcome::Passed => {}
-            Outcome::Failed(finding) => {
-                report.outcome = "failed";
-                report.severity = Some(finding.severity);
-                report.expected = Some(finding.expected.clone());
-                report.seen = Some(finding.seen.clone());
-            }
-            Outcome::NotVerified(reason) => {
-                (report.outcome, report.reason) = ("not_verified", Some(reason.clone()));
-            }
-            Outcome::NotApplicable(reason) => {
-                (report.outcome, report.reason) = ("not_applicable", Some(reason.clone()));
-            }
-            Outcome::Error(reason) => {
-                (report.outcome, report.reason) = ("error", Some(reason.clone()));
-            }
-            Outcome::Accepted(_) | Outcome::NotSelected => {
-                (report.outcome, report.reason) = ("error", Some("it was not run".to_owned()));
-            }
         }
-        report
     }
 
     /// The finding as a row below a criterion.
@@ -124,7 +62,7 @@ impl GeneratedReport {
             step: Some(self.steps()),
             duration_ms: self.duration_ms,
             checks: self.checks,
-            exchanges: self.exchanges.clone(),
+            evidence: Some(self.id.clone()),
         }
     }
 
@@ -134,14 +72,14 @@ impl GeneratedReport {
     }
 
     /// What was found, over several lines.
-    pub(super) fn finding(&self) -> String {
+    pub(super) fn finding(&self, report: &Report) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
-        self.write_finding(&mut text).unwrap_or_default();
+        self.write_finding(&mut text, report).unwrap_or_default();
         text
     }
 
-    fn write_finding(&self, out: &mut String) -> fmt::Result {
+    fn write_finding(&self, out: &mut String, report: &Report) -> fmt::Result {
         for (number, action) in self.actions.iter().enumerate() {
             let mark = if self.failed_at == Some(number) {
                 ">"
@@ -164,7 +102,8 @@ impl GeneratedReport {
         if let Some(reason) = &self.reason {
             writeln!(out, "  {reason}")?;
         }
-        if let Some(exchange) = self.exchanges.last() {
+        let evidence = report.evidence.get(&self.id);
+        if let Some(exchange) = evidence.and_then(Evidence::decisive_exchange) {
             writeln!(out, "  {}", exchange.curl)?;
         }
         writeln!(out, "  moltproof run {}", self.repeat)
@@ -176,11 +115,16 @@ impl Report {
     #[must_use]
     pub fn with_generated(mut self, contract: &Contract, generated: &[Generated]) -> Self {
         self.generated = generated.iter().map(GeneratedReport::new).collect();
+        for one in generated {
+            if let Some(evidence) = smallest_case(one) {
+                self.evidence.insert(one.kind.id().to_owned(), evidence);
+            }
+        }
         for found in self
             .generated
             .clone()
             .iter()
-            .filter(|one| one.outcome == "failed")
+            .filter(|one| one.outcome == OutcomeKind::Failed)
         {
             for id in &found.criteria {
                 self.break_criterion(contract, id, found);
@@ -240,12 +184,12 @@ impl Report {
             .sum::<usize>();
         summary.verdict = verdict::of_run(&summary.must, &summary.should, &summary.may);
         // What was asked for and could not be seen through leaves the verdict open.
-        if self.has("error") && self.summary.verdict == RunVerdict::Conforms {
+        if self.has(OutcomeKind::Error) && self.summary.verdict == RunVerdict::Conforms {
             self.summary.verdict = RunVerdict::Inconclusive;
         }
     }
 
-    fn has(&self, outcome: &str) -> bool {
+    fn has(&self, outcome: OutcomeKind) -> bool {
         self.generated.iter().any(|one| one.outcome == outcome)
     }
 
@@ -253,32 +197,54 @@ impl Report {
     pub(super) fn exit_with_generated(&self, written: Exit, strict: bool) -> Exit {
         let nothing_written = self.criteria.is_empty();
         match written {
-            Exit::Conforms | Exit::NotVerified if self.has("error") => Exit::Fault,
+            Exit::Conforms | Exit::NotVerified if self.has(OutcomeKind::Error) => Exit::Fault,
             // Nothing written was selected: then the generated checks alone answer.
             Exit::NotVerified
                 if nothing_written
-                    && self.has("passed")
-                    && !(strict && self.has("not_verified")) =>
+                    && self.has(OutcomeKind::Passed)
+                    && !(strict && self.has(OutcomeKind::NotVerified)) =>
             {
                 Exit::Conforms
             }
-            Exit::Conforms if strict && self.has("not_verified") => Exit::NotVerified,
+            Exit::Conforms if strict && self.has(OutcomeKind::NotVerified) => Exit::NotVerified,
             Exit::Conforms
             | Exit::Violation
             | Exit::Usage
             | Exit::Fault
             | Exit::NotVerified
+            | Exit::StaleBaseline
             | Exit::Interrupted => written,
         }
     }
 }
 
-/// The rows of all kinds, one line each.
-pub(super) fn rows(report: &Report) -> Vec<(&'static str, String)> {
+/// What was exchanged in the smallest case; the last ones, if they are many.
+fn smallest_case(generated: &Generated) -> Option<Evidence> {
+    let all = &generated.evidence;
+    let began = all.first()?.sent_at;
+    let first = all.len().saturating_sub(EVIDENCE_MAX);
+    Some(Evidence {
+        exchanges: all[first..]
+            .iter()
+            .map(|one| exchange_report(one, began))
+            .collect(),
+        ..Evidence::default()
+    })
+}
+
+/// The rows of all kinds, one line each; without an outcome for what was left out.
+pub(super) fn rows(report: &Report) -> Vec<(Option<OutcomeKind>, String)> {
     let row = |one: &GeneratedReport| {
         let broken = match one.outcome {
-            "failed" => format!(" · breaks {}", one.criteria.join(" ")),
-            _ => String::new(),
+            OutcomeKind::Failed => format!(" · breaks {}", one.criteria.join(" ")),
+            OutcomeKind::Passed
+            | OutcomeKind::Flaky
+            | OutcomeKind::Known
+            | OutcomeKind::Accepted
+            | OutcomeKind::NotVerified
+            | OutcomeKind::NotApplicable
+            | OutcomeKind::Error
+            | OutcomeKind::NotSelected => String::new(),
         };
         let reason = one
             .reason
@@ -297,8 +263,8 @@ pub(super) fn rows(report: &Report) -> Vec<(&'static str, String)> {
             .left_out
             .iter()
             .map(|what| format!("{}  left out: {what}", one.id));
-        std::iter::once((one.outcome, text))
-            .chain(left_out.map(|text| ("left_out", text)))
+        std::iter::once((Some(one.outcome), text))
+            .chain(left_out.map(|text| (None, text)))
             .collect::<Vec<_>>()
     };
     report.generated.iter().flat_map(row).collect()

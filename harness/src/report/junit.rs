@@ -1,7 +1,7 @@
 //! The report as `JUnit` XML: one test case per scenario. Never writes a pass for what was not asserted.
 
-use super::generated::GeneratedReport;
-use super::{Report, ScenarioReport};
+use super::{GeneratedReport, Report, ScenarioReport};
+use crate::verdict::OutcomeKind;
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
 use std::io;
@@ -27,7 +27,7 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
                 "{} {} (line {})",
                 criterion.id, scenario.name, scenario.line
             );
-            let mut case = TestCase::new(name, status(scenario));
+            let mut case = TestCase::new(name, status(report, scenario));
             case.set_classname(scenario.feature.clone());
             case.set_time(Duration::from_secs_f64(scenario.duration_ms / 1000.0));
             case.extra
@@ -43,7 +43,7 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     if !report.generated.is_empty() {
         let mut suite = TestSuite::new("generated");
         suite.add_property(("seed", report.seed.to_string().as_str()));
-        suite.add_test_cases(report.generated.iter().map(generated));
+        suite.add_test_cases(report.generated.iter().map(|one| generated(report, one)));
         xml.add_test_suite(suite);
     }
     xml.to_string()
@@ -52,8 +52,8 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
 }
 
 /// One kind of generated checks as a test case; its name holds the seed.
-fn generated(one: &GeneratedReport) -> TestCase {
-    let text = one.finding();
+fn generated(report: &Report, one: &GeneratedReport) -> TestCase {
+    let text = one.finding(report);
     let reason = one.reason.clone().unwrap_or_else(|| {
         let (expected, seen) = (one.expected.as_deref(), one.seen.as_deref());
         format!(
@@ -64,12 +64,18 @@ fn generated(one: &GeneratedReport) -> TestCase {
         )
     });
     let mut status = match one.outcome {
-        "passed" => TestCaseStatus::success(),
-        "failed" => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        "error" => TestCaseStatus::non_success(NonSuccessKind::Error),
-        _ => TestCaseStatus::skipped(),
+        OutcomeKind::Passed => TestCaseStatus::success(),
+        OutcomeKind::Failed | OutcomeKind::Flaky => {
+            TestCaseStatus::non_success(NonSuccessKind::Failure)
+        }
+        OutcomeKind::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
+        OutcomeKind::Known
+        | OutcomeKind::Accepted
+        | OutcomeKind::NotVerified
+        | OutcomeKind::NotApplicable
+        | OutcomeKind::NotSelected => TestCaseStatus::skipped(),
     };
-    if one.outcome != "passed" {
+    if one.outcome != OutcomeKind::Passed {
         status.set_message(reason).set_description(text);
     }
     let name = format!("{} {} (seed {})", one.id, one.name, one.seed);
@@ -79,15 +85,18 @@ fn generated(one: &GeneratedReport) -> TestCase {
     case
 }
 
-fn status(scenario: &ScenarioReport) -> TestCaseStatus {
+fn status(report: &Report, scenario: &ScenarioReport) -> TestCaseStatus {
     match scenario.outcome {
-        "passed" => TestCaseStatus::success(),
-        "failed" => {
+        OutcomeKind::Passed => TestCaseStatus::success(),
+        OutcomeKind::Failed | OutcomeKind::Flaky => {
             let (expected, seen) = (
                 scenario.expected.as_deref().unwrap_or_default(),
                 scenario.seen.as_deref().unwrap_or_default(),
             );
-            let reason = format!("expected {expected}, saw {seen}");
+            let mut reason = format!("expected {expected}, saw {seen}");
+            if let Some(rate) = &scenario.reason {
+                reason = format!("{rate}: {reason}");
+            }
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             let place = format!(
                 "{}:{}  {}",
@@ -95,9 +104,8 @@ fn status(scenario: &ScenarioReport) -> TestCaseStatus {
                 scenario.step_line.unwrap_or(scenario.line),
                 scenario.step.as_deref().unwrap_or_default()
             );
-            let curl = scenario
-                .exchanges
-                .last()
+            let curl = report
+                .decisive(scenario)
                 .map(|exchange| exchange.curl.as_str())
                 .unwrap_or_default();
             status
@@ -105,17 +113,19 @@ fn status(scenario: &ScenarioReport) -> TestCaseStatus {
                 .set_description(format!("{place}\n{reason}\n{curl}"));
             status
         }
-        "error" => {
+        OutcomeKind::Error => {
             let reason = scenario.reason.clone().unwrap_or_default();
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(reason.clone()).set_description(reason);
             status
         }
-        other => {
-            let reason = scenario
-                .reason
-                .clone()
-                .unwrap_or_else(|| other.replace('_', " "));
+        OutcomeKind::Known
+        | OutcomeKind::Accepted
+        | OutcomeKind::NotVerified
+        | OutcomeKind::NotApplicable
+        | OutcomeKind::NotSelected => {
+            let word = scenario.outcome.word();
+            let reason = scenario.reason.clone().unwrap_or_else(|| word.to_owned());
             let mut status = TestCaseStatus::skipped();
             status.set_message(reason.clone()).set_description(reason);
             status

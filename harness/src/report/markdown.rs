@@ -1,9 +1,9 @@
 //! The report as Markdown, for a job summary, and as annotations of a GitHub workflow. Never says less in the headline than the other reports.
 
-use super::text::{level, word};
+use super::text::{level, why, word};
 use super::{CriterionReport, Report, ScenarioReport};
 use crate::evidence::cut;
-use crate::verdict::{Level, Verdict};
+use crate::verdict::{Level, OutcomeKind, Verdict};
 use std::fmt::{self, Write as _};
 
 /// Bytes of a job summary. Evidence: GitHub takes 1 MiB a step and drops what is larger whole.
@@ -11,6 +11,9 @@ const SUMMARY_LEN_MAX: usize = 900 * 1024;
 
 /// Annotations of a step. Evidence: GitHub shows ten of each kind and drops the others without a word.
 const ANNOTATIONS_MAX: usize = 10;
+
+/// What a reader must act on.
+const RED: [Verdict; 3] = [Verdict::Failed, Verdict::Flaky, Verdict::Error];
 
 /// The report as Markdown.
 #[must_use]
@@ -46,10 +49,15 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
             summary.scenarios_not_selected
         )?;
     }
-    for criterion in with(report, &[Verdict::Failed, Verdict::Error]) {
-        finding(out, criterion)?;
+    for criterion in with(report, &RED) {
+        finding(out, report, criterion)?;
     }
     generated_checks(out, report)?;
+    table(
+        out,
+        "Known by the baseline",
+        with(report, &[Verdict::Known]).collect(),
+    )?;
     table(
         out,
         "Accepted deviations",
@@ -104,22 +112,22 @@ fn generated_checks(out: &mut String, report: &Report) -> fmt::Result {
         writeln!(
             out,
             "- {} `{}` {}: {} cases, {} assertions, seed {} {broken}",
-            one.outcome.replace('_', " "),
+            one.outcome.word(),
             one.id,
-            plain(one.name),
+            plain(&one.name),
             one.cases,
             one.checks,
             one.seed
         )?;
-        if one.outcome != "passed" {
-            let text = cut(&one.finding(), 4000).replace("```", "~~~");
+        if one.outcome != OutcomeKind::Passed {
+            let text = cut(&one.finding(report), 4000).replace("```", "~~~");
             writeln!(out, "\n```text\n{text}\n```\n")?;
         }
     }
     writeln!(out)
 }
 
-fn finding(out: &mut String, criterion: &CriterionReport) -> fmt::Result {
+fn finding(out: &mut String, report: &Report, criterion: &CriterionReport) -> fmt::Result {
     writeln!(
         out,
         "### {} {} ({})\n\n> {}\n",
@@ -139,14 +147,14 @@ fn finding(out: &mut String, criterion: &CriterionReport) -> fmt::Result {
         let said = [
             ("expected", &scenario.expected),
             ("saw", &scenario.seen),
-            ("error, no finding:", &scenario.reason),
+            (why(scenario), &scenario.reason),
         ];
         for (word, text) in said {
             if let Some(text) = text {
                 writeln!(out, "  - {word} {}", plain(&cut(text, 2000)))?;
             }
         }
-        if let Some(exchange) = scenario.exchanges.last() {
+        if let Some(exchange) = report.decisive(scenario) {
             writeln!(
                 out,
                 "\n  ```sh\n  {}\n  ```",
@@ -159,7 +167,7 @@ fn finding(out: &mut String, criterion: &CriterionReport) -> fmt::Result {
 
 fn broken(criterion: &CriterionReport) -> impl Iterator<Item = &ScenarioReport> {
     let scenarios = criterion.scenarios.iter();
-    scenarios.filter(|scenario| matches!(scenario.outcome, "failed" | "error"))
+    scenarios.filter(|scenario| scenario.outcome.is_red())
 }
 
 fn table(out: &mut String, title: &str, criteria: Vec<&CriterionReport>) -> fmt::Result {
@@ -205,7 +213,7 @@ fn plain(text: &str) -> String {
 /// Workflow commands that GitHub shows beside the change: one per broken criterion, ten at most, the last of which counts the others.
 #[must_use]
 pub fn annotations(report: &Report) -> String {
-    let mut broken: Vec<_> = with(report, &[Verdict::Failed, Verdict::Error]).collect();
+    let mut broken: Vec<_> = with(report, &RED).collect();
     broken.sort_by_key(|criterion| (criterion.verdict != Verdict::Failed, criterion.level));
     let shown = if broken.len() > ANNOTATIONS_MAX {
         ANNOTATIONS_MAX - 1

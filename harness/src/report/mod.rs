@@ -4,164 +4,42 @@ pub mod diff;
 pub mod generated;
 pub mod json;
 pub mod junit;
+mod kind;
 pub mod markdown;
+mod model;
 pub mod text;
+
+pub use kind::Kind;
+pub use model::*;
 
 use crate::client::meter::Spent;
 use crate::clock;
-use crate::contract::{Contract, Criterion};
-use crate::evidence::Exchange;
+use crate::contract::{Contract, Criterion, Planned};
+use crate::evidence::{Exchange, cut};
 use crate::run::Ended;
 use crate::target::{Target, capabilities};
-use crate::verdict::{self, Exit, Level, Outcome, RunVerdict, Severity, Tally, Verdict};
-use serde::Serialize;
+use crate::verdict::{self, Exit, Finding, Level, Outcome, OutcomeKind, Tally, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Version of the JSON form: additive within a major version.
-pub const SCHEMA_VERSION: &str = "1.0";
-
-/// A run and its verdicts.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: &'static str,
-    /// Name and version of this harness.
-    pub harness: String,
-    /// SHA-256 of all features, lower-case hexadecimal: which contract was run.
-    pub contract_digest: String,
-    /// What was judged: `reference` or an address.
-    pub target: String,
-    /// Names the run; part of every tenant it made.
-    pub run_id: String,
-    /// Decides the order of scenarios; `--seed` repeats it.
-    pub seed: u64,
-    /// Scenarios side by side.
-    pub concurrency: usize,
-    /// When the run began, epoch milliseconds.
-    pub started_at_ms: i64,
-    /// Wall time of the run.
-    pub duration_ms: f64,
-    /// The build that was judged, if the target tells it.
-    pub build: Option<String>,
-    /// What the run has spent.
-    pub spent: Spent,
-    /// Verdict and counts.
-    pub summary: Summary,
-    /// What a reader should know of the manifest: accepted deviations that nothing met, or whose last day is over.
-    pub warnings: Vec<String>,
-    /// What the target lacks: need → reason.
-    pub lacking: BTreeMap<String, String>,
-    /// One entry per selected criterion, by id.
-    pub criteria: Vec<CriterionReport>,
-    /// One entry per kind of generated checks, if some were asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub generated: Vec<generated::GeneratedReport>,
-}
-
-/// Verdict and counts.
-#[derive(Debug, Clone, Serialize)]
-pub struct Summary {
-    /// On the target as a whole.
-    pub verdict: RunVerdict,
-    /// MUST criteria by verdict.
-    pub must: Tally,
-    /// SHOULD criteria by verdict.
-    pub should: Tally,
-    /// MAY criteria by verdict.
-    pub may: Tally,
-    /// Scenarios that ran to an end.
-    pub scenarios_run: usize,
-    /// Scenarios of the contract that this run's selection left out.
-    pub scenarios_not_selected: usize,
-    /// Assertions that were made and held.
-    pub checks: usize,
-    /// HTTP exchanges with the target.
-    pub exchanges: usize,
-}
-
-/// One criterion.
-#[derive(Debug, Clone, Serialize)]
-pub struct CriterionReport {
-    /// Stable id.
-    pub id: String,
-    /// `must`, `should`, `may`.
-    pub level: Level,
-    /// `core`, `data`, `api-worker`.
-    pub profile: String,
-    /// The normative sentence.
-    pub sentence: String,
-    /// See [`Verdict`].
-    pub verdict: Verdict,
-    /// Why, in one sentence; empty for a criterion that passed whole.
-    pub reason: String,
-    /// Its scenarios.
-    pub scenarios: Vec<ScenarioReport>,
-}
-
-/// One scenario.
-#[derive(Debug, Clone, Serialize)]
-pub struct ScenarioReport {
-    /// Its name.
-    pub name: String,
-    /// Feature file.
-    pub feature: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// `passed`, `failed`, `accepted`, `not_verified`, `not_applicable`, `error` or `not_selected`.
-    pub outcome: &'static str,
-    /// Why it did not pass.
-    pub reason: Option<String>,
-    /// How bad the finding is.
-    pub severity: Option<Severity>,
-    /// What the contract demands, if it failed.
-    pub expected: Option<String>,
-    /// What was seen instead, if it failed.
-    pub seen: Option<String>,
-    /// Line of the step that ended it early.
-    pub step_line: Option<usize>,
-    /// Text of that step.
-    pub step: Option<String>,
-    /// From first step to end.
-    pub duration_ms: f64,
-    /// Assertions that were made and held.
-    pub checks: usize,
-    /// What was exchanged, in order.
-    pub exchanges: Vec<ExchangeReport>,
-}
-
-/// One exchange in short.
-#[derive(Debug, Clone, Serialize)]
-pub struct ExchangeReport {
-    /// Method.
-    pub method: String,
-    /// Host header.
-    pub host: String,
-    /// Path and query.
-    pub path: String,
-    /// Status of the answer.
-    pub status: u16,
-    /// Value of `X-Request-Id`.
-    pub request_id: Option<String>,
-    /// Until the response head.
-    pub head_ms: f64,
-    /// Until the last byte.
-    pub duration_ms: f64,
-    /// Repeats the request.
-    pub curl: String,
-}
+/// Bytes of an answer's body that a report shows. Evidence: the largest answer that a finding of the contract turned on is a listing of 2 KiB.
+const BODY_SHOWN_MAX: usize = 4096;
 
 /// What a run was, beside its outcomes.
 #[derive(Debug, Clone)]
 pub struct RunFacts {
     /// Names the run.
     pub id: String,
+    /// What was judged, as `--target` has it.
+    pub named: String,
     /// Order.
     pub seed: u64,
     /// Side by side.
     pub concurrency: usize,
     /// Epoch milliseconds.
     pub started_at_ms: i64,
+    /// When the run began; every time in the evidence counts from there.
+    pub began: Instant,
     /// Wall time.
     pub duration: Duration,
     /// What was spent.
@@ -203,10 +81,11 @@ impl Report {
             .filter_map(|(need, reason)| Some((need, reason?)))
             .collect();
         Self {
-            schema_version: SCHEMA_VERSION,
+            schema_version: SCHEMA_VERSION.to_owned(),
             harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
             contract_digest: crate::contract::digest(),
             target: target.name(),
+            named: facts.named.clone(),
             run_id: facts.id.clone(),
             seed: facts.seed,
             concurrency: facts.concurrency,
@@ -231,6 +110,10 @@ impl Report {
             lacking,
             criteria,
             generated: Vec::new(),
+            evidence: ended
+                .iter()
+                .filter_map(|one| Some((place(&one.planned), evidence(one, facts.began)?)))
+                .collect(),
         }
     }
 
@@ -313,53 +196,39 @@ fn criterion_report(
 }
 
 fn reason(id: &str, verdict: Verdict, outcomes: &[&Outcome]) -> String {
-    let first = |wanted: &dyn Fn(&Outcome) -> Option<String>| {
-        outcomes
-            .iter()
-            .find_map(|outcome| wanted(outcome))
-            .unwrap_or_default()
-    };
+    let told = |finding: &Finding| format!("expected {}, saw {}", finding.expected, finding.seen);
+    let found = outcomes
+        .iter()
+        .find_map(|outcome| match (verdict, outcome) {
+            (Verdict::Failed, Outcome::Failed(finding)) => Some(told(finding)),
+            (Verdict::Flaky, Outcome::Flaky(flaky)) => {
+                Some(format!("{}: {}", flaky.rate(), told(&flaky.finding)))
+            }
+            (Verdict::Known, Outcome::Known(known)) => Some(known.reason.clone()),
+            (Verdict::Error, Outcome::Error(reason)) => Some(reason.clone()),
+            (Verdict::Accepted, Outcome::Accepted(list)) => list.get(id).cloned(),
+            _ => None,
+        });
     match verdict {
-        Verdict::Failed => first(&|outcome| match outcome {
-            Outcome::Failed(finding) => Some(format!(
-                "expected {}, saw {}",
-                finding.expected, finding.seen
-            )),
-            Outcome::Passed
-            | Outcome::Accepted(_)
-            | Outcome::NotVerified(_)
-            | Outcome::NotApplicable(_)
-            | Outcome::Error(_)
-            | Outcome::NotSelected => None,
-        }),
-        Verdict::Error => first(&|outcome| match outcome {
-            Outcome::Error(reason) => Some(reason.clone()),
-            Outcome::Passed
-            | Outcome::Failed(_)
-            | Outcome::Accepted(_)
-            | Outcome::NotVerified(_)
-            | Outcome::NotApplicable(_)
-            | Outcome::NotSelected => None,
-        }),
-        Verdict::NotVerified | Verdict::NotApplicable => open_reason(outcomes).unwrap_or_default(),
-        Verdict::Accepted => first(&|outcome| match outcome {
-            Outcome::Accepted(list) => list.get(id).cloned(),
-            Outcome::Passed
-            | Outcome::Failed(_)
-            | Outcome::NotVerified(_)
-            | Outcome::NotApplicable(_)
-            | Outcome::Error(_)
-            | Outcome::NotSelected => None,
-        }),
-        Verdict::Passed => passed_reason(outcomes),
+        Verdict::NotVerified | Verdict::NotApplicable => open_reason(outcomes),
+        Verdict::Passed => Some(passed_reason(outcomes)),
+        Verdict::Failed | Verdict::Flaky | Verdict::Known | Verdict::Error | Verdict::Accepted => {
+            found
+        }
     }
+    .unwrap_or_default()
 }
 
 fn open_reason(outcomes: &[&Outcome]) -> Option<String> {
     outcomes.iter().find_map(|outcome| match outcome {
         Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => Some(reason.clone()),
         Outcome::NotSelected => Some("not selected".to_owned()),
-        Outcome::Passed | Outcome::Failed(_) | Outcome::Accepted(_) | Outcome::Error(_) => None,
+        Outcome::Passed
+        | Outcome::Failed(_)
+        | Outcome::Flaky(_)
+        | Outcome::Known(_)
+        | Outcome::Accepted(_)
+        | Outcome::Error(_) => None,
     })
 }
 
@@ -378,56 +247,57 @@ fn passed_reason(outcomes: &[&Outcome]) -> String {
     }
 }
 
+/// Where a scenario stands: the key of its evidence.
+fn place(planned: &Planned) -> String {
+    format!("{}:{}", planned.feature, planned.line)
+}
+
 fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
+    let planned = &ended.planned;
     let mut report = ScenarioReport {
-        name: ended.planned.name.clone(),
-        feature: ended.planned.feature.clone(),
-        line: ended.planned.line,
-        outcome: "passed",
-        reason: None,
-        severity: None,
-        expected: None,
-        seen: None,
         step_line: ended.step.as_ref().map(|step| step.line),
         step: ended.step.as_ref().map(|step| step.text.clone()),
         duration_ms: clock::ms(ended.duration),
         checks: ended.checks,
-        exchanges: ended
-            .exchanges
-            .iter()
-            .map(|exchange| exchange_report(exchange))
-            .collect(),
+        evidence: ended.began.map(|_began| place(planned)),
+        ..not_selected(planned)
     };
-    match outcome {
-        Outcome::Passed => {}
+    report.outcome = outcome.kind();
+    let finding = match outcome {
+        Outcome::Passed | Outcome::NotSelected => None,
         Outcome::Accepted(list) => {
             let reasons: Vec<&str> = list.values().map(String::as_str).collect();
-            (report.outcome, report.reason) = ("accepted", Some(reasons.join("; ")));
+            report.reason = Some(reasons.join("; "));
+            None
         }
-        Outcome::Failed(finding) => {
-            report.outcome = "failed";
-            report.severity = Some(finding.severity);
-            report.expected = Some(finding.expected.clone());
-            report.seen = Some(finding.seen.clone());
+        Outcome::Failed(finding) => Some(finding),
+        Outcome::Flaky(flaky) => {
+            report.reason = Some(flaky.rate());
+            Some(&flaky.finding)
         }
-        Outcome::NotVerified(reason) => {
-            (report.outcome, report.reason) = ("not_verified", Some(reason.clone()));
+        Outcome::Known(known) => {
+            report.reason = Some(known.reason.clone());
+            Some(&known.finding)
         }
-        Outcome::NotApplicable(reason) => {
-            (report.outcome, report.reason) = ("not_applicable", Some(reason.clone()));
+        Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) | Outcome::Error(reason) => {
+            report.reason = Some(reason.clone());
+            None
         }
-        Outcome::Error(reason) => (report.outcome, report.reason) = ("error", Some(reason.clone())),
-        Outcome::NotSelected => report.outcome = "not_selected",
+    };
+    if let Some(finding) = finding {
+        report.severity = Some(finding.severity);
+        report.expected = Some(finding.expected.clone());
+        report.seen = Some(finding.seen.clone());
     }
     report
 }
 
-fn not_selected(planned: &crate::contract::Planned) -> ScenarioReport {
+fn not_selected(planned: &Planned) -> ScenarioReport {
     ScenarioReport {
         name: planned.name.clone(),
         feature: planned.feature.clone(),
         line: planned.line,
-        outcome: "not_selected",
+        outcome: OutcomeKind::NotSelected,
         reason: None,
         severity: None,
         expected: None,
@@ -436,17 +306,40 @@ fn not_selected(planned: &crate::contract::Planned) -> ScenarioReport {
         step: None,
         duration_ms: 0.0,
         checks: 0,
-        exchanges: Vec::new(),
+        evidence: None,
     }
 }
 
-fn exchange_report(exchange: &Exchange) -> ExchangeReport {
+/// What a scenario has seen; `None` if it did not run.
+fn evidence(ended: &Ended, run_began: Instant) -> Option<Evidence> {
+    let began = ended.began?;
+    Some(Evidence {
+        began_ms: clock::ms(began.saturating_duration_since(run_began)),
+        exchanges: ended
+            .exchanges
+            .iter()
+            .map(|exchange| exchange_report(exchange, began))
+            .collect(),
+        ..Evidence::default()
+    })
+}
+
+fn exchange_report(exchange: &Exchange, began: Instant) -> ExchangeReport {
+    let sent = &exchange.request;
     ExchangeReport {
-        method: exchange.request.method.clone(),
-        host: exchange.request.host.clone(),
-        path: exchange.request.path.clone(),
+        number: exchange.number,
+        at_ms: clock::ms(exchange.sent_at.saturating_duration_since(began)),
+        method: sent.method.clone(),
+        host: sent.host.clone(),
+        path: sent.path.clone(),
+        request_headers: sent.headers.clone(),
+        request_body: sent.body.clone(),
         status: exchange.status,
+        headers: exchange.headers.clone(),
+        body: cut(&exchange.text(), BODY_SHOWN_MAX),
+        body_len: exchange.body_len,
         request_id: exchange.header("x-request-id").map(str::to_owned),
+        connect_ms: None,
         head_ms: clock::ms(exchange.head_after),
         duration_ms: clock::ms(exchange.done_after),
         curl: exchange.curl(),

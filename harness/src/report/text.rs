@@ -1,8 +1,8 @@
 //! The report for people: verdict, findings, what stayed open. Never says less than the JSON.
 
-use super::generated::{self, GeneratedReport};
-use super::{CriterionReport, Report, ScenarioReport};
-use crate::verdict::{Level, RunVerdict, Severity, Tally, Verdict};
+use super::generated;
+use super::{CriterionReport, GeneratedReport, Report, ScenarioReport};
+use crate::verdict::{Level, OutcomeKind, RunVerdict, Severity, Tally, Verdict};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -33,10 +33,10 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
 
 /// What generated checks found: the smallest sequence, and how to repeat it.
 fn generated_findings(out: &mut String, report: &Report) -> fmt::Result {
-    let not_passed = |one: &&GeneratedReport| matches!(one.outcome, "failed" | "error");
+    let not_passed = |one: &&GeneratedReport| one.outcome.is_red();
     for one in report.generated.iter().filter(not_passed) {
         writeln!(out, "{RED}{}{RED:#}  {}", one.id, one.name)?;
-        writeln!(out, "{}", one.finding())?;
+        writeln!(out, "{}", one.finding(report))?;
         for id in &one.criteria {
             if let Some(criterion) = report.criteria.iter().find(|own| own.id == *id) {
                 let level = criterion.level.word();
@@ -54,12 +54,13 @@ fn generated_rows(out: &mut String, report: &Report) -> fmt::Result {
     }
     for (outcome, row) in generated::rows(report) {
         let colour = match outcome {
-            "passed" => GREEN,
-            "failed" | "error" => RED,
-            "left_out" => DIM,
-            _ => YELLOW,
+            Some(OutcomeKind::Passed) => GREEN,
+            Some(outcome) if outcome.is_red() => RED,
+            Some(_) => YELLOW,
+            None => DIM,
         };
-        writeln!(out, "{colour}{}{colour:#} {row}", outcome.replace('_', " "))?;
+        let word = outcome.map_or("left out", OutcomeKind::word);
+        writeln!(out, "{colour}{word}{colour:#} {row}")?;
     }
     writeln!(out)
 }
@@ -70,9 +71,9 @@ fn findings(out: &mut String, report: &Report) -> fmt::Result {
             .scenarios
             .iter()
             // Generated findings are told once, for all their criteria.
-            .filter(|scenario| scenario.line > 0 && matches!(scenario.outcome, "failed" | "error"))
+            .filter(|scenario| scenario.line > 0 && scenario.outcome.is_red())
         {
-            finding(out, criterion, scenario)?;
+            finding(out, report, criterion, scenario)?;
         }
     }
     Ok(())
@@ -80,6 +81,7 @@ fn findings(out: &mut String, report: &Report) -> fmt::Result {
 
 fn finding(
     out: &mut String,
+    report: &Report,
     criterion: &CriterionReport,
     scenario: &ScenarioReport,
 ) -> fmt::Result {
@@ -92,7 +94,7 @@ fn finding(
         writeln!(out, "  saw {seen}")?;
     }
     if let Some(reason) = &scenario.reason {
-        writeln!(out, "  {YELLOW}error, no finding:{YELLOW:#} {reason}")?;
+        writeln!(out, "  {YELLOW}{}{YELLOW:#} {reason}", why(scenario))?;
     }
     let shape = if scenario.severity == Some(Severity::Shape) {
         " · kept, in another shape"
@@ -106,7 +108,7 @@ fn finding(
         criterion.level.word(),
         criterion.sentence
     )?;
-    if let Some(exchange) = scenario.exchanges.last() {
+    if let Some(exchange) = report.decisive(scenario) {
         writeln!(out, "  {}", exchange.curl)?;
     }
     writeln!(
@@ -116,16 +118,26 @@ fn finding(
     )
 }
 
+/// What the reason of a scenario that is red tells.
+pub(super) fn why(scenario: &ScenarioReport) -> &'static str {
+    if scenario.outcome == OutcomeKind::Error {
+        "error, no finding:"
+    } else {
+        "repeated:"
+    }
+}
+
 /// What somebody answers for, and which of these declarations nothing met.
 fn declared(out: &mut String, report: &Report) -> fmt::Result {
-    let accepted = report
+    let declared = report
         .criteria
         .iter()
-        .filter(|criterion| criterion.verdict == Verdict::Accepted);
-    for criterion in accepted {
+        .filter(|criterion| matches!(criterion.verdict, Verdict::Known | Verdict::Accepted));
+    for criterion in declared {
         writeln!(
             out,
-            "{YELLOW}accepted deviation{YELLOW:#} {} ({}): {}",
+            "{YELLOW}{}{YELLOW:#} {} ({}): {}",
+            criterion.verdict.word(),
             criterion.id,
             criterion.level.word(),
             criterion.reason
@@ -191,28 +203,30 @@ fn areas(out: &mut String, report: &Report) -> fmt::Result {
     }
     writeln!(
         out,
-        "{DIM}area   criteria  passed  failed  accepted  not verified  n/a  error{DIM:#}"
+        "{DIM}area   criteria  passed  failed  flaky  known  accepted  not verified  n/a  error{DIM:#}"
     )?;
     for (area, tally) in tallies {
         let Tally {
             total,
             passed,
             failed,
+            flaky,
+            known,
             accepted,
             not_verified,
             not_applicable,
             error,
         } = tally;
-        let colour = if failed + error > 0 {
+        let colour = if failed + flaky + error > 0 {
             RED
-        } else if not_verified + accepted > 0 {
+        } else if not_verified + accepted + known > 0 {
             YELLOW
         } else {
             GREEN
         };
         writeln!(
             out,
-            "{colour}{area:<5}{colour:#}  {total:>8}  {passed:>6}  {failed:>6}  {accepted:>8}  {not_verified:>12}  {not_applicable:>3}  {error:>5}"
+            "{colour}{area:<5}{colour:#}  {total:>8}  {passed:>6}  {failed:>6}  {flaky:>5}  {known:>5}  {accepted:>8}  {not_verified:>12}  {not_applicable:>3}  {error:>5}"
         )?;
     }
     writeln!(out)
@@ -223,7 +237,7 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
     let colour = match summary.verdict {
         RunVerdict::Conforms => GREEN,
         RunVerdict::Violates => RED,
-        RunVerdict::Inconclusive => YELLOW,
+        RunVerdict::Known | RunVerdict::Inconclusive => YELLOW,
     };
     let word = word(summary.verdict);
     let seconds = report.duration_ms / 1000.0;
@@ -282,6 +296,7 @@ pub(super) fn word(verdict: RunVerdict) -> &'static str {
     match verdict {
         RunVerdict::Conforms => "conforms",
         RunVerdict::Violates => "violates the contract",
+        RunVerdict::Known => "violates the contract, as its baseline knows",
         RunVerdict::Inconclusive => "inconclusive",
     }
 }
@@ -301,6 +316,8 @@ pub(super) fn level(level: Level, tally: &Tally) -> String {
     };
     for (count, word) in [
         (tally.failed, "failed"),
+        (tally.flaky, "flaky"),
+        (tally.known, "known to fail"),
         (tally.accepted, deviations),
         (tally.not_verified, "not verified"),
         (tally.not_applicable, "not applicable"),

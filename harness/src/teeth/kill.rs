@@ -4,7 +4,7 @@
 
 use crate::run::Ended;
 use crate::run::scene::COMPLETE_ANSWER;
-use crate::verdict::{Finding, Outcome};
+use crate::verdict::{Finding, Flaky, Known, Outcome};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,7 +123,9 @@ fn instead(id: &str, ended: &[Ended]) -> String {
     for ended in own {
         match &ended.outcome {
             Outcome::Passed | Outcome::Accepted(_) => passed += 1,
-            Outcome::Failed(finding) => {
+            Outcome::Failed(finding)
+            | Outcome::Flaky(Flaky { finding, .. })
+            | Outcome::Known(Known { finding, .. }) => {
                 reasons.insert(format!("no assertion: {}", finding.seen));
             }
             Outcome::Error(why) => {

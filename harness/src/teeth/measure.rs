@@ -8,7 +8,7 @@ use crate::clock;
 use crate::contract::{Contract, Planned};
 use crate::run::Ended;
 use crate::target::reference::deviants::Deviant;
-use crate::verdict::{self, Level, Outcome, Verdict};
+use crate::verdict::{self, Flaky, Known, Level, Outcome, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -346,7 +346,9 @@ impl Tried {
         let mut own = own;
         own.find_map(|ended| {
             let why = match &ended.outcome {
-                Outcome::Failed(finding) => {
+                Outcome::Failed(finding)
+                | Outcome::Flaky(Flaky { finding, .. })
+                | Outcome::Known(Known { finding, .. }) => {
                     format!("expected {}, saw {}", finding.expected, finding.seen)
                 }
                 Outcome::Error(why) | Outcome::NotVerified(why) => why.clone(),

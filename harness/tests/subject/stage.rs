@@ -54,6 +54,8 @@ pub(crate) fn judge(
     let ended = runtime.block_on(running);
     let facts = RunFacts {
         id,
+        named: "reference".to_owned(),
+        began: moltproof::clock::now(),
         seed: options.seed,
         concurrency: options.concurrency,
         started_at_ms: 0,

@@ -1,0 +1,306 @@
+//! The form of a report: what is written as JSON, read back, and rendered as everything else. Never decides a verdict.
+
+use crate::client::meter::Spent;
+use crate::verdict::{Level, OutcomeKind, RunVerdict, Severity, Tally, Verdict};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the JSON form: additive within a major version.
+pub const SCHEMA_VERSION: &str = "2.0";
+
+/// A run and its verdicts.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this form: `MAJOR.MINOR`, additive within a major version.
+    pub schema_version: String,
+    /// Name and version of this harness.
+    pub harness: String,
+    /// SHA-256 of all features, lower-case hexadecimal: which contract was run.
+    pub contract_digest: String,
+    /// What was judged, for people: `reference`, a manifest's name or an address.
+    pub target: String,
+    /// What was judged, as `--target` has it: `moltproof replay` starts it again.
+    pub named: String,
+    /// Names the run; part of every tenant it made.
+    pub run_id: String,
+    /// Decides the order of scenarios; `--seed` repeats it.
+    pub seed: u64,
+    /// Scenarios side by side.
+    pub concurrency: usize,
+    /// When the run began, epoch milliseconds.
+    pub started_at_ms: i64,
+    /// Wall time of the run, milliseconds.
+    pub duration_ms: f64,
+    /// The build that was judged, if the target tells it.
+    pub build: Option<String>,
+    /// What the run has spent.
+    pub spent: Spent,
+    /// Verdict and counts.
+    pub summary: Summary,
+    /// What a reader should know beside the verdicts, such as accepted deviations that nothing met.
+    pub warnings: Vec<String>,
+    /// What the target lacks: need → reason.
+    pub lacking: BTreeMap<String, String>,
+    /// One entry per selected criterion, by id.
+    pub criteria: Vec<CriterionReport>,
+    /// One entry per kind of generated checks, if some were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generated: Vec<GeneratedReport>,
+    /// What each scenario that ran has seen, once, by [`ScenarioReport::evidence`].
+    pub evidence: BTreeMap<String, Evidence>,
+}
+
+/// Verdict and counts.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// On the target as a whole.
+    pub verdict: RunVerdict,
+    /// MUST criteria by verdict.
+    pub must: Tally,
+    /// SHOULD criteria by verdict.
+    pub should: Tally,
+    /// MAY criteria by verdict.
+    pub may: Tally,
+    /// Scenarios that ran to an end.
+    pub scenarios_run: usize,
+    /// Scenarios of the contract that this run's selection left out.
+    pub scenarios_not_selected: usize,
+    /// Assertions that were made and held.
+    pub checks: usize,
+    /// HTTP exchanges with the target.
+    pub exchanges: usize,
+}
+
+/// One criterion.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CriterionReport {
+    /// Stable id.
+    pub id: String,
+    /// How binding it is.
+    pub level: Level,
+    /// `core`, `data`, `api-worker`.
+    pub profile: String,
+    /// The normative sentence.
+    pub sentence: String,
+    /// See [`Verdict`].
+    pub verdict: Verdict,
+    /// Why, in one sentence; empty for a criterion that passed whole.
+    pub reason: String,
+    /// Its scenarios.
+    pub scenarios: Vec<ScenarioReport>,
+}
+
+/// One scenario, as it counts for one criterion. Its evidence stands once in [`Report::evidence`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioReport {
+    /// Its name.
+    pub name: String,
+    /// Feature file; `generated` for a finding of generated checks.
+    pub feature: String,
+    /// Line, from 1; 0 for a finding of generated checks.
+    pub line: usize,
+    /// How it ended.
+    pub outcome: OutcomeKind,
+    /// Why it did not pass, where there is no finding.
+    pub reason: Option<String>,
+    /// How bad the finding is.
+    pub severity: Option<Severity>,
+    /// What the contract demands, if there is a finding.
+    pub expected: Option<String>,
+    /// What was seen instead, if there is a finding.
+    pub seen: Option<String>,
+    /// Line of the step that ended it early.
+    pub step_line: Option<usize>,
+    /// Text of that step.
+    pub step: Option<String>,
+    /// From first step to end, milliseconds.
+    pub duration_ms: f64,
+    /// Assertions that were made and held.
+    pub checks: usize,
+    /// Key of its evidence in [`Report::evidence`]: feature and line, or the id of generated checks; `None` if it did not run.
+    pub evidence: Option<String>,
+}
+
+/// What one scenario has seen, in order of time. Secrets were taken out at capture.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// When it began, milliseconds after the run did. Every `at_ms` below counts from here.
+    pub began_ms: f64,
+    /// Its steps, each with time and result, as far as it came.
+    pub steps: Vec<StepReport>,
+    /// What was exchanged with the target.
+    pub exchanges: Vec<ExchangeReport>,
+    /// [`ExchangeReport::number`] of the exchange that decided, if there is a finding.
+    pub decisive: Option<usize>,
+    /// What the AI Gateway double was asked, where the target calls one.
+    pub model_calls: Vec<ModelCallReport>,
+    /// What was seen in stores, before and after.
+    pub observations: Vec<ObservationReport>,
+    /// Lines of the target's log that the scenario looked at.
+    pub log_lines: Vec<LogLineReport>,
+    /// What was left out because of its size; empty if nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+}
+
+/// One step of a scenario.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct StepReport {
+    /// Line in the feature, from 1.
+    pub line: usize,
+    /// Keyword and text.
+    pub text: String,
+    /// When it began.
+    pub at_ms: f64,
+    /// How long it took, milliseconds.
+    pub duration_ms: f64,
+    /// Whether the scenario went on after it.
+    pub held: bool,
+}
+
+/// One request to the target and its answer.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ExchangeReport {
+    /// Running number within the scenario, from 1.
+    pub number: usize,
+    /// When it was sent.
+    pub at_ms: f64,
+    /// Method.
+    pub method: String,
+    /// Host header.
+    pub host: String,
+    /// Path and query.
+    pub path: String,
+    /// Further headers of the request.
+    pub request_headers: Vec<(String, String)>,
+    /// Body of the request, cut.
+    pub request_body: String,
+    /// Status of the answer.
+    pub status: u16,
+    /// Headers of the answer, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body of the answer, cut.
+    pub body: String,
+    /// True length of that body, bytes.
+    pub body_len: usize,
+    /// Value of `X-Request-Id`.
+    pub request_id: Option<String>,
+    /// Until the connection stood; `None` on one that was used before, or where it cannot be told.
+    pub connect_ms: Option<f64>,
+    /// Until the response head.
+    pub head_ms: f64,
+    /// Until the last byte.
+    pub duration_ms: f64,
+    /// Repeats the request in a POSIX shell; secrets are variables.
+    pub curl: String,
+}
+
+/// One call of a model, as the AI Gateway double saw it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ModelCallReport {
+    /// When it arrived.
+    pub at_ms: f64,
+    /// Until the answer was sent or the caller was gone, milliseconds.
+    pub duration_ms: Option<f64>,
+    /// Path at the gateway.
+    pub path: String,
+    /// Model that was asked for.
+    pub model: String,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// `cf-aig-metadata` as it was sent.
+    pub metadata: Option<String>,
+    /// How the double ended it, such as `answered 200` or `caller gone after 8000 ms`.
+    pub outcome: String,
+}
+
+/// What was seen in a store.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ObservationReport {
+    /// When it was first seen so.
+    pub at_ms: f64,
+    /// `D1`, `KV` or `R2`.
+    pub store: String,
+    /// The statement, key or prefix that was asked for.
+    pub asked: String,
+    /// What was there, as JSON, cut.
+    pub saw: String,
+    /// How often in a row it was seen so: a wait for a condition looks many times.
+    pub times: usize,
+}
+
+/// One line of the target's log.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct LogLineReport {
+    /// Running number in the log, from 0.
+    pub number: usize,
+    /// The line, cut.
+    pub text: String,
+}
+
+/// The generated checks of one kind.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct GeneratedReport {
+    /// Stable id, such as `GEN-ISO`; key of the smallest case's exchanges in [`Report::evidence`].
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// How they ended.
+    pub outcome: OutcomeKind,
+    /// Why they did not pass.
+    pub reason: Option<String>,
+    /// The criteria that they found broken, the nearest first.
+    pub criteria: Vec<String>,
+    /// How bad the finding is.
+    pub severity: Option<Severity>,
+    /// What the contract demands, if they failed.
+    pub expected: Option<String>,
+    /// What was seen instead, if they failed.
+    pub seen: Option<String>,
+    /// Every case follows from it.
+    pub seed: u64,
+    /// Cases that were run to their end.
+    pub cases: usize,
+    /// Assertions that were made and held.
+    pub checks: usize,
+    /// Exchanges with the target.
+    pub exchange_count: usize,
+    /// Wall time, milliseconds.
+    pub duration_ms: f64,
+    /// The smallest case that fails: what is done, in order.
+    pub actions: Vec<String>,
+    /// Which of these failed, from 0.
+    pub failed_at: Option<usize>,
+    /// How many actions that case had as it was drawn.
+    pub drawn: usize,
+    /// Options of `moltproof run` that repeat it.
+    pub repeat: String,
+    /// What could not be done on this target, and why.
+    pub left_out: Vec<String>,
+}
+
+impl Report {
+    /// What a scenario has seen; `None` if it did not run.
+    #[must_use]
+    pub fn evidence_of(&self, scenario: &ScenarioReport) -> Option<&Evidence> {
+        self.evidence.get(scenario.evidence.as_ref()?)
+    }
+
+    /// The exchange that decided a scenario's finding, or else its last one.
+    #[must_use]
+    pub fn decisive(&self, scenario: &ScenarioReport) -> Option<&ExchangeReport> {
+        self.evidence_of(scenario)?.decisive_exchange()
+    }
+}
+
+impl Evidence {
+    /// The exchange that decided, or else the last one.
+    #[must_use]
+    pub fn decisive_exchange(&self) -> Option<&ExchangeReport> {
+        let named = self
+            .decisive
+            .and_then(|number| self.exchanges.iter().find(|one| one.number == number));
+        named.or(self.exchanges.last())
+    }
+}
