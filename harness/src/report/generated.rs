@@ -155,6 +155,7 @@ impl Report {
                     level: criterion.level,
                     profile: criterion.profile.clone(),
                     sentence: criterion.sentence.clone(),
+                    source: super::source(criterion),
                     verdict: Verdict::Failed,
                     reason,
                     scenarios: vec![found.scenario()],

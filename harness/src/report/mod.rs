@@ -1,12 +1,17 @@
 //! One report of a run; everything that is printed or written is a rendering of it. Never runs anything.
 
+pub mod badge;
 pub mod diff;
 pub mod generated;
+pub mod html;
 pub mod json;
 pub mod junit;
 mod kind;
 pub mod markdown;
 mod model;
+#[cfg(test)]
+mod samples;
+pub mod story;
 pub mod text;
 
 pub use kind::Kind;
@@ -189,6 +194,7 @@ fn criterion_report(
         level: criterion.level,
         profile: criterion.profile.clone(),
         sentence: criterion.sentence.clone(),
+        source: source(criterion),
         verdict,
         reason: reason(&criterion.id, verdict, &outcomes),
         scenarios,
@@ -245,6 +251,11 @@ fn passed_reason(outcomes: &[&Outcome]) -> String {
         ),
         None => String::new(),
     }
+}
+
+/// Where a criterion's sentence stands.
+fn source(criterion: &Criterion) -> String {
+    format!("{}:{}", criterion.feature, criterion.line)
 }
 
 /// Where a scenario stands: the key of its evidence.

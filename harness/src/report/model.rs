@@ -83,6 +83,9 @@ pub struct CriterionReport {
     pub profile: String,
     /// The normative sentence.
     pub sentence: String,
+    /// Where that stands: feature and line of its `Rule`, such as `features/access/claims.feature:7`; empty in older reports.
+    #[serde(default)]
+    pub source: String,
     /// See [`Verdict`].
     pub verdict: Verdict,
     /// Why, in one sentence; empty for a criterion that passed whole.
@@ -291,6 +294,22 @@ impl Report {
     #[must_use]
     pub fn decisive(&self, scenario: &ScenarioReport) -> Option<&ExchangeReport> {
         self.evidence_of(scenario)?.decisive_exchange()
+    }
+}
+
+impl CriterionReport {
+    /// The area of the contract, in words: the folder of its feature, or else the letters of its id.
+    #[must_use]
+    pub fn area(&self) -> String {
+        let written = self.scenarios.iter().find(|scenario| scenario.line > 0);
+        let feature = written.map_or(self.source.as_str(), |scenario| &scenario.feature);
+        let folder = feature
+            .strip_prefix("features/")
+            .and_then(|rest| rest.split_once('/'));
+        let letters = self.id.split('-').next().unwrap_or_default();
+        folder
+            .map_or(letters, |(folder, _)| folder)
+            .replace('_', " ")
     }
 }
 
