@@ -160,6 +160,9 @@ pub struct StepReport {
     pub duration_ms: f64,
     /// Whether the scenario went on after it.
     pub held: bool,
+    /// What it left for the report, such as the smoke test's result and time of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// One request to the target and its answer.
