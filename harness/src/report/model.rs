@@ -34,6 +34,9 @@ pub struct Report {
     pub duration_ms: f64,
     /// The build that was judged, if the target tells it.
     pub build: Option<String>,
+    /// Whether nothing was changed on the target, as `--read-only` has it.
+    #[serde(default)]
+    pub read_only: bool,
     /// What the run has spent.
     pub spent: Spent,
     /// Verdict and counts.
@@ -160,6 +163,9 @@ pub struct StepReport {
     pub duration_ms: f64,
     /// Whether the scenario went on after it.
     pub held: bool,
+    /// What it left for the report, such as the smoke test's result and time of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// One request to the target and its answer.

@@ -185,6 +185,12 @@ pub fn weaknesses(report: &Report) -> Vec<Weakness> {
         one.verdict == Verdict::NotVerified && one.level != Level::Must
     });
     all.extend(selection(report));
+    all.extend(report.read_only.then(|| {
+        plain(
+            "Nothing was changed on the target",
+            "with --read-only, what needs a tenant of its own or writes anything was not run",
+        )
+    }));
     all.extend(generated(report));
     all.extend(build(report));
     all.extend(warnings(report));

@@ -129,7 +129,7 @@ fn steps(scenario: &ScenarioReport, evidence: &Evidence) -> Markup {
                     // A step holds unless the scenario ended at it.
                     li class=[(!step.held).then_some("no")] {
                         (if step.held { "✓ " } else if is_case(scenario) { "✗ " } else { "– " })
-                        (line(&step.text, 400)) " " small { ":" (step.line) " · " (ms(step.duration_ms)) }
+                        (line(&step.text, 400)) " " @if let Some(told) = &step.told { "→ " (line(told, 300)) " " } small { ":" (step.line) " · " (ms(step.duration_ms)) }
                     }
                 }
             }
