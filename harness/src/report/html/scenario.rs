@@ -6,6 +6,7 @@ use super::{sequence, timings};
 use crate::report::{CriterionReport, Evidence, Report, ScenarioReport};
 use crate::verdict::{OutcomeKind, Severity};
 use maud::{Markup, html};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Bytes of what was expected and seen where a finding has no room for more. Evidence: 800 findings of this length fit on the page.
@@ -15,6 +16,10 @@ const SAID_MAX: usize = 4096;
 /// Bytes of a body of the decisive exchange, and of one beside it.
 const BODY_MAX: usize = 8192;
 const OTHER_BODY_MAX: usize = 2048;
+/// Bytes of one of many things in a finding. Evidence: what it is about stands in its first words.
+const ITEM_MAX: usize = 160;
+/// Bytes of what was seen in a store. Evidence: a row of usage has 220.
+const SAW_MAX: usize = 1600;
 /// Bytes of a line that can be copied. Evidence: bodies are kept up to 4 KiB, and quoting makes them somewhat longer.
 const CURL_MAX: usize = 16 * 1024;
 /// Exchanges beside the decisive one that stand whole: those nearest to it.
@@ -75,7 +80,7 @@ pub(super) fn case(
             dl.said {
                 @if let Some(step) = &scenario.step { dt { "at the step" } dd { (cut(step, max)) } }
                 @if let Some(expected) = &scenario.expected { dt { "expected" } dd.s { (cut(expected, max)) } }
-                @if let Some(seen) = &scenario.seen { dt { "saw" } dd.s.saw { (cut(seen, max)) } }
+                @if let Some(seen) = &scenario.seen { dt { "saw" } dd.s.saw { (cut(&listed(seen), max)) } }
                 @if let Some(reason) = &scenario.reason { dt { "why" } dd.s { (cut(reason, max)) } }
             }
             @if let Some(evidence) = evidence { (shown(report, criterion, scenario, evidence, depth)) }
@@ -83,6 +88,32 @@ pub(super) fn case(
                 p.dim { "Its evidence is left out here: the JSON report has it, and " code { "moltproof replay " (report.run_id) " " (criterion.id) } " repeats it." }
             }
         }
+    }
+}
+
+/// A finding that lists many things with a line for each, none so long that it hides the next; any other as it is.
+fn listed(seen: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<Vec<String>>(seen) {
+        Ok(items) => Cow::Owned(
+            items
+                .iter()
+                .map(|item| line(item, ITEM_MAX))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+        Err(_no_list) => Cow::Borrowed(seen),
+    }
+}
+
+/// What was seen in a store, a line for each row.
+fn rows(saw: &str) -> String {
+    let rows: Result<Vec<serde_json::Value>, _> = serde_json::from_str(saw);
+    match rows {
+        Ok(rows) if rows.len() > 1 => {
+            let rows = rows.iter().map(|row| line(&row.to_string(), SAW_MAX / 4));
+            cut(&rows.collect::<Vec<_>>().join("\n"), SAW_MAX)
+        }
+        Ok(_) | Err(_) => line(saw, SAW_MAX),
     }
 }
 
@@ -206,15 +237,15 @@ fn observations(evidence: &Evidence) -> Markup {
             (left_out(left, "looks"))
             div.scroll {
                 table {
-                    thead { tr { th scope="col" { "at" } th scope="col" { "store" } th scope="col" { "asked" } th scope="col" { "saw" } } }
+                    thead { tr { th.id scope="col" { "at" } th.id scope="col" { "store" } th scope="col" { "asked" } th scope="col" { "saw" } } }
                     tbody {
                         @for one in &all[left..] {
                             tr {
                                 td.id { (ms(one.at_ms)) }
-                                td { (line(&one.store, 40)) }
+                                td.id { (line(&one.store, 40)) }
                                 td { code { (line(&one.asked, 600)) } }
                                 td {
-                                    code { (line(&one.saw, 1500)) }
+                                    code.rows { (rows(&one.saw)) }
                                     @if one.times > 1 { " " small { (one.times) " times" } }
                                 }
                             }

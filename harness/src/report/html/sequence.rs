@@ -58,7 +58,7 @@ impl What<'_> {
                     one.number, one.status, one.body_len
                 )
             }
-            Self::Called(call) => format!("{} {}", call.model, call.path),
+            Self::Called(call) => call.model.clone(),
             Self::Ended(call) => call.outcome.clone(),
             Self::Looked(one) => {
                 let times = if one.times > 1 {
@@ -66,7 +66,7 @@ impl What<'_> {
                 } else {
                     String::new()
                 };
-                format!("{}: saw {}{times}", one.store, one.saw)
+                format!("{}: {}{times}", one.store, counted(&one.saw))
             }
         }
     }
@@ -113,9 +113,20 @@ pub(super) fn figure(evidence: &Evidence, finding: Option<&str>) -> Markup {
     }
 }
 
+/// What was seen in a store, its rows counted: a row too many is told by the figure alone.
+fn counted(saw: &str) -> String {
+    let rows: Option<Vec<serde::de::IgnoredAny>> = serde_json::from_str(saw).ok();
+    match rows.map(|rows| rows.len()) {
+        Some(0) => "saw nothing".to_owned(),
+        Some(1) => format!("saw 1: {saw}"),
+        Some(count) => format!("saw {count}: {saw}"),
+        None => format!("saw {saw}"),
+    }
+}
+
 fn messages(evidence: &Evidence) -> Vec<Message<'_>> {
     use Lane::{Caller, Gateway, Stores, Worker};
-    let decisive = evidence.decisive_exchange().map(|one| one.number);
+    let decisive = evidence.decisive;
     let mut all = Vec::new();
     let mut add = |at_ms, from, to, what, decisive| {
         all.push(Message {

@@ -20,7 +20,7 @@ pub(super) fn figure(evidence: &Evidence) -> Markup {
     if all.len() < 2 {
         return html! {};
     }
-    let decisive = evidence.decisive_exchange().map(|one| one.number);
+    let decisive = evidence.decisive;
     let end = all
         .iter()
         .position(|one| Some(one.number) == decisive)
