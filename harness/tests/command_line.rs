@@ -37,7 +37,7 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
     assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
     assert!(
         told(&["run", "--report", "pdf"], 2)
-            .contains("use json, junit, markdown, html, badge or github")
+            .contains("use json, junit, markdown, html, badge, statement or github")
     );
     assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
     assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
@@ -355,4 +355,69 @@ fn shards_merge_to_what_the_whole_run_says_and_no_scenario_counts_twice() {
         printed.contains("not the whole run: shard 1, 2 of 3"),
         "{printed}"
     );
+}
+
+#[test]
+fn a_conformance_statement_holds_until_a_byte_or_a_verdict_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display().to_string();
+    let kinds = ["--report", "statement,json,badge", "--report-dir", &dir];
+    moltproof(&[&["run", "-q", "--id", "RES-001,ACC-009"], &kinds[..]].concat()).code(0);
+    let path = |name: &str| folder.path().join(name);
+    let statement = path("moltproof.statement.toml");
+    let name = statement.display().to_string();
+    let verify = |code| {
+        let done = moltproof(&["report", "verify", &name]).code(code);
+        String::from_utf8_lossy(&done.get_output().stdout).into_owned()
+    };
+    let said = verify(0);
+    assert!(said.contains("2 files are as stated, 2 criteria"), "{said}");
+
+    // Each change is undone by the next one.
+    let good = std::fs::read_to_string(&statement).unwrap();
+    for (from, to, complaint) in [
+        (
+            "verdict = \"passed\"",
+            "verdict = \"failed\"",
+            "counts are not those",
+        ),
+        (
+            "verdict = \"conforms\"",
+            "verdict = \"violates\"",
+            "its verdict is Violates",
+        ),
+        (
+            "target = \"reference\"",
+            "target = \"production\"",
+            "target, build, time",
+        ),
+        (
+            "\"moltproof.svg\" = \"",
+            "\"moltproof.svg\" = \"0",
+            "moltproof.svg is not the file",
+        ),
+    ] {
+        assert!(good.contains(from), "no {from} in\n{good}");
+        std::fs::write(&statement, good.replacen(from, to, 1)).unwrap();
+        let said = verify(1);
+        assert!(
+            said.contains(complaint) && said.contains("does not hold"),
+            "{said}"
+        );
+    }
+    std::fs::write(&statement, &good).unwrap();
+
+    // A report whose verdict was changed, and a statement that was made for it.
+    let report = std::fs::read_to_string(path("moltproof.json")).unwrap();
+    let mut forged: serde_json::Value = serde_json::from_str(&report).unwrap();
+    forged["criteria"][0]["scenarios"][0]["outcome"] = "failed".into();
+    std::fs::write(path("moltproof.json"), forged.to_string()).unwrap();
+    let said = verify(1);
+    assert!(said.contains("moltproof.json is not the file"), "{said}");
+    assert!(said.contains("from its scenarios follows failed"), "{said}");
+
+    // Without the report nobody can say whether the verdicts are true.
+    std::fs::remove_file(path("moltproof.json")).unwrap();
+    let said = told(&["report", "verify", &name], 2);
+    assert!(said.contains("no JSON report is here"), "{said}");
 }
