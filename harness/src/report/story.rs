@@ -1,5 +1,6 @@
 //! What a report says first, in the same words on every page: the verdict, and what makes it weaker. Never a rosier summary than the counts.
 
+use super::text::shards;
 use super::{CriterionReport, Report};
 use crate::verdict::{Level, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::BTreeMap;
@@ -223,6 +224,9 @@ fn plain(title: impl Into<String>, reason: impl Into<String>) -> Weakness {
 }
 
 fn selection(report: &Report) -> Option<Weakness> {
+    if let Some(missing) = shards(report) {
+        return Some(plain("Not the whole run", missing));
+    }
     let left = report.summary.scenarios_not_selected;
     (left > 0).then(|| {
         plain(
