@@ -287,3 +287,72 @@ fn a_json_report_is_rendered_as_any_other_kind_later() {
     let said = told(&["report", "render", "Cargo.toml", "--report", "html"], 2);
     assert!(said.contains("is no JSON report of moltproof"), "{said}");
 }
+
+/// Ids, verdicts and counts of a JSON report.
+fn judged(path: &std::path::Path) -> serde_json::Value {
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let criteria = report["criteria"].as_array().unwrap().iter();
+    let verdicts: Vec<_> = criteria
+        .map(|one| {
+            (
+                one["id"].clone(),
+                one["verdict"].clone(),
+                one["reason"].clone(),
+            )
+        })
+        .collect();
+    serde_json::json!([
+        verdicts,
+        report["summary"],
+        report["evidence"].as_object().unwrap().len()
+    ])
+}
+
+#[test]
+fn shards_merge_to_what_the_whole_run_says_and_no_scenario_counts_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |name: &str, more: &[&str]| {
+        let report = format!("json={}", path(name).display());
+        let mut args = vec![
+            "run",
+            "-q",
+            "--id",
+            "RES-001,RES-006,ERR-001",
+            "--report",
+            &report,
+        ];
+        args.extend(more);
+        moltproof(&args).code(0);
+    };
+    run("whole", &[]);
+    run("one", &["--shard", "1/2"]);
+    run("two", &["--shard", "2/2"]);
+    let name = |name: &str| path(name).display().to_string();
+    let report = format!("json={}", name("merged"));
+    let (one, two) = (name("one"), name("two"));
+    moltproof(&["report", "merge", &one, &two, "-q", "--report", &report]).code(0);
+    assert_eq!(judged(&path("merged")), judged(&path("whole")));
+
+    let said = told(&["report", "merge", &one, &two, &one], 2);
+    assert!(said.contains("both ran features/"), "{said}");
+    let said = told(&["report", "merge", &one, &name("whole")], 2);
+    assert!(said.contains("numbers of shards differ"), "{said}");
+    let mut other: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path("two")).unwrap()).unwrap();
+    other["target"] = "https://elsewhere.example".into();
+    std::fs::write(path("elsewhere"), other.to_string()).unwrap();
+    let said = told(&["report", "merge", &one, &name("elsewhere")], 2);
+    assert!(said.contains("targets differ"), "{said}");
+
+    run("first of three", &["--shard", "1/3"]);
+    run("second of three", &["--shard", "2/3"]);
+    let thirds = [name("first of three"), name("second of three")];
+    let args = ["report", "merge", &thirds[0], &thirds[1], "-q", "--strict"];
+    let done = moltproof(&args).code(4);
+    let printed = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(
+        printed.contains("not the whole run: shard 1, 2 of 3"),
+        "{printed}"
+    );
+}

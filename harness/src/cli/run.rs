@@ -164,9 +164,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     can_be_written(&args.report)?;
     let order = Order {
         plan,
-        shard: args.shard,
         kinds,
         cases: args.generate,
+        shard: args.shard,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
         concurrency: args.concurrency,
         terms: args.terms(),
@@ -286,7 +286,12 @@ fn cannot(what: &str, error: &std::io::Error) -> Failure {
 
 fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
     write_files(&args.report, &args.report_dir, report, args.quiet)?;
-    match args.format {
+    print(args.format, report)
+}
+
+/// Writes a report to standard output.
+pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
+    match format {
         Format::Text => put(&scrub::clean_report(&text::render(report))),
         Format::Json => {
             let bytes = Kind::Json.render(report);

@@ -18,10 +18,10 @@ use std::sync::Arc;
 pub(super) struct Order {
     /// The written scenarios.
     pub(super) plan: Vec<Arc<Planned>>,
-    /// Which part of all it is, if it is one: the K-th of N.
-    pub(super) shard: Option<(usize, usize)>,
     /// The kinds of generated checks.
     pub(super) kinds: Vec<generate::Kind>,
+    /// Which part of how many this is, from 1.
+    pub(super) shard: Option<(usize, usize)>,
     /// Cases of each kind.
     pub(super) cases: usize,
     /// Order of the scenarios and source of the cases.
@@ -59,7 +59,7 @@ pub(super) fn perform(
         ));
         let limits = opened.target.limits();
         let concurrency = order.concurrency.unwrap_or(limits.concurrency);
-        let (seed, terms, shard) = (order.seed, order.terms, order.shard);
+        let (seed, shard, terms) = (order.seed, order.shard, order.terms);
         let ended = until_ended(&opened, &run, order, concurrency).await;
         if terms.manner == Manner::Full {
             tidy(&opened, &run.id, terms.quiet).await;
@@ -75,8 +75,8 @@ pub(super) fn perform(
         same?;
         let facts = RunFacts {
             id: run.id.clone(),
-            shard,
             named: opened.named.clone(),
+            shard,
             seed,
             concurrency,
             started_at_ms,

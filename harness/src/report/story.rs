@@ -129,10 +129,10 @@ fn besides(must: &Tally) -> String {
 }
 
 impl Report {
-    /// Whether every scenario of the contract was selected.
+    /// Whether every scenario of the contract was selected, and no shard is missing.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.summary.scenarios_not_selected == 0
+        self.summary.scenarios_not_selected == 0 && shards(self).is_none()
     }
 
     /// Criteria of this level that passed, though not all of their scenarios ran.
@@ -185,6 +185,7 @@ pub fn weaknesses(report: &Report) -> Vec<Weakness> {
     same("SHOULD or MAY not verified", &|one| {
         one.verdict == Verdict::NotVerified && one.level != Level::Must
     });
+    all.extend(shards(report).map(|line| plain("Not the whole run", line)));
     all.extend(selection(report));
     all.extend(report.read_only.then(|| {
         plain(

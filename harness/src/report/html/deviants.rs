@@ -9,19 +9,19 @@ use std::sync::LazyLock;
 /// The figures between the marks hold for this commit: `.ci/run` measures them anew and fails when one differs.
 const README: &str = include_str!("../../../../README.md");
 
-/// The built-in contract by its digest, and how many deviants of the catalogue must turn each criterion red.
-static BUILT_IN: LazyLock<(String, BTreeMap<String, usize>)> = LazyLock::new(|| {
-    let Ok(contract) = Contract::embedded() else {
-        return Default::default();
-    };
+static CONTRACT: LazyLock<Option<Contract>> = LazyLock::new(|| Contract::embedded().ok());
+
+/// Deviants of the built-in catalogue by the criteria they must turn red.
+static BY_CRITERION: LazyLock<BTreeMap<String, usize>> = LazyLock::new(|| {
     let mut counts = BTreeMap::new();
-    let catalogue = Catalogue::built_in(&contract).ok();
+    let contract = CONTRACT.as_ref();
+    let catalogue = contract.and_then(|contract| Catalogue::built_in(contract).ok());
     for deviant in catalogue.iter().flat_map(|catalogue| &catalogue.deviants) {
         for id in &deviant.expected {
             *counts.entry(id.clone()).or_default() += 1;
         }
     }
-    (contract.digest(), counts)
+    counts
 });
 
 /// What is known of the checks' own teeth.
@@ -34,14 +34,16 @@ impl Teeth {
     /// For the contract of this report.
     pub(super) fn of(report: &Report) -> Self {
         Self {
-            same_contract: report.contract_digest == BUILT_IN.0,
+            same_contract: CONTRACT
+                .as_ref()
+                .is_some_and(|contract| report.contract_digest == contract.digest()),
         }
     }
 
     /// How many deviants break a criterion; `None` if the report is of another contract than the built-in one.
     pub(super) fn of_criterion(self, id: &str) -> Option<usize> {
         self.same_contract
-            .then(|| BUILT_IN.1.get(id).copied().unwrap_or_default())
+            .then(|| BY_CRITERION.get(id).copied().unwrap_or_default())
     }
 
     /// What was measured when this version was built.
