@@ -10,6 +10,8 @@ pub mod doctor;
 pub mod doubles;
 pub mod evidence;
 pub mod generate;
+pub mod init;
+pub mod nearest;
 pub mod observe;
 pub mod oracle;
 pub mod report;

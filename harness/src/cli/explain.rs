@@ -1,7 +1,7 @@
 //! `moltproof explain ID`. Never runs anything.
 
 use super::{Failure, Format, contract, put};
-use crate::contract::select::nearest;
+use crate::contract::select::nearest_id;
 use crate::verdict::Exit;
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ pub(super) struct ExplainArgs {
 pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
     let contract = contract()?;
     let Some(criterion) = contract.criteria.get(&args.id) else {
-        let near = nearest(&contract, &args.id)
+        let near = nearest_id(&contract, &args.id)
             .map(|near| format!(", did you mean `{near}`?"))
             .unwrap_or_default();
         return Err(Failure::usage(format!(

@@ -1,10 +1,14 @@
 //! Verbs, options and exit codes. Never decides a verdict.
 
 mod around;
+mod colour;
+mod completions;
+mod config;
 mod doctor;
 mod doubles;
 mod explain;
 mod generating;
+mod init;
 mod list;
 mod progress;
 mod report;
@@ -14,11 +18,14 @@ mod staging;
 mod sweep;
 mod target;
 mod teeth;
+#[cfg(test)]
+mod tests;
 mod token;
 mod vectors;
+mod watch;
 
 use crate::verdict::Exit;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -43,7 +50,7 @@ const EXAMPLES: &str = "Examples:
 #[command(name = "moltproof", version, about, after_help = EXIT_CODES, propagate_version = true)]
 struct Cli {
     /// When to colour.
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    #[arg(long, global = true, env = "MOLTPROOF_COLOR", value_enum, default_value_t = Colour::Auto)]
     color: Colour,
     #[command(subcommand)]
     verb: Verb,
@@ -84,6 +91,9 @@ enum Verb {
     /// Runs the contract against a target and prints the verdict.
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(Box<run::RunArgs>),
+    /// Writes the manifest of your Worker, from its wrangler.jsonc and from what it asks you.
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::InitArgs),
     /// Looks at a target before it is judged: what is reached, what would make verdicts wrong, what can be verified.
     Doctor(doctor::DoctorArgs),
     /// Removes the tenants that runs have left on a target, and nothing else.
@@ -111,6 +121,14 @@ enum Verb {
     /// Runs a command and ends its whole process group when standard input ends.
     #[command(hide = true)]
     Supervise(SuperviseArgs),
+    /// Shows the options that are in effect, and where each comes from.
+    Config(config::ConfigArgs),
+    /// Prints the script that completes moltproof's words in a shell.
+    #[command(after_help = completions::COMPLETIONS_EXAMPLES)]
+    Completions(completions::CompletionsArgs),
+    /// Prints the manual page, or writes one for every verb.
+    #[command(after_help = completions::MAN_EXAMPLES)]
+    Man(completions::ManArgs),
     /// Prints sandbox ids: the published vectors, or those of the tenant ids given.
     Vectors(vectors::VectorsArgs),
 }
@@ -161,8 +179,12 @@ impl Failure {
 
 /// Runs the command line `args` (program name first) and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let args: Vec<OsString> = args.into_iter().collect();
+    colour::before(&args);
+    let parsed = Cli::command().try_get_matches_from(args);
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are no errors: clap says so by its exit code.
             let code = error.exit_code();
@@ -172,13 +194,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match cli.color {
-        Colour::Auto => {}
-        Colour::Always => anstream::ColorChoice::Always.write_global(),
-        Colour::Never => anstream::ColorChoice::Never.write_global(),
-    }
+    colour::choose(cli.color);
     let ended = match cli.verb {
+        Verb::Run(args) if args.watch.is_some() => watching(&args, &matches),
         Verb::Run(args) => run::run(&args),
+        Verb::Init(args) => init::init(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Sweep(args) => sweep::sweep(&args),
         Verb::List(args) => list::list(&args),
@@ -191,6 +211,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Supervise(args) => return supervise(&args),
         Verb::Doubles(args) => doubles::doubles(&args),
         Verb::Token(args) => token::token(&args),
+        Verb::Config(args) => of_verb(&matches, "config")
+            .and_then(|matches| config::config(&args, &command(), matches)),
+        Verb::Completions(args) => completions::completions(&args, &mut command()),
+        Verb::Man(args) => completions::man(&args, command()),
         Verb::Vectors(args) => vectors::vectors(&args),
     };
     match ended {
@@ -200,6 +224,26 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// The command line, with everything that verbs share put into each.
+fn command() -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    command
+}
+
+/// What was given to a verb.
+fn of_verb<'a>(matches: &'a clap::ArgMatches, verb: &str) -> Result<&'a clap::ArgMatches, Failure> {
+    let own = matches.subcommand_matches(verb);
+    own.ok_or_else(|| Failure::fault("the command line cannot be read again"))
+}
+
+fn watching(args: &run::RunArgs, matches: &clap::ArgMatches) -> Result<Exit, Failure> {
+    let command = command();
+    let verb = command.find_subcommand("run").unwrap_or(&command);
+    let given = watch::Given::of(verb, of_verb(matches, "run")?);
+    watch::watch(args, &given)
 }
 
 /// Writes to standard output, without any known secret. A reader that has gone away (`| head`) is no error.

@@ -4,18 +4,20 @@ use super::around::{build_of, same_build, tidy};
 use super::generating;
 use super::progress::Shown;
 use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime, seconds};
-use super::{Failure, Format, contract, put, say};
+use super::{Failure, Format, contract, put, say, watch};
 use crate::client::meter::Budget;
 use crate::clock;
-use crate::contract::select::{Selection, select};
+use crate::contract::select::{Selection, select, smoke_within};
 use crate::contract::{Contract, Planned};
 use crate::generate;
+use crate::nearest;
 use crate::report::{Kind, Report, RunFacts, json, markdown, text};
 use crate::run::scene::Run;
 use crate::run::{self, Options};
 use crate::scrub;
 use crate::steps;
 use crate::verdict::Exit;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,6 +63,17 @@ pub(super) struct RunArgs {
         default_value = "."
     )]
     report_dir: PathBuf,
+    /// Only the smoke test and one scenario of each other area: a first look, in seconds. The headline says so.
+    #[arg(long, env = "MOLTPROOF_SMOKE")]
+    smoke: bool,
+    /// For development: run again whenever a file in DIR changes, first what failed, then everything that was asked for.
+    /// Without DIR: the folder in which the target is started, else the current one.
+    #[arg(long, env = "MOLTPROOF_WATCH", value_name = "DIR")]
+    #[expect(clippy::option_option, reason = "that is how clap reads an option whose value may be left out")]
+    pub(super) watch: Option<Option<PathBuf>>,
+    /// Where to tell the one who watches what is red.
+    #[arg(long, hide = true, value_name = "FILE")]
+    red_to: Option<PathBuf>,
     /// Only the K-th of N parts of the selected scenarios.
     #[arg(long, env = "MOLTPROOF_SHARD", value_name = "K/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
@@ -120,7 +133,8 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
         ("github", None) => Written::Github,
         (other, None) => {
             return Err(format!(
-                "there is no report kind `{other}`; use {} or github",
+                "there is no report kind `{other}`{}; use {} or github",
+                nearest::hint(other, Kind::ALL.map(Kind::word).into_iter().chain(["github"])),
                 Kind::words()
             ));
         }
@@ -242,14 +256,31 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             build,
             accepted: shared.accepted(),
         };
-        let report = Report::new(&contract, target.as_ref(), &facts, &ended)
+        let mut report = Report::new(&contract, target.as_ref(), &facts, &ended)
             .with_generated(&contract, &generated);
+        report.smoke = args.smoke;
         deliver(args, &report)?;
         Ok(report.exit(args.strict))
     })
 }
 
 impl RunArgs {
+    /// What is meant, as `--target` has it.
+    pub(super) fn target_named(&self) -> String {
+        self.target.named()
+    }
+
+    /// Whether standard output is for programs.
+    pub(super) fn as_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// The names of the report files that are given one.
+    pub(super) fn report_names(&self) -> impl Iterator<Item = OsString> {
+        let paths = self.report.iter().filter_map(|file| file.path.as_ref());
+        paths.filter_map(|path| path.file_name().map(OsString::from))
+    }
+
     /// The written scenarios that are asked for: none where nothing but generated checks is named.
     fn written(&self, contract: &Contract) -> Result<Vec<Arc<Planned>>, Failure> {
         let is_written = |id: &&String| generate::Kind::parse(id).is_none();
@@ -259,7 +290,11 @@ impl RunArgs {
         }
         let selection = Selection {
             ids,
-            tags: self.tags.clone(),
+            tags: if self.smoke {
+                Some(smoke_within(self.tags.as_deref()))
+            } else {
+                self.tags.clone()
+            },
             profiles: self.profile.clone(),
             shard: self.shard,
         };
@@ -319,6 +354,11 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
     let cannot = |what: &str, error: &std::io::Error| {
         Failure::fault(format!("cannot write {what}: {error}"))
     };
+    if let Some(path) = &args.red_to {
+        let red = watch::red(report);
+        json::write_whole(path, red.as_bytes())
+            .map_err(|error| cannot(&path.display().to_string(), &error))?;
+    }
     for file in &args.report {
         let kind = match file.kind {
             Written::File(kind) => kind,

@@ -42,12 +42,8 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         level(Level::Must, &summary.must),
         level(Level::Should, &summary.should)
     )?;
-    if summary.scenarios_not_selected > 0 {
-        writeln!(
-            out,
-            "A part of the contract only: {} scenarios were not selected.\n",
-            summary.scenarios_not_selected
-        )?;
+    if let Some(part) = report.part() {
+        writeln!(out, "This was {part}.\n")?;
     }
     for criterion in with(report, &RED) {
         finding(out, report, criterion)?;

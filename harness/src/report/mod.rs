@@ -93,6 +93,7 @@ impl Report {
             duration_ms: clock::ms(facts.duration),
             build: facts.build.clone(),
             spent: facts.spent,
+            smoke: false,
             summary: Summary {
                 verdict: verdict::of_run(&must, &should, &may),
                 must,

@@ -259,12 +259,8 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
             "{YELLOW}{in_part} of them passed in part:{YELLOW:#} not all of their scenarios ran"
         )?;
     }
-    if summary.scenarios_not_selected > 0 {
-        writeln!(
-            out,
-            "{YELLOW}a part of the contract only:{YELLOW:#} {} scenarios were not selected",
-            summary.scenarios_not_selected
-        )?;
+    if let Some(part) = report.part() {
+        writeln!(out, "{YELLOW}{part}{YELLOW:#}")?;
     }
     writeln!(
         out,
