@@ -18,6 +18,7 @@ pub mod report;
 pub mod run;
 pub mod scrub;
 pub mod steps;
+pub mod suite;
 pub mod sweep;
 pub mod tamper;
 pub mod target;

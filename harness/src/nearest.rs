@@ -3,15 +3,25 @@
 /// How alike two words must be to be offered, from 0 to 1. Evidence: what clap demands of options and verbs, so that all messages are alike.
 const LIKENESS_MIN: f64 = 0.7;
 
+/// The likeness of words that one slip sets apart: a letter more, less, other, or two exchanged.
+const ONE_SLIP: f64 = 0.9;
+
 /// The word that was most likely meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     known
         .into_iter()
-        .map(|one| (strsim::jaro(&word, &one.to_lowercase()), one))
+        .map(|one| (likeness(&word, &one.to_lowercase()), one))
         .filter(|(likeness, _)| *likeness > LIKENESS_MIN)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, one)| one)
+}
+
+/// How alike two words are. Of short ones a single slip leaves too little in common to be alike by their letters' places.
+fn likeness(word: &str, known: &str) -> f64 {
+    let slip = strsim::osa_distance(word, known) == 1;
+    let alike = strsim::jaro(word, known);
+    if slip { alike.max(ONE_SLIP) } else { alike }
 }
 
 /// The same, to be put behind the message that a word is not there: empty if nothing is near.
@@ -35,6 +45,7 @@ mod tests {
         assert_eq!(nearest("jsno", known), Some("json"));
         assert_eq!(nearest("Junti", known), Some("junit"));
         assert_eq!(nearest("xyz", known), None);
+        assert_eq!(nearest("RSE", ["ACC", "RES"]), Some("RES"));
         assert_eq!(hint("marcdown", known), ", did you mean `markdown`?");
         assert_eq!(hint("xyz", known), "");
     }

@@ -127,7 +127,9 @@ fn a_smoke_run_has_the_smoke_test_and_one_scenario_of_a_must_of_every_other_area
     let contract = contract();
     let mut of_area: BTreeMap<&str, usize> = BTreeMap::new();
     for id in contract.criteria.keys() {
-        of_area.entry(id.split('-').next().unwrap_or(id)).or_default();
+        of_area
+            .entry(id.split('-').next().unwrap_or(id))
+            .or_default();
     }
     for planned in &contract.scenarios {
         let is_smoke = planned.tags.iter().any(|tag| tag == "smoke");
@@ -135,9 +137,15 @@ fn a_smoke_run_has_the_smoke_test_and_one_scenario_of_a_must_of_every_other_area
             continue;
         }
         let id = &planned.criteria[0];
-        assert!(!planned.waits() && !planned.is_slow(), "{} waits", planned.name);
+        assert!(
+            !planned.waits() && !planned.is_slow(),
+            "{} waits",
+            planned.name
+        );
         assert_eq!(contract.criteria[id].level.word(), "MUST", "{id}");
-        *of_area.entry(id.split('-').next().unwrap_or(id)).or_default() += 1;
+        *of_area
+            .entry(id.split('-').next().unwrap_or(id))
+            .or_default() += 1;
     }
     for (area, count) in of_area {
         let wanted = if area == "SMK" { 7 } else { 1 };

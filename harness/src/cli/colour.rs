@@ -47,13 +47,16 @@ pub(super) fn choose(colour: Colour) {
 
 /// Columns to write text for people in: `COLUMNS`, else those of the terminal; `None` where a program reads, which gets whole lines.
 pub(super) fn width() -> Option<usize> {
-    let given = std::env::var_os("COLUMNS")
-        .and_then(|text| text.to_str()?.parse::<usize>().ok());
+    let given = std::env::var_os("COLUMNS").and_then(|text| text.to_str()?.parse::<usize>().ok());
     let of_terminal = || {
         let (width, _) = terminal_size::terminal_size()?;
-        std::io::stdout().is_terminal().then_some(usize::from(width.0))
+        std::io::stdout()
+            .is_terminal()
+            .then_some(usize::from(width.0))
     };
-    given.or_else(of_terminal).filter(|width| *width >= WIDTH_MIN)
+    given
+        .or_else(of_terminal)
+        .filter(|width| *width >= WIDTH_MIN)
 }
 
 /// A line that begins with `head`, with what does not fit below it, as far in as the head reaches.
@@ -67,6 +70,8 @@ pub(super) fn hung(head: &str, text: &str, width: Option<usize>) -> String {
     let options = textwrap::Options::new(width)
         .initial_indent(head)
         .subsequent_indent(&below)
+        // A header's name is one word, hyphens and all.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .break_words(false);
     textwrap::fill(text, options)
 }

@@ -39,7 +39,14 @@ pub(super) fn completions(
     Ok(Exit::Conforms)
 }
 
+/// Without the verb `help`, of which every verb has one.
+fn without_help(verb: clap::Command) -> clap::Command {
+    verb.disable_help_subcommand(true)
+        .mut_subcommands(without_help)
+}
+
 pub(super) fn man(args: &ManArgs, command: clap::Command) -> Result<Exit, Failure> {
+    let command = without_help(command);
     let Some(folder) = &args.output else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command)

@@ -5,8 +5,8 @@ use super::{Failure, put};
 use crate::scrub;
 use crate::target::manifest::Manifest;
 use crate::verdict::Exit;
-use clap::ArgMatches;
 use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -73,7 +73,11 @@ pub(super) fn config(
     };
     let list: Vec<Shown> = verb
         .get_arguments()
-        .filter(|argument| !argument.is_hide_set() && argument.get_long() != Some("help"))
+        .filter(|argument| !argument.is_hide_set())
+        .filter(|argument| {
+            let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
+            is_switch || argument.get_action().takes_values()
+        })
         .filter(|argument| given.try_contains_id(argument.get_id().as_str()).is_ok())
         .map(|argument| {
             let mut shown = shown(argument, given);
@@ -144,15 +148,15 @@ fn fill(shown: &mut Shown, named: &str, manifest: Option<&Manifest>) {
             shown.origin = format!("manifest {named}");
         }
         None => {
-            shown.value = match shown.option.as_str() {
+            let told = match shown.option.as_str() {
                 "--concurrency" => "64",
                 "--seed" => "another in each run",
                 "--budget-requests" | "--budget-model-calls" | "--budget-burst" => {
                     "without limit; at an address what `moltproof run --help` says"
                 }
                 _ => "not set",
-            }
-            .to_owned();
+            };
+            told.clone_into(&mut shown.value);
         }
     }
 }
@@ -175,7 +179,10 @@ fn text(list: &[Shown], origin: bool) -> String {
     let mut out = String::new();
     for one in list {
         let told = if origin {
-            format!("{:<option$}  {:<value$}  {}", one.option, one.value, one.origin)
+            format!(
+                "{:<option$}  {:<value$}  {}",
+                one.option, one.value, one.origin
+            )
         } else {
             format!("{:<option$}  {}", one.option, one.value)
         };

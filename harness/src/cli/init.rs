@@ -22,7 +22,12 @@ pub(super) struct InitArgs {
     #[arg(long, env = "MOLTPROOF_INIT_FROM", value_name = "FILE")]
     from: Option<PathBuf>,
     /// The environment in it that is judged as production; without it the top level.
-    #[arg(long, env = "MOLTPROOF_INIT_ENV", value_name = "NAME", conflicts_with = "address")]
+    #[arg(
+        long,
+        env = "MOLTPROOF_INIT_ENV",
+        value_name = "NAME",
+        conflicts_with = "address"
+    )]
     env: Option<String>,
     /// The Worker runs already, at this address; the harness starts none.
     #[arg(long, env = "MOLTPROOF_INIT_ADDRESS", value_name = "URL")]
@@ -54,18 +59,18 @@ pub(super) fn init(args: &InitArgs) -> Result<Exit, Failure> {
     } else {
         &mut terminal
     };
-    let draft = draft(&known, asks).map_err(failed)?;
+    let draft = draft(&known, asks).map_err(|error| failed(&error))?;
     let text = render::manifest(&draft, &output.display().to_string());
-    json::write_whole(output, text.as_bytes()).map_err(|error| {
-        Failure::fault(format!("cannot write {}: {error}", output.display()))
-    })?;
+    json::write_whole(output, text.as_bytes())
+        .map_err(|error| Failure::fault(format!("cannot write {}: {error}", output.display())))?;
     if let Err(error) = Manifest::read(output) {
         // A variable for a secret may not be set yet: that is no fault of the manifest.
         put(&format!("note: {error}\n"))?;
     }
-    let from = known.wrangler.as_ref().map_or_else(String::new, |(file, _)| {
-        format!(" from {}", file.display())
-    });
+    let from = known
+        .wrangler
+        .as_ref()
+        .map_or_else(String::new, |(file, _)| format!(" from {}", file.display()));
     let shown = output.display();
     put(&format!(
         "{shown} written{from}; read it, and fill in what its comments say\nnext: moltproof doctor --target {shown}\nthen: moltproof run --target {shown}\n"
@@ -91,7 +96,10 @@ fn known(args: &InitArgs) -> Result<Known, Failure> {
             "--env {name} needs a wrangler configuration, and there is none in this folder; name it with --from FILE"
         )));
     }
-    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = args
+        .output
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = match folder {
         None => here,
         Some(folder) => std::fs::canonicalize(folder).map_err(|error| {
@@ -106,10 +114,15 @@ fn known(args: &InitArgs) -> Result<Known, Failure> {
     })
 }
 
-fn failed(error: NotDrafted) -> Failure {
-    let interrupted = matches!(&error, NotDrafted::Unanswered(why) if why.kind() == io::ErrorKind::Interrupted);
+fn failed(error: &NotDrafted) -> Failure {
+    let interrupted =
+        matches!(error, NotDrafted::Unanswered(why) if why.kind() == io::ErrorKind::Interrupted);
     Failure {
-        exit: if interrupted { Exit::Interrupted } else { Exit::Usage },
+        exit: if interrupted {
+            Exit::Interrupted
+        } else {
+            Exit::Usage
+        },
         message: if interrupted {
             "interrupted; nothing was written".to_owned()
         } else {

@@ -41,9 +41,15 @@ const EXIT_CODES: &str = "Exit codes:
 const EXAMPLES: &str = "Examples:
   moltproof run                                    the whole contract against the embedded reference
   moltproof run --tags 'not @slow'                 without the scenarios that really wait for timeouts
+  moltproof run --smoke                            the smoke test and one scenario of each other area
+  moltproof run --watch                            again whenever a file of the Worker changes
   moltproof run --id RES-002 --id ACC-009          two criteria
   moltproof run --target https://staging.example   a deployment, as far as an address allows
   moltproof run --report junit=junit.xml --report json=report.json --strict";
+
+const SERVE_EXAMPLES: &str = "Examples:
+  moltproof serve
+  moltproof serve --listen 127.0.0.1:0";
 
 /// Proves whether a multi-tenant Moltworker backend keeps its contract.
 #[derive(Debug, Parser)]
@@ -95,16 +101,22 @@ enum Verb {
     #[command(after_help = init::EXAMPLES)]
     Init(init::InitArgs),
     /// Looks at a target before it is judged: what is reached, what would make verdicts wrong, what can be verified.
+    #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::DoctorArgs),
     /// Removes the tenants that runs have left on a target, and nothing else.
+    #[command(after_help = sweep::EXAMPLES)]
     Sweep(sweep::SweepArgs),
     /// Lists the criteria.
+    #[command(after_help = list::EXAMPLES)]
     List(list::ListArgs),
     /// Tells all about one criterion: sentence, level, scenarios, needs.
+    #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
     /// Compares reports.
+    #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
     /// Prints the JSON Schema of the target manifest, for editors.
+    #[command(after_help = schema::EXAMPLES)]
     Schema(schema::SchemaArgs),
     /// Serves the reference implementation, configured by environment variables.
     Serve(crate::target::reference::ServeArgs),
@@ -114,6 +126,7 @@ enum Verb {
     /// Makes tokens of the team domain that `moltproof doubles` plays, good ones and bad ones.
     Token(token::TokenArgs),
     /// Measures what the contract run catches: backends that each break one thing, servers that do nothing, correct variants.
+    #[command(after_help = teeth::EXAMPLES)]
     Teeth(Box<teeth::TeethArgs>),
     /// Serves the reference with something else put in, as `teeth` does.
     #[command(hide = true)]
@@ -130,6 +143,7 @@ enum Verb {
     #[command(after_help = completions::MAN_EXAMPLES)]
     Man(completions::ManArgs),
     /// Prints sandbox ids: the published vectors, or those of the tenant ids given.
+    #[command(after_help = vectors::EXAMPLES)]
     Vectors(vectors::VectorsArgs),
 }
 
@@ -181,7 +195,7 @@ impl Failure {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     colour::before(&args);
-    let parsed = Cli::command().try_get_matches_from(args);
+    let parsed = command().try_get_matches_from(args);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
@@ -211,8 +225,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Supervise(args) => return supervise(&args),
         Verb::Doubles(args) => doubles::doubles(&args),
         Verb::Token(args) => token::token(&args),
-        Verb::Config(args) => of_verb(&matches, "config")
-            .and_then(|matches| config::config(&args, &command(), matches)),
+        Verb::Config(args) => {
+            of_verb(&matches, "config").and_then(|matches| config::config(&args, &built(), matches))
+        }
         Verb::Completions(args) => completions::completions(&args, &mut command()),
         Verb::Man(args) => completions::man(&args, command()),
         Verb::Vectors(args) => vectors::vectors(&args),
@@ -226,9 +241,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The command line, with everything that verbs share put into each.
+/// The command line.
 fn command() -> clap::Command {
-    let mut command = Cli::command();
+    // The reference tells its variables there, and knows nothing of this command line.
+    Cli::command().mut_subcommand("serve", |serve| {
+        let told = serve.get_after_help().cloned().unwrap_or_default();
+        serve.after_help(format!("{told}\n\n{SERVE_EXAMPLES}"))
+    })
+}
+
+/// The same, with what all verbs share put into each.
+fn built() -> clap::Command {
+    let mut command = command();
     command.build();
     command
 }
@@ -240,7 +264,7 @@ fn of_verb<'a>(matches: &'a clap::ArgMatches, verb: &str) -> Result<&'a clap::Ar
 }
 
 fn watching(args: &run::RunArgs, matches: &clap::ArgMatches) -> Result<Exit, Failure> {
-    let command = command();
+    let command = built();
     let verb = command.find_subcommand("run").unwrap_or(&command);
     let given = watch::Given::of(verb, of_verb(matches, "run")?);
     watch::watch(args, &given)

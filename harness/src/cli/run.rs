@@ -25,6 +25,10 @@ use std::time::Duration;
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -69,7 +73,10 @@ pub(super) struct RunArgs {
     /// For development: run again whenever a file in DIR changes, first what failed, then everything that was asked for.
     /// Without DIR: the folder in which the target is started, else the current one.
     #[arg(long, env = "MOLTPROOF_WATCH", value_name = "DIR")]
-    #[expect(clippy::option_option, reason = "that is how clap reads an option whose value may be left out")]
+    #[expect(
+        clippy::option_option,
+        reason = "that is how clap reads an option whose value may be left out"
+    )]
     pub(super) watch: Option<Option<PathBuf>>,
     /// Where to tell the one who watches what is red.
     #[arg(long, hide = true, value_name = "FILE")]
@@ -134,7 +141,10 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
         (other, None) => {
             return Err(format!(
                 "there is no report kind `{other}`{}; use {} or github",
-                nearest::hint(other, Kind::ALL.map(Kind::word).into_iter().chain(["github"])),
+                nearest::hint(
+                    other,
+                    Kind::ALL.map(Kind::word).into_iter().chain(["github"])
+                ),
                 Kind::words()
             ));
         }

@@ -49,8 +49,7 @@ pub(super) fn red(report: &Report) -> String {
     let criteria = report.criteria.iter();
     criteria
         .filter(|criterion| is_red(criterion.verdict))
-        .map(|criterion| format!("{}\n", criterion.id))
-        .collect()
+        .fold(String::new(), |list, criterion| list + &criterion.id + "\n")
 }
 
 /// Runs and watches until somebody ends it.
@@ -295,7 +294,9 @@ fn started_in(manifest: Option<&Path>) -> PathBuf {
     };
     let beside = file.parent().unwrap_or(Path::new(".")).to_path_buf();
     // What is wrong with it is told by the run.
-    let launch = Manifest::read(file).ok().and_then(|manifest| manifest.launch);
+    let launch = Manifest::read(file)
+        .ok()
+        .and_then(|manifest| manifest.launch);
     launch.map_or(beside.clone(), |launch| beside.join(launch.folder))
 }
 
@@ -305,8 +306,8 @@ fn absolute(path: &Path) -> PathBuf {
 
 fn is_ignored(part: &OsStr) -> bool {
     let name = part.to_string_lossy();
-    let hidden = name.starts_with('.')
-        && !HIDDEN_BUT_READ.iter().any(|read| name.starts_with(read));
+    let hidden =
+        name.starts_with('.') && !HIDDEN_BUT_READ.iter().any(|read| name.starts_with(read));
     // `4913` is what vim tries a folder with.
     hidden || IGNORED.contains(&name.as_ref()) || name.ends_with('~') || name == "4913"
 }
@@ -352,7 +353,12 @@ mod tests {
 
     #[test]
     fn source_and_configuration_matter_and_what_tools_write_does_not() {
-        for path in ["/w/src/index.ts", "/w/wrangler.jsonc", "/w/.dev.vars", "/m/moltproof.toml"] {
+        for path in [
+            "/w/src/index.ts",
+            "/w/wrangler.jsonc",
+            "/w/.dev.vars",
+            "/m/moltproof.toml",
+        ] {
             assert!(places().matters(Path::new(path)), "{path}");
         }
         for path in [

@@ -3,6 +3,7 @@
 //! A `Rule` is a criterion: its name starts with the id, its description is the normative sentence.
 //! Its tags carry the id, the level and the profile; its scenarios add what they need.
 
+pub mod advice;
 pub mod select;
 
 use crate::target::need::Need;
@@ -97,7 +98,7 @@ impl Planned {
 }
 
 /// The contract.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Contract {
     /// By id.
     pub criteria: BTreeMap<String, Criterion>,

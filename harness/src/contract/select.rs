@@ -56,7 +56,9 @@ pub enum Unselectable {
     #[error("`{0}` is no tag expression; write for example `@RES-001 or (@must and not @slow)`")]
     Tags(String),
     /// A tag that no scenario carries: most likely a typing error.
-    #[error("no scenario carries the tag `@{tag}`{hint}; `moltproof list --format json` shows the tags")]
+    #[error(
+        "no scenario carries the tag `@{tag}`{hint}; `moltproof list --format json` shows the tags"
+    )]
     UnknownTag {
         /// As given.
         tag: String,

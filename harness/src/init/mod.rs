@@ -4,7 +4,6 @@ pub mod render;
 pub mod wrangler;
 
 use crate::target::need::Variant;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use wrangler::{Bindings, Wrangler};
@@ -38,7 +37,12 @@ impl Asks for AsFound {
         Ok(default.to_owned())
     }
 
-    fn choice(&mut self, _question: &str, _choices: &[String], default: usize) -> io::Result<usize> {
+    fn choice(
+        &mut self,
+        _question: &str,
+        _choices: &[String],
+        default: usize,
+    ) -> io::Result<usize> {
         Ok(default)
     }
 }
@@ -146,17 +150,36 @@ pub struct Told {
 /// What the harness tells a Worker: the contract's name for it, the placeholder, and what it is.
 const TOLD: [(&str, &str, &str); 5] = [
     ("APP_DOMAIN", "{app_domain}", "the app domain"),
-    ("CF_ACCESS_TEAM_DOMAIN", "{team_domain}", "the Access team domain"),
-    ("CF_ACCESS_AUD", "{audience}", "the audience of Access tokens"),
-    ("AI_GATEWAY_BASE_URL", "{ai_gateway_base_url}", "the address of the AI Gateway"),
-    ("CLOUDFLARE_AI_GATEWAY_API_KEY", "{ai_gateway_key}", "the key of the AI Gateway"),
+    (
+        "CF_ACCESS_TEAM_DOMAIN",
+        "{team_domain}",
+        "the Access team domain",
+    ),
+    (
+        "CF_ACCESS_AUD",
+        "{audience}",
+        "the audience of Access tokens",
+    ),
+    (
+        "AI_GATEWAY_BASE_URL",
+        "{ai_gateway_base_url}",
+        "the address of the AI Gateway",
+    ),
+    (
+        "CLOUDFLARE_AI_GATEWAY_API_KEY",
+        "{ai_gateway_key}",
+        "the key of the AI Gateway",
+    ),
 ];
 
 /// The variables that a variant does without.
 const UNSET: [(Variant, &[&str]); 4] = [
     (Variant::WithoutAccessTeam, &["CF_ACCESS_TEAM_DOMAIN"]),
     (Variant::WithoutAccessAud, &["CF_ACCESS_AUD"]),
-    (Variant::WithoutAiGateway, &["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"]),
+    (
+        Variant::WithoutAiGateway,
+        &["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"],
+    ),
     (Variant::WithoutAppDomain, &["APP_DOMAIN"]),
 ];
 
@@ -186,13 +209,22 @@ pub enum NotDrafted {
 /// [`NotDrafted`]: an environment that is not there, or nobody to answer.
 pub fn draft(known: &Known, asks: &mut dyn Asks) -> Result<Draft, NotDrafted> {
     let found = known.wrangler.as_ref();
-    let beside = known.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let beside = known
+        .folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let name = found.and_then(|(_, wrangler)| wrangler.name.clone());
-    let name = asks.text("Its name, for reports", &name.or(beside).unwrap_or_else(|| "my worker".to_owned()))?;
+    let name = asks.text(
+        "Its name, for reports",
+        &name.or(beside).unwrap_or_else(|| "my worker".to_owned()),
+    )?;
     let starts = match (&known.address, found) {
         (None, Some((file, wrangler))) => {
             let ways = [
-                format!("moltproof starts it with `wrangler dev`, from {}", file.display()),
+                format!(
+                    "moltproof starts it with `wrangler dev`, from {}",
+                    file.display()
+                ),
                 "it runs at an address".to_owned(),
             ];
             (asks.choice("How is it reached?", &ways, 0)? == 0).then_some((file, wrangler))
@@ -212,7 +244,10 @@ pub fn draft(known: &Known, asks: &mut dyn Asks) -> Result<Draft, NotDrafted> {
         (Way::Wrangler(_), None) => APP_DOMAIN.to_owned(),
         (Way::Address { .. }, None) => String::new(),
     };
-    let app_domain = asks.text("Its app domain, below which tenants have their subdomains", &default)?;
+    let app_domain = asks.text(
+        "Its app domain, below which tenants have their subdomains",
+        &default,
+    )?;
     Ok(Draft {
         name,
         app_domain,
@@ -228,12 +263,24 @@ fn at_address(known: &Known, asks: &mut dyn Asks) -> Result<Way, NotDrafted> {
         "an Access service token".to_owned(),
         "an Access token".to_owned(),
     ];
-    let operator = match asks.choice("What proves to it that the harness is an operator?", &ways, 0)? {
+    let operator = match asks.choice(
+        "What proves to it that the harness is an operator?",
+        &ways,
+        0,
+    )? {
         1 => OperatorBy::ServiceToken(
-            asks.text("The environment variable that holds its client id", "CF_ACCESS_CLIENT_ID")?,
-            asks.text("The environment variable that holds its secret", "CF_ACCESS_CLIENT_SECRET")?,
+            asks.text(
+                "The environment variable that holds its client id",
+                "CF_ACCESS_CLIENT_ID",
+            )?,
+            asks.text(
+                "The environment variable that holds its secret",
+                "CF_ACCESS_CLIENT_SECRET",
+            )?,
         ),
-        2 => OperatorBy::Token(asks.text("The environment variable that holds it", "CF_ACCESS_TOKEN")?),
+        2 => OperatorBy::Token(
+            asks.text("The environment variable that holds it", "CF_ACCESS_TOKEN")?,
+        ),
         _ => OperatorBy::Unknown,
     };
     let told = known.address.is_some() || address != default;
@@ -257,14 +304,21 @@ fn started(
     };
     let folder = file.parent().unwrap_or(Path::new("."));
     let (variants, unused) = variants(wrangler, &bindings, environment.as_deref());
-    let small = variants.iter().find(|found| found.variant == Variant::SmallLimits);
+    let small = variants
+        .iter()
+        .find(|found| found.variant == Variant::SmallLimits);
     let (install, runner) = packages(folder);
     Ok(Started {
         folder: relative(&known.folder, folder),
-        file: file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        file: file
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         install,
         runner,
-        has_migrations: bindings.d1.first().is_some_and(|database| folder.join(&database.migrations).is_dir()),
+        has_migrations: bindings
+            .d1
+            .first()
+            .is_some_and(|database| folder.join(&database.migrations).is_dir()),
         small_quota: small.and_then(|found| quota(&wrangler.environments[&found.environment])),
         variables: told(folder, wrangler, &bindings, asks)?,
         environment,
@@ -291,7 +345,11 @@ fn environment(
             file: file.display().to_string(),
             name: name.clone(),
             hint: crate::nearest::hint(name, names()),
-            known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+            known: if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            },
         });
     }
     if wrangler.environments.is_empty() {
@@ -301,7 +359,10 @@ fn environment(
         .chain(names().map(|name| format!("environment `{name}`")))
         .collect();
     let chosen = asks.choice("What is judged as production?", &choices, 0)?;
-    Ok(chosen.checked_sub(1).and_then(|at| names().nth(at)).map(str::to_owned))
+    Ok(chosen
+        .checked_sub(1)
+        .and_then(|at| names().nth(at))
+        .map(str::to_owned))
 }
 
 /// The quota of the free tier, if the variables tell it.
@@ -310,7 +371,10 @@ pub fn quota(bindings: &Bindings) -> Option<(u32, u64)> {
     let number = |name: &str| bindings.values.get(name)?.parse::<u64>().ok();
     let of_variables = || {
         let limit = u32::try_from(number("PUBLIC_RATE_LIMIT_MAX")?).ok()?;
-        Some((limit, number("PUBLIC_RATE_LIMIT_WINDOW_SECONDS").unwrap_or(60)))
+        Some((
+            limit,
+            number("PUBLIC_RATE_LIMIT_WINDOW_SECONDS").unwrap_or(60),
+        ))
     };
     of_variables().or(bindings.rate_limit)
 }
@@ -349,7 +413,10 @@ fn variants(
 }
 
 fn by_bindings(whole: &Bindings, bindings: &Bindings) -> Option<Variant> {
-    let is_dev = bindings.values.get("DEV_MODE").is_some_and(|value| value == "true");
+    let is_dev = bindings
+        .values
+        .get("DEV_MODE")
+        .is_some_and(|value| value == "true");
     let gone = |has: bool, had: bool| had && !has;
     let d1 = gone(!bindings.d1.is_empty(), !whole.d1.is_empty());
     let kv = gone(!bindings.kv.is_empty(), !whole.kv.is_empty());
@@ -368,15 +435,20 @@ fn by_bindings(whole: &Bindings, bindings: &Bindings) -> Option<Variant> {
 
 /// The names that a variant does without: bindings that are gone, and the variables that the contract's name for it says.
 fn without(variant: Variant, whole: &Bindings, bindings: &Bindings) -> Vec<String> {
-    let names = |of: &Bindings| -> BTreeSet<String> {
+    let names = |of: &Bindings| -> Vec<String> {
         let d1 = of.d1.iter().map(|database| database.binding.clone());
-        let others = of.kv.iter().chain(&of.r2).map(|(binding, _)| binding.clone());
-        d1.chain(others).collect()
+        let others = of.kv.iter().chain(&of.r2);
+        d1.chain(others.map(|(binding, _)| binding.clone()))
+            .collect()
     };
-    let gone = names(whole).difference(&names(bindings)).cloned().collect::<Vec<_>>();
+    let there = names(bindings);
+    let gone = names(whole)
+        .into_iter()
+        .filter(|name| !there.contains(name));
     let unset = UNSET.iter().find(|(of, _)| *of == variant);
     let variables = unset.map_or(&[][..], |(_, names)| *names);
-    gone.into_iter().chain(variables.iter().map(|&name| name.to_owned())).collect()
+    gone.chain(variables.iter().map(|&name| name.to_owned()))
+        .collect()
 }
 
 /// The Worker's own names for what it is told.
@@ -414,13 +486,29 @@ fn packages(folder: &Path) -> (Option<(Vec<String>, String)>, Vec<String>) {
     };
     let has = |name: &str| folder.join(name).is_file();
     if has("pnpm-lock.yaml") {
-        by("pnpm install --frozen-lockfile", "node_modules/.modules.yaml", "pnpm exec")
+        by(
+            "pnpm install --frozen-lockfile",
+            "node_modules/.modules.yaml",
+            "pnpm exec",
+        )
     } else if has("yarn.lock") {
-        by("yarn install --immutable", "node_modules/.yarn-state.yml", "yarn")
+        by(
+            "yarn install --immutable",
+            "node_modules/.yarn-state.yml",
+            "yarn",
+        )
     } else if has("bun.lock") || has("bun.lockb") {
-        by("bun install --frozen-lockfile", "node_modules/wrangler/package.json", "bunx")
+        by(
+            "bun install --frozen-lockfile",
+            "node_modules/wrangler/package.json",
+            "bunx",
+        )
     } else if has("package-lock.json") {
-        by("npm ci --no-audit --no-fund", "node_modules/.package-lock.json", "npx")
+        by(
+            "npm ci --no-audit --no-fund",
+            "node_modules/.package-lock.json",
+            "npx",
+        )
     } else {
         (None, words("npx"))
     }
@@ -429,7 +517,11 @@ fn packages(folder: &Path) -> (Option<(Vec<String>, String)>, Vec<String>) {
 /// A folder as it is reached from another; both are absolute.
 fn relative(from: &Path, to: &Path) -> PathBuf {
     let (from, to): (Vec<_>, Vec<_>) = (from.components().collect(), to.components().collect());
-    let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let common = from
+        .iter()
+        .zip(&to)
+        .take_while(|(one, other)| one == other)
+        .count();
     let up = from[common..].iter().map(|_| Path::new(".."));
     let down = to[common..].iter().map(|part| Path::new(part.as_os_str()));
     up.chain(down).collect()

@@ -143,8 +143,12 @@ fn bindings(value: &Value) -> Bindings {
     let variables = || variables.into_iter().flatten();
     Bindings {
         d1: list(value, "d1_databases").filter_map(database).collect(),
-        kv: list(value, "kv_namespaces").filter_map(|entry| pair(entry, "id")).collect(),
-        r2: list(value, "r2_buckets").filter_map(|entry| pair(entry, "bucket_name")).collect(),
+        kv: list(value, "kv_namespaces")
+            .filter_map(|entry| pair(entry, "id"))
+            .collect(),
+        r2: list(value, "r2_buckets")
+            .filter_map(|entry| pair(entry, "bucket_name"))
+            .collect(),
         variables: variables().map(|(name, _)| name.clone()).collect(),
         values: variables()
             .filter(|(name, _)| READ.contains(&name.as_str()))
@@ -171,7 +175,11 @@ fn rate_limit(entry: &Value) -> Option<(u32, u64)> {
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn text_of(value: &Value, key: &str) -> Option<String> {
