@@ -19,7 +19,10 @@ fn serve(file: PathBuf) -> String {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            if stream.read(&mut [0; 16 * 1024]).is_ok_and(|count| count > 0) {
+            if stream
+                .read(&mut [0; 16 * 1024])
+                .is_ok_and(|count| count > 0)
+            {
                 // The other side may have left; the next connection is answered all the same.
                 drop(stream.write_all(&std::fs::read(&file).unwrap()));
             }
@@ -60,7 +63,9 @@ fn a_change_runs_what_failed_first_and_then_everything_and_ctrl_c_ends_it() {
     let base = serve(file.clone());
     let mut watching = Command::new(env!("CARGO_BIN_EXE_moltproof"));
     watching
-        .args(["run", "--quiet", "--id", "RL-011", "--target", &base, "--watch"])
+        .args([
+            "run", "--quiet", "--id", "RL-011", "--target", &base, "--watch",
+        ])
         .arg(folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -24,8 +24,9 @@ mod token;
 mod vectors;
 mod watch;
 
+use crate::contract::version::Version;
 use crate::verdict::Exit;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -90,6 +91,8 @@ enum ListFormat {
     Json,
     /// The table in `features/README.md`.
     Markdown,
+    /// What `fixtures/contract/` holds of a version: its criteria, and a digest of each scenario.
+    Ledger,
 }
 
 #[derive(Debug, Subcommand)]
@@ -115,7 +118,7 @@ enum Verb {
     /// Compares reports.
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
-    /// Prints the JSON Schema of the target manifest, for editors.
+    /// Prints a JSON Schema: of the target manifest, for editors, or of the JSON report, for programs.
     #[command(after_help = schema::EXAMPLES)]
     Schema(schema::SchemaArgs),
     /// Serves the reference implementation, configured by environment variables.
@@ -244,10 +247,29 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The command line.
 fn command() -> clap::Command {
     // The reference tells its variables there, and knows nothing of this command line.
-    Cli::command().mut_subcommand("serve", |serve| {
+    let command = Cli::command().mut_subcommand("serve", |serve| {
         let told = serve.get_after_help().cloned().unwrap_or_default();
         serve.after_help(format!("{told}\n\n{SERVE_EXAMPLES}"))
+    });
+    with_usual_words(command)
+}
+
+/// Lets the variable of a switch hold the words that CI systems use, not `true` and `false` alone.
+fn with_usual_words(verb: clap::Command) -> clap::Command {
+    verb.mut_args(|argument| match argument.get_action() {
+        ArgAction::SetTrue => argument.value_parser(switch),
+        _ => argument,
     })
+    .mut_subcommands(with_usual_words)
+}
+
+/// What a variable says of a switch. Empty is off: a workflow sets a variable even where its input was not given.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "true" | "1" | "yes" | "y" | "on" | "t" => Ok(true),
+        "false" | "0" | "no" | "n" | "off" | "f" | "" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
 }
 
 /// The same, with what all verbs share put into each.
@@ -289,7 +311,19 @@ fn say(line: &str) {
     drop(writeln!(anstream::stderr(), "{line}"));
 }
 
-/// The contract that is built in.
+/// One version of the contract that is built in; the latest unless told otherwise.
+fn contract_at(version: Option<Version>) -> Result<crate::contract::Contract, Failure> {
+    let Some(version) = version else {
+        return contract();
+    };
+    let all = crate::contract::Contract::of_all_versions();
+    let all = all
+        .map_err(|error| Failure::fault(format!("the embedded contract is malformed: {error}")))?;
+    all.at(version)
+        .map_err(|unknown| Failure::usage(unknown.to_string()))
+}
+
+/// The contract that is built in, in its latest version.
 fn contract() -> Result<crate::contract::Contract, Failure> {
     crate::contract::Contract::embedded()
         .map_err(|error| Failure::fault(format!("the embedded contract is malformed: {error}")))
@@ -299,6 +333,12 @@ fn contract() -> Result<crate::contract::Contract, Failure> {
 #[must_use]
 pub fn manifest_schema() -> String {
     schema::manifest()
+}
+
+/// The JSON Schema of the JSON report, as `fixtures/schemas/report.schema.json` holds it.
+#[must_use]
+pub fn report_schema() -> String {
+    schema::report()
 }
 
 /// The matrix id → feature, as `features/README.md` holds it.

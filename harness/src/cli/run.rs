@@ -4,10 +4,11 @@ use super::around::{build_of, same_build, tidy};
 use super::generating;
 use super::progress::Shown;
 use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime, seconds};
-use super::{Failure, Format, contract, put, say, watch};
+use super::{Failure, Format, contract_at, put, say, watch};
 use crate::client::meter::Budget;
 use crate::clock;
 use crate::contract::select::{Selection, select, smoke_within};
+use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
 use crate::nearest;
@@ -87,6 +88,9 @@ pub(super) struct RunArgs {
     /// Scenarios side by side, 1 to 1024; 64 unless the manifest says otherwise.
     #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", value_parser = concurrency)]
     concurrency: Option<usize>,
+    /// Judge by this version of the contract, such as 1.0: its ids and its assertions; the latest unless told otherwise.
+    #[arg(long, env = "MOLTPROOF_CONTRACT", value_name = "VERSION")]
+    contract: Option<Version>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -183,7 +187,7 @@ fn burst(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let contract = contract()?;
+    let contract = contract_at(args.contract)?;
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
     let plan = args.written(&contract)?;
     for file in args
@@ -256,6 +260,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         same?;
         let facts = RunFacts {
             id,
+            shard: args.shard,
             named: opened.named.clone(),
             seed,
             concurrency,

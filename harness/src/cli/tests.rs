@@ -83,6 +83,14 @@ fn every_verb_has_examples_and_each_of_them_parses() {
 }
 
 #[test]
+fn the_variable_of_a_switch_takes_the_usual_words() {
+    for (word, on) in [("1", true), ("YES", true), ("0", false), ("", false)] {
+        assert_eq!(super::switch(word), Ok(on), "{word}");
+    }
+    assert!(super::switch("flase").is_err());
+}
+
+#[test]
 fn a_mistyped_verb_or_option_gets_a_suggestion() {
     for (line, wanted) in [
         ("moltproof docter", "'doctor'"),

@@ -1,7 +1,7 @@
 //! Runs scenarios against one altered reference, and many such trials side by side. Never decides what their outcomes mean.
 
 use crate::client::{Client, ClientOptions};
-use crate::contract::{Contract, Planned};
+use crate::contract::Planned;
 use crate::run::{Ended, Progress};
 use crate::steps::book::Book;
 use crate::suite::Suite;
@@ -103,7 +103,7 @@ pub fn of(
         .book(Arc::clone(&manner.book))
         .seed(manner.seed)
         .concurrency(manner.concurrency)
-        .contract(Contract::default())
+        .without_the_contract()
         .progress(Arc::clone(&seen) as _);
     runtime.block_on(async {
         let suite = builder.start().await;
