@@ -256,9 +256,12 @@ fn command() -> clap::Command {
 
 /// Lets the variable of a switch hold the words that CI systems use, not `true` and `false` alone.
 fn with_usual_words(verb: clap::Command) -> clap::Command {
-    verb.mut_args(|argument| match argument.get_action() {
-        ArgAction::SetTrue => argument.value_parser(switch),
-        _ => argument,
+    verb.mut_args(|argument| {
+        if matches!(argument.get_action(), ArgAction::SetTrue) {
+            argument.value_parser(switch)
+        } else {
+            argument
+        }
     })
     .mut_subcommands(with_usual_words)
 }

@@ -263,7 +263,7 @@ mod tests {
                 "    @since.1.1\n    Scenario: As it is\n      Given another thing\n\n",
                 "",
             )
-            .replace("\n", "\n# a remark\n");
+            .replace('\n', "\n# a remark\n");
         let (before, after) = (contract(&before).unwrap(), contract(FEATURE).unwrap());
         let first = version("1.0");
         assert_eq!(
