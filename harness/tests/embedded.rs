@@ -1,10 +1,5 @@
 //! The library as somebody else's test uses it, by the example that the documentation names. Never looks inside.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up has failed"
-)]
-
 #[path = "../examples/own_feature.rs"]
 #[expect(dead_code, reason = "its `main` is for those who run the example")]
 mod own_feature;

@@ -1,10 +1,5 @@
 //! The advice on each criterion is there, and on none that is not. Never judges whether it is good.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up has failed"
-)]
-
 use moltproof::contract::{Contract, advice};
 use moltproof::verdict::Level;
 
