@@ -1,4 +1,4 @@
-//! Embeds `features/**/*.feature` and `fixtures/deviants/*.toml` so that the binary needs no file. Never looks into them.
+//! Embeds features, deviants and advice (`features/**/*.feature`, `fixtures/deviants/*.toml`, `fixtures/explain/*.toml`) so that the binary needs no file. Never looks into them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,8 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     embed("features", "feature", "pub static FEATURES")?;
-    embed("fixtures/deviants", "toml", "static DEVIANTS")
+    embed("fixtures/deviants", "toml", "static DEVIANTS")?;
+    embed("fixtures/explain", "toml", "static ADVICE")
 }
 
 /// Writes a table of path and text of every file below a folder of the repository, as the item of this name.

@@ -6,7 +6,7 @@ Feature: Admin routes answer operators only
   Rule: ACC-001 No token, no entry
     No token → 403 `ACCESS_DENIED`.
 
-    @needs.admin @needs.tenants
+    @needs.admin @needs.tenants @smoke
     Scenario: Without a token every admin route is denied
       Given a free tenant "a"
       Then a "good" token opens the record of tenant "a"

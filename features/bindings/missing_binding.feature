@@ -6,7 +6,7 @@ Feature: A missing binding stops everything, and says so
   Rule: BND-001 Without D1 nothing is served
     In production, with D1 missing, every route answers 503 `CONFIGURATION_ERROR` and names `TENANT_DB`.
 
-    @needs.variant.without-d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway
+    @needs.variant.without-d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @smoke
     Scenario: Every route refuses and names the database
       Given every route answers as it should while everything is bound
       When the backend runs as without-d1

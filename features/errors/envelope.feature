@@ -6,7 +6,7 @@ Feature: One shape for every error
   Rule: ERR-001 The shape
     Every error of every route has this shape, `application/json`, RFC 3339 UTC timestamp, and validates against the published JSON Schema.
 
-    @needs.tenants @needs.hosts
+    @needs.tenants @needs.hosts @smoke
     Scenario: Public routes
       Given a free tenant "a"
       When tenant "a" asks for its status

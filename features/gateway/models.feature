@@ -6,7 +6,7 @@ Feature: The tier alone decides the model
   Rule: AIG-004 free is answered by the small model
     free → `@cf/meta/llama-3.1-8b-instruct-fp8-fast`.
 
-    @needs.tenants @needs.hosts @needs.ai-gateway-log
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @smoke
     Scenario: A free tenant's prompts go to the 8b model, plain and streamed
       Given a free tenant "a"
       When tenant "a" prompts the model

@@ -67,7 +67,7 @@ Feature: The sandbox id follows from the tenant id
   Rule: ID-003 A sandbox id has one form
     It matches `^sk-[a-f0-9]{16}$`.
 
-    @needs.admin
+    @needs.admin @smoke
     Scenario: Prefix and lower-case digits, nothing else
       When tenants are created whose hash begins with a zero and has another small byte
       And a tenant is created that leaves its id to the backend

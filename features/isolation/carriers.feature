@@ -17,7 +17,7 @@ Feature: No identifier in a request reaches another tenant
       Given three tenants of every tier, one with a running gateway
       Then the status of that one tells of a gateway, and the status of the others of none
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2 @smoke
     Scenario: Headers that name another tenant
       Given three tenants of every tier, one with a running gateway
       When each tenant in turn asks for its status and chats, naming each other tenant in each of these headers

@@ -80,7 +80,7 @@ Feature: Who is refused learns when to come back
   Rule: RL-008 A refused request costs nothing
     A refused request reaches neither AI Gateway nor the usage table.
 
-    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.variant.small-limits
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.variant.small-limits @smoke
     Scenario: A refused chat calls no model and writes no row
       Given the backend runs as small-limits
       And a free tenant "a"

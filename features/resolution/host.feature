@@ -46,7 +46,7 @@ Feature: The host alone decides the tenant
   Rule: RES-002 No override in production
     In production an `X-Tenant-Override` header is ignored: the host's tenant answers.
 
-    @needs.tenants @needs.hosts
+    @needs.tenants @needs.hosts @smoke
     Scenario: Whatever the override names, the host's tenant answers
       Given a free tenant "a"
       And a free tenant "b"

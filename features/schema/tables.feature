@@ -6,7 +6,7 @@ Feature: The schema of Phase 1
   Rule: SCH-001 Two tables with exactly these columns
     Exactly these columns and affinities; ids TEXT primary keys; NOT NULL as in the source.
 
-    @needs.d1
+    @needs.d1 @smoke
     Scenario: Tables, columns, affinities and keys
       Then the database has exactly the tables "tenants, usage", no trigger and no view
       And table "tenants" has exactly these columns

@@ -115,7 +115,7 @@ Feature: Hosts that mean harm
   Rule: SEC-002 Nothing about existing tenants
     An unknown host gets the generic 404 and reveals nothing about existing tenants.
 
-    @needs.tenants @needs.hosts
+    @needs.tenants @needs.hosts @smoke
     Scenario: However near an unknown host comes to a tenant's, the answer is the generic one
       Given a premium tenant "a" with these custom hostnames:
         | shop.{domain a} |

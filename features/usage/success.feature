@@ -21,7 +21,7 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
         | premium    | plainly     | 70b   |
         | enterprise | in a stream | 70b   |
 
-    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @smoke
     Scenario: Each further prompt adds one row, a retried one as well
       Given a free tenant "a"
       And the upstream replies "answer 11/5"

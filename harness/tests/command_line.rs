@@ -357,6 +357,83 @@ fn shards_merge_to_what_the_whole_run_says_and_no_scenario_counts_twice() {
     );
 }
 
+/// What a command line prints in this environment, whatever stands in that of the test.
+fn printed(args: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = Command::cargo_bin("moltproof").unwrap();
+    for name in ["NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        command.env_remove(name);
+    }
+    let done = command.args(args).envs(variables.iter().copied()).assert();
+    String::from_utf8_lossy(&done.get_output().stdout).into_owned()
+}
+
+#[test]
+fn colour_is_forced_by_variable_or_option_and_no_colour_is_heard_first() {
+    let coloured =
+        |variables: &[(&str, &str)], args: &[&str]| printed(args, variables).contains('\u{1b}');
+    assert!(!coloured(&[], &["--help"]), "a pipe gets no colours");
+    assert!(coloured(&[("FORCE_COLOR", "1")], &["--help"]));
+    assert!(!coloured(
+        &[("FORCE_COLOR", "0"), ("CLICOLOR_FORCE", "1")],
+        &["--help"]
+    ));
+    assert!(!coloured(
+        &[("FORCE_COLOR", "1"), ("NO_COLOR", "1")],
+        &["--help"]
+    ));
+    assert!(coloured(
+        &[("NO_COLOR", "1")],
+        &["--color", "always", "--help"]
+    ));
+    assert!(!coloured(
+        &[("FORCE_COLOR", "1")],
+        &["--color=never", "--help"]
+    ));
+}
+
+#[test]
+fn columns_bound_a_listing_and_a_program_gets_whole_lines() {
+    let lines = |variables: &[(&str, &str)]| {
+        let text = printed(&["list", "--id", "ERR-003"], variables);
+        text.lines()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    assert!(lines(&[("COLUMNS", "70")]) <= 70);
+    assert!(lines(&[]) > 300);
+}
+
+#[test]
+fn a_listing_is_narrowed_by_level_area_need_and_words() {
+    let ids = |args: &[&str]| {
+        let all: Vec<&str> = ["list", "--format", "json"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        let value: serde_json::Value = serde_json::from_str(&printed(&all, &[])).unwrap();
+        let list = value.as_array().unwrap().iter();
+        list.map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&["--level", "may"]), ["ACC-021"]);
+    assert_eq!(
+        ids(&["--area", "smk"]),
+        ["SMK-001", "SMK-002", "SMK-003", "SMK-004"]
+    );
+    assert_eq!(
+        ids(&["--search", "RETRY-AFTER", "--level", "must"]),
+        ["RL-002", "RL-005"]
+    );
+    assert!(ids(&["--need", "variant.key-rotation"]).contains(&"ACC-015".to_owned()));
+    assert!(told(&["list", "--need", "d1-writ"], 2).contains("did you mean `d1-write`?"));
+    assert!(told(&["list", "--area", "RSE"], 2).contains("did you mean `RES`?"));
+    assert!(
+        told(&["list", "--area", "SMK", "--level", "may"], 2).contains("no criterion is all that")
+    );
+}
+
 #[test]
 fn a_conformance_statement_holds_until_a_byte_or_a_verdict_is_another() {
     let folder = tempfile::tempdir().unwrap();
@@ -420,4 +497,104 @@ fn a_conformance_statement_holds_until_a_byte_or_a_verdict_is_another() {
     std::fs::remove_file(path("moltproof.json")).unwrap();
     let said = told(&["report", "verify", &name], 2);
     assert!(said.contains("no JSON report is here"), "{said}");
+}
+
+#[test]
+fn an_explanation_has_reason_advice_and_the_backends_that_break_it() {
+    let said = told(&["explain", "RES-002"], 0);
+    for part in [
+        "Why: ",
+        "How to fix it",
+        "tenant-override-in-production",
+        "moltproof run --id RES-002",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let value: serde_json::Value =
+        serde_json::from_str(&told(&["explain", "RES-002", "--format", "json"], 0)).unwrap();
+    assert!(
+        value["broken_by"]
+            .as_array()
+            .is_some_and(|list| list.len() >= 3)
+    );
+    assert!(
+        value["fix"][0]
+            .as_str()
+            .is_some_and(|text| text.contains("DEV_MODE"))
+    );
+}
+
+#[test]
+fn the_options_in_effect_are_told_with_their_origin() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "name = \"x\"\n[variants.production]\naddress = \"http://127.0.0.1:1\"\n[limits]\nconcurrency = 7\n";
+    std::fs::write(folder.path().join("moltproof.toml"), manifest).unwrap();
+    let done = Command::cargo_bin("moltproof")
+        .unwrap()
+        .current_dir(folder.path())
+        .env("MOLTPROOF_SEED", "11")
+        .args([
+            "config",
+            "show",
+            "--origin",
+            "--strict",
+            "--ca-file",
+            "https://me:s3cret@x.example",
+        ])
+        .assert()
+        .code(0);
+    let said = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    let line = |option: &str| {
+        let own = said
+            .lines()
+            .find(|line| line.split(' ').next() == Some(option));
+        own.unwrap_or_default()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(line("--strict"), "--strict true flag");
+    assert_eq!(line("--seed"), "--seed 11 variable MOLTPROOF_SEED");
+    assert!(
+        line("--concurrency").starts_with("--concurrency 7 manifest "),
+        "{said}"
+    );
+    assert_eq!(line("--wait"), "--wait 0s default");
+    assert!(
+        line("--target").ends_with("moltproof.toml found from this folder upwards"),
+        "{said}"
+    );
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn a_smoke_run_says_what_it_is_and_what_it_left_out() {
+    let said = told(&["run", "--quiet", "--smoke"], 0);
+    assert!(
+        said.contains("a smoke run only: the smoke test, and one scenario of every other area"),
+        "{said}"
+    );
+    assert!(said.contains("18 scenarios, "), "{said}");
+    assert!(
+        told(&["run", "--smoke", "--id", "RES-016"], 2).contains("an empty run proves nothing")
+    );
+}
+
+#[test]
+fn every_shell_gets_its_completions_and_every_verb_its_page() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(
+            printed(&["completions", shell], &[]).contains("doctor"),
+            "{shell}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    told(
+        &["man", "--output", &folder.path().display().to_string()],
+        0,
+    );
+    let page = std::fs::read_to_string(folder.path().join("moltproof-run.1")).unwrap();
+    assert!(page.contains("MOLTPROOF_SEED"), "{page}");
+    assert!(!folder.path().join("moltproof-supervise.1").exists());
+    assert!(!folder.path().join("moltproof-help.1").exists());
 }

@@ -129,6 +129,37 @@ fn every_definition_is_used_by_some_step() {
 }
 
 #[test]
+fn a_smoke_run_has_the_smoke_test_and_one_scenario_of_a_must_of_every_other_area() {
+    let contract = contract();
+    let mut of_area: BTreeMap<&str, usize> = BTreeMap::new();
+    for id in contract.criteria.keys() {
+        of_area
+            .entry(id.split('-').next().unwrap_or(id))
+            .or_default();
+    }
+    for planned in &contract.scenarios {
+        let is_smoke = planned.tags.iter().any(|tag| tag == "smoke");
+        if !is_smoke {
+            continue;
+        }
+        let id = &planned.criteria[0];
+        assert!(
+            !planned.waits() && !planned.is_slow(),
+            "{} waits",
+            planned.name
+        );
+        assert_eq!(contract.criteria[id].level.word(), "MUST", "{id}");
+        *of_area
+            .entry(id.split('-').next().unwrap_or(id))
+            .or_default() += 1;
+    }
+    for (area, count) in of_area {
+        let wanted = if area == "SMK" { 7 } else { 1 };
+        assert_eq!(count, wanted, "scenarios of {area} with @smoke");
+    }
+}
+
+#[test]
 fn every_scenario_makes_an_assertion_and_begins_from_a_state() {
     for planned in &contract().scenarios {
         let steps: Vec<_> = planned

@@ -5,14 +5,10 @@
 #[path = "styles/restyled.rs"]
 mod restyled;
 
-use moltproof::client::Client;
 use moltproof::contract::Contract;
-use moltproof::contract::select::{Selection, select};
-use moltproof::report::{CriterionReport, Report, RunFacts, text};
-use moltproof::run::scene::Run;
-use moltproof::run::{self, Ended, Options, Progress};
-use moltproof::steps;
-use moltproof::target::Target;
+use moltproof::contract::select::Selection;
+use moltproof::report::{CriterionReport, Report, text};
+use moltproof::suite::Suite;
 use moltproof::target::manifest::{Accept, FixedTenant, Manifest, Seeding};
 use moltproof::verdict::{Severity, Verdict};
 use restyled::{Break, Restyled};
@@ -55,12 +51,6 @@ configuration_missing = "/info/missing"
 error_codes = { TENANT_NOT_FOUND = "unknown_customer", ACCESS_DENIED = "sign_in", INVALID_REQUEST = "bad_request", INVALID_WORKLOAD = "unknown_task", NOT_FOUND = "no_such_page", METHOD_NOT_ALLOWED = "wrong_method" }
 "#;
 
-struct Silent;
-
-impl Progress for Silent {
-    fn ended(&self, _ended: &Ended) {}
-}
-
 fn accept(criterion: &str, status: &[u16]) -> Accept {
     Accept {
         criterion: criterion.to_owned(),
@@ -79,51 +69,17 @@ fn restyled(broken: Break) -> Restyled {
 
 /// The report on some criteria, without what really waits.
 fn judge(target: Restyled, ids: &[&str]) -> Report {
-    let contract = Contract::embedded().unwrap();
     let selection = Selection {
         ids: ids.iter().map(|id| (*id).to_owned()).collect(),
         tags: Some("not @slow and not @waits".to_owned()),
         ..Selection::default()
     };
-    let plan = select(&contract, &selection).unwrap();
-    let target: Arc<dyn Target> = Arc::new(target);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let started_at_ms = moltproof::clock::epoch_ms();
-    let began = moltproof::clock::now();
-    let shared = Arc::new(Run::new(
-        Arc::clone(&target),
-        Client::new().unwrap(),
-        "styled".to_owned(),
-    ));
-    let options = Options {
-        concurrency: 16,
-        seed: fastrand::u64(..),
-    };
-    let running = run::run(
-        Arc::clone(&shared),
-        plan,
-        Arc::new(steps::all()),
-        options,
-        Arc::new(Silent),
-    );
-    let ended = runtime.block_on(running);
-    let facts = RunFacts {
-        id: "styled".to_owned(),
-        shard: None,
-        named: "reference".to_owned(),
-        began,
-        seed: options.seed,
-        concurrency: options.concurrency,
-        started_at_ms,
-        duration: began.elapsed(),
-        accepted: shared.accepted(),
-        spent: shared.spent(),
-        build: None,
-    };
-    Report::new(&contract, target.as_ref(), &facts, &ended)
+    let suite = Suite::builder()
+        .target(Arc::new(target))
+        .select(selection)
+        .id("styled")
+        .concurrency(16);
+    suite.block().unwrap().report
 }
 
 fn verdicts(report: &Report) -> BTreeMap<&str, Verdict> {

@@ -8,6 +8,11 @@ use crate::scrub;
 use crate::verdict::Exit;
 use std::time::Duration;
 
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof doctor --target moltproof.toml
+  moltproof doctor --target https://staging.example --wait 30s
+  moltproof doctor --format json";
+
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
 pub(super) struct DoctorArgs {

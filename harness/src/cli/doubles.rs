@@ -13,7 +13,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(super) const AFTER_HELP: &str = "Faults, journal and steering: `moltproof doubles --help`.";
+pub(super) const AFTER_HELP: &str = concat!(
+    "Faults, journal and steering: `moltproof doubles --help`.\n\n",
+    "Examples:
+  moltproof doubles                                        both, for a `wrangler dev` in another terminal
+  moltproof doubles --tls                                  for a Worker that accepts https only
+  moltproof doubles --ai-gateway-port 0 --team-domain-port 0 --format json"
+);
 
 const EXIT_CODES: &str = "Exit codes:
   0    ended by Ctrl-C or SIGTERM
@@ -46,6 +52,8 @@ The team domain's own addresses:
 ",
     );
     text.push_str(EXIT_CODES);
+    text.push_str("\n\n");
+    text.push_str(AFTER_HELP);
     text
 }
 

@@ -1,10 +1,14 @@
 //! Verbs, options and exit codes. Never decides a verdict.
 
 mod around;
+mod colour;
+mod completions;
+mod config;
 mod doctor;
 mod doubles;
 mod explain;
 mod generating;
+mod init;
 mod list;
 mod progress;
 mod report;
@@ -15,12 +19,15 @@ mod staging;
 mod sweep;
 mod target;
 mod teeth;
+#[cfg(test)]
+mod tests;
 mod token;
 mod vectors;
+mod watch;
 
 use crate::contract::version::Version;
 use crate::verdict::Exit;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -36,16 +43,22 @@ const EXIT_CODES: &str = "Exit codes:
 const EXAMPLES: &str = "Examples:
   moltproof run                                    the whole contract against the embedded reference
   moltproof run --tags 'not @slow'                 without the scenarios that really wait for timeouts
+  moltproof run --smoke                            the smoke test and one scenario of each other area
+  moltproof run --watch                            again whenever a file of the Worker changes
   moltproof run --id RES-002 --id ACC-009          two criteria
   moltproof run --target https://staging.example   a deployment, as far as an address allows
   moltproof run --report junit=junit.xml --report json=report.json --strict";
+
+const SERVE_EXAMPLES: &str = "Examples:
+  moltproof serve
+  moltproof serve --listen 127.0.0.1:0";
 
 /// Proves whether a multi-tenant Moltworker backend keeps its contract.
 #[derive(Debug, Parser)]
 #[command(name = "moltproof", version, about, after_help = EXIT_CODES, propagate_version = true)]
 struct Cli {
     /// When to colour.
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    #[arg(long, global = true, env = "MOLTPROOF_COLOR", value_enum, default_value_t = Colour::Auto)]
     color: Colour,
     #[command(subcommand)]
     verb: Verb,
@@ -88,17 +101,26 @@ enum Verb {
     /// Runs the contract against a target and prints the verdict.
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(Box<run::RunArgs>),
+    /// Writes the manifest of your Worker, from its wrangler.jsonc and from what it asks you.
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::InitArgs),
     /// Looks at a target before it is judged: what is reached, what would make verdicts wrong, what can be verified.
+    #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::DoctorArgs),
     /// Removes the tenants that runs have left on a target, and nothing else.
+    #[command(after_help = sweep::EXAMPLES)]
     Sweep(sweep::SweepArgs),
     /// Lists the criteria.
+    #[command(after_help = list::EXAMPLES)]
     List(list::ListArgs),
     /// Tells all about one criterion: sentence, level, scenarios, needs.
+    #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
     /// Compares reports.
+    #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
     /// Prints a JSON Schema: of the target manifest, for editors, or of the JSON report, for programs.
+    #[command(after_help = schema::EXAMPLES)]
     Schema(schema::SchemaArgs),
     /// Serves the reference implementation, configured by environment variables.
     Serve(crate::target::reference::ServeArgs),
@@ -108,6 +130,7 @@ enum Verb {
     /// Makes tokens of the team domain that `moltproof doubles` plays, good ones and bad ones.
     Token(token::TokenArgs),
     /// Measures what the contract run catches: backends that each break one thing, servers that do nothing, correct variants.
+    #[command(after_help = teeth::EXAMPLES)]
     Teeth(Box<teeth::TeethArgs>),
     /// Serves the reference with something else put in, as `teeth` does.
     #[command(hide = true)]
@@ -115,7 +138,16 @@ enum Verb {
     /// Runs a command and ends its whole process group when standard input ends.
     #[command(hide = true)]
     Supervise(SuperviseArgs),
+    /// Shows the options that are in effect, and where each comes from.
+    Config(config::ConfigArgs),
+    /// Prints the script that completes moltproof's words in a shell.
+    #[command(after_help = completions::COMPLETIONS_EXAMPLES)]
+    Completions(completions::CompletionsArgs),
+    /// Prints the manual page, or writes one for every verb.
+    #[command(after_help = completions::MAN_EXAMPLES)]
+    Man(completions::ManArgs),
     /// Prints sandbox ids: the published vectors, or those of the tenant ids given.
+    #[command(after_help = vectors::EXAMPLES)]
     Vectors(vectors::VectorsArgs),
 }
 
@@ -165,8 +197,12 @@ impl Failure {
 
 /// Runs the command line `args` (program name first) and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let args: Vec<OsString> = args.into_iter().collect();
+    colour::before(&args);
+    let parsed = command().try_get_matches_from(args);
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are no errors: clap says so by its exit code.
             let code = error.exit_code();
@@ -176,13 +212,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match cli.color {
-        Colour::Auto => {}
-        Colour::Always => anstream::ColorChoice::Always.write_global(),
-        Colour::Never => anstream::ColorChoice::Never.write_global(),
-    }
+    colour::choose(cli.color);
     let ended = match cli.verb {
+        Verb::Run(args) if args.watch.is_some() => watching(&args, &matches),
         Verb::Run(args) => run::run(&args),
+        Verb::Init(args) => init::init(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Sweep(args) => sweep::sweep(&args),
         Verb::List(args) => list::list(&args),
@@ -195,6 +229,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Supervise(args) => return supervise(&args),
         Verb::Doubles(args) => doubles::doubles(&args),
         Verb::Token(args) => token::token(&args),
+        Verb::Config(args) => {
+            of_verb(&matches, "config").and_then(|matches| config::config(&args, &built(), matches))
+        }
+        Verb::Completions(args) => completions::completions(&args, &mut command()),
+        Verb::Man(args) => completions::man(&args, command()),
         Verb::Vectors(args) => vectors::vectors(&args),
     };
     match ended {
@@ -204,6 +243,57 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// The command line.
+fn command() -> clap::Command {
+    // The reference tells its variables there, and knows nothing of this command line.
+    let command = Cli::command().mut_subcommand("serve", |serve| {
+        let told = serve.get_after_help().cloned().unwrap_or_default();
+        serve.after_help(format!("{told}\n\n{SERVE_EXAMPLES}"))
+    });
+    with_usual_words(command)
+}
+
+/// Lets the variable of a switch hold the words that CI systems use, not `true` and `false` alone.
+fn with_usual_words(verb: clap::Command) -> clap::Command {
+    verb.mut_args(|argument| {
+        if matches!(argument.get_action(), ArgAction::SetTrue) {
+            argument.value_parser(switch)
+        } else {
+            argument
+        }
+    })
+    .mut_subcommands(with_usual_words)
+}
+
+/// What a variable says of a switch. Empty is off: a workflow sets a variable even where its input was not given.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "true" | "1" | "yes" | "y" | "on" | "t" => Ok(true),
+        "false" | "0" | "no" | "n" | "off" | "f" | "" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
+}
+
+/// The same, with what all verbs share put into each.
+fn built() -> clap::Command {
+    let mut command = command();
+    command.build();
+    command
+}
+
+/// What was given to a verb.
+fn of_verb<'a>(matches: &'a clap::ArgMatches, verb: &str) -> Result<&'a clap::ArgMatches, Failure> {
+    let own = matches.subcommand_matches(verb);
+    own.ok_or_else(|| Failure::fault("the command line cannot be read again"))
+}
+
+fn watching(args: &run::RunArgs, matches: &clap::ArgMatches) -> Result<Exit, Failure> {
+    let command = built();
+    let verb = command.find_subcommand("run").unwrap_or(&command);
+    let given = watch::Given::of(verb, of_verb(matches, "run")?);
+    watch::watch(args, &given)
 }
 
 /// Writes to standard output, without any known secret. A reader that has gone away (`| head`) is no error.

@@ -9,6 +9,12 @@ use crate::verdict::Exit;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
+pub(super) const EXAMPLES: &str = DIFF_EXAMPLES;
+
+const DIFF_EXAMPLES: &str = "Examples:
+  moltproof report diff yesterday.json today.json
+  moltproof report diff reference.json staging.json --exact";
+
 /// Options of `report`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportArgs {
@@ -19,6 +25,7 @@ pub(super) struct ReportArgs {
 #[derive(Debug, Subcommand)]
 enum ReportVerb {
     /// Compares two JSON reports per criterion; exits 1 if a criterion regressed from the first to the second.
+    #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
     /// Makes reports of other kinds from a JSON report, without running anything.
     Render(RenderArgs),
@@ -94,10 +101,10 @@ struct DiffArgs {
     /// Another one.
     after: PathBuf,
     /// Exit 1 on any difference, not on regressions only: the two must judge alike.
-    #[arg(long)]
+    #[arg(long, env = "MOLTPROOF_EXACT")]
     exact: bool,
     /// Form of the output.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 

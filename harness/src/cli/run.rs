@@ -3,15 +3,17 @@
 use super::generating;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
-use super::{Failure, Format, contract_at, put, say};
+use super::{Failure, Format, contract_at, put, say, watch};
 use crate::client::meter::Budget;
-use crate::contract::select::{Selection, select};
+use crate::contract::select::{Selection, select, smoke_within};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
+use crate::nearest;
 use crate::report::{Kind, Report, json, markdown, statement, text};
 use crate::scrub;
 use crate::verdict::Exit;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +21,10 @@ use std::time::Duration;
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -57,6 +63,20 @@ pub(super) struct RunArgs {
         default_value = "."
     )]
     report_dir: PathBuf,
+    /// Only the smoke test and one scenario of each other area: a first look, in seconds. The headline says so.
+    #[arg(long, env = "MOLTPROOF_SMOKE")]
+    smoke: bool,
+    /// For development: run again whenever a file in DIR changes, first what failed, then everything that was asked for.
+    /// Without DIR: the folder in which the target is started, else the current one.
+    #[arg(long, env = "MOLTPROOF_WATCH", value_name = "DIR")]
+    #[expect(
+        clippy::option_option,
+        reason = "that is how clap reads an option whose value may be left out"
+    )]
+    pub(super) watch: Option<Option<PathBuf>>,
+    /// Where to tell the one who watches what is red.
+    #[arg(long, hide = true, value_name = "FILE")]
+    red_to: Option<PathBuf>,
     /// Only the K-th of N parts of the selected scenarios.
     #[arg(long, env = "MOLTPROOF_SHARD", value_name = "K/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
@@ -122,7 +142,14 @@ pub(super) fn report_file(text: &str) -> Result<ReportFile, String> {
         ("statement", None) => Written::Statement,
         (other, None) => {
             return Err(format!(
-                "there is no report kind `{other}`; use {}, statement or github",
+                "there is no report kind `{other}`{}; use {}, statement or github",
+                nearest::hint(
+                    other,
+                    Kind::ALL
+                        .map(Kind::word)
+                        .into_iter()
+                        .chain(["statement", "github"])
+                ),
                 Kind::words()
             ));
         }
@@ -174,12 +201,29 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         concurrency: args.concurrency,
         terms: args.terms(),
     };
-    let report = perform(&contract, &args.target, order)?;
+    let mut report = perform(&contract, &args.target, order)?;
+    report.smoke = args.smoke;
     deliver(args, &report)?;
     Ok(report.exit(args.strict))
 }
 
 impl RunArgs {
+    /// What is meant, as `--target` has it.
+    pub(super) fn target_named(&self) -> String {
+        self.target.named()
+    }
+
+    /// Whether standard output is for programs.
+    pub(super) fn as_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// The names of the report files that are given one.
+    pub(super) fn report_names(&self) -> impl Iterator<Item = OsString> {
+        let paths = self.report.iter().filter_map(|file| file.path.as_ref());
+        paths.filter_map(|path| path.file_name().map(OsString::from))
+    }
+
     /// The written scenarios that are asked for: none where nothing but generated checks is named.
     fn written(&self, contract: &Contract) -> Result<Vec<Arc<Planned>>, Failure> {
         let is_written = |id: &&String| generate::Kind::parse(id).is_none();
@@ -189,7 +233,11 @@ impl RunArgs {
         }
         let selection = Selection {
             ids,
-            tags: self.tags.clone(),
+            tags: if self.smoke {
+                Some(smoke_within(self.tags.as_deref()))
+            } else {
+                self.tags.clone()
+            },
             profiles: self.profile.clone(),
             shard: self.shard,
         };
@@ -299,6 +347,11 @@ fn cannot(what: &str, error: &std::io::Error) -> Failure {
 }
 
 fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
+    if let Some(path) = &args.red_to {
+        let red = watch::red(report);
+        json::write_whole(path, red.as_bytes())
+            .map_err(|error| cannot(&path.display().to_string(), &error))?;
+    }
     write_files(&args.report, &args.report_dir, report, args.quiet)?;
     print(args.format, report)
 }

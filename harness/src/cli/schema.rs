@@ -6,6 +6,9 @@ use crate::target::manifest::Manifest;
 use crate::verdict::Exit;
 use clap::ValueEnum;
 
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof schema > manifest.schema.json";
+
 /// Options of `schema`.
 #[derive(Debug, clap::Args)]
 pub(super) struct SchemaArgs {

@@ -9,22 +9,27 @@ use crate::verdict::Exit;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof sweep --target staging.toml --dry-run           what runs have left there
+  moltproof sweep --target staging.toml --older-than 1h     all but what a run under way may still use
+  moltproof sweep --target staging.toml --run abcdef        one run's, as its report names it";
+
 /// Options of `sweep`.
 #[derive(Debug, clap::Args)]
 pub(super) struct SweepArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Only what this run has left; its report names it, `run_id`.
-    #[arg(long, value_name = "ID", value_parser = run_id)]
+    #[arg(long, env = "MOLTPROOF_RUN", value_name = "ID", value_parser = run_id)]
     run: Option<String>,
     /// Only tenants that are older than this, such as 1h: a run that is under way elsewhere keeps its own.
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, env = "MOLTPROOF_OLDER_THAN", value_name = "TIME", value_parser = seconds)]
     older_than: Option<Duration>,
     /// Only tell what would be removed.
-    #[arg(long)]
+    #[arg(long, env = "MOLTPROOF_DRY_RUN")]
     dry_run: bool,
     /// Form of the output.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 

@@ -131,7 +131,8 @@ impl TargetArgs {
         Ok(opened(target, client, named, terms))
     }
 
-    fn named(&self) -> String {
+    /// What is meant: as given, else the nearest manifest, else the reference.
+    pub(super) fn named(&self) -> String {
         let discovered = || {
             std::env::current_dir()
                 .ok()
@@ -259,6 +260,27 @@ fn cannot(error: &dyn std::fmt::Display) -> Failure {
     Failure::fault(format!("cannot start the target: {error}"))
 }
 
+/// What was most likely meant by something that is no target: a manifest in this folder, or an address without its scheme.
+fn meant(text: &str) -> String {
+    let entries = std::fs::read_dir(".").into_iter().flatten();
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|ending| ending == "toml")
+        })
+        .chain(["reference".to_owned()])
+        .collect();
+    let address = format!("https://{text}");
+    let is_host = text.contains('.') && looks_like_staging(&address);
+    match crate::nearest::nearest(text, names.iter().map(String::as_str)) {
+        Some(near) => crate::nearest::told(Some(near)),
+        None if is_host => crate::nearest::told(Some(&address)),
+        None => String::new(),
+    }
+}
+
 /// Scheme and authority of an address.
 fn address(text: &str) -> Result<String, Failure> {
     let wrong = |why: &str| {
@@ -267,7 +289,10 @@ fn address(text: &str) -> Result<String, Failure> {
         ))
     };
     let url = url::Url::parse(text).map_err(|_invalid| {
-        wrong("is neither `reference`, nor a file that exists, nor an address")
+        wrong(&format!(
+            "is neither `reference`, nor a file that exists, nor an address{}",
+            meant(text)
+        ))
     })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("is neither http nor https"));

@@ -27,6 +27,12 @@ const OPEN_FILES_MAX: u64 = 65_536;
 /// Scenarios side by side within a trial: as many as `run` has.
 const CONCURRENCY: usize = 64;
 
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof teeth                                          everything, in about two minutes on two cores
+  moltproof teeth --id RES-002                             what breaks one criterion
+  moltproof teeth --list
+  moltproof teeth --report html=teeth.html";
+
 /// Options of `teeth`.
 #[derive(Debug, clap::Args)]
 #[expect(
@@ -51,7 +57,7 @@ pub(super) struct TeethArgs {
     )]
     id: Vec<String>,
     /// Lists the backends and what each does, and tries none.
-    #[arg(long)]
+    #[arg(long, env = "MOLTPROOF_TEETH_LIST")]
     list: bool,
     /// Judge every deviant by the whole contract: shows all that turns red, and takes a few seconds for each.
     #[arg(long, env = "MOLTPROOF_TEETH_WHOLE_CONTRACT")]
@@ -60,10 +66,10 @@ pub(super) struct TeethArgs {
     #[arg(long, env = "MOLTPROOF_TEETH_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<(Kind, PathBuf)>,
     /// Check the figures between the marks of a Markdown file, such as README.md, against what was measured.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "id", "list"])]
+    #[arg(long, env = "MOLTPROOF_TEETH_FIGURES", value_name = "FILE", conflicts_with_all = ["only", "id", "list"])]
     figures: Option<PathBuf>,
     /// With --figures: write them there.
-    #[arg(long, requires = "figures")]
+    #[arg(long, env = "MOLTPROOF_TEETH_UPDATE", requires = "figures")]
     update: bool,
     /// Trials side by side; five for each core unless told otherwise.
     #[arg(long, env = "MOLTPROOF_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -94,7 +100,8 @@ fn report_file(text: &str) -> Result<(Kind, PathBuf), String> {
         "html" => (Kind::Html, "moltproof-teeth.html"),
         other => {
             return Err(format!(
-                "there is no report kind `{other}`; use json or html"
+                "there is no report kind `{other}`{}; use json or html",
+                crate::nearest::hint(other, ["json", "html"])
             ));
         }
     };

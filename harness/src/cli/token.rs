@@ -31,6 +31,7 @@ enum TokenVerb {
     #[command(after_help = EXAMPLES)]
     Mint(MintArgs),
     /// Lists the kinds of tokens, and what each breaks.
+    #[command(after_help = EXAMPLES)]
     Kinds(KindsArgs),
 }
 
@@ -74,7 +75,8 @@ fn kind(text: &str) -> Result<TokenKind, String> {
     TokenKind::parse(text).ok_or_else(|| {
         let names: Vec<&str> = TokenKind::all().iter().map(|kind| kind.name()).collect();
         format!(
-            "no token is called that; there are: {} (`moltproof token kinds` says what each is)",
+            "no token is called `{text}`{}; there are: {} (`moltproof token kinds` says what each is)",
+            crate::nearest::hint(text, names.iter().copied()),
             names.join(", ")
         )
     })

@@ -8,13 +8,18 @@ use std::fmt::Write as _;
 /// The published vectors, made independently of this project's code.
 const PUBLISHED: &str = include_str!("../../../fixtures/sandbox_ids.json");
 
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof vectors
+  moltproof vectors 123e4567-e89b-12d3-a456-426614174000
+  moltproof vectors --format json";
+
 /// Options of `vectors`.
 #[derive(Debug, clap::Args)]
 pub(super) struct VectorsArgs {
     /// Tenant ids (UUIDs in any usual form); without any, the published vectors.
     ids: Vec<String>,
     /// Form of the output.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 

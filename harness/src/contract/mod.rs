@@ -3,6 +3,7 @@
 //! A `Rule` is a criterion: its name starts with the id, its description is the normative sentence.
 //! Its tags carry the id, the level and the profile; its scenarios add what they need.
 
+pub mod advice;
 pub mod select;
 mod shards;
 pub mod version;

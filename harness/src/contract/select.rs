@@ -1,9 +1,22 @@
 //! Which scenarios a run is about. Never runs one.
 
 use super::{Contract, Planned, is_id, shards};
+use crate::nearest;
 use gherkin::tagexpr::TagOperation;
 use std::str::FromStr as _;
 use std::sync::Arc;
+
+/// The tag of what `run --smoke` selects: the smoke test, and of every other area one scenario that tells much in little time.
+pub const SMOKE_TAG: &str = "smoke";
+
+/// The tag expression of a smoke run, within what else was asked for.
+#[must_use]
+pub fn smoke_within(tags: Option<&str>) -> String {
+    match tags {
+        Some(tags) => format!("@{SMOKE_TAG} and ({tags})"),
+        None => format!("@{SMOKE_TAG}"),
+    }
+}
 
 /// What a user asked for; empty fields select everything.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +35,7 @@ pub struct Selection {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unselectable {
     /// No such criterion.
-    #[error("there is no criterion `{id}`{}; `moltproof list` shows them all", suggestion.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
+    #[error("there is no criterion `{id}`{}; `moltproof list` shows them all", nearest::told(suggestion.as_deref()))]
     Id {
         /// As given.
         id: String,
@@ -30,14 +43,28 @@ pub enum Unselectable {
         suggestion: Option<String>,
     },
     /// No such profile.
-    #[error("there is no profile `{0}`; the contract has: {1}")]
-    Profile(String, String),
+    #[error("there is no profile `{unknown}`{hint}; the contract has: {known}")]
+    Profile {
+        /// As given.
+        unknown: String,
+        /// The nearest that exists, as a message has it.
+        hint: String,
+        /// All of them.
+        known: String,
+    },
     /// The expression does not parse.
     #[error("`{0}` is no tag expression; write for example `@RES-001 or (@must and not @slow)`")]
     Tags(String),
     /// A tag that no scenario carries: most likely a typing error.
-    #[error("no scenario carries the tag `@{0}`; `moltproof list --format json` shows the tags")]
-    UnknownTag(String),
+    #[error(
+        "no scenario carries the tag `@{tag}`{hint}; `moltproof list --format json` shows the tags"
+    )]
+    UnknownTag {
+        /// As given.
+        tag: String,
+        /// The nearest that exists, as a message has it.
+        hint: String,
+    },
     /// Nothing is left.
     #[error("the selection leaves no scenario to run; an empty run proves nothing")]
     Nothing,
@@ -98,7 +125,7 @@ fn check_names(contract: &Contract, selection: &Selection) -> Result<(), Unselec
         if !contract.criteria.contains_key(id) {
             return Err(Unselectable::Id {
                 id: id.clone(),
-                suggestion: nearest(contract, id),
+                suggestion: nearest_id(contract, id),
             });
         }
     }
@@ -114,35 +141,29 @@ fn check_names(contract: &Contract, selection: &Selection) -> Result<(), Unselec
         .iter()
         .find(|profile| !known.contains(&profile.as_str()))
     {
-        Some(unknown) => Err(Unselectable::Profile(unknown.clone(), known.join(", "))),
+        Some(unknown) => Err(Unselectable::Profile {
+            unknown: unknown.clone(),
+            hint: nearest::hint(unknown, known.iter().copied()),
+            known: known.join(", "),
+        }),
         None => Ok(()),
     }
 }
 
-/// The existing id that is closest to a mistyped one: same letters in another case, or the same area.
+/// The existing id that is closest to a mistyped one: same letters in another case, or the same area, or else alike.
 #[must_use]
-pub fn nearest(contract: &Contract, id: &str) -> Option<String> {
+pub fn nearest_id(contract: &Contract, id: &str) -> Option<String> {
     let upper = id.to_ascii_uppercase().replace('_', "-");
     let digits: String = upper.chars().filter(char::is_ascii_digit).collect();
     let area: String = upper.chars().take_while(char::is_ascii_uppercase).collect();
     let padded = format!("{area}-{digits:0>3}");
-    let ids = || contract.criteria.keys();
+    let ids = || contract.criteria.keys().map(String::as_str);
+    let same_area = || ids().filter(|known| known.starts_with(&format!("{area}-")));
     ids()
         .find(|known| **known == upper || **known == padded)
-        .or_else(|| {
-            ids()
-                .filter(|known| known.starts_with(&format!("{area}-")))
-                .min_by_key(|known| distance(known, &upper))
-        })
-        .cloned()
-}
-
-fn distance(one: &str, other: &str) -> usize {
-    one.bytes()
-        .zip(other.bytes())
-        .filter(|(a, b)| a != b)
-        .count()
-        + one.len().abs_diff(other.len())
+        .or_else(|| nearest::nearest(&upper, same_area()))
+        .or_else(|| nearest::nearest(&upper, ids()))
+        .map(str::to_owned)
 }
 
 fn parse_tags(contract: &Contract, text: &str) -> Result<TagOperation, Unselectable> {
@@ -157,7 +178,12 @@ fn parse_tags(contract: &Contract, text: &str) -> Result<TagOperation, Unselecta
             .any(|planned| planned.tags.contains(&tag));
         let known = is_id(&tag) && contract.criteria.contains_key(&tag);
         if !carried && !known {
-            return Err(Unselectable::UnknownTag(tag));
+            let known = contract.scenarios.iter().flat_map(|planned| &planned.tags);
+            let ids = contract.criteria.keys();
+            return Err(Unselectable::UnknownTag {
+                hint: nearest::hint(&tag, known.chain(ids).map(String::as_str)),
+                tag,
+            });
         }
     }
     Ok(expression)

@@ -102,6 +102,7 @@ impl Report {
             build: facts.build.clone(),
             read_only: false,
             spent: facts.spent,
+            smoke: false,
             summary: Summary {
                 verdict: RunVerdict::Inconclusive,
                 must: Tally::default(),

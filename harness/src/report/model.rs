@@ -44,6 +44,9 @@ pub struct Report {
     pub read_only: bool,
     /// What the run has spent.
     pub spent: Spent,
+    /// Whether it was a smoke run: the smoke test, and one scenario of every other area.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub smoke: bool,
     /// Verdict and counts.
     pub summary: Summary,
     /// What a reader should know beside the verdicts, such as accepted deviations that nothing met.
@@ -316,6 +319,18 @@ pub struct GeneratedReport {
 }
 
 impl Report {
+    /// What part of the contract was run, if not the whole: a headline never hides it.
+    #[must_use]
+    pub fn part(&self) -> Option<String> {
+        let left_out = self.summary.scenarios_not_selected;
+        let part = if self.smoke {
+            "a smoke run only: the smoke test, and one scenario of every other area"
+        } else {
+            "a part of the contract only"
+        };
+        (left_out > 0).then(|| format!("{part}; {left_out} scenarios were not selected"))
+    }
+
     /// What a scenario has seen; `None` if it did not run.
     #[must_use]
     pub fn evidence_of(&self, scenario: &ScenarioReport) -> Option<&Evidence> {

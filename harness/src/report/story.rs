@@ -225,14 +225,10 @@ fn plain(title: impl Into<String>, reason: impl Into<String>) -> Weakness {
 }
 
 fn selection(report: &Report) -> Option<Weakness> {
-    if let Some(missing) = shards(report) {
-        return Some(plain("Not the whole run", missing));
-    }
-    let left = report.summary.scenarios_not_selected;
-    (left > 0).then(|| {
+    report.part().map(|part| {
         plain(
             "A part of the contract only",
-            format!("{left} of its scenarios not selected; the whole contract runs without --id, --tags, --profile and --shard"),
+            format!("{part}; the whole contract runs without --smoke, --id, --tags, --profile and --shard"),
         )
     })
 }

@@ -262,12 +262,8 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
     if let Some(line) = shards(report) {
         writeln!(out, "{YELLOW}not the whole run:{YELLOW:#} {line}")?;
     }
-    if summary.scenarios_not_selected > 0 {
-        writeln!(
-            out,
-            "{YELLOW}a part of the contract only:{YELLOW:#} {} scenarios were not selected",
-            summary.scenarios_not_selected
-        )?;
+    if let Some(part) = report.part() {
+        writeln!(out, "{YELLOW}{part}{YELLOW:#}")?;
     }
     writeln!(
         out,

@@ -2,9 +2,9 @@
 
 use crate::client::{Client, ClientOptions};
 use crate::contract::Planned;
-use crate::run::scene::Run;
-use crate::run::{self, Ended, Options, Progress};
+use crate::run::{Ended, Progress};
 use crate::steps::book::Book;
+use crate::suite::Suite;
 use crate::target::reference::ReferenceTarget;
 use crate::target::reference::altered::Alteration;
 use std::collections::VecDeque;
@@ -90,28 +90,25 @@ pub fn of(
         ..ClientOptions::default()
     });
     let client = client.map_err(|error| not_started(error.to_string()))?;
-    let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
-        .take(6)
-        .collect();
-    let shared = Arc::new(Run::new(Arc::new(target), client, id));
-    let options = Options {
-        concurrency: manner.concurrency,
-        seed: manner.seed,
-    };
     let mut ending = manner.ending.clone();
     let seen = Arc::new(Seen {
         all: Mutex::default(),
         is_enough,
         enough: Notify::new(),
     });
+    let builder = Suite::builder()
+        .target(Arc::new(target))
+        .client(client)
+        .plan(plan)
+        .book(Arc::clone(&manner.book))
+        .seed(manner.seed)
+        .concurrency(manner.concurrency)
+        .without_the_contract()
+        .progress(Arc::clone(&seen) as _);
     runtime.block_on(async {
-        let running = run::run(
-            shared,
-            plan,
-            Arc::clone(&manner.book),
-            options,
-            Arc::clone(&seen) as _,
-        );
+        let suite = builder.start().await;
+        let suite = suite.map_err(|error| not_started(error.to_string()))?;
+        let running = suite.scenarios();
         tokio::select! {
             ended = running => Ok(ended),
             () = seen.enough.notified() => Ok(seen.so_far()),

@@ -1,13 +1,12 @@
 //! A contract of a few lines, a target that can be taken away, and a run of the one on the other. It never asserts.
 
 use async_trait::async_trait;
-use moltproof::client::Client;
 use moltproof::contract::{Contract, Planned};
 use moltproof::doubles::{AccessIssuer, AiGatewayDouble};
-use moltproof::report::{Report, RunFacts};
-use moltproof::run::scene::Run;
-use moltproof::run::{self, Ended, Options, Progress};
+use moltproof::report::Report;
+use moltproof::run::Options;
 use moltproof::steps::book::Book;
+use moltproof::suite::Suite;
 use moltproof::target::dialect::Dialect;
 use moltproof::target::need::{Need, Variant};
 use moltproof::target::{Disposable, Fault, Instance, Limits, Migrated, Target};
@@ -17,12 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-struct Silent;
-
-impl Progress for Silent {
-    fn ended(&self, _ended: &Ended) {}
-}
-
 /// Runs scenarios of a contract in the order of a seed, so many side by side.
 pub(crate) fn judge(
     contract: &Contract,
@@ -31,41 +24,14 @@ pub(crate) fn judge(
     book: Book,
     options: Options,
 ) -> Report {
-    // Tenants of several runs on one target may not have one name.
-    let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
-        .take(6)
-        .collect();
-    let run = Arc::new(Run::new(
-        Arc::clone(target),
-        Client::new().unwrap(),
-        id.clone(),
-    ));
-    let running = run::run(
-        Arc::clone(&run),
-        plan,
-        Arc::new(book),
-        options,
-        Arc::new(Silent),
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let ended = runtime.block_on(running);
-    let facts = RunFacts {
-        id,
-        shard: None,
-        named: "reference".to_owned(),
-        began: moltproof::clock::now(),
-        seed: options.seed,
-        concurrency: options.concurrency,
-        started_at_ms: 0,
-        duration: std::time::Duration::ZERO,
-        spent: run.spent(),
-        build: None,
-        accepted: run.accepted(),
-    };
-    Report::new(contract, target.as_ref(), &facts, &ended)
+    let suite = Suite::builder()
+        .target(Arc::clone(target))
+        .contract(contract.clone())
+        .plan(plan)
+        .book(Arc::new(book))
+        .seed(options.seed)
+        .concurrency(options.concurrency);
+    suite.block().unwrap().report
 }
 
 /// A feature of one MUST criterion with one scenario.

@@ -172,7 +172,8 @@ impl Manifest {
             if Variant::parse(name).is_none() {
                 let known: Vec<_> = Variant::ALL.into_iter().map(Variant::name).collect();
                 return Err(format!(
-                    "[variants.{name}] is no variant; there are: {}",
+                    "[variants.{name}] is no variant{}; there are: {}",
+                    crate::nearest::hint(name, known.iter().copied()),
                     known.join(", ")
                 ));
             }
