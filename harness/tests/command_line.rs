@@ -35,7 +35,10 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
     assert!(told(&["run", "--tags", "@nosuchtag"], 2).contains("no scenario carries the tag"));
     assert!(told(&["run", "--tags", "and or"], 2).contains("no tag expression"));
     assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
-    assert!(told(&["run", "--report", "pdf"], 2).contains("use json, junit, markdown or github"));
+    assert!(
+        told(&["run", "--report", "pdf"], 2)
+            .contains("use json, junit, markdown, html, badge or github")
+    );
     assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
     assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
 }
@@ -433,4 +436,100 @@ fn every_shell_gets_its_completions_and_every_verb_its_page() {
     assert!(page.contains("MOLTPROOF_SEED"), "{page}");
     assert!(!folder.path().join("moltproof-supervise.1").exists());
     assert!(!folder.path().join("moltproof-help.1").exists());
+}
+
+#[test]
+fn a_json_report_is_rendered_as_any_other_kind_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../fixtures/reports/every-outcome.json"
+    );
+    let place = folder.path().display().to_string();
+    let kinds = "--report=html,markdown,junit,badge";
+    let said = told(
+        &["report", "render", report, kinds, "--report-dir", &place],
+        0,
+    );
+    assert!(said.contains("moltproof.html"), "{said}");
+    for (name, words) in [
+        ("moltproof.html", "1 could not be verified"),
+        ("moltproof.md", "**1 MUST not verified**"),
+        ("moltproof.junit.xml", "moltproof replay hcqzkw ACC-002"),
+        ("moltproof.svg", "violates · 1/7 MUST · a part only"),
+    ] {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(text.contains(words), "{name} does not say: {words}");
+    }
+    let said = told(&["report", "render", "Cargo.toml", "--report", "html"], 2);
+    assert!(said.contains("is no JSON report of moltproof"), "{said}");
+}
+
+/// Ids, verdicts and counts of a JSON report.
+fn judged(path: &std::path::Path) -> serde_json::Value {
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let criteria = report["criteria"].as_array().unwrap().iter();
+    let verdicts: Vec<_> = criteria
+        .map(|one| {
+            (
+                one["id"].clone(),
+                one["verdict"].clone(),
+                one["reason"].clone(),
+            )
+        })
+        .collect();
+    serde_json::json!([
+        verdicts,
+        report["summary"],
+        report["evidence"].as_object().unwrap().len()
+    ])
+}
+
+#[test]
+fn shards_merge_to_what_the_whole_run_says_and_no_scenario_counts_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |name: &str, more: &[&str]| {
+        let report = format!("json={}", path(name).display());
+        let mut args = vec![
+            "run",
+            "-q",
+            "--id",
+            "RES-001,RES-006,ERR-001",
+            "--report",
+            &report,
+        ];
+        args.extend(more);
+        moltproof(&args).code(0);
+    };
+    run("whole", &[]);
+    run("one", &["--shard", "1/2"]);
+    run("two", &["--shard", "2/2"]);
+    let name = |name: &str| path(name).display().to_string();
+    let report = format!("json={}", name("merged"));
+    let (one, two) = (name("one"), name("two"));
+    moltproof(&["report", "merge", &one, &two, "-q", "--report", &report]).code(0);
+    assert_eq!(judged(&path("merged")), judged(&path("whole")));
+
+    let said = told(&["report", "merge", &one, &two, &one], 2);
+    assert!(said.contains("both ran features/"), "{said}");
+    let said = told(&["report", "merge", &one, &name("whole")], 2);
+    assert!(said.contains("numbers of shards differ"), "{said}");
+    let mut other: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path("two")).unwrap()).unwrap();
+    other["target"] = "https://elsewhere.example".into();
+    std::fs::write(path("elsewhere"), other.to_string()).unwrap();
+    let said = told(&["report", "merge", &one, &name("elsewhere")], 2);
+    assert!(said.contains("targets differ"), "{said}");
+
+    run("first of three", &["--shard", "1/3"]);
+    run("second of three", &["--shard", "2/3"]);
+    let thirds = [name("first of three"), name("second of three")];
+    let args = ["report", "merge", &thirds[0], &thirds[1], "-q", "--strict"];
+    let done = moltproof(&args).code(4);
+    let printed = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(
+        printed.contains("not the whole run: shard 1, 2 of 3"),
+        "{printed}"
+    );
 }

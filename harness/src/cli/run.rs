@@ -1,26 +1,21 @@
-//! `moltproof run`: sets up target and doubles, runs the plan, renders the report. Never judges.
+//! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
-use super::around::{build_of, same_build, tidy};
 use super::generating;
-use super::progress::Shown;
-use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime, seconds};
+use super::running::{Order, perform};
+use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract_at, put, say, watch};
 use crate::client::meter::Budget;
-use crate::clock;
 use crate::contract::select::{Selection, select, smoke_within};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
 use crate::nearest;
-use crate::report::{Kind, Report, RunFacts, json, markdown, text};
-use crate::run::scene::Run;
-use crate::run::{self, Options};
+use crate::report::{Kind, Report, json, markdown, text};
 use crate::scrub;
-use crate::steps;
 use crate::verdict::Exit;
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +51,7 @@ pub(super) struct RunArgs {
         default_value_t = 0
     )]
     generate: usize,
-    /// Also write a report: json, junit or markdown, with `=PATH` for where; `github` writes to the job summary and annotates
+    /// Also write a report: json, junit, markdown, html or badge, with `=PATH` for where; `github` writes to the job summary and annotates
     /// the change, in a GitHub workflow. May be repeated.
     #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<ReportFile>,
@@ -122,7 +117,7 @@ pub(super) struct RunArgs {
 
 /// One report to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct ReportFile {
+pub(super) struct ReportFile {
     kind: Written,
     path: Option<PathBuf>,
 }
@@ -135,7 +130,7 @@ enum Written {
     Github,
 }
 
-fn report_file(text: &str) -> Result<ReportFile, String> {
+pub(super) fn report_file(text: &str) -> Result<ReportFile, String> {
     let (kind, path) = text
         .split_once('=')
         .map_or((text, None), |(kind, path)| (kind, Some(path)));
@@ -190,93 +185,20 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let contract = contract_at(args.contract)?;
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
     let plan = args.written(&contract)?;
-    for file in args
-        .report
-        .iter()
-        .filter(|file| file.kind == Written::Github)
-    {
-        step_summary(file)?;
-    }
-    runtime()?.block_on(async {
-        let started_at_ms = clock::epoch_ms();
-        let began = clock::now();
-        let opened = args.target.open(args.terms()).await?;
-        let Opened { target, client, .. } = &opened;
-        let build = match build_of(&opened, args.wait).await {
-            Ok(build) => build,
-            Err(failure) => {
-                target.end().await;
-                return Err(failure);
-            }
-        };
-        let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-        let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
-            .take(6)
-            .collect();
-        let shown = Arc::new(Shown::new(plan.len(), "scenarios", args.quiet));
-        let concurrency = args
-            .concurrency
-            .unwrap_or_else(|| target.limits().concurrency);
-        let options = Options { concurrency, seed };
-        let shared = Arc::new(Run::new(Arc::clone(target), client.clone(), id.clone()));
-        let generating = generate::Plan {
-            cases: args.generate,
-            seed,
-            kinds,
-            concurrency,
-            target: Some(opened.named.clone())
-                .filter(|named| named != "reference")
-                .unwrap_or_default(),
-        };
-        let running = async {
-            let written = run::run(
-                Arc::clone(&shared),
-                plan,
-                Arc::new(steps::all()),
-                options,
-                Arc::clone(&shown) as _,
-            );
-            let ended = written.await;
-            shown.finish();
-            let told = generating::Told { quiet: args.quiet };
-            (ended, generate::run(&shared, &generating, &told).await)
-        };
-        let ended = tokio::select! {
-            ended = running => Some(ended),
-            () = asked_to_go() => None,
-        };
-        shown.finish();
-        if !args.read_only {
-            tidy(&opened, &id, args.quiet).await;
-        }
-        let same = same_build(&opened, build.as_deref()).await;
-        target.end().await;
-        let Some((ended, generated)) = ended else {
-            return Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted; no verdict".to_owned(),
-            });
-        };
-        same?;
-        let facts = RunFacts {
-            id,
-            shard: args.shard,
-            named: opened.named.clone(),
-            seed,
-            concurrency,
-            started_at_ms,
-            began,
-            duration: began.elapsed(),
-            spent: shared.spent(),
-            build,
-            accepted: shared.accepted(),
-        };
-        let mut report = Report::new(&contract, target.as_ref(), &facts, &ended)
-            .with_generated(&contract, &generated);
-        report.smoke = args.smoke;
-        deliver(args, &report)?;
-        Ok(report.exit(args.strict))
-    })
+    can_be_written(&args.report)?;
+    let order = Order {
+        plan,
+        kinds,
+        cases: args.generate,
+        shard: args.shard,
+        seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
+        concurrency: args.concurrency,
+        terms: args.terms(),
+    };
+    let mut report = perform(&contract, &args.target, order)?;
+    report.smoke = args.smoke;
+    deliver(args, &report)?;
+    Ok(report.exit(args.strict))
 }
 
 impl RunArgs {
@@ -335,6 +257,15 @@ impl RunArgs {
     }
 }
 
+/// Whether everything that is asked for has a place, before anything is run.
+pub(super) fn can_be_written(files: &[ReportFile]) -> Result<(), Failure> {
+    let github = |file: &&ReportFile| file.kind == Written::Github;
+    for file in files.iter().filter(github) {
+        step_summary(file)?;
+    }
+    Ok(())
+}
+
 /// Where the summary of the workflow's step is written.
 fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
     // Given by GitHub to every step; not an option of ours, which has `=PATH`.
@@ -365,16 +296,14 @@ fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
-    let cannot = |what: &str, error: &std::io::Error| {
-        Failure::fault(format!("cannot write {what}: {error}"))
-    };
-    if let Some(path) = &args.red_to {
-        let red = watch::red(report);
-        json::write_whole(path, red.as_bytes())
-            .map_err(|error| cannot(&path.display().to_string(), &error))?;
-    }
-    for file in &args.report {
+/// Writes every report that is asked for, and tells where.
+pub(super) fn write_files(
+    files: &[ReportFile],
+    folder: &Path,
+    report: &Report,
+    quiet: bool,
+) -> Result<(), Failure> {
+    for file in files {
         let kind = match file.kind {
             Written::File(kind) => kind,
             Written::Github => {
@@ -385,15 +314,34 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
         let path = file
             .path
             .clone()
-            .unwrap_or_else(|| args.report_dir.join(kind.file_name()));
+            .unwrap_or_else(|| folder.join(kind.file_name()));
         let what = path.display().to_string();
         let bytes = kind.render(report).map_err(|error| cannot(&what, &error))?;
         json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
-        if !args.quiet {
+        if !quiet {
             say(&format!("report written to {what}"));
         }
     }
-    match args.format {
+    Ok(())
+}
+
+fn cannot(what: &str, error: &std::io::Error) -> Failure {
+    Failure::fault(format!("cannot write {what}: {error}"))
+}
+
+fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
+    if let Some(path) = &args.red_to {
+        let red = watch::red(report);
+        json::write_whole(path, red.as_bytes())
+            .map_err(|error| cannot(&path.display().to_string(), &error))?;
+    }
+    write_files(&args.report, &args.report_dir, report, args.quiet)?;
+    print(args.format, report)
+}
+
+/// Writes a report to standard output.
+pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
+    match format {
         Format::Text => put(&scrub::clean_report(&text::render(report))),
         Format::Json => {
             let bytes = Kind::Json.render(report);

@@ -149,6 +149,7 @@ impl Report {
                 level: criterion.level,
                 profile: criterion.profile.clone(),
                 sentence: criterion.sentence.clone(),
+                source: super::source(criterion),
                 verdict: Verdict::Failed,
                 reason: String::new(),
                 scenarios: vec![found.scenario()],

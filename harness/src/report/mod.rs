@@ -1,7 +1,10 @@
 //! One report of a run; everything that is printed or written is a rendering of it. Never runs anything.
 
+pub mod badge;
 pub mod diff;
+mod evidence;
 pub mod generated;
+pub mod html;
 pub mod json;
 mod judged;
 pub mod junit;
@@ -9,23 +12,23 @@ mod kind;
 pub mod markdown;
 pub mod merge;
 mod model;
+#[cfg(test)]
+mod samples;
+pub mod story;
 pub mod text;
 
+use evidence::{evidence, exchange_report};
 pub use kind::Kind;
 pub use model::*;
 
 use crate::client::meter::Spent;
 use crate::clock;
 use crate::contract::{Contract, Criterion, Planned};
-use crate::evidence::{Exchange, cut};
 use crate::run::Ended;
 use crate::target::{Target, capabilities};
 use crate::verdict::{self, Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-
-/// Bytes of an answer's body that a report shows. Evidence: the largest answer that a finding of the contract turned on is a listing of 2 KiB.
-const BODY_SHOWN_MAX: usize = 4096;
 
 /// How the warning of an accepted deviation begins that nothing met.
 const NOT_MET: &str = "accepted, but not met in this run";
@@ -96,6 +99,7 @@ impl Report {
             started_at_ms: facts.started_at_ms,
             duration_ms: clock::ms(facts.duration),
             build: facts.build.clone(),
+            read_only: false,
             spent: facts.spent,
             smoke: false,
             summary: Summary {
@@ -186,11 +190,17 @@ fn criterion_report(
         level: criterion.level,
         profile: criterion.profile.clone(),
         sentence: criterion.sentence.clone(),
+        source: source(criterion),
         verdict: Verdict::NotVerified,
         reason: String::new(),
         scenarios,
     };
     report.judge().then_some(report)
+}
+
+/// Where a criterion's sentence stands.
+fn source(criterion: &Criterion) -> String {
+    format!("{}:{}", criterion.feature, criterion.line)
 }
 
 /// Where a scenario stands: the key of its evidence.
@@ -254,41 +264,5 @@ fn not_selected(planned: &Planned) -> ScenarioReport {
         duration_ms: 0.0,
         checks: 0,
         evidence: None,
-    }
-}
-
-/// What a scenario has seen; `None` if it did not run.
-fn evidence(ended: &Ended, run_began: Instant) -> Option<Evidence> {
-    let began = ended.began?;
-    Some(Evidence {
-        began_ms: clock::ms(began.saturating_duration_since(run_began)),
-        exchanges: ended
-            .exchanges
-            .iter()
-            .map(|exchange| exchange_report(exchange, began))
-            .collect(),
-        ..Evidence::default()
-    })
-}
-
-fn exchange_report(exchange: &Exchange, began: Instant) -> ExchangeReport {
-    let sent = &exchange.request;
-    ExchangeReport {
-        number: exchange.number,
-        at_ms: clock::ms(exchange.sent_at.saturating_duration_since(began)),
-        method: sent.method.clone(),
-        host: sent.host.clone(),
-        path: sent.path.clone(),
-        request_headers: sent.headers.clone(),
-        request_body: sent.body.clone(),
-        status: exchange.status,
-        headers: exchange.headers.clone(),
-        body: cut(&exchange.text(), BODY_SHOWN_MAX),
-        body_len: exchange.body_len,
-        request_id: exchange.header("x-request-id").map(str::to_owned),
-        connect_ms: None,
-        head_ms: clock::ms(exchange.head_after),
-        duration_ms: clock::ms(exchange.done_after),
-        curl: exchange.curl(),
     }
 }

@@ -39,6 +39,9 @@ pub struct Report {
     pub duration_ms: f64,
     /// The build that was judged, if the target tells it.
     pub build: Option<String>,
+    /// Whether nothing was changed on the target, as `--read-only` has it.
+    #[serde(default)]
+    pub read_only: bool,
     /// What the run has spent.
     pub spent: Spent,
     /// Whether it was a smoke run: the smoke test, and one scenario of every other area.
@@ -112,6 +115,9 @@ pub struct CriterionReport {
     pub profile: String,
     /// The normative sentence.
     pub sentence: String,
+    /// Where that stands: feature and line of its `Rule`, such as `features/access/claims.feature:7`; empty in older reports.
+    #[serde(default)]
+    pub source: String,
     /// See [`Verdict`].
     pub verdict: Verdict,
     /// Why, in one sentence; empty for a criterion that passed whole.
@@ -186,6 +192,9 @@ pub struct StepReport {
     pub duration_ms: f64,
     /// Whether the scenario went on after it.
     pub held: bool,
+    /// What it left for the report, such as the smoke test's result and time of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// One request to the target and its answer.
@@ -332,6 +341,22 @@ impl Report {
     #[must_use]
     pub fn decisive(&self, scenario: &ScenarioReport) -> Option<&ExchangeReport> {
         self.evidence_of(scenario)?.decisive_exchange()
+    }
+}
+
+impl CriterionReport {
+    /// The area of the contract, in words: the folder of its feature, or else the letters of its id.
+    #[must_use]
+    pub fn area(&self) -> String {
+        let written = self.scenarios.iter().find(|scenario| scenario.line > 0);
+        let feature = written.map_or(self.source.as_str(), |scenario| &scenario.feature);
+        let folder = feature
+            .strip_prefix("features/")
+            .and_then(|rest| rest.split_once('/'));
+        let letters = self.id.split('-').next().unwrap_or_default();
+        folder
+            .map_or(letters, |(folder, _)| folder)
+            .replace('_', " ")
     }
 }
 
