@@ -225,9 +225,6 @@ fn plain(title: impl Into<String>, reason: impl Into<String>) -> Weakness {
 }
 
 fn selection(report: &Report) -> Option<Weakness> {
-    if let Some(missing) = shards(report) {
-        return Some(plain("Not the whole run", missing));
-    }
     let left = report.summary.scenarios_not_selected;
     (left > 0).then(|| {
         plain(
