@@ -18,13 +18,16 @@ pub const BODY_KEPT_MAX: usize = 64 * 1024;
 pub const SENT_BODY_MAX: usize = 4096;
 
 /// Headers whose values are secrets, lower-case.
-const SECRET_HEADERS: [&str; 6] = [
+const SECRET_HEADERS: [&str; 9] = [
     "authorization",
     "cf-access-jwt-assertion",
     "cf-aig-authorization",
     "cookie",
     "set-cookie",
     "cf-access-client-secret",
+    "proxy-authorization",
+    "x-api-key",
+    "x-auth-token",
 ];
 
 /// One request and what came back.

@@ -5,8 +5,11 @@ mod doctor;
 mod doubles;
 mod explain;
 mod generating;
+mod history;
+mod keeping;
 mod list;
 mod progress;
+mod replay;
 mod report;
 mod run;
 mod running;
@@ -93,6 +96,11 @@ enum Verb {
     List(list::ListArgs),
     /// Tells all about one criterion: sentence, level, scenarios, needs.
     Explain(explain::ExplainArgs),
+    /// Runs again what was red in an earlier run, and says whether the same is found.
+    #[command(after_help = replay::EXAMPLES, after_long_help = format!("{}\n\n{EXIT_CODES}", replay::EXAMPLES))]
+    Replay(Box<replay::ReplayArgs>),
+    /// Shows how the last runs of each target went, and which criteria changed when.
+    History(history::HistoryArgs),
     /// Compares reports.
     Report(report::ReportArgs),
     /// Prints the JSON Schema of the target manifest, for editors.
@@ -184,6 +192,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Sweep(args) => sweep::sweep(&args),
         Verb::List(args) => list::list(&args),
         Verb::Explain(args) => explain::explain(&args),
+        Verb::Replay(args) => replay::replay(&args),
+        Verb::History(args) => history::history(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Schema(args) => schema::schema(&args),
         Verb::Serve(args) => return crate::target::reference::serve(&args),

@@ -1,6 +1,7 @@
 //! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
 use super::generating;
+use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract, put, say};
@@ -83,6 +84,8 @@ pub(super) struct RunArgs {
     /// Wait this long for the target to answer, and to show the expected build, such as 30s.
     #[arg(long, env = "MOLTPROOF_WAIT", value_name = "TIME", value_parser = seconds, default_value = "0s")]
     wait: Duration,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Form of the report on standard output.
     #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -172,7 +175,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         concurrency: args.concurrency,
         terms: args.terms(),
     };
-    let report = perform(&contract, &args.target, order)?;
+    let mut report = perform(&contract, &args.target, order)?;
+    args.store.keep(&mut report);
     deliver(args, &report)?;
     Ok(report.exit(args.strict))
 }

@@ -1,6 +1,6 @@
 //! The report as `JUnit` XML: one test case per scenario. Never writes a pass for what was not asserted.
 
-use super::{GeneratedReport, Report, ScenarioReport};
+use super::{CriterionReport, GeneratedReport, Report, ScenarioReport};
 use crate::verdict::OutcomeKind;
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
                 "{} {} (line {})",
                 criterion.id, scenario.name, scenario.line
             );
-            let mut case = TestCase::new(name, status(report, scenario));
+            let mut case = TestCase::new(name, status(report, criterion, scenario));
             case.set_classname(scenario.feature.clone());
             case.set_time(Duration::from_secs_f64(scenario.duration_ms / 1000.0));
             case.extra
@@ -85,7 +85,11 @@ fn generated(report: &Report, one: &GeneratedReport) -> TestCase {
     case
 }
 
-fn status(report: &Report, scenario: &ScenarioReport) -> TestCaseStatus {
+fn status(
+    report: &Report,
+    criterion: &CriterionReport,
+    scenario: &ScenarioReport,
+) -> TestCaseStatus {
     match scenario.outcome {
         OutcomeKind::Passed => TestCaseStatus::success(),
         OutcomeKind::Failed | OutcomeKind::Flaky => {
@@ -108,9 +112,10 @@ fn status(report: &Report, scenario: &ScenarioReport) -> TestCaseStatus {
                 .decisive(scenario)
                 .map(|exchange| exchange.curl.as_str())
                 .unwrap_or_default();
+            let replay = report.replay(&criterion.id).unwrap_or_default();
             status
                 .set_message(reason.clone())
-                .set_description(format!("{place}\n{reason}\n{curl}"));
+                .set_description(format!("{place}\n{reason}\n{curl}\n{replay}"));
             status
         }
         OutcomeKind::Error => {

@@ -162,6 +162,9 @@ fn finding(out: &mut String, report: &Report, criterion: &CriterionReport) -> fm
             )?;
         }
     }
+    if let Some(replay) = report.replay(&criterion.id) {
+        writeln!(out, "\n`{replay}`")?;
+    }
     writeln!(out)
 }
 

@@ -111,11 +111,10 @@ fn finding(
     if let Some(exchange) = report.decisive(scenario) {
         writeln!(out, "  {}", exchange.curl)?;
     }
-    writeln!(
-        out,
-        "  moltproof run --id {} · moltproof explain {}\n",
-        criterion.id, criterion.id
-    )
+    let again = report
+        .replay(&criterion.id)
+        .unwrap_or_else(|| format!("moltproof run --id {}", criterion.id));
+    writeln!(out, "  moltproof explain {} · {again}\n", criterion.id)
 }
 
 /// What the reason of a scenario that is red tells.
@@ -292,7 +291,7 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
 }
 
 /// The verdict on a target, as it follows its name.
-pub(super) fn word(verdict: RunVerdict) -> &'static str {
+pub(crate) fn word(verdict: RunVerdict) -> &'static str {
     match verdict {
         RunVerdict::Conforms => "conforms",
         RunVerdict::Violates => "violates the contract",
