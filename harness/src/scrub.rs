@@ -61,16 +61,26 @@ pub fn remember(secret: &str) {
             }
         }
     }
-    if known.forms.len() == before {
-        return;
+    if known.forms.len() > before {
+        known.finder = None;
     }
-    // A secret that holds another one goes whole, or its rest would stay. Letters in another case are the same secret.
-    let finder = AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .ascii_case_insensitive(true)
-        .build(&known.forms);
-    // It fails for more forms than any manifest can hold only.
-    known.finder = finder.ok().map(Arc::new);
+}
+
+impl Known {
+    /// What finds the forms; made when it is first needed, for secrets are remembered one after the other.
+    fn finder(&mut self) -> Option<Arc<AhoCorasick>> {
+        if self.finder.is_none() && !self.forms.is_empty() {
+            // A secret that holds another one goes whole, or its rest would stay. Letters in another case are the same secret.
+            let made = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .ascii_case_insensitive(true)
+                .build(&self.forms);
+            // It fails only for more forms than any manifest can hold; then nothing may be printed.
+            let made = made.unwrap_or_else(|error| panic!("cannot look for secrets: {error}"));
+            self.finder = Some(Arc::new(made));
+        }
+        self.finder.clone()
+    }
 }
 
 /// The forms in which outputs may spell a secret: plain, in JSON, in XML, in Markdown, in a shell line, in a query, in base64, in hexadecimal.
@@ -170,7 +180,7 @@ fn in_xml(text: &str) -> String {
 /// The text without any known secret.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let Some(finder) = known().finder.clone() else {
+    let Some(finder) = known().finder() else {
         return Cow::Borrowed(text);
     };
     if !finder.is_match(text) {

@@ -107,8 +107,11 @@ fn told(trends: &[Trend]) -> String {
 
 fn write_trend(out: &mut String, trend: &Trend) -> std::fmt::Result {
     let count = trend.runs.len();
-    let runs = if count == 1 { "run" } else { "runs" };
-    writeln!(out, "{}: the last {count} {runs}", trend.target)?;
+    let runs = match count {
+        1 => "the last run".to_owned(),
+        count => format!("the last {count} runs"),
+    };
+    writeln!(out, "{}: {runs}", trend.target)?;
     writeln!(
         out,
         "  run     began                 passed  failed  not verified       time  verdict"
