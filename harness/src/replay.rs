@@ -206,9 +206,12 @@ fn find(report: &Report, wanted: &Told) -> Option<Told> {
 }
 
 fn again(before: &Told, after: &Told, ids: [&str; 2]) -> Again {
-    use OutcomeKind::{Accepted, Error, Failed, Flaky, Known, NotApplicable, NotVerified};
+    use OutcomeKind::{
+        Accepted, Error, Failed, Flaky, Known, NotApplicable, NotSelected, NotVerified, Passed,
+    };
     match (before.outcome, after.outcome) {
-        (_, NotVerified | NotApplicable | OutcomeKind::NotSelected) => Again::Open,
+        (_, NotVerified | NotApplicable | NotSelected)
+        | (NotVerified | NotApplicable | NotSelected, Passed | Accepted) => Again::Open,
         (Failed | Flaky | Known | Error, Failed | Flaky | Known | Error) => {
             if before.essence(ids) == after.essence(ids) {
                 Again::Same
@@ -217,9 +220,8 @@ fn again(before: &Told, after: &Told, ids: [&str; 2]) -> Again {
             }
         }
         (_, Failed | Flaky | Known | Error) => Again::Another,
-        (Failed | Flaky | Known | Error, OutcomeKind::Passed | Accepted) => Again::NotSeen,
-        (OutcomeKind::Passed | Accepted, OutcomeKind::Passed | Accepted) => Again::StillPassed,
-        (NotVerified | NotApplicable | OutcomeKind::NotSelected, _) => Again::Open,
+        (Failed | Flaky | Known | Error, Passed | Accepted) => Again::NotSeen,
+        (Passed | Accepted, Passed | Accepted) => Again::StillPassed,
     }
 }
 
@@ -350,18 +352,15 @@ fn unknown(then: &Report, wanted: &str) -> String {
     let close: Vec<&str> = close.iter().take(3).map(|one| one.id.as_str()).collect();
     let red = then.criteria.iter().filter(|one| one.verdict.is_red());
     let red: Vec<&str> = red.take(10).map(|one| one.id.as_str()).collect();
-    let mut text = format!("there is no criterion `{wanted}`");
-    if !close.is_empty() {
-        text.push_str(&format!("; did you mean {}?", close.join(" or ")));
-    }
-    if !red.is_empty() {
-        text.push_str(&format!(
-            "; red in run {} were {}",
-            then.run_id,
-            red.join(", ")
-        ));
-    }
-    text
+    let meant = match close.as_slice() {
+        [] => String::new(),
+        close => format!("; did you mean {}?", close.join(" or ")),
+    };
+    let was_red = match red.as_slice() {
+        [] => String::new(),
+        red => format!("; red in run {} were {}", then.run_id, red.join(", ")),
+    };
+    format!("there is no criterion `{wanted}`{meant}{was_red}")
 }
 
 #[cfg(test)]

@@ -89,13 +89,16 @@ fn spellings(secret: &str) -> Vec<String> {
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     let query: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let path: String = secret.bytes().map(in_path).collect();
+    let pairs = data_encoding::HEXLOWER.encode(secret.as_bytes());
+    let pairs = pairs.as_bytes().chunks(2).map(String::from_utf8_lossy);
+    let percent: String = pairs.flat_map(|pair| ["%".into(), pair]).collect();
     let mut all = vec![
         secret.replace('\'', "'\\''"),
         query.replace('+', "%20"),
         query,
         path,
-        secret.bytes().map(|byte| format!("%{byte:02x}")).collect(),
-        secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        data_encoding::HEXLOWER.encode(secret.as_bytes()),
+        percent,
         secret.chars().map(escaped).collect(),
         in_markdown(secret),
         STANDARD_NO_PAD.encode(secret),
@@ -151,7 +154,8 @@ fn escaped(letter: char) -> String {
         other => {
             let mut units = [0; 2];
             let units = other.encode_utf16(&mut units);
-            units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            let units: Vec<String> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            units.concat()
         }
     }
 }

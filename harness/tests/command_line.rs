@@ -104,6 +104,16 @@ fn one_criterion_conforms_and_its_reports_say_so() {
         serde_json::from_slice(&std::fs::read(folder.path().join("moltproof.json")).unwrap())
             .unwrap();
     assert_eq!(written, printed);
+    let schema = serde_json::from_str(&moltproof::cli::report_schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator
+        .iter_errors(&written)
+        .map(|error| format!("{error} at {}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut other = written.clone();
+    other["summary"]["verdict"] = "fine".into();
+    assert!(!validator.is_valid(&other), "the schema takes any verdict");
     let junit = std::fs::read_to_string(folder.path().join("moltproof.junit.xml")).unwrap();
     assert!(
         junit.contains("file=\"features/resolution/host.feature\""),

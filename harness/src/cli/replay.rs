@@ -3,7 +3,7 @@
 use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
-use super::{Failure, Format, contract, put, say};
+use super::{Failure, Format, contract_at, put, say};
 use crate::client::meter::Budget;
 use crate::replay::{Again, Chosen, Compared, choose};
 use crate::report::{Report, json, text};
@@ -45,10 +45,14 @@ pub(super) struct ReplayArgs {
 }
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
-    let contract = contract()?;
     let path = args.path()?;
     let then: Report = json::read(&path).map_err(|error| Failure::usage(error.to_string()))?;
-    if then.contract_digest != crate::contract::digest() {
+    // The version that was judged then, where this program still holds it.
+    let contract = match then.contract_version.parse() {
+        Ok(version) => contract_at(Some(version)).or_else(|_unknown| contract_at(None))?,
+        Err(_unparsable) => contract_at(None)?,
+    };
+    if then.contract_digest != contract.digest() {
         say(&format!(
             "warning: run {} was judged by another contract ({}) than this program holds: the same scenarios may assert something else",
             then.run_id,
@@ -100,6 +104,7 @@ impl ReplayArgs {
     fn order(&self, then: &Report, chosen: &Chosen) -> Order {
         Order {
             plan: chosen.plan.clone(),
+            shard: None,
             kinds: chosen.kinds.clone(),
             cases: chosen.cases,
             seed: then.seed,

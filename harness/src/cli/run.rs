@@ -4,9 +4,10 @@ use super::generating;
 use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
-use super::{Failure, Format, contract, put, say};
+use super::{Failure, Format, contract_at, put, say};
 use crate::client::meter::Budget;
 use crate::contract::select::{Selection, select};
+use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
 use crate::report::{Kind, Report, json, markdown, text};
@@ -63,6 +64,9 @@ pub(super) struct RunArgs {
     /// Scenarios side by side, 1 to 1024; 64 unless the manifest says otherwise.
     #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", value_parser = concurrency)]
     concurrency: Option<usize>,
+    /// Judge by this version of the contract, such as 1.0: its ids and its assertions; the latest unless told otherwise.
+    #[arg(long, env = "MOLTPROOF_CONTRACT", value_name = "VERSION")]
+    contract: Option<Version>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -157,7 +161,7 @@ fn burst(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let contract = contract()?;
+    let contract = contract_at(args.contract)?;
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
     let plan = args.written(&contract)?;
     for file in args
@@ -169,6 +173,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let order = Order {
         plan,
+        shard: args.shard,
         kinds,
         cases: args.generate,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub(super) struct Order {
     /// The written scenarios.
     pub(super) plan: Vec<Arc<Planned>>,
+    /// Which part of the selected scenarios the plan is, if it is one.
+    pub(super) shard: Option<(usize, usize)>,
     /// The kinds of generated checks.
     pub(super) kinds: Vec<generate::Kind>,
     /// Cases of each kind.
@@ -57,7 +59,7 @@ pub(super) fn perform(
         ));
         let limits = opened.target.limits();
         let concurrency = order.concurrency.unwrap_or(limits.concurrency);
-        let (seed, terms) = (order.seed, order.terms);
+        let (seed, shard, terms) = (order.seed, order.shard, order.terms);
         let ended = until_ended(&opened, &run, order, concurrency).await;
         if terms.manner == Manner::Full {
             tidy(&opened, &run.id, terms.quiet).await;
@@ -73,6 +75,7 @@ pub(super) fn perform(
         same?;
         let facts = RunFacts {
             id: run.id.clone(),
+            shard,
             named: opened.named.clone(),
             seed,
             concurrency,

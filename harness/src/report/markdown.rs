@@ -1,6 +1,6 @@
 //! The report as Markdown, for a job summary, and as annotations of a GitHub workflow. Never says less in the headline than the other reports.
 
-use super::text::{level, why, word};
+use super::text::{level, shards, short, why, word};
 use super::{CriterionReport, Report, ScenarioReport};
 use crate::evidence::cut;
 use crate::verdict::{Level, OutcomeKind, Verdict};
@@ -42,6 +42,9 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         level(Level::Must, &summary.must),
         level(Level::Should, &summary.should)
     )?;
+    if let Some(line) = shards(report) {
+        writeln!(out, "Not the whole run: {}.\n", plain(&line))?;
+    }
     if summary.scenarios_not_selected > 0 {
         writeln!(
             out,
@@ -80,14 +83,15 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     table(out, "Passed in part", in_part.collect())?;
     writeln!(
         out,
-        "{} scenarios, {} exchanges, {} assertions in {:.1} s · {} · seed {} · contract `{}`",
+        "{} scenarios, {} exchanges, {} assertions in {:.1} s · {} · seed {} · contract {} (`{}`)",
         summary.scenarios_run,
         summary.exchanges,
         summary.checks,
         report.duration_ms / 1000.0,
         report.harness,
         report.seed,
-        &report.contract_digest[..12]
+        report.contract_version,
+        short(&report.contract_digest)
     )
 }
 

@@ -4,9 +4,11 @@ pub mod diff;
 mod evidence;
 pub mod generated;
 pub mod json;
+mod judged;
 pub mod junit;
 mod kind;
 pub mod markdown;
+pub mod merge;
 mod model;
 pub mod text;
 
@@ -20,9 +22,12 @@ use crate::contract::{Contract, Criterion, Planned};
 use crate::run::Ended;
 use crate::scrub;
 use crate::target::{Target, capabilities};
-use crate::verdict::{self, Exit, Finding, Level, Outcome, OutcomeKind, Tally, Verdict};
+use crate::verdict::{self, Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+
+/// How the warning of an accepted deviation begins that nothing met.
+const NOT_MET: &str = "accepted, but not met in this run";
 
 /// What a run was, beside its outcomes.
 #[derive(Debug, Clone)]
@@ -35,6 +40,8 @@ pub struct RunFacts {
     pub seed: u64,
     /// Side by side.
     pub concurrency: usize,
+    /// Which part of how many, from 1.
+    pub shard: Option<(usize, usize)>,
     /// Epoch milliseconds.
     pub started_at_ms: i64,
     /// When the run began; every time in the evidence counts from there.
@@ -62,32 +69,29 @@ impl Report {
         for one in ended {
             by_number.insert(one.planned.number, one);
         }
-        let mut criteria = Vec::new();
-        let (mut must, mut should, mut may) =
-            (Tally::default(), Tally::default(), Tally::default());
-        for criterion in contract.criteria.values() {
-            if let Some(report) = criterion_report(contract, criterion, &by_number) {
-                match report.level {
-                    Level::Must => must.count(report.verdict),
-                    Level::Should => should.count(report.verdict),
-                    Level::May => may.count(report.verdict),
-                }
-                criteria.push(report);
-            }
-        }
+        let criteria = contract
+            .criteria
+            .values()
+            .filter_map(|criterion| criterion_report(contract, criterion, &by_number))
+            .collect();
         let lacking = capabilities(target)
             .into_iter()
             .filter_map(|(need, reason)| Some((need, reason?)))
             .collect();
-        Self {
+        let mut report = Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
-            contract_digest: crate::contract::digest(),
+            contract_version: contract.version.to_string(),
+            contract_digest: contract.digest(),
             target: target.name(),
             named: facts.named.clone(),
             run_id: facts.id.clone(),
             seed: facts.seed,
             concurrency: facts.concurrency,
+            shards: facts.shard.map(|(part, of)| Shards {
+                of,
+                present: vec![part],
+            }),
             started_at_ms: facts.started_at_ms,
             duration_ms: clock::ms(facts.duration),
             build: facts.build.clone(),
@@ -95,14 +99,15 @@ impl Report {
             read_only: false,
             spent: facts.spent,
             summary: Summary {
-                verdict: verdict::of_run(&must, &should, &may),
-                must,
-                should,
-                may,
+                verdict: RunVerdict::Inconclusive,
+                must: Tally::default(),
+                should: Tally::default(),
+                may: Tally::default(),
                 scenarios_run: ended
                     .iter()
                     .filter(|one| matches!(one.outcome, Outcome::Passed | Outcome::Failed(_)))
                     .count(),
+                scenarios_selected: ended.len(),
                 scenarios_not_selected: contract.scenarios.len() - ended.len(),
                 checks: ended.iter().map(|one| one.checks).sum(),
                 exchanges: ended.iter().map(|one| one.exchanges.len()).sum(),
@@ -118,7 +123,9 @@ impl Report {
                 .iter()
                 .filter_map(|one| Some((place(&one.planned), evidence(one, facts.began)?)))
                 .collect(),
-        }
+        };
+        report.count();
+        report
     }
 
     /// The exit code that this report means.
@@ -151,7 +158,7 @@ fn warnings(target: &dyn Target, facts: &RunFacts) -> Vec<String> {
             }
             (!facts.accepted.contains(&number)).then(|| {
                 format!(
-                    "accepted, but not met in this run: {} ({}); if the target keeps the contract now, take the entry out",
+                    "{NOT_MET}: {} ({}); if the target keeps the contract now, take the entry out",
                     entry.describe(),
                     entry.reason
                 )
@@ -170,85 +177,23 @@ fn criterion_report(
         .iter()
         .filter(|planned| planned.criteria.contains(&criterion.id))
         .collect();
-    let outcomes: Vec<Outcome> = own
-        .iter()
-        .map(|planned| {
-            let one = ended.get(&planned.number);
-            one.map_or(Outcome::NotSelected, |one| {
-                one.outcome.for_criterion(&criterion.id)
-            })
-        })
-        .collect();
-    let outcomes: Vec<&Outcome> = outcomes.iter().collect();
-    let verdict = verdict::of_criterion(&outcomes)?;
     let scenarios = own
         .iter()
         .map(|planned| match ended.get(&planned.number) {
-            Some(one) => scenario_report(one, &one.outcome.for_criterion(&criterion.id)),
+            Some(one) => scenario_report(one, &criterion.id),
             None => not_selected(planned),
         })
         .collect();
-    Some(CriterionReport {
+    let mut report = CriterionReport {
         id: criterion.id.clone(),
         level: criterion.level,
         profile: criterion.profile.clone(),
         sentence: criterion.sentence.clone(),
-        verdict,
-        reason: scrub::clean_report(&reason(&criterion.id, verdict, &outcomes)),
+        verdict: Verdict::NotVerified,
+        reason: String::new(),
         scenarios,
-    })
-}
-
-fn reason(id: &str, verdict: Verdict, outcomes: &[&Outcome]) -> String {
-    let told = |finding: &Finding| format!("expected {}, saw {}", finding.expected, finding.seen);
-    let found = outcomes
-        .iter()
-        .find_map(|outcome| match (verdict, outcome) {
-            (Verdict::Failed, Outcome::Failed(finding)) => Some(told(finding)),
-            (Verdict::Flaky, Outcome::Flaky(flaky)) => {
-                Some(format!("{}: {}", flaky.rate(), told(&flaky.finding)))
-            }
-            (Verdict::Known, Outcome::Known(known)) => Some(known.reason.clone()),
-            (Verdict::Error, Outcome::Error(reason)) => Some(reason.clone()),
-            (Verdict::Accepted, Outcome::Accepted(list)) => list.get(id).cloned(),
-            _ => None,
-        });
-    match verdict {
-        Verdict::NotVerified | Verdict::NotApplicable => open_reason(outcomes),
-        Verdict::Passed => Some(passed_reason(outcomes)),
-        Verdict::Failed | Verdict::Flaky | Verdict::Known | Verdict::Error | Verdict::Accepted => {
-            found
-        }
-    }
-    .unwrap_or_default()
-}
-
-fn open_reason(outcomes: &[&Outcome]) -> Option<String> {
-    outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => Some(reason.clone()),
-        Outcome::NotSelected => Some("not selected".to_owned()),
-        Outcome::Passed
-        | Outcome::Failed(_)
-        | Outcome::Flaky(_)
-        | Outcome::Known(_)
-        | Outcome::Accepted(_)
-        | Outcome::Error(_) => None,
-    })
-}
-
-/// What a pass leaves open: a reader must see when only a part was asserted.
-fn passed_reason(outcomes: &[&Outcome]) -> String {
-    let open = outcomes
-        .iter()
-        .filter(|outcome| !matches!(outcome, Outcome::Passed))
-        .count();
-    match open_reason(outcomes) {
-        Some(why) => format!(
-            "partly: {open} of {} scenarios did not run ({why})",
-            outcomes.len()
-        ),
-        None => String::new(),
-    }
+    };
+    report.judge().then_some(report)
 }
 
 /// Where a scenario stands: the key of its evidence.
@@ -256,8 +201,10 @@ fn place(planned: &Planned) -> String {
     format!("{}:{}", planned.feature, planned.line)
 }
 
-fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
+/// A scenario as it counts for one of its criteria.
+fn scenario_report(ended: &Ended, id: &str) -> ScenarioReport {
     let planned = &ended.planned;
+    let outcome = ended.outcome.for_criterion(id);
     let mut report = ScenarioReport {
         step_line: ended.step.as_ref().map(|step| step.line),
         step: ended.step.as_ref().map(|step| step.text.clone()),
@@ -267,11 +214,10 @@ fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
         ..not_selected(planned)
     };
     report.outcome = outcome.kind();
-    let finding = match outcome {
+    let finding = match &outcome {
         Outcome::Passed | Outcome::NotSelected => None,
         Outcome::Accepted(list) => {
-            let reasons: Vec<&str> = list.values().map(String::as_str).collect();
-            report.reason = Some(reasons.join("; "));
+            report.reason = list.get(id).cloned();
             None
         }
         Outcome::Failed(finding) => Some(finding),

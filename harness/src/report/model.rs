@@ -16,7 +16,9 @@ pub struct Report {
     pub schema_version: String,
     /// Name and version of this harness.
     pub harness: String,
-    /// SHA-256 of all features, lower-case hexadecimal: which contract was run.
+    /// Version of the contract, `MAJOR.MINOR`.
+    pub contract_version: String,
+    /// SHA-256 of that version's criteria and scenarios, lower-case hexadecimal: which contract was run.
     pub contract_digest: String,
     /// What was judged, for people: `reference`, a manifest's name or an address.
     pub target: String,
@@ -28,6 +30,9 @@ pub struct Report {
     pub seed: u64,
     /// Scenarios side by side.
     pub concurrency: usize,
+    /// Which shards of a run this is, if it was run in shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Shards>,
     /// When the run began, epoch milliseconds.
     pub started_at_ms: i64,
     /// Wall time of the run, milliseconds.
@@ -57,6 +62,25 @@ pub struct Report {
     pub evidence: BTreeMap<String, Evidence>,
 }
 
+/// Parts of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shards {
+    /// Into how many parts the run was divided.
+    pub of: usize,
+    /// Which of them are told of here, from 1.
+    pub present: Vec<usize>,
+}
+
+impl Shards {
+    /// The parts that are not told of here, from 1.
+    #[must_use]
+    pub fn missing(&self) -> Vec<usize> {
+        (1..=self.of)
+            .filter(|part| !self.present.contains(part))
+            .collect()
+    }
+}
+
 /// Verdict and counts.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -70,6 +94,8 @@ pub struct Summary {
     pub may: Tally,
     /// Scenarios that ran to an end.
     pub scenarios_run: usize,
+    /// Scenarios that were asked for.
+    pub scenarios_selected: usize,
     /// Scenarios of the contract that this run's selection left out.
     pub scenarios_not_selected: usize,
     /// Assertions that were made and held.

@@ -118,10 +118,9 @@ impl Lines {
             self.looked.insert(mark, last.number + 1);
         }
         let is_own = |line: &&LogLine| own.iter().any(|word| line.text.contains(word.as_str()));
-        if new.len() <= FEW_LINES {
-            new.iter().for_each(|line| self.keep(line));
-        } else {
-            new.iter().filter(is_own).for_each(|line| self.keep(line));
+        let all = new.len() <= FEW_LINES;
+        for line in new.iter().filter(|line| all || is_own(line)) {
+            self.keep(line);
         }
     }
 

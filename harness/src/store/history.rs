@@ -135,8 +135,8 @@ fn change(runs: &[&Line], id: &str) -> Option<Change> {
         .iter()
         .filter_map(|run| Some((*run, run.verdict_on(id)?)))
         .collect();
-    let moves = judged.windows(2).filter(|two| two[0].1 != two[1].1);
-    let (count, last) = (moves.clone().count(), moves.last()?);
+    let mut moves = judged.windows(2).filter(|two| two[0].1 != two[1].1);
+    let (count, last) = (moves.clone().count(), moves.next_back()?);
     let when = |run: &Line| When {
         run_id: run.run_id.clone(),
         started_at_ms: run.started_at_ms,

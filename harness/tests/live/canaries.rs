@@ -1,7 +1,7 @@
 //! Canary secrets, planted wherever a secret can be, and looked for in everything that leaves the program. Never trusts the program's own idea of
 //! how a secret may be spelled.
 
-use crate::server::{Played, answer, manifest, moltproof, play};
+use crate::server::{Played, Told, answer, manifest, moltproof, play};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use moltproof::report::Kind;
@@ -12,6 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Canaries in the environment of what is launched, beside those of the manifest's own secret keys.
 const PLAIN_COUNT: usize = 44;
+
+/// Every byte of a text in hexadecimal, each with something before it.
+fn each_byte(before: &str, text: &str) -> String {
+    let bytes: Vec<String> = text
+        .bytes()
+        .map(|byte| format!("{before}{byte:02x}"))
+        .collect();
+    bytes.concat()
+}
 
 /// One secret: a core that no spelling tears apart, among letters that every spelling changes.
 #[derive(Clone)]
@@ -58,8 +67,8 @@ impl Canary {
                 .replace('<', "&lt;")
                 .replace('"', "&quot;"),
             url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-            secret.bytes().map(|byte| format!("%{byte:02X}")).collect(),
-            secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            each_byte("%", secret),
+            each_byte("", secret),
             STANDARD.encode(secret),
             URL_SAFE_NO_PAD.encode(secret),
             STANDARD.encode(format!("u:{secret}")),
@@ -76,9 +85,11 @@ impl Canary {
             whole[[0, 2, 3][shift]..whole.len() - 1].to_owned()
         });
         let exact: Vec<String> = inner.collect();
-        let hex = self.core.bytes().map(|byte| format!("{byte:02x}"));
-        let percent = self.core.bytes().map(|byte| format!("%{byte:02x}"));
-        let any_case = [self.core.to_lowercase(), hex.collect(), percent.collect()];
+        let any_case = [
+            self.core.to_lowercase(),
+            each_byte("", &self.core),
+            each_byte("%", &self.core),
+        ];
         let at = any_case
             .iter()
             .find_map(|form| lower.find(form.as_str()))
@@ -88,8 +99,14 @@ impl Canary {
         } else {
             lower
         };
-        let from = text.floor_char_boundary(at.saturating_sub(120));
-        let to = text.ceil_char_boundary((at + 120).min(text.len()));
+        let from = (0..=at.saturating_sub(120))
+            .rev()
+            .find(|&at| text.is_char_boundary(at))
+            .unwrap();
+        let to = (at..=(at + 120).min(text.len()))
+            .rev()
+            .find(|&to| text.is_char_boundary(to))
+            .unwrap();
         Some(text[from..to].to_owned())
     }
 }
@@ -148,9 +165,10 @@ fn files(folder: &Path, out: &mut Vec<(String, String)>) {
 }
 
 fn target(base: &str, folder: &Path, operator: &str, file: &str) -> (tempfile::TempDir, String) {
-    let secrets: String = (0..PLAIN_COUNT)
+    let secrets: Vec<String> = (0..PLAIN_COUNT)
         .map(|number| format!("V{number} = \"${{SECRET_{number}}}\"\n"))
         .collect();
+    let secrets = secrets.concat();
     let script = format!(
         "for secret in \"$SECRET_0\" \"$SECRET_1\" \"$SECRET_2\" \"$SECRET_9\"; do echo \"$secret\"; echo \"$secret\" >&2; done; tr '\\0' ' ' < /proc/$PPID/cmdline >> {}/argv; exec sleep 60",
         folder.display()
@@ -178,131 +196,121 @@ logs = {{ kind = "tail", command = ["sh", "-c", '''{script}'''] }}
     ))
 }
 
+/// What the program said, and where.
+type Said = Vec<(String, String)>;
+
+/// Runs the contract with every kind of report, a store and a job summary, all below `written`.
+fn run_with_all_reports(
+    number: usize,
+    path: &str,
+    written: &Path,
+    variables: &[(&str, &str)],
+    said: &mut Said,
+) {
+    let below = |name: &str| written.join(name).display().to_string();
+    let (reports, store) = (below(&format!("reports{number}")), below("store"));
+    let github = format!("github={reports}.md");
+    let mut args = vec!["run", "--id", "ERR-001,RL-013,ACC-001,SMK-003"];
+    args.extend(["--target", path, "--budget-requests", "400"]);
+    args.extend(["--report-dir", &reports, "--store", &store]);
+    args.extend(["--report", &github]);
+    for kind in Kind::ALL {
+        args.extend(["--report", kind.word()]);
+    }
+    args.extend(["--format", ["text", "json"][number]]);
+    let run = moltproof(&args, variables);
+    assert!(run.code == 1 || run.code == 3, "{} {}", run.code, run.err);
+    assert!(
+        run.out.contains("[redacted]"),
+        "nothing was repeated: {}",
+        run.out
+    );
+    keep(said, "run", run);
+}
+
+fn keep(said: &mut Said, what: &str, told: Told) {
+    said.push((format!("{what}: standard output"), told.out));
+    said.push((format!("{what}: standard error"), told.err));
+}
+
+/// A password in an address, and what a server prints that does not start.
+fn refused_and_dead(password: &Canary, printed: &Canary, said: &mut Said) {
+    let address = format!("http://user:{}@127.0.0.1:9", password.core);
+    let refused = moltproof(&["run", "--target", &address], &[]);
+    assert_eq!(refused.code, 2);
+    keep(said, "an address", refused);
+    let (_manifest, path) = manifest(
+        "name = \"dies\"\n[launch]\ncommand = [\"sh\", \"-c\", 'echo \"$API_TOKEN\" >&2; exit 1']\n[launch.environment]\nAPI_TOKEN = \"${LAST}\"\n[variants.production]\n",
+    );
+    let args = ["run", "--id", "ERR-001", "--target", &path];
+    let dead = moltproof(&args, &[("LAST", &printed.secret)]);
+    keep(said, "a server that dies", dead);
+}
+
+fn leaks(said: &Said, planted: &[Canary]) -> Vec<String> {
+    let mut leaks = Vec::new();
+    for (place, text) in said {
+        let lower = text.to_lowercase();
+        let found = |canary: &Canary| {
+            let around = canary.found(text, &lower)?;
+            Some(format!("{place}: {:?}\n   …{around:?}…", canary.secret))
+        };
+        leaks.extend(planted.iter().find_map(found));
+    }
+    leaks
+}
+
 #[test]
 fn no_planted_secret_leaves_the_program_in_any_output_file_or_argument() {
-    let names = [
-        "OPERATOR_TOKEN",
-        "SERVICE_SECRET",
-        "D1",
-        "KV",
-        "GATEWAY",
-        "FILE",
-    ];
-    let canaries: Vec<Canary> = (0..PLAIN_COUNT + names.len() + 2)
+    const NAMES: [&str; 5] = ["OPERATOR_TOKEN", "SERVICE_SECRET", "D1", "KV", "GATEWAY"];
+    let mut planted: Vec<Canary> = (0..PLAIN_COUNT + NAMES.len() + 3)
         .map(Canary::new)
         .collect();
-    let mut variables: Vec<(String, String)> = names
+    let repeated = &planted[..=PLAIN_COUNT + NAMES.len()];
+    let plain = (0..PLAIN_COUNT).map(|number| format!("SECRET_{number}"));
+    let names: Vec<String> = plain.chain(NAMES.map(str::to_owned)).collect();
+    let variables: Vec<(&str, &str)> = names
         .iter()
-        .zip(&canaries[PLAIN_COUNT..])
-        .map(|(name, canary)| ((*name).to_owned(), canary.secret.clone()))
+        .zip(repeated)
+        .map(|(name, canary)| (name.as_str(), canary.secret.as_str()))
         .collect();
-    for (number, canary) in canaries[..PLAIN_COUNT].iter().enumerate() {
-        variables.push((format!("SECRET_{number}"), canary.secret.clone()));
-    }
-    let server = echo(&canaries[..PLAIN_COUNT + names.len()]);
+    let server = echo(repeated);
     let written = tempfile::tempdir().unwrap();
     let secret_file = tempfile::NamedTempFile::new().unwrap();
-    let of_file = &canaries[PLAIN_COUNT + names.len() - 1].secret;
-    std::fs::write(secret_file.path(), of_file).unwrap();
+    std::fs::write(
+        secret_file.path(),
+        &planted[PLAIN_COUNT + NAMES.len()].secret,
+    )
+    .unwrap();
     let file = secret_file.path().display().to_string();
-    let mut told: Vec<(String, String)> = Vec::new();
-    let mut planted = canaries.clone();
-    planted.push(Canary {
-        core: "cookie-canary-4711".to_owned(),
-        secret: String::new(),
-    });
+    let mut said = Said::new();
     let operators = [
         "token = \"${OPERATOR_TOKEN}\"",
         "service_token = { client_id = \"id\", secret = \"${SERVICE_SECRET}\" }",
     ];
     for (number, operator) in operators.into_iter().enumerate() {
         let (_manifest, path) = target(&server.base, written.path(), operator, &file);
-        let reports = written.path().join(format!("reports{number}"));
-        let (reports, summary) = (
-            reports.display().to_string(),
-            format!("{}.md", reports.display()),
-        );
-        let store = written.path().join("store").display().to_string();
-        let github = format!("github={summary}");
-        let mut args = vec![
-            "run",
-            "--id",
-            "ERR-001,RL-013,ACC-001,SMK-003",
-            "--target",
-            &path,
-            "--budget-requests",
-            "400",
-        ];
-        args.extend([
-            "--report-dir",
-            &reports,
-            "--report",
-            &github,
-            "--store",
-            &store,
-        ]);
-        for kind in Kind::ALL {
-            args.extend(["--report", kind.word()]);
-        }
-        args.extend(["--format", ["text", "json"][number]]);
-        let variables: Vec<(&str, &str)> = variables
-            .iter()
-            .map(|(a, b)| (a.as_str(), b.as_str()))
-            .collect();
-        let run = moltproof(&args, &variables);
-        assert!(run.code == 1 || run.code == 3, "{} {}", run.code, run.err);
-        assert!(
-            run.out.contains("[redacted]"),
-            "nothing was repeated: {}",
-            run.out
-        );
-        let mut outputs = vec![("run", run)];
+        run_with_all_reports(number, &path, written.path(), &variables, &mut said);
         if number == 0 {
-            outputs.push((
-                "doctor",
-                moltproof(&["doctor", "--target", &path], &variables),
-            ));
-        }
-        for (what, output) in outputs {
-            told.push((format!("{what} {number}: standard output"), output.out));
-            told.push((format!("{what} {number}: standard error"), output.err));
+            let doctor = moltproof(&["doctor", "--target", &path], &variables);
+            keep(&mut said, "doctor", doctor);
         }
     }
-    // A password in an address, and the output of a server that does not start.
-    let address = format!(
-        "http://user:{}@127.0.0.1:9",
-        canaries[PLAIN_COUNT + names.len()].core
-    );
-    let refused = moltproof(&["run", "--target", &address], &[]);
-    assert_eq!(refused.code, 2);
-    told.push(("an address".to_owned(), refused.err));
-    let (_manifest, path) = manifest(
-        "name = \"dies\"\n[launch]\ncommand = [\"sh\", \"-c\", 'echo \"$API_TOKEN\" >&2; exit 1']\n[launch.environment]\nAPI_TOKEN = \"${LAST}\"\n[variants.production]\n",
-    );
-    let last = &canaries[PLAIN_COUNT + names.len() + 1];
-    let dead = moltproof(
-        &["run", "--id", "ERR-001", "--target", &path],
-        &[("LAST", &last.secret)],
-    );
-    told.push(("a server that dies: standard output".to_owned(), dead.out));
-    told.push(("a server that dies: standard error".to_owned(), dead.err));
-    let count = told.len();
-    files(written.path(), &mut told);
-    assert!(
-        told.len() >= count + 2 * (Kind::ALL.len() + 1) + 3,
-        "files are missing"
-    );
+    let [.., password, printed] = planted.as_slice() else {
+        panic!("no canaries");
+    };
+    refused_and_dead(password, printed, &mut said);
+    let count = said.len();
+    files(written.path(), &mut said);
+    let least = 2 * (Kind::ALL.len() + 2) + 2;
+    assert!(said.len() >= count + least, "files are missing");
+    // The target's own secret, which nobody told us: its header alone says what it is.
+    planted.push(Canary {
+        core: "cookie-canary-4711".to_owned(),
+        secret: String::new(),
+    });
     assert!(planted.len() >= 50);
-    let mut leaks = Vec::new();
-    for (place, text) in &told {
-        let lower = text.to_lowercase();
-        for canary in &planted {
-            if let Some(around) = canary.found(text, &lower) {
-                leaks.push(format!("{place}: {:?}\n   …{around:?}…", canary.secret));
-            }
-        }
-    }
-    leaks.dedup_by_key(|leak| leak.split(':').next().map(str::to_owned));
+    let leaks = leaks(&said, &planted);
     assert!(
         leaks.is_empty(),
         "{} leaks:\n{}",

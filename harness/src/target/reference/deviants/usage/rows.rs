@@ -98,7 +98,7 @@ fn changed() -> Vec<Draft> {
         changing(
             "latency-in-microseconds",
             "The latency of a row is in microseconds",
-            &["USG-014", "USG-001"],
+            &["USG-014"],
             |row| row.latency_ms *= 1_000,
         ),
         changing(
