@@ -135,7 +135,7 @@ fn echo(canaries: &[Canary]) -> Played {
             if seen.path.starts_with("/cloudflare") {
                 let rows =
                     json!([{ "results": [told, { "id": some(3).join(" ") }], "success": true }]);
-                let whole = json!({ "success": from % 3 > 0, "result": rows, "errors": [{ "code": 1, "message": some(9).join(" ") }] });
+                let whole = json!({ "success": !from.is_multiple_of(3), "result": rows, "errors": [{ "code": 1, "message": some(9).join(" ") }] });
                 return answer(200, &headers, &whole.to_string());
             }
             let status = [200, 201, 404, 500, 403][from % 5];
