@@ -14,7 +14,8 @@ if [ -z "${MOLTPROOF_TARGET:-}" ]; then
   echo "set MOLTPROOF_TARGET to the address of the deployment, such as https://staging.example, or to a manifest" >&2
   exit 2
 fi
-export MOLTPROOF_TARGET MOLTPROOF_WAIT="${MOLTPROOF_WAIT:-60s}"
+# The JSON report is kept as a file: `moltproof replay FILE ID` takes that as well.
+export MOLTPROOF_TARGET MOLTPROOF_WAIT="${MOLTPROOF_WAIT:-60s}" MOLTPROOF_STORE="${MOLTPROOF_STORE:-none}"
 program="${MOLTPROOF:-moltproof}"
 reports="${MOLTPROOF_REPORTS:-moltproof-reports}"
 mkdir -p "$reports"

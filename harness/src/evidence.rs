@@ -18,13 +18,16 @@ pub const BODY_KEPT_MAX: usize = 64 * 1024;
 pub const SENT_BODY_MAX: usize = 4096;
 
 /// Headers whose values are secrets, lower-case.
-const SECRET_HEADERS: [&str; 6] = [
+const SECRET_HEADERS: [&str; 9] = [
     "authorization",
     "cf-access-jwt-assertion",
     "cf-aig-authorization",
     "cookie",
     "set-cookie",
     "cf-access-client-secret",
+    "proxy-authorization",
+    "x-api-key",
+    "x-auth-token",
 ];
 
 /// One request and what came back.
@@ -199,8 +202,17 @@ pub(crate) fn sent_body(body: &bytes::Bytes) -> (String, Option<bytes::Bytes>) {
         let whole = (clean == text).then(|| body.clone());
         return (clean, whole);
     }
-    let end = clean.floor_char_boundary(SENT_BODY_MAX);
+    let end = boundary(&clean, SENT_BODY_MAX);
     (format!("{}… ({} bytes)", &clean[..end], body.len()), None)
+}
+
+/// The last place up to `max` where a text can be cut.
+fn boundary(text: &str, max: usize) -> usize {
+    let places = (0..=max.min(text.len())).rev();
+    places
+        .into_iter()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0)
 }
 
 /// The first `max` bytes of a text, cut at a character. Secrets go before the cut: half of one would not be known any more.
@@ -210,10 +222,7 @@ pub fn cut(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_owned();
     }
-    let end = (0..=max)
-        .rev()
-        .find(|&at| text.is_char_boundary(at))
-        .unwrap_or(0);
+    let end = boundary(text, max);
     format!("{}… ({} bytes)", &text[..end], text.len())
 }
 

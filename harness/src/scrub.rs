@@ -2,8 +2,9 @@
 //! Never lets a secret of a manifest or a signed token pass, in whatever form a report spells it.
 
 use crate::evidence::REDACTED;
+use aho_corasick::{AhoCorasick, MatchKind};
 use std::borrow::Cow;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// Shortest text that is taken for a secret. A shorter one is guessed in no time, and taking it out would garble every report.
 const SECRET_LEN_MIN: usize = 6;
@@ -11,8 +12,28 @@ const SECRET_LEN_MIN: usize = 6;
 /// How often a text may be quoted within a quoted text: by a target that repeats it, in its JSON, in a finding, in a report.
 const QUOTED_TIMES: usize = 4;
 
-/// Every form of every secret, the longest first.
-static FORMS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// Shortest line of a secret of several lines, such as a private key, that is a secret of its own: a report may quote one line alone.
+const SECRET_LINE_LEN_MIN: usize = 12;
+
+/// Shortest form of a secret within a longer text in base64, such as in `user:secret`.
+const ENCODED_LEN_MIN: usize = 10;
+
+/// Shortest run of letters and digits within a secret that is a secret of its own, so that it goes however the rest is escaped:
+/// with a digit in it, for words of a language would garble every report.
+const CORE_LEN_MIN: usize = 12;
+
+/// What is to be found.
+#[derive(Default)]
+struct Known {
+    forms: Vec<String>,
+    /// Finds all of them in one pass: everything that is printed or captured is looked through.
+    finder: Option<Arc<AhoCorasick>>,
+}
+
+static KNOWN: Mutex<Known> = Mutex::new(Known {
+    forms: Vec::new(),
+    finder: None,
+});
 
 /// A signed token, whole or cut: a JSON object in base64url, two more parts. Tokens are minted by the hundred: their form is enough.
 static TOKEN: LazyLock<regex::Regex> = LazyLock::new(|| {
@@ -20,45 +41,137 @@ static TOKEN: LazyLock<regex::Regex> = LazyLock::new(|| {
         .unwrap_or_else(|_invalid| unreachable!("a constant pattern"))
 });
 
-fn forms() -> MutexGuard<'static, Vec<String>> {
-    FORMS.lock().unwrap_or_else(PoisonError::into_inner)
+fn known() -> MutexGuard<'static, Known> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From here on this text appears in no output.
+/// From here on this text appears in no output, and neither does a whole line of it.
 pub fn remember(secret: &str) {
-    if secret.len() < SECRET_LEN_MIN {
-        return;
-    }
-    let mut forms = forms();
-    for form in spellings(secret) {
-        if form.len() >= SECRET_LEN_MIN && !forms.contains(&form) {
-            forms.push(form);
+    let mut known = known();
+    let before = known.forms.len();
+    let lines = secret.lines().map(str::trim);
+    let lines = lines.filter(|line| line.len() >= SECRET_LINE_LEN_MIN);
+    for text in std::iter::once(secret).chain(lines) {
+        if text.len() < SECRET_LEN_MIN {
+            continue;
+        }
+        for form in spellings(text) {
+            if form.len() >= SECRET_LEN_MIN && !known.forms.contains(&form) {
+                known.forms.push(form);
+            }
         }
     }
-    // A secret that holds another one goes first, or its rest would stay.
-    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    if known.forms.len() > before {
+        known.finder = None;
+    }
 }
 
-/// The forms in which outputs may spell a secret: plain, in JSON, in XML, in a shell line, in a query, in base64.
+impl Known {
+    /// What finds the forms; made when it is first needed, for secrets are remembered one after the other.
+    fn finder(&mut self) -> Option<Arc<AhoCorasick>> {
+        if self.finder.is_none() && !self.forms.is_empty() {
+            // A secret that holds another one goes whole, or its rest would stay. Letters in another case are the same secret.
+            let made = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .ascii_case_insensitive(true)
+                .build(&self.forms);
+            // It fails only for more forms than any manifest can hold; then nothing may be printed.
+            let made = made.unwrap_or_else(|error| panic!("cannot look for secrets: {error}"));
+            self.finder = Some(Arc::new(made));
+        }
+        self.finder.clone()
+    }
+}
+
+/// The forms in which outputs may spell a secret: plain, in JSON, in XML, in Markdown, in a shell line, in a query, in base64, in hexadecimal.
 fn spellings(secret: &str) -> Vec<String> {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     let query: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let path: String = secret.bytes().map(in_path).collect();
+    let pairs = data_encoding::HEXLOWER.encode(secret.as_bytes());
+    let pairs = pairs.as_bytes().chunks(2).map(String::from_utf8_lossy);
+    let percent: String = pairs.flat_map(|pair| ["%".into(), pair]).collect();
     let mut all = vec![
         secret.replace('\'', "'\\''"),
         query.replace('+', "%20"),
         query,
+        path,
+        data_encoding::HEXLOWER.encode(secret.as_bytes()),
+        percent,
+        secret.chars().map(escaped).collect(),
+        in_markdown(secret),
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
     ];
+    for shift in 0..3 {
+        let shifted = [&b"\0\0\0"[..shift], secret.as_bytes()].concat();
+        // What is before and behind it in the encoded text has a part in the first and the last letter.
+        let first = [0, 2, 3][shift];
+        let encoded = [
+            STANDARD_NO_PAD.encode(&shifted),
+            URL_SAFE_NO_PAD.encode(&shifted),
+        ];
+        let inner = encoded.map(|text| text[first..text.len() - 1].to_owned());
+        all.extend(
+            inner
+                .into_iter()
+                .filter(|text| text.len() >= ENCODED_LEN_MIN),
+        );
+    }
+    let runs = secret.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let is_core =
+        |run: &&str| run.len() >= CORE_LEN_MIN && run.bytes().any(|byte| byte.is_ascii_digit());
+    all.extend(runs.filter(is_core).map(str::to_owned));
     let mut quoted = secret.to_owned();
     for _ in 0..=QUOTED_TIMES {
         all.push(in_xml(&quoted));
+        all.push(quoted.replace('/', "\\/"));
         all.push(quoted.clone());
         let json = serde_json::Value::String(quoted.clone()).to_string();
         json[1..json.len() - 1].clone_into(&mut quoted);
     }
     all
+}
+
+/// A byte as a path spells it.
+fn in_path(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+/// A letter as JSON spells it that is careful with everything but plain ones.
+fn escaped(letter: char) -> String {
+    if letter.is_ascii() && !letter.is_ascii_control() && !"<>&'\"\\".contains(letter) {
+        return letter.to_string();
+    }
+    match letter {
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        other => {
+            let mut units = [0; 2];
+            let units = other.encode_utf16(&mut units);
+            let units: Vec<String> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            units.concat()
+        }
+    }
+}
+
+/// As the report's Markdown has a text from outside.
+fn in_markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if "*_`[]#\\".contains(letter) {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn in_xml(text: &str) -> String {
@@ -71,13 +184,18 @@ fn in_xml(text: &str) -> String {
 /// The text without any known secret.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let mut cleaned = Cow::Borrowed(text);
-    for form in forms().iter() {
-        if cleaned.contains(form.as_str()) {
-            cleaned = Cow::Owned(cleaned.replace(form.as_str(), REDACTED));
-        }
+    let Some(finder) = known().finder() else {
+        return Cow::Borrowed(text);
+    };
+    if !finder.is_match(text) {
+        return Cow::Borrowed(text);
     }
-    cleaned
+    let mut cleaned = String::with_capacity(text.len());
+    finder.replace_all_with(text, &mut cleaned, |_found, _form, out| {
+        out.push_str(REDACTED);
+        true
+    });
+    Cow::Owned(cleaned)
 }
 
 /// As [`clean`], and without anything that has the form of a signed token: for what tells of a run.
@@ -106,6 +224,34 @@ mod tests {
         }
         let report = serde_json::json!({ "seen": format!("{secret:?}") }).to_string();
         assert!(!clean(&report).contains("p\\"), "{}", clean(&report));
+    }
+
+    #[test]
+    fn a_secret_goes_within_a_longer_encoded_text_in_any_case_and_line_by_line() {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+        remember("Correct-Horse/Battery");
+        for user in ["u", "us", "use", "user"] {
+            let basic = STANDARD.encode(format!("{user}:Correct-Horse/Battery;x"));
+            let cleaned = clean(&basic).into_owned();
+            assert!(
+                cleaned.contains(REDACTED) && cleaned.len() < 32,
+                "{cleaned}"
+            );
+        }
+        assert_eq!(clean("CORRECT-HORSE/battery"), REDACTED);
+        assert_eq!(clean("correct-horse\\/battery"), REDACTED);
+        remember("-----BEGIN-----\nfirst line of it\nsecond line of it\n");
+        assert_eq!(clean("saw second line of it."), format!("saw {REDACTED}."));
+    }
+
+    #[test]
+    fn the_core_of_a_secret_goes_however_the_rest_is_escaped() {
+        remember("<Ab12Cd34Ef56Gh\"");
+        assert_eq!(
+            clean("&#60;Ab12Cd34Ef56Gh&#34; of configuration"),
+            format!("&#60;{REDACTED}&#34; of configuration")
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 #[path = "live/budgets.rs"]
 mod budgets;
+#[path = "live/canaries.rs"]
+mod canaries;
 #[path = "live/cut_off.rs"]
 mod cut_off;
 #[path = "live/doctor.rs"]
@@ -15,6 +17,8 @@ mod doctor;
 mod edge;
 #[path = "live/leaving.rs"]
 mod leaving;
+#[path = "live/replay.rs"]
+mod replay;
 #[path = "live/server.rs"]
 mod server;
 #[path = "live/traps.rs"]

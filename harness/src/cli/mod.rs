@@ -8,9 +8,12 @@ mod doctor;
 mod doubles;
 mod explain;
 mod generating;
+mod history;
 mod init;
+mod keeping;
 mod list;
 mod progress;
+mod replay;
 mod report;
 mod run;
 mod running;
@@ -116,6 +119,11 @@ enum Verb {
     /// Tells all about one criterion: sentence, level, scenarios, needs.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
+    /// Runs again what was red in an earlier run, and says whether the same is found.
+    #[command(after_help = replay::EXAMPLES, after_long_help = format!("{}\n\n{EXIT_CODES}", replay::EXAMPLES))]
+    Replay(Box<replay::ReplayArgs>),
+    /// Shows how the last runs of each target went, and which criteria changed when.
+    History(history::HistoryArgs),
     /// Compares reports.
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
@@ -221,6 +229,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Sweep(args) => sweep::sweep(&args),
         Verb::List(args) => list::list(&args),
         Verb::Explain(args) => explain::explain(&args),
+        Verb::Replay(args) => replay::replay(&args),
+        Verb::History(args) => history::history(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Schema(args) => schema::schema(&args),
         Verb::Serve(args) => return crate::target::reference::serve(&args),

@@ -1,6 +1,7 @@
 //! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
 use super::generating;
+use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract_at, put, say, watch};
@@ -107,6 +108,8 @@ pub(super) struct RunArgs {
     /// Wait this long for the target to answer, and to show the expected build, such as 30s.
     #[arg(long, env = "MOLTPROOF_WAIT", value_name = "TIME", value_parser = seconds, default_value = "0s")]
     wait: Duration,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Form of the report on standard output.
     #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -194,15 +197,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     can_be_written(&args.report)?;
     let order = Order {
         plan,
+        shard: args.shard,
         kinds,
         cases: args.generate,
-        shard: args.shard,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
         concurrency: args.concurrency,
         terms: args.terms(),
     };
     let mut report = perform(&contract, &args.target, order)?;
     report.smoke = args.smoke;
+    args.store.keep(&mut report);
     deliver(args, &report)?;
     Ok(report.exit(args.strict))
 }

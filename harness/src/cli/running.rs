@@ -18,10 +18,10 @@ use std::sync::Arc;
 pub(super) struct Order {
     /// The written scenarios.
     pub(super) plan: Vec<Arc<Planned>>,
+    /// Which part of the selected scenarios the plan is, if it is one.
+    pub(super) shard: Option<(usize, usize)>,
     /// The kinds of generated checks.
     pub(super) kinds: Vec<generate::Kind>,
-    /// Which part of how many this is, from 1.
-    pub(super) shard: Option<(usize, usize)>,
     /// Cases of each kind.
     pub(super) cases: usize,
     /// Order of the scenarios and source of the cases.
@@ -75,8 +75,8 @@ pub(super) fn perform(
         same?;
         let facts = RunFacts {
             id: run.id.clone(),
-            named: opened.named.clone(),
             shard,
+            named: opened.named.clone(),
             seed,
             concurrency,
             started_at_ms,

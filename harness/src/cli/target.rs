@@ -288,7 +288,11 @@ fn address(text: &str) -> Result<String, Failure> {
             "--target `{text}` {why}; give `reference`, a manifest or an address such as http://127.0.0.1:8787"
         ))
     };
-    let url = url::Url::parse(text).map_err(|_invalid| {
+    let url = url::Url::parse(text);
+    if let Some(password) = url.as_ref().ok().and_then(url::Url::password) {
+        scrub::remember(password);
+    }
+    let url = url.map_err(|_invalid| {
         wrong(&format!(
             "is neither `reference`, nor a file that exists, nor an address{}",
             meant(text)

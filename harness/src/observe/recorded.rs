@@ -218,6 +218,28 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_a_question_or_a_row_is_not_kept() {
+        let secret = "row-canary-58213377";
+        crate::scrub::remember(secret);
+        let looks = Looks::default();
+        looks.note(
+            "D1",
+            &statement("SELECT ?1", &[Value::from(secret)]),
+            &Ok(vec![secret]),
+        );
+        let failed = CannotObserve {
+            what: "KV",
+            why: format!("401 for {secret}"),
+        };
+        looks.note::<()>("KV", "get", &Err(failed));
+        let told = format!("{:?}", looks.take());
+        assert!(
+            !told.contains("58213377") && told.contains("[redacted]"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn too_many_looks_leave_the_first_and_the_last() {
         let looks = Looks::default();
         for number in 0..LOOKS_MAX + 7 {

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::evidence::{Exchange, cut, redact};
 use crate::run::Ended;
 use crate::run::capture::{Captured, ModelCallSeen};
+use crate::scrub;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -110,12 +111,15 @@ fn observations(captured: &Captured, began: Instant) -> Vec<ObservationReport> {
 /// An exchange; times count from `began`.
 pub(super) fn exchange_report(exchange: &Exchange, began: Instant) -> ExchangeReport {
     let sent = &exchange.request;
-    let shown = |(name, value): &(String, String)| (name.clone(), redact(name, value));
+    let shown = |(name, value): &(String, String)| {
+        let (name, value) = (scrub::clean_report(name), redact(name, value));
+        (name, scrub::clean_report(&value))
+    };
     ExchangeReport {
         number: exchange.number,
         at_ms: since(began, exchange.sent_at),
         method: sent.method.clone(),
-        host: sent.host.clone(),
+        host: scrub::clean_report(&sent.host),
         path: sent.path.clone(),
         request_headers: sent.headers.clone(),
         request_body: sent.body.clone(),
@@ -123,7 +127,7 @@ pub(super) fn exchange_report(exchange: &Exchange, began: Instant) -> ExchangeRe
         headers: exchange.headers.iter().map(shown).collect(),
         body: cut(&exchange.text(), BODY_SHOWN_MAX),
         body_len: exchange.body_len,
-        request_id: exchange.header("x-request-id").map(str::to_owned),
+        request_id: exchange.header("x-request-id").map(scrub::clean_report),
         connect_ms: exchange.connected_after.map(clock::ms),
         head_ms: clock::ms(exchange.head_after),
         duration_ms: clock::ms(exchange.done_after),

@@ -4,6 +4,7 @@ use super::{CriterionReport, Evidence, GeneratedReport, Report, ScenarioReport, 
 use crate::clock;
 use crate::contract::Contract;
 use crate::generate::Generated;
+use crate::scrub;
 use crate::verdict::{Exit, Outcome, OutcomeKind, Verdict};
 use std::fmt::{self, Write as _};
 
@@ -29,17 +30,22 @@ impl GeneratedReport {
             id: generated.kind.id().to_owned(),
             name: generated.kind.title().to_owned(),
             outcome,
-            reason,
+            reason: reason.map(|reason| scrub::clean_report(&reason)),
             criteria: generated.criteria.iter().map(|&id| id.to_owned()).collect(),
             severity: finding.map(|finding| finding.severity),
-            expected: finding.map(|finding| finding.expected.clone()),
-            seen: finding.map(|finding| finding.seen.clone()),
+            expected: finding.map(|finding| scrub::clean_report(&finding.expected)),
+            seen: finding.map(|finding| scrub::clean_report(&finding.seen)),
             seed: generated.seed,
+            asked: generated.asked,
             cases: generated.cases,
             checks: generated.checks,
             exchange_count: generated.exchanges,
             duration_ms: clock::ms(generated.duration),
-            actions: generated.actions.clone(),
+            actions: generated
+                .actions
+                .iter()
+                .map(|text| scrub::clean_report(text))
+                .collect(),
             failed_at: generated.failed_at,
             drawn: generated.drawn,
             repeat: generated.repeat(),
@@ -106,7 +112,10 @@ impl GeneratedReport {
         if let Some(exchange) = evidence.and_then(Evidence::decisive_exchange) {
             writeln!(out, "  {}", exchange.curl)?;
         }
-        writeln!(out, "  moltproof run {}", self.repeat)
+        match report.replay(&self.id) {
+            Some(replay) => writeln!(out, "  moltproof run {} · {replay}", self.repeat),
+            None => writeln!(out, "  moltproof run {}", self.repeat),
+        }
     }
 }
 

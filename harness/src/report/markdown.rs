@@ -192,6 +192,9 @@ fn finding(out: &mut String, report: &Report, criterion: &CriterionReport) -> fm
             seen(out, evidence)?;
         }
     }
+    if let Some(replay) = report.replay(&criterion.id) {
+        writeln!(out, "\n`{replay}`")?;
+    }
     writeln!(out)
 }
 

@@ -26,6 +26,7 @@ use crate::client::meter::Spent;
 use crate::clock;
 use crate::contract::{Contract, Criterion, Planned};
 use crate::run::Ended;
+use crate::scrub;
 use crate::target::{Target, capabilities};
 use crate::verdict::{self, Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +101,7 @@ impl Report {
             started_at_ms: facts.started_at_ms,
             duration_ms: clock::ms(facts.duration),
             build: facts.build.clone(),
+            kept: None,
             read_only: false,
             spent: facts.spent,
             smoke: false,
@@ -117,7 +119,10 @@ impl Report {
                 checks: ended.iter().map(|one| one.checks).sum(),
                 exchanges: ended.iter().map(|one| one.exchanges.len()).sum(),
             },
-            warnings: warnings(target, facts),
+            warnings: warnings(target, facts)
+                .iter()
+                .map(|text| scrub::clean_report(text))
+                .collect(),
             lacking,
             criteria,
             generated: Vec::new(),
@@ -244,9 +249,11 @@ fn scenario_report(ended: &Ended, id: &str) -> ScenarioReport {
     };
     if let Some(finding) = finding {
         report.severity = Some(finding.severity);
-        report.expected = Some(finding.expected.clone());
-        report.seen = Some(finding.seen.clone());
+        // Here, and not only in what is printed: a rendering may spell a text in ways that hide what is in it.
+        report.expected = Some(scrub::clean_report(&finding.expected));
+        report.seen = Some(scrub::clean_report(&finding.seen));
     }
+    report.reason = report.reason.map(|reason| scrub::clean_report(&reason));
     report
 }
 

@@ -39,6 +39,9 @@ pub struct Report {
     pub duration_ms: f64,
     /// The build that was judged, if the target tells it.
     pub build: Option<String>,
+    /// The run store that keeps this report, as `--store` has it; `moltproof replay` finds it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
     /// Whether nothing was changed on the target, as `--read-only` has it.
     #[serde(default)]
     pub read_only: bool,
@@ -298,6 +301,9 @@ pub struct GeneratedReport {
     pub seen: Option<String>,
     /// Every case follows from it.
     pub seed: u64,
+    /// Cases that were asked for.
+    #[serde(default)]
+    pub asked: usize,
     /// Cases that were run to their end.
     pub cases: usize,
     /// Assertions that were made and held.
@@ -329,6 +335,18 @@ impl Report {
             "a part of the contract only"
         };
         (left_out > 0).then(|| format!("{part}; {left_out} scenarios were not selected"))
+    }
+
+    /// The command that runs what was red for an id again, if a store keeps this report.
+    #[must_use]
+    pub fn replay(&self, id: &str) -> Option<String> {
+        let store = self.kept.as_deref()?;
+        let at = if store == crate::store::DEFAULT {
+            String::new()
+        } else {
+            format!(" --store '{}'", store.replace('\'', "'\\''"))
+        };
+        Some(format!("moltproof replay {} {id}{at}", self.run_id))
     }
 
     /// What a scenario has seen; `None` if it did not run.

@@ -111,11 +111,10 @@ fn finding(
     if let Some(exchange) = report.decisive(scenario) {
         writeln!(out, "  {}", exchange.curl)?;
     }
-    writeln!(
-        out,
-        "  moltproof run --id {} · moltproof explain {}\n",
-        criterion.id, criterion.id
-    )
+    let again = report
+        .replay(&criterion.id)
+        .unwrap_or_else(|| format!("moltproof run --id {}", criterion.id));
+    writeln!(out, "  moltproof explain {} · {again}\n", criterion.id)
 }
 
 /// What the reason of a scenario that is red tells.

@@ -118,10 +118,9 @@ impl Lines {
             self.looked.insert(mark, last.number + 1);
         }
         let is_own = |line: &&LogLine| own.iter().any(|word| line.text.contains(word.as_str()));
-        if new.len() <= FEW_LINES {
-            new.iter().for_each(|line| self.keep(line));
-        } else {
-            new.iter().filter(is_own).for_each(|line| self.keep(line));
+        let all = new.len() <= FEW_LINES;
+        for line in new.iter().filter(|line| all || is_own(line)) {
+            self.keep(line);
         }
     }
 
@@ -249,5 +248,46 @@ fn seen(attempt: &Attempt, began: Instant, is_shown: bool) -> ModelCallSeen {
             .as_ref()
             .map(|text| cut(text, TEXT_MAX)),
         outcome: format!("{outcome}{gone}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(from: usize, texts: &[&str]) -> Vec<LogLine> {
+        let line = |(at, text): (usize, &&str)| LogLine {
+            number: from + at,
+            text: (*text).to_owned(),
+        };
+        texts.iter().enumerate().map(line).collect()
+    }
+
+    #[test]
+    fn of_many_lines_the_own_ones_are_kept_once_and_without_secrets() {
+        crate::scrub::remember("line-canary-90175523");
+        let mut looked = Lines::default();
+        let mut many = vec!["of somebody else"; FEW_LINES];
+        many.push("of own-token: line-canary-90175523");
+        let all = lines(0, &many);
+        let own = ["own-token".to_owned()];
+        looked.look(0, &all, &own);
+        looked.look(0, &all, &own);
+        let (kept, left_out) = looked.taken();
+        let kept: Vec<_> = kept.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!((kept, left_out), (vec!["of own-token: [redacted]"], 0));
+    }
+
+    #[test]
+    fn few_lines_are_kept_whosever_they_are_and_too_many_are_counted() {
+        let mut looked = Lines::default();
+        looked.look(5, &lines(5, &["a", "b"]), &[]);
+        assert_eq!(looked.kept.len(), 2);
+        for number in 0..LINES_MAX {
+            let line = &lines(100 + number, &["own"])[0];
+            looked.keep(line);
+        }
+        let (kept, left_out) = looked.taken();
+        assert_eq!((kept.len(), left_out), (LINES_MAX, 2));
     }
 }

@@ -287,6 +287,7 @@ impl Told {
 pub(crate) fn moltproof(args: &[&str], environment: &[(&str, &str)]) -> Told {
     let output = Command::new(env!("CARGO_BIN_EXE_moltproof"))
         .args(args)
+        .env("MOLTPROOF_STORE", "none")
         .envs(environment.iter().copied())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
         .output()

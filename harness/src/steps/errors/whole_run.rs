@@ -69,8 +69,9 @@ fn none_has(s: &mut Scene, expected: &str, flaws_of: impl Fn(&Exchange) -> Vec<S
             (!flaws.is_empty()).then(|| format!("{}: {}", answer.line(), flaws.join("; ")))
         })
         .collect();
-    let first = errors.iter().find(|answer| !flaws_of(answer).is_empty());
-    first.into_iter().for_each(|answer| point_at(answer));
+    if let Some(first) = errors.iter().find(|one| !flaws_of(one).is_empty()) {
+        point_at(first);
+    }
     s.expect(
         flawed.is_empty(),
         format!("{expected}, all {} of the run", errors.len()),

@@ -6,8 +6,31 @@ use toml::{Table, Value};
 /// Keys whose values are secrets, wherever they stand: written out in a manifest they would end up in version control.
 pub(super) const SECRET_KEYS: [&str; 4] = ["token", "api_token", "secret", "password"];
 
+/// Words in the name of a key or a variable that say: this is a secret.
+const SECRET_WORDS: [&str; 7] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "credential",
+    "private",
+    "key",
+];
+
+/// Whether a key or a variable is named as secrets are.
+fn is_named_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// The password in an address, if it holds one.
+fn password(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    url.password().map(str::to_owned)
+}
+
 /// Fills in every `${NAME}` (environment) and `${file:PATH}` (a file's text, relative to the manifest); `$${` stands for `${`.
-/// Returns the values of secret keys.
+/// Returns what is secret of it: the values of secret keys, of files, and of variables and keys that are named as secrets are.
 ///
 /// # Errors
 /// Which key names a variable that is not set, a file that cannot be read, or holds a secret in plain text.
@@ -52,7 +75,8 @@ impl Source<'_> {
                         "{place} is a secret and stands there in plain text; write \"${{NAME}}\" and set NAME in the environment, or \"${{file:PATH}}\""
                     ));
                 }
-                *text = self.expanded(place, text)?;
+                *text = self.expanded(place, key, text, secrets)?;
+                secrets.extend(password(text));
                 if secret {
                     secrets.push(text.clone());
                 }
@@ -68,7 +92,13 @@ impl Source<'_> {
         }
     }
 
-    fn expanded(&self, place: &str, text: &str) -> Result<String, String> {
+    fn expanded(
+        &self,
+        place: &str,
+        key: &str,
+        text: &str,
+        secrets: &mut Vec<String>,
+    ) -> Result<String, String> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find("${") {
@@ -83,7 +113,12 @@ impl Source<'_> {
             let end = tail.find('}').ok_or_else(|| {
                 format!("{place}: `${{` without its `}}`; write $${{ for the text itself")
             })?;
-            out.push_str(&self.value(place, &tail[2..end])?);
+            let name = &tail[2..end];
+            let value = self.value(place, name)?;
+            out.push_str(&value);
+            if name.starts_with("file:") || is_named_secret(name) || is_named_secret(key) {
+                secrets.push(value);
+            }
             rest = &tail[end + 1..];
         }
         out.push_str(rest);
@@ -129,7 +164,7 @@ mod tests {
             resolved("a = ['x-${STAGING}', '$${STAGING}']\n[o]\ntoken = '${STAGING}'").unwrap();
         assert_eq!(document["a"][0].as_str(), Some("x-s3cret"));
         assert_eq!(document["a"][1].as_str(), Some("${STAGING}"));
-        assert_eq!(secrets, ["s3cret"]);
+        assert_eq!(secrets, ["s3cret", "s3cret"]);
     }
 
     #[test]
