@@ -9,6 +9,7 @@ mod list;
 mod progress;
 mod report;
 mod run;
+mod running;
 mod schema;
 mod staging;
 mod sweep;

@@ -1,20 +1,15 @@
-//! `moltproof run`: sets up target and doubles, runs the plan, renders the report. Never judges.
+//! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
-use super::around::{build_of, same_build, tidy};
 use super::generating;
-use super::progress::Shown;
-use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime, seconds};
+use super::running::{Order, perform};
+use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract, put, say};
 use crate::client::meter::Budget;
-use crate::clock;
 use crate::contract::select::{Selection, select};
 use crate::contract::{Contract, Planned};
 use crate::generate;
-use crate::report::{Kind, Report, RunFacts, json, markdown, text};
-use crate::run::scene::Run;
-use crate::run::{self, Options};
+use crate::report::{Kind, Report, json, markdown, text};
 use crate::scrub;
-use crate::steps;
 use crate::verdict::Exit;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -169,84 +164,17 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     {
         step_summary(file)?;
     }
-    runtime()?.block_on(async {
-        let started_at_ms = clock::epoch_ms();
-        let began = clock::now();
-        let opened = args.target.open(args.terms()).await?;
-        let Opened { target, client, .. } = &opened;
-        let build = match build_of(&opened, args.wait).await {
-            Ok(build) => build,
-            Err(failure) => {
-                target.end().await;
-                return Err(failure);
-            }
-        };
-        let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-        let id: String = std::iter::repeat_with(|| fastrand::char('a'..='z'))
-            .take(6)
-            .collect();
-        let shown = Arc::new(Shown::new(plan.len(), "scenarios", args.quiet));
-        let concurrency = args
-            .concurrency
-            .unwrap_or_else(|| target.limits().concurrency);
-        let options = Options { concurrency, seed };
-        let shared = Arc::new(Run::new(Arc::clone(target), client.clone(), id.clone()));
-        let generating = generate::Plan {
-            cases: args.generate,
-            seed,
-            kinds,
-            concurrency,
-            target: Some(opened.named.clone())
-                .filter(|named| named != "reference")
-                .unwrap_or_default(),
-        };
-        let running = async {
-            let written = run::run(
-                Arc::clone(&shared),
-                plan,
-                Arc::new(steps::all()),
-                options,
-                Arc::clone(&shown) as _,
-            );
-            let ended = written.await;
-            shown.finish();
-            let told = generating::Told { quiet: args.quiet };
-            (ended, generate::run(&shared, &generating, &told).await)
-        };
-        let ended = tokio::select! {
-            ended = running => Some(ended),
-            () = asked_to_go() => None,
-        };
-        shown.finish();
-        if !args.read_only {
-            tidy(&opened, &id, args.quiet).await;
-        }
-        let same = same_build(&opened, build.as_deref()).await;
-        target.end().await;
-        let Some((ended, generated)) = ended else {
-            return Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted; no verdict".to_owned(),
-            });
-        };
-        same?;
-        let facts = RunFacts {
-            id,
-            named: opened.named.clone(),
-            seed,
-            concurrency,
-            started_at_ms,
-            began,
-            duration: began.elapsed(),
-            spent: shared.spent(),
-            build,
-            accepted: shared.accepted(),
-        };
-        let report = Report::new(&contract, target.as_ref(), &facts, &ended)
-            .with_generated(&contract, &generated);
-        deliver(args, &report)?;
-        Ok(report.exit(args.strict))
-    })
+    let order = Order {
+        plan,
+        kinds,
+        cases: args.generate,
+        seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
+        concurrency: args.concurrency,
+        terms: args.terms(),
+    };
+    let report = perform(&contract, &args.target, order)?;
+    deliver(args, &report)?;
+    Ok(report.exit(args.strict))
 }
 
 impl RunArgs {

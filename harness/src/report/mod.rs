@@ -92,6 +92,7 @@ impl Report {
             started_at_ms: facts.started_at_ms,
             duration_ms: clock::ms(facts.duration),
             build: facts.build.clone(),
+            read_only: false,
             spent: facts.spent,
             summary: Summary {
                 verdict: verdict::of_run(&must, &should, &may),

@@ -34,6 +34,9 @@ pub struct Report {
     pub duration_ms: f64,
     /// The build that was judged, if the target tells it.
     pub build: Option<String>,
+    /// Whether nothing was changed on the target, as `--read-only` has it.
+    #[serde(default)]
+    pub read_only: bool,
     /// What the run has spent.
     pub spent: Spent,
     /// Verdict and counts.
