@@ -9,6 +9,7 @@ use crate::contract::select::{Selection, select};
 use crate::contract::{Contract, Planned};
 use crate::generate;
 use crate::report::{Kind, Report, json, markdown, text};
+use crate::run::repeat::TIMES_MAX;
 use crate::scrub;
 use crate::verdict::Exit;
 use std::io::Write as _;
@@ -62,6 +63,10 @@ pub(super) struct RunArgs {
     /// Scenarios side by side, 1 to 1024; 64 unless the manifest says otherwise.
     #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", value_parser = concurrency)]
     concurrency: Option<usize>,
+    /// Run a failed scenario N times in all, 1 to 5: a finding that does not come every time is flaky, never passed.
+    /// 5 unless told otherwise, 1 for none; the embedded reference is never repeated.
+    #[arg(long, env = "MOLTPROOF_REPEAT", value_name = "N", value_parser = times)]
+    repeat: Option<usize>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -146,6 +151,13 @@ fn concurrency(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a number from 1 to 1024".to_owned())
 }
 
+fn times(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=TIMES_MAX).contains(count))
+        .ok_or_else(|| format!("write a number from 1 to {TIMES_MAX}"))
+}
+
 fn burst(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
@@ -169,6 +181,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         kinds,
         cases: args.generate,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
+        repeat: args.times()?,
         concurrency: args.concurrency,
         terms: args.terms(),
     };
@@ -192,6 +205,19 @@ impl RunArgs {
             shard: self.shard,
         };
         select(contract, &selection).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// How often a failed scenario is run.
+    fn times(&self) -> Result<usize, Failure> {
+        if self.target.named() != "reference" {
+            return Ok(self.repeat.unwrap_or(TIMES_MAX));
+        }
+        match self.repeat {
+            None | Some(1) => Ok(1),
+            Some(_) => Err(Failure::usage(
+                "--repeat is for targets beyond this process, by address or manifest: what the embedded reference does once it does always; leave it out",
+            )),
+        }
     }
 
     fn terms(&self) -> Terms {

@@ -9,7 +9,7 @@ use crate::contract::{Contract, Planned};
 use crate::generate::{self, Generated};
 use crate::report::{Report, RunFacts};
 use crate::run::scene::Run;
-use crate::run::{self, Ended, Options};
+use crate::run::{self, Ended, Options, Progress, repeat};
 use crate::steps;
 use crate::verdict::Exit;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(super) struct Order {
     pub(super) cases: usize,
     /// Order of the scenarios and source of the cases.
     pub(super) seed: u64,
+    /// How often a failed scenario is run, the first time included: 1 repeats nothing.
+    pub(super) repeat: usize,
     /// Scenarios side by side, unless the target says.
     pub(super) concurrency: Option<usize>,
     /// On what terms the target is opened.
@@ -112,16 +114,24 @@ async fn until_ended(
             .filter(|named| named != "reference")
             .unwrap_or_default(),
     };
+    let book = Arc::new(steps::all());
     let running = async {
         let written = run::run(
             Arc::clone(run),
             order.plan,
-            Arc::new(steps::all()),
+            Arc::clone(&book),
             options,
             Arc::clone(&shown) as _,
         );
-        let ended = written.await;
+        let mut ended = written.await;
         shown.finish();
+        let repeats = repeat::count(&ended, order.repeat);
+        if repeats > 0 {
+            let again = Arc::new(Shown::new(repeats, "repeats", quiet));
+            let progress: Arc<dyn Progress> = Arc::clone(&again) as _;
+            repeat::repeat(run, &mut ended, order.repeat, &book, options, &progress).await;
+            again.finish();
+        }
         let told = generating::Told { quiet };
         (ended, generate::run(run, &generating, &told).await)
     };

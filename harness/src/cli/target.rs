@@ -131,7 +131,8 @@ impl TargetArgs {
         Ok(opened(target, client, named, terms))
     }
 
-    fn named(&self) -> String {
+    /// What is meant, as `--target` has it.
+    pub(super) fn named(&self) -> String {
         let discovered = || {
             std::env::current_dir()
                 .ok()

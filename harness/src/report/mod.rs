@@ -17,6 +17,7 @@ use crate::clock;
 use crate::contract::{Contract, Criterion, Planned};
 use crate::evidence::{Exchange, cut};
 use crate::run::Ended;
+use crate::run::repeat::Repeats;
 use crate::target::{Target, capabilities};
 use crate::verdict::{self, Exit, Finding, Level, Outcome, OutcomeKind, Tally, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +102,7 @@ impl Report {
                 may,
                 scenarios_run: ended
                     .iter()
-                    .filter(|one| matches!(one.outcome, Outcome::Passed | Outcome::Failed(_)))
+                    .filter(|one| has_come_to_its_end(&one.outcome))
                     .count(),
                 scenarios_not_selected: contract.scenarios.len() - ended.len(),
                 checks: ended.iter().map(|one| one.checks).sum(),
@@ -271,7 +272,10 @@ fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
             report.reason = Some(reasons.join("; "));
             None
         }
-        Outcome::Failed(finding) => Some(finding),
+        Outcome::Failed(finding) => {
+            report.reason = ended.repeats.as_ref().map(Repeats::describe);
+            Some(finding)
+        }
         Outcome::Flaky(flaky) => {
             report.reason = Some(flaky.rate());
             Some(&flaky.finding)
@@ -309,6 +313,14 @@ fn not_selected(planned: &Planned) -> ScenarioReport {
         checks: 0,
         evidence: None,
     }
+}
+
+/// Whether every step was taken, or one of them convicted.
+fn has_come_to_its_end(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Passed | Outcome::Failed(_) | Outcome::Flaky(_) | Outcome::Known(_)
+    )
 }
 
 /// What a scenario has seen; `None` if it did not run.

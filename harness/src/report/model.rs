@@ -105,7 +105,7 @@ pub struct ScenarioReport {
     pub line: usize,
     /// How it ended.
     pub outcome: OutcomeKind,
-    /// Why it did not pass, where there is no finding.
+    /// Why it did not pass, where there is no finding; else what repeating it showed, or what the baseline says of it.
     pub reason: Option<String>,
     /// How bad the finding is.
     pub severity: Option<Severity>,

@@ -1,6 +1,7 @@
 //! Runs planned scenarios with cucumber and collects how each ended. Never decides what an outcome means for a criterion.
 
 pub mod attempts;
+pub mod repeat;
 pub mod scene;
 
 use crate::clock;
@@ -16,6 +17,7 @@ use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
+use repeat::Repeats;
 use scene::{Run, Scene};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,6 +45,8 @@ pub struct Ended {
     pub began: Option<Instant>,
     /// From its first step to its end.
     pub duration: Duration,
+    /// What repeating it showed, if it failed and was repeated; all else here is of its first attempt.
+    pub repeats: Option<Repeats>,
 }
 
 /// A place in a feature.
@@ -172,6 +176,7 @@ fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
         checks: 0,
         began: None,
         duration: Duration::ZERO,
+        repeats: None,
     }
 }
 
@@ -383,6 +388,7 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         checks: scene.checks,
         began: world.began,
         duration: world.began.map_or(Duration::ZERO, |began| began.elapsed()),
+        repeats: None,
     }
 }
 
