@@ -1,6 +1,6 @@
 //! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
-use super::generating;
+use super::{baseline, generating};
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract, put, say};
@@ -67,6 +67,10 @@ pub(super) struct RunArgs {
     /// 5 unless told otherwise, 1 for none; the embedded reference is never repeated.
     #[arg(long, env = "MOLTPROOF_REPEAT", value_name = "N", value_parser = times)]
     repeat: Option<usize>,
+    /// Findings that are known, as `moltproof baseline` describes and writes them: they are counted apart; any other one fails the run.
+    /// An entry that does not hold any more fails it with exit 5.
+    #[arg(long, env = "MOLTPROOF_BASELINE", value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -182,11 +186,13 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         cases: args.generate,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
         repeat: args.times()?,
+        baseline: baseline::read(args.baseline.as_deref())?,
         concurrency: args.concurrency,
         terms: args.terms(),
     };
     let report = perform(&contract, &args.target, order)?;
     deliver(args, &report)?;
+    baseline::complain(&report);
     Ok(report.exit(args.strict))
 }
 

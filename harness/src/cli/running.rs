@@ -4,6 +4,7 @@ use super::around::{build_of, same_build, tidy};
 use super::progress::Shown;
 use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime};
 use super::{Failure, generating};
+use crate::baseline::Baseline;
 use crate::clock;
 use crate::contract::{Contract, Planned};
 use crate::generate::{self, Generated};
@@ -26,6 +27,8 @@ pub(super) struct Order {
     pub(super) seed: u64,
     /// How often a failed scenario is run, the first time included: 1 repeats nothing.
     pub(super) repeat: usize,
+    /// Findings that are known.
+    pub(super) baseline: Option<Baseline>,
     /// Scenarios side by side, unless the target says.
     pub(super) concurrency: Option<usize>,
     /// On what terms the target is opened.
@@ -39,7 +42,7 @@ pub(super) struct Order {
 pub(super) fn perform(
     contract: &Contract,
     target: &TargetArgs,
-    order: Order,
+    mut order: Order,
 ) -> Result<Report, Failure> {
     runtime()?.block_on(async {
         let started_at_ms = clock::epoch_ms();
@@ -59,20 +62,23 @@ pub(super) fn perform(
         ));
         let limits = opened.target.limits();
         let concurrency = order.concurrency.unwrap_or(limits.concurrency);
-        let (seed, terms) = (order.seed, order.terms);
+        let (seed, terms, baseline) = (order.seed, order.terms, order.baseline.take());
         let ended = until_ended(&opened, &run, order, concurrency).await;
         if terms.manner == Manner::Full {
             tidy(&opened, &run.id, terms.quiet).await;
         }
         let same = same_build(&opened, build.as_deref()).await;
         opened.target.end().await;
-        let Some((ended, generated)) = ended else {
+        let Some((mut ended, generated)) = ended else {
             return Err(Failure {
                 exit: Exit::Interrupted,
                 message: "interrupted; no verdict".to_owned(),
             });
         };
         same?;
+        let today = clock::rfc3339(started_at_ms);
+        let today = today.split('T').next().unwrap_or_default();
+        let known = baseline.map(|baseline| baseline.apply(contract, &mut ended, today));
         let facts = RunFacts {
             id: run.id.clone(),
             named: opened.named.clone(),
@@ -86,7 +92,8 @@ pub(super) fn perform(
             accepted: run.accepted(),
         };
         let mut report = Report::new(contract, opened.target.as_ref(), &facts, &ended)
-            .with_generated(contract, &generated);
+            .with_generated(contract, &generated)
+            .with_baseline(known);
         report.read_only = terms.manner == Manner::ReadOnly;
         Ok(report)
     })

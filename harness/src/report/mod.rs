@@ -112,6 +112,7 @@ impl Report {
             lacking,
             criteria,
             generated: Vec::new(),
+            baseline: None,
             evidence: ended
                 .iter()
                 .filter_map(|one| Some((place(&one.planned), evidence(one, facts.began)?)))
@@ -128,7 +129,28 @@ impl Report {
             &self.summary.may,
             strict,
         );
-        self.exit_with_generated(written, strict)
+        let found = self.exit_with_generated(written, strict);
+        let is_stale = self.baseline.as_ref().is_some_and(|baseline| !baseline.stale.is_empty());
+        match found {
+            // What is broken or at fault is told first: the list of stale entries stands beside it.
+            Exit::Conforms | Exit::NotVerified if is_stale => Exit::StaleBaseline,
+            Exit::Conforms
+            | Exit::NotVerified
+            | Exit::Violation
+            | Exit::Usage
+            | Exit::Fault
+            | Exit::StaleBaseline
+            | Exit::Interrupted => found,
+        }
+    }
+
+    /// The report with what became of a baseline's entries.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: Option<BaselineReport>) -> Self {
+        let stale = baseline.iter().flat_map(|baseline| &baseline.stale);
+        self.warnings.extend(stale.map(|stale| format!("baseline: {stale}")));
+        self.baseline = baseline;
+        self
     }
 }
 
@@ -206,7 +228,7 @@ fn reason(id: &str, verdict: Verdict, outcomes: &[&Outcome]) -> String {
             (Verdict::Flaky, Outcome::Flaky(flaky)) => {
                 Some(format!("{}: {}", flaky.rate(), told(&flaky.finding)))
             }
-            (Verdict::Known, Outcome::Known(known)) => Some(known.reason.clone()),
+            (Verdict::Known, Outcome::Known(known)) => known.reasons.get(id).cloned(),
             (Verdict::Error, Outcome::Error(reason)) => Some(reason.clone()),
             (Verdict::Accepted, Outcome::Accepted(list)) => list.get(id).cloned(),
             _ => None,
@@ -281,7 +303,8 @@ fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
             Some(&flaky.finding)
         }
         Outcome::Known(known) => {
-            report.reason = Some(known.reason.clone());
+            let reasons: Vec<&str> = known.reasons.values().map(String::as_str).collect();
+            report.reason = Some(reasons.join("; "));
             Some(&known.finding)
         }
         Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) | Outcome::Error(reason) => {

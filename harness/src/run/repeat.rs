@@ -22,8 +22,8 @@ pub struct Repeats {
     pub told: usize,
     /// Those that came to a finding.
     pub failed: usize,
-    /// What each further attempt found, if it found something.
-    pub findings: Vec<Finding>,
+    /// What each further attempt found, if it found something, and the text of the step.
+    pub found: Vec<(String, Finding)>,
     /// Why other attempts told nothing, or were not made.
     pub untold: Vec<String>,
     /// Whether an attempt ended in error.
@@ -39,12 +39,12 @@ impl Repeats {
         }
     }
 
-    fn note(&mut self, outcome: &Outcome) {
+    fn note(&mut self, step: &str, outcome: &Outcome) {
         match outcome {
             Outcome::Failed(finding) => {
                 self.told += 1;
                 self.failed += 1;
-                self.findings.push(finding.clone());
+                self.found.push((step.to_owned(), finding.clone()));
             }
             Outcome::Passed | Outcome::Accepted(_) => self.told += 1,
             Outcome::Error(reason) => {
@@ -151,7 +151,8 @@ pub async fn repeat(
         for ended in round.await {
             let first = ended.planned.number - attempt * NUMBERS_APART;
             if let Some(repeats) = shown.get_mut(&first) {
-                repeats.note(&ended.outcome);
+                let step = ended.step.as_ref().map_or("", |step| &step.text);
+                repeats.note(step, &ended.outcome);
             }
         }
     }
@@ -183,7 +184,7 @@ mod tests {
     fn after(outcomes: &[Outcome]) -> (Outcome, String) {
         let mut repeats = Repeats::first();
         for outcome in outcomes {
-            repeats.note(outcome);
+            repeats.note("Then", outcome);
         }
         (repeats.outcome(finding()), repeats.describe())
     }

@@ -1,0 +1,1 @@
+//! What a baseline makes of a run. Never runs a scenario.
