@@ -15,6 +15,8 @@ mod doctor;
 mod edge;
 #[path = "live/leaving.rs"]
 mod leaving;
+#[path = "live/over_time.rs"]
+mod over_time;
 #[path = "live/server.rs"]
 mod server;
 #[path = "live/traps.rs"]

@@ -12,7 +12,8 @@ const DAYS_MAX: i64 = 366;
 
 /// Words that stand where somebody meant to write something later.
 const PLACEHOLDERS: [&str; 15] = [
-    "todo", "tbd", "tba", "fixme", "xxx", "wip", "na", "none", "nobody", "unknown", "later", "null", "reason", "owner", "link",
+    "todo", "tbd", "tba", "fixme", "xxx", "wip", "na", "none", "nobody", "unknown", "later",
+    "null", "reason", "owner", "link",
 ];
 
 /// A finding that is known, for which somebody answers until a day.
@@ -130,7 +131,9 @@ impl Entry {
         }
         let count = rows(contract, &self.criterion, &self.feature, &self.scenario).len();
         Some(if count > 1 {
-            format!("vague: the feature has {count} scenarios of this name; say which with `row`, from 1 to {count}")
+            format!(
+                "vague: the feature has {count} scenarios of this name; say which with `row`, from 1 to {count}"
+            )
         } else {
             "unknown: the contract has no such scenario; see `moltproof explain` for those of a criterion".to_owned()
         })
@@ -139,16 +142,26 @@ impl Entry {
     fn vague(&self) -> Option<String> {
         let said = [("reason", &self.reason), ("owner", &self.owner)];
         if let Some((field, _)) = said.into_iter().find(|(_, text)| is_placeholder(text)) {
-            return Some(format!("vague: `{field}` says nothing; a person has to answer for it"));
+            return Some(format!(
+                "vague: `{field}` says nothing; a person has to answer for it"
+            ));
         }
         let is_address = url::Url::parse(self.link.trim())
             .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
         if !is_address {
-            return Some("vague: `link` is no http or https address at which it can be followed".to_owned());
+            return Some(
+                "vague: `link` is no http or https address at which it can be followed".to_owned(),
+            );
         }
-        let texts = [("step", &self.step), ("expected", &self.expected), ("seen", &self.seen)];
+        let texts = [
+            ("step", &self.step),
+            ("expected", &self.expected),
+            ("seen", &self.seen),
+        ];
         let (field, _) = texts.into_iter().find(|(_, text)| is_vague(text))?;
-        Some(format!("vague: `{field}` would know nearly everything; a `*` stands for one part that is new in every run"))
+        Some(format!(
+            "vague: `{field}` would know nearly everything; a `*` stands for one part that is new in every run"
+        ))
     }
 
     fn term(&self, today: &str) -> Option<String> {
@@ -160,7 +173,10 @@ impl Entry {
             return Some(format!("expired: it was known until {}", self.expires));
         }
         ((expires - today).whole_days() > DAYS_MAX).then(|| {
-            format!("vague: it expires on {}, more than a year from now", self.expires)
+            format!(
+                "vague: it expires on {}, more than a year from now",
+                self.expires
+            )
         })
     }
 }
@@ -168,7 +184,11 @@ impl Entry {
 /// Whether a text was left for later.
 fn is_placeholder(text: &str) -> bool {
     let letters = |letter: char| letter.is_alphanumeric() || letter.is_whitespace();
-    let kept: String = text.to_lowercase().chars().filter(|&letter| letters(letter)).collect();
+    let kept: String = text
+        .to_lowercase()
+        .chars()
+        .filter(|&letter| letters(letter))
+        .collect();
     let mut words = kept.split_whitespace();
     match words.next() {
         None => true,

@@ -72,7 +72,11 @@ fn lasting(text: &str, numbered: &mut Vec<String>) -> String {
     let mut number = |kind: &str, value: &str| {
         let value = format!("{kind} {}", value.to_lowercase());
         let of_kind = |one: &&String| one.starts_with(kind);
-        if let Some(at) = numbered.iter().filter(of_kind).position(|one| *one == value) {
+        if let Some(at) = numbered
+            .iter()
+            .filter(of_kind)
+            .position(|one| *one == value)
+        {
             return format!("<{kind}-{}>", at + 1);
         }
         numbered.push(value);
@@ -148,7 +152,10 @@ fn form(known: &str) -> (String, bool) {
         Some(literal) => regex::escape(literal),
         None => WILDCARD.to_owned(),
     });
-    (format!("^(?s:{})$", parts.collect::<String>()), has_wildcards)
+    (
+        format!("^(?s:{})$", parts.collect::<String>()),
+        has_wildcards,
+    )
 }
 
 fn plain(known: &str) -> String {
@@ -158,7 +165,10 @@ fn plain(known: &str) -> String {
 /// Whether a text of the baseline says too little: it is empty, or nearly nothing but wildcards.
 pub(super) fn is_vague(known: &str) -> bool {
     let literal = plain(known);
-    let count = literal.chars().filter(|letter| letter.is_alphanumeric()).count();
+    let count = literal
+        .chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .count();
     literal.trim().is_empty() || (form(known).1 && count < LITERAL_MIN)
 }
 

@@ -15,17 +15,35 @@ fn what_is_new_in_every_run_does_not_tell_findings_apart() {
             "tenant 123e4567-e89b-12d3-a456-426614174000",
             "tenant 6D706162-0000-4000-8000-00000000000a",
         ),
-        ("host mp-abcdef0001-acme.moltworker.example", "host mp-zzzzzz8001-acme.moltworker.example"),
-        ("host shop-abcdef0001.customer.example", "host shop-qwerty0001.customer.example"),
+        (
+            "host mp-abcdef0001-acme.moltworker.example",
+            "host mp-zzzzzz8001-acme.moltworker.example",
+        ),
+        (
+            "host shop-abcdef0001.customer.example",
+            "host shop-qwerty0001.customer.example",
+        ),
         ("prompt [[mp-abcdef0001]]", "prompt [[mp-qwerty2001]]"),
         ("http://127.0.0.1:40123/status", "http://127.0.0.1:9/status"),
-        ("\"at\":\"2026-11-22T19:00:00.123Z\"", "\"at\":\"2027-01-01T00:00:00Z\""),
-        ("date Sun, 22 Nov 2026 19:00:00 GMT", "date Mon, 23 Nov 2026 07:30:00 GMT"),
+        (
+            "\"at\":\"2026-11-22T19:00:00.123Z\"",
+            "\"at\":\"2027-01-01T00:00:00Z\"",
+        ),
+        (
+            "date Sun, 22 Nov 2026 19:00:00 GMT",
+            "date Mon, 23 Nov 2026 07:30:00 GMT",
+        ),
         ("reset 1795374000", "reset 1795374060"),
-        ("not so within 503 ms; last seen: 0 rows", "not so within 511 ms; last seen: 0 rows"),
+        (
+            "not so within 503 ms; last seen: 0 rows",
+            "not so within 511 ms; last seen: 0 rows",
+        ),
     ];
     for (one, other) in seen {
-        assert!(knows(["status 403", one], ["status 403", other]), "{one}\n{other}");
+        assert!(
+            knows(["status 403", one], ["status 403", other]),
+            "{one}\n{other}"
+        );
     }
 }
 
@@ -36,13 +54,19 @@ fn equal_ids_stay_equal_and_others_other() {
         "6d706162-0000-4000-8000-00000000000a",
     );
     assert!(knows([a, b], [b, a]), "two that differ");
-    assert!(!knows([a, b], [a, a]), "two that differ are not two that are equal");
+    assert!(
+        !knows([a, b], [a, a]),
+        "two that differ are not two that are equal"
+    );
 }
 
 #[test]
 fn a_wildcard_stands_for_one_word_of_a_run_and_for_no_status_code_or_word() {
     let known = |pattern: &str, text: &str| knows(["status 403", pattern], ["status 403", text]);
-    assert!(known("sandbox sk-* of acme", "sandbox sk-986c0dc956dc822b of acme"));
+    assert!(known(
+        "sandbox sk-* of acme",
+        "sandbox sk-986c0dc956dc822b of acme"
+    ));
     assert!(known(r#"{"id":"*","x":1}"#, r#"{"id":"req_9f2","x":1}"#));
     for (pattern, text) in [
         ("status *", "status 500"),

@@ -58,10 +58,11 @@ pub enum NoBaseline {
 /// The entries in a text.
 fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, NoBaseline> {
     let file: Result<File, _> = toml::from_str(text);
-    file.map(|file| file.known).map_err(|error| NoBaseline::Malformed {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    })
+    file.map(|file| file.known)
+        .map_err(|error| NoBaseline::Malformed {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })
 }
 
 /// How one entry fared in a run.
@@ -96,7 +97,12 @@ impl Baseline {
         let about: Vec<_> = self
             .entries
             .iter()
-            .map(|entry| (entry.scenario(contract).map(|planned| planned.number), entry.fingerprint()))
+            .map(|entry| {
+                (
+                    entry.scenario(contract).map(|planned| planned.number),
+                    entry.fingerprint(),
+                )
+            })
             .collect();
         let mut fared = vec![Fared::default(); self.entries.len()];
         for ended in list {
@@ -181,14 +187,17 @@ fn shown(ended: &Ended, outcome: &Outcome) -> Vec<Fingerprint> {
     let step = ended.step.as_ref().map_or("", |step| step.text.as_str());
     let first = Fingerprint::of(step, &finding.expected, &finding.seen);
     let repeats = ended.repeats.iter().flat_map(|repeats| &repeats.found);
-    let others = repeats
-        .map(|(step, finding)| Fingerprint::of(step, &finding.expected, &finding.seen));
+    let others =
+        repeats.map(|(step, finding)| Fingerprint::of(step, &finding.expected, &finding.seen));
     std::iter::once(first).chain(others).collect()
 }
 
 /// Whether an entry knows all that the attempts of a scenario found. An attempt in error may hide something else.
 fn is_known_whole(ended: &Ended, shown: &[Fingerprint], known: &Fingerprint) -> bool {
-    let in_error = ended.repeats.as_ref().is_some_and(|repeats| repeats.in_error);
+    let in_error = ended
+        .repeats
+        .as_ref()
+        .is_some_and(|repeats| repeats.in_error);
     !in_error && !shown.is_empty() && shown.iter().all(|found| known.knows(found))
 }
 

@@ -79,7 +79,8 @@ pub fn update(path: &Path, text: &str, report: &Report) -> Result<Updated, NoBas
     let day = proposed_day(report);
     for one in found.iter().filter(|one| one.is_new(&entries)) {
         let table = one.table(&day);
-        done.added.push(format!("{} \"{}\"", one.criterion, one.scenario.name));
+        done.added
+            .push(format!("{} \"{}\"", one.criterion, one.scenario.name));
         tables.push(table);
     }
     done.text = document.to_string();
@@ -96,7 +97,10 @@ impl Found<'_> {
     }
 
     fn is_new(&self, entries: &[Entry]) -> bool {
-        let open = matches!(self.scenario.outcome, OutcomeKind::Failed | OutcomeKind::Known);
+        let open = matches!(
+            self.scenario.outcome,
+            OutcomeKind::Failed | OutcomeKind::Known
+        );
         open && !entries.iter().any(|entry| self.is_of(entry))
     }
 
@@ -127,7 +131,10 @@ fn found(report: &Report) -> Vec<Found<'_>> {
     let criteria = report.criteria.iter();
     criteria
         .flat_map(|criterion| {
-            let written = criterion.scenarios.iter().filter(|scenario| scenario.line > 0);
+            let written = criterion
+                .scenarios
+                .iter()
+                .filter(|scenario| scenario.line > 0);
             written.filter_map(|scenario| {
                 let expected = scenario.expected.as_deref()?;
                 let seen = scenario.seen.as_deref()?;
@@ -184,12 +191,17 @@ fn stays(entry: &Entry, report: &Report, found: &[Found<'_>]) -> bool {
 /// What a baseline cannot take in.
 fn left_out(report: &Report) -> Vec<String> {
     let generated = report.generated.iter().filter(|one| one.expected.is_some());
-    let generated = generated.map(|one| format!("{}: findings of generated checks cannot be known", one.id));
+    let generated =
+        generated.map(|one| format!("{}: findings of generated checks cannot be known", one.id));
     let flaky = report.criteria.iter().flat_map(|criterion| {
         let own = criterion.scenarios.iter();
-        own.filter(|scenario| scenario.outcome == OutcomeKind::Flaky).map(|scenario| {
-            format!("{} \"{}\": what is flaky cannot be known", criterion.id, scenario.name)
-        })
+        own.filter(|scenario| scenario.outcome == OutcomeKind::Flaky)
+            .map(|scenario| {
+                format!(
+                    "{} \"{}\": what is flaky cannot be known",
+                    criterion.id, scenario.name
+                )
+            })
     });
     generated.chain(flaky).collect()
 }

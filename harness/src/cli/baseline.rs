@@ -116,7 +116,10 @@ pub(super) fn complain(report: &Report) {
     let Some(baseline) = report.baseline.as_ref().filter(|one| !one.stale.is_empty()) else {
         return;
     };
-    say(&format!("moltproof: the baseline {} does not hold:", baseline.file));
+    say(&format!(
+        "moltproof: the baseline {} does not hold:",
+        baseline.file
+    ));
     for stale in &baseline.stale {
         say(&format!("  {stale}"));
     }

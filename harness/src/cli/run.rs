@@ -1,9 +1,9 @@
 //! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
-use super::{baseline, generating};
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract, put, say};
+use super::{baseline, generating};
 use crate::client::meter::Budget;
 use crate::contract::select::{Selection, select};
 use crate::contract::{Contract, Planned};

@@ -130,7 +130,10 @@ impl Report {
             strict,
         );
         let found = self.exit_with_generated(written, strict);
-        let is_stale = self.baseline.as_ref().is_some_and(|baseline| !baseline.stale.is_empty());
+        let is_stale = self
+            .baseline
+            .as_ref()
+            .is_some_and(|baseline| !baseline.stale.is_empty());
         match found {
             // What is broken or at fault is told first: the list of stale entries stands beside it.
             Exit::Conforms | Exit::NotVerified if is_stale => Exit::StaleBaseline,
@@ -148,7 +151,8 @@ impl Report {
     #[must_use]
     pub fn with_baseline(mut self, baseline: Option<BaselineReport>) -> Self {
         let stale = baseline.iter().flat_map(|baseline| &baseline.stale);
-        self.warnings.extend(stale.map(|stale| format!("baseline: {stale}")));
+        self.warnings
+            .extend(stale.map(|stale| format!("baseline: {stale}")));
         self.baseline = baseline;
         self
     }

@@ -167,7 +167,8 @@ fn unfit(target: &dyn Target, planned: &Planned) -> Option<String> {
     })
 }
 
-fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
+/// A scenario that was not run.
+pub(crate) fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
     Ended {
         planned,
         outcome,

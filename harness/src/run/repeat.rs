@@ -49,7 +49,8 @@ impl Repeats {
             Outcome::Passed | Outcome::Accepted(_) => self.told += 1,
             Outcome::Error(reason) => {
                 self.in_error = true;
-                self.untold.push(format!("a repeat ended in error: {reason}"));
+                self.untold
+                    .push(format!("a repeat ended in error: {reason}"));
             }
             Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => {
                 self.untold.push(format!("a repeat was withheld: {reason}"));
@@ -205,7 +206,10 @@ mod tests {
     fn repeats_that_tell_nothing_excuse_nothing_and_say_why() {
         let (outcome, told) = after(&[Outcome::NotVerified("budget spent".to_owned())]);
         assert_eq!(outcome, Outcome::Failed(finding()));
-        assert!(told.contains("1 of 1") && told.contains("withheld: budget spent"), "{told}");
+        assert!(
+            told.contains("1 of 1") && told.contains("withheld: budget spent"),
+            "{told}"
+        );
         let (outcome, told) = after(&[Outcome::Error("gone".to_owned())]);
         assert_eq!(outcome, Outcome::Failed(finding()));
         assert!(told.contains("in error: gone"), "{told}");
