@@ -5,14 +5,13 @@ use crate::contract::Planned;
 use crate::run::repeat::Repeats;
 use crate::run::{StepAt, unrun};
 use crate::verdict::{Finding, Flaky, Severity};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 const TODAY: &str = "2026-11-22";
 const STEP: &str = "And a cache may keep the answer for 10 seconds";
 
-fn contract() -> Contract {
-    Contract::embedded().unwrap()
-}
+/// Read once: it takes a second without optimisation.
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::embedded().unwrap());
 
 fn entry() -> Entry {
     Entry {
@@ -45,8 +44,7 @@ fn finding(seen: &str) -> Finding {
 }
 
 fn ended(outcome: Outcome) -> Ended {
-    let contract = contract();
-    let planned: Option<Arc<Planned>> = entry().scenario(&contract).cloned();
+    let planned: Option<Arc<Planned>> = entry().scenario(&CONTRACT).cloned();
     Ended {
         step: Some(StepAt {
             line: 12,
@@ -66,7 +64,7 @@ fn applied(entries: Vec<Entry>, mut ended: Ended) -> (Outcome, BaselineReport) {
         path: PathBuf::from("known.toml"),
         entries,
     };
-    let report = baseline.apply(&contract(), std::slice::from_mut(&mut ended), TODAY);
+    let report = baseline.apply(&CONTRACT, std::slice::from_mut(&mut ended), TODAY);
     (ended.outcome, report)
 }
 
@@ -201,7 +199,6 @@ fn an_entry_about_nothing_or_of_which_there_are_two_fails_the_run() {
 
 #[test]
 fn of_several_scenarios_of_a_name_an_entry_says_which_one() {
-    let contract = contract();
     let of = |row| Entry {
         criterion: "ERR-003".to_owned(),
         feature: "features/errors/codes.feature".to_owned(),
@@ -209,14 +206,14 @@ fn of_several_scenarios_of_a_name_an_entry_says_which_one() {
         row,
         ..entry()
     };
-    let line = |row| of(row).scenario(&contract).map(|planned| planned.line);
+    let line = |row| of(row).scenario(&CONTRACT).map(|planned| planned.line);
     assert!(line(Some(1)) < line(Some(2)) && line(Some(1)).is_some());
     assert_eq!(
         (line(None), line(Some(0)), line(Some(99))),
         (None, None, None)
     );
-    assert!(of(None).flaw(&contract, TODAY).unwrap().contains("`row`"));
-    assert_eq!(of(Some(2)).flaw(&contract, TODAY), None);
+    assert!(of(None).flaw(&CONTRACT, TODAY).unwrap().contains("`row`"));
+    assert_eq!(of(Some(2)).flaw(&CONTRACT, TODAY), None);
 }
 
 #[test]

@@ -119,6 +119,8 @@ fn a_known_finding_is_counted_apart_until_it_changes_is_repaired_or_expires() {
     assert_eq!(verdict, "known");
     assert!(reason.contains("platform team"), "{reason}");
     assert!(folder.update(&known).contains("1 kept, 0 added, 0 removed"));
+    let text = std::fs::read_to_string(&folder.known).unwrap();
+    assert!(text.contains("# told by the edge team"), "{text}");
 
     state.store(BROKEN_OTHERWISE, Ordering::SeqCst);
     let other = judge(&backend.base, &with);
