@@ -19,7 +19,8 @@ program="${MOLTPROOF:-moltproof}"
 reports="${MOLTPROOF_REPORTS:-moltproof-reports}"
 mkdir -p "$reports"
 
-kinds=(--report "json=$reports/moltproof.json" --report "junit=$reports/moltproof.junit.xml" --report "markdown=$reports/moltproof.md")
+kinds=(--report "json=$reports/moltproof.json" --report "junit=$reports/moltproof.junit.xml" --report "markdown=$reports/moltproof.md"
+  --report "html=$reports/moltproof.html")
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
   kinds+=(--report github)
 fi

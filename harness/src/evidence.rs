@@ -1,5 +1,7 @@
 //! What was exchanged with the target, kept once and redacted at capture. Never sends anything.
 
+mod curl;
+
 use crate::clock;
 use crate::scrub;
 use crate::target::dialect::reading::Reading;
@@ -10,6 +12,10 @@ use std::time::{Duration, Instant};
 /// Body bytes kept of an exchange; the rest is counted only.
 /// Evidence: the largest legitimate answer of the core contract is below 16 KiB; a flood must not fill memory.
 pub const BODY_KEPT_MAX: usize = 64 * 1024;
+
+/// Body bytes kept of a request.
+/// Evidence: the longest request of the contract that a finding can turn on, and that is not long for its own sake, is a chat of 2 KiB.
+pub const SENT_BODY_MAX: usize = 4096;
 
 /// Headers whose values are secrets, lower-case.
 const SECRET_HEADERS: [&str; 6] = [
@@ -40,6 +46,8 @@ pub struct Exchange {
     pub sent_at: Instant,
     /// Wall time of that, epoch milliseconds.
     pub sent_at_ms: i64,
+    /// From sending to the connection, TLS included; `None` on one that was used before, or where it cannot be told.
+    pub connected_after: Option<Duration>,
     /// From sending to the response head.
     pub head_after: Duration,
     /// From sending to the last byte of the body.
@@ -61,8 +69,12 @@ pub struct SentRequest {
     pub host: String,
     /// Further headers; secret values are replaced by `[redacted]`.
     pub headers: Vec<(String, String)>,
-    /// The body as text, cut at 4 KiB.
+    /// The body as text, cut at [`SENT_BODY_MAX`], secrets redacted.
     pub body: String,
+    /// The body's true length in bytes.
+    pub body_len: usize,
+    /// The body as sent; `None` if it was cut or holds a secret.
+    pub whole: Option<bytes::Bytes>,
 }
 
 impl Exchange {
@@ -157,29 +169,11 @@ impl Exchange {
         )
     }
 
-    /// A `curl` line that repeats the request, safe to paste into a POSIX shell. Secrets stand as variables.
+    /// A `curl` line that repeats the request, safe to paste into a POSIX shell. Secrets stand as variables without which it fails,
+    /// and so does a body that was not kept whole.
     #[must_use]
     pub fn curl(&self) -> String {
-        let sent = &self.request;
-        let mut words = vec!["curl -sS -i --path-as-is".to_owned()];
-        match sent.method.as_str() {
-            "GET" => {}
-            "HEAD" => words.push("-I".to_owned()),
-            method => words.push(format!("-X {}", quote(method))),
-        }
-        words.push(format!("-H {}", quote(&format!("Host: {}", sent.host))));
-        for (name, value) in &sent.headers {
-            words.push(if value == REDACTED {
-                format!("-H \"{name}: ${}\"", variable(name))
-            } else {
-                format!("-H {}", quote(&format!("{name}: {value}")))
-            });
-        }
-        if !sent.body.is_empty() {
-            words.push(format!("--data-binary {}", quote(&sent.body)));
-        }
-        words.push(quote(&format!("{}{}", sent.base, sent.path)));
-        words.join(" ")
+        curl::line(&self.request)
     }
 }
 
@@ -196,12 +190,17 @@ pub fn redact(name: &str, value: &str) -> String {
     }
 }
 
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-fn variable(header: &str) -> String {
-    header.to_ascii_uppercase().replace('-', "_")
+/// The body of a request as text for people, and as bytes where it was kept whole and holds no secret.
+pub(crate) fn sent_body(body: &bytes::Bytes) -> (String, Option<bytes::Bytes>) {
+    // Twice as much is looked at as is shown: a secret that begins before the cut ends before that.
+    let text = String::from_utf8_lossy(&body[..body.len().min(2 * SENT_BODY_MAX)]);
+    let clean = scrub::clean_report(&text);
+    if body.len() <= SENT_BODY_MAX {
+        let whole = (clean == text).then(|| body.clone());
+        return (clean, whole);
+    }
+    let end = clean.floor_char_boundary(SENT_BODY_MAX);
+    (format!("{}… ({} bytes)", &clean[..end], body.len()), None)
 }
 
 /// The first `max` bytes of a text, cut at a character. Secrets go before the cut: half of one would not be known any more.
@@ -236,6 +235,8 @@ pub(crate) mod samples {
                 host: "a.example".to_owned(),
                 headers: Vec::new(),
                 body: String::new(),
+                body_len: 0,
+                whole: None,
             },
             status,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
@@ -243,6 +244,7 @@ pub(crate) mod samples {
             body_len: body.len(),
             sent_at: clock::now(),
             sent_at_ms: 0,
+            connected_after: None,
             head_after: Duration::ZERO,
             done_after: Duration::ZERO,
             reading: None,

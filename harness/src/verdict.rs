@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How binding a criterion is.
 #[derive(
@@ -268,26 +268,26 @@ impl Verdict {
 /// A pass needs at least one scenario that made its assertion, and none that was let go on by an accepted deviation.
 #[must_use]
 pub fn of_criterion(outcomes: &[&Outcome]) -> Option<Verdict> {
-    let any = |wanted: fn(&Outcome) -> bool| outcomes.iter().any(|outcome| wanted(outcome));
-    if any(|outcome| matches!(outcome, Outcome::Failed(_))) {
-        Some(Verdict::Failed)
-    } else if any(|outcome| matches!(outcome, Outcome::Flaky(_))) {
-        Some(Verdict::Flaky)
-    } else if any(|outcome| matches!(outcome, Outcome::Error(_))) {
-        Some(Verdict::Error)
-    } else if any(|outcome| matches!(outcome, Outcome::Known(_))) {
-        Some(Verdict::Known)
-    } else if any(|outcome| matches!(outcome, Outcome::Accepted(_))) {
-        Some(Verdict::Accepted)
-    } else if any(|outcome| matches!(outcome, Outcome::Passed)) {
-        Some(Verdict::Passed)
-    } else if any(|outcome| matches!(outcome, Outcome::NotVerified(_))) {
-        Some(Verdict::NotVerified)
-    } else if any(|outcome| matches!(outcome, Outcome::NotApplicable(_))) {
-        Some(Verdict::NotApplicable)
-    } else {
-        None
-    }
+    of_kinds(outcomes.iter().map(|outcome| outcome.kind()))
+}
+
+/// As [`of_criterion`], from how the scenarios ended.
+#[must_use]
+pub fn of_kinds(kinds: impl IntoIterator<Item = OutcomeKind>) -> Option<Verdict> {
+    let kinds: BTreeSet<OutcomeKind> = kinds.into_iter().collect();
+    // The first of these that there is decides.
+    [
+        (OutcomeKind::Failed, Verdict::Failed),
+        (OutcomeKind::Flaky, Verdict::Flaky),
+        (OutcomeKind::Error, Verdict::Error),
+        (OutcomeKind::Known, Verdict::Known),
+        (OutcomeKind::Accepted, Verdict::Accepted),
+        (OutcomeKind::Passed, Verdict::Passed),
+        (OutcomeKind::NotVerified, Verdict::NotVerified),
+        (OutcomeKind::NotApplicable, Verdict::NotApplicable),
+    ]
+    .into_iter()
+    .find_map(|(kind, verdict)| kinds.contains(&kind).then_some(verdict))
 }
 
 /// Criteria of one level, counted by verdict.

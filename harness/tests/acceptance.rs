@@ -89,6 +89,7 @@ fn the_reference_keeps_the_whole_contract_and_nothing_stays_unverified() {
     }
     let facts = RunFacts {
         id: "accept".to_owned(),
+        shard: None,
         named: "reference".to_owned(),
         began,
         seed,

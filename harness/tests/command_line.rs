@@ -35,7 +35,10 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
     assert!(told(&["run", "--tags", "@nosuchtag"], 2).contains("no scenario carries the tag"));
     assert!(told(&["run", "--tags", "and or"], 2).contains("no tag expression"));
     assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
-    assert!(told(&["run", "--report", "pdf"], 2).contains("use json, junit, markdown or github"));
+    assert!(
+        told(&["run", "--report", "pdf"], 2)
+            .contains("use json, junit, markdown, html, badge or github")
+    );
     assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
     assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
 }
@@ -104,6 +107,16 @@ fn one_criterion_conforms_and_its_reports_say_so() {
         serde_json::from_slice(&std::fs::read(folder.path().join("moltproof.json")).unwrap())
             .unwrap();
     assert_eq!(written, printed);
+    let schema = serde_json::from_str(&moltproof::cli::report_schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator
+        .iter_errors(&written)
+        .map(|error| format!("{error} at {}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut other = written.clone();
+    other["summary"]["verdict"] = "fine".into();
+    assert!(!validator.is_valid(&other), "the schema takes any verdict");
     let junit = std::fs::read_to_string(folder.path().join("moltproof.junit.xml")).unwrap();
     assert!(
         junit.contains("file=\"features/resolution/host.feature\""),
@@ -246,4 +259,31 @@ fn the_job_summary_of_github_holds_the_verdict_and_what_is_open() {
         .env_remove("GITHUB_STEP_SUMMARY")
         .assert()
         .code(2);
+}
+
+#[test]
+fn a_json_report_is_rendered_as_any_other_kind_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../fixtures/reports/every-outcome.json"
+    );
+    let place = folder.path().display().to_string();
+    let kinds = "--report=html,markdown,junit,badge";
+    let said = told(
+        &["report", "render", report, kinds, "--report-dir", &place],
+        0,
+    );
+    assert!(said.contains("moltproof.html"), "{said}");
+    for (name, words) in [
+        ("moltproof.html", "1 could not be verified"),
+        ("moltproof.md", "**1 MUST not verified**"),
+        ("moltproof.junit.xml", "moltproof replay hcqzkw ACC-002"),
+        ("moltproof.svg", "violates · 1/7 MUST · a part only"),
+    ] {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(text.contains(words), "{name} does not say: {words}");
+    }
+    let said = told(&["report", "render", "Cargo.toml", "--report", "html"], 2);
+    assert!(said.contains("is no JSON report of moltproof"), "{said}");
 }

@@ -153,6 +153,16 @@ fn the_schema_of_the_manifest_is_up_to_date() {
     );
 }
 
+#[test]
+fn the_schema_of_the_report_is_up_to_date() {
+    let page = fs::read_to_string(root().join("fixtures/schemas/report.schema.json")).unwrap();
+    assert_eq!(
+        page,
+        moltproof::cli::report_schema(),
+        "put the output of `moltproof schema report` into fixtures/schemas/report.schema.json, and raise SCHEMA_VERSION"
+    );
+}
+
 /// Every manifest that is checked in.
 fn manifests() -> Vec<(String, toml::Table)> {
     let mut folders = vec![

@@ -112,6 +112,7 @@ fn judge(target: Restyled, ids: &[&str]) -> Report {
     let ended = runtime.block_on(running);
     let facts = RunFacts {
         id: "styled".to_owned(),
+        shard: None,
         named: "reference".to_owned(),
         began,
         seed: options.seed,

@@ -50,7 +50,11 @@ fn day<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     match toml::Value::deserialize(from)? {
         toml::Value::String(text) => Ok(text),
         toml::Value::Datetime(moment) => Ok(moment.to_string()),
-        _ => Err(serde::de::Error::custom("write a day such as 2027-03-31")),
+        toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Array(_)
+        | toml::Value::Table(_) => Err(serde::de::Error::custom("write a day such as 2027-03-31")),
     }
 }
 
@@ -191,8 +195,7 @@ fn is_placeholder(text: &str) -> bool {
         .collect();
     let mut words = kept.split_whitespace();
     match words.next() {
-        None => true,
-        Some("todo" | "tbd" | "tba" | "fixme" | "xxx") => true,
+        None | Some("todo" | "tbd" | "tba" | "fixme" | "xxx") => true,
         Some(first) => PLACEHOLDERS.contains(&first) && words.next().is_none(),
     }
 }

@@ -156,10 +156,11 @@ fn all_attempts_must_show_what_is_known() {
 
 #[test]
 fn an_entry_for_which_nobody_answers_or_that_is_over_fails_the_run_and_stays_no_violation() {
-    let cases: [(&str, fn(&mut Entry)); 11] = [
+    type Change = fn(&mut Entry);
+    let cases: [(&str, Change); 11] = [
         ("`reason`", |entry| entry.reason = String::new()),
         ("`reason`", |entry| {
-            entry.reason = "TODO: find out".to_owned()
+            entry.reason = "TODO: find out".to_owned();
         }),
         ("`reason`", |entry| entry.reason = " ? ".to_owned()),
         ("`owner`", |entry| entry.owner = "tbd".to_owned()),
@@ -168,7 +169,7 @@ fn an_entry_for_which_nobody_answers_or_that_is_over_fails_the_run_and_stays_no_
         ("`link`", |entry| entry.link = String::new()),
         ("expired", |entry| entry.expires = "2026-11-21".to_owned()),
         ("more than a year", |entry| {
-            entry.expires = "2027-11-24".to_owned()
+            entry.expires = "2027-11-24".to_owned();
         }),
         ("no day", |entry| entry.expires = "soon".to_owned()),
         ("`step`", |entry| entry.step = "*".to_owned()),

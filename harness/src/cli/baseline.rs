@@ -6,6 +6,7 @@ use crate::report::{Report, json};
 use crate::scrub;
 use crate::verdict::Exit;
 use clap::Subcommand;
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,7 @@ fn told(file: &str, updated: &Updated) -> String {
         ("left out", &updated.left_out),
     ] {
         for one in list {
-            text.push_str(&format!("  {word:<8} {one}\n"));
+            let _infallible = writeln!(text, "  {word:<8} {one}");
         }
     }
     if !updated.added.is_empty() {

@@ -1,8 +1,9 @@
 //! `moltproof list`. Never runs anything.
 
-use super::{Failure, ListFormat, contract, put};
+use super::{Failure, ListFormat, contract_at, put};
 use crate::contract::Contract;
 use crate::contract::select::{Selection, select};
+use crate::contract::version::Version;
 use crate::verdict::Exit;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,20 +20,34 @@ pub(super) struct ListArgs {
     /// Only these criteria.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     id: Vec<String>,
+    /// The contract as it was in this version, such as 1.0; the latest unless told otherwise.
+    #[arg(long, env = "MOLTPROOF_CONTRACT", value_name = "VERSION")]
+    contract: Option<Version>,
+    /// Only what came with this version of the contract or a later one.
+    #[arg(long, value_name = "VERSION")]
+    since: Option<Version>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     format: ListFormat,
 }
 
 pub(super) fn list(args: &ListArgs) -> Result<Exit, Failure> {
-    let contract = contract()?;
+    let contract = contract_at(args.contract)?;
     let selection = Selection {
         ids: args.id.clone(),
         tags: args.tags.clone(),
         profiles: args.profile.clone(),
         shard: None,
     };
-    let plan = select(&contract, &selection).map_err(|error| Failure::usage(error.to_string()))?;
+    let mut plan =
+        select(&contract, &selection).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(since) = args.since {
+        contract
+            .at(since)
+            .map_err(|unknown| Failure::usage(unknown.to_string()))?;
+        let first = contract.versions.first().copied();
+        plan.retain(|planned| planned.since().or(first) >= Some(since));
+    }
     let mut scenarios: BTreeMap<&str, Vec<&crate::contract::Planned>> = BTreeMap::new();
     for planned in &plan {
         for id in &planned.criteria {
@@ -45,6 +60,7 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Failure> {
         ListFormat::Text => text(&contract, &rows),
         ListFormat::Markdown => markdown(&contract),
         ListFormat::Json => json(&contract, &rows),
+        ListFormat::Ledger => contract.ledger(),
     };
     put(&text)?;
     Ok(Exit::Conforms)

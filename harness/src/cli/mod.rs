@@ -19,6 +19,7 @@ mod teeth;
 mod token;
 mod vectors;
 
+use crate::contract::version::Version;
 use crate::verdict::Exit;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -81,6 +82,8 @@ enum ListFormat {
     Json,
     /// The table in `features/README.md`.
     Markdown,
+    /// What `fixtures/contract/` holds of a version: its criteria, and a digest of each scenario.
+    Ledger,
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,7 +104,7 @@ enum Verb {
     /// Keeps the file of known findings that `run --baseline` reads.
     #[command(after_help = baseline::AFTER_HELP)]
     Baseline(baseline::BaselineArgs),
-    /// Prints the JSON Schema of the target manifest, for editors.
+    /// Prints a JSON Schema: of the target manifest, for editors, or of the JSON report, for programs.
     Schema(schema::SchemaArgs),
     /// Serves the reference implementation, configured by environment variables.
     Serve(crate::target::reference::ServeArgs),
@@ -229,7 +232,19 @@ fn say(line: &str) {
     drop(writeln!(anstream::stderr(), "{line}"));
 }
 
-/// The contract that is built in.
+/// One version of the contract that is built in; the latest unless told otherwise.
+fn contract_at(version: Option<Version>) -> Result<crate::contract::Contract, Failure> {
+    let Some(version) = version else {
+        return contract();
+    };
+    let all = crate::contract::Contract::of_all_versions();
+    let all = all
+        .map_err(|error| Failure::fault(format!("the embedded contract is malformed: {error}")))?;
+    all.at(version)
+        .map_err(|unknown| Failure::usage(unknown.to_string()))
+}
+
+/// The contract that is built in, in its latest version.
 fn contract() -> Result<crate::contract::Contract, Failure> {
     crate::contract::Contract::embedded()
         .map_err(|error| Failure::fault(format!("the embedded contract is malformed: {error}")))
@@ -239,6 +254,12 @@ fn contract() -> Result<crate::contract::Contract, Failure> {
 #[must_use]
 pub fn manifest_schema() -> String {
     schema::manifest()
+}
+
+/// The JSON Schema of the JSON report, as `fixtures/schemas/report.schema.json` holds it.
+#[must_use]
+pub fn report_schema() -> String {
+    schema::report()
 }
 
 /// The matrix id → feature, as `features/README.md` holds it.

@@ -2,10 +2,11 @@
 
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
-use super::{Failure, Format, contract, put, say};
+use super::{Failure, Format, contract_at, put, say};
 use super::{baseline, generating};
 use crate::client::meter::Budget;
 use crate::contract::select::{Selection, select};
+use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
 use crate::report::{Kind, Report, json, markdown, text};
@@ -13,7 +14,7 @@ use crate::run::repeat::TIMES_MAX;
 use crate::scrub;
 use crate::verdict::Exit;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ pub(super) struct RunArgs {
         default_value_t = 0
     )]
     generate: usize,
-    /// Also write a report: json, junit or markdown, with `=PATH` for where; `github` writes to the job summary and annotates
+    /// Also write a report: json, junit, markdown, html or badge, with `=PATH` for where; `github` writes to the job summary and annotates
     /// the change, in a GitHub workflow. May be repeated.
     #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<ReportFile>,
@@ -71,6 +72,9 @@ pub(super) struct RunArgs {
     /// An entry that does not hold any more fails it with exit 5.
     #[arg(long, env = "MOLTPROOF_BASELINE", value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Judge by this version of the contract, such as 1.0: its ids and its assertions; the latest unless told otherwise.
+    #[arg(long, env = "MOLTPROOF_CONTRACT", value_name = "VERSION")]
+    contract: Option<Version>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -102,7 +106,7 @@ pub(super) struct RunArgs {
 
 /// One report to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct ReportFile {
+pub(super) struct ReportFile {
     kind: Written,
     path: Option<PathBuf>,
 }
@@ -115,7 +119,7 @@ enum Written {
     Github,
 }
 
-fn report_file(text: &str) -> Result<ReportFile, String> {
+pub(super) fn report_file(text: &str) -> Result<ReportFile, String> {
     let (kind, path) = text
         .split_once('=')
         .map_or((text, None), |(kind, path)| (kind, Some(path)));
@@ -170,20 +174,15 @@ fn burst(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let contract = contract()?;
+    let contract = contract_at(args.contract)?;
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
     let plan = args.written(&contract)?;
-    for file in args
-        .report
-        .iter()
-        .filter(|file| file.kind == Written::Github)
-    {
-        step_summary(file)?;
-    }
+    can_be_written(&args.report)?;
     let order = Order {
         plan,
         kinds,
         cases: args.generate,
+        shard: args.shard,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
         repeat: args.times()?,
         baseline: baseline::read(args.baseline.as_deref())?,
@@ -245,6 +244,15 @@ impl RunArgs {
     }
 }
 
+/// Whether everything that is asked for has a place, before anything is run.
+pub(super) fn can_be_written(files: &[ReportFile]) -> Result<(), Failure> {
+    let github = |file: &&ReportFile| file.kind == Written::Github;
+    for file in files.iter().filter(github) {
+        step_summary(file)?;
+    }
+    Ok(())
+}
+
 /// Where the summary of the workflow's step is written.
 fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
     // Given by GitHub to every step; not an option of ours, which has `=PATH`.
@@ -275,11 +283,14 @@ fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
-    let cannot = |what: &str, error: &std::io::Error| {
-        Failure::fault(format!("cannot write {what}: {error}"))
-    };
-    for file in &args.report {
+/// Writes every report that is asked for, and tells where.
+pub(super) fn write_files(
+    files: &[ReportFile],
+    folder: &Path,
+    report: &Report,
+    quiet: bool,
+) -> Result<(), Failure> {
+    for file in files {
         let kind = match file.kind {
             Written::File(kind) => kind,
             Written::Github => {
@@ -290,15 +301,29 @@ fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
         let path = file
             .path
             .clone()
-            .unwrap_or_else(|| args.report_dir.join(kind.file_name()));
+            .unwrap_or_else(|| folder.join(kind.file_name()));
         let what = path.display().to_string();
         let bytes = kind.render(report).map_err(|error| cannot(&what, &error))?;
         json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
-        if !args.quiet {
+        if !quiet {
             say(&format!("report written to {what}"));
         }
     }
-    match args.format {
+    Ok(())
+}
+
+fn cannot(what: &str, error: &std::io::Error) -> Failure {
+    Failure::fault(format!("cannot write {what}: {error}"))
+}
+
+fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
+    write_files(&args.report, &args.report_dir, report, args.quiet)?;
+    print(args.format, report)
+}
+
+/// Writes a report to standard output.
+pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
+    match format {
         Format::Text => put(&scrub::clean_report(&text::render(report))),
         Format::Json => {
             let bytes = Kind::Json.render(report);

@@ -21,6 +21,8 @@ pub(super) struct Order {
     pub(super) plan: Vec<Arc<Planned>>,
     /// The kinds of generated checks.
     pub(super) kinds: Vec<generate::Kind>,
+    /// Which part of how many this is, from 1.
+    pub(super) shard: Option<(usize, usize)>,
     /// Cases of each kind.
     pub(super) cases: usize,
     /// Order of the scenarios and source of the cases.
@@ -62,7 +64,8 @@ pub(super) fn perform(
         ));
         let limits = opened.target.limits();
         let concurrency = order.concurrency.unwrap_or(limits.concurrency);
-        let (seed, terms, baseline) = (order.seed, order.terms, order.baseline.take());
+        let (seed, shard, terms) = (order.seed, order.shard, order.terms);
+        let baseline = order.baseline.take();
         let ended = until_ended(&opened, &run, order, concurrency).await;
         if terms.manner == Manner::Full {
             tidy(&opened, &run.id, terms.quiet).await;
@@ -82,6 +85,7 @@ pub(super) fn perform(
         let facts = RunFacts {
             id: run.id.clone(),
             named: opened.named.clone(),
+            shard,
             seed,
             concurrency,
             started_at_ms,

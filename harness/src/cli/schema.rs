@@ -1,6 +1,7 @@
-//! `moltproof schema`: the JSON Schema of what people write for the harness. Never reads what they wrote.
+//! `moltproof schema`: the JSON Schemas of what people write for the harness and of what it writes for programs. Never reads either.
 
 use super::{Failure, put};
+use crate::report::{Report, SCHEMA_VERSION};
 use crate::target::manifest::Manifest;
 use crate::verdict::Exit;
 use clap::ValueEnum;
@@ -17,11 +18,14 @@ pub(super) struct SchemaArgs {
 enum Subject {
     /// The target manifest.
     Manifest,
+    /// The JSON report.
+    Report,
 }
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
     match args.subject {
         Subject::Manifest => put(&manifest())?,
+        Subject::Report => put(&report())?,
     }
     Ok(Exit::Conforms)
 }
@@ -30,5 +34,16 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
 pub(super) fn manifest() -> String {
     let mut schema = schemars::schema_for!(Manifest);
     schema.insert("title".to_owned(), "Moltproof target manifest".into());
+    format!("{:#}\n", schema.to_value())
+}
+
+/// The JSON Schema of the JSON report, as `fixtures/schemas/report.schema.json` holds it.
+pub(super) fn report() -> String {
+    let mut schema = schemars::schema_for!(Report);
+    schema.insert("title".to_owned(), "Moltproof JSON report".into());
+    schema.insert(
+        "$id".to_owned(),
+        format!("urn:moltproof:report:{SCHEMA_VERSION}").into(),
+    );
     format!("{:#}\n", schema.to_value())
 }

@@ -38,6 +38,18 @@ pub struct Spent {
     pub largest_burst: usize,
 }
 
+impl Spent {
+    /// What two shards have spent that ran beside each other.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            model_calls: self.model_calls + other.model_calls,
+            largest_burst: self.largest_burst.max(other.largest_burst),
+        }
+    }
+}
+
 /// Counts and admits the requests of one run.
 #[derive(Debug, Default)]
 pub struct Meter {

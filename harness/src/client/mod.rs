@@ -1,12 +1,13 @@
 //! Requests to the target: one shared client, one exchange kept for each. Never judges an answer.
 
+mod connect;
 pub mod meter;
 mod place;
 pub mod raw;
 pub mod stream;
 
 use crate::clock;
-use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, cut, redact};
+use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, redact, sent_body};
 use crate::scrub;
 use crate::target::dialect::reading::Reading;
 use crate::target::not_the_worker::Impostor;
@@ -231,7 +232,8 @@ impl Client {
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
         let work = async {
-            let response = self.begin(base, request).await?;
+            let (begun, stood) = connect::timed(self.begin(base, request)).await;
+            let response = begun?;
             let head_after = sent_at.elapsed();
             let status = request.status(response.status().as_u16());
             let headers = header_list(response.headers());
@@ -245,6 +247,7 @@ impl Client {
                 body_len,
                 sent_at,
                 sent_at_ms,
+                connected_after: stood.map(|at| at.saturating_duration_since(sent_at)),
                 head_after,
                 done_after: sent_at.elapsed(),
                 reading: request.reading.clone(),
@@ -296,6 +299,7 @@ fn builder(certificates: &[u8], idle_max: usize) -> Result<reqwest::ClientBuilde
         .no_proxy()
         .http1_only()
         .tcp_nodelay(true)
+        .connector_layer(connect::Timing)
         .connect_timeout(Duration::from_secs(5))
         .pool_max_idle_per_host(idle_max)
         .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX));
@@ -308,10 +312,11 @@ fn builder(certificates: &[u8], idle_max: usize) -> Result<reqwest::ClientBuilde
 /// The request half of an exchange, redacted.
 #[must_use]
 pub fn sent(base: &str, request: &Request) -> SentRequest {
+    let (body, whole) = sent_body(&request.body);
     SentRequest {
         method: request.method.clone(),
         base: base.to_owned(),
-        path: scrub::clean(&request.path).into_owned(),
+        path: scrub::clean_report(&request.path),
         host: request
             .host
             .clone()
@@ -319,19 +324,11 @@ pub fn sent(base: &str, request: &Request) -> SentRequest {
         headers: request
             .headers
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.clone(),
-                    scrub::clean(&redact(name, value)).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.clone(), scrub::clean_report(&redact(name, value))))
             .collect(),
-        body: cut(
-            &scrub::clean(&String::from_utf8_lossy(
-                &request.body[..request.body.len().min(8192)],
-            )),
-            4096,
-        ),
+        body,
+        body_len: request.body.len(),
+        whole,
     }
 }
 

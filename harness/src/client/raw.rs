@@ -4,7 +4,7 @@ use super::{Client, NoAnswer, Request, authority, sent};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
 use bytes::Bytes;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -120,14 +120,15 @@ pub async fn send_bytes(
     let sent_at = clock::now();
     let sent_at_ms = clock::epoch_ms();
     let deadline = client.deadline_of(described);
-    let received = tokio::time::timeout(deadline, talk(base, bytes, described.method == "HEAD"))
-        .await
-        .map_err(|_elapsed| {
-            NoAnswer::Broken(format!(
-                "nothing complete within {} ms",
-                deadline.as_millis()
-            ))
-        })??;
+    let (received, stood) =
+        tokio::time::timeout(deadline, talk(base, bytes, described.method == "HEAD"))
+            .await
+            .map_err(|_elapsed| {
+                NoAnswer::Broken(format!(
+                    "nothing complete within {} ms",
+                    deadline.as_millis()
+                ))
+            })??;
     let (status, headers, body) =
         parse(&received).ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
     let body_len = body.len();
@@ -140,6 +141,7 @@ pub async fn send_bytes(
         body_len,
         sent_at,
         sent_at_ms,
+        connected_after: Some(stood.saturating_duration_since(sent_at)),
         head_after: sent_at.elapsed(),
         done_after: sent_at.elapsed(),
         reading: described.reading.clone(),
@@ -147,13 +149,14 @@ pub async fn send_bytes(
     client.own_answer(base, described, answer)
 }
 
-async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<Vec<u8>, NoAnswer> {
+async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<(Vec<u8>, Instant), NoAnswer> {
     if !base.starts_with("http://") {
         return Err(NoAnswer::Unsendable(
             "byte-exact requests need an http:// target".to_owned(),
         ));
     }
     let mut stream = connect(base).await?;
+    let stood = clock::now();
     // A target may answer and close before it has read everything: a failed write is not yet a missing answer.
     let written = stream.write_all(bytes).await;
     let mut received = Vec::new();
@@ -176,7 +179,7 @@ async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<Vec<u8>, NoAn
             "the connection was closed without an answer".to_owned(),
         ))
     } else {
-        Ok(received)
+        Ok((received, stood))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers read piece by piece while they are produced. Never waits without a deadline.
 
-use super::{Client, NoAnswer, Request, chain, header_list, sent};
+use super::{Client, NoAnswer, Request, chain, connect, header_list, sent};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
 use crate::target::not_the_worker;
@@ -47,14 +47,16 @@ impl StreamedAnswer {
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
         let deadline = client.deadline_of(request);
-        let mut response = tokio::time::timeout(deadline, client.begin(base, request))
+        let opening = connect::timed(client.begin(base, request));
+        let (begun, stood) = tokio::time::timeout(deadline, opening)
             .await
             .map_err(|_elapsed| {
                 NoAnswer::Broken(format!(
                     "no response head within {} ms",
                     deadline.as_millis()
                 ))
-            })??;
+            })?;
+        let mut response = begun?;
         let mut ahead = None;
         if not_the_worker::is_open(response.status().as_u16()) {
             let piece = tokio::time::timeout(deadline, response.chunk()).await;
@@ -70,6 +72,7 @@ impl StreamedAnswer {
             body_len: 0,
             sent_at,
             sent_at_ms,
+            connected_after: stood.map(|at| at.saturating_duration_since(sent_at)),
             head_after: sent_at.elapsed(),
             done_after: sent_at.elapsed(),
             reading: request.reading.clone(),

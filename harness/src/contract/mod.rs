@@ -4,6 +4,8 @@
 //! Its tags carry the id, the level and the profile; its scenarios add what they need.
 
 pub mod select;
+mod shards;
+pub mod version;
 
 use crate::target::need::Need;
 use crate::verdict::Level;
@@ -12,8 +14,12 @@ use gherkin::{Feature, GherkinEnv, Rule, Scenario};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use version::Version;
 
 include!(concat!(env!("OUT_DIR"), "/features.rs"));
+
+/// The versions that the features have.
+const VERSIONS: &str = include_str!("../../../features/versions.toml");
 
 /// One criterion of the contract.
 #[derive(Debug, Clone)]
@@ -103,6 +109,10 @@ pub struct Contract {
     pub criteria: BTreeMap<String, Criterion>,
     /// In the order of the features.
     pub scenarios: Vec<Arc<Planned>>,
+    /// Which version this is.
+    pub version: Version,
+    /// Every version that the features tell of, the oldest first.
+    pub versions: Vec<Version>,
 }
 
 /// The features are not a contract: a mistake in the repository.
@@ -129,7 +139,7 @@ pub enum Malformed {
 }
 
 impl Contract {
-    /// The contract in the features that are built in.
+    /// The contract in the features that are built in, in its latest version.
     ///
     /// # Errors
     /// [`Malformed`] with file and line.
@@ -137,14 +147,33 @@ impl Contract {
         Self::parse(FEATURES)
     }
 
-    /// The contract in these features: path and text of each.
+    /// The contract in these features, path and text of each, in the latest version.
     ///
     /// # Errors
     /// [`Malformed`] with file and line.
     pub fn parse(features: &[(&str, &str)]) -> Result<Self, Malformed> {
+        let all = Self::parse_versioned(features, VERSIONS)?;
+        let latest = all.version;
+        all.at(latest)
+            .map_err(|unknown| tags("features/versions.toml", 1, &unknown.to_string()))
+    }
+
+    /// The scenarios of all versions that are built in; [`Contract::at`] picks those of one.
+    ///
+    /// # Errors
+    /// [`Malformed`] with file and line.
+    pub fn of_all_versions() -> Result<Self, Malformed> {
+        Self::parse_versioned(FEATURES, VERSIONS)
+    }
+
+    fn parse_versioned(features: &[(&str, &str)], versions: &str) -> Result<Self, Malformed> {
+        let versions = version::listed(versions)?;
+        let latest = versions[versions.len() - 1];
         let mut contract = Self {
             criteria: BTreeMap::new(),
             scenarios: Vec::new(),
+            version: latest,
+            versions,
         };
         for (path, text) in features {
             let gherkin = |reason: String| Malformed::Gherkin {
@@ -158,6 +187,9 @@ impl Contract {
                 .expand_examples()
                 .map_err(|error| gherkin(error.to_string()))?;
             contract.take_feature(path, &feature)?;
+        }
+        for planned in &contract.scenarios {
+            version::check(planned, &contract.versions)?;
         }
         Ok(contract)
     }
@@ -318,17 +350,4 @@ fn tags(path: &str, line: usize, reason: &str) -> Malformed {
         line,
         reason: reason.to_owned(),
     }
-}
-
-/// SHA-256 over paths and texts of all embedded features, lower-case hexadecimal.
-#[must_use]
-pub fn digest() -> String {
-    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    for (path, text) in FEATURES {
-        for part in [path, text] {
-            context.update(&part.len().to_le_bytes());
-            context.update(part.as_bytes());
-        }
-    }
-    data_encoding::HEXLOWER.encode(context.finish().as_ref())
 }

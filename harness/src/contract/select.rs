@@ -1,6 +1,6 @@
 //! Which scenarios a run is about. Never runs one.
 
-use super::{Contract, Planned, is_id};
+use super::{Contract, Planned, is_id, shards};
 use gherkin::tagexpr::TagOperation;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -78,11 +78,12 @@ pub fn select(
         .cloned()
         .collect();
     if let Some((part, parts)) = selection.shard {
+        let shards = shards::deal(&plan, parts);
         plan = plan
             .into_iter()
-            .enumerate()
-            .filter(|(at, _)| at % parts == part - 1)
-            .map(|(_, planned)| planned)
+            .zip(shards)
+            .filter(|(_, shard)| *shard == part)
+            .map(|(planned, _)| planned)
             .collect();
     }
     if plan.is_empty() {

@@ -15,6 +15,11 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
+    /// When it started.
+    pub(crate) fn began(self) -> Instant {
+        self.0
+    }
+
     pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }

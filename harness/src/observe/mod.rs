@@ -9,6 +9,7 @@ pub mod explorer;
 pub mod log_lines;
 pub mod model_calls;
 pub mod read_only;
+pub mod recorded;
 pub mod rest;
 pub mod sql_text;
 pub mod sqlite_file;

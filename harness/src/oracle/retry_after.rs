@@ -51,6 +51,8 @@ mod tests {
                 host: "h".into(),
                 headers: Vec::new(),
                 body: String::new(),
+                body_len: 0,
+                whole: None,
             },
             status: 429,
             headers: headers
@@ -61,6 +63,7 @@ mod tests {
             body_len: 0,
             sent_at: crate::clock::now(),
             sent_at_ms: 0,
+            connected_after: None,
             head_after: Duration::ZERO,
             done_after: Duration::ZERO,
             reading: None,

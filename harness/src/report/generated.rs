@@ -4,7 +4,7 @@ use super::{CriterionReport, Evidence, GeneratedReport, Report, ScenarioReport, 
 use crate::clock;
 use crate::contract::Contract;
 use crate::generate::Generated;
-use crate::verdict::{self, Exit, Level, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
+use crate::verdict::{Exit, Outcome, OutcomeKind, Verdict};
 use std::fmt::{self, Write as _};
 
 /// Exchanges shown of the smallest case, at most: the last ones, which decide.
@@ -130,62 +130,32 @@ impl Report {
                 self.break_criterion(contract, id, found);
             }
         }
-        self.count_again();
+        let summary = &mut self.summary;
+        let all = || self.generated.iter();
+        summary.checks += all().map(|one| one.checks).sum::<usize>();
+        summary.exchanges += all().map(|one| one.exchange_count).sum::<usize>();
+        self.count();
         self
     }
 
     fn break_criterion(&mut self, contract: &Contract, id: &str, found: &GeneratedReport) {
-        let reason = format!(
-            "expected {}, saw {}",
-            found.expected.as_deref().unwrap_or_default(),
-            found.seen.as_deref().unwrap_or_default()
-        );
         if let Some(own) = self.criteria.iter_mut().find(|own| own.id == id) {
-            if own.verdict != Verdict::Failed {
-                own.verdict = Verdict::Failed;
-                own.reason = reason;
-            }
             own.scenarios.push(found.scenario());
+            own.judge();
         } else if let Some(criterion) = contract.criteria.get(id) {
             let at = self.criteria.partition_point(|own| own.id.as_str() < id);
-            self.criteria.insert(
-                at,
-                CriterionReport {
-                    id: criterion.id.clone(),
-                    level: criterion.level,
-                    profile: criterion.profile.clone(),
-                    sentence: criterion.sentence.clone(),
-                    verdict: Verdict::Failed,
-                    reason,
-                    scenarios: vec![found.scenario()],
-                },
-            );
-        }
-    }
-
-    fn count_again(&mut self) {
-        let summary = &mut self.summary;
-        for tally in [&mut summary.must, &mut summary.should, &mut summary.may] {
-            *tally = Tally::default();
-        }
-        for criterion in &self.criteria {
-            let tally = match criterion.level {
-                Level::Must => &mut summary.must,
-                Level::Should => &mut summary.should,
-                Level::May => &mut summary.may,
+            let mut report = CriterionReport {
+                id: criterion.id.clone(),
+                level: criterion.level,
+                profile: criterion.profile.clone(),
+                sentence: criterion.sentence.clone(),
+                source: super::source(criterion),
+                verdict: Verdict::Failed,
+                reason: String::new(),
+                scenarios: vec![found.scenario()],
             };
-            tally.count(criterion.verdict);
-        }
-        summary.checks += self.generated.iter().map(|one| one.checks).sum::<usize>();
-        summary.exchanges += self
-            .generated
-            .iter()
-            .map(|one| one.exchange_count)
-            .sum::<usize>();
-        summary.verdict = verdict::of_run(&summary.must, &summary.should, &summary.may);
-        // What was asked for and could not be seen through leaves the verdict open.
-        if self.has(OutcomeKind::Error) && self.summary.verdict == RunVerdict::Conforms {
-            self.summary.verdict = RunVerdict::Inconclusive;
+            report.judge();
+            self.criteria.insert(at, report);
         }
     }
 

@@ -1,11 +1,15 @@
 //! The report as `JUnit` XML: one test case per scenario. Never writes a pass for what was not asserted.
 
 use super::{GeneratedReport, Report, ScenarioReport};
+use crate::evidence::cut;
 use crate::verdict::OutcomeKind;
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
+
+/// Bytes of what was expected, and of what was seen. Evidence: GitLab takes 30 MB a file; 800 findings of this length stay far below.
+const SAID_MAX: usize = 4096;
 
 /// The report as XML.
 ///
@@ -27,7 +31,7 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
                 "{} {} (line {})",
                 criterion.id, scenario.name, scenario.line
             );
-            let mut case = TestCase::new(name, status(report, scenario));
+            let mut case = TestCase::new(name, status(report, &criterion.id, scenario));
             case.set_classname(scenario.feature.clone());
             case.set_time(Duration::from_secs_f64(scenario.duration_ms / 1000.0));
             case.extra
@@ -81,11 +85,18 @@ fn generated(report: &Report, one: &GeneratedReport) -> TestCase {
     let name = format!("{} {} (seed {})", one.id, one.name, one.seed);
     let mut case = TestCase::new(name, status);
     case.set_classname("generated");
+    // The nearest thing to a file: where the first criterion stands that they break.
+    let broken = one.criteria.first();
+    let broken = broken.and_then(|id| report.criteria.iter().find(|own| own.id == *id));
+    if let Some((feature, line)) = broken.and_then(|own| own.source.rsplit_once(':')) {
+        case.extra.insert("file".into(), feature.to_owned().into());
+        case.extra.insert("line".into(), line.to_owned().into());
+    }
     case.set_time(Duration::from_secs_f64(one.duration_ms / 1000.0));
     case
 }
 
-fn status(report: &Report, scenario: &ScenarioReport) -> TestCaseStatus {
+fn status(report: &Report, id: &str, scenario: &ScenarioReport) -> TestCaseStatus {
     match scenario.outcome {
         OutcomeKind::Passed => TestCaseStatus::success(),
         OutcomeKind::Failed | OutcomeKind::Flaky => {
@@ -93,6 +104,7 @@ fn status(report: &Report, scenario: &ScenarioReport) -> TestCaseStatus {
                 scenario.expected.as_deref().unwrap_or_default(),
                 scenario.seen.as_deref().unwrap_or_default(),
             );
+            let (expected, seen) = (cut(expected, SAID_MAX), cut(seen, SAID_MAX));
             let mut reason = format!("expected {expected}, saw {seen}");
             if let Some(rate) = &scenario.reason {
                 reason = format!("{rate}: {reason}");
@@ -108,9 +120,10 @@ fn status(report: &Report, scenario: &ScenarioReport) -> TestCaseStatus {
                 .decisive(scenario)
                 .map(|exchange| exchange.curl.as_str())
                 .unwrap_or_default();
+            let replay = format!("moltproof replay {} {id}", report.run_id);
             status
                 .set_message(reason.clone())
-                .set_description(format!("{place}\n{reason}\n{curl}"));
+                .set_description(format!("{place}\n{reason}\n{curl}\n{replay}"));
             status
         }
         OutcomeKind::Error => {

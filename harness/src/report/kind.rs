@@ -1,6 +1,6 @@
 //! The kinds of files that a report is rendered as. Never writes one.
 
-use super::{Report, json, junit, markdown};
+use super::{Report, badge, html, json, junit, markdown};
 use crate::scrub;
 use std::io;
 
@@ -13,11 +13,21 @@ pub enum Kind {
     Junit,
     /// For a job summary or a comment.
     Markdown,
+    /// One page with all evidence, to hand on.
+    Html,
+    /// A badge for a page of the project.
+    Badge,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Junit, Self::Markdown];
+    pub const ALL: [Self; 5] = [
+        Self::Json,
+        Self::Junit,
+        Self::Markdown,
+        Self::Html,
+        Self::Badge,
+    ];
 
     /// As `--report` names it.
     #[must_use]
@@ -26,6 +36,8 @@ impl Kind {
             Self::Json => "json",
             Self::Junit => "junit",
             Self::Markdown => "markdown",
+            Self::Html => "html",
+            Self::Badge => "badge",
         }
     }
 
@@ -48,6 +60,8 @@ impl Kind {
             Self::Json => "moltproof.json",
             Self::Junit => "moltproof.junit.xml",
             Self::Markdown => "moltproof.md",
+            Self::Html => "moltproof.html",
+            Self::Badge => "moltproof.svg",
         }
     }
 
@@ -60,6 +74,8 @@ impl Kind {
             Self::Json => json::render(report)?,
             Self::Junit => junit::render(report)?,
             Self::Markdown => markdown::render(report).into_bytes(),
+            Self::Html => html::render(report).into_bytes(),
+            Self::Badge => badge::render(report).into_bytes(),
         };
         Ok(scrub::clean_report(&String::from_utf8_lossy(&bytes)).into_bytes())
     }

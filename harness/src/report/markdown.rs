@@ -1,7 +1,8 @@
 //! The report as Markdown, for a job summary, and as annotations of a GitHub workflow. Never says less in the headline than the other reports.
 
-use super::text::{level, why, word};
-use super::{CriterionReport, Report, ScenarioReport};
+use super::story::{Weakness, sentence, weaknesses};
+use super::text::{level, short, why, word};
+use super::{CriterionReport, Evidence, Report, ScenarioReport};
 use crate::evidence::cut;
 use crate::verdict::{Level, OutcomeKind, Verdict};
 use std::fmt::{self, Write as _};
@@ -11,6 +12,14 @@ const SUMMARY_LEN_MAX: usize = 900 * 1024;
 
 /// Annotations of a step. Evidence: GitHub shows ten of each kind and drops the others without a word.
 const ANNOTATIONS_MAX: usize = 10;
+
+/// Reasons of a weakness under the verdict, and criteria of a reason. Evidence: more than that is a table, and stands in one below.
+const REASONS_MAX: usize = 3;
+const IDS_MAX: usize = 8;
+
+/// Model calls or looks into stores that are short enough for a summary, and the bytes of each.
+const SEEN_MAX: usize = 3;
+const SEEN_LEN_MAX: usize = 300;
 
 /// What a reader must act on.
 const RED: [Verdict; 3] = [Verdict::Failed, Verdict::Flaky, Verdict::Error];
@@ -42,13 +51,11 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         level(Level::Must, &summary.must),
         level(Level::Should, &summary.should)
     )?;
-    if summary.scenarios_not_selected > 0 {
-        writeln!(
-            out,
-            "A part of the contract only: {} scenarios were not selected.\n",
-            summary.scenarios_not_selected
-        )?;
+    writeln!(out, "{}\n", plain(&sentence(report)))?;
+    for weakness in weaknesses(report) {
+        weaker(out, &weakness)?;
     }
+    writeln!(out)?;
     for criterion in with(report, &RED) {
         finding(out, report, criterion)?;
     }
@@ -63,9 +70,6 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         "Accepted deviations",
         with(report, &[Verdict::Accepted]).collect(),
     )?;
-    for warning in &report.warnings {
-        writeln!(out, "Warning: {}\n", plain(warning))?;
-    }
     table(
         out,
         "Not verified",
@@ -80,15 +84,40 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     table(out, "Passed in part", in_part.collect())?;
     writeln!(
         out,
-        "{} scenarios, {} exchanges, {} assertions in {:.1} s · {} · seed {} · contract `{}`",
+        "{} scenarios, {} exchanges, {} assertions in {:.1} s · {} · seed {} · contract {} (`{}`)",
         summary.scenarios_run,
         summary.exchanges,
         summary.checks,
         report.duration_ms / 1000.0,
         report.harness,
         report.seed,
-        &report.contract_digest[..12]
+        report.contract_version,
+        short(&report.contract_digest)
     )
+}
+
+/// What makes the verdict weaker in a line: the first reasons with some of their criteria; tables below have them all.
+fn weaker(out: &mut String, weakness: &Weakness) -> fmt::Result {
+    let reasons = weakness.reasons.iter().take(REASONS_MAX);
+    let shown: Vec<String> = reasons
+        .map(|(reason, ids)| {
+            let more = if ids.len() > IDS_MAX { " …" } else { "" };
+            let ids = ids[..ids.len().min(IDS_MAX)].join(" ");
+            let reason = plain(&cut(reason, 300));
+            if ids.is_empty() {
+                reason
+            } else {
+                format!("{reason} ({ids}{more})")
+            }
+        })
+        .collect();
+    let left = weakness.reasons.len() - shown.len();
+    let more = if left > 0 {
+        format!("; {left} more reasons below")
+    } else {
+        String::new()
+    };
+    writeln!(out, "- **{}**: {}{more}", weakness.title, shown.join("; "))
 }
 
 fn with<'a>(
@@ -155,14 +184,39 @@ fn finding(out: &mut String, report: &Report, criterion: &CriterionReport) -> fm
             }
         }
         if let Some(exchange) = report.decisive(scenario) {
-            writeln!(
-                out,
-                "\n  ```sh\n  {}\n  ```",
-                exchange.curl.replace('\n', " ")
-            )?;
+            let (curl, id) = (exchange.curl.replace('\n', " "), &criterion.id);
+            let replay = format!("moltproof replay {} {id}", report.run_id);
+            writeln!(out, "\n  ```sh\n  {curl}\n  {replay}\n  ```")?;
+        }
+        if let Some(evidence) = report.evidence_of(scenario) {
+            seen(out, evidence)?;
         }
     }
     writeln!(out)
+}
+
+/// Model calls and rows, if they are few: many are told better by the page.
+fn seen(out: &mut String, evidence: &Evidence) -> fmt::Result {
+    let calls = evidence.model_calls.iter().map(|call| {
+        format!(
+            "AI Gateway was asked for {} at {}: {}",
+            call.model, call.path, call.outcome
+        )
+    });
+    let calls: Vec<String> = calls.collect();
+    let looks = evidence
+        .observations
+        .iter()
+        .map(|one| format!("{} {}: {}", one.store, one.asked, one.saw));
+    let looks: Vec<String> = looks.collect();
+    for lines in [calls, looks] {
+        if lines.len() <= SEEN_MAX && lines.iter().all(|line| line.len() <= SEEN_LEN_MAX) {
+            for line in lines {
+                writeln!(out, "  - {}", plain(&line))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn broken(criterion: &CriterionReport) -> impl Iterator<Item = &ScenarioReport> {
@@ -196,7 +250,7 @@ fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            '\n' | '\r' => out.push(' '),
+            control if control.is_control() => out.push(' '),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),

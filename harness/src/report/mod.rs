@@ -1,30 +1,38 @@
 //! One report of a run; everything that is printed or written is a rendering of it. Never runs anything.
 
+pub mod badge;
 pub mod diff;
+mod evidence;
 pub mod generated;
+pub mod html;
 pub mod json;
+mod judged;
 pub mod junit;
 mod kind;
 pub mod markdown;
+pub mod merge;
 mod model;
+#[cfg(test)]
+mod samples;
+pub mod story;
 pub mod text;
 
+use evidence::{evidence, exchange_report};
 pub use kind::Kind;
 pub use model::*;
 
 use crate::client::meter::Spent;
 use crate::clock;
 use crate::contract::{Contract, Criterion, Planned};
-use crate::evidence::{Exchange, cut};
 use crate::run::Ended;
 use crate::run::repeat::Repeats;
 use crate::target::{Target, capabilities};
-use crate::verdict::{self, Exit, Finding, Level, Outcome, OutcomeKind, Tally, Verdict};
+use crate::verdict::{self, Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// Bytes of an answer's body that a report shows. Evidence: the largest answer that a finding of the contract turned on is a listing of 2 KiB.
-const BODY_SHOWN_MAX: usize = 4096;
+/// How the warning of an accepted deviation begins that nothing met.
+const NOT_MET: &str = "accepted, but not met in this run";
 
 /// What a run was, beside its outcomes.
 #[derive(Debug, Clone)]
@@ -37,6 +45,8 @@ pub struct RunFacts {
     pub seed: u64,
     /// Side by side.
     pub concurrency: usize,
+    /// Which part of how many, from 1.
+    pub shard: Option<(usize, usize)>,
     /// Epoch milliseconds.
     pub started_at_ms: i64,
     /// When the run began; every time in the evidence counts from there.
@@ -64,46 +74,44 @@ impl Report {
         for one in ended {
             by_number.insert(one.planned.number, one);
         }
-        let mut criteria = Vec::new();
-        let (mut must, mut should, mut may) =
-            (Tally::default(), Tally::default(), Tally::default());
-        for criterion in contract.criteria.values() {
-            if let Some(report) = criterion_report(contract, criterion, &by_number) {
-                match report.level {
-                    Level::Must => must.count(report.verdict),
-                    Level::Should => should.count(report.verdict),
-                    Level::May => may.count(report.verdict),
-                }
-                criteria.push(report);
-            }
-        }
+        let criteria = contract
+            .criteria
+            .values()
+            .filter_map(|criterion| criterion_report(contract, criterion, &by_number))
+            .collect();
         let lacking = capabilities(target)
             .into_iter()
             .filter_map(|(need, reason)| Some((need, reason?)))
             .collect();
-        Self {
+        let mut report = Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
-            contract_digest: crate::contract::digest(),
+            contract_version: contract.version.to_string(),
+            contract_digest: contract.digest(),
             target: target.name(),
             named: facts.named.clone(),
             run_id: facts.id.clone(),
             seed: facts.seed,
             concurrency: facts.concurrency,
+            shards: facts.shard.map(|(part, of)| Shards {
+                of,
+                present: vec![part],
+            }),
             started_at_ms: facts.started_at_ms,
             duration_ms: clock::ms(facts.duration),
             build: facts.build.clone(),
             read_only: false,
             spent: facts.spent,
             summary: Summary {
-                verdict: verdict::of_run(&must, &should, &may),
-                must,
-                should,
-                may,
+                verdict: RunVerdict::Inconclusive,
+                must: Tally::default(),
+                should: Tally::default(),
+                may: Tally::default(),
                 scenarios_run: ended
                     .iter()
                     .filter(|one| has_come_to_its_end(&one.outcome))
                     .count(),
+                scenarios_selected: ended.len(),
                 scenarios_not_selected: contract.scenarios.len() - ended.len(),
                 checks: ended.iter().map(|one| one.checks).sum(),
                 exchanges: ended.iter().map(|one| one.exchanges.len()).sum(),
@@ -117,7 +125,9 @@ impl Report {
                 .iter()
                 .filter_map(|one| Some((place(&one.planned), evidence(one, facts.began)?)))
                 .collect(),
-        }
+        };
+        report.count();
+        report
     }
 
     /// The exit code that this report means.
@@ -175,7 +185,7 @@ fn warnings(target: &dyn Target, facts: &RunFacts) -> Vec<String> {
             }
             (!facts.accepted.contains(&number)).then(|| {
                 format!(
-                    "accepted, but not met in this run: {} ({}); if the target keeps the contract now, take the entry out",
+                    "{NOT_MET}: {} ({}); if the target keeps the contract now, take the entry out",
                     entry.describe(),
                     entry.reason
                 )
@@ -194,85 +204,29 @@ fn criterion_report(
         .iter()
         .filter(|planned| planned.criteria.contains(&criterion.id))
         .collect();
-    let outcomes: Vec<Outcome> = own
-        .iter()
-        .map(|planned| {
-            let one = ended.get(&planned.number);
-            one.map_or(Outcome::NotSelected, |one| {
-                one.outcome.for_criterion(&criterion.id)
-            })
-        })
-        .collect();
-    let outcomes: Vec<&Outcome> = outcomes.iter().collect();
-    let verdict = verdict::of_criterion(&outcomes)?;
     let scenarios = own
         .iter()
         .map(|planned| match ended.get(&planned.number) {
-            Some(one) => scenario_report(one, &one.outcome.for_criterion(&criterion.id)),
+            Some(one) => scenario_report(one, &criterion.id),
             None => not_selected(planned),
         })
         .collect();
-    Some(CriterionReport {
+    let mut report = CriterionReport {
         id: criterion.id.clone(),
         level: criterion.level,
         profile: criterion.profile.clone(),
         sentence: criterion.sentence.clone(),
-        verdict,
-        reason: reason(&criterion.id, verdict, &outcomes),
+        source: source(criterion),
+        verdict: Verdict::NotVerified,
+        reason: String::new(),
         scenarios,
-    })
+    };
+    report.judge().then_some(report)
 }
 
-fn reason(id: &str, verdict: Verdict, outcomes: &[&Outcome]) -> String {
-    let told = |finding: &Finding| format!("expected {}, saw {}", finding.expected, finding.seen);
-    let found = outcomes
-        .iter()
-        .find_map(|outcome| match (verdict, outcome) {
-            (Verdict::Failed, Outcome::Failed(finding)) => Some(told(finding)),
-            (Verdict::Flaky, Outcome::Flaky(flaky)) => {
-                Some(format!("{}: {}", flaky.rate(), told(&flaky.finding)))
-            }
-            (Verdict::Known, Outcome::Known(known)) => known.reasons.get(id).cloned(),
-            (Verdict::Error, Outcome::Error(reason)) => Some(reason.clone()),
-            (Verdict::Accepted, Outcome::Accepted(list)) => list.get(id).cloned(),
-            _ => None,
-        });
-    match verdict {
-        Verdict::NotVerified | Verdict::NotApplicable => open_reason(outcomes),
-        Verdict::Passed => Some(passed_reason(outcomes)),
-        Verdict::Failed | Verdict::Flaky | Verdict::Known | Verdict::Error | Verdict::Accepted => {
-            found
-        }
-    }
-    .unwrap_or_default()
-}
-
-fn open_reason(outcomes: &[&Outcome]) -> Option<String> {
-    outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => Some(reason.clone()),
-        Outcome::NotSelected => Some("not selected".to_owned()),
-        Outcome::Passed
-        | Outcome::Failed(_)
-        | Outcome::Flaky(_)
-        | Outcome::Known(_)
-        | Outcome::Accepted(_)
-        | Outcome::Error(_) => None,
-    })
-}
-
-/// What a pass leaves open: a reader must see when only a part was asserted.
-fn passed_reason(outcomes: &[&Outcome]) -> String {
-    let open = outcomes
-        .iter()
-        .filter(|outcome| !matches!(outcome, Outcome::Passed))
-        .count();
-    match open_reason(outcomes) {
-        Some(why) => format!(
-            "partly: {open} of {} scenarios did not run ({why})",
-            outcomes.len()
-        ),
-        None => String::new(),
-    }
+/// Where a criterion's sentence stands.
+fn source(criterion: &Criterion) -> String {
+    format!("{}:{}", criterion.feature, criterion.line)
 }
 
 /// Where a scenario stands: the key of its evidence.
@@ -280,8 +234,10 @@ fn place(planned: &Planned) -> String {
     format!("{}:{}", planned.feature, planned.line)
 }
 
-fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
+/// A scenario as it counts for one of its criteria.
+fn scenario_report(ended: &Ended, id: &str) -> ScenarioReport {
     let planned = &ended.planned;
+    let outcome = ended.outcome.for_criterion(id);
     let mut report = ScenarioReport {
         step_line: ended.step.as_ref().map(|step| step.line),
         step: ended.step.as_ref().map(|step| step.text.clone()),
@@ -291,11 +247,10 @@ fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
         ..not_selected(planned)
     };
     report.outcome = outcome.kind();
-    let finding = match outcome {
+    let finding = match &outcome {
         Outcome::Passed | Outcome::NotSelected => None,
         Outcome::Accepted(list) => {
-            let reasons: Vec<&str> = list.values().map(String::as_str).collect();
-            report.reason = Some(reasons.join("; "));
+            report.reason = list.get(id).cloned();
             None
         }
         Outcome::Failed(finding) => {
@@ -307,8 +262,7 @@ fn scenario_report(ended: &Ended, outcome: &Outcome) -> ScenarioReport {
             Some(&flaky.finding)
         }
         Outcome::Known(known) => {
-            let reasons: Vec<&str> = known.reasons.values().map(String::as_str).collect();
-            report.reason = Some(reasons.join("; "));
+            report.reason = known.reasons.get(id).cloned();
             Some(&known.finding)
         }
         Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) | Outcome::Error(reason) => {
@@ -348,40 +302,4 @@ fn has_come_to_its_end(outcome: &Outcome) -> bool {
         outcome,
         Outcome::Passed | Outcome::Failed(_) | Outcome::Flaky(_) | Outcome::Known(_)
     )
-}
-
-/// What a scenario has seen; `None` if it did not run.
-fn evidence(ended: &Ended, run_began: Instant) -> Option<Evidence> {
-    let began = ended.began?;
-    Some(Evidence {
-        began_ms: clock::ms(began.saturating_duration_since(run_began)),
-        exchanges: ended
-            .exchanges
-            .iter()
-            .map(|exchange| exchange_report(exchange, began))
-            .collect(),
-        ..Evidence::default()
-    })
-}
-
-fn exchange_report(exchange: &Exchange, began: Instant) -> ExchangeReport {
-    let sent = &exchange.request;
-    ExchangeReport {
-        number: exchange.number,
-        at_ms: clock::ms(exchange.sent_at.saturating_duration_since(began)),
-        method: sent.method.clone(),
-        host: sent.host.clone(),
-        path: sent.path.clone(),
-        request_headers: sent.headers.clone(),
-        request_body: sent.body.clone(),
-        status: exchange.status,
-        headers: exchange.headers.clone(),
-        body: cut(&exchange.text(), BODY_SHOWN_MAX),
-        body_len: exchange.body_len,
-        request_id: exchange.header("x-request-id").map(str::to_owned),
-        connect_ms: None,
-        head_ms: clock::ms(exchange.head_after),
-        duration_ms: clock::ms(exchange.done_after),
-        curl: exchange.curl(),
-    }
 }

@@ -16,7 +16,9 @@ pub struct Report {
     pub schema_version: String,
     /// Name and version of this harness.
     pub harness: String,
-    /// SHA-256 of all features, lower-case hexadecimal: which contract was run.
+    /// Version of the contract, `MAJOR.MINOR`.
+    pub contract_version: String,
+    /// SHA-256 of that version's criteria and scenarios, lower-case hexadecimal: which contract was run.
     pub contract_digest: String,
     /// What was judged, for people: `reference`, a manifest's name or an address.
     pub target: String,
@@ -28,6 +30,9 @@ pub struct Report {
     pub seed: u64,
     /// Scenarios side by side.
     pub concurrency: usize,
+    /// Which shards of a run this is, if it was run in shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Shards>,
     /// When the run began, epoch milliseconds.
     pub started_at_ms: i64,
     /// Wall time of the run, milliseconds.
@@ -70,6 +75,25 @@ pub struct BaselineReport {
     pub stale: Vec<String>,
 }
 
+/// Parts of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shards {
+    /// Into how many parts the run was divided.
+    pub of: usize,
+    /// Which of them are told of here, from 1.
+    pub present: Vec<usize>,
+}
+
+impl Shards {
+    /// The parts that are not told of here, from 1.
+    #[must_use]
+    pub fn missing(&self) -> Vec<usize> {
+        (1..=self.of)
+            .filter(|part| !self.present.contains(part))
+            .collect()
+    }
+}
+
 /// Verdict and counts.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -83,6 +107,8 @@ pub struct Summary {
     pub may: Tally,
     /// Scenarios that ran to an end.
     pub scenarios_run: usize,
+    /// Scenarios that were asked for.
+    pub scenarios_selected: usize,
     /// Scenarios of the contract that this run's selection left out.
     pub scenarios_not_selected: usize,
     /// Assertions that were made and held.
@@ -102,6 +128,9 @@ pub struct CriterionReport {
     pub profile: String,
     /// The normative sentence.
     pub sentence: String,
+    /// Where that stands: feature and line of its `Rule`, such as `features/access/claims.feature:7`; empty in older reports.
+    #[serde(default)]
+    pub source: String,
     /// See [`Verdict`].
     pub verdict: Verdict,
     /// Why, in one sentence; empty for a criterion that passed whole.
@@ -176,6 +205,9 @@ pub struct StepReport {
     pub duration_ms: f64,
     /// Whether the scenario went on after it.
     pub held: bool,
+    /// What it left for the report, such as the smoke test's result and time of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// One request to the target and its answer.
@@ -310,6 +342,22 @@ impl Report {
     #[must_use]
     pub fn decisive(&self, scenario: &ScenarioReport) -> Option<&ExchangeReport> {
         self.evidence_of(scenario)?.decisive_exchange()
+    }
+}
+
+impl CriterionReport {
+    /// The area of the contract, in words: the folder of its feature, or else the letters of its id.
+    #[must_use]
+    pub fn area(&self) -> String {
+        let written = self.scenarios.iter().find(|scenario| scenario.line > 0);
+        let feature = written.map_or(self.source.as_str(), |scenario| &scenario.feature);
+        let folder = feature
+            .strip_prefix("features/")
+            .and_then(|rest| rest.split_once('/'));
+        let letters = self.id.split('-').next().unwrap_or_default();
+        folder
+            .map_or(letters, |(folder, _)| folder)
+            .replace('_', " ")
     }
 }
 

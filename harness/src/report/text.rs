@@ -259,6 +259,9 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
             "{YELLOW}{in_part} of them passed in part:{YELLOW:#} not all of their scenarios ran"
         )?;
     }
+    if let Some(line) = shards(report) {
+        writeln!(out, "{YELLOW}not the whole run:{YELLOW:#} {line}")?;
+    }
     if summary.scenarios_not_selected > 0 {
         writeln!(
             out,
@@ -268,13 +271,14 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
     }
     writeln!(
         out,
-        "{} scenarios, {} exchanges, {} assertions in {seconds:.2} s · {} · seed {} · contract {}",
+        "{} scenarios, {} exchanges, {} assertions in {seconds:.2} s · {} · seed {} · contract {} ({})",
         summary.scenarios_run,
         summary.exchanges,
         summary.checks,
         report.harness,
         report.seed,
-        &report.contract_digest[..12]
+        report.contract_version,
+        short(&report.contract_digest)
     )?;
     let build = report
         .build
@@ -289,6 +293,29 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
         out,
         "{DIM}Isolation here means routing and identity; containers as a boundary against hostile code are out of scope.{DIM:#}"
     )
+}
+
+/// Which shards are missing; `None` where nothing is.
+pub(super) fn shards(report: &Report) -> Option<String> {
+    let shards = report.shards.as_ref()?;
+    let missing = shards.missing();
+    let list = |numbers: &[usize]| {
+        let words: Vec<_> = numbers.iter().map(usize::to_string).collect();
+        words.join(", ")
+    };
+    (!missing.is_empty()).then(|| {
+        format!(
+            "shard {} of {}; `moltproof report merge` wants {} too",
+            list(&shards.present),
+            shards.of,
+            list(&missing)
+        )
+    })
+}
+
+/// The beginning of a digest: enough to tell contracts apart at sight.
+pub(super) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }
 
 /// The verdict on a target, as it follows its name.

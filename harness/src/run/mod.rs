@@ -1,6 +1,7 @@
 //! Runs planned scenarios with cucumber and collects how each ended. Never decides what an outcome means for a criterion.
 
 pub mod attempts;
+pub mod capture;
 pub mod repeat;
 pub mod scene;
 
@@ -12,6 +13,7 @@ use crate::target::Target;
 use crate::target::manifest::{LimitKey, Seeding};
 use crate::target::need::{Need, Variant};
 use crate::verdict::{Outcome, Stop};
+use capture::{Captured, StepTaken};
 use cucumber::event::ScenarioFinished;
 use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
 use futures_util::FutureExt as _;
@@ -47,6 +49,8 @@ pub struct Ended {
     pub duration: Duration,
     /// What repeating it showed, if it failed and was repeated; all else here is of its first attempt.
     pub repeats: Option<Repeats>,
+    /// What it leaves as evidence beside its exchanges.
+    pub captured: Captured,
 }
 
 /// A place in a feature.
@@ -178,6 +182,7 @@ pub(crate) fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
         began: None,
         duration: Duration::ZERO,
         repeats: None,
+        captured: Captured::default(),
     }
 }
 
@@ -205,6 +210,8 @@ struct World {
     book: Option<Arc<Book>>,
     began: Option<Instant>,
     stopped: Option<(Stop, StepAt)>,
+    steps: Vec<StepTaken>,
+    pointed: Option<(usize, Instant)>,
 }
 
 impl std::fmt::Debug for World {
@@ -294,39 +301,47 @@ fn number_of(feature: &gherkin::Feature) -> Option<usize> {
 
 fn dispatch(world: &mut World, context: step::Context) -> LocalBoxFuture<'_, ()> {
     async move {
-        let step = context.step;
-        let stop = match (&mut world.scene, &world.book) {
-            (Some(scene), Some(book)) => {
-                match tokio::time::timeout(
-                    Duration::from_millis(STEP_MS_MAX),
-                    book.perform(scene, &step),
-                )
-                .await
-                {
-                    Ok(done) => match (scene.doubted(), done) {
-                        // What was compared with nothing shows nothing, whichever way it went.
-                        (Some(reason), Ok(()) | Err(Stop::Violation(_))) => {
-                            Stop::NotVerified(reason)
-                        }
-                        (_, Ok(())) => return,
-                        (_, Err(stop)) => scene.unless_gone(stop).await,
-                    },
-                    Err(_elapsed) => Stop::Fault(format!(
-                        "the step did not end within {} s",
-                        STEP_MS_MAX / 1000
-                    )),
-                }
-            }
-            _ => Stop::Fault("the scenario was not set up".to_owned()),
-        };
+        let (step, began) = (context.step, clock::now());
+        let (stop, pointed) = capture::pointing(take(world, &step)).await;
         let at = StepAt {
             line: step.position.line,
             text: format!("{} {}", step.keyword.trim(), step.value),
         };
-        world.stopped = Some((stop, at));
-        std::panic::resume_unwind(Box::new(Stopped));
+        world.steps.push(StepTaken {
+            line: at.line,
+            text: at.text.clone(),
+            began,
+            took: began.elapsed(),
+            held: stop.is_none(),
+            told: world.scene.as_mut().and_then(|scene| scene.told.take()),
+        });
+        if let Some(stop) = stop {
+            world.pointed = pointed;
+            world.stopped = Some((stop, at));
+            std::panic::resume_unwind(Box::new(Stopped));
+        }
     }
     .boxed_local()
+}
+
+/// Takes one step; says why the scenario ends there, if it does.
+async fn take(world: &mut World, step: &gherkin::Step) -> Option<Stop> {
+    let (Some(scene), Some(book)) = (&mut world.scene, &world.book) else {
+        return Some(Stop::Fault("the scenario was not set up".to_owned()));
+    };
+    let patience = Duration::from_millis(STEP_MS_MAX);
+    match tokio::time::timeout(patience, book.perform(scene, step)).await {
+        Ok(done) => match (scene.doubted(), done) {
+            // What was compared with nothing shows nothing, whichever way it went.
+            (Some(reason), Ok(()) | Err(Stop::Violation(_))) => Some(Stop::NotVerified(reason)),
+            (_, Ok(())) => None,
+            (_, Err(stop)) => Some(scene.unless_gone(stop).await),
+        },
+        Err(_elapsed) => Some(Stop::Fault(format!(
+            "the step did not end within {} s",
+            STEP_MS_MAX / 1000
+        ))),
+    }
 }
 
 fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut World>) -> Ended {
@@ -381,10 +396,12 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
             (Outcome::Error(step_error(error)), None)
         }
     };
+    let captured = capture::captured(&mut scene, std::mem::take(&mut world.steps), world.pointed);
     Ended {
         planned,
         outcome,
         step,
+        captured,
         exchanges: scene.exchanges,
         checks: scene.checks,
         began: world.began,

@@ -25,6 +25,8 @@ use crate::observe::D1;
 use crate::observe::Kv;
 use crate::observe::model_calls::ModelCalls;
 use crate::observe::model_calls::Whose;
+use crate::observe::recorded::{Looks, RecordedBucket, RecordedD1, RecordedKv};
+use crate::run::capture::{self, Lines};
 use crate::target::Disposable;
 use crate::target::Fault;
 use crate::target::Instance;
@@ -71,6 +73,8 @@ pub struct Run {
     pub alone: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Which of the target's accepted deviations were met, by their number.
     pub accepted: Mutex<BTreeSet<usize>>,
+    /// Whether evidence is captured beside the exchanges; it is, but for measuring what that costs.
+    pub captures: bool,
     vitals: vitals::Vitals,
 }
 
@@ -93,8 +97,16 @@ impl Run {
             instances: Mutex::default(),
             alone: Mutex::default(),
             accepted: Mutex::default(),
+            captures: true,
             vitals: vitals::Vitals::default(),
         }
+    }
+
+    /// The same run without evidence beside the exchanges.
+    #[must_use]
+    pub fn without_evidence(mut self) -> Self {
+        self.captures = false;
+        self
     }
 
     fn note_accepted(&self, number: usize) {
@@ -205,6 +217,12 @@ pub struct Scene {
     locks: Vec<tokio::sync::OwnedMutexGuard<()>>,
     log_mark: usize,
     client_ip: String,
+    /// What it has seen in stores.
+    pub(in crate::run) looks: Looks,
+    /// The log lines that it has looked at.
+    pub(in crate::run) lines: Lines,
+    /// What the step under way leaves for the report.
+    pub told: Option<String>,
 }
 
 /// The client ip of a scenario, no other's in its run.
@@ -297,6 +315,9 @@ impl Scene {
             locks: Vec::new(),
             log_mark: 0,
             client_ip,
+            looks: Looks::default(),
+            lines: Lines::default(),
+            told: None,
         }
     }
 
@@ -449,29 +470,35 @@ impl Scene {
 
     /// The instance's D1.
     pub async fn d1(&mut self) -> Result<Arc<dyn D1>, Stop> {
-        self.instance()
-            .await?
-            .d1
-            .clone()
-            .ok_or_else(|| missing(Need::D1))
+        let there = self.instance().await?.d1.clone();
+        let there = there.ok_or_else(|| missing(Need::D1))?;
+        Ok(if self.run.captures {
+            Arc::new(RecordedD1(there, self.looks.clone()))
+        } else {
+            there
+        })
     }
 
     /// The instance's KV.
     pub async fn kv(&mut self) -> Result<Arc<dyn Kv>, Stop> {
-        self.instance()
-            .await?
-            .kv
-            .clone()
-            .ok_or_else(|| missing(Need::Kv))
+        let there = self.instance().await?.kv.clone();
+        let there = there.ok_or_else(|| missing(Need::Kv))?;
+        Ok(if self.run.captures {
+            Arc::new(RecordedKv(there, self.looks.clone()))
+        } else {
+            there
+        })
     }
 
     /// The instance's bucket.
     pub async fn r2(&mut self) -> Result<Arc<dyn Bucket>, Stop> {
-        self.instance()
-            .await?
-            .r2
-            .clone()
-            .ok_or_else(|| missing(Need::R2))
+        let there = self.instance().await?.r2.clone();
+        let there = there.ok_or_else(|| missing(Need::R2))?;
+        Ok(if self.run.captures {
+            Arc::new(RecordedBucket(there, self.looks.clone()))
+        } else {
+            there
+        })
     }
 
     /// Faults of the instance's stores.
@@ -530,9 +557,10 @@ impl Scene {
     }
 }
 
-/// An answer in one line, for a finding.
+/// An answer in one line, for a finding: then it is the exchange that decided.
 #[must_use]
 pub fn describe(answer: &Exchange) -> String {
+    capture::point_at(answer);
     format!(
         "status {} {}",
         answer.status,

@@ -79,6 +79,7 @@ fn record(s: &mut Scene, step: &str, answer: &Exchange) {
         "exchange": answer.number,
         "line": answer.line(),
     });
+    s.told = Some(format!("{step}: {}", answer.line()));
     let list = s.notes.entry(SMOKE.to_owned()).or_insert_with(|| json!([]));
     if let Value::Array(list) = list {
         list.push(entry);

@@ -19,6 +19,16 @@ pub fn with(text: &str, figures: &[String]) -> Option<String> {
     Some(format!("{before}{BEGIN}\n{items}{END}{after}"))
 }
 
+/// The figures that stand between the marks; none if there are no marks.
+#[must_use]
+pub fn between(text: &str) -> Vec<&str> {
+    let inside = text
+        .split_once(BEGIN)
+        .and_then(|(_, rest)| rest.split_once(END));
+    let lines = inside.map_or("", |(figures, _)| figures).lines();
+    lines.filter_map(|line| line.strip_prefix("- ")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +41,7 @@ mod tests {
             new.as_deref(),
             Some("a\n<!-- teeth -->\n- new\n<!-- /teeth -->\nb\n")
         );
+        assert_eq!(between(text), ["old", "older"]);
         assert_eq!(with("no marks", &[]), None);
     }
 }

@@ -5,14 +5,12 @@ use super::matrix::{DeviantRow, Fate, KillMatrix, NullRow, VariantRow};
 use super::text::figures;
 use crate::clock;
 use crate::evidence::cut;
+use crate::report::html::frame;
 use crate::target::reference::deviants::Kind;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 /// Characters of an assertion that the page shows; the JSON has all. Evidence: whole answers made it larger than 1 MB.
 const TEXT_MAX: usize = 300;
-
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
 
 /// The page.
 #[must_use]
@@ -25,52 +23,43 @@ pub fn render(matrix: &KillMatrix) -> String {
         (true, false) => "What was tried is caught: a part of the catalogue",
         (false, _) => "The contract run has gaps",
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Moltproof kill matrix" }
-                style { (PreEscaped(STYLE)) }
+    let body = html! {
+        main id="main" tabindex="-1" {
+            header {
+                (frame::over("kill matrix"))
+                h1 class=(if has_teeth { "good" } else { "bad" }) {
+                    (headline)
+                }
+                (tiles(matrix))
+                p.facts {
+                    (matrix.harness) " · contract " code { (matrix.contract_digest.get(..12).unwrap_or_default()) }
+                    " · " (clock::rfc3339(matrix.started_at_ms))
+                    " · " (matrix.summary.duration_ms / 1000) " s · seed " (matrix.seed)
+                }
             }
-            body {
-                header {
-                    p.over { "Moltproof · kill matrix" }
-                    h1 class=(if has_teeth { "good" } else { "bad" }) {
-                        (headline)
-                    }
-                    (tiles(matrix))
-                    p.facts {
-                        (matrix.harness) " · contract " code { (matrix.contract_digest.get(..12).unwrap_or_default()) }
-                        " · " (clock::rfc3339(matrix.started_at_ms))
-                        " · " (matrix.summary.duration_ms / 1000) " s · seed " (matrix.seed)
+            @if !has_teeth {
+                section {
+                    h2 { "What is wrong" }
+                    ul.complaints {
+                        @if !unproven.is_empty() { li { "No deviant turned these red: " (unproven.join(" ")) } }
+                        @for complaint in &complaints { li { (complaint) } }
                     }
                 }
-                main {
-                    @if !has_teeth {
-                        section {
-                            h2 { "What is wrong" }
-                            ul.complaints {
-                                @if !unproven.is_empty() { li { "No deviant turned these red: " (unproven.join(" ")) } }
-                                @for complaint in &complaints { li { (complaint) } }
-                            }
-                        }
-                    }
-                    label.filter { "Filter " input type="search" id="filter" placeholder="criterion, deviant or words"; }
-                    (musts(matrix))
-                    section {
-                        h2 { "Backends that break one thing" }
-                        @for row in &matrix.deviants { (deviant(row)) }
-                    }
-                    (nulls(&matrix.null_servers))
-                    (variants(&matrix.correct_variants))
-                }
-                script { (PreEscaped(SCRIPT)) }
             }
+            div.bar role="search" data-script hidden {
+                input type="search" id="search" aria-label="Criterion, deviant or words" placeholder="Criterion, deviant or words";
+                span id="shown" role="status" {}
+            }
+            (musts(matrix))
+            section {
+                h2 { "Backends that break one thing" }
+                @for row in &matrix.deviants { (deviant(row)) }
+            }
+            (nulls(&matrix.null_servers))
+            (variants(&matrix.correct_variants))
         }
     };
-    page.into_string()
+    frame::document("Moltproof kill matrix", &body).into_string()
 }
 
 fn tiles(matrix: &KillMatrix) -> Markup {
@@ -111,7 +100,7 @@ fn deviant(row: &DeviantRow) -> Markup {
         Kind::Schema => "schema",
     };
     html! {
-        details.row id=(row.id) open[!killed] {
+        details.row.relevant id=(row.id) open[!killed] {
             summary {
                 span class=(if killed { "verdict good" } else { "verdict bad" }) {
                     @if killed { "killed" } @else { "survived" }

@@ -100,7 +100,7 @@ pub fn measure(
     let mut matrix = KillMatrix {
         schema_version: SCHEMA_VERSION,
         harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
-        contract_digest: crate::contract::digest(),
+        contract_digest: contract.digest(),
         seed: wanted.manner.seed,
         started_at_ms,
         whole: wanted.whole,

@@ -54,6 +54,7 @@ pub(crate) fn judge(
     let ended = runtime.block_on(running);
     let facts = RunFacts {
         id,
+        shard: None,
         named: "reference".to_owned(),
         began: moltproof::clock::now(),
         seed: options.seed,

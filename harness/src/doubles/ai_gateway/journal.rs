@@ -179,6 +179,21 @@ impl Journal {
             .collect()
     }
 
+    /// Looks at the attempts of every marker that begins so, in arrival order, without taking them out.
+    pub(super) fn look<T>(&self, beginning: &str, mut look: impl FnMut(&Attempt) -> T) -> Vec<T> {
+        let book = self.book();
+        let theirs = book
+            .markers
+            .range(beginning.to_owned()..)
+            .take_while(|(marker, _)| marker.starts_with(beginning));
+        let mut ids: Vec<AttemptId> = theirs
+            .flat_map(|(_, marked)| marked.attempts.iter().copied())
+            .collect();
+        ids.sort_unstable();
+        let attempts = ids.into_iter().filter_map(|id| book.attempts.get(&id));
+        attempts.map(&mut look).collect()
+    }
+
     /// All attempts under their numbers, in arrival order.
     pub(super) fn numbered(&self) -> Vec<(AttemptId, Attempt)> {
         let book = self.book();

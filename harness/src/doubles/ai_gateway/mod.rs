@@ -138,6 +138,18 @@ impl AiGatewayDouble {
         self.hub.journal.of_marker(marker)
     }
 
+    /// When it began to count the time that attempts are dated with.
+    #[must_use]
+    pub fn began(&self) -> std::time::Instant {
+        self.hub.journal.stopwatch().began()
+    }
+
+    /// What `look` makes of each attempt whose marker begins so, in arrival order. Nothing else is told to the double meanwhile: be quick.
+    #[must_use]
+    pub fn look<T>(&self, beginning: &str, look: impl FnMut(&Attempt) -> T) -> Vec<T> {
+        self.hub.journal.look(beginning, look)
+    }
+
     /// All attempts not forgotten, in arrival order.
     #[must_use]
     pub fn journal_all(&self) -> Vec<Attempt> {

@@ -7,6 +7,7 @@
 
 use super::{Scene, breach, missing};
 use crate::observe::{LogLine, Logs};
+use crate::run::capture::own_words;
 use crate::target::need::Need;
 use crate::verdict::Stop;
 use crate::wait;
@@ -44,7 +45,12 @@ impl Scene {
 
     async fn lines_from(&mut self, mark: usize) -> Result<Vec<LogLine>, Stop> {
         let logs = self.logs().await?;
-        Ok(self.lines_of(logs.as_ref(), mark))
+        let lines = self.lines_of(logs.as_ref(), mark);
+        if self.run.captures {
+            let own = own_words(self);
+            self.lines.look(mark, &lines, &own);
+        }
+        Ok(lines)
     }
 
     /// The lines of a log from a mark on. Where some may be missing nothing is proven by those that are not there.
@@ -99,6 +105,7 @@ impl Scene {
         .await?;
         match (found, gaps) {
             (Ok(line), _) => {
+                self.lines.keep(&line);
                 self.checks += 1;
                 Ok(line)
             }

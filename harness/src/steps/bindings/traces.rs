@@ -85,7 +85,8 @@ async fn record(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
     if instance.d1.is_some() {
         record.insert("row".to_owned(), json!(tenant_row(s, &tenant.id).await?));
     }
-    if let Some(kv) = &instance.kv {
+    if instance.kv.is_some() {
+        let kv = s.kv().await?;
         for key in registry_keys(s, tenant) {
             let value = kv.get(&key).await?;
             record.insert(key, json!(value));
@@ -129,7 +130,8 @@ pub(super) async fn expect_untouched(s: &mut Scene, tenant: &Tenant) -> Check {
     s.expect_eq("what the stores hold of the tenant:", &before, &after)?;
     let made = s.slug("made");
     let instance = s.instance().await?;
-    if let Some(kv) = &instance.kv {
+    if instance.kv.is_some() {
+        let kv = s.kv().await?;
         let key = s.dialect().kv_slug.replace("{slug}", &made);
         let entry = kv.get(&key).await?;
         s.expect(
@@ -151,7 +153,8 @@ async fn no_trace(s: &mut Scene) -> Check {
     })?;
     expect_untouched(s, &tenant).await?;
     let instance = s.instance().await?;
-    if let Some(d1) = &instance.d1 {
+    if instance.d1.is_some() {
+        let d1 = s.d1().await?;
         let made = s.notes.get("made").cloned().unwrap_or_default();
         let sql = "SELECT (SELECT count(*) FROM usage WHERE tenant_id IN (?1, ?2)) AS used, (SELECT count(*) FROM tenants WHERE id = ?2) AS made";
         let rows = d1.query(sql, &[json!(tenant.id), made]).await?;

@@ -4,6 +4,7 @@ use crate::evidence::Exchange;
 use crate::oracle::error_shape::{code_flaw, flaws, id_flaw, is_error};
 use crate::oracle::http_form::answered_before_the_backend;
 use crate::oracle::leaks::signs;
+use crate::run::capture::point_at;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::Book;
 use crate::verdict::{Check, Finding, Severity, Stop};
@@ -68,6 +69,8 @@ fn none_has(s: &mut Scene, expected: &str, flaws_of: impl Fn(&Exchange) -> Vec<S
             (!flaws.is_empty()).then(|| format!("{}: {}", answer.line(), flaws.join("; ")))
         })
         .collect();
+    let first = errors.iter().find(|answer| !flaws_of(answer).is_empty());
+    first.into_iter().for_each(|answer| point_at(answer));
     s.expect(
         flawed.is_empty(),
         format!("{expected}, all {} of the run", errors.len()),
@@ -122,6 +125,7 @@ async fn ids_unique(s: &mut Scene) -> Check {
             continue;
         };
         if let Some(earlier) = seen.insert(id, answer) {
+            point_at(answer);
             return Err(breach(
                 "a request id of its own for each request",
                 format!("`{id}` for {} and for {}", earlier.line(), answer.line()),

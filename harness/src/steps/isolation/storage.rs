@@ -5,7 +5,7 @@ use crate::oracle::sandbox_id::has_form;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{change, delete, objects, registry_keys, start_gateway};
-use crate::verdict::Check;
+use crate::verdict::{Check, Stop};
 use serde_json::{Map, Value, json};
 
 /// Adds the steps.
@@ -41,6 +41,9 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
+/// Keys that a finding names. Evidence: one kind of object is misplaced alike for everybody.
+const ELSEWHERE_MAX: usize = 5;
+
 /// Whether a key lies below a sandbox id.
 fn is_below_a_sandbox(key: &str) -> bool {
     key.split_once('/')
@@ -48,7 +51,7 @@ fn is_below_a_sandbox(key: &str) -> bool {
 }
 
 /// The objects that lie below no sandbox id, with their bytes.
-async fn strays(s: &mut Scene) -> Result<Map<String, Value>, crate::verdict::Stop> {
+async fn strays(s: &mut Scene) -> Result<Map<String, Value>, Stop> {
     let mut strays = Map::new();
     let r2 = s.r2().await?;
     for key in r2.keys("").await? {
@@ -81,19 +84,27 @@ async fn cold_chat(s: &mut Scene, a: Args) -> Check {
 async fn holds_objects(s: &mut Scene, a: Args) -> Check {
     let prefix = format!("{}/", s.tenant(a.text(1))?.sandbox_id);
     let r2 = s.r2().await?;
-    s.expect_soon(
-        &format!("an object below `{prefix}` for a started gateway"),
-        crate::steps::operating::LOG_SOON,
-        || async {
-            let keys = r2.keys(&prefix).await?;
-            Ok(if keys.is_empty() {
-                crate::wait::Look::NotYet("none".to_owned())
-            } else {
-                crate::wait::Look::Done(())
-            })
-        },
-    )
-    .await
+    let expected = format!("an object below `{prefix}` for a started gateway");
+    let held = s.expect_soon(&expected, crate::steps::operating::LOG_SOON, || async {
+        let keys = r2.keys(&prefix).await?;
+        Ok(if keys.is_empty() {
+            crate::wait::Look::NotYet("none".to_owned())
+        } else {
+            crate::wait::Look::Done(())
+        })
+    });
+    let mut finding = match held.await {
+        Err(Stop::Violation(finding)) => finding,
+        held => return held,
+    };
+    // Where it went instead is what a reader has to know.
+    let keys = r2.keys("").await?;
+    let elsewhere: Vec<_> = keys.iter().filter(|key| !is_below_a_sandbox(key)).collect();
+    let shown = &elsewhere[..elsewhere.len().min(ELSEWHERE_MAX)];
+    if !shown.is_empty() {
+        finding.seen = format!("{}; below no sandbox id at all: {shown:?}", finding.seen);
+    }
+    Err(Stop::Violation(finding))
 }
 
 async fn can_keep(s: &mut Scene, a: Args) -> Check {

@@ -295,8 +295,9 @@ async fn own_or_refused(s: &mut Scene, _a: Args) -> Check {
         )?;
     }
     if let Ok(other) = s.tenant("b")
-        && let Some(d1) = s.instance().await?.d1.clone()
+        && s.instance().await?.d1.is_some()
     {
+        let d1 = s.d1().await?;
         let sql = "SELECT id FROM usage WHERE tenant_id = ?1";
         let rows = d1.query(sql, &[json!(other.id)]).await?;
         s.expect(rows.is_empty(), "no usage of the other tenant", || {

@@ -65,7 +65,8 @@ async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
         instance.d1.is_none() && pointer.is_empty()
     };
     let seen = match &instance.d1 {
-        Some(d1) => {
+        Some(_) => {
+            let d1 = s.d1().await?;
             let sql = "SELECT id, platform, tier, sandbox_id FROM tenants WHERE id = ?1";
             let rows = d1.query(sql, &[json!(tenant.id)]).await?;
             rows.first().map_or(Value::Null, |row| json!(row))

@@ -1,0 +1,278 @@
+//! The report as one page to hand on: the verdict first, then what makes it weaker, then every criterion with its evidence. Never fetches anything.
+//!
+//! The page stays below [`PAGE_LEN_MAX`]: findings have their evidence whole as long as there is room, what passed is folded, and
+//! whatever is left out is said where it would stand. Text from outside is escaped, and what turns or hides text is made visible.
+
+mod deviants;
+mod exchange;
+pub(crate) mod frame;
+mod matrix;
+mod outside;
+mod plan;
+mod scenario;
+mod sequence;
+mod timings;
+
+use self::deviants::Teeth;
+use self::matrix::{areas, class, level, link, sign};
+use self::outside::{line, prose};
+use self::plan::Plan;
+use super::story::{sentence, weaknesses};
+use super::{CriterionReport, Report, text};
+use crate::clock;
+use crate::verdict::{OutcomeKind, RunVerdict, Verdict};
+use maud::{Markup, PreEscaped, html};
+
+/// Bytes of the page. Evidence: what mail gateways and chat tools show without a download is 1 MB.
+pub const PAGE_LEN_MAX: usize = 1_000_000;
+
+/// Bytes kept free for what is said about what was left out, and for secrets whose mask is longer than they are.
+const RESERVE: usize = 8 * 1024;
+
+/// Findings in the overview; all stand below.
+const OVERVIEW_MAX: usize = 40;
+
+/// The page.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let teeth = Teeth::of(report);
+    let areas = areas(report);
+    let top = html! { (header(report)) (weak(report)) (found(report)) (matrix::table(report, &areas, teeth)) };
+    let bottom = html! { (generated(report)) (believed(report, teeth)) };
+    let heads: Vec<Markup> = report.criteria.iter().map(|one| head(one, teeth)).collect();
+    let empty = document(report, &html! {}).into_string().len();
+    let fixed: usize = heads.iter().map(|head| head.0.len() + 160).sum();
+    let used = empty + top.0.len() + bottom.0.len() + fixed + RESERVE;
+    let plan = Plan::new(report, PAGE_LEN_MAX.saturating_sub(used));
+    let body = html! {
+        (top)
+        section aria-labelledby="criteria" {
+            h2 id="criteria" { "Every criterion" }
+            (left_out(&plan))
+            (matrix::controls(report, &areas))
+            @for (name, places) in &areas {
+                section.group {
+                    h3 { (name) }
+                    @for &place in places { (criterion(&report.criteria[place], &heads[place], &plan.scenarios[place])) }
+                }
+            }
+        }
+        (bottom)
+    };
+    document(report, &body).into_string()
+}
+
+fn document(report: &Report, body: &Markup) -> Markup {
+    let title = format!(
+        "{} {} · Moltproof",
+        line(&report.target, 100),
+        text::word(report.summary.verdict)
+    );
+    frame::document(
+        &title,
+        &html! {
+            main id="main" tabindex="-1" { (body) }
+            footer {
+                p { "Isolation here means routing and identity; containers as a boundary against hostile code are out of scope." }
+                p {
+                    (report.harness) " · run " code { (report.run_id) } " · seed " (report.seed) " · contract " code { (report.contract_digest) }
+                }
+                p { "Secrets were taken out at capture. This page loads nothing and needs nothing else; the JSON report of the same run has everything." }
+            }
+        },
+    )
+}
+
+/// The verdict, and what it is about.
+fn header(report: &Report) -> Markup {
+    let (tone, kicker) = match report.summary.verdict {
+        RunVerdict::Conforms => ("good", "✓ Verdict"),
+        RunVerdict::Violates => ("bad", "✗ Verdict"),
+        RunVerdict::Known => ("warn", "◆ Verdict"),
+        RunVerdict::Inconclusive => ("warn", "? Verdict"),
+    };
+    let summary = &report.summary;
+    html! {
+        header {
+            (frame::over("conformance report"))
+            div class={ "banner " (tone) } {
+                p.kicker { (kicker) }
+                h1 { (line(&report.target, 200)) " " (text::word(summary.verdict)) }
+                p { (sentence(report)) }
+            }
+            dl.plate {
+                div { dt { "Target" } dd { (line(&report.named, 200)) } }
+                div { dt { "Build" } dd { @match &report.build { Some(build) => (line(build, 120)), None => "not told by the target" } } }
+                div { dt { "Judged at" } dd { (clock::rfc3339(report.started_at_ms).split('.').next().unwrap_or_default().replace('T', " ")) " UTC" } }
+                div { dt { "Contract" } dd { code { (report.contract_digest.get(..12).unwrap_or(&report.contract_digest)) } } }
+                div { dt { "Harness" } dd { (report.harness) } }
+                @for (level, tally) in [("MUST", &summary.must), ("SHOULD", &summary.should), ("MAY", &summary.may)] {
+                    @if tally.total > 0 { div { dt { (level) } dd { (tally.passed) " of " (tally.total) " hold" } } }
+                }
+                div { dt { "Evidence" } dd { (summary.scenarios_run) " scenarios, " (summary.exchanges) " exchanges, " (summary.checks) " assertions" } }
+                div { dt { "Run" } dd { code { (report.run_id) } " · " (exchange::ms(report.duration_ms)) " · seed " (report.seed) } }
+                div { dt { "Spent" } dd { (report.spent.requests) " requests, " (report.spent.model_calls) " model calls" } }
+            }
+        }
+    }
+}
+
+/// What makes the verdict weaker.
+fn weak(report: &Report) -> Markup {
+    let all = weaknesses(report);
+    html! {
+        section aria-labelledby="weaker" {
+            h2 id="weaker" { "What makes this verdict weaker" }
+            @if all.is_empty() { p { "Nothing: the whole contract was run, and every criterion was verified." } }
+            @else {
+                ul.weak {
+                    @for one in &all {
+                        li {
+                            strong { (one.title) }
+                            ul {
+                                @for (reason, ids) in &one.reasons {
+                                    li { (prose(reason, 800)) @if !ids.is_empty() { br; @for id in ids { (link(id)) } } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is broken, at a glance.
+fn found(report: &Report) -> Markup {
+    let is_red = |one: &&CriterionReport| {
+        matches!(
+            one.verdict,
+            Verdict::Failed | Verdict::Flaky | Verdict::Error
+        )
+    };
+    let mut red: Vec<_> = report.criteria.iter().filter(is_red).collect();
+    red.sort_by_key(|one| (one.verdict != Verdict::Failed, one.level));
+    html! {
+        @if !red.is_empty() {
+            section aria-labelledby="found" {
+                h2 id="found" { "What was found" }
+                ul.found {
+                    @for one in red.iter().take(OVERVIEW_MAX) {
+                        li {
+                            p { (link(&one.id)) span.level { (one.level.word()) } " " b { (one.verdict.word()) } " · " (prose(&one.sentence, 400)) }
+                            p.dim { (line(&one.reason, 300)) }
+                        }
+                    }
+                }
+                @if red.len() > OVERVIEW_MAX { p { (red.len() - OVERVIEW_MAX) " more stand below." } }
+            }
+        }
+    }
+}
+
+fn left_out(plan: &Plan) -> Markup {
+    html! {
+        @if plan.findings_short > 0 {
+            p.dim { "So that this page stays small, " (plan.findings_short) " findings have a part of their evidence only; the JSON report has all of it." }
+        }
+        @if plan.calm_short > 0 {
+            p.dim { "What holds is folded: of " (plan.calm_short) " scenarios not all exchanges are listed; the JSON report has them." }
+        }
+    }
+}
+
+/// What stands of a criterion before its scenarios.
+fn head(criterion: &CriterionReport, teeth: Teeth) -> Markup {
+    html! {
+        summary {
+            span class={ "pill " (class(criterion.verdict)) } { (sign(criterion.verdict)) " " (criterion.verdict.word()) }
+            h4 { strong.s { (criterion.id) } " " span.level { (criterion.level.word()) } " " span.s { (prose(&criterion.sentence, 2000)) } }
+        }
+        // A finding stands below in full.
+        @if !criterion.reason.is_empty() && !criterion.scenarios.iter().any(scenario::is_case) { p.s { (prose(&criterion.reason, 600)) } }
+        p.dim {
+            @if !criterion.source.is_empty() { code { (criterion.source) } " · " }
+            "profile " (criterion.profile) " · " (counts(criterion))
+            @match teeth.of_criterion(&criterion.id) {
+                Some(0) => " · no deviant tests this check",
+                Some(1) => " · this check is itself tested by one backend that breaks the criterion",
+                Some(count) => { " · this check is itself tested by " (count) " backends that break the criterion" }
+                None => "",
+            }
+        }
+    }
+}
+
+fn counts(criterion: &CriterionReport) -> String {
+    let kinds = [
+        OutcomeKind::Passed,
+        OutcomeKind::Failed,
+        OutcomeKind::Flaky,
+        OutcomeKind::Error,
+        OutcomeKind::Known,
+        OutcomeKind::Accepted,
+        OutcomeKind::NotVerified,
+        OutcomeKind::NotApplicable,
+        OutcomeKind::NotSelected,
+    ];
+    let count = |kind: OutcomeKind| {
+        let is_kind = criterion.scenarios.iter().filter(|one| one.outcome == kind);
+        let count = is_kind.count();
+        (count > 0).then(|| format!("{count} {}", kind.word()))
+    };
+    let counts: Vec<_> = kinds.into_iter().filter_map(count).collect();
+    format!("scenarios: {}", counts.join(", "))
+}
+
+fn criterion(criterion: &CriterionReport, head: &Markup, scenarios: &[String]) -> Markup {
+    let is_relevant = criterion.scenarios.iter().any(scenario::is_case);
+    html! {
+        details.row.relevant[is_relevant] id=(criterion.id) data-verdict=(class(criterion.verdict)) data-level=(level(criterion.level)) data-area=(criterion.area()) open[is_relevant] {
+            (head)
+            div.body { @for one in scenarios { (PreEscaped(one)) } }
+        }
+    }
+}
+
+/// The generated checks and what they left out.
+fn generated(report: &Report) -> Markup {
+    html! {
+        @if !report.generated.is_empty() {
+            section aria-labelledby="generated" {
+                h2 id="generated" { "Generated checks" }
+                p { "Beyond the written scenarios: what they find breaks criteria, what they do not find proves none." }
+                @for one in &report.generated {
+                    details.relevant[one.outcome.is_red()] id=(one.id) open[one.outcome.is_red()] {
+                        summary { b { (one.outcome.word()) } " " strong { (one.id) } " " (one.name) ": " (one.cases) " cases, " (one.checks) " assertions, seed " (one.seed) }
+                        @if !one.criteria.is_empty() { p { "Breaks " @for id in &one.criteria { (link(id)) } } }
+                        @for what in &one.left_out { p.dim { "Left out: " (line(what, 400)) } }
+                        @if one.outcome != OutcomeKind::Passed { pre { (exchange::cut(&one.finding(report), 16 * 1024)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why a green may be believed.
+fn believed(report: &Report, teeth: Teeth) -> Markup {
+    let measured = teeth.measured();
+    html! {
+        section aria-labelledby="believed" {
+            h2 id="believed" { "Can this verdict be wrong?" }
+            p {
+                "A criterion passes only if a scenario made its assertion, and a refusal is believed only beside the same request allowed. "
+                "The checks are themselves measured: backends that each break one thing must turn the criteria they break red, servers that do nothing must pass nothing, and other correct backends must raise no alarm."
+            }
+            @if measured.is_empty() {
+                p { "This report is of another contract than the one built into the program that made this page, so that its figures do not hold here; " code { "moltproof teeth" } " of " (report.harness) " measures them." }
+            } @else {
+                ul.tiles { @for figure in measured { li { (figure) } } }
+                p.dim { "Measured when this version was made; " code { "moltproof teeth --report html" } " measures it anew and shows which assertion caught what." }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

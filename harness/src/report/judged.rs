@@ -1,0 +1,103 @@
+//! From the scenarios in a report to its verdicts: of each criterion, and of the whole. Never looks at anything but the report.
+
+use super::{CriterionReport, Report, ScenarioReport};
+use crate::verdict::{self, Level, OutcomeKind, RunVerdict, Tally, Verdict};
+
+impl CriterionReport {
+    /// Sets verdict and reason by what its scenarios ended in. Returns whether there is a verdict: there is none if no scenario was selected.
+    pub(super) fn judge(&mut self) -> bool {
+        let kinds = self.scenarios.iter().map(|scenario| scenario.outcome);
+        let Some(verdict) = verdict::of_kinds(kinds) else {
+            return false;
+        };
+        self.verdict = verdict;
+        self.reason = self.why();
+        true
+    }
+
+    fn why(&self) -> String {
+        let first = |kind| {
+            let mut own = self.scenarios.iter();
+            own.find(|scenario| scenario.outcome == kind)
+        };
+        let said = |kind| first(kind).and_then(|scenario| scenario.reason.clone());
+        match self.verdict {
+            Verdict::Failed => first(OutcomeKind::Failed).map(ScenarioReport::told),
+            Verdict::Flaky => first(OutcomeKind::Flaky).map(ScenarioReport::told),
+            Verdict::Known => said(OutcomeKind::Known),
+            Verdict::Error => said(OutcomeKind::Error),
+            Verdict::Accepted => said(OutcomeKind::Accepted),
+            Verdict::NotVerified | Verdict::NotApplicable => self.left_open(),
+            Verdict::Passed => self.passed_in_part(),
+        }
+        .unwrap_or_default()
+    }
+
+    fn left_open(&self) -> Option<String> {
+        let mut own = self.scenarios.iter();
+        own.find_map(|scenario| match scenario.outcome {
+            OutcomeKind::NotVerified | OutcomeKind::NotApplicable => scenario.reason.clone(),
+            OutcomeKind::NotSelected => Some("not selected".to_owned()),
+            OutcomeKind::Passed
+            | OutcomeKind::Failed
+            | OutcomeKind::Flaky
+            | OutcomeKind::Known
+            | OutcomeKind::Accepted
+            | OutcomeKind::Error => None,
+        })
+    }
+
+    /// What a pass leaves open: a reader must see when only a part was asserted.
+    fn passed_in_part(&self) -> Option<String> {
+        let why = self.left_open()?;
+        let own = self.scenarios.iter();
+        let open = own.filter(|scenario| scenario.outcome != OutcomeKind::Passed);
+        Some(format!(
+            "partly: {} of {} scenarios did not run ({why})",
+            open.count(),
+            self.scenarios.len()
+        ))
+    }
+}
+
+impl ScenarioReport {
+    /// The finding in one line.
+    fn told(&self) -> String {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        let rate = self.reason.as_ref();
+        let rate = rate.map_or_else(String::new, |rate| format!("{rate}: "));
+        format!(
+            "{rate}expected {}, saw {}",
+            text(&self.expected),
+            text(&self.seen)
+        )
+    }
+}
+
+impl Report {
+    /// Counts the criteria, and sets the verdict on the whole.
+    pub(super) fn count(&mut self) {
+        let summary = &mut self.summary;
+        for tally in [&mut summary.must, &mut summary.should, &mut summary.may] {
+            *tally = Tally::default();
+        }
+        for criterion in &self.criteria {
+            let tally = match criterion.level {
+                Level::Must => &mut summary.must,
+                Level::Should => &mut summary.should,
+                Level::May => &mut summary.may,
+            };
+            tally.count(criterion.verdict);
+        }
+        summary.verdict = verdict::of_run(&summary.must, &summary.should, &summary.may);
+        // What was asked for and could not be seen through leaves the verdict open.
+        let generated = &self.generated;
+        if generated
+            .iter()
+            .any(|one| one.outcome == OutcomeKind::Error)
+            && self.summary.verdict == RunVerdict::Conforms
+        {
+            self.summary.verdict = RunVerdict::Inconclusive;
+        }
+    }
+}
