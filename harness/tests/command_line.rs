@@ -37,7 +37,7 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
     assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
     assert!(
         told(&["run", "--report", "pdf"], 2)
-            .contains("use json, junit, markdown, html, badge or github")
+            .contains("use json, junit, markdown, html, badge, statement or github")
     );
     assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
     assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
@@ -286,4 +286,138 @@ fn a_json_report_is_rendered_as_any_other_kind_later() {
     }
     let said = told(&["report", "render", "Cargo.toml", "--report", "html"], 2);
     assert!(said.contains("is no JSON report of moltproof"), "{said}");
+}
+
+/// Ids, verdicts and counts of a JSON report.
+fn judged(path: &std::path::Path) -> serde_json::Value {
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let criteria = report["criteria"].as_array().unwrap().iter();
+    let verdicts: Vec<_> = criteria
+        .map(|one| {
+            (
+                one["id"].clone(),
+                one["verdict"].clone(),
+                one["reason"].clone(),
+            )
+        })
+        .collect();
+    serde_json::json!([
+        verdicts,
+        report["summary"],
+        report["evidence"].as_object().unwrap().len()
+    ])
+}
+
+#[test]
+fn shards_merge_to_what_the_whole_run_says_and_no_scenario_counts_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |name: &str, more: &[&str]| {
+        let report = format!("json={}", path(name).display());
+        let mut args = vec![
+            "run",
+            "-q",
+            "--id",
+            "RES-001,RES-006,ERR-001",
+            "--report",
+            &report,
+        ];
+        args.extend(more);
+        moltproof(&args).code(0);
+    };
+    run("whole", &[]);
+    run("one", &["--shard", "1/2"]);
+    run("two", &["--shard", "2/2"]);
+    let name = |name: &str| path(name).display().to_string();
+    let report = format!("json={}", name("merged"));
+    let (one, two) = (name("one"), name("two"));
+    moltproof(&["report", "merge", &one, &two, "-q", "--report", &report]).code(0);
+    assert_eq!(judged(&path("merged")), judged(&path("whole")));
+
+    let said = told(&["report", "merge", &one, &two, &one], 2);
+    assert!(said.contains("both ran features/"), "{said}");
+    let said = told(&["report", "merge", &one, &name("whole")], 2);
+    assert!(said.contains("numbers of shards differ"), "{said}");
+    let mut other: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path("two")).unwrap()).unwrap();
+    other["target"] = "https://elsewhere.example".into();
+    std::fs::write(path("elsewhere"), other.to_string()).unwrap();
+    let said = told(&["report", "merge", &one, &name("elsewhere")], 2);
+    assert!(said.contains("targets differ"), "{said}");
+
+    run("first of three", &["--shard", "1/3"]);
+    run("second of three", &["--shard", "2/3"]);
+    let thirds = [name("first of three"), name("second of three")];
+    let args = ["report", "merge", &thirds[0], &thirds[1], "-q", "--strict"];
+    let done = moltproof(&args).code(4);
+    let printed = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(
+        printed.contains("not the whole run: shard 1, 2 of 3"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_conformance_statement_holds_until_a_byte_or_a_verdict_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display().to_string();
+    let kinds = ["--report", "statement,json,badge", "--report-dir", &dir];
+    moltproof(&[&["run", "-q", "--id", "RES-001,ACC-009"], &kinds[..]].concat()).code(0);
+    let path = |name: &str| folder.path().join(name);
+    let statement = path("moltproof.statement.toml");
+    let name = statement.display().to_string();
+    let verify = |code| {
+        let done = moltproof(&["report", "verify", &name]).code(code);
+        String::from_utf8_lossy(&done.get_output().stdout).into_owned()
+    };
+    let said = verify(0);
+    assert!(said.contains("2 files are as stated, 2 criteria"), "{said}");
+
+    // Each change is undone by the next one.
+    let good = std::fs::read_to_string(&statement).unwrap();
+    for (from, to, complaint) in [
+        (
+            "verdict = \"passed\"",
+            "verdict = \"failed\"",
+            "counts are not those",
+        ),
+        (
+            "verdict = \"conforms\"",
+            "verdict = \"violates\"",
+            "its verdict is Violates",
+        ),
+        (
+            "target = \"reference\"",
+            "target = \"production\"",
+            "target, build, time",
+        ),
+        (
+            "\"moltproof.svg\" = \"",
+            "\"moltproof.svg\" = \"0",
+            "moltproof.svg is not the file",
+        ),
+    ] {
+        assert!(good.contains(from), "no {from} in\n{good}");
+        std::fs::write(&statement, good.replacen(from, to, 1)).unwrap();
+        let said = verify(1);
+        assert!(
+            said.contains(complaint) && said.contains("does not hold"),
+            "{said}"
+        );
+    }
+    std::fs::write(&statement, &good).unwrap();
+
+    // A report whose verdict was changed, and a statement that was made for it.
+    let report = std::fs::read_to_string(path("moltproof.json")).unwrap();
+    let mut forged: serde_json::Value = serde_json::from_str(&report).unwrap();
+    forged["criteria"][0]["scenarios"][0]["outcome"] = "failed".into();
+    std::fs::write(path("moltproof.json"), forged.to_string()).unwrap();
+    let said = verify(1);
+    assert!(said.contains("moltproof.json is not the file"), "{said}");
+    assert!(said.contains("from its scenarios follows failed"), "{said}");
+
+    // Without the report nobody can say whether the verdicts are true.
+    std::fs::remove_file(path("moltproof.json")).unwrap();
+    let said = told(&["report", "verify", &name], 2);
+    assert!(said.contains("no JSON report is here"), "{said}");
 }

@@ -9,7 +9,7 @@ use crate::contract::select::{Selection, select};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
-use crate::report::{Kind, Report, json, markdown, text};
+use crate::report::{Kind, Report, json, markdown, statement, text};
 use crate::run::repeat::TIMES_MAX;
 use crate::scrub;
 use crate::verdict::Exit;
@@ -115,6 +115,8 @@ pub(super) struct ReportFile {
 enum Written {
     /// A file of this kind.
     File(Kind),
+    /// The conformance statement, with the digests of the other files.
+    Statement,
     /// The summary and the annotations of a GitHub workflow.
     Github,
 }
@@ -126,9 +128,10 @@ pub(super) fn report_file(text: &str) -> Result<ReportFile, String> {
     let kind = match (kind, Kind::parse(kind)) {
         (_, Some(kind)) => Written::File(kind),
         ("github", None) => Written::Github,
+        ("statement", None) => Written::Statement,
         (other, None) => {
             return Err(format!(
-                "there is no report kind `{other}`; use {} or github",
+                "there is no report kind `{other}`; use {}, statement or github",
                 Kind::words()
             ));
         }
@@ -290,24 +293,35 @@ pub(super) fn write_files(
     report: &Report,
     quiet: bool,
 ) -> Result<(), Failure> {
-    for file in files {
-        let kind = match file.kind {
-            Written::File(kind) => kind,
+    let mut written = Vec::new();
+    // The statement names the others: it comes last.
+    let (statements, others): (Vec<_>, Vec<_>) = files
+        .iter()
+        .partition(|file| file.kind == Written::Statement);
+    for file in others.into_iter().chain(statements) {
+        let (bytes, name) = match file.kind {
+            Written::File(kind) => (kind.render(report), kind.file_name()),
+            Written::Statement => (
+                statement::Statement::of(report, &written)
+                    .render()
+                    .map(String::into_bytes)
+                    .map_err(std::io::Error::other),
+                "moltproof.statement.toml",
+            ),
             Written::Github => {
                 github(file, report)?;
                 continue;
             }
         };
-        let path = file
-            .path
-            .clone()
-            .unwrap_or_else(|| folder.join(kind.file_name()));
+        let path = file.path.clone().unwrap_or_else(|| folder.join(name));
         let what = path.display().to_string();
-        let bytes = kind.render(report).map_err(|error| cannot(&what, &error))?;
+        let bytes = bytes.map_err(|error| cannot(&what, &error))?;
         json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
         if !quiet {
             say(&format!("report written to {what}"));
         }
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        written.push((name.to_string_lossy().into_owned(), bytes));
     }
     Ok(())
 }

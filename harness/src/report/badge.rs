@@ -74,10 +74,9 @@ const UNITS_PER_EM: usize = 2048;
 fn advance(letter: char) -> usize {
     match letter {
         'i' | 'l' => 562,
-        ' ' => 720,
+        ' ' | 'f' => 720,
         '·' => 745,
         't' => 807,
-        'f' => 720,
         'r' => 874,
         '/' => 930,
         'c' | 's' => 1067,

@@ -14,6 +14,7 @@ pub mod merge;
 mod model;
 #[cfg(test)]
 mod samples;
+pub mod statement;
 pub mod story;
 pub mod text;
 

@@ -47,12 +47,12 @@ impl Sample {
             "violates"
         };
         json!({
-            "schema_version": "2.0", "harness": "moltproof 0.1.0", "contract_digest": "0123456789abcdef".repeat(4),
+            "schema_version": "2.0", "harness": "moltproof 0.1.0", "contract_version": "1.0", "contract_digest": "0123456789abcdef".repeat(4),
             "target": format!("staging {}", self.text), "named": "staging.toml", "run_id": "abcdef", "seed": 7, "concurrency": 64,
             "started_at_ms": 1_790_000_000_000_i64, "duration_ms": 23_456.7, "build": "9f2c1e7",
             "spent": { "requests": 10_000, "model_calls": 100, "largest_burst": 50 },
             "summary": { "verdict": verdict, "must": must, "should": tally(&|at| !is_must(at)), "may": tally(&|_| false),
-                "scenarios_run": self.criteria * self.scenarios, "scenarios_not_selected": 0, "checks": 10_000,
+                "scenarios_run": self.criteria * self.scenarios, "scenarios_selected": self.criteria * self.scenarios, "scenarios_not_selected": 0, "checks": 10_000,
                 "exchanges": self.criteria * self.scenarios * self.exchanges },
             "warnings": [], "lacking": {},
             "criteria": (0..self.criteria).map(|at| self.criterion(at, &all[at])).collect::<Vec<_>>(),

@@ -129,10 +129,10 @@ fn besides(must: &Tally) -> String {
 }
 
 impl Report {
-    /// Whether every scenario of the contract was selected.
+    /// Whether every scenario of the contract was selected, and no shard is missing.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.summary.scenarios_not_selected == 0
+        self.summary.scenarios_not_selected == 0 && shards(self).is_none()
     }
 
     /// Criteria of this level that passed, though not all of their scenarios ran.
@@ -225,6 +225,9 @@ fn plain(title: impl Into<String>, reason: impl Into<String>) -> Weakness {
 }
 
 fn selection(report: &Report) -> Option<Weakness> {
+    if let Some(missing) = shards(report) {
+        return Some(plain("Not the whole run", missing));
+    }
     let left = report.summary.scenarios_not_selected;
     (left > 0).then(|| {
         plain(

@@ -319,7 +319,7 @@ pub(super) fn short(digest: &str) -> &str {
 }
 
 /// The verdict on a target, as it follows its name.
-pub(super) fn word(verdict: RunVerdict) -> &'static str {
+pub(crate) fn word(verdict: RunVerdict) -> &'static str {
     match verdict {
         RunVerdict::Conforms => "conforms",
         RunVerdict::Violates => "violates the contract",

@@ -75,7 +75,7 @@ fn document(report: &Report, body: &Markup) -> Markup {
             footer {
                 p { "Isolation here means routing and identity; containers as a boundary against hostile code are out of scope." }
                 p {
-                    (report.harness) " · run " code { (report.run_id) } " · seed " (report.seed) " · contract " code { (report.contract_digest) }
+                    (report.harness) " · run " code { (report.run_id) } " · seed " (report.seed) " · contract " (report.contract_version) " " code { (report.contract_digest) }
                 }
                 p { "Secrets were taken out at capture. This page loads nothing and needs nothing else; the JSON report of the same run has everything." }
             }
@@ -104,7 +104,7 @@ fn header(report: &Report) -> Markup {
                 div { dt { "Target" } dd { (line(&report.named, 200)) } }
                 div { dt { "Build" } dd { @match &report.build { Some(build) => (line(build, 120)), None => "not told by the target" } } }
                 div { dt { "Judged at" } dd { (clock::rfc3339(report.started_at_ms).split('.').next().unwrap_or_default().replace('T', " ")) " UTC" } }
-                div { dt { "Contract" } dd { code { (report.contract_digest.get(..12).unwrap_or(&report.contract_digest)) } } }
+                div { dt { "Contract" } dd { (report.contract_version) " · " code { (text::short(&report.contract_digest)) } } }
                 div { dt { "Harness" } dd { (report.harness) } }
                 @for (level, tally) in [("MUST", &summary.must), ("SHOULD", &summary.should), ("MAY", &summary.may)] {
                     @if tally.total > 0 { div { dt { (level) } dd { (tally.passed) " of " (tally.total) " hold" } } }
