@@ -2,6 +2,7 @@
 //!
 //! It takes no expected value from the backend it judges.
 
+pub mod baseline;
 pub mod cli;
 pub mod client;
 pub mod clock;

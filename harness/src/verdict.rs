@@ -91,8 +91,8 @@ impl Flaky {
 /// A finding for which somebody answers in the baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// Who knows it since when, and why it stands.
-    pub reason: String,
+    /// The criteria for which it is known: why it stands, who answers for it and until when.
+    pub reasons: BTreeMap<String, String>,
     /// What was found.
     pub finding: Finding,
 }
@@ -121,7 +121,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What it means for one of the scenario's criteria: another criterion's accepted deviation leaves this one open.
+    /// What it means for one of the scenario's criteria: another criterion's accepted deviation leaves this one open,
+    /// and what is known for another one is a finding for this.
     #[must_use]
     pub fn for_criterion(&self, id: &str) -> Self {
         match self {
@@ -131,6 +132,9 @@ impl Outcome {
                     "the scenario went on by a deviation that is accepted for {} only",
                     others.join(", ")
                 ))
+            }
+            Self::Known(known) if !known.reasons.contains_key(id) => {
+                Self::Failed(known.finding.clone())
             }
             Self::Passed
             | Self::Failed(_)

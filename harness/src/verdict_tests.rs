@@ -23,7 +23,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             finding: finding(Severity::Breach),
         }),
         Outcome::Known(Known {
-            reason: "agreed".to_owned(),
+            reasons: BTreeMap::from([("ACC-001".to_owned(), "agreed".to_owned())]),
             finding: finding(Severity::Breach),
         }),
         Outcome::Accepted(BTreeMap::from([("ACC-001".to_owned(), "why".to_owned())])),

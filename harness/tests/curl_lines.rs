@@ -102,7 +102,7 @@ fn understood(output: &[u8]) -> Sent {
             "-H" => sent.headers.extend(header(&value())),
             address => {
                 let path = address.strip_prefix(BASE).unwrap();
-                sent.target = path.to_owned();
+                path.clone_into(&mut sent.target);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Verbs, options and exit codes. Never decides a verdict.
 
 mod around;
+mod baseline;
 mod colour;
 mod completions;
 mod config;
@@ -36,11 +37,13 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "Exit codes:
-  0    no violation found (conforms, or --strict not given and some criteria unverified: the headline says so)
+  0    no violation found (conforms, or --strict not given and some criteria unverified, or all that is broken is known by the
+       baseline: the headline says so)
   1    a MUST is violated; with --strict also a SHOULD
   2    the command line, or something it names, is wrong
   3    the target cannot be reached, or the harness is at fault
   4    nothing could be verified, or with --strict not every MUST
+  5    an entry of the baseline is unused, expired, vague, unknown or double; what gives 1 or 3 goes first
   130  interrupted";
 
 const EXAMPLES: &str = "Examples:
@@ -127,6 +130,9 @@ enum Verb {
     /// Compares reports.
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
+    /// Keeps the file of known findings that `run --baseline` reads.
+    #[command(after_help = baseline::AFTER_HELP)]
+    Baseline(baseline::BaselineArgs),
     /// Prints a JSON Schema: of the target manifest, for editors, or of the JSON report, for programs.
     #[command(after_help = schema::EXAMPLES)]
     Schema(schema::SchemaArgs),
@@ -232,6 +238,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Replay(args) => replay::replay(&args),
         Verb::History(args) => history::history(&args),
         Verb::Report(args) => report::report(&args),
+        Verb::Baseline(args) => baseline::baseline(&args),
         Verb::Schema(args) => schema::schema(&args),
         Verb::Serve(args) => return crate::target::reference::serve(&args),
         Verb::Teeth(args) => teeth::teeth(&args),

@@ -103,6 +103,8 @@ impl ReplayArgs {
 
     fn order(&self, then: &Report, chosen: &Chosen) -> Order {
         Order {
+            repeat: 1,
+            baseline: None,
             plan: chosen.plan.clone(),
             shard: None,
             kinds: chosen.kinds.clone(),

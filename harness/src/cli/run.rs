@@ -1,10 +1,10 @@
 //! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
-use super::generating;
 use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract_at, put, say, watch};
+use super::{baseline, generating};
 use crate::client::meter::Budget;
 use crate::contract::select::{Selection, select, smoke_within};
 use crate::contract::version::Version;
@@ -12,6 +12,7 @@ use crate::contract::{Contract, Planned};
 use crate::generate;
 use crate::nearest;
 use crate::report::{Kind, Report, json, markdown, statement, text};
+use crate::run::repeat::TIMES_MAX;
 use crate::scrub;
 use crate::verdict::Exit;
 use std::ffi::OsString;
@@ -84,6 +85,14 @@ pub(super) struct RunArgs {
     /// Scenarios side by side, 1 to 1024; 64 unless the manifest says otherwise.
     #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", value_parser = concurrency)]
     concurrency: Option<usize>,
+    /// Run a failed scenario N times in all, 1 to 5: a finding that does not come every time is flaky, never passed.
+    /// 5 unless told otherwise, 1 for none; the embedded reference is never repeated.
+    #[arg(long, env = "MOLTPROOF_REPEAT", value_name = "N", value_parser = times)]
+    repeat: Option<usize>,
+    /// Findings that are known, as `moltproof baseline` describes and writes them: they are counted apart; any other one fails the run.
+    /// An entry that does not hold any more fails it with exit 5.
+    #[arg(long, env = "MOLTPROOF_BASELINE", value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Judge by this version of the contract, such as 1.0: its ids and its assertions; the latest unless told otherwise.
     #[arg(long, env = "MOLTPROOF_CONTRACT", value_name = "VERSION")]
     contract: Option<Version>,
@@ -183,6 +192,13 @@ fn concurrency(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a number from 1 to 1024".to_owned())
 }
 
+fn times(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=TIMES_MAX).contains(count))
+        .ok_or_else(|| format!("write a number from 1 to {TIMES_MAX}"))
+}
+
 fn burst(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
@@ -201,6 +217,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         kinds,
         cases: args.generate,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
+        repeat: args.times()?,
+        baseline: baseline::read(args.baseline.as_deref())?,
         concurrency: args.concurrency,
         terms: args.terms(),
     };
@@ -208,6 +226,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     report.smoke = args.smoke;
     args.store.keep(&mut report);
     deliver(args, &report)?;
+    baseline::complain(&report);
     Ok(report.exit(args.strict))
 }
 
@@ -246,6 +265,19 @@ impl RunArgs {
             shard: self.shard,
         };
         select(contract, &selection).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// How often a failed scenario is run.
+    fn times(&self) -> Result<usize, Failure> {
+        if self.target.named() != "reference" {
+            return Ok(self.repeat.unwrap_or(TIMES_MAX));
+        }
+        match self.repeat {
+            None | Some(1) => Ok(1),
+            Some(_) => Err(Failure::usage(
+                "--repeat is for targets beyond this process, by address or manifest: what the embedded reference does once it does always; leave it out",
+            )),
+        }
     }
 
     fn terms(&self) -> Terms {

@@ -4,12 +4,13 @@ use super::around::{build_of, same_build, tidy};
 use super::progress::Shown;
 use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime};
 use super::{Failure, generating};
+use crate::baseline::Baseline;
 use crate::clock;
 use crate::contract::{Contract, Planned};
 use crate::generate::{self, Generated};
 use crate::report::{Report, RunFacts};
 use crate::run::scene::Run;
-use crate::run::{self, Ended, Options};
+use crate::run::{self, Ended, Options, Progress, repeat};
 use crate::steps;
 use crate::verdict::Exit;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub(super) struct Order {
     pub(super) cases: usize,
     /// Order of the scenarios and source of the cases.
     pub(super) seed: u64,
+    /// How often a failed scenario is run, the first time included: 1 repeats nothing.
+    pub(super) repeat: usize,
+    /// Findings that are known.
+    pub(super) baseline: Option<Baseline>,
     /// Scenarios side by side, unless the target says.
     pub(super) concurrency: Option<usize>,
     /// On what terms the target is opened.
@@ -39,7 +44,7 @@ pub(super) struct Order {
 pub(super) fn perform(
     contract: &Contract,
     target: &TargetArgs,
-    order: Order,
+    mut order: Order,
 ) -> Result<Report, Failure> {
     runtime()?.block_on(async {
         let started_at_ms = clock::epoch_ms();
@@ -60,19 +65,23 @@ pub(super) fn perform(
         let limits = opened.target.limits();
         let concurrency = order.concurrency.unwrap_or(limits.concurrency);
         let (seed, shard, terms) = (order.seed, order.shard, order.terms);
+        let baseline = order.baseline.take();
         let ended = until_ended(&opened, &run, order, concurrency).await;
         if terms.manner == Manner::Full {
             tidy(&opened, &run.id, terms.quiet).await;
         }
         let same = same_build(&opened, build.as_deref()).await;
         opened.target.end().await;
-        let Some((ended, generated)) = ended else {
+        let Some((mut ended, generated)) = ended else {
             return Err(Failure {
                 exit: Exit::Interrupted,
                 message: "interrupted; no verdict".to_owned(),
             });
         };
         same?;
+        let today = clock::rfc3339(started_at_ms);
+        let today = today.split('T').next().unwrap_or_default();
+        let known = baseline.map(|baseline| baseline.apply(contract, &mut ended, today));
         let facts = RunFacts {
             id: run.id.clone(),
             shard,
@@ -87,7 +96,8 @@ pub(super) fn perform(
             accepted: run.accepted(),
         };
         let mut report = Report::new(contract, opened.target.as_ref(), &facts, &ended)
-            .with_generated(contract, &generated);
+            .with_generated(contract, &generated)
+            .with_baseline(known);
         report.read_only = terms.manner == Manner::ReadOnly;
         Ok(report)
     })
@@ -115,16 +125,24 @@ async fn until_ended(
             .filter(|named| named != "reference")
             .unwrap_or_default(),
     };
+    let book = Arc::new(steps::all());
     let running = async {
         let written = run::run(
             Arc::clone(run),
             order.plan,
-            Arc::new(steps::all()),
+            Arc::clone(&book),
             options,
             Arc::clone(&shown) as _,
         );
-        let ended = written.await;
+        let mut ended = written.await;
         shown.finish();
+        let repeats = repeat::count(&ended, order.repeat);
+        if repeats > 0 {
+            let again = Arc::new(Shown::new(repeats, "repeats", quiet));
+            let progress: Arc<dyn Progress> = Arc::clone(&again) as _;
+            repeat::repeat(run, &mut ended, order.repeat, &book, options, &progress).await;
+            again.finish();
+        }
         let told = generating::Told { quiet };
         (ended, generate::run(run, &generating, &told).await)
     };

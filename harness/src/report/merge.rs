@@ -1,6 +1,6 @@
 //! One report of the shards of one run. Never counts a scenario twice, and never makes up one that no shard has run.
 
-use super::{CriterionReport, Report, ScenarioReport, Shards};
+use super::{BaselineReport, CriterionReport, Report, ScenarioReport, Shards};
 use crate::verdict::{OutcomeKind, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,6 +107,7 @@ impl Whole {
         all.lacking.extend(part.lacking);
         all.generated.extend(part.generated);
         all.evidence.extend(part.evidence);
+        all.baseline = known(all.baseline.take(), part.baseline);
         let (sum, more) = (&mut all.summary, part.summary);
         let contract = sum.scenarios_selected + sum.scenarios_not_selected;
         sum.scenarios_selected += more.scenarios_selected;
@@ -164,6 +165,22 @@ fn warnings(one: &[String], other: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// What became of the baseline's entries in both: each is about one scenario, which one shard has run, and what is wrong with it in one fails the whole.
+fn known(one: Option<BaselineReport>, other: Option<BaselineReport>) -> Option<BaselineReport> {
+    let (mut one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return one.or(other),
+    };
+    one.entries = one.entries.max(other.entries);
+    one.met += other.met;
+    for stale in other.stale {
+        if !one.stale.contains(&stale) {
+            one.stale.push(stale);
+        }
+    }
+    Some(one)
+}
+
 /// Every part that is told of by now.
 fn joined(one: Option<Shards>, other: Option<Shards>) -> Option<Shards> {
     let (mut one, other) = (one?, other?);
@@ -197,4 +214,25 @@ fn same(one: &str, first: &Report, other: &str, second: &Report) -> Result<(), N
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stale_in_one_shard_is_stale_in_the_whole() {
+        let of = |met, stale: &[&str]| {
+            Some(BaselineReport {
+                file: "known.toml".to_owned(),
+                entries: 3,
+                met,
+                stale: stale.iter().map(|&one| one.to_owned()).collect(),
+            })
+        };
+        let whole = known(of(1, &["vague"]), of(1, &["vague", "unused"])).unwrap();
+        assert_eq!((whole.entries, whole.met), (3, 2));
+        assert_eq!(whole.stale, ["vague", "unused"]);
+        assert!(known(None, of(0, &["unused"])).is_some());
+    }
 }

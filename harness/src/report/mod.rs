@@ -26,6 +26,7 @@ use crate::client::meter::Spent;
 use crate::clock;
 use crate::contract::{Contract, Criterion, Planned};
 use crate::run::Ended;
+use crate::run::repeat::Repeats;
 use crate::scrub;
 use crate::target::{Target, capabilities};
 use crate::verdict::{self, Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
@@ -112,7 +113,7 @@ impl Report {
                 may: Tally::default(),
                 scenarios_run: ended
                     .iter()
-                    .filter(|one| matches!(one.outcome, Outcome::Passed | Outcome::Failed(_)))
+                    .filter(|one| has_come_to_its_end(&one.outcome))
                     .count(),
                 scenarios_selected: ended.len(),
                 scenarios_not_selected: contract.scenarios.len() - ended.len(),
@@ -126,6 +127,7 @@ impl Report {
             lacking,
             criteria,
             generated: Vec::new(),
+            baseline: None,
             evidence: ended
                 .iter()
                 .filter_map(|one| Some((place(&one.planned), evidence(one, facts.began)?)))
@@ -144,7 +146,32 @@ impl Report {
             &self.summary.may,
             strict,
         );
-        self.exit_with_generated(written, strict)
+        let found = self.exit_with_generated(written, strict);
+        let is_stale = self
+            .baseline
+            .as_ref()
+            .is_some_and(|baseline| !baseline.stale.is_empty());
+        match found {
+            // What is broken or at fault is told first: the list of stale entries stands beside it.
+            Exit::Conforms | Exit::NotVerified if is_stale => Exit::StaleBaseline,
+            Exit::Conforms
+            | Exit::NotVerified
+            | Exit::Violation
+            | Exit::Usage
+            | Exit::Fault
+            | Exit::StaleBaseline
+            | Exit::Interrupted => found,
+        }
+    }
+
+    /// The report with what became of a baseline's entries.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: Option<BaselineReport>) -> Self {
+        let stale = baseline.iter().flat_map(|baseline| &baseline.stale);
+        self.warnings
+            .extend(stale.map(|stale| format!("baseline: {stale}")));
+        self.baseline = baseline;
+        self
     }
 }
 
@@ -233,13 +260,16 @@ fn scenario_report(ended: &Ended, id: &str) -> ScenarioReport {
             report.reason = list.get(id).cloned();
             None
         }
-        Outcome::Failed(finding) => Some(finding),
+        Outcome::Failed(finding) => {
+            report.reason = ended.repeats.as_ref().map(Repeats::describe);
+            Some(finding)
+        }
         Outcome::Flaky(flaky) => {
             report.reason = Some(flaky.rate());
             Some(&flaky.finding)
         }
         Outcome::Known(known) => {
-            report.reason = Some(known.reason.clone());
+            report.reason = known.reasons.get(id).cloned();
             Some(&known.finding)
         }
         Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) | Outcome::Error(reason) => {
@@ -273,4 +303,12 @@ fn not_selected(planned: &Planned) -> ScenarioReport {
         checks: 0,
         evidence: None,
     }
+}
+
+/// Whether every step was taken, or one of them convicted.
+fn has_come_to_its_end(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Passed | Outcome::Failed(_) | Outcome::Flaky(_) | Outcome::Known(_)
+    )
 }

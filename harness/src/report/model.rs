@@ -61,8 +61,24 @@ pub struct Report {
     /// One entry per kind of generated checks, if some were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generated: Vec<GeneratedReport>,
+    /// What became of the baseline's entries, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineReport>,
     /// What each scenario that ran has seen, once, by [`ScenarioReport::evidence`].
     pub evidence: BTreeMap<String, Evidence>,
+}
+
+/// What became of the entries of a baseline.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineReport {
+    /// The file, as it was named.
+    pub file: String,
+    /// Its entries.
+    pub entries: usize,
+    /// Those that a finding met.
+    pub met: usize,
+    /// Those that do not hold: unused, expired, vague, unknown or double. Any of them fails the run.
+    pub stale: Vec<String>,
 }
 
 /// Parts of a run.
@@ -140,7 +156,7 @@ pub struct ScenarioReport {
     pub line: usize,
     /// How it ended.
     pub outcome: OutcomeKind,
-    /// Why it did not pass, where there is no finding.
+    /// Why it did not pass, where there is no finding; else what repeating it showed, or what the baseline says of it.
     pub reason: Option<String>,
     /// How bad the finding is.
     pub severity: Option<Severity>,

@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod capture;
+pub mod repeat;
 pub mod scene;
 
 use crate::clock;
@@ -18,6 +19,7 @@ use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
+use repeat::Repeats;
 use scene::{Run, Scene};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +47,8 @@ pub struct Ended {
     pub began: Option<Instant>,
     /// From its first step to its end.
     pub duration: Duration,
+    /// What repeating it showed, if it failed and was repeated; all else here is of its first attempt.
+    pub repeats: Option<Repeats>,
     /// What it leaves as evidence beside its exchanges.
     pub captured: Captured,
 }
@@ -167,7 +171,8 @@ fn unfit(target: &dyn Target, planned: &Planned) -> Option<String> {
     })
 }
 
-fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
+/// A scenario that was not run.
+pub(crate) fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
     Ended {
         planned,
         outcome,
@@ -176,6 +181,7 @@ fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
         checks: 0,
         began: None,
         duration: Duration::ZERO,
+        repeats: None,
         captured: Captured::default(),
     }
 }
@@ -400,6 +406,7 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         checks: scene.checks,
         began: world.began,
         duration: world.began.map_or(Duration::ZERO, |began| began.elapsed()),
+        repeats: None,
     }
 }
 
