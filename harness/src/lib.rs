@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod contract;
+mod digest;
 pub mod doctor;
 pub mod doubles;
 pub mod evidence;

@@ -189,7 +189,7 @@ impl Suite {
             duration: self.began.elapsed(),
             spent: self.shared.spent(),
             build: None,
-            shard: None,
+            shards: None,
             accepted: self.shared.accepted(),
         };
         Report::new(&self.contract, self.target.as_ref(), &facts, ended)

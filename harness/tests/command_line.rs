@@ -278,7 +278,7 @@ fn a_json_report_is_rendered_as_any_other_kind_later() {
     for (name, words) in [
         ("moltproof.html", "1 could not be verified"),
         ("moltproof.md", "**1 MUST not verified**"),
-        ("moltproof.junit.xml", "moltproof replay hcqzkw ACC-002"),
+        ("moltproof.junit.xml", "moltproof run --id ACC-002 --seed"),
         ("moltproof.svg", "violates · 1/7 MUST · a part only"),
     ] {
         let text = std::fs::read_to_string(folder.path().join(name)).unwrap();

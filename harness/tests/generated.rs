@@ -106,7 +106,7 @@ fn check_found_again(
 fn report_of(target: &dyn Target, generated: &[Generated], seed: u64) -> Report {
     let facts = RunFacts {
         id: "abcdef".to_owned(),
-        shard: None,
+        shards: None,
         named: "reference".to_owned(),
         began: moltproof::clock::now(),
         seed,

@@ -8,6 +8,11 @@ use crate::store::history::{Change, Line, When, changes};
 use crate::verdict::{Exit, Tally};
 use std::fmt::Write as _;
 
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof history
+  moltproof history --target https://staging.example --last 30
+  moltproof history --format json > history.json";
+
 /// Options of `history`.
 #[derive(Debug, clap::Args)]
 pub(super) struct HistoryArgs {

@@ -126,6 +126,7 @@ enum Verb {
     #[command(after_help = replay::EXAMPLES, after_long_help = format!("{}\n\n{EXIT_CODES}", replay::EXAMPLES))]
     Replay(Box<replay::ReplayArgs>),
     /// Shows how the last runs of each target went, and which criteria changed when.
+    #[command(after_help = history::EXAMPLES)]
     History(history::HistoryArgs),
     /// Compares reports.
     #[command(after_help = report::EXAMPLES)]

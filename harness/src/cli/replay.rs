@@ -106,7 +106,7 @@ impl ReplayArgs {
             repeat: 1,
             baseline: None,
             plan: chosen.plan.clone(),
-            shard: None,
+            shards: None,
             kinds: chosen.kinds.clone(),
             cases: chosen.cases,
             seed: then.seed,

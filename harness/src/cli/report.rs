@@ -9,7 +9,22 @@ use crate::verdict::Exit;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
-pub(super) const EXAMPLES: &str = DIFF_EXAMPLES;
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof report diff yesterday.json today.json
+  moltproof report render run.json --report html
+  moltproof report merge shard-1.json shard-2.json --report json=run.json
+  moltproof report verify moltproof.statement.toml";
+
+const RENDER_EXAMPLES: &str = "Examples:
+  moltproof report render run.json --report html,junit
+  moltproof report render run.json --report badge=docs/contract.svg";
+
+const MERGE_EXAMPLES: &str = "Examples:
+  moltproof report merge shard-1.json shard-2.json --report json=run.json --strict";
+
+const VERIFY_EXAMPLES: &str = "Examples:
+  moltproof report verify moltproof.statement.toml
+  moltproof report verify moltproof.statement.toml kept/moltproof.json";
 
 const DIFF_EXAMPLES: &str = "Examples:
   moltproof report diff yesterday.json today.json
@@ -28,10 +43,13 @@ enum ReportVerb {
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
     /// Makes reports of other kinds from a JSON report, without running anything.
+    #[command(after_help = RENDER_EXAMPLES)]
     Render(RenderArgs),
     /// Merges the JSON reports of all shards of one run; exits as that run would have.
+    #[command(after_help = MERGE_EXAMPLES)]
     Merge(MergeArgs),
     /// Checks a conformance statement offline: its files, its verdicts, its contract; exits 1 if something does not hold.
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
 }
 
@@ -49,7 +67,7 @@ struct VerifyArgs {
 struct RenderArgs {
     /// A JSON report, as `run --report json` writes it.
     run: PathBuf,
-    /// The kind to make: html, markdown, junit, badge, json or github, with `=PATH` for where. May be repeated.
+    /// The kind to make: html, markdown, junit, badge, json, statement or github, with `=PATH` for where. May be repeated.
     #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file, required = true)]
     report: Vec<ReportFile>,
     /// Folder for reports that are given without a path.
@@ -82,7 +100,7 @@ struct MergeArgs {
         default_value = "."
     )]
     report_dir: PathBuf,
-    /// Exit 4 if a MUST could not be verified, 1 if a SHOULD is not met, and 4 if a shard is missing.
+    /// Exit 4 if a MUST could not be verified, 1 if a SHOULD is not met. A missing shard always leaves the verdict open: exit 4.
     #[arg(long, env = "MOLTPROOF_STRICT")]
     strict: bool,
     /// Form of the report on standard output.
@@ -136,16 +154,7 @@ fn merged(args: &MergeArgs) -> Result<Exit, Failure> {
     let whole = merge::merge(parts).map_err(|error| Failure::usage(error.to_string()))?;
     write_files(&args.report, &args.report_dir, &whole, args.quiet)?;
     print(args.format, &whole)?;
-    let exit = whole.exit(args.strict);
-    let missing = whole
-        .shards
-        .as_ref()
-        .is_some_and(|own| !own.missing().is_empty());
-    Ok(if exit == Exit::Conforms && args.strict && missing {
-        Exit::NotVerified
-    } else {
-        exit
-    })
+    Ok(whole.exit(args.strict))
 }
 
 fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {

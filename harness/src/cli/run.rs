@@ -6,12 +6,12 @@ use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract_at, put, say, watch};
 use super::{baseline, generating};
 use crate::client::meter::Budget;
-use crate::contract::select::{Selection, select, smoke_within};
+use crate::contract::select::{Selection, digest, select, smoke_within};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
 use crate::nearest;
-use crate::report::{Kind, Report, json, markdown, statement, text};
+use crate::report::{Kind, Report, Shards, json, markdown, statement, text};
 use crate::run::repeat::TIMES_MAX;
 use crate::scrub;
 use crate::verdict::Exit;
@@ -213,7 +213,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     can_be_written(&args.report)?;
     let order = Order {
         plan,
-        shard: args.shard,
+        shards: args.shards(&contract)?,
         kinds,
         cases: args.generate,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
@@ -249,12 +249,38 @@ impl RunArgs {
 
     /// The written scenarios that are asked for: none where nothing but generated checks is named.
     fn written(&self, contract: &Contract) -> Result<Vec<Arc<Planned>>, Failure> {
+        self.selection().map_or_else(
+            || Ok(Vec::new()),
+            |selection| {
+                select(contract, &selection).map_err(|error| Failure::usage(error.to_string()))
+            },
+        )
+    }
+
+    /// Which part of a run this is.
+    fn shards(&self, contract: &Contract) -> Result<Option<Shards>, Failure> {
+        let Some((part, of)) = self.shard else {
+            return Ok(None);
+        };
+        let selection = self.selection().map(|own| digest(contract, &own));
+        let selection = selection.transpose();
+        Ok(Some(Shards {
+            of,
+            present: vec![part],
+            selection: selection
+                .map_err(|error| Failure::usage(error.to_string()))?
+                .unwrap_or_default(),
+        }))
+    }
+
+    /// The scenarios that are asked for; `None` where nothing but generated checks is named.
+    fn selection(&self) -> Option<Selection> {
         let is_written = |id: &&String| generate::Kind::parse(id).is_none();
         let ids: Vec<String> = self.id.iter().filter(is_written).cloned().collect();
         if ids.is_empty() && !self.id.is_empty() {
-            return Ok(Vec::new());
+            return None;
         }
-        let selection = Selection {
+        Some(Selection {
             ids,
             tags: if self.smoke {
                 Some(smoke_within(self.tags.as_deref()))
@@ -263,8 +289,7 @@ impl RunArgs {
             },
             profiles: self.profile.clone(),
             shard: self.shard,
-        };
-        select(contract, &selection).map_err(|error| Failure::usage(error.to_string()))
+        })
     }
 
     /// How often a failed scenario is run.

@@ -8,7 +8,7 @@ use crate::baseline::Baseline;
 use crate::clock;
 use crate::contract::{Contract, Planned};
 use crate::generate::{self, Generated};
-use crate::report::{Report, RunFacts};
+use crate::report::{Report, RunFacts, Shards};
 use crate::run::scene::Run;
 use crate::run::{self, Ended, Options, Progress, repeat};
 use crate::steps;
@@ -20,7 +20,7 @@ pub(super) struct Order {
     /// The written scenarios.
     pub(super) plan: Vec<Arc<Planned>>,
     /// Which part of the selected scenarios the plan is, if it is one.
-    pub(super) shard: Option<(usize, usize)>,
+    pub(super) shards: Option<Shards>,
     /// The kinds of generated checks.
     pub(super) kinds: Vec<generate::Kind>,
     /// Cases of each kind.
@@ -64,7 +64,7 @@ pub(super) fn perform(
         ));
         let limits = opened.target.limits();
         let concurrency = order.concurrency.unwrap_or(limits.concurrency);
-        let (seed, shard, terms) = (order.seed, order.shard, order.terms);
+        let (seed, shards, terms) = (order.seed, order.shards.clone(), order.terms);
         let baseline = order.baseline.take();
         let ended = until_ended(&opened, &run, order, concurrency).await;
         if terms.manner == Manner::Full {
@@ -84,7 +84,7 @@ pub(super) fn perform(
         let known = baseline.map(|baseline| baseline.apply(contract, &mut ended, today));
         let facts = RunFacts {
             id: run.id.clone(),
-            shard,
+            shards,
             named: opened.named.clone(),
             seed,
             concurrency,

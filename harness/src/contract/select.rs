@@ -1,6 +1,7 @@
 //! Which scenarios a run is about. Never runs one.
 
 use super::{Contract, Planned, is_id, shards};
+use crate::digest::sha256;
 use crate::nearest;
 use gherkin::tagexpr::TagOperation;
 use std::str::FromStr as _;
@@ -68,6 +69,23 @@ pub enum Unselectable {
     /// Nothing is left.
     #[error("the selection leaves no scenario to run; an empty run proves nothing")]
     Nothing,
+}
+
+/// Names a whole selection, whichever part of it a shard is: SHA-256, lower-case hexadecimal.
+///
+/// # Errors
+/// As [`select`].
+pub fn digest(contract: &Contract, selection: &Selection) -> Result<String, Unselectable> {
+    let whole = Selection {
+        shard: None,
+        ..selection.clone()
+    };
+    let places = select(contract, &whole)?
+        .iter()
+        .fold(String::new(), |text, planned| {
+            text + &format!("{}:{}\n", planned.feature, planned.line)
+        });
+    Ok(sha256(places.as_bytes()))
 }
 
 /// The scenarios of a selection, in the order of the ledger.

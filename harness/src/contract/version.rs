@@ -1,6 +1,7 @@
 //! Versions of the contract: which scenarios each one has, and a ledger by which anybody sees that none was changed. Never edits a scenario.
 
 use super::{Contract, Malformed, Planned, tags};
+use crate::digest::sha256;
 use serde::Deserialize;
 use std::fmt;
 use std::fmt::Write as _;
@@ -215,11 +216,6 @@ pub(super) fn check(planned: &Planned, versions: &[Version]) -> Result<(), Malfo
         }
     }
     Ok(())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    data_encoding::HEXLOWER.encode(digest.as_ref())
 }
 
 #[cfg(test)]

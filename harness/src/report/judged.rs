@@ -99,5 +99,14 @@ impl Report {
         {
             self.summary.verdict = RunVerdict::Inconclusive;
         }
+        if self.lacks_shards() && self.summary.verdict != RunVerdict::Violates {
+            self.summary.verdict = RunVerdict::Inconclusive;
+        }
+    }
+
+    /// Whether this was made to tell of a whole run, and a part of it is missing. One shard alone never claimed to be more.
+    pub(super) fn lacks_shards(&self) -> bool {
+        let shards = self.shards.as_ref();
+        shards.is_some_and(|own| own.present.len() > 1 && !own.missing().is_empty())
     }
 }

@@ -120,7 +120,7 @@ fn status(report: &Report, id: &str, scenario: &ScenarioReport) -> TestCaseStatu
                 .decisive(scenario)
                 .map(|exchange| exchange.curl.as_str())
                 .unwrap_or_default();
-            let replay = report.replay(id).unwrap_or_default();
+            let replay = report.repeat(id);
             status
                 .set_message(reason.clone())
                 .set_description(format!("{place}\n{reason}\n{curl}\n{replay}"));

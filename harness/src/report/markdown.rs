@@ -184,16 +184,13 @@ fn finding(out: &mut String, report: &Report, criterion: &CriterionReport) -> fm
             }
         }
         if let Some(exchange) = report.decisive(scenario) {
-            let (curl, id) = (exchange.curl.replace('\n', " "), &criterion.id);
-            let replay = format!("moltproof replay {} {id}", report.run_id);
+            let curl = exchange.curl.replace('\n', " ");
+            let replay = report.repeat(&criterion.id);
             writeln!(out, "\n  ```sh\n  {curl}\n  {replay}\n  ```")?;
         }
         if let Some(evidence) = report.evidence_of(scenario) {
             seen(out, evidence)?;
         }
-    }
-    if let Some(replay) = report.replay(&criterion.id) {
-        writeln!(out, "\n`{replay}`")?;
     }
     writeln!(out)
 }

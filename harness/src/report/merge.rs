@@ -195,6 +195,18 @@ fn same(one: &str, first: &Report, other: &str, second: &Report) -> Result<(), N
         let shards = report.shards.as_ref();
         shards.map_or("no --shard".to_owned(), |own| format!("K/{}", own.of))
     };
+    let selection = |report: &Report| {
+        let shards = report.shards.as_ref();
+        shards.map_or(String::new(), |own| own.selection.clone())
+    };
+    let terms = |report: &Report| {
+        let words = if report.read_only {
+            "--read-only"
+        } else {
+            "full"
+        };
+        words.to_owned()
+    };
     let build = |report: &Report| report.build.clone().unwrap_or_default();
     for (what, here, there) in [
         ("contracts", &first.contract_digest, &second.contract_digest),
@@ -202,6 +214,8 @@ fn same(one: &str, first: &Report, other: &str, second: &Report) -> Result<(), N
         ("builds", &build(first), &build(second)),
         ("harness versions", &first.harness, &second.harness),
         ("numbers of shards", &shards(first), &shards(second)),
+        ("selections", &selection(first), &selection(second)),
+        ("terms", &terms(first), &terms(second)),
     ] {
         if here != there {
             return Err(NoShards::Different {

@@ -47,8 +47,8 @@ pub struct RunFacts {
     pub seed: u64,
     /// Side by side.
     pub concurrency: usize,
-    /// Which part of how many, from 1.
-    pub shard: Option<(usize, usize)>,
+    /// Which part of a run it was, if not the whole.
+    pub shards: Option<Shards>,
     /// Epoch milliseconds.
     pub started_at_ms: i64,
     /// When the run began; every time in the evidence counts from there.
@@ -95,10 +95,7 @@ impl Report {
             run_id: facts.id.clone(),
             seed: facts.seed,
             concurrency: facts.concurrency,
-            shards: facts.shard.map(|(part, of)| Shards {
-                of,
-                present: vec![part],
-            }),
+            shards: facts.shards.clone(),
             started_at_ms: facts.started_at_ms,
             duration_ms: clock::ms(facts.duration),
             build: facts.build.clone(),
@@ -152,6 +149,8 @@ impl Report {
             .as_ref()
             .is_some_and(|baseline| !baseline.stale.is_empty());
         match found {
+            // What a missing shard would have found nobody knows.
+            Exit::Conforms if self.lacks_shards() => Exit::NotVerified,
             // What is broken or at fault is told first: the list of stale entries stands beside it.
             Exit::Conforms | Exit::NotVerified if is_stale => Exit::StaleBaseline,
             Exit::Conforms

@@ -88,6 +88,8 @@ pub struct Shards {
     pub of: usize,
     /// Which of them are told of here, from 1.
     pub present: Vec<usize>,
+    /// SHA-256 of what all of them were to run together, lower-case hexadecimal: parts of different selections do not make a whole.
+    pub selection: String,
 }
 
 impl Shards {
@@ -363,6 +365,13 @@ impl Report {
             format!(" --store '{}'", store.replace('\'', "'\\''"))
         };
         Some(format!("moltproof replay {} {id}{at}", self.run_id))
+    }
+
+    /// The command that repeats an id: from the store if one keeps this report, else by the seed.
+    #[must_use]
+    pub fn repeat(&self, id: &str) -> String {
+        self.replay(id)
+            .unwrap_or_else(|| format!("moltproof run --id {id} --seed {}", self.seed))
     }
 
     /// What a scenario has seen; `None` if it did not run.

@@ -2,7 +2,8 @@
 
 use super::{CriterionReport, Report, Summary};
 use crate::clock;
-use crate::verdict::{self, Level, RunVerdict, Tally, Verdict};
+use crate::digest::sha256;
+use crate::verdict::{self, Level, OutcomeKind, RunVerdict, Tally, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -202,6 +203,15 @@ impl Statement {
     /// [`Untrue::OtherVerdict`], with the first difference.
     pub fn follows_from(&self, report: &Report) -> Result<(), Untrue> {
         let other = |what: String| Err(Untrue::OtherVerdict(what));
+        let scenarios = report.criteria.iter().flat_map(|one| &one.scenarios);
+        for scenario in scenarios.filter(|one| one.outcome == OutcomeKind::Passed) {
+            if scenario.checks == 0 || scenario.seen.is_some() {
+                return other(format!(
+                    "`{}` passed there, and asserted nothing or saw what it must not",
+                    scenario.name
+                ));
+            }
+        }
         for criterion in &report.criteria {
             let mut again = criterion.clone();
             if !again.judge() || again.verdict != criterion.verdict {
@@ -247,9 +257,4 @@ impl Stated {
             reason: criterion.reason.clone(),
         }
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    data_encoding::HEXLOWER.encode(digest.as_ref())
 }

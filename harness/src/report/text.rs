@@ -111,9 +111,7 @@ fn finding(
     if let Some(exchange) = report.decisive(scenario) {
         writeln!(out, "  {}", exchange.curl)?;
     }
-    let again = report
-        .replay(&criterion.id)
-        .unwrap_or_else(|| format!("moltproof run --id {}", criterion.id));
+    let again = report.repeat(&criterion.id);
     writeln!(out, "  moltproof explain {} · {again}\n", criterion.id)
 }
 

@@ -47,7 +47,7 @@ fn judge(base: &str, more: &[&str]) -> Told {
 }
 
 struct Folder {
-    _folder: tempfile::TempDir,
+    _kept: tempfile::TempDir,
     known: PathBuf,
     run: PathBuf,
 }
@@ -60,7 +60,7 @@ impl Folder {
             folder.path().join("run.json"),
         );
         Self {
-            _folder: folder,
+            _kept: folder,
             known,
             run,
         }
@@ -132,9 +132,12 @@ fn a_known_finding_is_counted_apart_until_it_changes_is_repaired_or_expires() {
     let expiry = |day: &str| {
         let day = format!("expires = \"{day}\"");
         folder.edit(|text| {
-            let lines = text.lines().map(|line| match line.starts_with("expires") {
-                true => day.as_str(),
-                false => line,
+            let lines = text.lines().map(|line| {
+                if line.starts_with("expires") {
+                    day.as_str()
+                } else {
+                    line
+                }
             });
             lines.collect::<Vec<_>>().join("\n")
         });

@@ -85,7 +85,7 @@ pub(super) fn case(
             }
             @if let Some(evidence) = evidence { (shown(report, criterion, scenario, evidence, depth)) }
             @else if report.evidence_of(scenario).is_some() {
-                p.dim { "Its evidence is left out here: the JSON report has it, and " code { "moltproof replay " (report.run_id) " " (criterion.id) } " repeats it." }
+                p.dim { "Its evidence is left out here: the JSON report has it, and " code { (report.repeat(&criterion.id)) } " repeats it." }
             }
         }
     }
@@ -179,7 +179,7 @@ fn again(report: &Report, criterion: &CriterionReport, evidence: &Evidence) -> M
                     div.line { pre { (cut(&decisive.curl, BODY_MAX)) } }
                 }
             }
-            (copied(&format!("moltproof replay {} {}", report.run_id, criterion.id)))
+            (copied(&report.repeat(&criterion.id)))
             (copied(&format!("moltproof explain {}", criterion.id)))
         }
     }
