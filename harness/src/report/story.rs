@@ -225,10 +225,16 @@ fn plain(title: impl Into<String>, reason: impl Into<String>) -> Weakness {
 }
 
 fn selection(report: &Report) -> Option<Weakness> {
-    report.part().map(|part| {
+    let left = report.summary.scenarios_not_selected;
+    let title = if report.smoke {
+        "A smoke run only: the smoke test, and one scenario of every other area"
+    } else {
+        "A part of the contract only"
+    };
+    (left > 0).then(|| {
         plain(
-            "A part of the contract only",
-            format!("{part}; the whole contract runs without --smoke, --id, --tags, --profile and --shard"),
+            title,
+            format!("{left} of its scenarios not selected; the whole contract runs without --smoke, --id, --tags, --profile and --shard"),
         )
     })
 }
