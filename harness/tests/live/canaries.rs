@@ -213,7 +213,7 @@ fn run_with_all_reports(
     let mut args = vec!["run", "--id", "ERR-001,RL-013,ACC-001,SMK-003"];
     args.extend(["--target", path, "--budget-requests", "400"]);
     args.extend(["--report-dir", &reports, "--store", &store]);
-    args.extend(["--report", &github]);
+    args.extend(["--report", &github, "--report", "statement"]);
     for kind in Kind::ALL {
         args.extend(["--report", kind.word()]);
     }
@@ -304,6 +304,9 @@ fn no_planted_secret_leaves_the_program_in_any_output_file_or_argument() {
     files(written.path(), &mut said);
     let least = 2 * (Kind::ALL.len() + 2) + 2;
     assert!(said.len() >= count + least, "files are missing");
+    let seen = |end: &str| said.iter().any(|(place, _)| place.ends_with(end));
+    assert!(seen("/argv"), "nobody looked at the arguments of the program");
+    assert!(seen("/moltproof.html") && seen(".statement.toml"));
     // The target's own secret, which nobody told us: its header alone says what it is.
     planted.push(Canary {
         core: "cookie-canary-4711".to_owned(),
