@@ -305,7 +305,10 @@ fn no_planted_secret_leaves_the_program_in_any_output_file_or_argument() {
     let least = 2 * (Kind::ALL.len() + 2) + 2;
     assert!(said.len() >= count + least, "files are missing");
     let seen = |end: &str| said.iter().any(|(place, _)| place.ends_with(end));
-    assert!(seen("/argv"), "nobody looked at the arguments of the program");
+    assert!(
+        seen("/argv"),
+        "nobody looked at the arguments of the program"
+    );
     assert!(seen("/moltproof.html") && seen(".statement.toml"));
     // The target's own secret, which nobody told us: its header alone says what it is.
     planted.push(Canary {

@@ -9,9 +9,10 @@ const ENVIRONMENT: [(&str, &str); 1] = [("EDGE_SECRET", SECRET)];
 
 /// Access before the admin routes: a service token is exchanged for a token, everybody else is sent to the login page.
 fn edge_before(deployment: &Arc<Deployment>) -> Played {
-    let deployment = Arc::clone(deployment);
+    // The edge's thread lives as long as the tests do; the Worker ends with its own.
+    let deployment = Arc::downgrade(deployment);
     play(move |seen| {
-        let deployment = Arc::clone(&deployment);
+        let deployment = deployment.upgrade().unwrap();
         async move {
             if !seen.path.starts_with("/api/admin") {
                 return pass_on(deployment.base.clone(), seen, Vec::new()).await;
@@ -31,9 +32,10 @@ fn edge_before(deployment: &Arc<Deployment>) -> Played {
 
 /// A Worker whose own lock is missing: whoever comes is operator.
 fn unlocked(deployment: &Arc<Deployment>) -> Played {
-    let deployment = Arc::clone(deployment);
+    // The edge's thread lives as long as the tests do; the Worker ends with its own.
+    let deployment = Arc::downgrade(deployment);
     play(move |mut seen| {
-        let deployment = Arc::clone(&deployment);
+        let deployment = deployment.upgrade().unwrap();
         async move {
             seen.headers
                 .retain(|(name, _)| name != "cf-access-jwt-assertion");
