@@ -240,25 +240,31 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The outcome of a scenario that decides so.
+    #[must_use]
+    pub fn kind(self) -> OutcomeKind {
+        match self {
+            Self::Passed => OutcomeKind::Passed,
+            Self::Failed => OutcomeKind::Failed,
+            Self::Flaky => OutcomeKind::Flaky,
+            Self::Known => OutcomeKind::Known,
+            Self::Accepted => OutcomeKind::Accepted,
+            Self::NotVerified => OutcomeKind::NotVerified,
+            Self::NotApplicable => OutcomeKind::NotApplicable,
+            Self::Error => OutcomeKind::Error,
+        }
+    }
+
     /// As printed.
     #[must_use]
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Flaky => "flaky",
-            Self::Known => "known",
-            Self::Accepted => "accepted deviation",
-            Self::NotVerified => "not verified",
-            Self::NotApplicable => "not applicable",
-            Self::Error => "error",
-        }
+        self.kind().word()
     }
 
     /// Whether a reader must act on it: broken and nobody answers for it, or a fault.
     #[must_use]
     pub fn is_red(self) -> bool {
-        matches!(self, Self::Failed | Self::Flaky | Self::Error)
+        self.kind().is_red()
     }
 }
 
@@ -277,17 +283,17 @@ pub fn of_kinds(kinds: impl IntoIterator<Item = OutcomeKind>) -> Option<Verdict>
     let kinds: BTreeSet<OutcomeKind> = kinds.into_iter().collect();
     // The first of these that there is decides.
     [
-        (OutcomeKind::Failed, Verdict::Failed),
-        (OutcomeKind::Flaky, Verdict::Flaky),
-        (OutcomeKind::Error, Verdict::Error),
-        (OutcomeKind::Known, Verdict::Known),
-        (OutcomeKind::Accepted, Verdict::Accepted),
-        (OutcomeKind::Passed, Verdict::Passed),
-        (OutcomeKind::NotVerified, Verdict::NotVerified),
-        (OutcomeKind::NotApplicable, Verdict::NotApplicable),
+        Verdict::Failed,
+        Verdict::Flaky,
+        Verdict::Error,
+        Verdict::Known,
+        Verdict::Accepted,
+        Verdict::Passed,
+        Verdict::NotVerified,
+        Verdict::NotApplicable,
     ]
     .into_iter()
-    .find_map(|(kind, verdict)| kinds.contains(&kind).then_some(verdict))
+    .find(|verdict| kinds.contains(&verdict.kind()))
 }
 
 /// Criteria of one level, counted by verdict.
@@ -329,6 +335,20 @@ impl Tally {
         };
         *slot += 1;
     }
+}
+
+/// Counts criteria by level: MUST, SHOULD, MAY.
+#[must_use]
+pub fn tallies(criteria: impl IntoIterator<Item = (Level, Verdict)>) -> [Tally; 3] {
+    let [mut must, mut should, mut may] = [Tally::default(); 3];
+    for (level, verdict) in criteria {
+        match level {
+            Level::Must => must.count(verdict),
+            Level::Should => should.count(verdict),
+            Level::May => may.count(verdict),
+        }
+    }
+    [must, should, may]
 }
 
 /// The verdict on the target.

@@ -74,14 +74,7 @@ fn worth(verdict: Option<Verdict>) -> u8 {
 
 /// Verdict of a run and its exit codes, without and with `--strict`.
 fn judge(list: &[(Level, Verdict)]) -> (RunVerdict, Exit, Exit) {
-    let [mut must, mut should, mut may] = [Tally::default(); 3];
-    for &(level, verdict) in list {
-        match level {
-            Level::Must => must.count(verdict),
-            Level::Should => should.count(verdict),
-            Level::May => may.count(verdict),
-        }
-    }
+    let [must, should, may] = tallies(list.iter().copied());
     (
         of_run(&must, &should, &may),
         exit_of(&must, &should, &may, false),

@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod doubles;
 mod explain;
+mod files;
 mod generating;
 mod history;
 mod init;

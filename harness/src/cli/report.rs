@@ -1,6 +1,6 @@
 //! `moltproof report …`: what can be done with reports that are already written. Never runs a contract.
 
-use super::run::{ReportFile, can_be_written, print, report_file, write_files};
+use super::files::{Files, print};
 use super::{Failure, Format, contract, put, say};
 use crate::report::diff::{self, Move};
 use crate::report::statement::Statement;
@@ -67,17 +67,8 @@ struct VerifyArgs {
 struct RenderArgs {
     /// A JSON report, as `run --report json` writes it.
     run: PathBuf,
-    /// The kind to make: html, markdown, junit, badge, json, statement or github, with `=PATH` for where. May be repeated.
-    #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file, required = true)]
-    report: Vec<ReportFile>,
-    /// Folder for reports that are given without a path.
-    #[arg(
-        long,
-        env = "MOLTPROOF_REPORT_DIR",
-        value_name = "DIR",
-        default_value = "."
-    )]
-    report_dir: PathBuf,
+    #[command(flatten)]
+    files: Files,
     /// Do not tell where they are.
     #[arg(long, short, env = "MOLTPROOF_QUIET")]
     quiet: bool,
@@ -89,17 +80,8 @@ struct MergeArgs {
     /// The JSON reports, one of each shard.
     #[arg(required = true, num_args = 2..)]
     shards: Vec<PathBuf>,
-    /// Also write a report of the whole, as `run` does: a kind, with `=PATH` for where. May be repeated.
-    #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
-    report: Vec<ReportFile>,
-    /// Folder for reports that are given without a path.
-    #[arg(
-        long,
-        env = "MOLTPROOF_REPORT_DIR",
-        value_name = "DIR",
-        default_value = "."
-    )]
-    report_dir: PathBuf,
+    #[command(flatten)]
+    files: Files,
     /// Exit 4 if a MUST could not be verified, 1 if a SHOULD is not met. A missing shard always leaves the verdict open: exit 4.
     #[arg(long, env = "MOLTPROOF_STRICT")]
     strict: bool,
@@ -137,22 +119,27 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, Failure> {
 
 /// Exits 0 whatever the verdict: that one was told by the run.
 fn render(args: &RenderArgs) -> Result<Exit, Failure> {
-    can_be_written(&args.report)?;
+    if args.files.is_empty() {
+        return Err(Failure::usage(
+            "nothing is asked for; say which kinds to make, such as --report html,junit",
+        ));
+    }
+    args.files.can_be_written()?;
     let report: Report =
         json::read(&args.run).map_err(|error| Failure::usage(error.to_string()))?;
-    write_files(&args.report, &args.report_dir, &report, args.quiet)?;
+    args.files.write(&report, args.quiet)?;
     Ok(Exit::Conforms)
 }
 
 fn merged(args: &MergeArgs) -> Result<Exit, Failure> {
-    can_be_written(&args.report)?;
+    args.files.can_be_written()?;
     let parts = args.shards.iter().map(|path| {
         let report: Report = json::read(path).map_err(|error| Failure::usage(error.to_string()))?;
         Ok((path.display().to_string(), report))
     });
     let parts = parts.collect::<Result<Vec<_>, Failure>>()?;
     let whole = merge::merge(parts).map_err(|error| Failure::usage(error.to_string()))?;
-    write_files(&args.report, &args.report_dir, &whole, args.quiet)?;
+    args.files.write(&whole, args.quiet)?;
     print(args.format, &whole)?;
     Ok(whole.exit(args.strict))
 }

@@ -1,23 +1,20 @@
 //! `moltproof run`: what is asked for, and where its report goes. Never judges.
 
+use super::files::{Files, cannot, print};
 use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
-use super::{Failure, Format, contract_at, put, say, watch};
+use super::{Failure, Format, contract_at, watch};
 use super::{baseline, generating};
 use crate::client::meter::Budget;
 use crate::contract::select::{Selection, digest, select, smoke_within};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
-use crate::nearest;
-use crate::report::{Kind, Report, Shards, json, markdown, statement, text};
+use crate::report::{Report, Shards, json};
 use crate::run::repeat::TIMES_MAX;
-use crate::scrub;
 use crate::verdict::Exit;
-use std::ffi::OsString;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,18 +50,8 @@ pub(super) struct RunArgs {
         default_value_t = 0
     )]
     generate: usize,
-    /// Also write a report: json, junit, markdown, html or badge, with `=PATH` for where; `github` writes to the job summary and annotates
-    /// the change, in a GitHub workflow. May be repeated.
-    #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
-    report: Vec<ReportFile>,
-    /// Folder for reports that are given without a path.
-    #[arg(
-        long,
-        env = "MOLTPROOF_REPORT_DIR",
-        value_name = "DIR",
-        default_value = "."
-    )]
-    report_dir: PathBuf,
+    #[command(flatten)]
+    pub(super) files: Files,
     /// Only the smoke test and one scenario of each other area: a first look, in seconds. The headline says so.
     #[arg(long, env = "MOLTPROOF_SMOKE")]
     smoke: bool,
@@ -127,54 +114,6 @@ pub(super) struct RunArgs {
     quiet: bool,
 }
 
-/// One report to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ReportFile {
-    kind: Written,
-    path: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
-    /// A file of this kind.
-    File(Kind),
-    /// The conformance statement, with the digests of the other files.
-    Statement,
-    /// The summary and the annotations of a GitHub workflow.
-    Github,
-}
-
-pub(super) fn report_file(text: &str) -> Result<ReportFile, String> {
-    let (kind, path) = text
-        .split_once('=')
-        .map_or((text, None), |(kind, path)| (kind, Some(path)));
-    let kind = match (kind, Kind::parse(kind)) {
-        (_, Some(kind)) => Written::File(kind),
-        ("github", None) => Written::Github,
-        ("statement", None) => Written::Statement,
-        (other, None) => {
-            return Err(format!(
-                "there is no report kind `{other}`{}; use {}, statement or github",
-                nearest::hint(
-                    other,
-                    Kind::ALL
-                        .map(Kind::word)
-                        .into_iter()
-                        .chain(["statement", "github"])
-                ),
-                Kind::words()
-            ));
-        }
-    };
-    if path == Some("") {
-        return Err("the path after `=` is empty".to_owned());
-    }
-    Ok(ReportFile {
-        kind,
-        path: path.map(PathBuf::from),
-    })
-}
-
 fn shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text
         .split_once('/')
@@ -210,7 +149,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let contract = contract_at(args.contract)?;
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
     let plan = args.written(&contract)?;
-    can_be_written(&args.report)?;
+    args.files.can_be_written()?;
     let order = Order {
         plan,
         shards: args.shards(&contract)?,
@@ -239,12 +178,6 @@ impl RunArgs {
     /// Whether standard output is for programs.
     pub(super) fn as_json(&self) -> bool {
         self.format == Format::Json
-    }
-
-    /// The names of the report files that are given one.
-    pub(super) fn report_names(&self) -> impl Iterator<Item = OsString> {
-        let paths = self.report.iter().filter_map(|file| file.path.as_ref());
-        paths.filter_map(|path| path.file_name().map(OsString::from))
     }
 
     /// The written scenarios that are asked for: none where nothing but generated checks is named.
@@ -324,107 +257,12 @@ impl RunArgs {
     }
 }
 
-/// Whether everything that is asked for has a place, before anything is run.
-pub(super) fn can_be_written(files: &[ReportFile]) -> Result<(), Failure> {
-    let github = |file: &&ReportFile| file.kind == Written::Github;
-    for file in files.iter().filter(github) {
-        step_summary(file)?;
-    }
-    Ok(())
-}
-
-/// Where the summary of the workflow's step is written.
-fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
-    // Given by GitHub to every step; not an option of ours, which has `=PATH`.
-    let given = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
-    file.path.clone().or(given).ok_or_else(|| {
-        Failure::usage(
-            "--report github works in a GitHub workflow, which sets GITHUB_STEP_SUMMARY; elsewhere use --report markdown",
-        )
-    })
-}
-
-/// Appends to the summary of the workflow's step, and annotates the change.
-fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
-    let path = step_summary(file)?;
-    let opened = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path);
-    opened
-        .and_then(|mut out| {
-            out.write_all(scrub::clean_report(&markdown::render(report)).as_bytes())
-        })
-        .map_err(|error| Failure::fault(format!("cannot write to {}: {error}", path.display())))?;
-    // GitHub reads commands from both streams; standard output may hold the JSON report.
-    for line in markdown::annotations(report).lines() {
-        say(line);
-    }
-    Ok(())
-}
-
-/// Writes every report that is asked for, and tells where.
-pub(super) fn write_files(
-    files: &[ReportFile],
-    folder: &Path,
-    report: &Report,
-    quiet: bool,
-) -> Result<(), Failure> {
-    let mut written = Vec::new();
-    // The statement names the others: it comes last.
-    let (statements, others): (Vec<_>, Vec<_>) = files
-        .iter()
-        .partition(|file| file.kind == Written::Statement);
-    for file in others.into_iter().chain(statements) {
-        let (bytes, name) = match file.kind {
-            Written::File(kind) => (kind.render(report), kind.file_name()),
-            Written::Statement => (
-                statement::Statement::of(report, &written)
-                    .render()
-                    .map(String::into_bytes)
-                    .map_err(std::io::Error::other),
-                "moltproof.statement.toml",
-            ),
-            Written::Github => {
-                github(file, report)?;
-                continue;
-            }
-        };
-        let path = file.path.clone().unwrap_or_else(|| folder.join(name));
-        let what = path.display().to_string();
-        let bytes = bytes.map_err(|error| cannot(&what, &error))?;
-        json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
-        if !quiet {
-            say(&format!("report written to {what}"));
-        }
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        written.push((name.to_string_lossy().into_owned(), bytes));
-    }
-    Ok(())
-}
-
-fn cannot(what: &str, error: &std::io::Error) -> Failure {
-    Failure::fault(format!("cannot write {what}: {error}"))
-}
-
 fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
     if let Some(path) = &args.red_to {
         let red = watch::red(report);
         json::write_whole(path, red.as_bytes())
             .map_err(|error| cannot(&path.display().to_string(), &error))?;
     }
-    write_files(&args.report, &args.report_dir, report, args.quiet)?;
+    args.files.write(report, args.quiet)?;
     print(args.format, report)
-}
-
-/// Writes a report to standard output.
-pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
-    match format {
-        Format::Text => put(&scrub::clean_report(&text::render(report))),
-        Format::Json => {
-            let bytes = Kind::Json.render(report);
-            let bytes = bytes.map_err(|error| cannot("the report", &error))?;
-            put(&String::from_utf8_lossy(&bytes))
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::run::RunArgs;
 use super::target::{asked_to_go, runtime};
 use super::{Failure, put, say};
-use crate::report::{Kind, Report};
+use crate::report::Report;
 use crate::target::manifest::Manifest;
 use crate::verdict::Exit;
 use clap::ArgMatches;
@@ -217,11 +217,10 @@ impl Places {
         let wanted = args.watch.clone().flatten();
         let root = wanted.unwrap_or_else(|| started_in(manifest.as_deref()));
         let root = absolute(&root);
-        let kinds = Kind::ALL.into_iter().map(|kind| kind.file_name().into());
         Self {
             manifest: manifest.filter(|file| !file.starts_with(&root)),
             root,
-            reports: kinds.chain(args.report_names()).collect(),
+            reports: args.files.names().collect(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! From the scenarios in a report to its verdicts: of each criterion, and of the whole. Never looks at anything but the report.
 
 use super::{CriterionReport, Report, ScenarioReport};
-use crate::verdict::{self, Level, OutcomeKind, RunVerdict, Tally, Verdict};
+use crate::verdict::{self, OutcomeKind, RunVerdict, Verdict};
 
 impl CriterionReport {
     /// Sets verdict and reason by what its scenarios ended in. Returns whether there is a verdict: there is none if no scenario was selected.
@@ -78,17 +78,8 @@ impl Report {
     /// Counts the criteria, and sets the verdict on the whole.
     pub(super) fn count(&mut self) {
         let summary = &mut self.summary;
-        for tally in [&mut summary.must, &mut summary.should, &mut summary.may] {
-            *tally = Tally::default();
-        }
-        for criterion in &self.criteria {
-            let tally = match criterion.level {
-                Level::Must => &mut summary.must,
-                Level::Should => &mut summary.should,
-                Level::May => &mut summary.may,
-            };
-            tally.count(criterion.verdict);
-        }
+        let judged = self.criteria.iter().map(|one| (one.level, one.verdict));
+        [summary.must, summary.should, summary.may] = verdict::tallies(judged);
         summary.verdict = verdict::of_run(&summary.must, &summary.should, &summary.may);
         // What was asked for and could not be seen through leaves the verdict open.
         let generated = &self.generated;

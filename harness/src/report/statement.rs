@@ -152,14 +152,8 @@ impl Statement {
     /// # Errors
     /// [`Untrue::Contradiction`].
     pub fn agrees_with_itself(&self) -> Result<(), Untrue> {
-        let [mut must, mut should, mut may] = [Tally::default(); 3];
-        for stated in self.criteria.values() {
-            match stated.level {
-                Level::Must => must.count(stated.verdict),
-                Level::Should => should.count(stated.verdict),
-                Level::May => may.count(stated.verdict),
-            }
-        }
+        let stated = self.criteria.values();
+        let [must, should, may] = verdict::tallies(stated.map(|one| (one.level, one.verdict)));
         let counted = StatedSummary { must, should, may };
         let wrong = |what: String| Err(Untrue::Contradiction(what));
         if counted != self.summary {

@@ -1,0 +1,189 @@
+//! Where a report goes: the files that are asked for, the job summary, standard output. Never judges.
+
+use super::{Failure, Format, put, say};
+use crate::nearest;
+use crate::report::{Kind, Report, json, markdown, statement, text};
+use crate::scrub;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// The statement's file where none is named.
+const STATEMENT: &str = "moltproof.statement.toml";
+
+/// The options that name report files.
+#[derive(Debug, clap::Args)]
+pub(super) struct Files {
+    /// Also write a report: json, junit, markdown, html, badge or statement, with `=PATH` for where; `github` writes to the job summary
+    /// and annotates the change, in a GitHub workflow. May be repeated.
+    #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
+    report: Vec<ReportFile>,
+    /// Folder for reports that are given without a path.
+    #[arg(
+        long,
+        env = "MOLTPROOF_REPORT_DIR",
+        value_name = "DIR",
+        default_value = "."
+    )]
+    report_dir: PathBuf,
+}
+
+/// One report to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ReportFile {
+    kind: Written,
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// A file of this kind.
+    File(Kind),
+    /// The conformance statement, with the digests of the other files.
+    Statement,
+    /// The summary and the annotations of a GitHub workflow.
+    Github,
+}
+
+fn report_file(text: &str) -> Result<ReportFile, String> {
+    let (kind, path) = text
+        .split_once('=')
+        .map_or((text, None), |(kind, path)| (kind, Some(path)));
+    let kind = match (kind, Kind::parse(kind)) {
+        (_, Some(kind)) => Written::File(kind),
+        ("github", None) => Written::Github,
+        ("statement", None) => Written::Statement,
+        (other, None) => {
+            return Err(format!(
+                "there is no report kind `{other}`{}; use {}, statement or github",
+                nearest::hint(
+                    other,
+                    Kind::ALL
+                        .map(Kind::word)
+                        .into_iter()
+                        .chain(["statement", "github"])
+                ),
+                Kind::words()
+            ));
+        }
+    };
+    if path == Some("") {
+        return Err("the path after `=` is empty".to_owned());
+    }
+    Ok(ReportFile {
+        kind,
+        path: path.map(PathBuf::from),
+    })
+}
+
+impl Files {
+    /// Whether no file is asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.report.is_empty()
+    }
+
+    /// Whether everything that is asked for has a place, before anything is run.
+    pub(super) fn can_be_written(&self) -> Result<(), Failure> {
+        let github = |file: &&ReportFile| file.kind == Written::Github;
+        for file in self.report.iter().filter(github) {
+            step_summary(file)?;
+        }
+        Ok(())
+    }
+
+    /// Writes every report that is asked for, and tells where.
+    pub(super) fn write(&self, report: &Report, quiet: bool) -> Result<(), Failure> {
+        let mut written = Vec::new();
+        // The statement names the others: it comes last.
+        let (statements, others): (Vec<_>, Vec<_>) = self
+            .report
+            .iter()
+            .partition(|file| file.kind == Written::Statement);
+        for file in others.into_iter().chain(statements) {
+            let (bytes, name) = match file.kind {
+                Written::File(kind) => (kind.render(report), kind.file_name()),
+                Written::Statement => (
+                    statement::Statement::of(report, &written)
+                        .render()
+                        .map(String::into_bytes)
+                        .map_err(std::io::Error::other),
+                    STATEMENT,
+                ),
+                Written::Github => {
+                    github(file, report)?;
+                    continue;
+                }
+            };
+            let path = file
+                .path
+                .clone()
+                .unwrap_or_else(|| self.report_dir.join(name));
+            let what = path.display().to_string();
+            let bytes = bytes.map_err(|error| cannot(&what, &error))?;
+            json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
+            if !quiet {
+                say(&format!("report written to {what}"));
+            }
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            written.push((name.to_string_lossy().into_owned(), bytes));
+        }
+        Ok(())
+    }
+
+    /// The names of all files that may be written: by path, or where none is given.
+    pub(super) fn names(&self) -> impl Iterator<Item = OsString> {
+        let paths = self.report.iter().filter_map(|file| file.path.as_ref());
+        let given = paths.filter_map(|path| path.file_name().map(OsString::from));
+        let own = Kind::ALL
+            .map(Kind::file_name)
+            .into_iter()
+            .chain([STATEMENT]);
+        own.map(OsString::from).chain(given)
+    }
+}
+
+/// Where the summary of the workflow's step is written.
+fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
+    // Given by GitHub to every step; not an option of ours, which has `=PATH`.
+    let given = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+    file.path.clone().or(given).ok_or_else(|| {
+        Failure::usage(
+            "--report github works in a GitHub workflow, which sets GITHUB_STEP_SUMMARY; elsewhere use --report markdown",
+        )
+    })
+}
+
+/// Appends to the summary of the workflow's step, and annotates the change.
+fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
+    let path = step_summary(file)?;
+    let opened = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path);
+    opened
+        .and_then(|mut out| {
+            out.write_all(scrub::clean_report(&markdown::render(report)).as_bytes())
+        })
+        .map_err(|error| Failure::fault(format!("cannot write to {}: {error}", path.display())))?;
+    // GitHub reads commands from both streams; standard output may hold the JSON report.
+    for line in markdown::annotations(report).lines() {
+        say(line);
+    }
+    Ok(())
+}
+
+pub(super) fn cannot(what: &str, error: &std::io::Error) -> Failure {
+    Failure::fault(format!("cannot write {what}: {error}"))
+}
+
+/// Writes a report to standard output.
+pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
+    match format {
+        Format::Text => put(&scrub::clean_report(&text::render(report))),
+        Format::Json => {
+            let bytes = Kind::Json.render(report);
+            let bytes = bytes.map_err(|error| cannot("the report", &error))?;
+            put(&String::from_utf8_lossy(&bytes))
+        }
+    }
+}
