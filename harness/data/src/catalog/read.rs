@@ -1,0 +1,284 @@
+//! Reads a schema through `sqlite_schema` and pragmas. Never reads a row of the user's.
+
+use super::{
+    Action, Column, ForeignKey, Generated, Index, IndexColumn, IndexOrigin, Name, Schema, Table,
+    TableKind, Trigger, View,
+};
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Tables that are D1's or wrangler's, not the user's.
+fn is_foreign(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.starts_with("sqlite_") || lower.starts_with("_cf_") || lower == "d1_migrations"
+}
+
+/// The schema of a database.
+///
+/// # Errors
+/// Whatever SQLite says, for example that the file is no database.
+pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
+    let mut schema = Schema::default();
+    let kinds = table_kinds(connection)?;
+    let mut list = connection.prepare(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'view', 'trigger') AND sql IS NOT NULL",
+    )?;
+    let mut rows = list.query([])?;
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get(0)?;
+        let name: String = row.get(1)?;
+        let sql: Arc<str> = Arc::from(row.get::<_, String>(3)?);
+        if is_foreign(&name) {
+            continue;
+        }
+        let key = Name::new(&name);
+        match kind.as_str() {
+            "table" => {
+                if let Some(kind) = kinds.get(&key) {
+                    let table = table(connection, &key, kind, sql)?;
+                    schema.tables.insert(key, table);
+                }
+            }
+            "view" => {
+                schema.views.insert(key.clone(), View { name: key, sql });
+            }
+            _ => {
+                let table = Name::new(&row.get::<_, String>(2)?);
+                let trigger = Trigger {
+                    name: key.clone(),
+                    table,
+                    sql,
+                };
+                schema.triggers.insert(key, trigger);
+            }
+        }
+    }
+    resolve_implicit_parents(&mut schema);
+    Ok(schema)
+}
+
+/// The statement in `sqlite_schema` of an object of any type, if it is there.
+///
+/// # Errors
+/// Whatever SQLite says.
+pub fn object(connection: &Connection, name: &Name) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT sql FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE")?
+        .query_row([name.as_str()], |row| row.get(0))
+        .optional()
+        .map(Option::flatten)
+}
+
+/// What `PRAGMA table_list` says of one table.
+struct Listed {
+    kind: TableKind,
+    without_rowid: bool,
+    strict: bool,
+}
+
+fn table_kinds(connection: &Connection) -> rusqlite::Result<BTreeMap<Name, Listed>> {
+    let mut statement = connection.prepare(
+        "SELECT l.name, l.type, l.wr, l.strict, m.sql FROM pragma_table_list AS l \
+         JOIN sqlite_schema AS m ON m.name = l.name AND m.type = 'table' WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut kinds = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        let kind: String = row.get(1)?;
+        let sql: Option<String> = row.get(4)?;
+        let kind = if kind == "virtual" {
+            TableKind::Virtual {
+                module: module(sql.as_deref().unwrap_or_default()),
+            }
+        } else {
+            TableKind::Ordinary
+        };
+        let listed = Listed {
+            kind,
+            without_rowid: row.get(2)?,
+            strict: row.get(3)?,
+        };
+        kinds.insert(Name::new(&name), listed);
+    }
+    Ok(kinds)
+}
+
+/// The module in `CREATE VIRTUAL TABLE x USING module(…)`.
+fn module(sql: &str) -> String {
+    let using = crate::text::find_word(sql, "using", 0).map_or(sql.len(), |word| word.end);
+    let rest = sql[using..].trim_start();
+    let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    rest[..end.unwrap_or(rest.len())].to_ascii_lowercase()
+}
+
+fn table(
+    connection: &Connection,
+    name: &Name,
+    listed: &Listed,
+    sql: Arc<str>,
+) -> rusqlite::Result<Table> {
+    let is_virtual = listed.kind != TableKind::Ordinary;
+    let (columns, primary_key) = columns(connection, name)?;
+    Ok(Table {
+        name: name.clone(),
+        autoincrement: !is_virtual && crate::text::find_word(&sql, "autoincrement", 0).is_some(),
+        sql,
+        kind: listed.kind.clone(),
+        columns,
+        primary_key,
+        foreign_keys: if is_virtual {
+            Vec::new()
+        } else {
+            foreign_keys(connection, name)?
+        },
+        indexes: if is_virtual {
+            Vec::new()
+        } else {
+            indexes(connection, name)?
+        },
+        strict: listed.strict,
+        without_rowid: listed.without_rowid,
+    })
+}
+
+fn columns(connection: &Connection, table: &Name) -> rusqlite::Result<(Vec<Column>, Vec<Name>)> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1)",
+    )?;
+    let mut rows = statement.query([table.as_str()])?;
+    let mut columns = Vec::new();
+    let mut key: Vec<(u32, Name)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = Name::new(&row.get::<_, String>(0)?);
+        let place: u32 = row.get(4)?;
+        if place > 0 {
+            key.push((place, name.clone()));
+        }
+        let hidden: u32 = row.get(5)?;
+        if hidden == 1 {
+            continue;
+        }
+        columns.push(Column {
+            name,
+            declared_type: row.get(1)?,
+            not_null: row.get(2)?,
+            default: row.get(3)?,
+            generated: match hidden {
+                2 => Some(Generated::Virtual),
+                3 => Some(Generated::Stored),
+                _ => None,
+            },
+        });
+    }
+    key.sort();
+    Ok((columns, key.into_iter().map(|(_, name)| name).collect()))
+}
+
+fn foreign_keys(connection: &Connection, table: &Name) -> rusqlite::Result<Vec<ForeignKey>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM pragma_foreign_key_list(?1) ORDER BY id DESC, seq",
+    )?;
+    let mut rows = statement.query([table.as_str()])?;
+    let mut keys: Vec<(i64, ForeignKey)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        let column = Name::new(&row.get::<_, String>(2)?);
+        let parent_column: Option<String> = row.get(3)?;
+        let parent_column = parent_column.map(|name| Name::new(&name));
+        if let Some((_, key)) = keys.last_mut().filter(|(last, _)| *last == id) {
+            key.columns.push(column);
+            key.parent_columns.extend(parent_column);
+            continue;
+        }
+        let key = ForeignKey {
+            columns: vec![column],
+            parent: Name::new(&row.get::<_, String>(1)?),
+            parent_columns: parent_column.into_iter().collect(),
+            on_update: action(&row.get::<_, String>(4)?),
+            on_delete: action(&row.get::<_, String>(5)?),
+        };
+        keys.push((id, key));
+    }
+    Ok(keys.into_iter().map(|(_, key)| key).collect())
+}
+
+fn action(text: &str) -> Action {
+    match text {
+        "CASCADE" => Action::Cascade,
+        "SET NULL" => Action::SetNull,
+        "SET DEFAULT" => Action::SetDefault,
+        "RESTRICT" => Action::Restrict,
+        _ => Action::NoAction,
+    }
+}
+
+fn indexes(connection: &Connection, table: &Name) -> rusqlite::Result<Vec<Index>> {
+    let mut statement = connection
+        .prepare_cached("SELECT l.name, l.\"unique\", l.origin, l.partial, m.sql FROM pragma_index_list(?1) AS l LEFT JOIN sqlite_schema AS m ON m.type = 'index' AND m.name = l.name ORDER BY l.seq DESC")?;
+    let mut rows = statement.query([table.as_str()])?;
+    let mut indexes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = Name::new(&row.get::<_, String>(0)?);
+        let origin: String = row.get(2)?;
+        let partial: bool = row.get(3)?;
+        let sql: Option<String> = row.get(4)?;
+        indexes.push(Index {
+            unique: row.get(1)?,
+            origin: match origin.as_str() {
+                "pk" => IndexOrigin::PrimaryKey,
+                "u" => IndexOrigin::Unique,
+                _ => IndexOrigin::Created,
+            },
+            columns: index_columns(connection, &name)?,
+            condition: sql.as_deref().filter(|_sql| partial).and_then(condition),
+            sql: sql.map(Arc::from),
+            name,
+        });
+    }
+    Ok(indexes)
+}
+
+/// What stands behind the last `WHERE` of a `CREATE INDEX`.
+fn condition(sql: &str) -> Option<String> {
+    let mut from = 0;
+    let mut last = None;
+    while let Some(word) = crate::text::find_word(sql, "where", from) {
+        from = word.end;
+        last.get_or_insert(word.end);
+    }
+    last.map(|start| sql[start..].trim().to_owned())
+}
+
+fn index_columns(connection: &Connection, index: &Name) -> rusqlite::Result<Vec<IndexColumn>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno",
+    )?;
+    let rows = statement.query_map([index.as_str()], |row| {
+        Ok(IndexColumn {
+            name: row
+                .get::<_, Option<String>>(0)?
+                .map(|name| Name::new(&name)),
+            descending: row.get(1)?,
+            collation: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+        })
+    })?;
+    rows.collect()
+}
+
+/// `REFERENCES parent` without columns means the parent's primary key.
+fn resolve_implicit_parents(schema: &mut Schema) {
+    let keys: BTreeMap<Name, Vec<Name>> = schema
+        .tables
+        .iter()
+        .map(|(name, table)| (name.clone(), table.primary_key.clone()))
+        .collect();
+    for table in schema.tables.values_mut() {
+        for key in &mut table.foreign_keys {
+            if key.parent_columns.is_empty() {
+                key.parent_columns = keys.get(&key.parent).cloned().unwrap_or_default();
+            }
+        }
+    }
+}

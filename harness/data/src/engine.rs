@@ -1,0 +1,149 @@
+//! SQLite as D1 runs it: a connection with D1's limits and refusals, and what each statement did. Never opens a file of the user's for writing.
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a statement does to the schema and to rows, as SQLite's authorizer tells it while the statement is prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Makes a table (virtual ones too).
+    CreateTable(String),
+    /// Removes a table (virtual ones too).
+    DropTable(String),
+    /// Changes a table's definition.
+    AlterTable(String),
+    /// Makes an index: its name and table.
+    CreateIndex(String, String),
+    /// Removes an index: its name and table.
+    DropIndex(String, String),
+    /// Makes a trigger: its name and table.
+    CreateTrigger(String, String),
+    /// Removes a trigger: its name and table.
+    DropTrigger(String, String),
+    /// Makes a view.
+    CreateView(String),
+    /// Removes a view.
+    DropView(String),
+    /// Adds rows; through a trigger, if one is named.
+    Insert(String, Option<String>),
+    /// Changes a column of rows; through a trigger, if one is named.
+    Update(String, String, Option<String>),
+    /// Removes rows; through a trigger, if one is named.
+    Delete(String, Option<String>),
+    /// Reads a column of a table.
+    Read(String, String),
+    /// Asks or sets a pragma: its name and value.
+    Pragma(String, Option<String>),
+    /// Calls a function.
+    Function(String),
+}
+
+/// What D1 refuses, in words that finish the sentence "D1 refuses …".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+/// A connection that records what its statements do.
+#[derive(Debug)]
+pub struct Engine {
+    connection: Connection,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    deeds: Vec<Deed>,
+    refusal: Option<Refusal>,
+}
+
+impl Engine {
+    /// An empty database in memory.
+    ///
+    /// # Errors
+    /// What SQLite says, for example that there is no memory.
+    pub fn in_memory() -> rusqlite::Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let hook = Arc::clone(&seen);
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            let mut seen = hook.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(refusal) = refusal(&context) {
+                seen.refusal = Some(refusal);
+                return Authorization::Deny;
+            }
+            seen.deeds.extend(deed(&context));
+            Authorization::Allow
+        }))?;
+        Ok(Self { connection, seen })
+    }
+
+    /// The connection itself.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What the statements since the last call did, and what D1 refused of them.
+    pub fn take_deeds(&self) -> (Vec<Deed>, Option<Refusal>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut seen.deeds), seen.refusal.take())
+    }
+}
+
+/// Why D1 does not let this pass.
+fn refusal(_context: &AuthContext<'_>) -> Option<Refusal> {
+    None
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is left over changes neither schema nor rows"
+)]
+fn deed(context: &AuthContext<'_>) -> Option<Deed> {
+    let by = || context.accessor.map(str::to_owned);
+    let own = str::to_owned;
+    Some(match context.action {
+        AuthAction::CreateTable { table_name } | AuthAction::CreateVtable { table_name, .. } => {
+            Deed::CreateTable(own(table_name))
+        }
+        AuthAction::DropTable { table_name } | AuthAction::DropVtable { table_name, .. } => {
+            Deed::DropTable(own(table_name))
+        }
+        AuthAction::AlterTable { table_name, .. } => Deed::AlterTable(own(table_name)),
+        AuthAction::CreateIndex {
+            index_name,
+            table_name,
+        } => Deed::CreateIndex(own(index_name), own(table_name)),
+        AuthAction::DropIndex {
+            index_name,
+            table_name,
+        } => Deed::DropIndex(own(index_name), own(table_name)),
+        AuthAction::CreateTrigger {
+            trigger_name,
+            table_name,
+        } => Deed::CreateTrigger(own(trigger_name), own(table_name)),
+        AuthAction::DropTrigger {
+            trigger_name,
+            table_name,
+        } => Deed::DropTrigger(own(trigger_name), own(table_name)),
+        AuthAction::CreateView { view_name } => Deed::CreateView(own(view_name)),
+        AuthAction::DropView { view_name } => Deed::DropView(own(view_name)),
+        AuthAction::Insert { table_name } => Deed::Insert(own(table_name), by()),
+        AuthAction::Update {
+            table_name,
+            column_name,
+        } => Deed::Update(own(table_name), own(column_name), by()),
+        AuthAction::Delete { table_name } => Deed::Delete(own(table_name), by()),
+        AuthAction::Read {
+            table_name,
+            column_name,
+        } => Deed::Read(own(table_name), own(column_name)),
+        AuthAction::Pragma {
+            pragma_name,
+            pragma_value,
+        } => Deed::Pragma(own(pragma_name), pragma_value.map(own)),
+        AuthAction::Function { function_name } => Deed::Function(own(function_name)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,18 @@
+//! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
+//!
+//! Layers, each of which knows only those before it: [`source`] · [`text`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
+//! [`finding`] · [`subject`] · [`rule`] and [`check`] · [`render`] · [`command`].
+
+pub mod catalog;
+pub mod check;
+pub mod claims;
+pub mod command;
+pub mod engine;
+pub mod finding;
+pub mod render;
+pub mod replay;
+pub mod rows;
+pub mod rule;
+pub mod source;
+pub mod subject;
+pub mod text;

@@ -1,0 +1,88 @@
+//! The text of SQL files: files, spans, statements, and the comments that suppress a finding. Never parses what a statement means.
+
+mod split;
+mod suppression;
+
+pub use split::statements;
+pub use suppression::{Suppression, suppressions};
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A file of SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// What `d1_migrations` records: the file's name, below its folder (`0001_users.sql`).
+    pub name: String,
+    /// Where it lies, as the user named its folder.
+    pub path: PathBuf,
+    /// Its text, without a byte order mark.
+    pub text: Arc<str>,
+}
+
+/// The place of a file in [`crate::source::Source::files`], from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub usize);
+
+/// A piece of a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub start: usize,
+    /// The byte behind the last one.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes of it.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// One statement of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// From its first token to the one before its semicolon.
+    pub span: Span,
+    /// The text of the span: no comments before it, no semicolon behind it.
+    pub sql: Arc<str>,
+}
+
+impl Statement {
+    /// The span of a piece of this statement, by bytes of [`Statement::sql`].
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Span {
+        Span {
+            file: self.span.file,
+            start: self.span.start + range.start,
+            end: self.span.start + range.end,
+        }
+    }
+
+    /// The span of the first occurrence of a word, ASCII case ignored, as a whole word; the whole statement if there is none.
+    #[must_use]
+    pub fn word(&self, word: &str) -> Span {
+        find_word(&self.sql, word, 0).map_or_else(|| self.span.clone(), |range| self.part(range))
+    }
+}
+
+/// Where a word stands in a text from a byte on: ASCII case ignored, not within a longer word.
+#[must_use]
+pub fn find_word(text: &str, word: &str, from: usize) -> Option<Range<usize>> {
+    let (bytes, wanted) = (text.as_bytes(), word.as_bytes());
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+    let last = bytes.len().checked_sub(wanted.len())?;
+    (from..=last).find_map(|start| {
+        let end = start + wanted.len();
+        let is_there = bytes[start..end].eq_ignore_ascii_case(wanted)
+            && !wanted.is_empty()
+            && (start == 0 || !inside(bytes[start - 1]))
+            && (end == bytes.len() || !inside(bytes[end]));
+        is_there.then_some(start..end)
+    })
+}
