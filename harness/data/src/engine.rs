@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a statement does to the schema and to rows, as SQLite's authorizer tells it while the statement is prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,21 @@ pub struct Engine {
 struct Seen {
     deeds: Vec<Deed>,
     refusal: Option<Refusal>,
+    /// The statement is our own: transactions, looks at the schema.
+    is_ours: bool,
+}
+
+/// Why a statement failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// D1's refusal, if it was that.
+    pub refusal: Option<Refusal>,
+    /// What SQLite says.
+    pub message: String,
+    /// SQLite's extended result code.
+    pub code: i32,
+    /// The byte of the statement that SQLite points at.
+    pub offset: Option<usize>,
 }
 
 impl Engine {
@@ -68,6 +83,9 @@ impl Engine {
         let hook = Arc::clone(&seen);
         connection.authorizer(Some(move |context: AuthContext<'_>| {
             let mut seen = hook.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.is_ours {
+                return Authorization::Allow;
+            }
             if let Some(refusal) = refusal(&context) {
                 seen.refusal = Some(refusal);
                 return Authorization::Deny;
@@ -84,9 +102,51 @@ impl Engine {
         &self.connection
     }
 
+    /// Runs one statement to its end, as the user's; what it returns is dropped.
+    ///
+    /// # Errors
+    /// [`Failure`], with D1's refusal if it was that.
+    pub fn run(&self, sql: &str) -> Result<(), Failure> {
+        let outcome = self.connection.prepare(sql).and_then(|mut statement| {
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            Ok(())
+        });
+        outcome.map_err(|error| self.failure(&error))
+    }
+
+    /// Does something of our own with the connection: nothing is refused or recorded meanwhile.
+    pub fn ours<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
+        self.lock().is_ours = true;
+        let done = work(&self.connection);
+        self.lock().is_ours = false;
+        done
+    }
+
+    fn failure(&self, error: &rusqlite::Error) -> Failure {
+        let refusal = self.lock().refusal.take();
+        let (message, offset) = if let rusqlite::Error::SqlInputError { msg, offset, .. } = error {
+            (msg.clone(), usize::try_from(*offset).ok())
+        } else if let rusqlite::Error::SqliteFailure(_, Some(message)) = error {
+            (message.clone(), None)
+        } else {
+            (error.to_string(), None)
+        };
+        Failure {
+            refusal,
+            message,
+            code: error.sqlite_error().map_or(0, |code| code.extended_code),
+            offset,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What the statements since the last call did, and what D1 refused of them.
     pub fn take_deeds(&self) -> (Vec<Deed>, Option<Refusal>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.lock();
         (std::mem::take(&mut seen.deeds), seen.refusal.take())
     }
 }

@@ -2,25 +2,37 @@
 //! Never touches a database of the user's.
 
 use crate::catalog::{Name, Schema};
-use crate::engine::{Deed, Engine, Refusal};
+use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Unfilled;
+use crate::source::Source;
 use crate::text::{FileId, Span, Statement};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
+
+mod empty;
+mod filled;
+mod objects;
+#[cfg(test)]
+mod tests;
 
 /// A replayed source.
 #[derive(Debug)]
 pub struct Replay {
-    /// Every statement in order, those behind a failure left out.
+    /// Every statement in order. One that failed changed nothing; those behind it were tried nevertheless, so that a single mistake hides no other.
     pub steps: Vec<Step>,
-    /// The files that did not apply to the empty database. Later files were applied nevertheless.
-    pub failed: BTreeMap<FileId, usize>,
+    /// The steps of each file.
+    pub files: Vec<Range<usize>>,
+    /// The first file that did not apply to the empty database, and its first step that failed: there D1 stops.
+    pub failed: Option<(FileId, usize)>,
     /// The schema at the end, on the empty database.
     pub schema: Schema,
     /// The empty database at the end.
     pub empty: Engine,
-    /// The statement that made each object, or changed it last, by kind and name (`("table", users)`).
-    pub sites: BTreeMap<(ObjectKind, Name), Span>,
+    /// The statements that made each object of the final schema and changed it since, by kind and name.
+    pub sites: BTreeMap<(ObjectKind, Name), Vec<Span>>,
+    /// What became of each file on the database with rows; none for files to which rows cannot matter.
+    pub with_rows: Vec<Option<WithRows>>,
 }
 
 /// Kinds of objects in `sqlite_schema`.
@@ -46,9 +58,9 @@ pub struct Step {
     /// What it changed in `sqlite_schema`.
     pub changes: Vec<Change>,
     /// Why it failed on the empty database, if it did.
-    pub empty: Option<Failure>,
-    /// What happened on the database with rows; none where rows cannot matter, or where the empty database failed.
-    pub filled: Option<Filled>,
+    pub failure: Option<Failure>,
+    /// Wrangler takes it out of the file before D1 sees it: the first `BEGIN TRANSACTION;` and the first `COMMIT;`.
+    pub is_trimmed: bool,
 }
 
 /// An object before and after a statement.
@@ -66,49 +78,61 @@ pub struct Change {
     pub after: Option<Arc<str>>,
 }
 
-/// A statement on the database with rows.
+/// A file on the database with rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filled {
-    /// Why it failed.
-    pub failure: Option<Failure>,
-    /// Rows that went, came to hold NULL, or changed, in tables that the statement does not name.
+pub struct WithRows {
+    /// The first step that failed, though it applies to the empty database, and why.
+    pub failure: Option<(usize, Failure)>,
+    /// What the file did, all in all, to rows of tables that were there before and are there after it.
     pub effects: Vec<Effect>,
-    /// Tables that could not be filled before this file; nothing is known of them.
+    /// Tables that it touches and that could not be filled; nothing is known of them.
     pub unfilled: Vec<Unfilled>,
 }
 
-/// What a statement did to rows of a table that it does not name.
+/// What a file did to the rows of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Rows are gone.
+pub struct Effect {
+    /// The table, by its name before and after the file.
+    pub table: Name,
+    /// The step at which it happened first.
+    pub step: usize,
+    /// What happened.
+    pub kind: EffectKind,
+}
+
+/// What can happen to rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EffectKind {
+    /// There are fewer of them.
     RowsGone {
-        /// The table.
-        table: Name,
-        /// How many there were.
-        before: u64,
-        /// How many are left.
-        after: u64,
+        /// How many there were before the file.
+        before: u32,
+        /// How many are left after it.
+        after: u32,
     },
-    /// A column holds NULL or its default where it held a value.
-    Reset {
-        /// The table.
-        table: Name,
+    /// A column that refers to another table holds NULL where it held a value.
+    Nulled {
         /// The column.
         column: Name,
         /// In how many rows.
-        rows: u64,
+        rows: u32,
     },
 }
 
-/// Why a statement failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// D1's refusal, if it was that; otherwise SQLite's error.
-    pub refusal: Option<Refusal>,
-    /// What SQLite says.
-    pub message: String,
-    /// SQLite's extended result code.
-    pub code: i32,
-    /// The byte of the statement that SQLite points at.
-    pub offset: Option<usize>,
+impl Replay {
+    /// Applies the files of a source.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn of(source: &Source, seed: u64) -> rusqlite::Result<Self> {
+        let mut replay = empty::replay(source)?;
+        replay.with_rows = filled::replay(&replay, seed)?;
+        Ok(replay)
+    }
+
+    /// The steps of a file, with their places.
+    pub fn steps_of(&self, file: FileId) -> impl Iterator<Item = (usize, &Step)> {
+        let range = self.files.get(file.0).cloned().unwrap_or_default();
+        range.map(|place| (place, &self.steps[place]))
+    }
 }

@@ -1,0 +1,109 @@
+//! The first pass: every file on an empty database. Never stops at a failure: it is kept, and what stands behind it is tried.
+
+use super::objects::Objects;
+use super::{Replay, Step};
+use crate::catalog;
+use crate::engine::{Engine, Failure};
+use crate::source::Source;
+use crate::text::{FileId, Statement, statements};
+
+/// Applies all files; [`Replay::with_rows`] is left empty.
+pub(super) fn replay(source: &Source) -> rusqlite::Result<Replay> {
+    let engine = Engine::in_memory()?;
+    let mut objects = Objects::default();
+    let mut steps: Vec<Step> = Vec::new();
+    let mut files = Vec::new();
+    let mut failed = None;
+    for (number, file) in source.files.iter().enumerate() {
+        let id = FileId(number);
+        let first = steps.len();
+        let statements = statements(id, file);
+        let trimmed = trimmed(&file.text, &statements);
+        engine.ours(|connection| connection.execute_batch("BEGIN"))?;
+        for (place, statement) in statements.into_iter().enumerate() {
+            steps.push(step(
+                &engine,
+                &mut objects,
+                statement,
+                trimmed.contains(&place),
+            )?);
+        }
+        if let Err(failure) = commit(&engine) {
+            // Deferred references that nothing mended: D1 undoes the file; here its last statement bears the failure.
+            if let Some(last) = steps.get_mut(first..).and_then(<[Step]>::last_mut) {
+                objects.resume(&engine, &last.statement.span)?;
+                last.failure.get_or_insert(failure);
+            }
+        }
+        let refused = (first..steps.len()).find(|place| steps[*place].failure.is_some());
+        failed = failed.or(refused.map(|place| (id, place)));
+        files.push(first..steps.len());
+    }
+    engine.take_deeds();
+    let schema = engine.ours(catalog::read)?;
+    Ok(Replay {
+        with_rows: vec![None; files.len()],
+        sites: objects.sites(),
+        steps,
+        files,
+        failed,
+        schema,
+        empty: engine,
+    })
+}
+
+/// Ends the transaction of a file. Where references are still broken, what it did is undone.
+pub(super) fn commit(engine: &Engine) -> Result<(), Failure> {
+    let outcome = engine.ours(|connection| connection.execute_batch("COMMIT"));
+    let Err(error) = outcome else { return Ok(()) };
+    let message = error.to_string();
+    engine.ours(|connection| {
+        // The transaction stays open after a failed COMMIT; what it did is undone, as D1 does.
+        let _undone = connection.execute_batch("ROLLBACK");
+    });
+    Err(Failure {
+        refusal: None,
+        message,
+        code: error.sqlite_error().map_or(0, |code| code.extended_code),
+        offset: None,
+    })
+}
+
+fn step(
+    engine: &Engine,
+    objects: &mut Objects,
+    statement: Statement,
+    is_trimmed: bool,
+) -> rusqlite::Result<Step> {
+    let outcome = if is_trimmed {
+        Ok(())
+    } else {
+        engine.run(&statement.sql)
+    };
+    let (deeds, _) = engine.take_deeds();
+    let changes = objects.follow(engine, &deeds, &statement.span)?;
+    Ok(Step {
+        statement,
+        deeds,
+        changes,
+        failure: outcome.err(),
+        is_trimmed,
+    })
+}
+
+/// The places of the statements that wrangler takes out: the first `BEGIN TRANSACTION;` and the first `COMMIT;`, in just this spelling
+/// (`trimmer.ts` of wrangler), where the file has the former.
+fn trimmed(text: &str, statements: &[Statement]) -> Vec<usize> {
+    if !text.contains("BEGIN TRANSACTION;") {
+        return Vec::new();
+    }
+    let first = |sql: &str| {
+        statements
+            .iter()
+            .position(|statement| &*statement.sql == sql)
+    };
+    ["BEGIN TRANSACTION", "COMMIT"]
+        .into_iter()
+        .filter_map(first)
+        .collect()
+}

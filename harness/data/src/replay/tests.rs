@@ -1,0 +1,67 @@
+//! Replays of small folders. Never needs a file.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
+use super::*;
+use crate::text::File;
+
+fn replay(files: &[&str]) -> Replay {
+    let files = files.iter().enumerate().map(|(number, text)| File {
+        name: format!("{:04}.sql", number + 1),
+        path: format!("{:04}.sql", number + 1).into(),
+        text: (*text).into(),
+    });
+    let source = Source {
+        files: files.collect(),
+        ..Source::default()
+    };
+    Replay::of(&source, 7).unwrap()
+}
+
+const FAMILY: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n\
+    CREATE TABLE child (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL REFERENCES parent(id) ON DELETE CASCADE);";
+
+#[test]
+fn a_failure_is_kept_and_hides_nothing_behind_it() {
+    let replay = replay(&["CREATE TABLE a (x);\nCREATE TABLE a (y);\nCREATE TABLE b (z);"]);
+    assert_eq!(replay.failed, Some((FileId(0), 1)));
+    assert_eq!(
+        replay.steps[1].failure.as_ref().unwrap().message,
+        "table a already exists"
+    );
+    assert!(replay.schema.table("b").is_some());
+}
+
+#[test]
+fn a_renamed_table_keeps_the_statements_that_made_it() {
+    let replay = replay(&[
+        "CREATE TABLE a (x);",
+        "ALTER TABLE a RENAME TO b;\nALTER TABLE b ADD COLUMN y;",
+    ]);
+    let sites = &replay.sites[&(ObjectKind::Table, Name::new("b"))];
+    assert_eq!(
+        sites.iter().map(|span| span.file).collect::<Vec<_>>(),
+        [FileId(0), FileId(1), FileId(1)]
+    );
+}
+
+#[test]
+fn wrangler_takes_one_transaction_out_of_a_file() {
+    let replay = replay(&["BEGIN TRANSACTION;\nCREATE TABLE a (x);\nCOMMIT;"]);
+    assert!(replay.failed.is_none());
+    assert!(
+        replay.steps[0].is_trimmed && replay.steps[2].is_trimmed && !replay.steps[1].is_trimmed
+    );
+}
+
+#[test]
+fn files_that_only_add_are_not_looked_at_with_rows() {
+    let replay = replay(&[
+        FAMILY,
+        "CREATE TABLE other (id INTEGER PRIMARY KEY);\nCREATE INDEX o ON other (id);",
+    ]);
+    assert_eq!(replay.with_rows, [None, None]);
+}
