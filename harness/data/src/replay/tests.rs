@@ -1,10 +1,5 @@
 //! Replays of small folders. Never needs a file.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up has failed"
-)]
-
 use super::*;
 use crate::text::File;
 

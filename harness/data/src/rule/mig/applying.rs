@@ -1,0 +1,248 @@
+//! MIG-01, MIG-05, MIG-07, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
+
+use super::{name_of, object_of};
+use crate::engine::{Deed, Failure};
+use crate::finding::{Finding, Level};
+use crate::replay::Step;
+use crate::rule::proof;
+use crate::subject::Subject;
+use crate::text::{Span, find_word};
+
+/// What a failed statement is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// D1 does not let it pass, or it is no SQL at all but a command of some shell.
+    Refused,
+    /// SQLite cannot carry it out.
+    Failed,
+}
+
+pub(super) fn does_not_apply(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (place, step, failure) in failures(subject) {
+        if why(step, failure) == Why::Failed {
+            let file = step.statement.span.file;
+            let message = format!(
+                "`{}` does not apply to a new database: {}",
+                name_of(subject, file),
+                failure.message
+            );
+            findings.push(
+                Finding::new("MIG-01", Level::Error, object_of(subject, file), message)
+                    .at(Some(point(step, failure)), "fails here")
+                    .related(earlier(subject, place), "was made here")
+                    .help("whoever sets up a new environment stops at this file; mend it, for nobody can have applied it as it stands")
+                    .proof(proof::of_failure(subject, place, failure)),
+            );
+        }
+    }
+}
+
+pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (_, step, failure) in failures(subject) {
+        if why(step, failure) == Why::Refused {
+            let file = step.statement.span.file;
+            let message = failure.refusal.as_ref().map_or_else(
+                || "this is a command of a database shell, not SQL: D1 cannot run it".to_owned(),
+                |refusal| format!("D1 refuses {}", refusal.0),
+            );
+            let object = format!(
+                "{}: {}",
+                object_of(subject, file),
+                first_words(&step.statement.sql)
+            );
+            findings.push(
+                Finding::new("MIG-07", Level::Error, object, message)
+                    .at(Some(step.statement.span.clone()), "")
+                    .help(advice(&step.statement.sql)),
+            );
+        }
+    }
+    for step in subject.replay.steps.iter().filter(|step| step.is_trimmed) {
+        if find_word(&step.statement.sql, "begin", 0).is_some() {
+            let file = step.statement.span.file;
+            let message = "wrangler takes this transaction out of the file by a search for its text; D1 itself refuses it";
+            let object = format!("{}: transaction", object_of(subject, file));
+            findings.push(
+                Finding::new("MIG-07", Level::Warning, object, message)
+                    .at(Some(step.statement.span.clone()), "")
+                    .help("leave BEGIN TRANSACTION and COMMIT out: D1 runs every migration in a transaction of its own"),
+            );
+        }
+    }
+}
+
+pub(super) fn added_column_needs_an_empty_table(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (place, step, failure) in failures_with_rows(subject) {
+        if !adds_column(step) {
+            continue;
+        }
+        let table = altered(step).unwrap_or_default();
+        let message = format!(
+            "this column can be added to an empty table only: with rows in `{table}` the file fails ({})",
+            failure.message
+        );
+        let object = format!(
+            "{}: table {table}",
+            object_of(subject, step.statement.span.file)
+        );
+        findings.push(
+            Finding::new("MIG-05", Level::Error, object, message)
+                .at(Some(step.statement.span.clone()), "")
+                .help("give it a constant default, or let it be NULL and fill it with an UPDATE in the same file")
+                .proof(proof::of_failure_with_rows(subject, place, failure)),
+        );
+    }
+}
+
+pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (place, step, failure) in failures_with_rows(subject) {
+        if adds_column(step) || drops_table(step) || creates_index(step) {
+            continue;
+        }
+        let file = step.statement.span.file;
+        // No row can give what the statement does not; whatever else fails may hang on the rows that were made up.
+        let level = if failure.message.starts_with("NOT NULL constraint failed") {
+            Level::Error
+        } else {
+            Level::Warning
+        };
+        let message = format!(
+            "`{}` applies to empty tables and fails with rows in them: {}",
+            name_of(subject, file),
+            failure.message
+        );
+        findings.push(
+            Finding::new("MIG-17", level, object_of(subject, file), message)
+                .at(Some(step.statement.span.clone()), "fails here with rows in the tables")
+                .help("let the statement give every column that the new table demands, and sort out beforehand the rows that it refuses")
+                .proof(proof::of_failure_with_rows(subject, place, failure)),
+        );
+    }
+}
+
+/// The failures on the empty database that stand for themselves: those of the first file that fails, at which D1 stops, and in later files
+/// those that no mended file before them would mend.
+fn failures(subject: &Subject) -> impl Iterator<Item = (usize, &Step, &Failure)> {
+    let first = subject.replay.failed;
+    let steps = subject.replay.steps.iter().enumerate();
+    steps.filter_map(move |(place, step)| {
+        let failure = step.failure.as_ref()?;
+        let is_first = first.is_some_and(|(_, first)| first == place);
+        let stands_alone = failure.refusal.is_some() || is_syntax(failure);
+        (is_first || stands_alone).then_some((place, step, failure))
+    })
+}
+
+fn is_syntax(failure: &Failure) -> bool {
+    ["syntax error", "unrecognized token", "incomplete input"]
+        .iter()
+        .any(|words| failure.message.contains(words))
+}
+
+fn why(step: &Step, failure: &Failure) -> Why {
+    let is_shell = step.statement.sql.starts_with(['\\', '.']);
+    if failure.refusal.is_some() || is_shell {
+        Why::Refused
+    } else {
+        Why::Failed
+    }
+}
+
+/// The failures on the database with rows.
+pub(super) fn failures_with_rows(
+    subject: &Subject,
+) -> impl Iterator<Item = (usize, &Step, &Failure)> {
+    let files = subject.replay.with_rows.iter().flatten();
+    files.filter_map(|file| {
+        let (place, failure) = file.failure.as_ref()?;
+        Some((*place, &subject.replay.steps[*place], failure))
+    })
+}
+
+fn adds_column(step: &Step) -> bool {
+    altered(step).is_some() && find_word(&step.statement.sql, "add", 0).is_some()
+}
+
+pub(super) fn drops_table(step: &Step) -> bool {
+    step.deeds
+        .iter()
+        .any(|deed| matches!(deed, Deed::DropTable(_)))
+}
+
+pub(super) fn creates_index(step: &Step) -> bool {
+    step.deeds
+        .iter()
+        .any(|deed| matches!(deed, Deed::CreateIndex(..)))
+}
+
+fn altered(step: &Step) -> Option<&str> {
+    step.deeds.iter().find_map(|deed| match deed {
+        Deed::AlterTable(table) => Some(table.as_str()),
+        Deed::CreateTable(_)
+        | Deed::DropTable(_)
+        | Deed::CreateIndex(..)
+        | Deed::DropIndex(..)
+        | Deed::CreateTrigger(..)
+        | Deed::DropTrigger(..)
+        | Deed::CreateView(_)
+        | Deed::DropView(_)
+        | Deed::Insert(..)
+        | Deed::Update(..)
+        | Deed::Delete(..)
+        | Deed::Read(..)
+        | Deed::Pragma(..)
+        | Deed::Function(_) => None,
+    })
+}
+
+/// Where SQLite points at, as the word there; the statement where it does not.
+fn point(step: &Step, failure: &Failure) -> Span {
+    let sql = &step.statement.sql;
+    let Some(start) = failure.offset.filter(|start| *start < sql.len()) else {
+        return step.statement.span.clone();
+    };
+    let length = sql[start..].find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let end = start + length.unwrap_or(sql.len() - start).max(1);
+    if sql.is_char_boundary(start) && sql.is_char_boundary(end) {
+        step.statement.part(start..end)
+    } else {
+        step.statement.span.clone()
+    }
+}
+
+/// The statement that made what the failed one wants to make.
+fn earlier(subject: &Subject, place: usize) -> Option<Span> {
+    let failure = subject.replay.steps[place].failure.as_ref()?;
+    let mut words = failure.message.strip_suffix(" already exists")?.split(' ');
+    let name = words.next_back()?;
+    let steps = subject.replay.steps[..place].iter().rev();
+    let mut makers = steps.filter(|step| {
+        let mut changes = step.changes.iter();
+        changes.any(|change| change.before.is_none() && change.name == name)
+    });
+    makers.next().map(|step| step.statement.span.clone())
+}
+
+fn first_words(sql: &str) -> String {
+    let words: Vec<&str> = sql.split_whitespace().take(3).collect();
+    words.join(" ")
+}
+
+fn advice(sql: &str) -> &'static str {
+    let begins = |word: &str| {
+        sql.get(..word.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(word))
+    };
+    if ["begin", "commit", "end", "rollback", "savepoint", "release"]
+        .iter()
+        .any(|word| begins(word))
+    {
+        "leave it out: D1 runs every migration in a transaction of its own"
+    } else if begins("pragma") {
+        "leave it out: what it sets is D1's own business"
+    } else if sql.starts_with(['\\', '.']) {
+        "write the statements of that file here, or make it a migration of its own"
+    } else {
+        "write it without what D1 refuses; `moltproof db explain MIG-07` tells what D1 has"
+    }
+}

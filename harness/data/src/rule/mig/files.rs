@@ -1,0 +1,176 @@
+//! MIG-10, MIG-13, MIG-14, MIG-15: the files as files: their order, and what happens when one runs twice or late. Never judges a single statement's SQL.
+
+use super::{name_of, object_of};
+use crate::engine::Engine;
+use crate::finding::{Finding, Level};
+use crate::replay::Step;
+use crate::source::Kind;
+use crate::subject::Subject;
+use crate::text::{FileId, Span, find_word};
+use std::collections::BTreeMap;
+
+pub(super) fn order(subject: &Subject, findings: &mut Vec<Finding>) {
+    if subject.source.kind != Kind::Migrations {
+        return;
+    }
+    let mut numbers: BTreeMap<u128, Vec<FileId>> = BTreeMap::new();
+    for number in 0..subject.source.files.len() {
+        let file = FileId(number);
+        let name = name_of(subject, file);
+        let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+        if let Ok(leading) = name[..digits].parse() {
+            numbers.entry(leading).or_default().push(file);
+        } else if subject.source.files.len() > 1 {
+            let message = format!(
+                "`{name}` has no number: wrangler applies it after all that have one, in the order of the names"
+            );
+            findings.push(
+                Finding::new("MIG-10", Level::Warning, object_of(subject, file), message)
+                    .at(Some(head(file)), "")
+                    .help("give it the next number, or move it out of the folder if it is no migration"),
+            );
+        }
+    }
+    for (number, files) in numbers {
+        let [.., before, last] = files.as_slice() else {
+            continue;
+        };
+        let message = format!(
+            "`{}` and `{}` have the same number {number}: which comes first is decided by the rest of their names",
+            name_of(subject, *before),
+            name_of(subject, *last)
+        );
+        findings.push(
+            Finding::new("MIG-10", Level::Warning, object_of(subject, *last), message)
+                .at(Some(head(*last)), "")
+                .help("give each migration a number of its own"),
+        );
+    }
+}
+
+/// The beginning of a file.
+fn head(file: FileId) -> Span {
+    Span {
+        file,
+        start: 0,
+        end: 0,
+    }
+}
+
+pub(super) fn drops_first(subject: &Subject, findings: &mut Vec<Finding>) {
+    if subject.source.kind != Kind::Script {
+        return;
+    }
+    for step in &subject.replay.steps {
+        let sql = &step.statement.sql;
+        let Some(table) = drop_if_exists(sql) else {
+            continue;
+        };
+        let is_made_again = subject.schema().table(&table).is_some();
+        if !is_made_again {
+            continue;
+        }
+        let message = format!("run a second time, this file deletes every row of `{table}`");
+        findings.push(
+            Finding::new("MIG-13", Level::Error, format!("table {table}"), message)
+                .at(Some(step.statement.span.clone()), "empties it at the second run")
+                .help("leave the DROP out and write CREATE TABLE IF NOT EXISTS, or make the file a numbered migration, which runs once")
+                .proof(vec![
+                    format!("{};", subject.schema().table(&table).map_or("", |table| &*table.sql)),
+                    format!("{sql}; -- as the file does when it runs again"),
+                    format!("SELECT count(*) FROM sqlite_schema WHERE name = '{}'; -- 0: the rows went with the table", table.replace('\'', "''")),
+                ]),
+        );
+    }
+}
+
+/// The table of `DROP TABLE IF EXISTS name`.
+fn drop_if_exists(sql: &str) -> Option<String> {
+    find_word(sql, "drop", 0).filter(|word| word.start == 0)?;
+    find_word(sql, "table", 0)?;
+    let exists = find_word(sql, "exists", 0)?;
+    let name = sql[exists.end..].trim();
+    Some(name.trim_matches(['"', '`', '[', ']', '\'']).to_owned())
+}
+
+pub(super) fn repeated_update(subject: &Subject, findings: &mut Vec<Finding>) {
+    if subject.source.kind != Kind::Script {
+        return;
+    }
+    for step in &subject.replay.steps {
+        let Some(column) = updates_itself(step) else {
+            continue;
+        };
+        let message = format!("each run of this file changes `{column}` once more");
+        findings.push(
+            Finding::new("MIG-14", Level::Warning, format!("column {column}"), message)
+                .at(Some(step.statement.span.clone()), "not the same the second time")
+                .help("set the value that is meant, or make the file a numbered migration, which runs once"),
+        );
+    }
+}
+
+/// The column of `UPDATE … SET column = column * …`.
+fn updates_itself(step: &Step) -> Option<String> {
+    let sql = &step.statement.sql;
+    find_word(sql, "update", 0).filter(|word| word.start == 0)?;
+    let set = find_word(sql, "set", 0)?;
+    let (column, value) = sql[set.end..].split_once('=')?;
+    let column = column.trim().trim_matches(['"', '`', '[', ']']);
+    let value = value.trim_start();
+    let again = find_word(value, column, 0).filter(|word| word.start <= 1)?;
+    let operator = value[again.end..]
+        .trim_start_matches(['"', '`', ']'])
+        .trim_start();
+    operator
+        .starts_with(['+', '-', '*', '/', '|'])
+        .then(|| column.to_owned())
+}
+
+pub(super) fn breaks_declared_statements(subject: &Subject, findings: &mut Vec<Finding>) {
+    let claims = &subject.claims;
+    let mut statements: Vec<(&str, &str)> = claims
+        .query
+        .iter()
+        .map(|query| (query.name.as_str(), query.sql.as_str()))
+        .collect();
+    statements.extend(claims.write.iter().flat_map(|write| {
+        write
+            .sql
+            .iter()
+            .map(|sql| (write.name.as_str(), sql.as_str()))
+    }));
+    if statements.is_empty() {
+        return;
+    }
+    let Ok(engine) = Engine::in_memory() else {
+        return;
+    };
+    let mut worked = vec![false; statements.len()];
+    for number in 0..subject.replay.files.len() {
+        let file = FileId(number);
+        let mut last = None;
+        for (_, step) in subject.replay.steps_of(file) {
+            if step.failure.is_none() && !step.is_trimmed && !step.changes.is_empty() {
+                let _told_by_the_replay = engine.run(&step.statement.sql);
+                last = Some(step.statement.span.clone());
+            }
+        }
+        for (place, (name, sql)) in statements.iter().enumerate() {
+            let works = engine.ours(|connection| connection.prepare(sql).map(|_statement| ()));
+            if let (true, Err(error)) = (worked[place], &works) {
+                let message = format!(
+                    "after `{}` the declared statement \"{name}\" fails in the code that still runs: {error}",
+                    name_of(subject, file)
+                );
+                let object = format!("{}: statement {name}", object_of(subject, file));
+                findings.push(
+                    Finding::new("MIG-15", Level::Error, object, message)
+                        .at(last.clone(), "breaks it")
+                        .help("add the new name beside the old one, deploy the code, and remove the old one in a later migration"),
+                );
+            }
+            worked[place] = works.is_ok();
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! MIG-03, MIG-04, MIG-12: tables that are made anew, and what they lose. Never judges their rows.
+
+use super::{name_of, object_of};
+use crate::catalog::{self, Name, Table};
+use crate::engine::Engine;
+use crate::finding::{Finding, Level, Patch};
+use crate::replay::{Change, ObjectKind, Step};
+use crate::rule::proof;
+use crate::subject::Subject;
+use crate::text::{FileId, find_word};
+use std::collections::BTreeMap;
+
+pub(super) fn renamed_away(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    for table in schema.tables.values() {
+        for key in &table.foreign_keys {
+            if schema.tables.contains_key(&key.parent) {
+                continue;
+            }
+            let Some((step, old)) = renamed_to(subject, &key.parent) else {
+                continue;
+            };
+            let message = format!(
+                "renaming `{old}` out of the way took the references along: `{}` refers to `{}`, which is dropped, so every write to it fails",
+                table.name, key.parent
+            );
+            let object = format!("table {}", table.name);
+            findings.push(
+                Finding::new("MIG-03", Level::Error, object, message)
+                    .at(Some(step.statement.span.clone()), format!("`{}` follows this rename", table.name))
+                    .related(subject.site_of(ObjectKind::Table, &table.name, "references"), "the reference")
+                    .help(format!("make the new table under another name, copy, drop `{old}`, and rename the new one to `{old}`"))
+                    .proof(proof::of_dangling_reference(subject, table)),
+            );
+        }
+    }
+}
+
+/// The step that renamed a table to this name, and the table's name before.
+fn renamed_to<'s>(subject: &'s Subject, name: &Name) -> Option<(&'s Step, Name)> {
+    let mut steps = subject.replay.steps.iter().rev();
+    steps.find_map(|step| {
+        let is_made = |change: &&Change| {
+            change.kind == ObjectKind::Table && change.before.is_none() && &change.name == name
+        };
+        step.changes.iter().find(is_made)?;
+        let is_gone = |change: &&Change| change.kind == ObjectKind::Table && change.after.is_none();
+        let old = step.changes.iter().find(is_gone)?;
+        Some((step, old.name.clone()))
+    })
+}
+
+pub(super) fn loses_objects(subject: &Subject, findings: &mut Vec<Finding>) {
+    for number in 0..subject.replay.files.len() {
+        let file = FileId(number);
+        for lost in lost_in(subject, file) {
+            let kind = if lost.change.kind == ObjectKind::Index {
+                "index"
+            } else {
+                "trigger"
+            };
+            let Change {
+                name,
+                table,
+                before,
+                ..
+            } = lost.change;
+            let message = format!(
+                "the rebuild of `{table}` in `{}` drops its {kind} `{name}` and does not make it again",
+                name_of(subject, file)
+            );
+            let mut finding = Finding::new(
+                "MIG-04",
+                Level::Warning,
+                format!("{kind} {name}"),
+                message,
+            )
+            .at(
+                Some(lost.step.statement.span.clone()),
+                format!("`{name}` goes with the table"),
+            )
+            .help(format!(
+                "make it again behind the rename, or write DROP {} {name} if it is meant to go",
+                kind.to_uppercase()
+            ));
+            if let Some(sql) = before {
+                finding = finding.patch(Patch::Migration {
+                    sql: format!("{sql};"),
+                });
+            }
+            findings.push(finding);
+        }
+    }
+}
+
+struct Lost<'s> {
+    step: &'s Step,
+    change: &'s Change,
+}
+
+/// Indexes and triggers that went with a table which the same file makes again, and did not come back.
+fn lost_in(subject: &Subject, file: FileId) -> Vec<Lost<'_>> {
+    let mut gone: Vec<Lost<'_>> = Vec::new();
+    let mut rebuilt: BTreeMap<&Name, bool> = BTreeMap::new();
+    for (_, step) in subject.replay.steps_of(file) {
+        let dropped = super::rows_lost::dropped(step);
+        for change in &step.changes {
+            let is_table = change.kind == ObjectKind::Table;
+            match (&change.before, &change.after) {
+                (Some(_), None) if is_table && dropped.as_ref() == Some(&change.name) => {
+                    rebuilt.insert(&change.name, false);
+                }
+                (None, Some(_)) if is_table => {
+                    if let Some(again) = rebuilt.get_mut(&change.name) {
+                        *again = true;
+                    }
+                }
+                (Some(_), None) if dropped.as_ref() == Some(&change.table) => {
+                    gone.push(Lost { step, change });
+                }
+                (_, Some(after)) => gone.retain(|lost| !is_same(lost.change, change, after)),
+                (Some(_) | None, None) => {}
+            }
+        }
+    }
+    gone.retain(|lost| {
+        rebuilt.get(&lost.change.table) == Some(&true) && !is_at_the_end(subject, lost.change)
+    });
+    gone
+}
+
+/// Whether what came is what went: the same name, or the same text behind the name.
+fn is_same(lost: &Change, came: &Change, text: &str) -> bool {
+    let rest = |sql: &str| {
+        let on = find_word(sql, "on", 0).map_or(0, |word| word.start);
+        let words: Vec<String> = sql[on..]
+            .split(|letter: char| letter.is_whitespace() || "\"`[](),".contains(letter))
+            .filter(|word| !word.is_empty())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        words
+    };
+    lost.kind == came.kind
+        && (lost.name == came.name
+            || lost
+                .before
+                .as_deref()
+                .is_some_and(|before| rest(before) == rest(text)))
+}
+
+/// Whether a later file makes it again.
+fn is_at_the_end(subject: &Subject, lost: &Change) -> bool {
+    subject
+        .replay
+        .sites
+        .contains_key(&(lost.kind, lost.name.clone()))
+}
+
+pub(super) fn exists_in_another_shape(subject: &Subject, findings: &mut Vec<Finding>) {
+    for number in 0..subject.replay.files.len() {
+        let file = FileId(number);
+        for (place, step) in subject.replay.steps_of(file) {
+            if step.failure.is_some() || !step.changes.is_empty() {
+                continue;
+            }
+            let Some((wanted, columns)) = not_made(subject, place, step) else {
+                continue;
+            };
+            let message = format!(
+                "`{wanted}` is there already, without {}: this statement changes nothing and says nothing",
+                told(&columns)
+            );
+            let object = format!("{}: table {wanted}", object_of(subject, file));
+            findings.push(
+                Finding::new("MIG-12", Level::Warning, object, message)
+                    .at(Some(step.statement.span.clone()), "does nothing")
+                    .related(subject.site(ObjectKind::Table, &wanted), "was made here")
+                    .help("add what is missing with ALTER TABLE … ADD COLUMN"),
+            );
+        }
+    }
+}
+
+fn told(columns: &[Name]) -> String {
+    let named: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
+    format!(
+        "the column{} {}",
+        if named.len() == 1 { "" } else { "s" },
+        named.join(", ")
+    )
+}
+
+/// The table that `CREATE TABLE IF NOT EXISTS` finds there, and the columns of the statement that it lacks at this place.
+fn not_made(subject: &Subject, place: usize, step: &Step) -> Option<(Name, Vec<Name>)> {
+    let sql = &step.statement.sql;
+    let create = find_word(sql, "create", 0).filter(|word| word.start == 0)?;
+    let exists = find_word(sql, "exists", create.end).filter(|word| word.start < 40)?;
+    find_word(sql, "table", create.end).filter(|word| word.start < exists.start)?;
+    let wanted = alone(sql)?;
+    let there = subject.replay.steps[..place]
+        .iter()
+        .rev()
+        .find_map(|step| {
+            let mut changes = step.changes.iter().rev();
+            let change = changes
+                .find(|change| change.kind == ObjectKind::Table && change.name == wanted.name)?;
+            change.after.clone()
+        })?;
+    let there = alone(&there)?;
+    let missing: Vec<Name> = wanted
+        .columns
+        .iter()
+        .filter(|column| there.column(&column.name).is_none())
+        .map(|column| column.name.clone())
+        .collect();
+    (!missing.is_empty()).then_some((wanted.name, missing))
+}
+
+/// The table that a statement makes in a database of its own.
+fn alone(sql: &str) -> Option<Table> {
+    let engine = Engine::in_memory().ok()?;
+    engine.run(sql).ok()?;
+    let schema = engine.ours(catalog::read).ok()?;
+    schema.tables.into_values().next()
+}

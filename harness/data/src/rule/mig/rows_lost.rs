@@ -1,0 +1,208 @@
+//! MIG-02, MIG-06, MIG-16: what happens to rows that were there before a file. Never judges rows that a DELETE names.
+
+use super::applying::{creates_index, drops_table, failures_with_rows};
+use super::{name_of, object_of};
+use crate::catalog::Name;
+use crate::engine::Deed;
+use crate::finding::{Finding, Level};
+use crate::replay::{Effect, EffectKind, ObjectKind, Step};
+use crate::rule::proof;
+use crate::subject::Subject;
+use crate::text::{FileId, find_word};
+use std::collections::BTreeSet;
+
+pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (number, with_rows) in subject.replay.with_rows.iter().enumerate() {
+        let file = FileId(number);
+        for effect in with_rows.iter().flat_map(|file| &file.effects) {
+            let step = &subject.replay.steps[effect.step];
+            if let Some(parent) = dropped(step).filter(|parent| *parent != effect.table) {
+                findings.push(lost_with(subject, file, effect, &parent));
+            }
+        }
+    }
+    for (place, step, failure) in failures_with_rows(subject) {
+        if !drops_table(step) {
+            continue;
+        }
+        let file = step.statement.span.file;
+        let parent = dropped(step).unwrap_or_else(|| Name::new(""));
+        let message = format!(
+            "with rows in the tables that refer to `{parent}` this DROP TABLE fails: D1 deletes the rows first, and foreign keys cannot be switched off ({})",
+            failure.message
+        );
+        let object = format!("{}: table {parent}", object_of(subject, file));
+        findings.push(
+            Finding::new("MIG-02", Level::Error, object, message)
+                .at(Some(step.statement.span.clone()), "fails here with rows in the tables")
+                .help("copy the rows out, drop, create under the same name, and copy them in, all after PRAGMA defer_foreign_keys = ON; or use ALTER TABLE … ADD COLUMN, DROP COLUMN, RENAME COLUMN")
+                .proof(proof::of_failure_with_rows(subject, place, failure)),
+        );
+    }
+}
+
+fn lost_with(subject: &Subject, file: FileId, effect: &Effect, parent: &Name) -> Finding {
+    let (what, child) = (told(&effect.kind), &effect.table);
+    let message = format!(
+        "dropping `{parent}` {what} `{child}`: D1 deletes the rows of a dropped table first, and the ON DELETE actions run whatever PRAGMA foreign_keys says"
+    );
+    let object = format!("{}: table {child}", object_of(subject, file));
+    let step = &subject.replay.steps[effect.step];
+    Finding::new("MIG-02", Level::Error, object, message)
+        .at(Some(step.statement.span.clone()), format!("{what} `{child}`"))
+        .related(
+            subject.site_of(ObjectKind::Table, child, "references"),
+            format!("`{child}` refers to it"),
+        )
+        .help(format!(
+            "add or rename columns with ALTER TABLE, or copy `{child}` out before the drop and in again behind the rename"
+        ))
+        .proof(proof::of_rows_lost(subject, effect, parent))
+}
+
+fn told(kind: &EffectKind) -> String {
+    match kind {
+        EffectKind::RowsGone { before, after: 0 } if *before > 1 => "empties".to_owned(),
+        EffectKind::RowsGone { .. } => "removes rows of".to_owned(),
+        EffectKind::Nulled { column, .. } => format!("sets `{column}` to NULL in"),
+    }
+}
+
+pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (number, with_rows) in subject.replay.with_rows.iter().enumerate() {
+        let file = FileId(number);
+        for effect in with_rows.iter().flat_map(|file| &file.effects) {
+            let step = &subject.replay.steps[effect.step];
+            let EffectKind::RowsGone { before, after } = effect.kind else {
+                continue;
+            };
+            if dropped(step).as_ref() != Some(&effect.table) {
+                continue;
+            }
+            let table = &effect.table;
+            let kept = if after == 0 {
+                "none of its rows is".to_owned()
+            } else {
+                format!("only {after} of {before} rows are")
+            };
+            let message = format!(
+                "`{}` drops `{table}` and makes it anew; {kept} copied",
+                name_of(subject, file)
+            );
+            let object = format!("{}: table {table}", object_of(subject, file));
+            findings.push(
+                Finding::new("MIG-06", Level::Warning, object, message)
+                    .at(Some(step.statement.span.clone()), "the rows go here")
+                    .help("copy every row, or say that they may go: -- moltproof: allow MIG-06 and the reason"),
+            );
+        }
+    }
+}
+
+pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Finding>) {
+    for number in 0..subject.replay.files.len() {
+        let file = FileId(number);
+        let mut fresh: BTreeSet<Name> = BTreeSet::new();
+        let mut added: BTreeSet<(Name, Name)> = BTreeSet::new();
+        for (place, step) in subject.replay.steps_of(file) {
+            for change in &step.changes {
+                if change.kind == ObjectKind::Table && change.before.is_none() {
+                    fresh.insert(change.name.clone());
+                }
+            }
+            added.extend(added_column(step));
+            let Some((index, table)) = unique_index(step) else {
+                continue;
+            };
+            let columns = indexed_columns(subject, &table, &index);
+            let is_all_null = columns
+                .iter()
+                .any(|column| added.contains(&(table.clone(), column.clone())));
+            let failure = failures_with_rows(subject).find(|(failed, ..)| *failed == place);
+            if fresh.contains(&table) || (is_all_null && failure.is_none()) {
+                continue;
+            }
+            let object = format!("index {index}");
+            let finding = if let Some((_, _, failure)) = failure {
+                let message = format!(
+                    "with two rows in `{table}` this unique index cannot be made: {}",
+                    failure.message
+                );
+                Finding::new("MIG-16", Level::Error, object, message)
+                    .proof(proof::of_failure_with_rows(subject, place, failure))
+            } else {
+                let message = format!(
+                    "`{table}` may hold duplicates by now; then this file fails in production and nowhere else"
+                );
+                Finding::new("MIG-16", Level::Warning, object, message)
+            };
+            findings.push(
+                finding
+                    .at(Some(step.statement.span.clone()), "fails if there are duplicates")
+                    .related(subject.site(ObjectKind::Table, &table), "was made here")
+                    .help("look for duplicates before the deployment, or merge them in this file before the index is made"),
+            );
+        }
+    }
+}
+
+/// The table that a statement drops.
+pub(super) fn dropped(step: &Step) -> Option<Name> {
+    step.deeds.iter().find_map(|deed| {
+        if let Deed::DropTable(table) = deed {
+            Some(Name::new(table))
+        } else {
+            None
+        }
+    })
+}
+
+/// The unique index that a statement makes, and its table.
+fn unique_index(step: &Step) -> Option<(Name, Name)> {
+    if !creates_index(step)
+        || find_word(&step.statement.sql, "unique", 0).is_none_or(|word| word.start > 12)
+    {
+        return None;
+    }
+    step.deeds.iter().find_map(|deed| {
+        if let Deed::CreateIndex(index, table) = deed {
+            (!index.starts_with("sqlite_")).then(|| (Name::new(index), Name::new(table)))
+        } else {
+            None
+        }
+    })
+}
+
+/// The table and column that `ALTER TABLE … ADD COLUMN` adds without a default: NULL in every row, which no unique index minds.
+fn added_column(step: &Step) -> Option<(Name, Name)> {
+    let sql = &step.statement.sql;
+    let add = find_word(sql, "add", 0)?;
+    let table = step.deeds.iter().find_map(|deed| {
+        if let Deed::AlterTable(table) = deed {
+            Some(Name::new(table))
+        } else {
+            None
+        }
+    })?;
+    let mut words = sql[add.end..].split_whitespace();
+    let mut column = words.next()?;
+    if column.eq_ignore_ascii_case("column") {
+        column = words.next()?;
+    }
+    let column = column.trim_matches(['"', '`', '[', ']', '\'']);
+    Some((table, Name::new(column)))
+}
+
+fn indexed_columns(subject: &Subject, table: &Name, index: &Name) -> Vec<Name> {
+    let tables = &subject.schema().tables;
+    let index = tables
+        .get(table)
+        .and_then(|table| table.indexes.iter().find(|one| &one.name == index));
+    index.map_or_else(Vec::new, |index| {
+        index
+            .columns
+            .iter()
+            .filter_map(|part| part.name.clone())
+            .collect()
+    })
+}
