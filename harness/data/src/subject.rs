@@ -4,7 +4,7 @@ use crate::catalog::{Name, Schema};
 use crate::claims::Data;
 use crate::replay::{ObjectKind, Replay};
 use crate::source::Source;
-use crate::text::{Span, find_word};
+use crate::text::{FileId, Span, find_word};
 
 /// All that is known of a database.
 #[derive(Debug)]
@@ -60,4 +60,60 @@ impl Subject {
         });
         found.or_else(|| spans.first().cloned())
     }
+
+    /// The statements that are declared, by what they are for.
+    #[must_use]
+    pub fn declared_statements(&self) -> Vec<(&str, &str)> {
+        let queries = self.claims.query.iter();
+        let writes = self.claims.write.iter();
+        queries
+            .map(|query| (query.name.as_str(), query.sql.as_str()))
+            .chain(writes.flat_map(|write| {
+                let statements = write.sql.iter();
+                statements.map(|sql| (write.name.as_str(), sql.as_str()))
+            }))
+            .collect()
+    }
+
+    /// The declared statements that a file breaks: they can be prepared before it and not behind it.
+    /// And those that can be prepared behind no file at all.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn broken_statements(&self) -> rusqlite::Result<(Vec<BrokenStatement<'_>>, Vec<&str>)> {
+        let statements = self.declared_statements();
+        let mut works = vec![false; statements.len()];
+        let mut ever = vec![false; statements.len()];
+        let mut broken = Vec::new();
+        self.replay.after_each_file(|file, engine| {
+            for (place, (name, sql)) in statements.iter().enumerate() {
+                let outcome = engine.ours(|connection| connection.prepare(sql).map(|_prepared| ()));
+                if let (true, Err(error)) = (works[place], &outcome) {
+                    broken.push(BrokenStatement {
+                        name,
+                        sql,
+                        file,
+                        error: error.to_string(),
+                    });
+                }
+                works[place] = outcome.is_ok();
+                ever[place] |= works[place];
+            }
+        })?;
+        let never = statements.iter().zip(ever).filter(|(_, ever)| !ever);
+        Ok((broken, never.map(|((name, _), _)| *name).collect()))
+    }
+}
+
+/// A declared statement that a file breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenStatement<'s> {
+    /// What it is for.
+    pub name: &'s str,
+    /// The statement.
+    pub sql: &'s str,
+    /// The file.
+    pub file: FileId,
+    /// What SQLite says behind it.
+    pub error: String,
 }

@@ -2,9 +2,11 @@
 
 mod split;
 mod suppression;
+mod ways;
 
 pub use split::statements;
 pub use suppression::{Suppression, suppressions};
+pub use ways::{SplitOtherwise, Way, split_otherwise};
 
 use std::ops::Range;
 use std::path::PathBuf;

@@ -1,6 +1,14 @@
 //! The behaviour of a database, judged on a copy in memory: the criteria PAT-001 to PAT-019. Never judges what is not declared.
 
+mod plans;
+mod replaying;
+mod splitting;
+
 use crate::subject::Subject;
+use std::sync::OnceLock;
+
+/// Every family of aspects.
+const FAMILIES: &[&[Aspect]] = &[plans::ASPECTS, replaying::ASPECTS, splitting::ASPECTS];
 
 /// One thing that is judged of a criterion.
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +53,51 @@ pub struct Broken {
     pub repeat: Vec<String>,
 }
 
+impl Outcome {
+    /// Not verified for want of a declaration.
+    fn undeclared(what: &str, key: &str) -> Self {
+        Self::NotVerified {
+            reason: format!("{what}; nothing is judged on a guess"),
+            key: Some(key.to_owned()),
+        }
+    }
+
+    /// Not verified, for the copy in memory could not be used.
+    fn not_judged(error: &rusqlite::Error) -> Self {
+        Self::NotVerified {
+            reason: format!("the copy in memory cannot be used: {error}"),
+            key: None,
+        }
+    }
+
+    /// Held, if nothing is broken.
+    fn of(broken: Vec<Broken>, saw: impl Into<String>) -> Self {
+        if broken.is_empty() {
+            Self::Held { saw: saw.into() }
+        } else {
+            Self::Broken(broken)
+        }
+    }
+}
+
+/// A number and what it counts: `1 table`, `2 tables`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 {
+        ""
+    } else if what.ends_with(['x', 's']) {
+        "es"
+    } else {
+        "s"
+    };
+    format!("{count} {what}{plural}")
+}
+
 /// Every aspect, by criterion.
-#[must_use]
 pub fn aspects() -> &'static [Aspect] {
-    &[]
+    static ALL: OnceLock<Vec<Aspect>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut all: Vec<Aspect> = FAMILIES.concat();
+        all.sort_by_key(|aspect| aspect.criterion);
+        all
+    })
 }

@@ -135,4 +135,37 @@ impl Replay {
         let range = self.files.get(file.0).cloned().unwrap_or_default();
         range.map(|place| (place, &self.steps[place]))
     }
+
+    /// An empty database with the schema as it is before a step.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn before(&self, place: usize) -> rusqlite::Result<Engine> {
+        let engine = Engine::in_memory()?;
+        build(&engine, &self.steps[..place]);
+        Ok(engine)
+    }
+
+    /// Looks at the schema after each file, on an empty database.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn after_each_file(&self, mut look: impl FnMut(FileId, &Engine)) -> rusqlite::Result<()> {
+        let engine = Engine::in_memory()?;
+        for (number, steps) in self.files.iter().enumerate() {
+            build(&engine, &self.steps[steps.clone()]);
+            look(FileId(number), &engine);
+        }
+        Ok(())
+    }
+}
+
+/// Repeats what steps did to the schema.
+fn build(engine: &Engine, steps: &[Step]) {
+    for step in steps {
+        if step.failure.is_none() && !step.is_trimmed && !step.changes.is_empty() {
+            let _told_by_the_replay = engine.run(&step.statement.sql);
+        }
+    }
+    engine.take_deeds();
 }

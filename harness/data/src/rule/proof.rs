@@ -100,12 +100,7 @@ fn world(
     place: usize,
     wanted: impl Fn(&Name) -> bool,
 ) -> Option<(Vec<String>, Schema)> {
-    let engine = Engine::in_memory().ok()?;
-    for step in &subject.replay.steps[..place] {
-        if step.failure.is_none() && !step.is_trimmed && !step.changes.is_empty() {
-            let _told_by_the_replay = engine.run(&step.statement.sql);
-        }
-    }
+    let engine = subject.replay.before(place).ok()?;
     let all = engine.ours(crate::catalog::read).ok()?;
     let mut names: Vec<Name> = all
         .tables

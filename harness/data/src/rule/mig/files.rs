@@ -1,7 +1,6 @@
 //! MIG-10, MIG-13, MIG-14, MIG-15: the files as files: their order, and what happens when one runs twice or late. Never judges a single statement's SQL.
 
 use super::{name_of, object_of};
-use crate::engine::Engine;
 use crate::finding::{Finding, Level};
 use crate::replay::Step;
 use crate::source::Kind;
@@ -128,49 +127,27 @@ fn updates_itself(step: &Step) -> Option<String> {
 }
 
 pub(super) fn breaks_declared_statements(subject: &Subject, findings: &mut Vec<Finding>) {
-    let claims = &subject.claims;
-    let mut statements: Vec<(&str, &str)> = claims
-        .query
-        .iter()
-        .map(|query| (query.name.as_str(), query.sql.as_str()))
-        .collect();
-    statements.extend(claims.write.iter().flat_map(|write| {
-        write
-            .sql
-            .iter()
-            .map(|sql| (write.name.as_str(), sql.as_str()))
-    }));
-    if statements.is_empty() {
-        return;
-    }
-    let Ok(engine) = Engine::in_memory() else {
+    let Ok((broken, _)) = subject.broken_statements() else {
         return;
     };
-    let mut worked = vec![false; statements.len()];
-    for number in 0..subject.replay.files.len() {
-        let file = FileId(number);
-        let mut last = None;
-        for (_, step) in subject.replay.steps_of(file) {
-            if step.failure.is_none() && !step.is_trimmed && !step.changes.is_empty() {
-                let _told_by_the_replay = engine.run(&step.statement.sql);
-                last = Some(step.statement.span.clone());
-            }
-        }
-        for (place, (name, sql)) in statements.iter().enumerate() {
-            let works = engine.ours(|connection| connection.prepare(sql).map(|_statement| ()));
-            if let (true, Err(error)) = (worked[place], &works) {
-                let message = format!(
-                    "after `{}` the declared statement \"{name}\" fails in the code that still runs: {error}",
-                    name_of(subject, file)
-                );
-                let object = format!("{}: statement {name}", object_of(subject, file));
-                findings.push(
-                    Finding::new("MIG-15", Level::Error, object, message)
-                        .at(last.clone(), "breaks it")
-                        .help("add the new name beside the old one, deploy the code, and remove the old one in a later migration"),
-                );
-            }
-            worked[place] = works.is_ok();
-        }
+    for statement in broken {
+        let message = format!(
+            "after `{}` the declared statement \"{}\" fails in the code that still runs: {}",
+            name_of(subject, statement.file),
+            statement.name,
+            statement.error
+        );
+        let object = format!(
+            "{}: statement {}",
+            object_of(subject, statement.file),
+            statement.name
+        );
+        let steps = subject.replay.steps_of(statement.file);
+        let last = steps.filter(|(_, step)| !step.changes.is_empty()).last();
+        findings.push(
+            Finding::new("MIG-15", Level::Error, object, message)
+                .at(last.map(|(_, step)| step.statement.span.clone()), "breaks it")
+                .help("add the new name beside the old one, deploy the code, and remove the old one in a later migration"),
+        );
     }
 }

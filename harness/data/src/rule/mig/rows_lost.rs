@@ -119,7 +119,8 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 .iter()
                 .any(|column| added.contains(&(table.clone(), column.clone())));
             let failure = failures_with_rows(subject).find(|(failed, ..)| *failed == place);
-            if fresh.contains(&table) || (is_all_null && failure.is_none()) {
+            let is_safe = is_all_null || holds_a_key(subject, &table, &index, &columns);
+            if fresh.contains(&table) || (is_safe && failure.is_none()) {
                 continue;
             }
             let object = format!("index {index}");
@@ -205,4 +206,21 @@ fn indexed_columns(subject: &Subject, table: &Name, index: &Name) -> Vec<Name> {
             .filter_map(|part| part.name.clone())
             .collect()
     })
+}
+
+/// Whether the columns hold a key by which rows are told apart anyway: then no two rows can be equal in all of them.
+fn holds_a_key(subject: &Subject, table: &Name, index: &Name, columns: &[Name]) -> bool {
+    let Some(table) = subject.schema().tables.get(table) else {
+        return false;
+    };
+    let holds = |key: &[Name]| !key.is_empty() && key.iter().all(|name| columns.contains(name));
+    holds(&table.primary_key)
+        || table.indexes.iter().any(|other| {
+            let key: Option<Vec<Name>> =
+                other.columns.iter().map(|part| part.name.clone()).collect();
+            &other.name != index
+                && other.unique
+                && other.condition.is_none()
+                && key.is_some_and(|key| holds(&key))
+        })
 }
