@@ -119,7 +119,7 @@ fn covered_indexes(subject: &Subject) -> Outcome {
     )
 }
 
-/// Whether an index serves whatever another one serves.
+/// Whether an index serves whatever another one serves. A partial one finds its few rows at once, which a whole one does not.
 fn covers(other: &Index, index: &Index) -> bool {
     let is_same = other.columns.len() == index.columns.len();
     let begins = other.columns.len() >= index.columns.len()
@@ -137,7 +137,7 @@ fn covers(other: &Index, index: &Index) -> bool {
         && begins
         && comes_first
         && (!index.unique || is_same && other.unique)
-        && (other.condition.is_none() || other.condition == index.condition)
+        && other.condition == index.condition
 }
 
 fn parent_deletes(subject: &Subject) -> Outcome {
