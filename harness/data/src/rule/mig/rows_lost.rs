@@ -2,7 +2,7 @@
 
 use super::applying::{creates_index, drops_table, failures_with_rows};
 use super::{name_of, object_of};
-use crate::catalog::Name;
+use crate::catalog::{IndexColumn, Name};
 use crate::engine::Deed;
 use crate::finding::{Finding, Level};
 use crate::replay::{Effect, EffectKind, ObjectKind, Step};
@@ -119,7 +119,7 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 .iter()
                 .any(|column| added.contains(&(table.clone(), column.clone())));
             let failure = failures_with_rows(subject).find(|(failed, ..)| *failed == place);
-            let is_safe = is_all_null || holds_a_key(subject, &table, &index, &columns);
+            let is_safe = is_all_null || holds_a_key(subject, &table, &index);
             if fresh.contains(&table) || (is_safe && failure.is_none()) {
                 continue;
             }
@@ -208,19 +208,26 @@ fn indexed_columns(subject: &Subject, table: &Name, index: &Name) -> Vec<Name> {
     })
 }
 
-/// Whether the columns hold a key by which rows are told apart anyway: then no two rows can be equal in all of them.
-fn holds_a_key(subject: &Subject, table: &Name, index: &Name, columns: &[Name]) -> bool {
+/// Whether the columns of an index hold a key that the table has anyway, compared in the same way: then no two rows are equal in them.
+fn holds_a_key(subject: &Subject, table: &Name, index: &Name) -> bool {
     let Some(table) = subject.schema().tables.get(table) else {
         return false;
     };
-    let holds = |key: &[Name]| !key.is_empty() && key.iter().all(|name| columns.contains(name));
-    holds(&table.primary_key)
-        || table.indexes.iter().any(|other| {
-            let key: Option<Vec<Name>> =
-                other.columns.iter().map(|part| part.name.clone()).collect();
-            &other.name != index
-                && other.unique
-                && other.condition.is_none()
-                && key.is_some_and(|key| holds(&key))
+    let Some(new) = table.indexes.iter().find(|one| &one.name == index) else {
+        return false;
+    };
+    let has = |name: &Name| {
+        new.columns
+            .iter()
+            .any(|part| part.name.as_ref() == Some(name))
+    };
+    let compares = |key: &IndexColumn| {
+        let same = |part: &IndexColumn| part.name == key.name && part.collation == key.collation;
+        key.name.is_some() && new.columns.iter().any(same)
+    };
+    table.rowid_alias().is_some_and(|alias| has(&alias.name))
+        || table.indexes.iter().any(|key| {
+            let is_other = key.unique && key.condition.is_none() && key.name != new.name;
+            is_other && key.columns.iter().all(compares)
         })
 }
