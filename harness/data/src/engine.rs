@@ -1,5 +1,8 @@
 //! SQLite as D1 runs it: a connection with D1's limits and refusals, and what each statement did. Never opens a file of the user's for writing.
 
+pub use d1_platform::Refusal;
+
+use d1_platform::Line;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,10 +42,6 @@ pub enum Deed {
     Function(String),
 }
 
-/// What D1 refuses, in words that finish the sentence "D1 refuses …".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal(pub String);
-
 /// A connection that records what its statements do.
 #[derive(Debug)]
 pub struct Engine {
@@ -78,7 +77,7 @@ impl Engine {
     /// What SQLite says, for example that there is no memory.
     pub fn in_memory() -> rusqlite::Result<Self> {
         let connection = Connection::open_in_memory()?;
-        connection.pragma_update(None, "foreign_keys", true)?;
+        d1_platform::constrain(&connection)?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let hook = Arc::clone(&seen);
         connection.authorizer(Some(move |context: AuthContext<'_>| {
@@ -86,7 +85,7 @@ impl Engine {
             if seen.is_ours {
                 return Authorization::Allow;
             }
-            if let Some(refusal) = refusal(&context) {
+            if let Some(refusal) = d1_platform::refusal(&context, Line::Current) {
                 seen.refusal = Some(refusal);
                 return Authorization::Deny;
             }
@@ -149,11 +148,6 @@ impl Engine {
         let mut seen = self.lock();
         (std::mem::take(&mut seen.deeds), seen.refusal.take())
     }
-}
-
-/// Why D1 does not let this pass.
-fn refusal(_context: &AuthContext<'_>) -> Option<Refusal> {
-    None
 }
 
 #[expect(

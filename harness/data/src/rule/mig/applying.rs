@@ -43,7 +43,7 @@ pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
             let file = step.statement.span.file;
             let message = failure.refusal.as_ref().map_or_else(
                 || "this is a command of a database shell, not SQL: D1 cannot run it".to_owned(),
-                |refusal| format!("D1 refuses {}", refusal.0),
+                |refusal| format!("D1 refuses {refusal}"),
             );
             let object = format!(
                 "{}: {}",

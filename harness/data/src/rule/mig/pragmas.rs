@@ -8,15 +8,6 @@ use crate::subject::Subject;
 use crate::text::FileId;
 use std::collections::BTreeMap;
 
-/// Pragmas that stay as they are set when the call has ended, with the value that they have otherwise (verified on two versions of workerd).
-const OUTLIVING: [&str; 5] = [
-    "ignore_check_constraints",
-    "recursive_triggers",
-    "case_sensitive_like",
-    "reverse_unordered_selects",
-    "legacy_alter_table",
-];
-
 pub(super) fn foreign_keys_off(subject: &Subject, findings: &mut Vec<Finding>) {
     for number in 0..subject.replay.files.len() {
         let file = FileId(number);
@@ -45,11 +36,11 @@ pub(super) fn outlive_the_file(subject: &Subject, findings: &mut Vec<Finding>) {
             let Some((name, Some(value))) = pragma(step) else {
                 continue;
             };
-            if let Some(name) = OUTLIVING.into_iter().find(|known| *known == name) {
+            if let Some(known) = d1_platform::pragma(&name).filter(|known| known.outlives_call) {
                 if value {
-                    left_on.insert(name, step);
+                    left_on.insert(known.name, step);
                 } else {
-                    left_on.remove(name);
+                    left_on.remove(known.name);
                 }
             }
         }
