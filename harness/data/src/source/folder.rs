@@ -1,25 +1,31 @@
-//! A folder of migrations, in the order in which wrangler applies them. Never reads a sub-folder's files as migrations of its own.
+//! A folder of migrations, in the order in which wrangler applies them. Never takes the way back (`down.sql`) for a migration.
 
 use super::{Kind, Source, Unusable};
 use crate::text::File;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The migrations of a folder.
+/// What a migration is called in a folder of its own: prisma's and drizzle's name, diesel's name.
+const IN_ITS_OWN_FOLDER: [&str; 2] = ["migration.sql", "up.sql"];
+
+/// The migrations of a folder: its `.sql` files or, where it has none, the `migration.sql` or `up.sql` of its sub-folders.
+/// `name.down.sql` beside `name.up.sql` or `name.sql` is the way back, which no runner applies.
 ///
 /// # Errors
 /// [`Unusable::Unreadable`], [`Unusable::NoMigrations`].
 pub fn folder(path: &Path) -> Result<Source, Unusable> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Unusable::Unreadable { path, source }
-    };
+    let entries = entries(path)?;
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable(path))? {
-        let file = entry.map_err(unreadable(path))?.path();
-        if file.extension().is_some_and(|ending| ending == "sql") && file.is_file() {
-            let bytes = std::fs::read(&file).map_err(unreadable(&file))?;
-            files.push(named(&file, &bytes));
+    for (name, file) in forwards(&entries) {
+        files.push(named(name, file)?);
+    }
+    if files.is_empty() {
+        for (name, below) in &entries {
+            let migration = IN_ITS_OWN_FOLDER.map(|file| (file, below.join(file)));
+            if let Some((file, migration)) = migration.iter().find(|(_, at)| at.is_file()) {
+                files.push(named(&format!("{name}/{file}"), migration)?);
+            }
         }
     }
     if files.is_empty() {
@@ -36,18 +42,100 @@ pub fn folder(path: &Path) -> Result<Source, Unusable> {
     })
 }
 
-fn named(path: &Path, bytes: &[u8]) -> File {
-    let text = String::from_utf8_lossy(bytes);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    File {
-        name: name.into_owned(),
-        path: PathBuf::from(path),
+/// Names and paths of what a folder holds.
+fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, Unusable> {
+    let listed = std::fs::read_dir(path).and_then(|entries| {
+        entries
+            .map(|entry| {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                Ok((name, entry.path()))
+            })
+            .collect()
+    });
+    listed.map_err(|source| Unusable::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The `.sql` files among them that lead forwards.
+fn forwards(entries: &[(String, PathBuf)]) -> impl Iterator<Item = &(String, PathBuf)> {
+    let names: BTreeSet<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    entries.iter().filter(move |(name, path)| {
+        let leads_back = name.strip_suffix(".down.sql").is_some_and(|stem| {
+            let ways = [format!("{stem}.up.sql"), format!("{stem}.sql")];
+            ways.iter().any(|way| names.contains(way.as_str()))
+        });
+        let is_sql = path.extension().is_some_and(|ending| ending == "sql");
+        is_sql && !leads_back && path.is_file()
+    })
+}
+
+fn named(name: &str, path: &Path) -> Result<File, Unusable> {
+    let bytes = std::fs::read(path).map_err(|source| Unusable::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(File {
+        name: name.to_owned(),
+        path: path.to_owned(),
         text: Arc::from(text.strip_prefix('\u{feff}').unwrap_or(&text)),
-    }
+    })
 }
 
 /// The leading integer, so that 9 comes before 0010, then the name; names without a number come last.
 fn order(name: &str) -> (u128, &str) {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
     (name[..digits].parse().unwrap_or(u128::MAX), name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder;
+
+    /// The names of the migrations of a folder that holds these files.
+    fn names(files: &[&str]) -> Vec<String> {
+        let place = tempfile::tempdir().expect("a folder can be made");
+        for file in files {
+            let path = place.path().join(file);
+            let below = path.parent().expect("a file lies in a folder");
+            std::fs::create_dir_all(below).expect("a folder can be made");
+            std::fs::write(&path, "SELECT 1;").expect("a file can be written");
+        }
+        let source = folder(place.path()).expect("the folder holds migrations");
+        source.files.into_iter().map(|file| file.name).collect()
+    }
+
+    #[test]
+    fn a_migration_may_lie_in_a_folder_of_its_own() {
+        let prisma = names(&[
+            "20250914_b/migration.sql",
+            "20250911_a/migration.sql",
+            "20250911_a/README.md",
+            "migration_lock.toml",
+        ]);
+        assert_eq!(
+            prisma,
+            ["20250911_a/migration.sql", "20250914_b/migration.sql"]
+        );
+        let diesel = names(&["2024-09-18_x/up.sql", "2024-09-18_x/down.sql"]);
+        assert_eq!(diesel, ["2024-09-18_x/up.sql"]);
+    }
+
+    #[test]
+    fn sub_folders_do_not_count_where_the_folder_itself_holds_migrations() {
+        assert_eq!(
+            names(&["0001_a.sql", "0002_b/migration.sql"]),
+            ["0001_a.sql"]
+        );
+    }
+
+    #[test]
+    fn the_way_back_is_no_migration() {
+        let files = ["1_a.down.sql", "1_a.up.sql", "2_b.sql", "2_b.down.sql"];
+        assert_eq!(names(&files), ["1_a.up.sql", "2_b.sql"]);
+        assert_eq!(names(&["3_shut.down.sql"]), ["3_shut.down.sql"]);
+    }
 }
