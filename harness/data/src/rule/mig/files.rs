@@ -16,6 +16,9 @@ pub(super) fn order(subject: &Subject, findings: &mut Vec<Finding>) {
     for number in 0..subject.source.files.len() {
         let file = FileId(number);
         let name = name_of(subject, file);
+        if is_dated(&name) {
+            continue;
+        }
         let digits = name.bytes().take_while(u8::is_ascii_digit).count();
         if let Ok(leading) = name[..digits].parse() {
             numbers.entry(leading).or_default().push(file);
@@ -47,6 +50,15 @@ pub(super) fn order(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether a name begins with a date (`2026-11-28-x`): its leading integer is a year then, and the order of the names is that of the days.
+fn is_dated(name: &str) -> bool {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    let mut behind = name[digits..].bytes();
+    digits == 4
+        && behind.next() == Some(b'-')
+        && behind.next().is_some_and(|byte| byte.is_ascii_digit())
+}
+
 /// The beginning of a file.
 fn head(file: FileId) -> Span {
     Span {
@@ -57,10 +69,10 @@ fn head(file: FileId) -> Span {
 }
 
 pub(super) fn drops_first(subject: &Subject, findings: &mut Vec<Finding>) {
-    if subject.source.kind != Kind::Script {
-        return;
-    }
     for step in &subject.replay.steps {
+        if !may_run_again(subject, step.statement.span.file) {
+            continue;
+        }
         let sql = &step.statement.sql;
         let Some(table) = drop_if_exists(sql) else {
             continue;
@@ -80,6 +92,17 @@ pub(super) fn drops_first(subject: &Subject, findings: &mut Vec<Finding>) {
                     format!("SELECT count(*) FROM sqlite_schema WHERE name = '{}'; -- 0: the rows went with the table", table.replace('\'', "''")),
                 ]),
         );
+    }
+}
+
+/// Whether a file is run by hand, as `wrangler d1 execute --file` does: a script, or a file without a number in its name (`schema.sql`).
+fn may_run_again(subject: &Subject, file: FileId) -> bool {
+    match subject.source.kind {
+        Kind::Script => true,
+        Kind::Migrations => !name_of(subject, file)
+            .bytes()
+            .any(|byte| byte.is_ascii_digit()),
+        Kind::Database => false,
     }
 }
 
@@ -149,5 +172,55 @@ pub(super) fn breaks_declared_statements(subject: &Subject, findings: &mut Vec<F
                 .at(last.map(|(_, step)| step.statement.span.clone()), "breaks it")
                 .help("add the new name beside the old one, deploy the code, and remove the old one in a later migration"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::claims::Data;
+    use crate::source::{Kind, Source};
+    use crate::subject::Subject;
+    use crate::text::File;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    /// The ids of what a judge says of these files.
+    fn found(judge: crate::rule::Judge, files: &[(&str, &str)]) -> Vec<&'static str> {
+        let file = |(name, text): &(&str, &str)| File {
+            name: (*name).to_owned(),
+            path: PathBuf::from(name),
+            text: Arc::from(*text),
+        };
+        let source = Source {
+            files: files.iter().map(file).collect(),
+            kind: Kind::Migrations,
+            ..Source::default()
+        };
+        let subject = Subject::of(source, Data::default(), 1).expect("the copy can be used");
+        let mut findings = Vec::new();
+        judge(&subject, &mut findings);
+        findings.into_iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn dates_with_dashes_are_no_numbers_that_repeat() {
+        let one = "CREATE TABLE one (id INTEGER PRIMARY KEY);";
+        let two = "CREATE TABLE two (id INTEGER PRIMARY KEY);";
+        let dated = [("2026-09-18-x/up.sql", one), ("2026-10-02-y/up.sql", two)];
+        assert_eq!(found(super::order, &dated), [] as [&str; 0]);
+        let twice = [("0001_x.sql", one), ("0001_y.sql", two)];
+        assert_eq!(found(super::order, &twice), ["MIG-10"]);
+    }
+
+    #[test]
+    fn a_schema_that_is_run_by_hand_may_not_drop_what_it_makes() {
+        let text =
+            "DROP TABLE IF EXISTS sites; CREATE TABLE sites (url TEXT PRIMARY KEY NOT NULL);";
+        assert_eq!(
+            found(super::drops_first, &[("schema.sql", text)]),
+            ["MIG-13"]
+        );
+        let numbered = [("0001_sites.sql", text)];
+        assert_eq!(found(super::drops_first, &numbered), [] as [&str; 0]);
     }
 }
