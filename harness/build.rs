@@ -1,4 +1,5 @@
-//! Embeds features, deviants and advice (`features/**/*.feature`, `fixtures/deviants/*.toml`, `fixtures/explain/*.toml`) so that the binary needs no file. Never looks into them.
+//! Embeds features, deviants, advice and the reference's patterns (`features/**/*.feature`, `fixtures/deviants/*.toml`, `fixtures/explain/*.toml`,
+//! `migrations/patterns`) so that the binary needs no file. Never looks into them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,9 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     embed("features", "feature", "pub static FEATURES")?;
     embed("fixtures/deviants", "toml", "static DEVIANTS")?;
-    embed("fixtures/explain", "toml", "static ADVICE")
+    embed("fixtures/explain", "toml", "static ADVICE")?;
+    embed("migrations/patterns", "sql", "static PATTERNS")?;
+    embed("migrations/patterns", "toml", "static PATTERN_CLAIMS")
 }
 
 /// Writes a table of path and text of every file below a folder of the repository, as the item of this name.

@@ -35,7 +35,7 @@ use crate::scrub;
 use crate::steps;
 use crate::steps::book::Book;
 use crate::target::Target;
-use crate::target::launched::LaunchedTarget;
+use crate::target::launched::described;
 use crate::target::manifest::{Manifest, Unusable};
 use crate::target::reference::ReferenceTarget;
 use crate::target::url::UrlTarget;
@@ -344,10 +344,6 @@ impl Builder {
             Source::Own(own) => read(&[], &own)?,
             Source::Given(contract) => contract,
         };
-        let plan = match self.plan {
-            Some(plan) => plan,
-            None => select(&contract, &self.selection)?,
-        };
         let client = match self.client {
             Some(client) => client,
             None => Client::with(ClientOptions::default()).map_err(CannotRun::Client)?,
@@ -356,6 +352,19 @@ impl Builder {
         let meant = self.meant.ok_or(CannotRun::NoTarget)?;
         let owned = !matches!(meant, Meant::Given(_));
         let (target, named) = open(meant, self.program, &client).await?;
+        let plan = match self.plan {
+            Some(plan) => Ok(plan),
+            None => chosen(&contract, self.selection, target.as_ref()),
+        };
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(wrong) => {
+                if owned {
+                    target.end().await;
+                }
+                return Err(wrong.into());
+            }
+        };
         let book = self.book.unwrap_or_else(|| {
             let mut book = steps::all();
             for add in self.own_steps {
@@ -414,6 +423,19 @@ impl Builder {
     }
 }
 
+/// What is selected of the profiles that the target claims.
+fn chosen(
+    contract: &Contract,
+    selection: Selection,
+    target: &dyn Target,
+) -> Result<Vec<Arc<Planned>>, Unselectable> {
+    let selection = Selection {
+        claimed: target.profiles().to_vec(),
+        ..selection
+    };
+    select(contract, &selection)
+}
+
 fn read(embedded: &[(&str, &str)], own: &[(String, String)]) -> Result<Contract, Malformed> {
     let own = own
         .iter()
@@ -447,9 +469,9 @@ async fn open(
             for secret in &manifest.secrets {
                 scrub::remember(secret);
             }
-            let target = LaunchedTarget::start(manifest, program, client)
-                .map_err(|error| cannot(error.to_string()))?;
-            Ok((Arc::new(target), path.display().to_string()))
+            let target =
+                described(manifest, program, client).map_err(|error| cannot(error.to_string()))?;
+            Ok((target, path.display().to_string()))
         }
     }
 }

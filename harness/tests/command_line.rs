@@ -461,7 +461,7 @@ fn a_conformance_statement_holds_until_a_byte_or_a_verdict_is_another() {
         (
             "verdict = \"conforms\"",
             "verdict = \"violates\"",
-            "its verdict is Violates",
+            "its verdict is `violates the contract`",
         ),
         (
             "target = \"reference\"",

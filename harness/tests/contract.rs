@@ -1,6 +1,7 @@
 //! The features are the whole contract and nothing but the contract. Never runs a scenario.
 
 use moltproof::contract::Contract;
+use moltproof::contract::profile::Profile;
 use moltproof::steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 const CRITERIA: &str = include_str!("../../fixtures/criteria.tsv");
 
 /// Profiles that this version of the features covers whole.
-const COVERED: [&str; 1] = ["core"];
+const COVERED: [&str; 2] = ["core", "data"];
 
 fn listed() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     let rows = CRITERIA
@@ -76,7 +77,12 @@ fn every_rule_has_the_level_and_profile_of_the_contract() {
             "level of {}",
             criterion.id
         );
-        assert_eq!(criterion.profile, *profile, "profile of {}", criterion.id);
+        assert_eq!(
+            criterion.profile.name(),
+            *profile,
+            "profile of {}",
+            criterion.id
+        );
     }
 }
 
@@ -258,4 +264,48 @@ fn a_version_of_the_contract_that_is_out_does_not_change() {
             "version {version} is frozen in {path}; give what is new a version of its own (CONTRIBUTING, \"Change the contract\")\ngone: {gone:#?}\nnew: {new:#?}"
         );
     }
+}
+
+#[test]
+fn every_aspect_of_a_database_has_one_scenario_under_its_own_criterion() {
+    let contract = contract();
+    let steps = |planned: &moltproof::contract::Planned| -> Vec<String> {
+        let rules = planned.alone.rules.iter();
+        let scenarios = rules.flat_map(|rule| &rule.scenarios);
+        let steps = scenarios.flat_map(|scenario| &scenario.steps);
+        steps.map(|step| step.value.clone()).collect()
+    };
+    let mut told: Vec<(String, String)> = Vec::new();
+    for planned in &contract.scenarios {
+        if planned.profile != Profile::Data {
+            continue;
+        }
+        let [given, aspect] = &steps(planned)[..] else {
+            panic!(
+                "{}:{} has other than two steps",
+                planned.feature, planned.line
+            );
+        };
+        assert!(given.starts_with("the database that the target declares"));
+        assert_eq!(planned.criteria.len(), 1, "{}", planned.name);
+        told.push((planned.criteria[0].clone(), aspect.clone()));
+    }
+    let aspects = moltproof_data::check::aspects().iter();
+    let mut judged: Vec<(String, String)> = aspects
+        .map(|aspect| (aspect.criterion.to_owned(), aspect.sentence.to_owned()))
+        .collect();
+    told.sort_unstable();
+    judged.sort_unstable();
+    assert_eq!(told, judged, "scenarios on the left, aspects on the right");
+    let sentences: BTreeSet<_> = judged.iter().map(|(_, sentence)| sentence).collect();
+    assert_eq!(sentences.len(), judged.len(), "a sentence is there twice");
+    assert!(!judged.is_empty(), "nothing of a database is judged");
+}
+
+#[test]
+fn the_first_version_knows_no_database() {
+    let first = Contract::of_all_versions().unwrap();
+    let first = first.at("1.0".parse().unwrap()).unwrap();
+    assert!(first.criteria.values().all(|one| one.profile.is_core()));
+    assert_eq!(first.criteria.len(), 134);
 }

@@ -6,6 +6,7 @@
 )]
 
 use moltproof::contract::Contract;
+use moltproof::contract::profile::Profile;
 use moltproof::steps;
 use moltproof::target::reference::altered::Alteration;
 use moltproof::target::reference::deviants::{Deviant, Kind};
@@ -86,7 +87,7 @@ fn every_must_of_the_core_profile_has_a_deviant_that_breaks_it() {
     let open: Vec<_> = contract
         .criteria
         .values()
-        .filter(|criterion| criterion.level == Level::Must && criterion.profile == "core")
+        .filter(|criterion| criterion.level == Level::Must && criterion.profile == Profile::Core)
         .filter(|criterion| !expected.contains(&criterion.id))
         .map(|criterion| criterion.id.as_str())
         .collect();

@@ -94,6 +94,7 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Failure> {
         ids: args.id.clone(),
         tags: args.tags.clone(),
         profiles: args.profile.clone(),
+        claimed: Vec::new(),
         shard: None,
     };
     let mut plan =

@@ -7,6 +7,7 @@ use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract_at, watch};
 use super::{baseline, generating};
 use crate::client::meter::Budget;
+use crate::contract::profile::Profile;
 use crate::contract::select::{Selection, digest, select, smoke_within};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
@@ -148,11 +149,12 @@ fn burst(text: &str) -> Result<usize, String> {
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let contract = contract_at(args.contract)?;
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
-    let plan = args.written(&contract)?;
+    let claimed = args.target.profiles()?;
+    let plan = args.written(&contract, &claimed)?;
     args.files.can_be_written()?;
     let order = Order {
         plan,
-        shards: args.shards(&contract)?,
+        shards: args.shards(&contract, &claimed)?,
         kinds,
         cases: args.generate,
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
@@ -181,8 +183,12 @@ impl RunArgs {
     }
 
     /// The written scenarios that are asked for: none where nothing but generated checks is named.
-    fn written(&self, contract: &Contract) -> Result<Vec<Arc<Planned>>, Failure> {
-        self.selection().map_or_else(
+    fn written(
+        &self,
+        contract: &Contract,
+        claimed: &[Profile],
+    ) -> Result<Vec<Arc<Planned>>, Failure> {
+        self.selection(claimed).map_or_else(
             || Ok(Vec::new()),
             |selection| {
                 select(contract, &selection).map_err(|error| Failure::usage(error.to_string()))
@@ -191,11 +197,12 @@ impl RunArgs {
     }
 
     /// Which part of a run this is.
-    fn shards(&self, contract: &Contract) -> Result<Option<Shards>, Failure> {
+    fn shards(&self, contract: &Contract, claimed: &[Profile]) -> Result<Option<Shards>, Failure> {
         let Some((part, of)) = self.shard else {
             return Ok(None);
         };
-        let selection = self.selection().map(|own| digest(contract, &own));
+        let selection = self.selection(claimed);
+        let selection = selection.map(|own| digest(contract, &own));
         let selection = selection.transpose();
         Ok(Some(Shards {
             of,
@@ -207,7 +214,7 @@ impl RunArgs {
     }
 
     /// The scenarios that are asked for; `None` where nothing but generated checks is named.
-    fn selection(&self) -> Option<Selection> {
+    fn selection(&self, claimed: &[Profile]) -> Option<Selection> {
         let is_written = |id: &&String| generate::Kind::parse(id).is_none();
         let ids: Vec<String> = self.id.iter().filter(is_written).cloned().collect();
         if ids.is_empty() && !self.id.is_empty() {
@@ -221,6 +228,7 @@ impl RunArgs {
                 self.tags.clone()
             },
             profiles: self.profile.clone(),
+            claimed: claimed.to_vec(),
             shard: self.shard,
         })
     }

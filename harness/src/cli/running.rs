@@ -6,6 +6,7 @@ use super::target::{Manner, Opened, TargetArgs, Terms, asked_to_go, runtime};
 use super::{Failure, generating};
 use crate::baseline::Baseline;
 use crate::clock;
+use crate::contract::select::claimed;
 use crate::contract::{Contract, Planned};
 use crate::generate::{self, Generated};
 use crate::report::{Report, RunFacts, Shards};
@@ -50,6 +51,10 @@ pub(super) fn perform(
         let started_at_ms = clock::epoch_ms();
         let began = clock::now();
         let opened = target.open(order.terms).await?;
+        if let Err(unclaimed) = claimed(opened.target.profiles(), &order.plan) {
+            opened.target.end().await;
+            return Err(Failure::usage(unclaimed.to_string()));
+        }
         let build = match build_of(&opened, order.terms.wait).await {
             Ok(build) => build,
             Err(failure) => {

@@ -4,9 +4,10 @@ use super::staging::looks_like_staging;
 use super::{Failure, say};
 use crate::client::meter::{Budget, Meter};
 use crate::client::{Client, ClientOptions, NoAnswer};
+use crate::contract::profile::Profile;
 use crate::scrub;
 use crate::target::Target;
-use crate::target::launched::LaunchedTarget;
+use crate::target::launched::described;
 use crate::target::manifest::{self, Manifest};
 use crate::target::read_only::ReadOnly;
 use crate::target::reference::ReferenceTarget;
@@ -119,7 +120,7 @@ impl TargetArgs {
             return Ok(opened(Arc::new(target), client, named, terms));
         }
         if Path::new(&named).is_file() {
-            return self.described(named, terms).await;
+            return self.by_manifest(named, terms).await;
         }
         let base = address(&named)?;
         self.must_be_owned([base.as_str()], terms)?;
@@ -129,6 +130,24 @@ impl TargetArgs {
             reachable(&client, &base, terms.wait).await?;
         }
         Ok(opened(target, client, named, terms))
+    }
+
+    /// The profiles that the target claims, as far as they can be told before it is opened; a bare address claims what every target does.
+    ///
+    /// # Errors
+    /// Exit 2 for a manifest that cannot be used.
+    pub(super) fn profiles(&self) -> Result<Vec<Profile>, Failure> {
+        let named = self.named();
+        if named == "reference" {
+            return Ok(ReferenceTarget::PROFILES.to_vec());
+        }
+        if Path::new(&named).is_file() {
+            let manifest = Manifest::read(Path::new(&named));
+            return manifest
+                .map(|manifest| manifest.profiles)
+                .map_err(|error| Failure::usage(error.to_string()));
+        }
+        Ok(vec![Profile::Core])
     }
 
     /// What is meant: as given, else the nearest manifest, else the reference.
@@ -145,7 +164,7 @@ impl TargetArgs {
         }
     }
 
-    async fn described(&self, named: String, terms: Terms) -> Result<Opened, Failure> {
+    async fn by_manifest(&self, named: String, terms: Terms) -> Result<Opened, Failure> {
         let manifest =
             Manifest::read(Path::new(&named)).map_err(|error| Failure::usage(error.to_string()))?;
         for secret in &manifest.secrets {
@@ -173,12 +192,12 @@ impl TargetArgs {
         if !terms.quiet {
             say(&format!("target: {} ({named})", manifest.name));
         }
-        let target = LaunchedTarget::start(manifest, program()?, client.clone())
-            .map_err(|error| cannot(&error))?;
+        let target = described(manifest, program()?, client.clone());
+        let target = target.map_err(|error| cannot(&error))?;
         if let Some(base) = standing.filter(|_| terms.must_answer) {
             reachable(&client, base.trim_end_matches('/'), terms.wait).await?;
         }
-        Ok(opened(Arc::new(target), client, named, terms))
+        Ok(opened(target, client, named, terms))
     }
 
     fn client(&self, terms: Terms, budget: Budget, lives_on: bool) -> Result<Client, Failure> {

@@ -4,6 +4,7 @@
 //! Its tags carry the id, the level and the profile; its scenarios add what they need.
 
 pub mod advice;
+pub mod profile;
 pub mod select;
 mod shards;
 pub mod version;
@@ -12,6 +13,7 @@ use crate::target::need::Need;
 use crate::verdict::Level;
 use cucumber::feature::Ext as _;
 use gherkin::{Feature, GherkinEnv, Rule, Scenario};
+use profile::Profile;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,8 +31,8 @@ pub struct Criterion {
     pub id: String,
     /// How binding it is.
     pub level: Level,
-    /// `core`, `data` or `api-worker`.
-    pub profile: String,
+    /// The part of the contract that it belongs to.
+    pub profile: Profile,
     /// The normative sentence.
     pub sentence: String,
     /// Path of its feature.
@@ -48,6 +50,8 @@ pub struct Planned {
     pub name: String,
     /// The criteria it proves.
     pub criteria: Vec<String>,
+    /// The part of the contract that it belongs to.
+    pub profile: Profile,
     /// What it needs.
     pub needs: Vec<Need>,
     /// Its tags, those of rule and feature included, without `@`.
@@ -72,6 +76,7 @@ impl Planned {
             number: 0,
             name: name.to_owned(),
             criteria: criteria.iter().map(|id| (*id).to_owned()).collect(),
+            profile: Profile::Core,
             needs: needs.to_vec(),
             tags: Vec::new(),
             feature: "generated".to_owned(),
@@ -205,7 +210,7 @@ impl Contract {
         }
         for rule in &feature.rules {
             let criterion = criterion(path, feature, rule)?;
-            let id = criterion.id.clone();
+            let (id, profile) = (criterion.id.clone(), criterion.profile);
             if self.criteria.insert(id.clone(), criterion).is_some() {
                 return Err(tags(
                     path,
@@ -214,7 +219,7 @@ impl Contract {
                 ));
             }
             for scenario in &rule.scenarios {
-                let planned = self.planned(path, feature, rule, scenario, &id)?;
+                let planned = self.planned(path, feature, rule, scenario, (&id, profile))?;
                 self.scenarios.push(Arc::new(planned));
             }
         }
@@ -227,7 +232,7 @@ impl Contract {
         feature: &Feature,
         rule: &Rule,
         scenario: &Scenario,
-        id: &str,
+        (id, profile): (&str, Profile),
     ) -> Result<Planned, Malformed> {
         let all: Vec<String> = feature
             .tags
@@ -272,12 +277,24 @@ impl Contract {
             number: self.scenarios.len(),
             name: scenario.name.clone(),
             criteria,
+            profile,
             needs,
             tags: all,
             feature: path.to_owned(),
             line: scenario.position.line,
             alone: Arc::new(alone),
         })
+    }
+}
+
+impl Contract {
+    /// The part of it that belongs to one profile.
+    #[must_use]
+    pub fn of_profile(&self, profile: Profile) -> Self {
+        let mut own = self.clone();
+        own.criteria.retain(|_, one| one.profile == profile);
+        own.scenarios.retain(|one| one.profile == profile);
+        own
     }
 }
 
@@ -320,9 +337,12 @@ fn criterion(path: &str, feature: &Feature, rule: &Rule) -> Result<Criterion, Ma
         [&"may"] => Level::May,
         _ => return Err(wrong("the Rule needs exactly one of @must @should @may")),
     };
-    let profile = all
-        .iter()
-        .find(|tag| ["core", "data", "api-worker"].contains(*tag));
+    let profiles: Vec<Profile> = all.iter().filter_map(|tag| tag.parse().ok()).collect();
+    let [profile] = profiles[..] else {
+        return Err(wrong(
+            "the Feature needs exactly one profile: @core, @data or @api-worker",
+        ));
+    };
     let sentence = rule
         .description
         .as_deref()
@@ -331,9 +351,7 @@ fn criterion(path: &str, feature: &Feature, rule: &Rule) -> Result<Criterion, Ma
     Ok(Criterion {
         id: id.clone(),
         level,
-        profile: (*profile
-            .ok_or_else(|| wrong("the Feature needs a profile: @core, @data or @api-worker"))?)
-        .to_owned(),
+        profile,
         sentence: sentence
             .ok_or_else(|| wrong("the Rule's description, the normative sentence, is missing"))?,
         feature: path.to_owned(),

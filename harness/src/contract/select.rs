@@ -1,5 +1,6 @@
 //! Which scenarios a run is about. Never runs one.
 
+use super::profile::{self, Profile};
 use super::{Contract, Planned, is_id, shards};
 use crate::digest::sha256;
 use crate::nearest;
@@ -28,6 +29,8 @@ pub struct Selection {
     pub tags: Option<String>,
     /// Profiles.
     pub profiles: Vec<String>,
+    /// The profiles that the target claims: whatever else there is, is not selected.
+    pub claimed: Vec<Profile>,
     /// The k-th of n parts, from 1.
     pub shard: Option<(usize, usize)>,
 }
@@ -53,6 +56,22 @@ pub enum Unselectable {
         /// All of them.
         known: String,
     },
+    /// A part of the contract that the target does not claim.
+    #[error(
+        "{what} is of the profile `{profile}`, which this target does not claim (it claims: {}); \
+         to have it judged, write `profiles = [{}]` into its manifest{}; a bare address claims core only",
+        profile::listed(claimed),
+        with_claim(claimed, *profile),
+        further(*profile)
+    )]
+    Unclaimed {
+        /// What was asked for, as a sentence begins.
+        what: String,
+        /// Where it belongs.
+        profile: Profile,
+        /// What the target claims.
+        claimed: Vec<Profile>,
+    },
     /// The expression does not parse.
     #[error("`{0}` is no tag expression; write for example `@RES-001 or (@must and not @slow)`")]
     Tags(String),
@@ -69,6 +88,23 @@ pub enum Unselectable {
     /// Nothing is left.
     #[error("the selection leaves no scenario to run; an empty run proves nothing")]
     Nothing,
+}
+
+/// The claims as they must be, so that a profile is among them.
+fn with_claim(claimed: &[Profile], profile: Profile) -> String {
+    let all = claimed.iter().chain([&profile]);
+    let quoted: Vec<_> = all.map(|one| format!("\"{one}\"")).collect();
+    quoted.join(", ")
+}
+
+/// What a claim needs beside itself.
+fn further(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Core | Profile::ApiWorker => "",
+        Profile::Data => {
+            ", and a section [data] that says where the database is (`moltproof db infer` writes one)"
+        }
+    }
 }
 
 /// Names a whole selection, whichever part of it a shard is: SHA-256, lower-case hexadecimal.
@@ -102,26 +138,30 @@ pub fn select(
         .as_deref()
         .map(|text| parse_tags(contract, text))
         .transpose()?;
-    let mut plan: Vec<Arc<Planned>> = contract
+    let asked: Vec<&Arc<Planned>> = contract
         .scenarios
         .iter()
         .filter(|planned| {
             selection.ids.is_empty() || planned.criteria.iter().any(|id| selection.ids.contains(id))
         })
         .filter(|planned| {
-            selection.profiles.is_empty()
-                || selection
-                    .profiles
-                    .iter()
-                    .any(|profile| planned.tags.contains(profile))
+            let named = |profile: &String| profile == planned.profile.name();
+            selection.profiles.is_empty() || selection.profiles.iter().any(named)
         })
         .filter(|planned| {
             expression
                 .as_ref()
                 .is_none_or(|expression| holds(expression, &planned.tags))
         })
-        .cloned()
         .collect();
+    let mut plan: Vec<Arc<Planned>> = asked
+        .iter()
+        .filter(|planned| selection.claims(planned.profile))
+        .map(|planned| Arc::clone(planned))
+        .collect();
+    if let (true, Some(first)) = (plan.is_empty(), asked.first()) {
+        return Err(selection.unclaimed("what is asked for".to_owned(), first.profile));
+    }
     if let Some((part, parts)) = selection.shard {
         let shards = shards::deal(&plan, parts);
         plan = plan
@@ -138,6 +178,21 @@ pub fn select(
     }
 }
 
+/// Whether a target claims what is planned.
+///
+/// # Errors
+/// [`Unselectable::Unclaimed`], with the first scenario that it does not.
+pub fn claimed(claims: &[Profile], plan: &[Arc<Planned>]) -> Result<(), Unselectable> {
+    let stranger = plan.iter().find(|one| !claims.contains(&one.profile));
+    stranger.map_or(Ok(()), |one| {
+        Err(Unselectable::Unclaimed {
+            what: one.criteria[0].clone(),
+            profile: one.profile,
+            claimed: claims.to_vec(),
+        })
+    })
+}
+
 fn check_names(contract: &Contract, selection: &Selection) -> Result<(), Unselectable> {
     for id in &selection.ids {
         if !contract.criteria.contains_key(id) {
@@ -147,24 +202,55 @@ fn check_names(contract: &Contract, selection: &Selection) -> Result<(), Unselec
             });
         }
     }
-    let mut known: Vec<&str> = contract
-        .criteria
-        .values()
-        .map(|criterion| criterion.profile.as_str())
+    let held = |profile: &Profile| contract.scenarios.iter().any(|one| one.profile == *profile);
+    let known: Vec<&str> = Profile::ALL
+        .iter()
+        .filter(|profile| held(profile))
+        .map(|profile| profile.name())
         .collect();
-    known.sort_unstable();
-    known.dedup();
-    match selection
+    if let Some(unknown) = selection
         .profiles
         .iter()
         .find(|profile| !known.contains(&profile.as_str()))
     {
-        Some(unknown) => Err(Unselectable::Profile {
+        return Err(Unselectable::Profile {
             unknown: unknown.clone(),
             hint: nearest::hint(unknown, known.iter().copied()),
             known: known.join(", "),
-        }),
+        });
+    }
+    check_claims(contract, selection)
+}
+
+/// Whether everything that is named is of a profile that the target claims.
+fn check_claims(contract: &Contract, selection: &Selection) -> Result<(), Unselectable> {
+    let named = selection.profiles.iter().filter_map(|word| {
+        let profile: Profile = word.parse().ok()?;
+        Some((format!("`--profile {word}`"), profile))
+    });
+    let ids = selection.ids.iter();
+    let ids = ids.filter_map(|id| Some((id.clone(), contract.criteria.get(id)?.profile)));
+    match named
+        .chain(ids)
+        .find(|(_, profile)| !selection.claims(*profile))
+    {
+        Some((what, profile)) => Err(selection.unclaimed(what, profile)),
         None => Ok(()),
+    }
+}
+
+impl Selection {
+    /// Whether the target claims a profile; without any claim it claims all.
+    fn claims(&self, profile: Profile) -> bool {
+        self.claimed.is_empty() || self.claimed.contains(&profile)
+    }
+
+    fn unclaimed(&self, what: String, profile: Profile) -> Unselectable {
+        Unselectable::Unclaimed {
+            what,
+            profile,
+            claimed: self.claimed.clone(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How much of the contract can be verified at a target, and what the rest waits for. Never runs a scenario.
 
-use crate::contract::Contract;
+use crate::contract::{Contract, Criterion};
 use crate::run::gate;
 use crate::target::Target;
 use crate::verdict::{Level, Outcome};
@@ -40,11 +40,12 @@ pub struct Open {
     pub criteria: Vec<String>,
 }
 
-/// Counts the criteria of a contract.
+/// Counts the criteria that a target claims of a contract.
 pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
     let mut coverage = Coverage::default();
     let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for criterion in contract.criteria.values() {
+    let claimed = |criterion: &&Criterion| target.profiles().contains(&criterion.profile);
+    for criterion in contract.criteria.values().filter(claimed) {
         let closed: Vec<Option<Outcome>> = contract
             .scenarios
             .iter()

@@ -1,6 +1,7 @@
 //! Looks at a target before it is judged: who answers, what would make verdicts wrong, what can be verified. Never judges the contract.
 
 mod coverage;
+mod database;
 mod host;
 mod keys;
 mod limits;
@@ -12,6 +13,7 @@ pub use coverage::{Coverage, LevelCoverage, Open};
 
 use crate::client::Client;
 use crate::contract::Contract;
+use crate::contract::profile::Profile;
 use crate::target::need::Variant;
 use crate::target::{Target, build, capabilities};
 use crate::verdict::Exit;
@@ -137,6 +139,33 @@ pub async fn diagnose(
     contract: &Contract,
     patience: Duration,
 ) -> Diagnosis {
+    let is_worker = !matches!(target.profiles(), [Profile::Data]);
+    let mut checks = Vec::new();
+    if is_worker {
+        checks = worker(client, target, patience).await;
+    }
+    checks.extend(database::check(target).await);
+    let capabilities = capabilities(target)
+        .into_iter()
+        // The needs are a Worker's.
+        .filter(|_| is_worker)
+        .map(|(need, reason)| Capability {
+            need,
+            met: reason.is_none(),
+            reason: reason.unwrap_or_default(),
+        })
+        .collect();
+    Diagnosis {
+        schema_version: SCHEMA_VERSION,
+        target: target.name(),
+        checks,
+        capabilities,
+        coverage: coverage::of(target, contract),
+    }
+}
+
+/// Looks at the Worker.
+async fn worker(client: &Client, target: &dyn Target, patience: Duration) -> Vec<Check> {
     let mut checks = node::check(target).await;
     if let Some(instance) = reach::instance(target, &mut checks).await {
         let reached = reach::check(client, target, &instance, patience).await;
@@ -164,21 +193,7 @@ pub async fn diagnose(
             );
         }
     }
-    let capabilities = capabilities(target)
-        .into_iter()
-        .map(|(need, reason)| Capability {
-            need,
-            met: reason.is_none(),
-            reason: reason.unwrap_or_default(),
-        })
-        .collect();
-    Diagnosis {
-        schema_version: SCHEMA_VERSION,
-        target: target.name(),
-        checks,
-        capabilities,
-        coverage: coverage::of(target, contract),
-    }
+    checks
 }
 
 fn told_build(found: Result<String, String>, expected: bool) -> Check {

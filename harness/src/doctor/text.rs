@@ -37,7 +37,9 @@ fn write(out: &mut String, diagnosis: &Diagnosis) -> fmt::Result {
             writeln!(out, "               {DIM}→{DIM:#} {}", check.remedy)?;
         }
     }
-    writeln!(out, "\ncapabilities")?;
+    if !diagnosis.capabilities.is_empty() {
+        writeln!(out, "\ncapabilities")?;
+    }
     for capability in &diagnosis.capabilities {
         let state = if capability.met {
             State::Ok

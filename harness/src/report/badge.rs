@@ -1,7 +1,7 @@
 //! The verdict as a badge: a small picture for a page of the project, in words and colour. Never says more than the headline.
 
 use super::Report;
-use crate::verdict::RunVerdict;
+use crate::verdict::{RunVerdict, Tally};
 use maud::{Markup, html};
 
 /// The left half.
@@ -47,17 +47,27 @@ fn words(report: &Report) -> (String, &'static str) {
         RunVerdict::Known => ("violates as known", "#7a4a00"),
         RunVerdict::Inconclusive => ("inconclusive", "#7a4a00"),
     };
-    let (tally, level) = if summary.must.total > 0 {
-        (&summary.must, "MUST")
+    let counted = |must: &Tally, should: &Tally| {
+        let (tally, level) = if must.total > 0 {
+            (must, "MUST")
+        } else {
+            (should, "SHOULD")
+        };
+        format!("{}/{} {level}", tally.passed, tally.total)
+    };
+    let each = report.profiles.iter();
+    let each = each.map(|one| format!("{} {}", one.profile, counted(&one.must, &one.should)));
+    let counts = if report.profiles.is_empty() {
+        counted(&summary.must, &summary.should)
     } else {
-        (&summary.should, "SHOULD")
+        each.collect::<Vec<_>>().join(" · ")
     };
     let part = if report.is_whole() {
         ""
     } else {
         " · a part only"
     };
-    let words = format!("{word} · {}/{} {level}{part}", tally.passed, tally.total);
+    let words = format!("{word} · {counts}{part}");
     (words, colour)
 }
 

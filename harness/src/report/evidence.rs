@@ -43,6 +43,7 @@ pub(super) fn evidence(ended: &Ended, run_began: Instant) -> Option<Evidence> {
                 text: line.text.clone(),
             })
             .collect(),
+        sql: captured.sql.clone(),
         left_out: captured.left_out.clone(),
     })
 }

@@ -156,7 +156,7 @@ impl Report {
             let mut report = CriterionReport {
                 id: criterion.id.clone(),
                 level: criterion.level,
-                profile: criterion.profile.clone(),
+                profile: criterion.profile.to_string(),
                 sentence: criterion.sentence.clone(),
                 source: super::source(criterion),
                 verdict: Verdict::Failed,

@@ -1,6 +1,7 @@
 //! From the scenarios in a report to its verdicts: of each criterion, and of the whole. Never looks at anything but the report.
 
-use super::{CriterionReport, Report, ScenarioReport};
+use super::{CriterionReport, GeneratedReport, ProfileReport, Report, ScenarioReport, profiles};
+use crate::contract::profile::Profile;
 use crate::verdict::{self, OutcomeKind, RunVerdict, Verdict};
 
 impl CriterionReport {
@@ -77,21 +78,33 @@ impl ScenarioReport {
 impl Report {
     /// Counts the criteria, and sets the verdict on the whole.
     pub(super) fn count(&mut self) {
+        let mut each = profiles::judged(&self.criteria);
+        for one in &mut each {
+            one.verdict = self.left_open(one);
+        }
         let summary = &mut self.summary;
         let judged = self.criteria.iter().map(|one| (one.level, one.verdict));
         [summary.must, summary.should, summary.may] = verdict::tallies(judged);
-        summary.verdict = verdict::of_run(&summary.must, &summary.should, &summary.may);
-        // What was asked for and could not be seen through leaves the verdict open.
-        let generated = &self.generated;
-        if generated
-            .iter()
-            .any(|one| one.outcome == OutcomeKind::Error)
-            && self.summary.verdict == RunVerdict::Conforms
-        {
-            self.summary.verdict = RunVerdict::Inconclusive;
-        }
-        if self.lacks_shards() && self.summary.verdict != RunVerdict::Violates {
-            self.summary.verdict = RunVerdict::Inconclusive;
+        // Where nothing was judged nothing was proven.
+        summary.verdict =
+            profiles::worst(each.iter().map(|one| one.verdict)).unwrap_or(RunVerdict::Inconclusive);
+        self.profiles = Self::told_apart(each);
+    }
+
+    /// The verdict on a profile, with what the run leaves open besides its criteria.
+    fn left_open(&self, profile: &ProfileReport) -> RunVerdict {
+        // Generated checks are about Workers. What was asked for and could not be seen through leaves the verdict open.
+        let untold = |one: &GeneratedReport| one.outcome == OutcomeKind::Error;
+        let untold = profile.profile == Profile::Core.name() && self.generated.iter().any(untold);
+        match profile.verdict {
+            RunVerdict::Violates => RunVerdict::Violates,
+            RunVerdict::Conforms if untold => RunVerdict::Inconclusive,
+            RunVerdict::Conforms | RunVerdict::Known | RunVerdict::Inconclusive
+                if self.lacks_shards() =>
+            {
+                RunVerdict::Inconclusive
+            }
+            RunVerdict::Conforms | RunVerdict::Known | RunVerdict::Inconclusive => profile.verdict,
         }
     }
 

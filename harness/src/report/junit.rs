@@ -1,10 +1,12 @@
 //! The report as `JUnit` XML: one test case per scenario. Never writes a pass for what was not asserted.
 
+use super::text::profile;
 use super::{GeneratedReport, Report, ScenarioReport};
 use crate::evidence::cut;
 use crate::verdict::OutcomeKind;
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
@@ -24,9 +26,13 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
             .iter()
             .filter(|scenario| scenario.line > 0)
         {
-            let suite = suites
-                .entry(&scenario.feature)
-                .or_insert_with(|| TestSuite::new(scenario.feature.clone()));
+            let suite = suites.entry(&scenario.feature).or_insert_with(|| {
+                let mut suite = TestSuite::new(scenario.feature.clone());
+                if !report.profiles.is_empty() {
+                    suite.add_property(("profile", criterion.profile.as_str()));
+                }
+                suite
+            });
             let name = format!(
                 "{} {} (line {})",
                 criterion.id, scenario.name, scenario.line
@@ -41,7 +47,12 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
             suite.add_test_case(case);
         }
     }
-    let mut xml = Xml::new(format!("moltproof {}", report.target));
+    let profiles = report.profiles.iter().map(profile).collect::<Vec<_>>();
+    let mut name = format!("moltproof {}", report.target);
+    if !profiles.is_empty() {
+        let _infallible = write!(name, ": {}", profiles.join(" · "));
+    }
+    let mut xml = Xml::new(name);
     xml.set_time(Duration::from_secs_f64(report.duration_ms / 1000.0));
     xml.add_test_suites(suites.into_values());
     if !report.generated.is_empty() {
@@ -120,10 +131,12 @@ fn status(report: &Report, id: &str, scenario: &ScenarioReport) -> TestCaseStatu
                 .decisive(scenario)
                 .map(|exchange| exchange.curl.as_str())
                 .unwrap_or_default();
+            let sql = report.sql(scenario).join("\n");
+            let again = if sql.is_empty() { curl } else { &sql };
             let replay = report.repeat(id);
             status
                 .set_message(reason.clone())
-                .set_description(format!("{place}\n{reason}\n{curl}\n{replay}"));
+                .set_description(format!("{place}\n{reason}\n{again}\n{replay}"));
             status
         }
         OutcomeKind::Error => {

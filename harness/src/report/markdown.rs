@@ -1,7 +1,7 @@
 //! The report as Markdown, for a job summary, and as annotations of a GitHub workflow. Never says less in the headline than the other reports.
 
 use super::story::{Weakness, sentence, weaknesses};
-use super::text::{level, short, why, word};
+use super::text::{level, profile, short, why, word};
 use super::{CriterionReport, Evidence, Report, ScenarioReport};
 use crate::evidence::cut;
 use crate::verdict::{Level, OutcomeKind, Verdict};
@@ -45,12 +45,17 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         plain(&report.target),
         word(summary.verdict)
     )?;
-    writeln!(
-        out,
-        "**{}; {}**\n",
-        level(Level::Must, &summary.must),
-        level(Level::Should, &summary.should)
-    )?;
+    if report.profiles.is_empty() {
+        writeln!(
+            out,
+            "**{}; {}**\n",
+            level(Level::Must, &summary.must),
+            level(Level::Should, &summary.should)
+        )?;
+    }
+    for one in &report.profiles {
+        writeln!(out, "**{}**\n", profile(one))?;
+    }
     writeln!(out, "{}\n", plain(&sentence(report)))?;
     for weakness in weaknesses(report) {
         weaker(out, &weakness)?;
@@ -187,6 +192,11 @@ fn finding(out: &mut String, report: &Report, criterion: &CriterionReport) -> fm
             let curl = exchange.curl.replace('\n', " ");
             let replay = report.repeat(&criterion.id);
             writeln!(out, "\n  ```sh\n  {curl}\n  {replay}\n  ```")?;
+        }
+        let sql = report.sql(scenario);
+        if !sql.is_empty() {
+            let text = sql.join("\n  ").replace("```", "~~~");
+            writeln!(out, "\n  ```sql\n  {text}\n  ```")?;
         }
         if let Some(evidence) = report.evidence_of(scenario) {
             seen(out, evidence)?;

@@ -12,6 +12,7 @@ mod kind;
 pub mod markdown;
 pub mod merge;
 mod model;
+mod profiles;
 #[cfg(test)]
 mod samples;
 pub mod statement;
@@ -24,12 +25,13 @@ pub use model::*;
 
 use crate::client::meter::Spent;
 use crate::clock;
+use crate::contract::profile::Profile;
 use crate::contract::{Contract, Criterion, Planned};
 use crate::run::Ended;
 use crate::run::repeat::Repeats;
 use crate::scrub;
 use crate::target::{Target, capabilities};
-use crate::verdict::{self, Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
+use crate::verdict::{Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -79,10 +81,14 @@ impl Report {
         let criteria = contract
             .criteria
             .values()
+            .filter(|criterion| target.profiles().contains(&criterion.profile))
             .filter_map(|criterion| criterion_report(contract, criterion, &by_number))
             .collect();
+        // The needs are a Worker's: a database alone lacks none of them.
+        let is_worker = !matches!(target.profiles(), [Profile::Data]);
         let lacking = capabilities(target)
             .into_iter()
+            .filter(|_| is_worker)
             .filter_map(|(need, reason)| Some((need, reason?)))
             .collect();
         let mut report = Self {
@@ -113,11 +119,15 @@ impl Report {
                     .filter(|one| has_come_to_its_end(&one.outcome))
                     .count(),
                 scenarios_selected: ended.len(),
-                scenarios_not_selected: contract.scenarios.len() - ended.len(),
+                scenarios_not_selected: claimed(contract, target).saturating_sub(ended.len()),
                 checks: ended.iter().map(|one| one.checks).sum(),
                 exchanges: ended.iter().map(|one| one.exchanges.len()).sum(),
             },
+            profiles: Vec::new(),
             warnings: warnings(target, facts)
+                .into_iter()
+                .chain(unheld(contract, target))
+                .collect::<Vec<_>>()
                 .iter()
                 .map(|text| scrub::clean_report(text))
                 .collect(),
@@ -137,12 +147,7 @@ impl Report {
     /// The exit code that this report means.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
-        let written = verdict::exit_of(
-            &self.summary.must,
-            &self.summary.should,
-            &self.summary.may,
-            strict,
-        );
+        let written = self.exit_of_profiles(strict);
         let found = self.exit_with_generated(written, strict);
         let is_stale = self
             .baseline
@@ -172,6 +177,28 @@ impl Report {
         self.baseline = baseline;
         self
     }
+}
+
+/// Scenarios of the profiles that the target claims.
+fn claimed(contract: &Contract, target: &dyn Target) -> usize {
+    let all = contract.scenarios.iter();
+    all.filter(|planned| target.profiles().contains(&planned.profile))
+        .count()
+}
+
+/// Claims of which this version of the contract holds nothing.
+fn unheld(contract: &Contract, target: &dyn Target) -> Vec<String> {
+    let held = |profile| contract.scenarios.iter().any(|one| one.profile == profile);
+    let claims = target.profiles().iter().copied();
+    claims
+        .filter(|profile| !held(*profile))
+        .map(|profile| {
+            format!(
+                "the target claims the profile {profile}, of which contract {} holds nothing: it was not judged",
+                contract.version
+            )
+        })
+        .collect()
 }
 
 /// Entries of the manifest that accept what is not there any more, or no longer.
@@ -220,7 +247,7 @@ fn criterion_report(
     let mut report = CriterionReport {
         id: criterion.id.clone(),
         level: criterion.level,
-        profile: criterion.profile.clone(),
+        profile: criterion.profile.to_string(),
         sentence: criterion.sentence.clone(),
         source: source(criterion),
         verdict: Verdict::NotVerified,

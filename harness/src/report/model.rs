@@ -52,6 +52,9 @@ pub struct Report {
     pub smoke: bool,
     /// Verdict and counts.
     pub summary: Summary,
+    /// One entry per profile that was judged, where it was not `core` alone; the summary is the whole, and its verdict the worst of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<ProfileReport>,
     /// What a reader should know beside the verdicts, such as accepted deviations that nothing met.
     pub warnings: Vec<String>,
     /// What the target lacks: need → reason.
@@ -125,6 +128,21 @@ pub struct Summary {
     pub exchanges: usize,
 }
 
+/// What came of one profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProfileReport {
+    /// `core`, `data`, `api-worker`.
+    pub profile: String,
+    /// On the target as far as this profile goes.
+    pub verdict: RunVerdict,
+    /// MUST criteria by verdict.
+    pub must: Tally,
+    /// SHOULD criteria by verdict.
+    pub should: Tally,
+    /// MAY criteria by verdict.
+    pub may: Tally,
+}
+
 /// One criterion.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CriterionReport {
@@ -195,6 +213,9 @@ pub struct Evidence {
     pub observations: Vec<ObservationReport>,
     /// Lines of the target's log that the scenario looked at.
     pub log_lines: Vec<LogLineReport>,
+    /// Lines of SQL that repeat a finding about the database, on one to which its migrations were applied; empty if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sql: Vec<String>,
     /// What was left out because of its size; empty if nothing was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
@@ -378,6 +399,13 @@ impl Report {
     #[must_use]
     pub fn evidence_of(&self, scenario: &ScenarioReport) -> Option<&Evidence> {
         self.evidence.get(scenario.evidence.as_ref()?)
+    }
+
+    /// Lines of SQL that repeat a scenario's finding about the database.
+    #[must_use]
+    pub fn sql(&self, scenario: &ScenarioReport) -> &[String] {
+        let evidence = self.evidence_of(scenario);
+        evidence.map_or(&[], |evidence| &evidence.sql)
     }
 
     /// The exchange that decided a scenario's finding, or else its last one.

@@ -1,7 +1,8 @@
 //! The conformance statement: what a target was found to keep, in a form to sign, to publish and to check offline. Never states more than its report.
 
-use super::{CriterionReport, Report, Summary};
+use super::{CriterionReport, ProfileReport, Report, Summary, profiles, text};
 use crate::clock;
+use crate::contract::profile::Profile;
 use crate::digest::sha256;
 use crate::verdict::{self, Level, OutcomeKind, RunVerdict, Tally, Verdict};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Statement {
     pub contract: StatedContract,
     /// Criteria by level and verdict.
     pub summary: StatedSummary,
+    /// Verdict and counts by profile, where it was not `core` alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, StatedProfile>,
     /// What the target lacks for a whole verdict: need → reason.
     pub lacking: BTreeMap<String, String>,
     /// SHA-256 of the report files that were written with it, lower-case hexadecimal, by file name.
@@ -65,12 +69,29 @@ pub struct StatedSummary {
     pub may: Tally,
 }
 
+/// What is stated of one profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedProfile {
+    /// On the target as far as the profile goes.
+    pub verdict: RunVerdict,
+    /// MUST criteria.
+    pub must: Tally,
+    /// SHOULD criteria.
+    pub should: Tally,
+    /// MAY criteria.
+    pub may: Tally,
+}
+
 /// What is stated of one criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stated {
     /// How binding it is.
     pub level: Level,
+    /// The profile that it belongs to; `core` where nothing is said.
+    #[serde(default, skip_serializing_if = "Profile::is_core")]
+    pub profile: Profile,
     /// See [`Verdict`].
     pub verdict: Verdict,
     /// Why, where it did not pass whole.
@@ -125,6 +146,7 @@ impl Statement {
                 digest: report.contract_digest.clone(),
             },
             summary: StatedSummary { must, should, may },
+            profiles: report.profiles.iter().map(StatedProfile::of).collect(),
             lacking: report.lacking.clone(),
             reports: files
                 .iter()
@@ -159,16 +181,60 @@ impl Statement {
         if counted != self.summary {
             return wrong("its counts are not those of its criteria".to_owned());
         }
-        let follows = verdict::of_run(&must, &should, &may);
+        let follow = self.followed();
+        let names = || follow.keys().collect::<Vec<_>>();
+        let told_apart = !follow.keys().all(|name| name == Profile::Core.name());
+        if told_apart && names() != self.profiles.keys().collect::<Vec<_>>() {
+            return wrong("its profiles are not those of its criteria".to_owned());
+        }
         // Generated checks that ended in error leave a verdict open that the criteria alone would not.
-        let left_open = self.verdict == RunVerdict::Inconclusive && follows == RunVerdict::Conforms;
-        if self.verdict != follows && !left_open {
+        let agree = |stated: RunVerdict, follows: RunVerdict| {
+            stated == follows
+                || (stated == RunVerdict::Inconclusive && follows == RunVerdict::Conforms)
+        };
+        for (name, stated) in &self.profiles {
+            let agrees = follow.get(name).is_some_and(|follows| {
+                agree(stated.verdict, follows.verdict)
+                    && (stated.must, stated.should, stated.may)
+                        == (follows.must, follows.should, follows.may)
+            });
+            if !agrees {
+                return wrong(format!(
+                    "verdict or counts of its profile {name} are not those of its criteria"
+                ));
+            }
+        }
+        let each = follow.values().map(|one| one.verdict);
+        let follows = profiles::worst(each).unwrap_or(RunVerdict::Inconclusive);
+        if !agree(self.verdict, follows) {
             return wrong(format!(
-                "its verdict is {:?}, from its criteria follows {follows:?}",
-                self.verdict
+                "its verdict is `{}`, from its criteria follows `{}`",
+                text::word(self.verdict),
+                text::word(follows)
             ));
         }
         Ok(())
+    }
+
+    /// Verdict and counts of each profile, as they follow from the stated criteria.
+    fn followed(&self) -> BTreeMap<String, StatedProfile> {
+        let mut by_profile: BTreeMap<Profile, Vec<(Level, Verdict)>> = BTreeMap::new();
+        for one in self.criteria.values() {
+            let own = by_profile.entry(one.profile).or_default();
+            own.push((one.level, one.verdict));
+        }
+        let follows = |(profile, judged): (Profile, Vec<(Level, Verdict)>)| {
+            let [must, should, may] = verdict::tallies(judged);
+            let verdict = verdict::of_run(&must, &should, &may);
+            let follows = StatedProfile {
+                verdict,
+                must,
+                should,
+                may,
+            };
+            (profile.to_string(), follows)
+        };
+        by_profile.into_iter().map(follows).collect()
     }
 
     /// Whether a file is one of those that were stated.
@@ -243,10 +309,24 @@ impl Statement {
     }
 }
 
+impl StatedProfile {
+    fn of(one: &ProfileReport) -> (String, Self) {
+        let stated = Self {
+            verdict: one.verdict,
+            must: one.must,
+            should: one.should,
+            may: one.may,
+        };
+        (one.profile.clone(), stated)
+    }
+}
+
 impl Stated {
     fn of(criterion: &CriterionReport) -> Self {
         Self {
             level: criterion.level,
+            // A profile of a later version is told in the report; here it counts with the others.
+            profile: criterion.profile.parse().unwrap_or_default(),
             verdict: criterion.verdict,
             reason: criterion.reason.clone(),
         }

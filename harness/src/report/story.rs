@@ -1,7 +1,7 @@
 //! What a report says first, in the same words on every page: the verdict, and what makes it weaker. Never a rosier summary than the counts.
 
 use super::text::shards;
-use super::{CriterionReport, Report};
+use super::{CriterionReport, ProfileReport, Report};
 use crate::verdict::{Level, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,12 +15,36 @@ pub struct Weakness {
     pub reasons: Vec<(String, Vec<String>)>,
 }
 
-/// The verdict in one sentence for somebody who answers for the target.
+/// The verdict in one sentence for somebody who answers for the target; one for each profile, where it was not `core` alone.
 #[must_use]
 pub fn sentence(report: &Report) -> String {
-    let must = &report.summary.must;
-    let mut text = match report.summary.verdict {
-        _ if must.total == 0 => about_no_must(report),
+    let summary = &report.summary;
+    let whole = ProfileReport {
+        profile: String::new(),
+        verdict: summary.verdict,
+        must: summary.must,
+        should: summary.should,
+        may: summary.may,
+    };
+    let each = match &report.profiles[..] {
+        [] => vec![told(report, &whole)],
+        some => some
+            .iter()
+            .map(|one| format!("Profile {}: {}", one.profile, told(report, one)))
+            .collect(),
+    };
+    let mut text = each.join(" ");
+    if !report.is_whole() {
+        text.push_str(" Only a part of the contract was run.");
+    }
+    text
+}
+
+/// The verdict on one profile, or on the whole where that has no name.
+fn told(report: &Report, one: &ProfileReport) -> String {
+    let must = &one.must;
+    let mut text = match one.verdict {
+        _ if must.total == 0 => about_no_must(one),
         RunVerdict::Violates => violated(must),
         RunVerdict::Inconclusive => inconclusive(must),
         RunVerdict::Known => format!(
@@ -32,10 +56,10 @@ pub fn sentence(report: &Report) -> String {
         RunVerdict::Conforms if must.passed == must.total => format!(
             "Every one of the {} MUST criteria {} was verified and holds.",
             must.total,
-            if report.is_whole() {
-                "of the contract"
-            } else {
-                "that were selected"
+            match (report.is_whole(), one.profile.is_empty()) {
+                (true, true) => "of the contract",
+                (true, false) => "of this profile",
+                (false, _) => "that were selected",
             }
         ),
         RunVerdict::Conforms => format!(
@@ -45,15 +69,12 @@ pub fn sentence(report: &Report) -> String {
             besides(must)
         ),
     };
-    if report.in_part(Level::Must) > 0 {
+    let in_part = report.in_part(Level::Must, &one.profile);
+    if in_part > 0 {
         let _infallible = write!(
             text,
-            " {} of those that hold did so in part only: not all of their scenarios ran.",
-            report.in_part(Level::Must)
+            " {in_part} of those that hold did so in part only: not all of their scenarios ran."
         );
-    }
-    if !report.is_whole() {
-        text.push_str(" Only a part of the contract was run.");
     }
     text
 }
@@ -63,8 +84,8 @@ fn counted(count: usize, total: usize) -> String {
     format!("{count} of {total} MUST criteria {verb}")
 }
 
-fn about_no_must(report: &Report) -> String {
-    let (should, may) = (&report.summary.should, &report.summary.may);
+fn about_no_must(one: &ProfileReport) -> String {
+    let (should, may) = (&one.should, &one.may);
     format!(
         "This run was about no MUST criterion: {} of {} SHOULD and MAY criteria were verified and hold.",
         should.passed + may.passed,
@@ -135,10 +156,13 @@ impl Report {
         self.summary.scenarios_not_selected == 0 && shards(self).is_none()
     }
 
-    /// Criteria of this level that passed, though not all of their scenarios ran.
-    fn in_part(&self, level: Level) -> usize {
+    /// Criteria of this level and profile that passed, though not all of their scenarios ran; of all profiles where none is named.
+    fn in_part(&self, level: Level, profile: &str) -> usize {
         let partly = |one: &&CriterionReport| {
-            one.level == level && one.verdict == Verdict::Passed && !one.reason.is_empty()
+            one.level == level
+                && (profile.is_empty() || one.profile == profile)
+                && one.verdict == Verdict::Passed
+                && !one.reason.is_empty()
         };
         self.criteria.iter().filter(partly).count()
     }
@@ -241,6 +265,9 @@ fn selection(report: &Report) -> Option<Weakness> {
 
 /// Generated checks that were left out or told nothing; what they found breaks criteria and stands there.
 fn generated(report: &Report) -> Option<Weakness> {
+    if !report.is_about_a_worker() {
+        return None;
+    }
     if report.generated.is_empty() {
         return Some(plain(
             "No generated checks",
@@ -266,7 +293,8 @@ fn generated(report: &Report) -> Option<Weakness> {
 
 fn build(report: &Report) -> Option<Weakness> {
     // The embedded reference is of the same build as the harness, which every report names.
-    let unknown = report.build.is_none() && report.named != "reference";
+    let unknown =
+        report.build.is_none() && report.named != "reference" && report.is_about_a_worker();
     unknown.then(|| {
         plain(
             "The build is not known",

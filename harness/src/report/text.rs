@@ -1,7 +1,7 @@
 //! The report for people: verdict, findings, what stayed open. Never says less than the JSON.
 
 use super::generated;
-use super::{CriterionReport, GeneratedReport, Report, ScenarioReport};
+use super::{CriterionReport, GeneratedReport, ProfileReport, Report, ScenarioReport};
 use crate::verdict::{Level, OutcomeKind, RunVerdict, Severity, Tally, Verdict};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
@@ -110,6 +110,9 @@ fn finding(
     )?;
     if let Some(exchange) = report.decisive(scenario) {
         writeln!(out, "  {}", exchange.curl)?;
+    }
+    for line in report.sql(scenario) {
+        writeln!(out, "  {line}")?;
     }
     let again = report.repeat(&criterion.id);
     writeln!(out, "  moltproof explain {} · {again}\n", criterion.id)
@@ -231,20 +234,24 @@ fn areas(out: &mut String, report: &Report) -> fmt::Result {
 
 fn headline(out: &mut String, report: &Report) -> fmt::Result {
     let summary = &report.summary;
-    let colour = match summary.verdict {
-        RunVerdict::Conforms => GREEN,
-        RunVerdict::Violates => RED,
-        RunVerdict::Known | RunVerdict::Inconclusive => YELLOW,
-    };
+    let colour = colour_of(summary.verdict);
     let word = word(summary.verdict);
     let seconds = report.duration_ms / 1000.0;
-    writeln!(
-        out,
-        "{colour}{} {word}{colour:#} — {}; {}",
-        report.target,
-        level(Level::Must, &summary.must),
-        level(Level::Should, &summary.should)
-    )?;
+    if report.profiles.is_empty() {
+        writeln!(
+            out,
+            "{colour}{} {word}{colour:#} — {}; {}",
+            report.target,
+            level(Level::Must, &summary.must),
+            level(Level::Should, &summary.should)
+        )?;
+    } else {
+        writeln!(out, "{colour}{} {word}{colour:#}", report.target)?;
+        for one in &report.profiles {
+            let colour = colour_of(one.verdict);
+            writeln!(out, "  {colour}{}{colour:#}", profile(one))?;
+        }
+    }
     let in_part = report
         .criteria
         .iter()
@@ -277,6 +284,9 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
         .build
         .as_ref()
         .map_or_else(String::new, |build| format!(" · build {build}"));
+    if !report.is_about_a_worker() {
+        return Ok(());
+    }
     writeln!(
         out,
         "spent: {} requests, {} model calls, at most {} requests to one host in a second{build}",
@@ -285,6 +295,25 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(
         out,
         "{DIM}Isolation here means routing and identity; containers as a boundary against hostile code are out of scope.{DIM:#}"
+    )
+}
+
+fn colour_of(verdict: RunVerdict) -> Style {
+    match verdict {
+        RunVerdict::Conforms => GREEN,
+        RunVerdict::Violates => RED,
+        RunVerdict::Known | RunVerdict::Inconclusive => YELLOW,
+    }
+}
+
+/// Verdict and counts of one profile, in a line.
+pub(crate) fn profile(one: &ProfileReport) -> String {
+    format!(
+        "{} {} — {}; {}",
+        one.profile,
+        word(one.verdict),
+        level(Level::Must, &one.must),
+        level(Level::Should, &one.should)
     )
 }
 

@@ -41,6 +41,8 @@ pub struct Captured {
     pub looks: Vec<Look>,
     /// Log lines that steps looked at.
     pub lines: Vec<LogLine>,
+    /// Lines of SQL that repeat a finding about the database.
+    pub sql: Vec<String>,
     /// What was left out because of its size.
     pub left_out: Vec<String>,
 }
@@ -183,6 +185,7 @@ pub(super) fn captured(
         model_calls,
         looks,
         lines,
+        sql: std::mem::take(&mut scene.sql),
         left_out,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Ended, Options, Progress, run};
 use crate::contract::Planned;
+use crate::contract::profile::Profile;
 use crate::run::scene::Run;
 use crate::steps::book::Book;
 use crate::verdict::{Finding, Flaky, Outcome};
@@ -108,9 +109,11 @@ pub fn count(list: &[Ended], times: usize) -> usize {
     failed * times.saturating_sub(1)
 }
 
-/// What looks through the whole run would see the same again.
+/// What looks through the whole run would see the same again, and so would what is judged on a copy in memory.
 fn is_repeatable(ended: &Ended) -> bool {
-    matches!(ended.outcome, Outcome::Failed(_)) && !ended.planned.is_whole_run()
+    matches!(ended.outcome, Outcome::Failed(_))
+        && !ended.planned.is_whole_run()
+        && ended.planned.profile != Profile::Data
 }
 
 /// Runs each failed scenario until it has been run so many times, the first included, and says in `list` what that showed.

@@ -6,6 +6,7 @@
 )]
 
 mod assertions;
+mod database;
 mod logs;
 mod requests;
 mod unsaid;
@@ -76,6 +77,7 @@ pub struct Run {
     /// Whether evidence is captured beside the exchanges; it is, but for measuring what that costs.
     pub captures: bool,
     vitals: vitals::Vitals,
+    prepared: database::Prepared,
 }
 
 impl Run {
@@ -99,6 +101,7 @@ impl Run {
             accepted: Mutex::default(),
             captures: true,
             vitals: vitals::Vitals::default(),
+            prepared: database::Prepared::default(),
         }
     }
 
@@ -223,6 +226,8 @@ pub struct Scene {
     pub(in crate::run) lines: Lines,
     /// What the step under way leaves for the report.
     pub told: Option<String>,
+    /// Lines of SQL that repeat its finding about the database.
+    pub(in crate::run) sql: Vec<String>,
 }
 
 /// The client ip of a scenario, no other's in its run.
@@ -318,6 +323,7 @@ impl Scene {
             looks: Looks::default(),
             lines: Lines::default(),
             told: None,
+            sql: Vec::new(),
         }
     }
 

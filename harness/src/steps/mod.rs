@@ -21,6 +21,7 @@ pub fn all() -> Book {
     isolation::register(&mut book);
     schema::register(&mut book);
     smoke::register(&mut book);
+    patterns::register(&mut book);
     book
 }
 
@@ -32,6 +33,7 @@ mod gateway;
 mod identity;
 mod isolation;
 pub(crate) mod operating;
+mod patterns;
 mod rate_limits;
 mod resolution;
 mod schema;

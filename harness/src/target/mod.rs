@@ -4,6 +4,7 @@
 //! that it may lack; then the scenarios that need it are not verified, with the reason.
 
 pub mod build;
+pub mod database;
 pub mod dialect;
 pub mod faults;
 pub mod launched;
@@ -17,10 +18,12 @@ pub mod run_marks;
 pub mod seeding;
 pub mod url;
 
+use crate::contract::profile::Profile;
 use crate::doubles::{AccessIssuer, AiGatewayDouble, TokenKind};
 use crate::observe::model_calls::ModelCalls;
 use crate::observe::{Bucket, D1, Kv, Logs};
 use async_trait::async_trait;
+use database::Database;
 use dialect::Dialect;
 use faults::StoreFaults;
 use manifest::{Accept, LimitKey, Probe, Seeding, TierChange, Timestamps};
@@ -50,6 +53,17 @@ pub trait Target: Send + Sync {
     fn lacks(&self, need: Need) -> Option<String>;
     /// How the target spells what the contract leaves open.
     fn dialect(&self) -> &Dialect;
+    /// Which parts of the contract it claims: what it does not claim is not judged.
+    fn profiles(&self) -> &[Profile] {
+        &[Profile::Core]
+    }
+    /// The database of the profile `data` and what it claims, if it tells.
+    ///
+    /// # Errors
+    /// When it cannot be provided.
+    fn database(&self) -> Result<Option<Database>, Fault> {
+        Ok(None)
+    }
     /// What the target states of itself.
     fn limits(&self) -> &Limits;
     /// The running instance of a variant, started if need be; shared by all scenarios.

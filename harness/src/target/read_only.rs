@@ -1,9 +1,11 @@
 //! A target that is only looked at. Never lets anything write: not to the target, not to its stores.
 
+use super::database::Database;
 use super::dialect::Dialect;
 use super::manifest::{Accept, Probe, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
+use crate::contract::profile::Profile;
 use crate::observe::{CannotObserve, D1, Kv, Row, WritesHeld};
 use async_trait::async_trait;
 use serde_json::Value;
@@ -66,6 +68,14 @@ impl Target for ReadOnly {
 
     fn dialect(&self) -> &Dialect {
         self.target.dialect()
+    }
+
+    fn profiles(&self) -> &[Profile] {
+        self.target.profiles()
+    }
+
+    fn database(&self) -> Result<Option<Database>, Fault> {
+        self.target.database()
     }
 
     fn limits(&self) -> &Limits {

@@ -40,10 +40,14 @@ impl Teeth {
         }
     }
 
-    /// How many deviants break a criterion; `None` if the report is of another contract than the built-in one.
+    /// How many deviants break a criterion; `None` if the report is of another contract than the built-in one, or if the catalogue is not about its profile.
     pub(super) fn of_criterion(self, id: &str) -> Option<usize> {
-        self.same_contract
-            .then(|| BY_CRITERION.get(id).copied().unwrap_or_default())
+        let contract = CONTRACT.as_ref().filter(|_| self.same_contract)?;
+        let is_core = contract
+            .criteria
+            .get(id)
+            .is_none_or(|one| one.profile.is_core());
+        is_core.then(|| BY_CRITERION.get(id).copied().unwrap_or_default())
     }
 
     /// What was measured when this version was built.

@@ -106,8 +106,13 @@ fn header(report: &Report) -> Markup {
                 div { dt { "Judged at" } dd { (clock::rfc3339(report.started_at_ms).split('.').next().unwrap_or_default().replace('T', " ")) " UTC" } }
                 div { dt { "Contract" } dd { (report.contract_version) " · " code { (text::short(&report.contract_digest)) } } }
                 div { dt { "Harness" } dd { (report.harness) } }
-                @for (level, tally) in [("MUST", &summary.must), ("SHOULD", &summary.should), ("MAY", &summary.may)] {
-                    @if tally.total > 0 { div { dt { (level) } dd { (tally.passed) " of " (tally.total) " hold" } } }
+                @if report.profiles.is_empty() {
+                    @for (level, tally) in [("MUST", &summary.must), ("SHOULD", &summary.should), ("MAY", &summary.may)] {
+                        @if tally.total > 0 { div { dt { (level) } dd { (tally.passed) " of " (tally.total) " hold" } } }
+                    }
+                }
+                @for one in &report.profiles {
+                    div { dt { "Profile " (one.profile) } dd { (text::profile(one)) } }
                 }
                 div { dt { "Evidence" } dd { (summary.scenarios_run) " scenarios, " (summary.exchanges) " exchanges, " (summary.checks) " assertions" } }
                 div { dt { "Run" } dd { code { (report.run_id) } " · " (exchange::ms(report.duration_ms)) " · seed " (report.seed) } }

@@ -179,6 +179,7 @@ fn again(report: &Report, criterion: &CriterionReport, evidence: &Evidence) -> M
                     div.line { pre { (cut(&decisive.curl, BODY_MAX)) } }
                 }
             }
+            @if !evidence.sql.is_empty() { (copied(&cut(&evidence.sql.join("\n"), CURL_MAX))) }
             (copied(&report.repeat(&criterion.id)))
             (copied(&format!("moltproof explain {}", criterion.id)))
         }

@@ -2,6 +2,7 @@
 
 use super::{Run, Scene};
 use crate::clock;
+use crate::contract::profile::Profile;
 use crate::run::Ended;
 use crate::target::{Instance, Target};
 use crate::verdict::{Outcome, Stop};
@@ -90,6 +91,10 @@ impl Scene {
     /// What a step's stop means if the target, or a double of ours, is gone: a finding is none then.
     pub(crate) async fn unless_gone(&self, stop: Stop) -> Stop {
         if matches!(stop, Stop::NotVerified(_) | Stop::NotApplicable(_)) {
+            return stop;
+        }
+        // A declared database is judged on a copy in memory: whether a Worker is there says nothing of it.
+        if self.planned.profile == Profile::Data {
             return stop;
         }
         let vitals = &self.run.vitals;

@@ -9,11 +9,13 @@ mod start;
 pub mod supervisor;
 pub mod why;
 
+use super::database::{Database, DatabaseTarget};
 use super::dialect::Dialect;
 use super::manifest::{Accept, Manifest, Probe, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
 use crate::client::Client;
+use crate::contract::profile::Profile;
 use async_trait::async_trait;
 use process::Supervised;
 use start::{Blueprint, Kind, Workshop};
@@ -39,6 +41,22 @@ struct Running {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a manifest describes: a Worker, or a database and nothing else.
+///
+/// # Errors
+/// As [`LaunchedTarget::start`].
+pub fn described(
+    manifest: Manifest,
+    program: PathBuf,
+    client: Client,
+) -> Result<Arc<dyn Target>, Fault> {
+    if manifest.has_worker() {
+        Ok(Arc::new(LaunchedTarget::start(manifest, program, client)?))
+    } else {
+        Ok(Arc::new(DatabaseTarget::new(manifest)))
+    }
 }
 
 impl LaunchedTarget {
@@ -135,6 +153,14 @@ impl Target for LaunchedTarget {
 
     fn dialect(&self) -> &Dialect {
         &self.dialect
+    }
+
+    fn profiles(&self) -> &[Profile] {
+        &self.workshop.manifest.profiles
+    }
+
+    fn database(&self) -> Result<Option<Database>, Fault> {
+        Ok(self.workshop.manifest.database())
     }
 
     fn limits(&self) -> &Limits {

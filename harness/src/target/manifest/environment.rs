@@ -23,6 +23,11 @@ fn is_named_secret(name: &str) -> bool {
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
+/// Whether a key is the name of something in the user's schema, as in `[data.global] token = "the reason"`: it says nothing of a secret.
+fn is_claim(place: &str) -> bool {
+    place.starts_with("data.") && !place.starts_with("data.from.")
+}
+
 /// The password in an address, if it holds one.
 fn password(text: &str) -> Option<String> {
     let url = url::Url::parse(text).ok()?;
@@ -69,7 +74,7 @@ impl Source<'_> {
     ) -> Result<(), String> {
         match value {
             Value::String(text) => {
-                let secret = SECRET_KEYS.contains(&key);
+                let secret = SECRET_KEYS.contains(&key) && !is_claim(place);
                 if secret && !(text.starts_with("${") && text.ends_with('}')) {
                     return Err(format!(
                         "{place} is a secret and stands there in plain text; write \"${{NAME}}\" and set NAME in the environment, or \"${{file:PATH}}\""
@@ -174,6 +179,16 @@ mod tests {
             error.contains("o.address") && error.contains("PRODUCTION"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_table_that_is_named_as_secrets_are_is_no_secret() {
+        let (_, secrets) = resolved(
+            "[data.global]\ntoken = 'one for all'\n[data.from.rest]\ntoken = '${STAGING}'",
+        )
+        .unwrap();
+        assert_eq!(secrets, ["s3cret", "s3cret"]);
+        assert!(resolved("[data.from.rest]\ntoken = 'abc123'").is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod accept;
 mod budget;
+mod claims;
 mod control;
 mod environment;
 mod impossible;
@@ -31,6 +32,8 @@ pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding};
 use super::dialect::Dialect;
 use super::need::Variant;
 use crate::contract::Contract;
+use crate::contract::profile::Profile;
+use moltproof_data::claims::Data;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -45,12 +48,16 @@ pub const FILE_NAME: &str = "moltproof.toml";
 pub struct Manifest {
     /// For reports.
     pub name: String,
+    /// The parts of the contract that it claims: `core`, `data`, `api-worker`. What is not claimed is not judged.
+    #[serde(default = "claims::default")]
+    pub profiles: Vec<Profile>,
     /// `APP_DOMAIN` of the target.
     #[serde(default)]
     pub app_domain: String,
     /// How to start it; without it every variant has an address.
     pub launch: Option<Launch>,
-    /// The variants that exist, by name (`production`, `dev-mode`, …).
+    /// The variants that exist, by name (`production`, `dev-mode`, …); a target that is only a database has none.
+    #[serde(default)]
     pub variants: BTreeMap<String, VariantEntry>,
     /// What of the outside world the harness plays.
     #[serde(default)]
@@ -80,6 +87,8 @@ pub struct Manifest {
     pub accept: Vec<Accept>,
     /// How to apply migrations.
     pub migrations: Option<Migrations>,
+    /// The database of the profile `data`: where it comes from, and what it claims of itself.
+    pub data: Option<Data>,
     /// What the runtime makes impossible. Reported as declared, never hidden.
     #[serde(default)]
     pub impossible: Vec<Impossible>,
@@ -183,8 +192,8 @@ impl Manifest {
                 ));
             }
         }
-        if !self.variants.contains_key(Variant::Production.name()) {
-            return Err("[variants.production] is missing: it is what is judged".to_owned());
+        if let Some(flaw) = self.flaw_of_claims() {
+            return Err(flaw);
         }
         if self
             .launch

@@ -6,15 +6,18 @@
 pub mod altered;
 pub mod deviants;
 mod faulty;
+mod patterns;
 mod process;
 pub mod variants;
 
 use self::altered::{Alteration, Setting, Variables, fronted};
+use super::database::Database;
 use super::dialect::Dialect;
 use super::faults::StoreFaults;
 use super::manifest::Seeding;
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
+use crate::contract::profile::Profile;
 use crate::doubles::{AccessIssuer, AiGatewayDouble};
 use crate::observe::bucket_dir::BucketDir;
 use crate::observe::log_lines::LogLines;
@@ -78,6 +81,9 @@ struct Running {
 }
 
 impl ReferenceTarget {
+    /// The parts of the contract that it claims.
+    pub const PROFILES: &[Profile] = &[Profile::Core];
+
     /// Starts the doubles; instances start when they are first asked for. `program` is the `moltproof` executable.
     ///
     /// # Errors
@@ -355,6 +361,14 @@ impl Target for ReferenceTarget {
 
     fn dialect(&self) -> &Dialect {
         &self.dialect
+    }
+
+    fn profiles(&self) -> &[Profile] {
+        Self::PROFILES
+    }
+
+    fn database(&self) -> Result<Option<Database>, Fault> {
+        patterns::database(&self.folder.path().join("patterns")).map(Some)
     }
 
     fn limits(&self) -> &Limits {

@@ -1,0 +1,146 @@
+//! The database of the profile `data`, and a target that is nothing but a database. Never reaches anything over HTTP.
+
+use super::dialect::Dialect;
+use super::manifest::{Accept, Manifest};
+use super::need::{Need, Variant};
+use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
+use crate::contract::profile::Profile;
+use async_trait::async_trait;
+use moltproof_data::claims::{Data, From};
+use moltproof_data::source;
+use moltproof_data::subject::Subject;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why nothing but the database can be looked at.
+const NO_WORKER: &str =
+    "the target is a database and nothing else (manifest: it claims no profile but data)";
+
+/// A database as a target declares it.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where it comes from, and what it claims of itself.
+    pub claims: Data,
+    /// Where relative paths in the claims start.
+    pub folder: PathBuf,
+}
+
+impl Database {
+    /// Where it comes from, for people.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match &self.claims.from {
+            None => "a database of which nothing says where it is".to_owned(),
+            Some(From::Migrations(folder)) => format!("the migrations in {}", folder.display()),
+            Some(From::File(file)) => format!("the file {}", file.display()),
+            Some(From::Wrangler(binding)) => {
+                format!("the local state of wrangler's binding {binding}")
+            }
+            Some(From::Rest(rest)) => format!("the remote D1 database {}", rest.database),
+        }
+    }
+}
+
+/// A declared database that cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum Unprepared {
+    /// Where it comes from cannot be read.
+    #[error(transparent)]
+    Source(#[from] moltproof_data::source::Unusable),
+    /// SQLite cannot hold the copy.
+    #[error("the copy in memory cannot be made: {0}")]
+    Copy(#[from] rusqlite::Error),
+    /// It comes from where this program cannot read it.
+    #[error(
+        "{0} cannot be read for a run yet: declare its migrations or a file (manifest: [data] from)"
+    )]
+    Origin(String),
+}
+
+impl Database {
+    /// The database as it is judged: its files replayed in memory, with rows in every table. Reads files, and blocks while it works.
+    ///
+    /// # Errors
+    /// [`Unprepared`], which says what to do.
+    pub fn open(self, seed: u64) -> Result<Subject, Unprepared> {
+        let source = match &self.claims.from {
+            Some(From::Migrations(path) | From::File(path)) => {
+                source::open(&self.folder.join(path))?
+            }
+            None | Some(From::Wrangler(_) | From::Rest(_)) => {
+                return Err(Unprepared::Origin(self.origin()));
+            }
+        };
+        Ok(Subject::of(source, self.claims, seed)?)
+    }
+}
+
+/// A target that is a database and nothing else.
+pub struct DatabaseTarget {
+    manifest: Manifest,
+    dialect: Dialect,
+    limits: Limits,
+}
+
+impl DatabaseTarget {
+    /// The database that this manifest describes; nothing is started.
+    #[must_use]
+    pub fn new(manifest: Manifest) -> Self {
+        Self {
+            dialect: manifest.dialect.clone(),
+            limits: Limits::default(),
+            manifest,
+        }
+    }
+}
+
+#[async_trait]
+impl Target for DatabaseTarget {
+    fn name(&self) -> String {
+        self.manifest.name.clone()
+    }
+
+    fn lacks(&self, _need: Need) -> Option<String> {
+        Some(NO_WORKER.to_owned())
+    }
+
+    fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    fn profiles(&self) -> &[Profile] {
+        &self.manifest.profiles
+    }
+
+    fn database(&self) -> Result<Option<Database>, Fault> {
+        Ok(self.manifest.database())
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn impossible(&self, criterion: &str, scenario: &str) -> Option<String> {
+        self.manifest.impossible(criterion, scenario)
+    }
+
+    fn accepts(&self) -> &[Accept] {
+        &self.manifest.accept
+    }
+
+    async fn instance(&self, _variant: Variant) -> Result<Arc<Instance>, Fault> {
+        Err(Fault(NO_WORKER.to_owned()))
+    }
+
+    async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault> {
+        Err(Fault(NO_WORKER.to_owned()))
+    }
+
+    async fn migrate(&self, _folder: &Path, _database: &Path) -> Result<Migrated, Fault> {
+        Err(Fault(NO_WORKER.to_owned()))
+    }
+
+    fn migrations(&self) -> Option<PathBuf> {
+        None
+    }
+}

@@ -1,0 +1,61 @@
+//! What a described target claims: profiles of the contract, and the database of the profile `data`. Never judges a claim.
+
+use super::Manifest;
+use crate::contract::profile::{Profile, listed};
+use crate::target::database::Database;
+use crate::target::need::Variant;
+
+/// What a manifest claims that says nothing of it.
+pub(super) fn default() -> Vec<Profile> {
+    vec![Profile::Core]
+}
+
+impl Manifest {
+    /// Whether it claims a profile.
+    #[must_use]
+    pub fn claims(&self, profile: Profile) -> bool {
+        self.profiles.contains(&profile)
+    }
+
+    /// The database of the profile `data`, if it is claimed.
+    #[must_use]
+    pub fn database(&self) -> Option<Database> {
+        let claims = self.data.clone().filter(|_| self.claims(Profile::Data))?;
+        Some(Database {
+            claims,
+            folder: self.folder.clone(),
+        })
+    }
+
+    /// What is wrong with the claims, if something is.
+    pub(super) fn flaw_of_claims(&self) -> Option<String> {
+        let mut once = self.profiles.clone();
+        once.sort_unstable();
+        once.dedup();
+        if self.profiles.is_empty() {
+            return Some(format!(
+                "`profiles` is empty: name at least one of {}",
+                listed(&Profile::ALL)
+            ));
+        }
+        if once.len() < self.profiles.len() {
+            return Some("`profiles` names a profile twice".to_owned());
+        }
+        if self.claims(Profile::Data) {
+            match &self.data {
+                None => return Some("`profiles` claims data, and there is no section [data] that says where the database is and what it holds; `moltproof db infer` writes one".to_owned()),
+                Some(data) if data.from.is_none() => return Some("[data] does not say where the database comes from: add `from = { migrations = \"FOLDER\" }`, or `file`, `wrangler` or `rest` in its place".to_owned()),
+                Some(_) => {}
+            }
+        }
+        let production = self.variants.contains_key(Variant::Production.name());
+        (self.has_worker() && !production)
+            .then(|| "[variants.production] is missing: it is what is judged".to_owned())
+    }
+
+    /// Whether it describes a Worker: what claims nothing but the profile `data` may be a database and nothing else.
+    #[must_use]
+    pub fn has_worker(&self) -> bool {
+        !self.variants.is_empty() || self.profiles.iter().any(|one| *one != Profile::Data)
+    }
+}

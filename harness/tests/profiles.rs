@@ -1,0 +1,286 @@
+//! What a target claims decides what it is judged by: what is not claimed touches no verdict, no headline and no exit code. Never judges a database itself.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
+use moltproof::contract::profile::Profile;
+use moltproof::contract::select::Selection;
+use moltproof::report::statement::Statement;
+use moltproof::report::{Kind, Report, text};
+use moltproof::run::scene::Scene;
+use moltproof::steps::book::Book;
+use moltproof::suite::{Builder, CannotRun, Suite};
+use moltproof::target::manifest::Manifest;
+use moltproof::verdict::{Exit, RunVerdict};
+use std::path::{Path, PathBuf};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_moltproof");
+
+/// A promise of every target.
+const CORE: &str = "
+@core
+Feature: A Worker
+
+  @OWN-001 @must
+  Rule: OWN-001 Something holds
+    Something holds.
+
+    Scenario: It holds
+      Then it holds
+";
+
+/// Promises of a database.
+const DATA: &str = "
+@data
+Feature: A database
+
+  @OWN-002 @must
+  Rule: OWN-002 A database holds
+    A database holds.
+
+    Scenario: It holds too
+      Then it holds
+
+  @OWN-003 @must
+  Rule: OWN-003 A database is told
+    A database is told.
+
+    Scenario: It cannot be told
+      Then it cannot be told
+";
+
+fn add_steps(book: &mut Book) {
+    book.step("it holds", |scene: &mut Scene, _args| {
+        Box::pin(async move { scene.expect(true, "it holds", || "it does not".to_owned()) })
+    });
+    book.step("it cannot be told", |_scene, _args| {
+        Box::pin(async { Err(moltproof::verdict::Stop::NotVerified("no key".to_owned())) })
+    });
+}
+
+fn suite() -> Builder {
+    Suite::builder()
+        .program(PROGRAM)
+        .feature("features/own/core.feature", CORE)
+        .feature("features/own/data.feature", DATA)
+        .without_the_contract()
+        .steps(add_steps)
+}
+
+/// A manifest beside a folder of migrations.
+fn manifest(folder: &Path, text: &str) -> PathBuf {
+    let migrations = folder.join("migrations");
+    std::fs::create_dir_all(&migrations).unwrap();
+    std::fs::write(
+        migrations.join("0001_a.sql"),
+        "CREATE TABLE a (id INTEGER PRIMARY KEY);",
+    )
+    .unwrap();
+    let file = folder.join("target.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+const DATABASE: &str =
+    "name = 'shop'\nprofiles = ['data']\n[data]\nfrom = { migrations = 'migrations' }\n";
+const BOTH: &str = "name = 'shop'\nprofiles = ['core', 'data']\n[variants.production]\naddress = 'http://127.0.0.1:9'\n[data]\nfrom = { migrations = 'migrations' }\n";
+const UNCLAIMED: &str = "name = 'shop'\n[variants.production]\naddress = 'http://127.0.0.1:9'\n[data]\nfrom = { migrations = 'migrations' }\n";
+
+fn judged(text: &str) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = suite().manifest(manifest(folder.path(), text));
+    suite.block().unwrap().report
+}
+
+/// All that people and machines are told, without what differs from run to run.
+fn rendered(report: &Report) -> Vec<String> {
+    let file = |kind: Kind| String::from_utf8(kind.render(report).unwrap()).unwrap();
+    vec![
+        file(Kind::Markdown),
+        file(Kind::Html),
+        file(Kind::Junit),
+        Statement::of(report, &[]).render().unwrap(),
+        file(Kind::Badge),
+        anstream::adapter::strip_str(&text::render(report)).to_string(),
+    ]
+}
+
+#[test]
+fn what_is_not_claimed_is_neither_judged_nor_missed() {
+    let report = judged(UNCLAIMED);
+    assert_eq!(report.summary.verdict, RunVerdict::Conforms);
+    assert_eq!(report.exit(true), Exit::Conforms);
+    let ids: Vec<_> = report.criteria.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids, ["OWN-001"]);
+    assert_eq!(report.summary.scenarios_not_selected, 0);
+    assert!(report.is_whole() && report.profiles.is_empty());
+    assert!(
+        serde_json::to_value(&report)
+            .unwrap()
+            .get("profiles")
+            .is_none()
+    );
+    for told in rendered(&report) {
+        assert!(
+            !told.contains("OWN-002") && !told.contains("rofile data"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn every_claimed_profile_has_a_verdict_of_its_own_and_the_worst_is_the_whole() {
+    let report = judged(BOTH);
+    let told: Vec<_> = report
+        .profiles
+        .iter()
+        .map(|one| {
+            (
+                one.profile.as_str(),
+                one.verdict,
+                one.must.passed,
+                one.must.total,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("core", RunVerdict::Conforms, 1, 1),
+            ("data", RunVerdict::Inconclusive, 1, 2)
+        ]
+    );
+    assert_eq!(report.summary.verdict, RunVerdict::Inconclusive);
+    assert_eq!(report.exit(false), Exit::Conforms);
+    assert_eq!(report.exit(true), Exit::NotVerified);
+    let [markdown, page, junit, statement, badge, text] = &rendered(&report)[..] else {
+        panic!("a rendering is missing");
+    };
+    let core = "core conforms — MUST: 1 of 1 passed";
+    let data = "data inconclusive — MUST: 1 of 2 passed, 1 not verified";
+    for told in [markdown, page, junit, text] {
+        assert!(told.contains(core) && told.contains(data), "{told}");
+    }
+    assert!(badge.contains("core 1/1 MUST · data 1/2 MUST"), "{badge}");
+    assert!(statement.contains("[profiles.data]"), "{statement}");
+    let stated: Statement = toml::from_str(statement).unwrap();
+    stated.agrees_with_itself().unwrap();
+    stated.follows_from(&report).unwrap();
+    let forged = statement.replacen("verdict = \"conforms\"", "verdict = \"violates\"", 1);
+    let forged: Statement = toml::from_str(&forged).unwrap();
+    assert!(forged.agrees_with_itself().is_err());
+    assert!(
+        markdown.contains("Profile core: Every one of the 1 MUST criteria"),
+        "{markdown}"
+    );
+}
+
+#[test]
+fn a_profile_of_which_nothing_was_verified_is_told_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = suite()
+        .manifest(manifest(folder.path(), BOTH))
+        .select(Selection {
+            ids: vec!["OWN-001".to_owned(), "OWN-003".to_owned()],
+            ..Selection::default()
+        });
+    let report = suite.block().unwrap().report;
+    assert_eq!(report.summary.verdict, RunVerdict::Inconclusive);
+    assert_eq!(report.exit(false), Exit::NotVerified);
+}
+
+#[test]
+fn a_database_alone_is_judged_without_a_request_and_lacks_nothing_of_a_worker() {
+    let report = judged(DATABASE);
+    let told: Vec<_> = report
+        .profiles
+        .iter()
+        .map(|one| one.profile.as_str())
+        .collect();
+    assert_eq!(told, ["data"]);
+    assert_eq!((report.summary.exchanges, report.spent.requests), (0, 0));
+    assert!(report.lacking.is_empty(), "{:?}", report.lacking);
+    let told = anstream::adapter::strip_str(&text::render(&report)).to_string();
+    assert!(
+        told.contains("shop inconclusive\n  data inconclusive — "),
+        "{told}"
+    );
+    assert!(!told.contains("requests"), "{told}");
+}
+
+#[test]
+fn asking_for_what_is_not_claimed_says_how_to_claim_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = manifest(folder.path(), UNCLAIMED);
+    let by = |selection: Selection| suite().manifest(&file).select(selection).block();
+    let named = |words: &[&str]| {
+        words
+            .iter()
+            .map(|&word| word.to_owned())
+            .collect::<Vec<_>>()
+    };
+    for selection in [
+        Selection {
+            profiles: named(&["data"]),
+            ..Selection::default()
+        },
+        Selection {
+            ids: named(&["OWN-002"]),
+            ..Selection::default()
+        },
+        Selection {
+            tags: Some("@OWN-002".to_owned()),
+            ..Selection::default()
+        },
+    ] {
+        let refused = by(selection).unwrap_err();
+        assert!(matches!(refused, CannotRun::Selection(_)), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains("profiles = [\"core\", \"data\"]"), "{said}");
+        assert!(
+            said.contains("[data]") && said.contains("moltproof db infer"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_of_which_the_contract_holds_nothing_is_told() {
+    let text = UNCLAIMED.replace("[variants", "profiles = ['core', 'api-worker']\n[variants");
+    let report = judged(&text);
+    assert_eq!(report.summary.verdict, RunVerdict::Conforms);
+    let warned = report.warnings.join("\n");
+    assert!(warned.contains("claims the profile api-worker"), "{warned}");
+}
+
+#[test]
+fn claims_that_cannot_be_meant_are_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |text: &str| {
+        let file = manifest(folder.path(), text);
+        Manifest::read(&file).unwrap_err().to_string()
+    };
+    let production = "[variants.production]\naddress = 'http://127.0.0.1:9'\n";
+    for (text, wanted) in [
+        ("profiles = ['dta']\n", "did you mean `data`?"),
+        (
+            "profiles = []\n",
+            "name at least one of core, data, api-worker",
+        ),
+        ("profiles = ['core', 'core']\n", "twice"),
+        (
+            "profiles = ['core', 'data']\n",
+            "`moltproof db infer` writes one",
+        ),
+    ] {
+        let said = refused(&format!("name = 'x'\n{text}{production}"));
+        assert!(said.contains(wanted), "{said}");
+    }
+    assert!(refused("name = 'x'\n").contains("[variants.production] is missing"));
+    let nowhere = "name = 'x'\nprofiles = ['data']\n[data]\ntenants = 'a'\n";
+    assert!(refused(nowhere).contains("from = { migrations"));
+    let file = manifest(folder.path(), DATABASE);
+    assert_eq!(Manifest::read(&file).unwrap().profiles, [Profile::Data]);
+}
