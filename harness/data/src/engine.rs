@@ -3,8 +3,10 @@
 pub use d1_platform::Refusal;
 
 use d1_platform::Line;
-use rusqlite::Connection;
+use rusqlite::backup::Backup;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::types::Value;
+use rusqlite::{Connection, StatementStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a statement does to the schema and to rows, as SQLite's authorizer tells it while the statement is prepared.
@@ -46,15 +48,26 @@ pub enum Deed {
 #[derive(Debug)]
 pub struct Engine {
     connection: Connection,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Record>>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Record {
     deeds: Vec<Deed>,
     refusal: Option<Refusal>,
     /// The statement is our own: transactions, looks at the schema.
     is_ours: bool,
+}
+
+/// What a statement gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// Its rows; empty where it returns none.
+    pub rows: Vec<Vec<Value>>,
+    /// How many rows it inserted, changed or deleted itself (cascades and triggers not counted); 0 for one that only reads.
+    pub changes: u64,
+    /// How many instructions of SQLite's machine it took: the same for the same rows and schema, whatever else the machine does.
+    pub instructions: u32,
 }
 
 /// Why a statement failed.
@@ -78,7 +91,7 @@ impl Engine {
     pub fn in_memory() -> rusqlite::Result<Self> {
         let connection = Connection::open_in_memory()?;
         d1_platform::constrain(&connection)?;
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Record::default()));
         let hook = Arc::clone(&seen);
         connection.authorizer(Some(move |context: AuthContext<'_>| {
             let mut seen = hook.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,6 +127,51 @@ impl Engine {
         outcome.map_err(|error| self.failure(&error))
     }
 
+    /// Runs one statement with parameters; its rows, and what it took.
+    ///
+    /// # Errors
+    /// [`Failure`], with D1's refusal if it was that.
+    pub fn query(&self, sql: &str, parameters: &[Value]) -> Result<Seen, Failure> {
+        let before = self.connection.total_changes();
+        let outcome = self.connection.prepare(sql).and_then(|mut statement| {
+            let columns = statement.column_count();
+            let mut rows = Vec::new();
+            let mut cursor = statement.query(rusqlite::params_from_iter(parameters))?;
+            while let Some(row) = cursor.next()? {
+                rows.push(
+                    (0..columns)
+                        .map(|at| row.get(at))
+                        .collect::<rusqlite::Result<_>>()?,
+                );
+            }
+            drop(cursor);
+            let instructions = statement.get_status(StatementStatus::VmStep);
+            Ok((rows, statement.readonly(), instructions))
+        });
+        let (rows, is_reading, instructions) = outcome.map_err(|error| self.failure(&error))?;
+        let has_changed = !is_reading && self.connection.total_changes() != before;
+        Ok(Seen {
+            rows,
+            changes: if has_changed {
+                self.connection.changes()
+            } else {
+                0
+            },
+            instructions: instructions.unsigned_abs(),
+        })
+    }
+
+    /// Another database in memory with the same content.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn copy(&self) -> rusqlite::Result<Self> {
+        let mut copy = Self::in_memory()?;
+        // All pages at once: nobody else uses either database.
+        Backup::new(&self.connection, &mut copy.connection)?.step(-1)?;
+        Ok(copy)
+    }
+
     /// Does something of our own with the connection: nothing is refused or recorded meanwhile.
     pub fn ours<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
         self.lock().is_ours = true;
@@ -139,7 +197,7 @@ impl Engine {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, Record> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,7 +1,7 @@
 //! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
 //!
 //! Layers, each of which knows only those before it: [`source`] · [`text`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
-//! [`finding`] · [`subject`] · [`rule`] and [`check`] · [`render`] · [`command`].
+//! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`render`] · [`command`].
 
 pub mod catalog;
 pub mod check;
@@ -16,3 +16,4 @@ pub mod rule;
 pub mod source;
 pub mod subject;
 pub mod text;
+pub mod trace;

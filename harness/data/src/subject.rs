@@ -5,6 +5,7 @@ use crate::claims::Data;
 use crate::replay::{ObjectKind, Replay};
 use crate::source::Source;
 use crate::text::{FileId, Span, find_word};
+use crate::trace::Trace;
 
 /// All that is known of a database.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Subject {
     pub replay: Replay,
     /// What it claims; empty where nothing is declared.
     pub claims: Data,
+    /// The statements of its checks, where they are kept.
+    pub trace: Trace,
 }
 
 impl Subject {
@@ -34,6 +37,7 @@ impl Subject {
             source,
             replay,
             claims,
+            trace: Trace::default(),
         })
     }
 

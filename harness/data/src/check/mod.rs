@@ -3,6 +3,7 @@
 mod plans;
 mod replaying;
 mod splitting;
+pub mod world;
 
 use crate::subject::Subject;
 use std::sync::OnceLock;

@@ -146,6 +146,14 @@ impl Replay {
         Ok(engine)
     }
 
+    /// A copy of the database at the end: no rows but those that the files insert themselves.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn at_the_end(&self) -> rusqlite::Result<Engine> {
+        self.empty.copy()
+    }
+
     /// Looks at the schema after each file, on an empty database.
     ///
     /// # Errors
