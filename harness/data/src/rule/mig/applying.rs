@@ -128,7 +128,9 @@ fn failures(subject: &Subject) -> impl Iterator<Item = (usize, &Step, &Failure)>
     steps.filter_map(move |(place, step)| {
         let failure = step.failure.as_ref()?;
         let is_first = first.is_some_and(|(_, first)| first == place);
-        let stands_alone = failure.refusal.is_some() || is_syntax(failure);
+        let stands_alone = failure.refusal.is_some()
+            || is_syntax(failure)
+            || is_taken(&subject.replay.steps[..place], step, failure);
         (is_first || stands_alone).then_some((place, step, failure))
     })
 }
@@ -137,6 +139,23 @@ fn is_syntax(failure: &Failure) -> bool {
     ["syntax error", "unrecognized token", "incomplete input"]
         .iter()
         .any(|words| failure.message.contains(words))
+}
+
+/// Whether the name that the statement wants to give is taken already, no statement before it failed to make it free, and it is the
+/// first of its file to fail.
+fn is_taken(earlier: &[Step], step: &Step, failure: &Failure) -> bool {
+    let column = failure.message.strip_prefix("duplicate column name: ");
+    let object = failure.message.strip_suffix(" already exists");
+    let object = object.and_then(|words| words.split(' ').next_back());
+    let Some(name) = column.or(object) else {
+        return false;
+    };
+    let mut failed = earlier.iter().filter(|earlier| earlier.failure.is_some());
+    failed.all(|failed| {
+        let has = |word| find_word(&failed.statement.sql, word, 0).is_some();
+        let frees = has(name) && (has("drop") || has("rename"));
+        failed.statement.span.file != step.statement.span.file && !frees
+    })
 }
 
 fn why(step: &Step, failure: &Failure) -> Why {

@@ -177,30 +177,7 @@ pub(super) fn breaks_declared_statements(subject: &Subject, findings: &mut Vec<F
 
 #[cfg(test)]
 mod tests {
-    use crate::claims::Data;
-    use crate::source::{Kind, Source};
-    use crate::subject::Subject;
-    use crate::text::File;
-    use std::path::PathBuf;
-    use std::sync::Arc;
-
-    /// The ids of what a judge says of these files.
-    fn found(judge: crate::rule::Judge, files: &[(&str, &str)]) -> Vec<&'static str> {
-        let file = |(name, text): &(&str, &str)| File {
-            name: (*name).to_owned(),
-            path: PathBuf::from(name),
-            text: Arc::from(*text),
-        };
-        let source = Source {
-            files: files.iter().map(file).collect(),
-            kind: Kind::Migrations,
-            ..Source::default()
-        };
-        let subject = Subject::of(source, Data::default(), 1).expect("the copy can be used");
-        let mut findings = Vec::new();
-        judge(&subject, &mut findings);
-        findings.into_iter().map(|finding| finding.rule).collect()
-    }
+    use super::super::tests::found;
 
     #[test]
     fn dates_with_dashes_are_no_numbers_that_repeat() {

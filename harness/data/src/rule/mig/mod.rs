@@ -42,3 +42,6 @@ fn name_of(subject: &Subject, file: FileId) -> String {
 fn object_of(subject: &Subject, file: FileId) -> String {
     format!("file {}", name_of(subject, file))
 }
+
+#[cfg(test)]
+mod tests;
