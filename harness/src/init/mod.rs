@@ -436,7 +436,9 @@ fn by_bindings(whole: &Bindings, bindings: &Bindings) -> Option<Variant> {
 /// The names that a variant does without: bindings that are gone, and the variables that the contract's name for it says.
 fn without(variant: Variant, whole: &Bindings, bindings: &Bindings) -> Vec<String> {
     let names = |of: &Bindings| -> Vec<String> {
-        let d1 = of.d1.iter().map(|database| database.binding.clone());
+        // The first database is the one that is judged; others are the Worker's own affair.
+        let d1 = of.d1.iter().take(1);
+        let d1 = d1.map(|database| database.binding.clone());
         let others = of.kv.iter().chain(&of.r2);
         d1.chain(others.map(|(binding, _)| binding.clone()))
             .collect()
