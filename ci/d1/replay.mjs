@@ -20,9 +20,11 @@ const found = [];
 for (let first = 0; first < worlds.length && found.length < LISTED_MAX; first += WORLDS_AT_ONCE) {
   found.push(...(await play(worlds.slice(first, first + WORLDS_AT_ONCE)).catch((error) => fail(error.message))));
 }
-for (const { line, told, saw } of found.slice(0, LISTED_MAX)) {
-  console.log(`${trace}:${line.number}  world ${line.world}${line.batch === null ? "" : `, batch ${line.batch}`}`);
-  console.log(`  ${line.sql.replaceAll("\n", "\n  ")}${line.params.length > 0 ? `\n  with ${JSON.stringify(line.params)}` : ""}`);
+for (const { lines, told, saw } of found.slice(0, LISTED_MAX)) {
+  const [{ number, world, batch }] = lines;
+  const numbers = lines.length > 1 ? `${number}-${lines.at(-1).number}` : String(number);
+  console.log(`${trace}:${numbers}  world ${world}${batch === null ? "" : `, batch ${batch}`}`);
+  for (const { sql, given } of lines) console.log(`  ${sql.replaceAll("\n", "\n  ")}${given.length > 0 ? `\n  with ${JSON.stringify(given)}` : ""}`);
   console.log(`  in the trace: ${told}\n  on D1:        ${saw}\n`);
 }
 const told = `${counted(count, "statement")} in ${counted(worlds.length, "world")}`;

@@ -33,7 +33,7 @@ export function parse(text, number) {
   if (outcome.refused && !KINDS.some(([kind]) => kind === outcome.refused)) {
     throw new Error(`line ${number}: "${outcome.refused}" is no kind of refusal (${KINDS.map(([kind]) => kind).join(", ")})`);
   }
-  return { number, world, sql, params: exact.params ?? [], batch, outcome, changes };
+  return { number, world, sql, given: line.params ?? [], params: exact.params ?? [], batch, outcome, changes };
 }
 
 const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|[A-Za-z_\u0080-\uffff$][\w\u0080-\uffff$]*|\?\d*/g;
@@ -78,21 +78,22 @@ export function steps(lines) {
   return list;
 }
 
-/** What the trace told and what D1 did, for each line of a step where they differ. */
+/** What the trace told and what D1 did, for each line of a step where they differ; D1 does not say which statement of a batch it refused. */
 export function differences(step, outcome) {
   const refused = step.lines.find((line) => line.outcome.refused);
   if (outcome.error !== undefined) {
-    const line = refused ?? step.lines[0];
     const kind = kindOf(outcome.error);
-    return refused?.outcome.refused === kind ? [] : [{ line, told: said(line), saw: `refused: ${kind} (${outcome.error})` }];
+    if (refused?.outcome.refused === kind) return [];
+    const lines = refused ? [refused] : step.lines;
+    return [{ lines, told: refused ? said(refused) : lines.map(said).join("; "), saw: `refused: ${kind} (${outcome.error})` }];
   }
   // A batch is refused whole: what its other statements gave was taken back.
   if (refused) {
     const saw = outcome[step.lines.indexOf(refused)];
-    return [{ line: refused, told: said(refused), saw: shown(saw) }];
+    return [{ lines: [refused], told: said(refused), saw: shown(saw) }];
   }
   const pairs = step.lines.map((line, index) => ({ line, saw: outcome[index] }));
-  return pairs.filter(({ line, saw }) => !same(line, saw)).map(({ line, saw }) => ({ line, told: said(line), saw: shown(saw) }));
+  return pairs.filter(({ line, saw }) => !same(line, saw)).map(({ line, saw }) => ({ lines: [line], told: said(line), saw: shown(saw) }));
 }
 
 /** Rows are equal value by value. Of changes only whether there were any: D1 counts those of triggers and of the index as well. */
