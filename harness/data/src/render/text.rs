@@ -1,0 +1,128 @@
+//! Findings as a person reads them in a terminal: the statement, what it hits, the repair and the proof. Never decides what is shown.
+
+use crate::finding::{Finding, Label, Level, Patch};
+use crate::source::Source;
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level as Shown, Renderer, Snippet};
+use std::fmt::Write as _;
+
+/// Lines around an annotated one; the rest of the statement is folded.
+const LINES_MAX: usize = 400;
+
+/// One finding, `width` columns wide, with colours that the caller may strip.
+#[must_use]
+pub fn finding(finding: &Finding, source: &Source, width: usize) -> String {
+    let title = wrapped(&finding.message, width.saturating_sub(18).max(40));
+    let title = match finding.level {
+        Level::Error => Shown::ERROR.primary_title(title),
+        Level::Warning => Shown::WARNING.primary_title(title),
+        Level::Info => Shown::INFO.primary_title(title),
+    };
+    let mut group = Group::with_title(title.id(finding.rule));
+    let excerpts = finding
+        .at
+        .iter()
+        .map(|label| (label, AnnotationKind::Primary));
+    let related = finding
+        .related
+        .iter()
+        .map(|label| (label, AnnotationKind::Context));
+    for (label, kind) in excerpts.chain(related) {
+        if let Some(excerpt) = Excerpt::of(label, source) {
+            let mut annotation = kind.span(excerpt.span);
+            if !label.text.is_empty() {
+                annotation = annotation.label(label.text.as_str());
+            }
+            let snippet = Snippet::source(excerpt.text)
+                .path(excerpt.path)
+                .line_start(excerpt.line)
+                .annotation(annotation);
+            group = group.element(snippet);
+        }
+    }
+    if let Some(help) = &finding.help {
+        group = group.element(Shown::HELP.message(wrapped(help, width.saturating_sub(14).max(40))));
+    }
+    let report = [group];
+    let renderer = Renderer::styled()
+        .decor_style(DecorStyle::Ascii)
+        .term_width(width);
+    let mut text = renderer.render(&report);
+    text.push('\n');
+    append(&mut text, "patch", &patch(finding));
+    append(
+        &mut text,
+        "proof, in a fresh sqlite3 after PRAGMA foreign_keys = ON",
+        &finding.proof,
+    );
+    text
+}
+
+/// Lines below a heading, as they can be pasted.
+fn append(text: &mut String, heading: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _infallible = writeln!(text, "   {heading}:");
+    for line in lines.iter().flat_map(|line| line.lines()) {
+        let _infallible = writeln!(text, "     {line}");
+    }
+}
+
+fn patch(finding: &Finding) -> Vec<String> {
+    match &finding.patch {
+        Some(Patch::Replace { with, .. }) => with.lines().map(str::to_owned).collect(),
+        Some(Patch::Migration { sql }) => sql.lines().map(str::to_owned).collect(),
+        None => Vec::new(),
+    }
+}
+
+/// The lines of a file that a label concerns.
+struct Excerpt<'s> {
+    text: &'s str,
+    path: String,
+    /// The number of its first line, from 1.
+    line: usize,
+    /// The label's bytes within the text.
+    span: std::ops::Range<usize>,
+}
+
+impl<'s> Excerpt<'s> {
+    fn of(label: &Label, source: &'s Source) -> Option<Self> {
+        let file = source.file(label.span.file)?;
+        let text: &str = &file.text;
+        let end = label.span.end.min(text.len());
+        let start = label.span.start.min(end);
+        let first = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let mut last = text[end..]
+            .find('\n')
+            .map_or(text.len(), |newline| end + newline);
+        if let Some((cut, _)) = text[first..last].match_indices('\n').nth(LINES_MAX) {
+            last = first + cut;
+        }
+        Some(Self {
+            text: &text[first..last],
+            path: file.path.display().to_string(),
+            line: text[..first].matches('\n').count() + 1,
+            span: start - first..end.min(last) - first,
+        })
+    }
+}
+
+/// Breaks a text between words, so that no line is longer than the width where that is possible.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join("\n")
+}
