@@ -2,9 +2,15 @@
 //!
 //! What a rule is (title, failure, repair, an example that breaks it and one that does not) stands in `harness/data/rules/*.toml`.
 
+pub mod book;
+mod fk;
 mod mig;
 pub mod proof;
+#[cfg(test)]
+mod tests;
+mod trial;
 
+use crate::catalog::{Name, Table};
 use crate::finding::Finding;
 use crate::subject::Subject;
 
@@ -12,7 +18,7 @@ use crate::subject::Subject;
 pub type Judge = fn(&Subject, &mut Vec<Finding>);
 
 /// Every family of rules: the id and the judge of each rule.
-pub const FAMILIES: &[&[(&str, Judge)]] = &[mig::JUDGES];
+pub const FAMILIES: &[&[(&str, Judge)]] = &[fk::JUDGES, mig::JUDGES];
 
 /// What all rules find, in the order of the families.
 #[must_use]
@@ -22,4 +28,57 @@ pub fn judge(subject: &Subject) -> Vec<Finding> {
         judge(subject, &mut findings);
     }
     findings
+}
+
+/// `posts.author_id`, or `posts(tenant_id, author_id)`.
+fn columns_of(table: &Name, columns: &[Name]) -> String {
+    if let [only] = columns {
+        format!("{table}.{only}")
+    } else {
+        let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
+        format!("{table}({})", names.join(", "))
+    }
+}
+
+/// What a finding about columns is known again by: `column posts.author_id`, or `table posts(tenant_id, author_id)`.
+fn object_of_columns(table: &Name, columns: &[Name]) -> String {
+    let kind = if columns.len() == 1 {
+        "column"
+    } else {
+        "table"
+    };
+    format!("{kind} {}", columns_of(table, columns))
+}
+
+/// `CREATE INDEX` for columns, by a name that is free.
+fn new_index(subject: &Subject, table: &Table, columns: &[Name], is_unique: bool) -> String {
+    let parts: Vec<&str> = columns.iter().map(Name::as_str).collect();
+    let plain = |text: String| -> String {
+        let letters = text.chars().map(|letter| {
+            if letter.is_alphanumeric() {
+                letter
+            } else {
+                '_'
+            }
+        });
+        letters.collect()
+    };
+    let wanted = plain(format!("idx_{}_{}", table.name, parts.join("_")));
+    let taken = |name: &str| {
+        let name = Name::new(name);
+        let schema = subject.schema();
+        schema.tables.contains_key(&name)
+            || schema.views.contains_key(&name)
+            || table.indexes.iter().any(|index| index.name == name)
+    };
+    let numbered = (2..).map(|number| format!("{wanted}_{number}"));
+    let mut names = std::iter::once(wanted.clone()).chain(numbered);
+    let name = names.find(|name| !taken(name)).unwrap_or(wanted);
+    format!(
+        "CREATE {}INDEX {} ON {} ({});",
+        if is_unique { "UNIQUE " } else { "" },
+        Name::new(&name).quoted(),
+        table.name.quoted(),
+        trial::list(columns)
+    )
 }

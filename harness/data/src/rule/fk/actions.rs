@@ -1,0 +1,169 @@
+//! FK-05, FK-06: what a deletion of the parent writes into its children. Never calls a deletion impossible that it has not tried.
+
+use super::{all, object, shown};
+use crate::catalog::{Action, ForeignKey, Name, Table};
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::rule::trial::{self, Row, Trial};
+use crate::subject::Subject;
+
+pub(in crate::rule) fn set_null_on_not_null(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    for table in schema.tables.values() {
+        for key in &table.foreign_keys {
+            let Some(parent) = schema.tables.get(&key.parent) else {
+                continue;
+            };
+            let closed = key.columns.iter().find(|name| {
+                table
+                    .column(name)
+                    .is_some_and(|column| !table.is_nullable(column))
+            });
+            let Some(closed) = closed.filter(|_| key.on_delete == Action::SetNull) else {
+                continue;
+            };
+            let level = if fails(subject, table, key, parent) {
+                Level::Error
+            } else {
+                Level::Warning
+            };
+            let message = format!(
+                "a row of `{}` that has children in `{}` can never be deleted: ON DELETE SET NULL writes NULL into `{}.{closed}`, which is NOT NULL",
+                parent.name, table.name, table.name
+            );
+            let help = if key.columns.len() > 1 {
+                "SET NULL writes NULL into every column of the reference; use CASCADE, or refer by the nullable column alone"
+            } else {
+                "drop NOT NULL, or use ON DELETE CASCADE or RESTRICT"
+            };
+            findings.push(
+                Finding::new("FK-05", level, object(table, key), message)
+                    .at(
+                        subject.site_of(ObjectKind::Table, &table.name, closed.as_str()),
+                        format!("`{}` refers to `{}`", shown(table, key), parent.name),
+                    )
+                    .related(
+                        subject.site(ObjectKind::Table, &parent.name),
+                        "its rows cannot be deleted",
+                    )
+                    .help(help)
+                    .proof(proof(table, key, parent)),
+            );
+        }
+    }
+}
+
+/// Deletes a parent with a child on the copy.
+fn fails(subject: &Subject, table: &Table, key: &ForeignKey, parent: &Table) -> bool {
+    let attempt = || {
+        let trial = Trial::begin(subject)?;
+        let row = parent_row(parent, key);
+        let made = trial.row(parent, &row)?;
+        trial.row(table, &child_row(key, &made))?;
+        trial.run(&delete(parent, &made)).err()
+    };
+    attempt().is_some_and(|message| {
+        message.starts_with("NOT NULL constraint failed") || message.contains("datatype mismatch")
+    })
+}
+
+fn parent_row(parent: &Table, key: &ForeignKey) -> Row {
+    let columns = all(&[&key.parent_columns]);
+    let column = |name: &&Name| Some(((*name).clone(), trial::value(parent.column(name)?)));
+    columns.iter().filter_map(column).collect()
+}
+
+fn child_row(key: &ForeignKey, parent: &Row) -> Row {
+    let pairs = key.columns.iter().zip(&key.parent_columns);
+    pairs
+        .filter_map(|(own, other)| Some((own.clone(), parent.get(other)?.clone())))
+        .collect()
+}
+
+/// `DELETE FROM parent WHERE …`, by the columns of a row.
+pub(super) fn delete(parent: &Table, row: &Row) -> String {
+    let conditions: Vec<String> = row
+        .iter()
+        .map(|(name, value)| format!("{} = {value}", name.quoted()))
+        .collect();
+    format!(
+        "DELETE FROM {} WHERE {};",
+        parent.name.quoted(),
+        conditions.join(" AND ")
+    )
+}
+
+fn proof(table: &Table, key: &ForeignKey, parent: &Table) -> Vec<String> {
+    let parent_columns = all(&[&key.parent_columns]);
+    let own = all(&[&key.columns]);
+    let row = parent_row(parent, key);
+    trial::failing(vec![
+        trial::sketch(parent, &parent_columns, &[], &key.parent_columns),
+        trial::sketch(table, &own, &[key], &[]),
+        trial::insert(&parent.name, &row),
+        trial::insert(&table.name, &child_row(key, &row)),
+        format!("DELETE FROM {};", parent.name.quoted()),
+    ])
+}
+
+pub(in crate::rule) fn set_default_without_parent(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    for table in schema.tables.values() {
+        for key in &table.foreign_keys {
+            let Some(parent) = schema.tables.get(&key.parent) else {
+                continue;
+            };
+            if key.on_delete != Action::SetDefault
+                || has_default_parent(subject, table, key, parent)
+            {
+                continue;
+            }
+            let message = format!(
+                "deleting a row of `{}` writes the default into `{}`, and no migration makes a row of `{}` by that key, so the deletion fails",
+                parent.name,
+                shown(table, key),
+                parent.name
+            );
+            findings.push(
+                Finding::new("FK-06", Level::Warning, object(table, key), message)
+                    .at(
+                        subject.site_of(ObjectKind::Table, &table.name, key.columns[0].as_str()),
+                        "its default has no parent",
+                    )
+                    .related(
+                        subject.site(ObjectKind::Table, &parent.name),
+                        "the row of the default is missing here",
+                    )
+                    .help("insert the default's parent in a migration, or use ON DELETE SET NULL"),
+            );
+        }
+    }
+}
+
+/// Whether the default of the reference is NULL where that is allowed, or a row that the migrations themselves make.
+fn has_default_parent(subject: &Subject, table: &Table, key: &ForeignKey, parent: &Table) -> bool {
+    let mut conditions = Vec::new();
+    for (own, other) in key.columns.iter().zip(&key.parent_columns) {
+        let Some(column) = table.column(own) else {
+            return true;
+        };
+        match &column.default {
+            None if table.is_nullable(column) => return true,
+            None => return false,
+            Some(default) if default.eq_ignore_ascii_case("null") => {
+                return table.is_nullable(column);
+            }
+            Some(default) => conditions.push(format!("{} = ({default})", other.quoted())),
+        }
+    }
+    let sql = format!(
+        "SELECT count(*) FROM {} WHERE {}",
+        parent.name.quoted(),
+        conditions.join(" AND ")
+    );
+    let count = subject
+        .replay
+        .empty
+        .ours(|connection| connection.query_row(&sql, [], |row| row.get::<_, i64>(0)));
+    count.map_or(true, |count| count > 0)
+}

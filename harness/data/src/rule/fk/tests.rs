@@ -1,0 +1,120 @@
+//! References that are right by habits of their own, and wrong ones that are easily missed. Never needs claims.
+
+use crate::finding::Level;
+use crate::rule::tests::{check, lint};
+
+const USERS: &str = "CREATE TABLE users (id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL);";
+
+fn child(columns: &str, index: &str) -> String {
+    format!("{USERS} CREATE TABLE posts (id INTEGER PRIMARY KEY, {columns}); {index}")
+}
+
+#[test]
+fn an_index_for_rows_that_refer_at_all_serves() {
+    let columns = "user_id TEXT REFERENCES users(id) ON DELETE CASCADE";
+    check(
+        &child(
+            columns,
+            "CREATE INDEX p ON posts (user_id) WHERE user_id IS NOT NULL;",
+        ),
+        &[],
+    );
+    check(
+        &child(columns, "CREATE INDEX p ON posts (user_id) WHERE id > 9;"),
+        &["FK-03"],
+    );
+}
+
+#[test]
+fn an_index_of_another_collation_does_not_serve() {
+    let columns = "user_id TEXT REFERENCES users(id) ON DELETE CASCADE";
+    check(
+        &child(columns, "CREATE INDEX p ON posts (user_id COLLATE NOCASE);"),
+        &["FK-03"],
+    );
+}
+
+#[test]
+fn the_columns_of_a_reference_may_stand_in_any_order_at_the_head_of_an_index() {
+    let parent = "CREATE TABLE users (org TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (org, id));";
+    let child = "CREATE TABLE posts (id INTEGER PRIMARY KEY, org TEXT NOT NULL, user_id TEXT NOT NULL, FOREIGN KEY (org, user_id) REFERENCES users ON DELETE CASCADE);";
+    check(
+        &format!("{parent} {child} CREATE INDEX p ON posts (user_id, org, id);"),
+        &[],
+    );
+    check(&format!("{parent} {child}"), &["FK-03"]);
+}
+
+#[test]
+fn a_key_that_is_a_reference_itself_serves() {
+    check(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY REFERENCES a(id) ON DELETE CASCADE);",
+        &[],
+    );
+    check(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY);
+         CREATE TABLE ab (a_id INTEGER NOT NULL REFERENCES a(id) ON DELETE CASCADE, b_id INTEGER NOT NULL REFERENCES b(id) ON DELETE CASCADE, PRIMARY KEY (a_id, b_id));
+         CREATE INDEX ab_by_b ON ab (b_id);",
+        &[],
+    );
+}
+
+#[test]
+fn a_parent_unique_by_another_collation_is_not_found() {
+    check(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT NOT NULL); CREATE UNIQUE INDEX u ON users (email COLLATE NOCASE);
+         CREATE TABLE posts (id INTEGER PRIMARY KEY, email TEXT NOT NULL REFERENCES users(email) ON DELETE CASCADE); CREATE INDEX p ON posts (email);",
+        &["FK-02"],
+    );
+}
+
+#[test]
+fn a_reference_to_a_view_and_one_to_a_missing_column_have_no_parent() {
+    check(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE VIEW v AS SELECT id FROM a; CREATE TABLE b (id INTEGER PRIMARY KEY REFERENCES v(id));",
+        &["FK-02"],
+    );
+    check(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY REFERENCES a(uuid));",
+        &["FK-02"],
+    );
+}
+
+#[test]
+fn a_trigger_that_removes_the_children_first_makes_set_null_on_not_null_a_warning() {
+    let tables = child(
+        "user_id TEXT NOT NULL REFERENCES users(id) ON DELETE SET NULL",
+        "CREATE INDEX p ON posts (user_id);",
+    );
+    let trigger = "CREATE TRIGGER t BEFORE DELETE ON users BEGIN DELETE FROM posts WHERE user_id = OLD.id; END;";
+    let level = |sql: &str| {
+        lint(sql)
+            .first()
+            .map(|finding| (finding.rule, finding.level))
+    };
+    assert_eq!(level(&tables), Some(("FK-05", Level::Error)));
+    assert_eq!(
+        level(&format!("{tables} {trigger}")),
+        Some(("FK-05", Level::Warning))
+    );
+}
+
+#[test]
+fn a_tree_in_one_table_is_neither_a_circle_nor_a_chain() {
+    check(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, up INTEGER NOT NULL REFERENCES t(id) ON DELETE CASCADE); CREATE INDEX i ON t (up);",
+        &[],
+    );
+}
+
+#[test]
+fn a_column_of_no_type_loses_nothing() {
+    check(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY, a_id REFERENCES a(id) ON DELETE CASCADE); CREATE INDEX i ON b (a_id);",
+        &[],
+    );
+    check(
+        "CREATE TABLE a (id BLOB PRIMARY KEY NOT NULL); CREATE TABLE b (id INTEGER PRIMARY KEY, a_id TEXT REFERENCES a(id) ON DELETE CASCADE); CREATE INDEX i ON b (a_id);",
+        &["FK-07"],
+    );
+}
