@@ -57,13 +57,9 @@ impl Eq for Name {}
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let lower = |name: &Self| {
-            name.0
-                .bytes()
-                .map(|byte| byte.to_ascii_lowercase())
-                .collect::<Vec<_>>()
-        };
-        lower(self).cmp(&lower(other))
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        let (own, others) = (self.0.bytes().map(lower), other.0.bytes().map(lower));
+        own.cmp(others)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Effect, EffectKind, Replay, Step, WithRows, empty};
 use crate::catalog::{self, Name, Schema};
 use crate::engine::{Deed, Engine};
-use crate::rows;
+use crate::rows::Filler;
 use crate::text::FileId;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,7 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
         engine: Engine::in_memory()?,
         schema: Some(Schema::default()),
     };
+    let mut filler = Filler::new(seed)?;
     let mut all = Vec::with_capacity(replay.files.len());
     for number in 0..replay.files.len() {
         let file = FileId(number);
@@ -32,7 +33,7 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
             all.push(None);
             continue;
         }
-        let outcome = database.apply_with_rows(&steps, touched, &replay.schema, seed)?;
+        let outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
         if outcome.failure.is_some() {
             // D1 would stop here. Those that come after it are judged as if it had been mended.
             database = Database::at(replay, number)?;
@@ -88,14 +89,14 @@ impl Database {
         steps: &[(usize, &Step)],
         touched: BTreeSet<Name>,
         later: &Schema,
-        seed: u64,
+        filler: &mut Filler,
     ) -> rusqlite::Result<WithRows> {
         let schema = self.schema()?.clone();
         let watched = with_children(touched, &schema);
         let tables: Vec<Name> = watched.iter().cloned().collect();
         let unfilled = self
             .engine
-            .ours(|connection| rows::fill(connection, &schema, later, &tables, ROWS, seed))?;
+            .ours(|connection| filler.fill(connection, &schema, later, &tables, ROWS))?;
         let mut watch = Watch::new(&self.engine, &schema, tables);
         self.begin()?;
         let mut failure = None;

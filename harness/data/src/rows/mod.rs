@@ -1,0 +1,388 @@
+//! Makes rows for any table: types, NOT NULL, references, CHECK, UNIQUE and JSON are heeded. Never makes a row that the schema refuses.
+
+mod attempt;
+mod look;
+mod order;
+mod parent;
+mod pattern;
+mod plan;
+mod reference;
+mod search;
+mod term;
+#[cfg(test)]
+mod tests;
+mod value;
+mod virtual_table;
+mod wish;
+
+use crate::catalog::{Name, Schema, Table};
+use attempt::{Kind, Mirror};
+use parent::{Choice, Conditions};
+use plan::Plan;
+use reference::Reference;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A table that could not be filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfilled {
+    /// The table.
+    pub table: Name,
+    /// Why, as the end of the sentence "no row could be made for it: …".
+    pub reason: String,
+}
+
+/// Fills each of these tables, and the parents that their rows need, up to a number of rows. Rows that are there stay.
+/// `later` is what the schema will be: rows that a later file refuses would make that file fail for our reason, not for its own.
+/// Returns the tables that could not be filled. A table whose constraints have room for fewer rows, but for one at least, counts as filled.
+///
+/// # Errors
+/// What SQLite says where the database itself cannot be used.
+pub fn fill(
+    connection: &Connection,
+    schema: &Schema,
+    later: &Schema,
+    tables: &[Name],
+    rows: usize,
+    seed: u64,
+) -> rusqlite::Result<Vec<Unfilled>> {
+    Filler::new(seed)?.fill(connection, schema, later, tables, rows)
+}
+
+/// Fills tables again and again, and keeps what it worked out about each.
+#[derive(Debug)]
+pub struct Filler {
+    mirror: Mirror,
+    random: fastrand::Rng,
+    plans: BTreeMap<(Name, u64), Arc<Plan>>,
+    /// Why no row could be made, by plan; it is not tried again.
+    refused: BTreeMap<(Name, u64), String>,
+    /// Tables that are being filled because a trigger looks into them.
+    within: BTreeSet<Name>,
+}
+
+/// What rows are bound to beyond the schema.
+#[derive(Debug, Default)]
+struct Scope {
+    /// Parents have to meet these.
+    conditions: Conditions,
+    /// Columns that hold a certain value, by table.
+    pinned: BTreeMap<Name, Vec<(Name, Value)>>,
+}
+
+impl Filler {
+    /// A filler without plans; the same seed makes the same rows.
+    ///
+    /// # Errors
+    /// What SQLite says, for example that there is no memory.
+    pub fn new(seed: u64) -> rusqlite::Result<Self> {
+        Ok(Self {
+            mirror: Mirror::new()?,
+            random: fastrand::Rng::with_seed(seed),
+            plans: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            within: BTreeSet::new(),
+        })
+    }
+
+    /// Fills tables as [`fill`] does.
+    ///
+    /// # Errors
+    /// What SQLite says where the database itself cannot be used.
+    pub fn fill(
+        &mut self,
+        connection: &Connection,
+        schema: &Schema,
+        later: &Schema,
+        tables: &[Name],
+        rows: usize,
+    ) -> rusqlite::Result<Vec<Unfilled>> {
+        connection.set_prepared_statement_cache_capacity(512);
+        let mut wanting = Vec::new();
+        for name in order::parents_first(schema, tables) {
+            if count(connection, &name, rows)?.is_some_and(|count| count < rows) {
+                wanting.push(name);
+            }
+        }
+        if wanting.is_empty() {
+            return Ok(Vec::new());
+        }
+        let world = World {
+            connection,
+            schema,
+            later,
+            rows,
+            scope: &Scope::default(),
+        };
+        self.fill_in_order(&world, &wanting)
+    }
+
+    /// Fills these tables in this order; circles of references are closed before the end.
+    fn fill_in_order(
+        &mut self,
+        world: &World<'_>,
+        tables: &[Name],
+    ) -> rusqlite::Result<Vec<Unfilled>> {
+        let circle = order::circle(world.schema, tables);
+        if circle.is_empty() {
+            return self.fill_all(world, tables);
+        }
+        let connection = world.connection;
+        connection.execute_batch("SAVEPOINT rows_in_a_circle; PRAGMA defer_foreign_keys = ON")?;
+        let mut unfilled = self.fill_all(world, tables)?;
+        if is_dangling(connection, &circle)? {
+            connection.execute_batch("ROLLBACK TO rows_in_a_circle; RELEASE rows_in_a_circle")?;
+            let rest: Vec<Name> = tables
+                .iter()
+                .filter(|name| !circle.contains(name))
+                .cloned()
+                .collect();
+            unfilled = self.fill_all(world, &rest)?;
+            unfilled.extend(circle.into_iter().map(|table| Unfilled {
+                table,
+                reason: "its references form a circle that no row could be the first of".to_owned(),
+            }));
+        } else {
+            connection.execute_batch("RELEASE rows_in_a_circle")?;
+        }
+        Ok(unfilled)
+    }
+
+    fn fill_all(&mut self, world: &World<'_>, tables: &[Name]) -> rusqlite::Result<Vec<Unfilled>> {
+        let mut left = tables.to_vec();
+        // A table that could not be filled may be filled once others are: by triggers, or because it looks for rows of theirs.
+        for _pass in 0..2 {
+            let mut unfilled = Vec::new();
+            for name in &left {
+                if let Some(reason) = self.fill_one(world, name)? {
+                    unfilled.push(Unfilled {
+                        table: name.clone(),
+                        reason,
+                    });
+                }
+            }
+            if unfilled.is_empty() || unfilled.len() == left.len() {
+                return Ok(unfilled);
+            }
+            left = unfilled
+                .into_iter()
+                .map(|unfilled| unfilled.table)
+                .collect();
+        }
+        let mut unfilled = Vec::new();
+        for name in left {
+            let reason = self.fill_one(world, &name)?;
+            unfilled.extend(reason.map(|reason| Unfilled {
+                table: name,
+                reason,
+            }));
+        }
+        Ok(unfilled)
+    }
+
+    /// Fills one table; why it holds no row, if it does not.
+    fn fill_one(&mut self, world: &World<'_>, name: &Name) -> rusqlite::Result<Option<String>> {
+        let Some(table) = world.schema.tables.get(name) else {
+            return Ok(None);
+        };
+        let connection = world.connection;
+        if !table.is_ordinary() {
+            return virtual_table::fill(connection, table, world.rows);
+        }
+        let there = count(connection, name, usize::MAX >> 1)?.unwrap_or(0);
+        if there >= world.rows {
+            return Ok(None);
+        }
+        let key = (name.clone(), fingerprint(table, world));
+        if let Some(reason) = self.refused.get(&key) {
+            return Ok((there == 0).then(|| reason.clone()));
+        }
+        let plan = Arc::clone(
+            self.plans
+                .entry(key.clone())
+                .or_insert_with(|| Arc::new(Plan::of(table, world.schema, world.later))),
+        );
+        self.fill_looked_for(world, &plan)?;
+        let refused = self.insert_rows(world, &plan, there)?;
+        let there = count(connection, name, 1)?.unwrap_or(0);
+        let Some((kind, message)) = refused.filter(|_refused| there == 0) else {
+            return Ok(None);
+        };
+        let reason = match kind {
+            Kind::Columns(_) => format!("every row that was tried is refused ({message})"),
+            Kind::Reference => format!("there is no row that it could refer to ({message})"),
+            Kind::Hopeless => message,
+        };
+        if matches!(kind, Kind::Columns(_)) && plan.guarded.is_empty() {
+            self.refused.insert(key, reason.clone());
+        }
+        Ok(Some(reason))
+    }
+
+    /// Fills the tables that triggers of this one look into, where they are empty.
+    fn fill_looked_for(&mut self, world: &World<'_>, plan: &Plan) -> rusqlite::Result<()> {
+        let soft = plan.references.iter().filter(|reference| reference.is_soft);
+        for reference in soft {
+            let parent = &reference.parent;
+            if count(world.connection, parent, 1)? != Some(0) || !self.within.insert(parent.clone())
+            {
+                continue;
+            }
+            let tables = order::parents_first(world.schema, std::slice::from_ref(parent));
+            // Whether it can be filled is told when it is asked for itself.
+            let _unfilled = self.fill_all(world, &tables)?;
+            self.within.remove(parent);
+        }
+        Ok(())
+    }
+
+    /// Inserts the rows that are missing; the last refusal, if one ended it.
+    fn insert_rows(
+        &mut self,
+        world: &World<'_>,
+        plan: &Plan,
+        there: usize,
+    ) -> rusqlite::Result<Option<(Kind, String)>> {
+        let connection = world.connection;
+        let mut number = there.max(greatest_key(connection, world.schema, plan)?);
+        let limit = world.rows.saturating_add(8);
+        let mut keys = parent::keys(connection, plan, &world.scope.conditions, limit)?;
+        let refers_to_itself = plan
+            .references
+            .iter()
+            .any(|reference| reference.parent == plan.name);
+        let pinned = world.pinned(plan);
+        for _missing in there..world.rows {
+            let mut refused = None;
+            // Another number gives other values, where a row with these is there already.
+            for _other in 0..6 {
+                number += 1;
+                let guess = |reference: &Reference| guessed_key(world, reference, number);
+                let choices = parent::choices(plan, &keys, number, &pinned, &guess);
+                let mut search =
+                    search::Search::new(connection, &mut self.mirror, plan, &mut self.random);
+                refused = search.row(number, &choices).err();
+                match &refused {
+                    Some(why) if why.message.starts_with("UNIQUE") => {}
+                    Some(_) | None => break,
+                }
+            }
+            if let Some(why) = refused {
+                return Ok(Some((why.kind, why.message)));
+            }
+            if refers_to_itself {
+                keys = parent::keys(connection, plan, &world.scope.conditions, limit)?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Where rows are made.
+struct World<'w> {
+    connection: &'w Connection,
+    schema: &'w Schema,
+    later: &'w Schema,
+    rows: usize,
+    scope: &'w Scope,
+}
+
+impl World<'_> {
+    fn pinned(&self, plan: &Plan) -> Choice {
+        let pinned = self.scope.pinned.get(&plan.name).into_iter().flatten();
+        let placed = pinned.filter_map(|(column, value)| {
+            let place = plan.cells.iter().position(|cell| cell.name == *column)?;
+            Some((place, parent::Bound::Value(value.clone())))
+        });
+        placed.collect()
+    }
+}
+
+/// How many rows a table has, up to a limit; none if it cannot be read.
+fn count(connection: &Connection, table: &Name, limit: usize) -> rusqlite::Result<Option<usize>> {
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM main.{} LIMIT ?1)",
+        table.quoted()
+    );
+    let Ok(mut statement) = connection.prepare_cached(&sql) else {
+        return Ok(None);
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let count: i64 = statement.query_row([limit], |row| row.get(0))?;
+    Ok(usize::try_from(count).ok())
+}
+
+/// The greatest integer key, so that new ones follow it.
+fn greatest_key(connection: &Connection, schema: &Schema, plan: &Plan) -> rusqlite::Result<usize> {
+    let alias = schema.tables.get(&plan.name).and_then(Table::rowid_alias);
+    let Some(alias) = alias else { return Ok(0) };
+    let sql = format!(
+        "SELECT max({}) FROM main.{}",
+        alias.name.quoted(),
+        plan.name.quoted()
+    );
+    let greatest: Option<i64> = connection
+        .prepare_cached(&sql)?
+        .query_row([], |row| row.get(0))?;
+    // Keys far up are somebody's own numbering.
+    Ok(greatest
+        .filter(|key| *key < 1_000_000)
+        .and_then(|key| usize::try_from(key).ok())
+        .unwrap_or(0))
+}
+
+fn is_dangling(connection: &Connection, tables: &[Name]) -> rusqlite::Result<bool> {
+    for table in tables {
+        let mut check = connection.prepare("SELECT 1 FROM pragma_foreign_key_check(?1)")?;
+        if check.exists([table.as_str()])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a plan hangs on: the table, its triggers, and what it will be.
+fn fingerprint(table: &Table, world: &World<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    table.sql.hash(&mut hasher);
+    let indexes = |table: &Table, hasher: &mut DefaultHasher| {
+        for index in table.indexes.iter().filter(|index| index.unique) {
+            index.sql.hash(hasher);
+        }
+    };
+    indexes(table, &mut hasher);
+    if let Some(later) = world.later.tables.get(&table.name) {
+        later.sql.hash(&mut hasher);
+        indexes(later, &mut hasher);
+    }
+    let triggers = world.schema.triggers.values();
+    for trigger in triggers.filter(|trigger| trigger.table == table.name) {
+        trigger.sql.hash(&mut hasher);
+    }
+    for key in &table.foreign_keys {
+        world
+            .schema
+            .tables
+            .contains_key(&key.parent)
+            .hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The key that the parent's row of a number will have, for references that have to be kept at the end only.
+fn guessed_key(world: &World<'_>, reference: &Reference, number: usize) -> Option<Vec<Value>> {
+    let parent = world.schema.tables.get(&reference.parent)?;
+    let plan = Plan::of(parent, world.schema, world.later);
+    let places = plan.places(&reference.parent_columns);
+    let first = |at: &usize| {
+        value::values(&plan.name, &plan.cells[*at], number)
+            .into_iter()
+            .next()
+    };
+    let key: Vec<Value> = places.iter().filter_map(first).collect();
+    (key.len() == reference.columns.len() && !reference.is_soft).then_some(key)
+}

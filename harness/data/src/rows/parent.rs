@@ -1,0 +1,193 @@
+//! Which rows of its parents a new row refers to. Never makes a parent.
+
+use super::plan::Plan;
+use super::reference::Reference;
+use crate::catalog::Name;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+
+/// Choices of parents that are tried for one row.
+const CHOICES_MAX: usize = 24;
+
+/// What a column is bound to by a choice of parents.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Bound {
+    /// This value.
+    Value(Value),
+    /// What another column of the same row holds: the row refers to itself.
+    Same(usize),
+}
+
+/// Columns that a choice of parents binds.
+pub(super) type Choice = BTreeMap<usize, Bound>;
+
+/// The keys of parents, per reference of a plan.
+pub(super) type Keys = Vec<Vec<Vec<Value>>>;
+
+/// Conditions that parents have to meet, by table, with the table as `t`.
+pub(super) type Conditions = BTreeMap<Name, String>;
+
+/// Reads the keys that rows may refer to.
+pub(super) fn keys(
+    connection: &Connection,
+    plan: &Plan,
+    conditions: &Conditions,
+    limit: usize,
+) -> rusqlite::Result<Keys> {
+    let all = plan.references.iter();
+    all.map(|reference| keys_of(connection, reference, conditions, limit))
+        .collect()
+}
+
+fn keys_of(
+    connection: &Connection,
+    reference: &Reference,
+    conditions: &Conditions,
+    limit: usize,
+) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let columns: Vec<String> = reference
+        .parent_columns
+        .iter()
+        .map(|name| format!("t.{}", name.quoted()))
+        .collect();
+    let condition = conditions
+        .get(&reference.parent)
+        .map_or("1", String::as_str);
+    let sql = format!(
+        "SELECT {} FROM main.{} AS t WHERE {condition} LIMIT {limit}",
+        columns.join(", "),
+        reference.parent.quoted()
+    );
+    // A parent that is missing, or has no such column: no row can refer to it.
+    let Ok(mut statement) = connection.prepare_cached(&sql) else {
+        return Ok(Vec::new());
+    };
+    let rows = statement.query_map([], |row| {
+        (0..columns.len())
+            .map(|at| row.get(at))
+            .collect::<rusqlite::Result<Vec<Value>>>()
+    })?;
+    let keys: Vec<Vec<Value>> = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(keys
+        .into_iter()
+        .filter(|key| !key.contains(&Value::Null))
+        .collect())
+}
+
+/// The choices for the row of a number, the likeliest first. `guess` tells the key of a parent that will be made later.
+pub(super) fn choices(
+    plan: &Plan,
+    keys: &Keys,
+    number: usize,
+    pinned: &Choice,
+    guess: &dyn Fn(&Reference) -> Option<Vec<Value>>,
+) -> Vec<Choice> {
+    let mut chooser = Chooser {
+        plan,
+        keys,
+        number,
+        guess,
+        with_soft: false,
+        found: Vec::new(),
+    };
+    chooser.choose(0, pinned.clone());
+    if plan.references.iter().any(|reference| reference.is_soft) {
+        chooser.with_soft = true;
+        chooser.choose(0, pinned.clone());
+    }
+    if chooser.found.is_empty() {
+        // No row will do; the database says why.
+        chooser.found.push(pinned.clone());
+    }
+    chooser.found
+}
+
+struct Chooser<'c> {
+    plan: &'c Plan,
+    keys: &'c Keys,
+    number: usize,
+    guess: &'c dyn Fn(&Reference) -> Option<Vec<Value>>,
+    with_soft: bool,
+    found: Vec<Choice>,
+}
+
+impl Chooser<'_> {
+    fn choose(&mut self, at: usize, bound: Choice) {
+        if self.found.len() >= CHOICES_MAX {
+            return;
+        }
+        let plan = self.plan;
+        let Some(reference) = plan.references.get(at) else {
+            if !self.found.contains(&bound) {
+                self.found.push(bound);
+            }
+            return;
+        };
+        if reference.is_soft && !self.with_soft {
+            return self.choose(at + 1, bound);
+        }
+        for option in self.options(at, reference, &bound) {
+            let mut next = bound.clone();
+            next.extend(option);
+            self.choose(at + 1, next);
+        }
+    }
+
+    fn options(&self, at: usize, reference: &Reference, bound: &Choice) -> Vec<Choice> {
+        let is_null = |column: &usize| bound.get(column) == Some(&Bound::Value(Value::Null));
+        if reference.columns.iter().any(is_null) {
+            return vec![Choice::new()];
+        }
+        let fits = |key: &&Vec<Value>| {
+            reference
+                .columns
+                .iter()
+                .zip(key.iter())
+                .all(|(column, value)| match bound.get(column) {
+                    Some(Bound::Value(there)) => there == value,
+                    Some(Bound::Same(_)) => false,
+                    None => true,
+                })
+        };
+        let fitting: Vec<&Vec<Value>> = self.keys[at].iter().filter(fits).collect();
+        let first = (self.number - 1) % fitting.len().max(1);
+        let mut options: Vec<Choice> = (0..fitting.len())
+            .map(|more| bind(reference, fitting[(first + more) % fitting.len()]))
+            .collect();
+        let optional = reference
+            .optional
+            .filter(|column| !bound.contains_key(column));
+        if let Some(column) = optional {
+            let null = Choice::from([(column, Bound::Value(Value::Null))]);
+            // One row in three refers to nothing, where that is allowed.
+            let place = if self.number.is_multiple_of(3) {
+                0
+            } else {
+                options.len()
+            };
+            options.insert(place, null);
+        }
+        if reference.parent == self.plan.name && !reference.is_soft {
+            let own = self.plan.places(&reference.parent_columns);
+            let pairs = reference.columns.iter().copied().zip(own);
+            let itself: Choice = pairs
+                .filter(|(column, own)| column != own && !bound.contains_key(column))
+                .map(|(column, own)| (column, Bound::Same(own)))
+                .collect();
+            options.push(itself);
+        }
+        if options.is_empty() {
+            options.extend((self.guess)(reference).map(|key| bind(reference, &key)));
+        }
+        if options.is_empty() && reference.is_soft {
+            options.push(Choice::new());
+        }
+        options
+    }
+}
+
+fn bind(reference: &Reference, key: &[Value]) -> Choice {
+    let columns = reference.columns.iter().copied();
+    columns.zip(key.iter().cloned().map(Bound::Value)).collect()
+}
