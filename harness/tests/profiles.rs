@@ -14,6 +14,7 @@ use moltproof::steps::book::Book;
 use moltproof::suite::{Builder, CannotRun, Suite};
 use moltproof::target::manifest::Manifest;
 use moltproof::verdict::{Exit, RunVerdict};
+use moltproof_data::claims::From;
 use std::path::{Path, PathBuf};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_moltproof");
@@ -283,4 +284,49 @@ fn claims_that_cannot_be_meant_are_refused_with_what_to_do() {
     assert!(refused(nowhere).contains("from = { migrations"));
     let file = manifest(folder.path(), DATABASE);
     assert_eq!(Manifest::read(&file).unwrap().profiles, [Profile::Data]);
+}
+
+#[test]
+fn claims_may_stand_in_a_file_of_their_own_from_which_its_paths_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    let claims = below.join("data.toml");
+    let section = "[data]\ntenants = 'a'\nfrom = { migrations = '../migrations' }\n";
+    std::fs::write(&claims, section).unwrap();
+    let text = "name = 'shop'\nprofiles = ['data']\nclaims = 'below/data.toml'\n";
+    let read = Manifest::read(&manifest(folder.path(), text));
+    let data = read.unwrap().data.unwrap();
+    assert_eq!(data.tenants.as_deref(), Some("a"));
+    assert_eq!(
+        data.from,
+        Some(From::Migrations("below/../migrations".into()))
+    );
+    let refused = |text: &str| {
+        let file = manifest(folder.path(), text);
+        Manifest::read(&file).unwrap_err().to_string()
+    };
+    let twice = format!("{text}[data]\nfrom = {{ migrations = 'migrations' }}\n");
+    assert!(refused(&twice).contains("keep one of the two"));
+    std::fs::write(&claims, "tenants = 'a'\n").unwrap();
+    let said = refused(text);
+    assert!(
+        said.contains("data.toml") && said.contains("tenants"),
+        "{said}"
+    );
+    std::fs::remove_file(&claims).unwrap();
+    assert!(refused(text).contains("cannot read"));
+}
+
+#[test]
+fn the_worker_of_this_repository_claims_the_database_of_the_reference() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let target = Manifest::read(&root.join("fixtures/worker/target.toml")).unwrap();
+    assert_eq!(target.profiles, [Profile::Core, Profile::Data]);
+    let database = target.database().unwrap();
+    let Some(From::Migrations(place)) = database.claims.from else {
+        panic!("its database comes from migrations");
+    };
+    let place = std::fs::canonicalize(database.folder.join(place)).unwrap();
+    assert_eq!(place, root.join("migrations/patterns"));
 }

@@ -1,9 +1,19 @@
 //! What a described target claims: profiles of the contract, and the database of the profile `data`. Never judges a claim.
 
-use super::Manifest;
+use super::{Manifest, Unusable, document};
 use crate::contract::profile::{Profile, listed};
 use crate::target::database::Database;
 use crate::target::need::Variant;
+use moltproof_data::claims::{Data, From};
+use serde::Deserialize;
+use std::path::Path;
+
+/// A file that holds the section `[data]` and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimsFile {
+    data: Data,
+}
 
 /// What a manifest claims that says nothing of it.
 pub(super) fn default() -> Vec<Profile> {
@@ -27,6 +37,25 @@ impl Manifest {
         })
     }
 
+    /// Reads the claims where a file of their own holds them, and tells the secrets in it. Relative paths in it start at that file.
+    ///
+    /// # Errors
+    /// [`Unusable`], about that file.
+    pub(super) fn read_claims(&mut self) -> Result<Vec<String>, Unusable> {
+        if self.data.is_some() {
+            return Ok(Vec::new());
+        }
+        let Some(path) = self.claims.take() else {
+            return Ok(Vec::new());
+        };
+        let read = document::read::<ClaimsFile>(&self.folder.join(&path))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut data = read.content.data;
+        data.from = data.from.map(|from| below(from, folder));
+        self.data = Some(data);
+        Ok(read.secrets)
+    }
+
     /// What is wrong with the claims, if something is.
     pub(super) fn flaw_of_claims(&self) -> Option<String> {
         let mut once = self.profiles.clone();
@@ -40,6 +69,9 @@ impl Manifest {
         }
         if once.len() < self.profiles.len() {
             return Some("`profiles` names a profile twice".to_owned());
+        }
+        if self.claims.is_some() && self.data.is_some() {
+            return Some("`claims` names a file that holds the section [data], and there is such a section here as well: keep one of the two".to_owned());
         }
         if self.claims(Profile::Data) {
             match &self.data {
@@ -57,5 +89,15 @@ impl Manifest {
     #[must_use]
     pub fn has_worker(&self) -> bool {
         !self.variants.is_empty() || self.profiles.iter().any(|one| *one != Profile::Data)
+    }
+}
+
+/// Where a database comes from, seen from the folder from which that one is seen.
+fn below(from: From, folder: &Path) -> From {
+    match from {
+        From::Migrations(path) => From::Migrations(folder.join(path)),
+        From::File(path) => From::File(folder.join(path)),
+        From::Wrangler(binding) => From::Wrangler(binding),
+        From::Rest(rest) => From::Rest(rest),
     }
 }

@@ -4,6 +4,7 @@ mod accept;
 mod budget;
 mod claims;
 mod control;
+mod document;
 mod environment;
 mod impossible;
 mod launch;
@@ -89,6 +90,8 @@ pub struct Manifest {
     pub migrations: Option<Migrations>,
     /// The database of the profile `data`: where it comes from, and what it claims of itself.
     pub data: Option<Data>,
+    /// A file that holds the section `[data]` and nothing else, in its place.
+    pub claims: Option<PathBuf>,
     /// What the runtime makes impossible. Reported as declared, never hidden.
     #[serde(default)]
     pub impossible: Vec<Impossible>,
@@ -127,41 +130,18 @@ impl Manifest {
     /// # Errors
     /// [`Unusable`] with the place and what to do.
     pub fn read(path: &Path) -> Result<Self, Unusable> {
-        let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| Unusable::Unreadable {
-            path: shown.clone(),
-            source,
-        })?;
-        let malformed = |reason: String| Unusable::Malformed {
-            path: shown.clone(),
-            reason,
-        };
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let folder = std::fs::canonicalize(folder).map_err(|source| Unusable::Unreadable {
-            path: shown.clone(),
-            source,
-        })?;
-        // Read as it stands first: its errors show the line, which is lost once variables are filled in.
-        let mut manifest: Self =
-            toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        if text.contains("${")
-            || environment::SECRET_KEYS
-                .iter()
-                .any(|key| text.contains(key))
-        {
-            let mut document: toml::Table =
-                toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-            let secrets = environment::resolve(&mut document, &folder).map_err(&malformed)?;
-            manifest = document
-                .try_into()
-                .map_err(|error: toml::de::Error| malformed(error.to_string()))?;
-            manifest.secrets = secrets;
-        }
+        let document::Document {
+            content: mut manifest,
+            folder,
+            mut secrets,
+        } = document::read::<Self>(path)?;
         manifest.folder = folder;
-        manifest.check().map_err(malformed)?;
+        secrets.extend(manifest.read_claims()?);
+        manifest.secrets = secrets;
+        manifest.check().map_err(|reason| Unusable::Malformed {
+            path: path.display().to_string(),
+            reason,
+        })?;
         Ok(manifest)
     }
 
