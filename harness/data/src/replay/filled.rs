@@ -2,7 +2,7 @@
 
 use super::{Effect, EffectKind, Replay, Step, WithRows, empty};
 use crate::catalog::{self, Name, Schema};
-use crate::engine::{Deed, Engine};
+use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Filler;
 use crate::text::FileId;
 use rusqlite::Connection;
@@ -99,19 +99,22 @@ impl Database {
             .ours(|connection| filler.fill(connection, &schema, later, &tables, ROWS))?;
         let mut watch = Watch::new(&self.engine, &schema, tables);
         self.begin()?;
-        let mut failure = None;
-        for (place, step) in steps {
-            if step.is_trimmed {
-                continue;
-            }
-            if let Err(why) = self.engine.run(&step.statement.sql) {
-                failure = Some((*place, why));
-                break;
-            }
-            if step.deeds.iter().any(may_remove) {
-                watch.look(&self.engine, *place);
+        let mut failures: Vec<(usize, Failure)> = Vec::new();
+        for (place, step) in steps.iter().filter(|(_, step)| !step.is_trimmed) {
+            match self.engine.run(&step.statement.sql) {
+                Ok(()) if failures.is_empty() && step.deeds.iter().any(may_remove) => {
+                    watch.look(&self.engine, *place);
+                }
+                Ok(()) => {}
+                // What follows a failure may fail for it; a column that cannot be added fails for itself.
+                Err(why) if failures.is_empty() || why.message.starts_with("Cannot add a") => {
+                    failures.push((*place, why));
+                }
+                Err(_follows) => {}
             }
         }
+        let more_failures = failures.split_off(failures.len().min(1));
+        let mut failure = failures.pop();
         if failure.is_some() {
             self.engine
                 .ours(|connection| connection.execute_batch("ROLLBACK"))?;
@@ -126,6 +129,7 @@ impl Database {
         };
         Ok(WithRows {
             failure,
+            more_failures,
             effects,
             unfilled,
         })

@@ -83,6 +83,8 @@ pub struct Change {
 pub struct WithRows {
     /// The first step that failed, though it applies to the empty database, and why.
     pub failure: Option<(usize, Failure)>,
+    /// Columns behind it that cannot be added either, so that one mistake does not hide the next one.
+    pub more_failures: Vec<(usize, Failure)>,
     /// What the file did, all in all, to rows of tables that were there before and are there after it.
     pub effects: Vec<Effect>,
     /// Tables that it touches and that could not be filled; nothing is known of them.
@@ -128,6 +130,17 @@ impl Replay {
         let mut replay = empty::replay(source)?;
         replay.with_rows = filled::replay(&replay, seed)?;
         Ok(replay)
+    }
+
+    /// Whether rows were seen in a table before a file was applied.
+    #[must_use]
+    pub fn had_rows(&self, file: FileId, table: &Name) -> bool {
+        let with_rows = self.with_rows.get(file.0).and_then(Option::as_ref);
+        with_rows.is_some_and(|file| {
+            file.unfilled
+                .iter()
+                .all(|unfilled| &unfilled.table != table)
+        })
     }
 
     /// The steps of a file, with their places.

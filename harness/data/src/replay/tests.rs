@@ -53,6 +53,50 @@ fn wrangler_takes_one_transaction_out_of_a_file() {
 }
 
 #[test]
+fn a_dropped_parent_takes_the_rows_of_its_children_along() {
+    let replay = replay(&[
+        FAMILY,
+        "PRAGMA foreign_keys=OFF;\nCREATE TABLE parent_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL, age INTEGER);\n\
+         INSERT INTO parent_new (id, name) SELECT id, name FROM parent;\nDROP TABLE parent;\nALTER TABLE parent_new RENAME TO parent;",
+    ]);
+    assert!(replay.failed.is_none());
+    let with_rows = replay.with_rows[1].as_ref().unwrap();
+    assert_eq!(with_rows.failure, None);
+    assert_eq!(
+        with_rows.effects,
+        [Effect {
+            table: Name::new("child"),
+            step: 5,
+            kind: EffectKind::RowsGone {
+                before: 3,
+                after: 0
+            }
+        }]
+    );
+}
+
+#[test]
+fn a_column_that_needs_an_empty_table_fails_with_rows_only() {
+    let replay = replay(&[
+        "CREATE TABLE a (x);",
+        "ALTER TABLE a ADD COLUMN y TEXT NOT NULL;",
+        "CREATE INDEX i ON a (y);",
+    ]);
+    assert!(replay.failed.is_none());
+    let (step, failure) = replay.with_rows[1]
+        .as_ref()
+        .unwrap()
+        .failure
+        .as_ref()
+        .unwrap();
+    assert_eq!(
+        (*step, failure.message.as_str()),
+        (1, "Cannot add a NOT NULL column with default value NULL")
+    );
+    assert_eq!(replay.with_rows[2].as_ref().unwrap().failure, None);
+}
+
+#[test]
 fn files_that_only_add_are_not_looked_at_with_rows() {
     let replay = replay(&[
         FAMILY,

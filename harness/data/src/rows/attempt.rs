@@ -33,6 +33,8 @@ pub(super) struct Mirror {
     connection: Connection,
     /// Whether each table could be made.
     tables: BTreeMap<Name, bool>,
+    /// The tables that may hold rows.
+    holding: BTreeSet<Name>,
 }
 
 impl Mirror {
@@ -43,7 +45,17 @@ impl Mirror {
         Ok(Self {
             connection,
             tables: BTreeMap::new(),
+            holding: BTreeSet::new(),
         })
+    }
+
+    /// Forgets its rows: those of an earlier call may be gone from the database by now, and new ones are numbered on from what is there.
+    pub(super) fn clear(&mut self) -> rusqlite::Result<()> {
+        for table in std::mem::take(&mut self.holding) {
+            let sql = format!("DELETE FROM main.{}", table.quoted());
+            self.connection.prepare_cached(&sql)?.execute([])?;
+        }
+        Ok(())
     }
 
     /// Makes the table if it is not there; false if it cannot be made alone.
@@ -74,6 +86,9 @@ pub(super) fn insert(
     let Some(later) = later else {
         return run(connection, plan, &plan.insert, values[..plan.own].iter());
     };
+    if !mirror.holding.contains(&plan.name) {
+        mirror.holding.insert(plan.name.clone());
+    }
     let mirrored = &mirror.connection;
     step(mirrored, "SAVEPOINT later_row");
     let cells = later.cells.iter().filter_map(|at| values.get(*at));

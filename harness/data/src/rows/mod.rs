@@ -111,6 +111,7 @@ impl Filler {
         if wanting.is_empty() {
             return Ok(Vec::new());
         }
+        self.mirror.clear()?;
         let world = World {
             connection,
             schema,
@@ -136,6 +137,7 @@ impl Filler {
         let mut unfilled = self.fill_all(world, tables)?;
         if is_dangling(connection, &circle)? {
             connection.execute_batch("ROLLBACK TO rows_in_a_circle; RELEASE rows_in_a_circle")?;
+            self.mirror.clear()?;
             let rest: Vec<Name> = tables
                 .iter()
                 .filter(|name| !circle.contains(name))

@@ -1,9 +1,11 @@
 //! MIG-01, MIG-05, MIG-07, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
 
 use super::{name_of, object_of};
+use crate::catalog::{self, Name};
 use crate::engine::{Deed, Failure};
 use crate::finding::{Finding, Level};
-use crate::replay::Step;
+use crate::replay::{ObjectKind, Step};
+use crate::rows;
 use crate::rule::proof;
 use crate::subject::Subject;
 use crate::text::{Span, find_word};
@@ -72,7 +74,12 @@ pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 pub(super) fn added_column_needs_an_empty_table(subject: &Subject, findings: &mut Vec<Finding>) {
-    for (place, step, failure) in failures_with_rows(subject) {
+    let with_rows = failures_with_rows(subject);
+    let seen = with_rows.map(|(place, step, failure)| (place, step, failure.clone()));
+    let alone = subject.replay.steps.iter().enumerate();
+    let alone =
+        alone.filter_map(|(place, step)| Some((place, step, fails_alone(subject, place, step)?)));
+    for (place, step, failure) in seen.chain(alone) {
         if !adds_column(step) {
             continue;
         }
@@ -82,16 +89,61 @@ pub(super) fn added_column_needs_an_empty_table(subject: &Subject, findings: &mu
             failure.message
         );
         let object = format!(
-            "{}: table {table}",
-            object_of(subject, step.statement.span.file)
+            "{}: table {table}, {}",
+            object_of(subject, step.statement.span.file),
+            first_words(added(step))
         );
         findings.push(
             Finding::new("MIG-05", Level::Error, object, message)
                 .at(Some(step.statement.span.clone()), "")
                 .help("give it a constant default, or let it be NULL and fill it with an UPDATE in the same file")
-                .proof(proof::of_failure_with_rows(subject, place, failure)),
+                .proof(proof::of_failure_with_rows(subject, place, &failure)),
         );
     }
+}
+
+/// Whether a column cannot be added to a table with a row, where the replay could not put rows into the table: there it is tried without references.
+fn fails_alone(subject: &Subject, place: usize, step: &Step) -> Option<Failure> {
+    if step.failure.is_some() || !adds_column(step) {
+        return None;
+    }
+    let table = Name::new(altered(step)?);
+    let file = step.statement.span.file;
+    let first = subject.replay.files.get(file.0)?.start;
+    let is_older = subject.replay.steps[..first].iter().any(|step| {
+        let mut changes = step.changes.iter();
+        changes.any(|change| change.kind == ObjectKind::Table && change.name == table)
+    });
+    if !is_older || subject.replay.had_rows(file, &table) {
+        return None;
+    }
+    let engine = subject.replay.before(place).ok()?;
+    let filled = engine.ours(|connection| {
+        connection.pragma_update(None, "foreign_keys", false)?;
+        let mut schema = catalog::read(connection)?;
+        if let Some(table) = schema.tables.get_mut(&table) {
+            table.foreign_keys.clear();
+        }
+        rows::fill(
+            connection,
+            &schema,
+            &schema,
+            std::slice::from_ref(&table),
+            1,
+            1,
+        )
+    });
+    if filled.is_ok_and(|unfilled| unfilled.is_empty()) {
+        engine.run(&step.statement.sql).err()
+    } else {
+        None
+    }
+}
+
+/// What stands behind ADD in `ALTER TABLE … ADD COLUMN …`.
+fn added(step: &Step) -> &str {
+    let sql = &step.statement.sql;
+    find_word(sql, "add", 0).map_or("", |word| &sql[word.start..])
 }
 
 pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -172,9 +224,9 @@ pub(super) fn failures_with_rows(
     subject: &Subject,
 ) -> impl Iterator<Item = (usize, &Step, &Failure)> {
     let files = subject.replay.with_rows.iter().flatten();
-    files.filter_map(|file| {
-        let (place, failure) = file.failure.as_ref()?;
-        Some((*place, &subject.replay.steps[*place], failure))
+    files.flat_map(|file| {
+        let failures = file.failure.iter().chain(&file.more_failures);
+        failures.map(|(place, failure)| (*place, &subject.replay.steps[*place], failure))
     })
 }
 
