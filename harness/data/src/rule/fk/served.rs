@@ -1,7 +1,7 @@
 //! FK-03: a deletion of the parent has to find its children by an index. Never asks how many rows there are.
 
 use super::{object, shown};
-use crate::catalog::{ForeignKey, Table};
+use crate::catalog::{ForeignKey, IndexColumn, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::rule::new_index;
@@ -85,7 +85,23 @@ fn is_served(subject: &Subject, table: &Table, key: &ForeignKey, parent: &Table)
             wanted.is_none_or(|wanted| part.is_some_and(|part| part.collation == wanted))
         })
     });
-    is_alias || same || is_planned(subject, table, key, &collations)
+    is_alias
+        || same
+        || is_told_apart(table, key, &collations)
+        || is_planned(subject, table, key, &collations)
+}
+
+/// Whether a unique index on some columns of the reference finds one child at most, as where each tenant has one row.
+fn is_told_apart(table: &Table, key: &ForeignKey, collations: &[Option<&str>]) -> bool {
+    table.indexes.iter().any(|index| {
+        let is_part_of_key = |part: &IndexColumn| {
+            key.columns.iter().zip(collations).any(|(name, collation)| {
+                part.name.as_ref() == Some(name)
+                    && collation.is_none_or(|wanted| part.collation == wanted)
+            })
+        };
+        index.unique && index.condition.is_none() && index.columns.iter().all(is_part_of_key)
+    })
 }
 
 /// The collation by which the parent's column is unique.

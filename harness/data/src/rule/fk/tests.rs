@@ -1,7 +1,9 @@
 //! References that are right by habits of their own, and wrong ones that are easily missed. Never needs claims.
 
 use crate::finding::Level;
-use crate::rule::tests::{check, lint};
+use crate::rule::judge;
+use crate::rule::tests::{check, lint, subject};
+use crate::source::Kind;
 
 const USERS: &str = "CREATE TABLE users (id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL);";
 
@@ -43,6 +45,28 @@ fn the_columns_of_a_reference_may_stand_in_any_order_at_the_head_of_an_index() {
         &[],
     );
     check(&format!("{parent} {child}"), &["FK-03"]);
+}
+
+#[test]
+fn a_unique_part_of_a_reference_serves_the_whole_of_it() {
+    let parents = "CREATE TABLE orgs (id TEXT PRIMARY KEY NOT NULL);
+        CREATE TABLE users (org_id TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (org_id, id));";
+    let child = |org: &str| {
+        format!(
+            "{parents} CREATE TABLE posts (org_id TEXT {org}, user_id TEXT NOT NULL, FOREIGN KEY (org_id, user_id) REFERENCES users ON DELETE CASCADE);"
+        )
+    };
+    // With the key of tenants declared, an index on it alone does not find the rows of one user.
+    let claims = "tenants = 'orgs'\ntenant_key = 'org_id'";
+    let found = |sql: &str| {
+        let files = [("0001.sql".to_owned(), sql.to_owned())];
+        let findings = judge(&subject(&files, claims, Kind::Migrations));
+        findings.iter().filter(|one| one.rule == "FK-03").count()
+    };
+    let served = child("PRIMARY KEY NOT NULL");
+    assert_eq!(found(&served), 0);
+    let by_tenant = format!("{} CREATE INDEX p ON posts (org_id);", child("NOT NULL"));
+    assert_eq!(found(&by_tenant), 1);
 }
 
 #[test]
