@@ -5,12 +5,15 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+use moltproof_data::catalog::Name;
 use moltproof_data::check::{Outcome, aspects};
 use moltproof_data::claims::Data;
 use moltproof_data::finding::Level;
+use moltproof_data::rows;
 use moltproof_data::rule::{FAMILIES, judge};
 use moltproof_data::source::folder;
 use moltproof_data::subject::Subject;
+use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -74,6 +77,27 @@ fn every_file_applies_to_an_empty_database_and_to_one_with_rows() {
             }
             for effect in &rows.effects {
                 writeln!(out, "  {name} takes rows: {effect:?}").unwrap();
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_table_takes_rows() {
+    let wrong = complaints(|_, subject, out| {
+        let schema = subject.schema();
+        let tables: Vec<Name> = schema
+            .tables
+            .values()
+            .filter(|table| table.is_ordinary())
+            .map(|table| table.name.clone())
+            .collect();
+        for seed in [1, 2] {
+            let fill =
+                |connection: &Connection| rows::fill(connection, schema, schema, &tables, 5, seed);
+            for unfilled in subject.replay.empty.ours(fill).unwrap() {
+                writeln!(out, "  {}: {}", unfilled.table, unfilled.reason).unwrap();
             }
         }
     });
