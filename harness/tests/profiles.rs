@@ -330,3 +330,90 @@ fn the_worker_of_this_repository_claims_the_database_of_the_reference() {
     let place = std::fs::canonicalize(database.folder.join(place)).unwrap();
     assert_eq!(place, root.join("migrations/patterns"));
 }
+
+fn moltproof(args: &[&str]) -> (Option<i32>, String) {
+    let done = std::process::Command::new(PROGRAM)
+        .args(args)
+        .env("MOLTPROOF_STORE", "none")
+        .output()
+        .unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (
+        done.status.code(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn the_command_line_judges_a_database_alone_by_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = manifest(folder.path(), DATABASE).display().to_string();
+    let (code, said) = moltproof(&["run", "-q", "--target", &file, "--id", "PAT-009,PAT-018"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("data conforms — MUST: 2 of 2 passed"),
+        "{said}"
+    );
+    let (code, said) = moltproof(&["doctor", "--target", &file]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("the migrations in migrations: 1 file, 1 table"),
+        "{said}"
+    );
+    assert!(!said.contains("capabilities"), "{said}");
+}
+
+#[test]
+fn the_command_line_says_how_to_claim_before_it_sends_anything() {
+    for args in [
+        ["--profile", "data"],
+        ["--id", "PAT-009"],
+        ["--tags", "@data"],
+    ] {
+        let address = ["run", "--target", "http://127.0.0.1:9"];
+        let (code, said) = moltproof(&[&address[..], &args[..]].concat());
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("profiles = [\"core\", \"data\"]"), "{said}");
+    }
+}
+
+#[test]
+fn a_version_without_the_profile_says_that_it_judged_none_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = manifest(folder.path(), DATABASE).display().to_string();
+    let (code, said) = moltproof(&["run", "--target", &file, "--contract", "1.0"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("the profile `core`"), "{said}");
+    let first = ["run", "--profile", "data", "--contract", "1.0"];
+    let (code, said) = moltproof(&first);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("the contract has: core"), "{said}");
+}
+
+#[test]
+fn reports_are_compared_by_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, report: &Report| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, Kind::Json.render(report).unwrap()).unwrap();
+        path.display().to_string()
+    };
+    let (both, core) = (
+        write("both.json", &judged(BOTH)),
+        write("core.json", &judged(UNCLAIMED)),
+    );
+    assert_eq!(
+        moltproof(&["report", "diff", "--exact", &both, &core]).0,
+        Some(1)
+    );
+    let by_profile = [
+        "report",
+        "diff",
+        "--profile",
+        "core",
+        "--exact",
+        &both,
+        &core,
+    ];
+    assert_eq!(moltproof(&by_profile).0, Some(0));
+}

@@ -2,6 +2,7 @@
 
 use super::files::{Files, print};
 use super::{Failure, Format, contract, put, say};
+use crate::contract::profile::Profile;
 use crate::report::diff::{self, Move};
 use crate::report::statement::Statement;
 use crate::report::{Report, json, merge};
@@ -100,6 +101,14 @@ struct DiffArgs {
     before: PathBuf,
     /// Another one.
     after: PathBuf,
+    /// Compare only this profile: core, data, api-worker. May be repeated; without it, all that either report judges.
+    #[arg(
+        long,
+        env = "MOLTPROOF_PROFILE",
+        value_name = "PROFILE",
+        value_delimiter = ','
+    )]
+    profile: Vec<Profile>,
     /// Exit 1 on any difference, not on regressions only: the two must judge alike.
     #[arg(long, env = "MOLTPROOF_EXACT")]
     exact: bool,
@@ -216,7 +225,14 @@ fn compare(args: &DiffArgs) -> Result<Exit, Failure> {
     let read = |path: &PathBuf| {
         json::read::<diff::Judged>(path).map_err(|error| Failure::usage(error.to_string()))
     };
-    let (before, after) = (read(&args.before)?, read(&args.after)?);
+    let (mut before, mut after) = (read(&args.before)?, read(&args.after)?);
+    for report in [&mut before, &mut after] {
+        let is_compared =
+            |one: &diff::JudgedCriterion| args.profile.iter().any(|own| own.name() == one.profile);
+        report
+            .criteria
+            .retain(|one| args.profile.is_empty() || is_compared(one));
+    }
     let found = diff::differences(&before, &after);
     match args.format {
         Format::Text => put(&diff::text(&before, &after, &found))?,

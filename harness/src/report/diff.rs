@@ -1,5 +1,6 @@
 //! What has changed between two reports, criterion by criterion. Never runs anything and never judges a target itself.
 
+use crate::contract::profile::Profile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,8 +21,15 @@ pub struct Judged {
 pub struct JudgedCriterion {
     /// Its id.
     pub id: String,
+    /// The profile that it belongs to; `core` in reports that do not say.
+    #[serde(default = "core")]
+    pub profile: String,
     /// Its verdict, as the JSON report spells it.
     pub verdict: String,
+}
+
+fn core() -> String {
+    Profile::Core.to_string()
 }
 
 /// How a criterion's verdict moved.
@@ -152,6 +160,7 @@ mod tests {
                 .iter()
                 .map(|(id, verdict)| JudgedCriterion {
                     id: (*id).to_owned(),
+                    profile: core(),
                     verdict: (*verdict).to_owned(),
                 })
                 .collect(),

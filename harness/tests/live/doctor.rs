@@ -4,6 +4,7 @@ use crate::server::{APP_DOMAIN, Played, launched, manifest, moltproof, pass_on, 
 use async_trait::async_trait;
 use moltproof::client::Client;
 use moltproof::contract::Contract;
+use moltproof::contract::profile::Profile;
 use moltproof::doctor::{State, diagnose};
 use moltproof::target::dialect::Dialect;
 use moltproof::target::need::{Need, Variant};
@@ -55,7 +56,8 @@ fn the_json_form_has_a_stable_shape_and_counts_every_criterion() {
         total += number(level, "total");
         verifiable += number(level, "verifiable");
     }
-    assert_eq!(total, contract.criteria.len() as u64);
+    let core = contract.of_profile(Profile::Core);
+    assert_eq!(total, core.criteria.len() as u64);
     let open: usize = coverage["open"]
         .as_array()
         .unwrap()

@@ -82,7 +82,7 @@ struct Running {
 
 impl ReferenceTarget {
     /// The parts of the contract that it claims.
-    pub const PROFILES: &[Profile] = &[Profile::Core];
+    pub const PROFILES: &[Profile] = &[Profile::Core, Profile::Data];
 
     /// Starts the doubles; instances start when they are first asked for. `program` is the `moltproof` executable.
     ///
