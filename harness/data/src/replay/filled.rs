@@ -1,11 +1,11 @@
 //! The second pass: every file on a database whose tables hold rows. Never looks at files that rows cannot matter to, beyond applying them.
 
-use super::{Effect, EffectKind, Replay, Step, WithRows, empty};
+use super::watch::Watch;
+use super::{Replay, Step, WithRows, empty};
 use crate::catalog::{self, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Filler;
 use crate::text::FileId;
-use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows that each table holds before a file is applied: enough that a filter, a join and a key each have something to tell apart.
@@ -22,8 +22,7 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
     for number in 0..replay.files.len() {
         let file = FileId(number);
         let steps: Vec<(usize, &Step)> = replay.steps_of(file).collect();
-        let failed = steps.iter().any(|(_, step)| step.failure.is_some());
-        let touched = if failed {
+        let touched = if steps.iter().any(|(_, step)| is_beyond_repair(step)) {
             BTreeSet::new()
         } else {
             touched(&steps, database.schema()?)
@@ -34,8 +33,8 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
             continue;
         }
         let outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
-        if outcome.failure.is_some() {
-            // D1 would stop here. Those that come after it are judged as if it had been mended.
+        if outcome.failure.is_some() || !outcome.effects.is_empty() {
+            // D1 would stop here, or has lost rows. Those that come after it are judged as if it had been mended.
             database = Database::at(replay, number)?;
         }
         all.push(Some(outcome));
@@ -100,14 +99,23 @@ impl Database {
         let mut watch = Watch::new(&self.engine, &schema, tables);
         self.begin()?;
         let mut failures: Vec<(usize, Failure)> = Vec::new();
-        for (place, step) in steps.iter().filter(|(_, step)| !step.is_trimmed) {
+        let mut is_certain = false;
+        for (place, step) in steps {
+            if step.is_trimmed || step.failure.is_some() {
+                continue;
+            }
+            let is_behind = !failures.is_empty();
+            if !is_behind {
+                watch.look_before(&self.engine, step);
+            }
             match self.engine.run(&step.statement.sql) {
-                Ok(()) if failures.is_empty() && step.deeds.iter().any(may_remove) => {
-                    watch.look(&self.engine, *place);
+                Ok(()) if !is_behind && step.deeds.iter().any(may_remove) => {
+                    watch.look(&self.engine, *place, step);
                 }
                 Ok(()) => {}
                 // What follows a failure may fail for it; a column that cannot be added fails for itself.
-                Err(why) if failures.is_empty() || why.message.starts_with("Cannot add a") => {
+                Err(why) if !is_behind || why.message.starts_with("Cannot add a") => {
+                    is_certain |= !is_behind && has_no_parent(&self.engine, step, &why);
                     failures.push((*place, why));
                 }
                 Err(_follows) => {}
@@ -115,21 +123,22 @@ impl Database {
         }
         let more_failures = failures.split_off(failures.len().min(1));
         let mut failure = failures.pop();
+        let effects;
         if failure.is_some() {
+            effects = watch.effects_for_good(&self.engine, steps);
             self.engine
                 .ours(|connection| connection.execute_batch("ROLLBACK"))?;
         } else if let Err(why) = empty::commit(&self.engine) {
             failure = steps.last().map(|(place, _)| (*place, why));
+            effects = Vec::new();
+        } else {
+            effects = watch.effects(&self.engine);
         }
         self.forget(steps);
-        let effects = if failure.is_none() {
-            watch.effects(&self.engine)
-        } else {
-            Vec::new()
-        };
         Ok(WithRows {
             failure,
             more_failures,
+            is_certain,
             effects,
             unfilled,
         })
@@ -146,6 +155,41 @@ impl Database {
             self.schema = None;
         }
     }
+}
+
+/// Whether a statement failed on the empty database for a reason that only its author can mend. What D1 refuses can be left out.
+fn is_beyond_repair(step: &Step) -> bool {
+    step.failure
+        .as_ref()
+        .is_some_and(|failure| failure.refusal.is_none())
+}
+
+/// Whether a row was refused because a table that it must refer to holds none at all: then every row is refused.
+fn has_no_parent(engine: &Engine, step: &Step, failure: &Failure) -> bool {
+    if failure.code != rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY {
+        return false;
+    }
+    let Ok(schema) = engine.ours(catalog::read) else {
+        return false;
+    };
+    let is_empty = |name: &Name| {
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", name.quoted());
+        let row = engine.ours(|connection| connection.query_row(&sql, [], |row| row.get(0)));
+        row.unwrap_or(false)
+    };
+    let inserted = step.deeds.iter().filter_map(|deed| {
+        if let Deed::Insert(table, None) = deed {
+            schema.tables.get(&Name::new(table))
+        } else {
+            None
+        }
+    });
+    inserted
+        .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
+        .any(|(table, key)| {
+            let must = |column: &Name| table.column(column).is_some_and(|column| column.not_null);
+            key.parent != table.name && key.columns.iter().all(must) && is_empty(&key.parent)
+        })
 }
 
 /// The tables that are there before the file and whose rows it can fail on, change or read for a change.
@@ -224,124 +268,4 @@ fn with_children(mut tables: BTreeSet<Name>, schema: &Schema) -> BTreeSet<Name> 
         }
     }
     tables
-}
-
-/// What is counted of a table: its rows, and the rows in which each referring column holds a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Count {
-    rows: u32,
-    referring: Vec<u32>,
-}
-
-/// Counts of the watched tables before a file, and where they fell first.
-struct Watch {
-    tables: Vec<Watched>,
-}
-
-struct Watched {
-    name: Name,
-    columns: Vec<Name>,
-    before: Count,
-    fell_at: Option<usize>,
-}
-
-impl Watch {
-    fn new(engine: &Engine, schema: &Schema, tables: Vec<Name>) -> Self {
-        let watched = tables.into_iter().filter_map(|name| {
-            let table = schema.tables.get(&name)?;
-            let columns: BTreeSet<Name> = table
-                .foreign_keys
-                .iter()
-                .flat_map(|key| key.columns.clone())
-                .collect();
-            let columns: Vec<Name> = columns.into_iter().collect();
-            let before = engine.ours(|connection| count(connection, &name, &columns))?;
-            Some(Watched {
-                name,
-                columns,
-                before,
-                fell_at: None,
-            })
-        });
-        Self {
-            tables: watched.collect(),
-        }
-    }
-
-    fn look(&mut self, engine: &Engine, place: usize) {
-        for table in &mut self.tables {
-            if table.fell_at.is_none() {
-                let now = engine.ours(|connection| count(connection, &table.name, &table.columns));
-                if now.is_none_or(|now| fell(&table.before, &now)) {
-                    table.fell_at = Some(place);
-                }
-            }
-        }
-    }
-
-    /// What is less after the file than before it, in tables that are still there.
-    fn effects(&self, engine: &Engine) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        for table in &self.tables {
-            let (Some(step), Some(after)) = (
-                table.fell_at,
-                engine.ours(|connection| count(connection, &table.name, &table.columns)),
-            ) else {
-                continue;
-            };
-            let effect = |kind| Effect {
-                table: table.name.clone(),
-                step,
-                kind,
-            };
-            if after.rows < table.before.rows {
-                effects.push(effect(EffectKind::RowsGone {
-                    before: table.before.rows,
-                    after: after.rows,
-                }));
-                continue;
-            }
-            let columns = table.columns.iter().zip(&table.before.referring);
-            for ((column, before), after) in columns.zip(&after.referring) {
-                if after < before {
-                    effects.push(effect(EffectKind::Nulled {
-                        column: column.clone(),
-                        rows: before - after,
-                    }));
-                }
-            }
-        }
-        effects
-    }
-}
-
-fn fell(before: &Count, now: &Count) -> bool {
-    let columns = before.referring.iter().zip(&now.referring);
-    now.rows < before.rows || columns.into_iter().any(|(before, now)| now < before)
-}
-
-/// Counts a table by the columns that it had; none where it, or one of them, is not there.
-fn count(connection: &Connection, table: &Name, columns: &[Name]) -> Option<Count> {
-    let counted: Vec<String> = std::iter::once("count(*)".to_owned())
-        .chain(
-            columns
-                .iter()
-                .map(|column| format!("count(t.{})", column.quoted())),
-        )
-        .collect();
-    let sql = format!(
-        "SELECT {} FROM main.{} AS t",
-        counted.join(", "),
-        table.quoted()
-    );
-    let mut statement = connection.prepare_cached(&sql).ok()?;
-    let count = statement.query_row([], |row| {
-        Ok(Count {
-            rows: row.get(0)?,
-            referring: (1..=columns.len())
-                .map(|at| row.get(at))
-                .collect::<rusqlite::Result<_>>()?,
-        })
-    });
-    count.ok()
 }

@@ -15,6 +15,7 @@ mod filled;
 mod objects;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 /// A replayed source.
 #[derive(Debug)]
@@ -83,9 +84,12 @@ pub struct Change {
 pub struct WithRows {
     /// The first step that failed, though it applies to the empty database, and why.
     pub failure: Option<(usize, Failure)>,
+    /// Whether it fails whatever the rows hold: it refers to a table that the file has emptied.
+    pub is_certain: bool,
     /// Columns behind it that cannot be added either, so that one mistake does not hide the next one.
     pub more_failures: Vec<(usize, Failure)>,
-    /// What the file did, all in all, to rows of tables that were there before and are there after it.
+    /// What the file did, all in all, to rows of tables that were there before and are there after it; if it failed, what no statement
+    /// behind could have mended.
     pub effects: Vec<Effect>,
     /// Tables that it touches and that could not be filled; nothing is known of them.
     pub unfilled: Vec<Unfilled>,
@@ -100,6 +104,8 @@ pub struct Effect {
     pub step: usize,
     /// What happened.
     pub kind: EffectKind,
+    /// Whether it happened to the copy that the file made of the table.
+    pub is_of_copy: bool,
 }
 
 /// What can happen to rows.

@@ -70,7 +70,8 @@ fn a_dropped_parent_takes_the_rows_of_its_children_along() {
             kind: EffectKind::RowsGone {
                 before: 3,
                 after: 0
-            }
+            },
+            is_of_copy: false,
         }]
     );
 }

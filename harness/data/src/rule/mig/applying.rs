@@ -152,8 +152,12 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             continue;
         }
         let file = step.statement.span.file;
-        // No row can give what the statement does not; whatever else fails may hang on the rows that were made up.
-        let level = if failure.message.starts_with("NOT NULL constraint failed") {
+        // No row can give what the statement does not, or refer to what is not there; whatever else fails may hang on the rows that were
+        // made up.
+        let is_certain = subject.replay.with_rows[file.0]
+            .as_ref()
+            .is_some_and(|rows| rows.is_certain);
+        let level = if is_certain || leaves_out(step, failure) {
             Level::Error
         } else {
             Level::Warning
@@ -170,6 +174,29 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
                 .proof(proof::of_failure_with_rows(subject, place, failure)),
         );
     }
+}
+
+/// Whether an INSERT that names its columns does not name the one that must not be NULL.
+fn leaves_out(step: &Step, failure: &Failure) -> bool {
+    let column = failure.message.strip_prefix("NOT NULL constraint failed: ");
+    let Some((_, column)) = column.and_then(|column| column.rsplit_once('.')) else {
+        return false;
+    };
+    let sql = &step.statement.sql;
+    let Some(into) = find_word(sql, "into", 0) else {
+        return false;
+    };
+    let list = sql[into.end..].split_once('(').and_then(|(table, rest)| {
+        let is_name =
+            find_word(table, "select", 0).is_none() && find_word(table, "values", 0).is_none();
+        is_name.then(|| rest.split_once(')'))?
+    });
+    list.is_some_and(|(columns, _)| {
+        let mut columns = columns
+            .split(',')
+            .map(|one| one.trim().trim_matches(['"', '`', '[', ']']));
+        columns.all(|one| !one.eq_ignore_ascii_case(column))
+    })
 }
 
 /// The failures on the empty database that stand for themselves: those of the first file that fails, at which D1 stops, and in later files

@@ -16,7 +16,9 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
         let file = FileId(number);
         for effect in with_rows.iter().flat_map(|file| &file.effects) {
             let step = &subject.replay.steps[effect.step];
-            if let Some(parent) = dropped(step).filter(|parent| *parent != effect.table) {
+            if let Some(parent) =
+                dropped(step).filter(|parent| effect.is_of_copy || *parent != effect.table)
+            {
                 findings.push(lost_with(subject, file, effect, &parent));
             }
         }
@@ -43,8 +45,13 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
 
 fn lost_with(subject: &Subject, file: FileId, effect: &Effect, parent: &Name) -> Finding {
     let (what, child) = (told(&effect.kind), &effect.table);
+    let copy = if effect.is_of_copy {
+        "the copy of "
+    } else {
+        ""
+    };
     let message = format!(
-        "dropping `{parent}` {what} `{child}`: D1 deletes the rows of a dropped table first, and the ON DELETE actions run whatever PRAGMA foreign_keys says"
+        "dropping `{parent}` {what} {copy}`{child}`: D1 deletes the rows of a dropped table first, and the ON DELETE actions run whatever PRAGMA foreign_keys says"
     );
     let object = format!("{}: table {child}", object_of(subject, file));
     let step = &subject.replay.steps[effect.step];
@@ -69,6 +76,7 @@ fn told(kind: &EffectKind) -> String {
 }
 
 pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>) {
+    of_all_that_have_no_value(subject, findings);
     for (number, with_rows) in subject.replay.with_rows.iter().enumerate() {
         let file = FileId(number);
         for effect in with_rows.iter().flat_map(|file| &file.effects) {
@@ -76,7 +84,7 @@ pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>
             let EffectKind::RowsGone { before, after } = effect.kind else {
                 continue;
             };
-            if dropped(step).as_ref() != Some(&effect.table) {
+            if effect.is_of_copy || dropped(step).as_ref() != Some(&effect.table) {
                 continue;
             }
             let table = &effect.table;
@@ -94,6 +102,43 @@ pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>
                 Finding::new("MIG-06", Level::Warning, object, message)
                     .at(Some(step.statement.span.clone()), "the rows go here")
                     .help("copy every row, or say that they may go: -- moltproof: allow MIG-06 and the reason"),
+            );
+        }
+    }
+}
+
+fn of_all_that_have_no_value(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (number, with_rows) in subject.replay.with_rows.iter().enumerate() {
+        let file = FileId(number);
+        for effect in with_rows.iter().flat_map(|file| &file.effects) {
+            let EffectKind::RowsGone { before, after } = effect.kind else {
+                continue;
+            };
+            let step = &subject.replay.steps[effect.step];
+            let Some(group) = find_word(&step.statement.sql, "group", 0) else {
+                continue;
+            };
+            let steps = subject.replay.steps_of(file);
+            let mut added = steps.take_while(|(place, _)| *place < effect.step);
+            let fresh = added.find_map(|(_, step)| {
+                let (table, column) = added_column(step)?;
+                let grouped = find_word(
+                    &subject.replay.steps[effect.step].statement.sql,
+                    column.as_str(),
+                    group.end,
+                );
+                (table == effect.table && grouped.is_some()).then_some(column)
+            });
+            let Some(column) = fresh else { continue };
+            let table = &effect.table;
+            let message = format!(
+                "`{column}` was added just before and is NULL in every row of `{table}`, so all rows are one group: of {before} rows {after} is left"
+            );
+            let object = format!("{}: table {table}", object_of(subject, file));
+            findings.push(
+                Finding::new("MIG-06", Level::Warning, object, message)
+                    .at(Some(step.statement.span.clone()), "the rows go here")
+                    .help(format!("leave the DELETE out: a unique index on `{column}` takes any number of NULLs")),
             );
         }
     }

@@ -58,3 +58,165 @@ fn a_name_that_is_taken_is_told_in_every_file_that_nothing_before_it_would_mend(
     let told = errors(super::applying::does_not_apply, &files);
     assert_eq!(told, ["file 2.sql", "file 3.sql", "file 4.sql"]);
 }
+
+const TEAMS: &str = "CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE members (id INTEGER PRIMARY KEY, team_id INTEGER NOT NULL REFERENCES teams(id) ON DELETE CASCADE);";
+
+/// How a table is made anew under another name, with a copy of its rows.
+fn rebuilt(table: &str, definition: &str) -> String {
+    format!(
+        "CREATE TABLE {table}_next ({definition}); INSERT INTO {table}_next SELECT * FROM {table}; DROP TABLE {table}; ALTER TABLE {table}_next RENAME TO {table};"
+    )
+}
+
+#[test]
+fn rows_that_go_are_told_in_a_file_from_which_d1_refuses_something_else() {
+    let rebuild = rebuilt("teams", "id INTEGER PRIMARY KEY, name TEXT");
+    let files = [
+        ("1.sql", TEAMS),
+        ("2.sql", &format!("PRAGMA journal_mode = WAL; {rebuild}")),
+    ];
+    let told = errors(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told, ["file 2.sql: table members"]);
+}
+
+#[test]
+fn rows_that_go_are_told_though_a_later_statement_of_the_file_fails() {
+    let rebuild = rebuilt("teams", "id INTEGER PRIMARY KEY, name TEXT");
+    let fails = format!("{rebuild} ALTER TABLE teams ADD COLUMN slug TEXT NOT NULL;");
+    let told = errors(
+        super::rows_lost::of_other_tables,
+        &[("1.sql", TEAMS), ("2.sql", &fails)],
+    );
+    assert_eq!(told, ["file 2.sql: table members"]);
+    let mends = "CREATE TABLE kept AS SELECT * FROM members;";
+    let fails = format!("{mends} {fails} INSERT INTO members SELECT * FROM kept; DROP TABLE kept;");
+    let told = errors(
+        super::rows_lost::of_other_tables,
+        &[("1.sql", TEAMS), ("2.sql", &fails)],
+    );
+    assert_eq!(
+        told,
+        [] as [&str; 0],
+        "the rows are put back behind the failure"
+    );
+}
+
+#[test]
+fn a_copy_that_refers_to_the_table_it_replaces_loses_its_rows_with_it() {
+    let columns = "id INTEGER PRIMARY KEY, up INTEGER REFERENCES folders(id) ON DELETE CASCADE";
+    let made = format!("CREATE TABLE folders ({columns});");
+    let rebuild = rebuilt("folders", columns);
+    let files = [("1.sql", made.as_str()), ("2.sql", rebuild.as_str())];
+    let told = errors(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told, ["file 2.sql: table folders"]);
+    let twice = found(super::rows_lost::of_the_table_itself, &files);
+    assert_eq!(twice, [] as [&str; 0], "the copy was whole");
+}
+
+#[test]
+fn each_column_that_needs_an_empty_table_is_told() {
+    let files = [
+        ("1.sql", TEAMS),
+        (
+            "2.sql",
+            "ALTER TABLE teams ADD COLUMN slug TEXT NOT NULL; ALTER TABLE teams ADD COLUMN motto TEXT;
+             ALTER TABLE members ADD COLUMN since TEXT DEFAULT CURRENT_TIMESTAMP;",
+        ),
+    ];
+    let told = errors(super::applying::added_column_needs_an_empty_table, &files);
+    assert_eq!(
+        told,
+        [
+            "file 2.sql: table teams, ADD COLUMN slug",
+            "file 2.sql: table members, ADD COLUMN since"
+        ]
+    );
+}
+
+#[test]
+fn what_a_file_took_is_there_again_for_the_next_file() {
+    let notes = "CREATE TABLE notes (id INTEGER PRIMARY KEY, member_id INTEGER REFERENCES members(id) ON DELETE SET NULL);";
+    let files = [
+        ("1.sql", format!("{TEAMS} {notes}")),
+        (
+            "2.sql",
+            rebuilt("teams", "id INTEGER PRIMARY KEY, name TEXT"),
+        ),
+        (
+            "3.sql",
+            rebuilt(
+                "members",
+                "id INTEGER PRIMARY KEY, team_id INTEGER NOT NULL",
+            ),
+        ),
+    ];
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    let told = errors(super::rows_lost::of_other_tables, &files);
+    assert!(
+        told.contains(&"file 3.sql: table notes".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_row_without_a_parent_is_an_error_only_if_the_file_leaves_no_parent() {
+    let empties = "CREATE TABLE kept AS SELECT * FROM members; DROP TABLE members; DROP TABLE teams;
+CREATE TABLE teams (id INTEGER PRIMARY KEY); CREATE TABLE members (id INTEGER PRIMARY KEY, team_id INTEGER NOT NULL REFERENCES teams(id));
+INSERT INTO members SELECT * FROM kept;";
+    let files = [("1.sql", TEAMS), ("2.sql", empties)];
+    let told = errors(super::applying::fails_with_rows, &files);
+    assert_eq!(told, ["file 2.sql"]);
+    let orphans = "CREATE TABLE guests (id INTEGER PRIMARY KEY, team INTEGER NOT NULL);";
+    let strict = "CREATE TABLE visits (team_id INTEGER NOT NULL REFERENCES teams(id)); INSERT INTO visits SELECT team + 1000000000 FROM guests; UPDATE teams SET name = name;";
+    let files = [("1.sql", &*format!("{TEAMS} {orphans}")), ("2.sql", strict)];
+    let told = findings(super::applying::fails_with_rows, &files);
+    assert_eq!(
+        told.len(),
+        1,
+        "the rows that were made up have no such team"
+    );
+    assert_eq!(told[0].level, Level::Warning);
+}
+
+#[test]
+fn a_column_that_must_hold_a_value_is_an_error_only_where_the_statement_gives_none() {
+    let old = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT);";
+    let new = "CREATE TABLE next (id INTEGER PRIMARY KEY, name TEXT NOT NULL);";
+    let leaves_out = format!("{new} INSERT INTO next (id) SELECT id FROM people;");
+    let told = errors(
+        super::applying::fails_with_rows,
+        &[("1.sql", old), ("2.sql", &leaves_out)],
+    );
+    assert_eq!(told, ["file 2.sql"]);
+    let copies = format!(
+        "UPDATE people SET name = NULL; {new} INSERT INTO next (id, name) SELECT id, name FROM people;"
+    );
+    let told = findings(
+        super::applying::fails_with_rows,
+        &[("1.sql", old), ("2.sql", &copies)],
+    );
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].level, Level::Warning);
+}
+
+#[test]
+fn rows_are_no_duplicates_of_each_other_for_a_column_that_none_of_them_has_a_value_in() {
+    let cleans = "ALTER TABLE teams ADD COLUMN handle TEXT;
+DELETE FROM teams WHERE id NOT IN (SELECT min(id) FROM teams GROUP BY handle);
+CREATE UNIQUE INDEX teams_handle ON teams (handle);";
+    let files = [("1.sql", TEAMS), ("2.sql", cleans)];
+    assert_eq!(
+        found(super::rows_lost::of_the_table_itself, &files),
+        ["MIG-06"]
+    );
+    let by_name = cleans.replace("GROUP BY handle", "GROUP BY name, id");
+    let files = [("1.sql", TEAMS), ("2.sql", &*by_name)];
+    assert_eq!(
+        found(super::rows_lost::of_the_table_itself, &files),
+        [] as [&str; 0]
+    );
+}

@@ -1,0 +1,222 @@
+//! What a file takes out of tables that were there before it: counts of rows and references, before, between and after its statements.
+//! Never runs a statement of the file.
+
+use super::{Effect, EffectKind, Step};
+use crate::catalog::{Name, Schema};
+use crate::engine::{Deed, Engine};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is counted of a table: its rows, and the rows in which each referring column holds a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Count {
+    rows: u32,
+    referring: Vec<u32>,
+}
+
+/// Counts of the watched tables before a file, and where they fell first.
+pub(super) struct Watch {
+    tables: Vec<Watched>,
+    /// Tables that the file made, as they are before the statement that runs now.
+    made: BTreeMap<Root, Count>,
+    /// The statements that took rows out of tables that the file made.
+    copies_fell_at: BTreeMap<Root, usize>,
+}
+
+/// The page of a table: it stays when the table is renamed.
+type Root = i64;
+
+struct Watched {
+    name: Name,
+    columns: Vec<Name>,
+    before: Count,
+    fell_at: Option<usize>,
+}
+
+impl Watch {
+    pub(super) fn new(engine: &Engine, schema: &Schema, tables: Vec<Name>) -> Self {
+        let watched = tables.into_iter().filter_map(|name| {
+            let table = schema.tables.get(&name)?;
+            let columns: BTreeSet<Name> = table
+                .foreign_keys
+                .iter()
+                .flat_map(|key| key.columns.clone())
+                .collect();
+            let columns: Vec<Name> = columns.into_iter().collect();
+            let before = engine.ours(|connection| count(connection, &name, &columns))?;
+            Some(Watched {
+                name,
+                columns,
+                before,
+                fell_at: None,
+            })
+        });
+        Self {
+            tables: watched.collect(),
+            made: BTreeMap::new(),
+            copies_fell_at: BTreeMap::new(),
+        }
+    }
+
+    /// Counts the tables that the file made, before a statement that drops another one.
+    pub(super) fn look_before(&mut self, engine: &Engine, step: &Step) {
+        if drops_table(step) {
+            self.made = self.count_made(engine);
+        }
+    }
+
+    pub(super) fn look(&mut self, engine: &Engine, place: usize, step: &Step) {
+        if drops_table(step) {
+            let now = self.count_made(engine);
+            for (root, before) in &self.made {
+                if now.get(root).is_some_and(|now| fell(before, now)) {
+                    self.copies_fell_at.entry(*root).or_insert(place);
+                }
+            }
+        }
+        for table in &mut self.tables {
+            if table.fell_at.is_none() {
+                let now = engine.ours(|connection| count(connection, &table.name, &table.columns));
+                if now.is_none_or(|now| fell(&table.before, &now)) {
+                    table.fell_at = Some(place);
+                }
+            }
+        }
+    }
+
+    /// The tables that are not watched, by their pages. References are those that they have themselves.
+    fn count_made(&self, engine: &Engine) -> BTreeMap<Root, Count> {
+        let roots = engine.ours(roots);
+        let made = roots
+            .into_iter()
+            .filter(|(name, _)| self.tables.iter().all(|watched| watched.name != *name));
+        made.filter_map(|(name, root)| {
+            let columns = engine.ours(|connection| referring(connection, &name));
+            let count = engine.ours(|connection| count(connection, &name, &columns))?;
+            Some((root, count))
+        })
+        .collect()
+    }
+
+    /// What a file that fails does before it fails, in tables that no later statement of it fills again.
+    pub(super) fn effects_for_good(
+        &self,
+        engine: &Engine,
+        steps: &[(usize, &Step)],
+    ) -> Vec<Effect> {
+        let mut effects = self.effects(engine);
+        effects.retain(|effect| {
+            let mut later = steps.iter().filter(|(place, _)| *place > effect.step);
+            later.all(|(_, step)| {
+                let is_touched = step.changes.iter().any(|change| change.name == effect.table);
+                let is_filled = step.deeds.iter().any(|deed| {
+                    matches!(deed, Deed::Insert(table, _) | Deed::Update(table, ..) if effect.table == **table)
+                });
+                !is_touched && !is_filled
+            })
+        });
+        effects
+    }
+
+    /// What is less after the file than before it, in tables that are still there.
+    pub(super) fn effects(&self, engine: &Engine) -> Vec<Effect> {
+        let roots = engine.ours(roots);
+        let mut effects = Vec::new();
+        for table in &self.tables {
+            let (Some(step), Some(after)) = (
+                table.fell_at,
+                engine.ours(|connection| count(connection, &table.name, &table.columns)),
+            ) else {
+                continue;
+            };
+            let root = roots.get(&table.name);
+            let copy_fell_at = root.and_then(|root| self.copies_fell_at.get(root));
+            let effect = |kind| Effect {
+                table: table.name.clone(),
+                step: copy_fell_at.copied().unwrap_or(step),
+                kind,
+                is_of_copy: copy_fell_at.is_some(),
+            };
+            if after.rows < table.before.rows {
+                effects.push(effect(EffectKind::RowsGone {
+                    before: table.before.rows,
+                    after: after.rows,
+                }));
+                continue;
+            }
+            let columns = table.columns.iter().zip(&table.before.referring);
+            for ((column, before), after) in columns.zip(&after.referring) {
+                if after < before {
+                    effects.push(effect(EffectKind::Nulled {
+                        column: column.clone(),
+                        rows: before - after,
+                    }));
+                }
+            }
+        }
+        effects
+    }
+}
+
+fn fell(before: &Count, now: &Count) -> bool {
+    let columns = before.referring.iter().zip(&now.referring);
+    now.rows < before.rows || columns.into_iter().any(|(before, now)| now < before)
+}
+
+/// Counts a table by the columns that it had; none where it, or one of them, is not there.
+fn count(connection: &Connection, table: &Name, columns: &[Name]) -> Option<Count> {
+    let counted: Vec<String> = std::iter::once("count(*)".to_owned())
+        .chain(
+            columns
+                .iter()
+                .map(|column| format!("count(t.{})", column.quoted())),
+        )
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM main.{} AS t",
+        counted.join(", "),
+        table.quoted()
+    );
+    let mut statement = connection.prepare_cached(&sql).ok()?;
+    let count = statement.query_row([], |row| {
+        Ok(Count {
+            rows: row.get(0)?,
+            referring: (1..=columns.len())
+                .map(|at| row.get(at))
+                .collect::<rusqlite::Result<_>>()?,
+        })
+    });
+    count.ok()
+}
+
+/// The pages of the tables, by their names.
+fn roots(connection: &Connection) -> BTreeMap<Name, Root> {
+    let read = || -> rusqlite::Result<_> {
+        let mut statement = connection.prepare_cached(
+            "SELECT name, rootpage FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok((Name::new(&row.get::<_, String>(0)?), row.get(1)?))
+        })?;
+        rows.collect()
+    };
+    read().unwrap_or_default()
+}
+
+/// The columns of a table that refer to others.
+fn referring(connection: &Connection, table: &Name) -> Vec<Name> {
+    let read = || -> rusqlite::Result<BTreeSet<Name>> {
+        let mut statement =
+            connection.prepare_cached("SELECT \"from\" FROM pragma_foreign_key_list(?1)")?;
+        let rows = statement.query_map([table.as_str()], |row| {
+            Ok(Name::new(&row.get::<_, String>(0)?))
+        })?;
+        rows.collect()
+    };
+    read().unwrap_or_default().into_iter().collect()
+}
+
+fn drops_table(step: &Step) -> bool {
+    let drops = |deed: &Deed| matches!(deed, Deed::DropTable(_));
+    step.deeds.iter().any(drops)
+}
