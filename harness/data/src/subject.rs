@@ -3,9 +3,17 @@
 use crate::catalog::{Name, Schema};
 use crate::claims::Data;
 use crate::replay::{ObjectKind, Replay};
+use crate::rows::{Tenancy, Tenants, fill_tenants};
 use crate::source::Source;
 use crate::text::{FileId, Span, find_word};
 use crate::trace::Trace;
+use std::sync::OnceLock;
+
+/// Tenants that are made: one who is deleted or attacked, one who attacks, and one whom nobody names.
+pub const TENANTS: usize = 3;
+
+/// Rows that each tenant has in each table.
+const ROWS_OF_TENANT: usize = 3;
 
 /// All that is known of a database.
 #[derive(Debug)]
@@ -18,7 +26,12 @@ pub struct Subject {
     pub claims: Data,
     /// The statements of its checks, where they are kept.
     pub trace: Trace,
+    /// Rows of several tenants, once they are asked for.
+    tenants: OnceLock<Result<Tenants, NoTenants>>,
 }
+
+/// Why there are no rows of several tenants: the key of the manifest that would mend it, if one would, and the reason.
+pub type NoTenants = (Option<&'static str>, String);
 
 impl Subject {
     /// The schema at the end.
@@ -38,7 +51,48 @@ impl Subject {
             replay,
             claims,
             trace: Trace::default(),
+            tenants: OnceLock::new(),
         })
+    }
+
+    /// Rows of several tenants, made in a copy at the first call.
+    ///
+    /// # Errors
+    /// [`NoTenants`].
+    pub fn tenants(&self) -> Result<&Tenants, &NoTenants> {
+        let made = self.tenants.get_or_init(|| self.make_tenants());
+        made.as_ref()
+    }
+
+    fn make_tenants(&self) -> Result<Tenants, NoTenants> {
+        let tenancy = Tenancy::of(self.schema(), &self.claims)
+            .map_err(|(key, reason)| (Some(key), reason))?;
+        let fault =
+            |error: rusqlite::Error| (None, format!("the copy in memory cannot be used: {error}"));
+        let engine = self.replay.at_the_end().map_err(fault)?;
+        let made = engine.ours(|connection| {
+            fill_tenants(
+                connection,
+                self.schema(),
+                &self.claims,
+                tenancy,
+                TENANTS,
+                ROWS_OF_TENANT,
+            )
+        });
+        let tenants = made.map_err(fault)?;
+        if tenants.keys.len() < TENANTS {
+            let why = tenants
+                .unfilled
+                .first()
+                .map_or("", |unfilled| &unfilled.reason);
+            let table = &tenants.tenancy.tenants;
+            return Err((
+                None,
+                format!("`{table}` does not take {TENANTS} tenants: {why}"),
+            ));
+        }
+        Ok(tenants)
     }
 
     /// The statement that made an object.

@@ -1,9 +1,11 @@
 //! The text of SQL files: files, spans, statements, and the comments that suppress a finding. Never parses what a statement means.
 
+mod literal;
 mod split;
 mod suppression;
 mod ways;
 
+pub use literal::literal;
 pub use split::statements;
 pub use suppression::{Suppression, suppressions};
 pub use ways::{SplitOtherwise, Way, split_otherwise};

@@ -1,6 +1,7 @@
 //! The behaviour of a database, judged on a copy in memory: the criteria PAT-001 to PAT-019. Never judges what is not declared.
 
 mod plans;
+pub mod populated;
 mod replaying;
 mod splitting;
 pub mod world;

@@ -42,8 +42,8 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Inserts a row with one of these choices of parents.
-    pub(super) fn row(&mut self, number: usize, choices: &[Choice]) -> Result<(), Refused> {
+    /// Inserts a row with one of these choices of parents; its values, for the columns that the table has now.
+    pub(super) fn row(&mut self, number: usize, choices: &[Choice]) -> Result<Vec<Value>, Refused> {
         let pools: Vec<Vec<Value>> = self
             .plan
             .cells
@@ -57,7 +57,7 @@ impl<'s> Search<'s> {
         for choice in choices {
             let mut row = Row::new(&pools, choice);
             last = match self.vary(&mut row, &mut Vec::new()) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(self.own(&row)),
                 Err(refused) => refused,
             };
             if last.kind == Kind::Hopeless || self.left == 0 {
@@ -65,11 +65,17 @@ impl<'s> Search<'s> {
             }
         }
         for choice in choices.iter().take(2) {
-            if self.by_chance(&pools, choice, number) {
-                return Ok(());
+            if let Some(values) = self.by_chance(&pools, choice, number) {
+                return Ok(values);
             }
         }
         Err(last)
+    }
+
+    fn own(&self, row: &Row<'_>) -> Vec<Value> {
+        let mut values = row.values();
+        values.truncate(self.plan.own);
+        values
     }
 
     fn attempt(&mut self, row: &Row<'_>) -> Result<(), Refused> {
@@ -113,13 +119,18 @@ impl<'s> Search<'s> {
         Err(refused)
     }
 
-    fn by_chance(&mut self, pools: &[Vec<Value>], choice: &Choice, number: usize) -> bool {
+    fn by_chance(
+        &mut self,
+        pools: &[Vec<Value>],
+        choice: &Choice,
+        number: usize,
+    ) -> Option<Vec<Value>> {
         let mut row = Row::new(pools, choice);
         let wished: Vec<usize> = (0..pools.len())
             .filter(|at| row.is_free(*at) && !self.plan.cells[*at].wishes.is_empty())
             .collect();
         if wished.is_empty() {
-            return false;
+            return None;
         }
         for _ in 0..CHANCES {
             for at in &wished {
@@ -127,10 +138,10 @@ impl<'s> Search<'s> {
                 row.chance[*at] = (self.random.u8(..4) == 0).then(|| self.any(number));
             }
             if self.attempt(&row).is_ok() {
-                return true;
+                return Some(self.own(&row));
             }
         }
-        false
+        None
     }
 
     fn any(&mut self, number: usize) -> Value {

@@ -20,7 +20,7 @@ pub(super) fn fill(
     if has_content {
         return Ok(None);
     }
-    let there = super::count(connection, &table.name, rows)?.unwrap_or(rows);
+    let there = super::state::count(connection, &table.name, None, rows)?.unwrap_or(rows);
     let columns: Vec<String> = table
         .columns
         .iter()

@@ -5,8 +5,8 @@ use crate::engine::{Engine, Failure};
 use crate::replay::Effect;
 use crate::rows;
 use crate::subject::Subject;
+use crate::text::literal;
 use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 use std::collections::BTreeSet;
 
 /// The statements without which a failed one fails otherwise, and the failed one.
@@ -173,23 +173,6 @@ fn inserts(connection: &Connection, table: &Table) -> Option<Vec<String>> {
         ))
     });
     lines.ok()?.collect::<rusqlite::Result<_>>().ok()
-}
-
-/// A value as SQL.
-#[must_use]
-pub fn literal(value: ValueRef<'_>) -> String {
-    match value {
-        ValueRef::Null => "NULL".to_owned(),
-        ValueRef::Integer(number) => number.to_string(),
-        ValueRef::Real(number) => format!("{number:?}"),
-        ValueRef::Text(text) => format!("'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
-        ValueRef::Blob(bytes) => {
-            bytes
-                .iter()
-                .fold("x'".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-                + "'"
-        }
-    }
 }
 
 /// The lines, if the last one fails with such a message on a fresh database and those before it do not.

@@ -1,0 +1,317 @@
+//! A world in which several tenants have rows in every table, and which rows belong to whom. Never mixes what belongs to two of them.
+
+use super::Outcome;
+use super::world::World;
+use crate::catalog::{Name, Schema, Table};
+use crate::rows::Tenants;
+use crate::subject::Subject;
+use crate::text::literal;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+
+/// A world with rows of several tenants.
+#[derive(Debug)]
+pub struct Populated<'s> {
+    /// Where statements go.
+    pub world: World<'s>,
+    /// Its schema.
+    pub schema: &'s Schema,
+    /// The tenants, and which tables belong to them.
+    pub tenants: &'s Tenants,
+}
+
+/// A row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its table.
+    pub table: Name,
+    /// What it is known by: the columns of the primary key, or the rowid.
+    pub key: Vec<(String, Value)>,
+    /// What it holds, generated columns included.
+    pub values: BTreeMap<Name, Value>,
+}
+
+impl<'s> Populated<'s> {
+    /// The migrations applied, and the rows of [`crate::subject::TENANTS`] tenants.
+    ///
+    /// # Errors
+    /// Not verified, with the reason.
+    pub fn new(subject: &'s Subject) -> Result<Self, Outcome> {
+        let tenants = subject
+            .tenants()
+            .map_err(|(key, reason)| Outcome::NotVerified {
+                reason: reason.clone(),
+                key: key.map(|key| format!("data.{key}")),
+            })?;
+        let world = World::new(subject).map_err(|error| Outcome::not_judged(&error))?;
+        let mut statements = vec![("PRAGMA defer_foreign_keys = ON", Vec::new())];
+        let made = tenants.statements.iter();
+        statements.extend(made.map(|(sql, values)| (sql.as_str(), values.clone())));
+        world
+            .batch(&statements)
+            .map_err(|refused| Outcome::NotVerified {
+                reason: format!(
+                    "the rows of several tenants cannot be made twice: {}",
+                    refused.message
+                ),
+                key: None,
+            })?;
+        Ok(Self {
+            world,
+            schema: subject.schema(),
+            tenants,
+        })
+    }
+
+    /// The tables that belong to tenants, the table of tenants itself left out.
+    pub fn scoped(&self) -> impl Iterator<Item = &'s Table> {
+        let tenancy = &self.tenants.tenancy;
+        let tables = tenancy
+            .scoped
+            .keys()
+            .filter(|name| **name != tenancy.tenants);
+        tables.filter_map(|name| self.schema.tables.get(name))
+    }
+
+    /// The rows of a table that belong to a tenant, by its place in [`Tenants::keys`]. Not traced.
+    #[must_use]
+    pub fn rows(&self, table: &Table, tenant: usize) -> Vec<Row> {
+        let key = self.tenants.keys.get(tenant);
+        let condition = key.and_then(|key| self.tenants.tenancy.condition(&table.name, "t", key));
+        condition.map_or_else(Vec::new, |condition| self.rows_where(table, &condition))
+    }
+
+    /// The rows of a table that meet a condition on `t`, by their keys. Not traced.
+    #[must_use]
+    pub fn rows_where(&self, table: &Table, condition: &str) -> Vec<Row> {
+        self.world
+            .engine()
+            .ours(|connection| rows(connection, table, condition).unwrap_or_default())
+    }
+
+    /// Every row of every ordinary table, for a comparison of before and after. Not traced.
+    #[must_use]
+    pub fn everything(&self) -> BTreeMap<Name, Vec<Row>> {
+        let tables = self
+            .schema
+            .tables
+            .values()
+            .filter(|table| table.is_ordinary());
+        tables
+            .map(|table| (table.name.clone(), self.rows_where(table, "1")))
+            .collect()
+    }
+
+    /// Lines of SQL that make the rows of these tables, and all that they refer to.
+    #[must_use]
+    pub fn script(&self, tables: &[&Name]) -> Vec<String> {
+        let mut needed: Vec<&Name> = tables.to_vec();
+        let mut at = 0;
+        while let Some(name) = needed.get(at).copied() {
+            at += 1;
+            let keys = self
+                .schema
+                .tables
+                .get(name)
+                .into_iter()
+                .flat_map(|table| &table.foreign_keys);
+            for key in keys {
+                if !needed.contains(&&key.parent) {
+                    needed.push(&key.parent);
+                }
+            }
+        }
+        let into: Vec<String> = needed
+            .iter()
+            .map(|name| format!("INSERT OR ABORT INTO main.{} ", name.quoted()))
+            .collect();
+        let made = self.tenants.statements.iter();
+        made.filter(|(sql, _)| into.iter().any(|start| sql.starts_with(start.as_str())))
+            .map(|(sql, values)| written(sql, values))
+            .collect()
+    }
+}
+
+impl Row {
+    /// The condition that finds it.
+    #[must_use]
+    pub fn found(&self) -> String {
+        let parts: Vec<String> = self
+            .key
+            .iter()
+            .map(|(column, value)| format!("{column} IS {}", literal(value.into())))
+            .collect();
+        parts.join(" AND ")
+    }
+
+    /// A value of it; NULL for a column that it does not have.
+    #[must_use]
+    pub fn value(&self, column: &Name) -> Value {
+        self.values.get(column).cloned().unwrap_or(Value::Null)
+    }
+}
+
+/// A statement with its parameters written into it: those are `?` without a number, in order, or `?1` and so on.
+#[must_use]
+pub fn written(sql: &str, values: &[Value]) -> String {
+    let mut text = String::new();
+    let mut next = 0;
+    let mut quote = None;
+    let mut letters = sql.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(open), _) if open == letter => quote = None,
+            (None, '\'' | '"' | '`') => quote = Some(letter),
+            (None, '?') => {
+                let mut number = String::new();
+                while let Some(digit) = letters.next_if(char::is_ascii_digit) {
+                    number.push(digit);
+                }
+                let place = number.parse().unwrap_or(next + 1);
+                next = place;
+                let value = values.get(place - 1).unwrap_or(&Value::Null);
+                text.push_str(&literal(value.into()));
+                continue;
+            }
+            (Some(_) | None, _) => {}
+        }
+        text.push(letter);
+    }
+    let text = text
+        .trim_end()
+        .trim_end_matches(';')
+        .replace("INSERT OR ABORT INTO main.", "INSERT INTO ");
+    format!("{text};")
+}
+
+fn rows(
+    connection: &rusqlite::Connection,
+    table: &Table,
+    condition: &str,
+) -> rusqlite::Result<Vec<Row>> {
+    let by_key = !table.primary_key.is_empty();
+    let keys: Vec<String> = if by_key {
+        table.primary_key.iter().map(Name::quoted).collect()
+    } else {
+        vec!["rowid".to_owned()]
+    };
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| format!("t.{}", column.name.quoted()))
+        .collect();
+    let sql = format!(
+        "SELECT {}, {} FROM main.{} AS t WHERE {condition} ORDER BY {}",
+        keys.iter()
+            .map(|key| format!("t.{key}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        columns.join(", "),
+        table.name.quoted(),
+        (1..=keys.len())
+            .map(|place| place.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_map([], |row| {
+        let key = keys
+            .iter()
+            .enumerate()
+            .map(|(at, column)| Ok((column.clone(), row.get(at)?)));
+        let values = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| Ok((column.name.clone(), row.get(keys.len() + at)?)));
+        Ok(Row {
+            table: table.name.clone(),
+            key: key.collect::<rusqlite::Result<_>>()?,
+            values: values.collect::<rusqlite::Result<_>>()?,
+        })
+    })?;
+    found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::{Data, From};
+    use std::path::Path;
+
+    /// Three rows of each tenant in each table that belongs to tenants, and no reference from one tenant's row to another's.
+    fn check(folder: &Path) {
+        let claims =
+            Data::parse(&std::fs::read_to_string(folder.join("data.toml")).unwrap()).unwrap();
+        let Some(From::Migrations(migrations)) = &claims.from else {
+            return;
+        };
+        if claims.tenants.is_none() {
+            return;
+        }
+        let source = crate::source::open(&folder.join(migrations)).unwrap();
+        let subject = Subject::of(source, claims, 7).unwrap();
+        let shown = folder.display();
+        let populated = Populated::new(&subject).unwrap_or_else(|why| panic!("{shown}: {why:?}"));
+        assert_eq!(populated.tenants.unfilled, [], "{shown}");
+        for table in populated.scoped() {
+            for tenant in 0..populated.tenants.keys.len() {
+                let rows = populated.rows(table, tenant);
+                assert!(
+                    !rows.is_empty(),
+                    "{shown}: {} has no row of tenant {tenant}",
+                    table.name
+                );
+                for row in &rows {
+                    assert_no_stranger(&populated, table, row, tenant);
+                }
+            }
+        }
+    }
+
+    fn assert_no_stranger(populated: &Populated<'_>, table: &Table, row: &Row, tenant: usize) {
+        for key in &table.foreign_keys {
+            let Some(parent) = populated.schema.tables.get(&key.parent) else {
+                continue;
+            };
+            if !populated.tenants.tenancy.scoped.contains_key(&parent.name) {
+                continue;
+            }
+            let wanted: Vec<Value> = key.columns.iter().map(|column| row.value(column)).collect();
+            let is_it = |of: &Row| {
+                key.parent_columns
+                    .iter()
+                    .map(|column| of.value(column))
+                    .eq(wanted.iter().cloned())
+            };
+            let is_own = populated.rows(parent, tenant).iter().any(is_it);
+            assert!(
+                is_own || wanted.contains(&Value::Null),
+                "{}: {row:?}",
+                table.name
+            );
+        }
+    }
+
+    #[test]
+    fn every_tenant_of_the_healthy_schemas_has_rows_that_refer_to_its_own_only() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for entry in std::fs::read_dir(root.join("fixtures/data/correct")).unwrap() {
+            let folder = entry.unwrap().path();
+            if folder.join("data.toml").is_file() {
+                check(&folder);
+            }
+        }
+        check(&root.join("migrations/patterns"));
+    }
+
+    #[test]
+    fn parameters_are_written_into_a_statement_but_not_into_its_strings() {
+        let values = [Value::Integer(1), Value::Text("it's".to_owned())];
+        assert_eq!(
+            written("SELECT '?', ?2, \"a?\" FROM t WHERE x = ?1", &values),
+            "SELECT '?', 'it''s', \"a?\" FROM t WHERE x = 1;"
+        );
+        assert_eq!(written("VALUES (?, ?)", &values), "VALUES (1, 'it''s');");
+    }
+}

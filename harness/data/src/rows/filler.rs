@@ -1,0 +1,302 @@
+//! Fills tables in order, and keeps what it worked out about each. Never makes a row that the schema refuses.
+
+use super::attempt::{Kind, Mirror};
+use super::parent::{self, Choice, Conditions};
+use super::plan::Plan;
+use super::reference::Reference;
+use super::state::{count, fingerprint, greatest_key, is_dangling};
+use super::{Unfilled, order, search, value, virtual_table};
+use crate::catalog::{Name, Schema};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Fills tables again and again, and keeps what it worked out about each.
+#[derive(Debug)]
+pub struct Filler {
+    mirror: Mirror,
+    random: fastrand::Rng,
+    pub(super) plans: BTreeMap<(Name, u64), Arc<Plan>>,
+    /// Why no row could be made, by plan; it is not tried again.
+    refused: BTreeMap<(Name, u64), String>,
+    /// Tables that are being filled because a trigger looks into them.
+    within: BTreeSet<Name>,
+    /// The statements that made rows since it was taken last, with their parameters.
+    journal: Vec<(String, Vec<Value>)>,
+}
+
+/// What rows are bound to beyond the schema.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    /// Parents have to meet these, and of a table that is filled only such rows count.
+    pub(super) conditions: Conditions,
+    /// Columns that hold a certain value, by table.
+    pub(super) pinned: BTreeMap<Name, Vec<(Name, Value)>>,
+}
+
+impl Filler {
+    /// A filler without plans; the same seed makes the same rows.
+    ///
+    /// # Errors
+    /// What SQLite says, for example that there is no memory.
+    pub fn new(seed: u64) -> rusqlite::Result<Self> {
+        Ok(Self {
+            mirror: Mirror::new()?,
+            random: fastrand::Rng::with_seed(seed),
+            plans: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            within: BTreeSet::new(),
+            journal: Vec::new(),
+        })
+    }
+
+    /// Fills tables as [`super::fill`] does.
+    ///
+    /// # Errors
+    /// What SQLite says where the database itself cannot be used.
+    pub fn fill(
+        &mut self,
+        connection: &Connection,
+        schema: &Schema,
+        later: &Schema,
+        tables: &[Name],
+        rows: usize,
+    ) -> rusqlite::Result<Vec<Unfilled>> {
+        connection.set_prepared_statement_cache_capacity(512);
+        let mut wanting = Vec::new();
+        for name in order::parents_first(schema, tables) {
+            if count(connection, &name, None, rows)?.is_some_and(|count| count < rows) {
+                wanting.push(name);
+            }
+        }
+        if wanting.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.mirror.clear()?;
+        let world = World {
+            connection,
+            schema,
+            later,
+            rows,
+            scope: &Scope::default(),
+        };
+        let unfilled = self.fill_in_order(&world, &wanting);
+        self.journal.clear();
+        unfilled
+    }
+
+    /// The statements that made rows since this was called last, with their parameters.
+    pub(super) fn take_journal(&mut self) -> Vec<(String, Vec<Value>)> {
+        std::mem::take(&mut self.journal)
+    }
+
+    /// Fills these tables in this order; circles of references are closed before the end.
+    pub(super) fn fill_in_order(
+        &mut self,
+        world: &World<'_>,
+        tables: &[Name],
+    ) -> rusqlite::Result<Vec<Unfilled>> {
+        let circle = order::circle(world.schema, tables);
+        if circle.is_empty() {
+            return self.fill_all(world, tables);
+        }
+        let connection = world.connection;
+        connection.execute_batch("SAVEPOINT rows_in_a_circle; PRAGMA defer_foreign_keys = ON")?;
+        let made_before = self.journal.len();
+        let mut unfilled = self.fill_all(world, tables)?;
+        if is_dangling(connection, &circle)? {
+            connection.execute_batch("ROLLBACK TO rows_in_a_circle; RELEASE rows_in_a_circle")?;
+            self.mirror.clear()?;
+            self.journal.truncate(made_before);
+            let rest: Vec<Name> = tables
+                .iter()
+                .filter(|name| !circle.contains(name))
+                .cloned()
+                .collect();
+            unfilled = self.fill_all(world, &rest)?;
+            unfilled.extend(circle.into_iter().map(|table| Unfilled {
+                table,
+                reason: "its references form a circle that no row could be the first of".to_owned(),
+            }));
+        } else {
+            connection.execute_batch("RELEASE rows_in_a_circle")?;
+        }
+        Ok(unfilled)
+    }
+
+    fn fill_all(&mut self, world: &World<'_>, tables: &[Name]) -> rusqlite::Result<Vec<Unfilled>> {
+        let mut left = tables.to_vec();
+        // A table that could not be filled may be filled once others are: by triggers, or because it looks for rows of theirs.
+        for _pass in 0..2 {
+            let mut unfilled = Vec::new();
+            for name in &left {
+                if let Some(reason) = self.fill_one(world, name)? {
+                    unfilled.push(Unfilled {
+                        table: name.clone(),
+                        reason,
+                    });
+                }
+            }
+            if unfilled.is_empty() || unfilled.len() == left.len() {
+                return Ok(unfilled);
+            }
+            left = unfilled
+                .into_iter()
+                .map(|unfilled| unfilled.table)
+                .collect();
+        }
+        let mut unfilled = Vec::new();
+        for name in left {
+            let reason = self.fill_one(world, &name)?;
+            unfilled.extend(reason.map(|reason| Unfilled {
+                table: name,
+                reason,
+            }));
+        }
+        Ok(unfilled)
+    }
+
+    /// Fills one table; why it holds no row, if it does not.
+    fn fill_one(&mut self, world: &World<'_>, name: &Name) -> rusqlite::Result<Option<String>> {
+        let Some(table) = world.schema.tables.get(name) else {
+            return Ok(None);
+        };
+        let connection = world.connection;
+        if !table.is_ordinary() {
+            return virtual_table::fill(connection, table, world.rows);
+        }
+        let condition = world.scope.conditions.get(name).map(String::as_str);
+        let there = count(connection, name, condition, world.rows)?.unwrap_or(0);
+        if there >= world.rows {
+            return Ok(None);
+        }
+        let key = (name.clone(), fingerprint(table, world));
+        if let Some(reason) = self.refused.get(&key) {
+            return Ok((there == 0).then(|| reason.clone()));
+        }
+        let plan = Arc::clone(
+            self.plans
+                .entry(key.clone())
+                .or_insert_with(|| Arc::new(Plan::of(table, world.schema, world.later))),
+        );
+        self.fill_looked_for(world, &plan)?;
+        let refused = self.insert_rows(world, &plan, there)?;
+        let there = count(connection, name, condition, 1)?.unwrap_or(0);
+        let Some((kind, message)) = refused.filter(|_refused| there == 0) else {
+            return Ok(None);
+        };
+        let reason = match kind {
+            Kind::Columns(_) => format!("every row that was tried is refused ({message})"),
+            Kind::Reference => format!("there is no row that it could refer to ({message})"),
+            Kind::Hopeless => message,
+        };
+        if matches!(kind, Kind::Columns(_)) && plan.guarded.is_empty() {
+            self.refused.insert(key, reason.clone());
+        }
+        Ok(Some(reason))
+    }
+
+    /// Fills the tables that triggers of this one look into, where they are empty.
+    fn fill_looked_for(&mut self, world: &World<'_>, plan: &Plan) -> rusqlite::Result<()> {
+        let soft = plan.references.iter().filter(|reference| reference.is_soft);
+        for reference in soft {
+            let parent = &reference.parent;
+            if count(world.connection, parent, None, 1)? != Some(0)
+                || !self.within.insert(parent.clone())
+            {
+                continue;
+            }
+            let tables = order::parents_first(world.schema, std::slice::from_ref(parent));
+            // Whether it can be filled is told when it is asked for itself.
+            let _unfilled = self.fill_all(world, &tables)?;
+            self.within.remove(parent);
+        }
+        Ok(())
+    }
+
+    /// Inserts the rows that are missing; the last refusal, if one ended it.
+    fn insert_rows(
+        &mut self,
+        world: &World<'_>,
+        plan: &Plan,
+        there: usize,
+    ) -> rusqlite::Result<Option<(Kind, String)>> {
+        let connection = world.connection;
+        let all = count(connection, &plan.name, None, usize::MAX >> 1)?.unwrap_or(0);
+        let mut number = all.max(greatest_key(connection, world.schema, plan)?);
+        let limit = world.rows.saturating_add(8);
+        let mut keys = parent::keys(connection, plan, &world.scope.conditions, limit)?;
+        let refers_to_itself = plan
+            .references
+            .iter()
+            .any(|reference| reference.parent == plan.name);
+        let pinned = world.pinned(plan);
+        for _missing in there..world.rows {
+            let mut refused = None;
+            // Another number gives other values, where a row with these is there already.
+            for _other in 0..6 {
+                number += 1;
+                let guess = |reference: &Reference| guessed_key(world, reference, number);
+                let choices = parent::choices(plan, &keys, number, &pinned, &guess);
+                let mut search =
+                    search::Search::new(connection, &mut self.mirror, plan, &mut self.random);
+                match search.row(number, &choices) {
+                    Ok(values) => {
+                        self.journal.push((plan.insert.clone(), values));
+                        refused = None;
+                        break;
+                    }
+                    Err(why) => {
+                        let is_there = why.message.starts_with("UNIQUE");
+                        refused = Some(why);
+                        if !is_there {
+                            break;
+                        }
+                    }
+                }
+            }
+            if let Some(why) = refused {
+                return Ok(Some((why.kind, why.message)));
+            }
+            if refers_to_itself {
+                keys = parent::keys(connection, plan, &world.scope.conditions, limit)?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Where rows are made.
+pub(super) struct World<'w> {
+    pub(super) connection: &'w Connection,
+    pub(super) schema: &'w Schema,
+    pub(super) later: &'w Schema,
+    pub(super) rows: usize,
+    pub(super) scope: &'w Scope,
+}
+
+impl World<'_> {
+    fn pinned(&self, plan: &Plan) -> Choice {
+        let pinned = self.scope.pinned.get(&plan.name).into_iter().flatten();
+        let placed = pinned.filter_map(|(column, value)| {
+            let place = plan.cells.iter().position(|cell| cell.name == *column)?;
+            Some((place, parent::Bound::Value(value.clone())))
+        });
+        placed.collect()
+    }
+}
+
+/// The key that the parent's row of a number will have, for references that have to be kept at the end only.
+fn guessed_key(world: &World<'_>, reference: &Reference, number: usize) -> Option<Vec<Value>> {
+    let parent = world.schema.tables.get(&reference.parent)?;
+    let plan = Plan::of(parent, world.schema, world.later);
+    let places = plan.places(&reference.parent_columns);
+    let first = |at: &usize| {
+        value::values(&plan.name, &plan.cells[*at], number)
+            .into_iter()
+            .next()
+    };
+    let key: Vec<Value> = places.iter().filter_map(first).collect();
+    (key.len() == reference.columns.len() && !reference.is_soft).then_some(key)
+}

@@ -1,0 +1,90 @@
+//! What a table holds, and what a plan for it hangs on. Never changes a row.
+
+use super::filler::World;
+use super::plan::Plan;
+use crate::catalog::{Name, Schema, Table};
+use rusqlite::Connection;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+/// How many rows of a table meet a condition (on `t`), up to a limit; none if it cannot be read.
+pub(super) fn count(
+    connection: &Connection,
+    table: &Name,
+    condition: Option<&str>,
+    limit: usize,
+) -> rusqlite::Result<Option<usize>> {
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM main.{} AS t WHERE {} LIMIT ?1)",
+        table.quoted(),
+        condition.unwrap_or("1")
+    );
+    let Ok(mut statement) = connection.prepare_cached(&sql) else {
+        return Ok(None);
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let count: i64 = statement.query_row([limit], |row| row.get(0))?;
+    Ok(usize::try_from(count).ok())
+}
+
+/// The greatest integer key, so that new ones follow it.
+pub(super) fn greatest_key(
+    connection: &Connection,
+    schema: &Schema,
+    plan: &Plan,
+) -> rusqlite::Result<usize> {
+    let alias = schema.tables.get(&plan.name).and_then(Table::rowid_alias);
+    let Some(alias) = alias else { return Ok(0) };
+    let sql = format!(
+        "SELECT max({}) FROM main.{}",
+        alias.name.quoted(),
+        plan.name.quoted()
+    );
+    let greatest: Option<i64> = connection
+        .prepare_cached(&sql)?
+        .query_row([], |row| row.get(0))?;
+    // Keys far up are somebody's own numbering.
+    Ok(greatest
+        .filter(|key| *key < 1_000_000)
+        .and_then(|key| usize::try_from(key).ok())
+        .unwrap_or(0))
+}
+
+/// Whether a reference of these tables has no parent.
+pub(super) fn is_dangling(connection: &Connection, tables: &[Name]) -> rusqlite::Result<bool> {
+    for table in tables {
+        let mut check = connection.prepare("SELECT 1 FROM pragma_foreign_key_check(?1)")?;
+        if check.exists([table.as_str()])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a plan hangs on: the table, its triggers, and what it will be.
+pub(super) fn fingerprint(table: &Table, world: &World<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    table.sql.hash(&mut hasher);
+    let indexes = |table: &Table, hasher: &mut DefaultHasher| {
+        for index in table.indexes.iter().filter(|index| index.unique) {
+            index.sql.hash(hasher);
+        }
+    };
+    indexes(table, &mut hasher);
+    if let Some(later) = world.later.tables.get(&table.name) {
+        later.sql.hash(&mut hasher);
+        indexes(later, &mut hasher);
+    }
+    let triggers = world.schema.triggers.values();
+    for trigger in triggers.filter(|trigger| trigger.table == table.name) {
+        trigger.sql.hash(&mut hasher);
+    }
+    for key in &table.foreign_keys {
+        world
+            .schema
+            .tables
+            .contains_key(&key.parent)
+            .hash(&mut hasher);
+    }
+    hasher.finish()
+}

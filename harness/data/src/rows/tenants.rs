@@ -1,0 +1,200 @@
+//! Rows for several tenants, such that all rows of one refer to rows of that one only, or to nobody's. Never mixes two tenants.
+
+use super::filler::{Scope, World};
+use super::{Filler, Tenancy, Unfilled, order};
+use crate::catalog::{Name, Schema, Table};
+use crate::claims::Data;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+
+/// Rows of several tenants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenants {
+    /// Which tables belong to tenants, and how. [`Tenancy::condition`] finds a tenant's rows.
+    pub tenancy: Tenancy,
+    /// The keys of the tenants that were made.
+    pub keys: Vec<Value>,
+    /// The statements that made the rows, in order, with their parameters: they make the same rows in any database with the same schema.
+    pub statements: Vec<(String, Vec<Value>)>,
+    /// Tables that could not be filled for every tenant.
+    pub unfilled: Vec<Unfilled>,
+}
+
+/// Makes a number of tenants, and for each of them rows in every table that belongs to tenants; tables that belong to nobody get as many in all.
+/// Rows that are marked by a declared soft deletion are active.
+///
+/// # Errors
+/// What SQLite says where the database itself cannot be used.
+pub fn fill_tenants(
+    connection: &Connection,
+    schema: &Schema,
+    claims: &Data,
+    tenancy: Tenancy,
+    tenants: usize,
+    rows: usize,
+) -> rusqlite::Result<Tenants> {
+    let tables: Vec<Name> = schema
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary())
+        .map(|table| table.name.clone())
+        .collect();
+    let tables = order::parents_first(schema, &tables);
+    let mut making = Making {
+        connection,
+        schema,
+        active: active(schema, claims),
+        filler: Filler::new(1)?,
+        unfilled: Vec::new(),
+    };
+    // What tenants and users refer to themselves comes first, if it belongs to nobody.
+    let (scoped, global): (Vec<Name>, Vec<Name>) = tables
+        .into_iter()
+        .partition(|name| tenancy.scoped.contains_key(name));
+    let free: Vec<Name> = global
+        .iter()
+        .filter(|name| {
+            let all = order::parents_first(schema, std::slice::from_ref(name));
+            !all.iter().any(|name| tenancy.scoped.contains_key(name))
+        })
+        .cloned()
+        .collect();
+    making.fill(&free, tenants.max(rows), &Scope::default())?;
+    let keys = making.tenants(&tenancy, tenants)?;
+    let children: Vec<Name> = scoped
+        .into_iter()
+        .filter(|name| *name != tenancy.tenants)
+        .collect();
+    for key in &keys {
+        let scope = making.scope(&tenancy, key);
+        making.fill(&children, rows, &scope)?;
+    }
+    let rest: Vec<Name> = global
+        .into_iter()
+        .filter(|name| !free.contains(name))
+        .collect();
+    making.fill(&rest, tenants.max(rows), &Scope::default())?;
+    Ok(Tenants {
+        tenancy,
+        keys,
+        statements: making.filler.take_journal(),
+        unfilled: making.unfilled,
+    })
+}
+
+struct Making<'m> {
+    connection: &'m Connection,
+    schema: &'m Schema,
+    /// Values of active rows, by table.
+    active: BTreeMap<Name, Vec<(Name, Value)>>,
+    filler: Filler,
+    unfilled: Vec<Unfilled>,
+}
+
+impl Making<'_> {
+    fn fill(&mut self, tables: &[Name], rows: usize, scope: &Scope) -> rusqlite::Result<()> {
+        let world = World {
+            connection: self.connection,
+            schema: self.schema,
+            later: self.schema,
+            rows,
+            scope,
+        };
+        let unfilled = self.filler.fill_in_order(&world, tables)?;
+        self.unfilled.extend(unfilled);
+        self.unfilled.dedup();
+        Ok(())
+    }
+
+    /// Makes tenants; their keys.
+    fn tenants(&mut self, tenancy: &Tenancy, number: usize) -> rusqlite::Result<Vec<Value>> {
+        let before = self.keys(tenancy)?;
+        let mut scope = Scope {
+            pinned: self.active.clone(),
+            ..Scope::default()
+        };
+        // A new tenant refers to nothing that belongs to another one.
+        for name in tenancy
+            .scoped
+            .keys()
+            .filter(|name| **name != tenancy.tenants)
+        {
+            scope.conditions.insert(name.clone(), "0".to_owned());
+        }
+        self.fill(
+            std::slice::from_ref(&tenancy.tenants),
+            before.len() + number,
+            &scope,
+        )?;
+        let mut keys = self.keys(tenancy)?;
+        keys.retain(|key| !before.contains(key));
+        Ok(keys)
+    }
+
+    fn keys(&self, tenancy: &Tenancy) -> rusqlite::Result<Vec<Value>> {
+        let sql = format!(
+            "SELECT {key} FROM main.{} WHERE {key} IS NOT NULL",
+            tenancy.tenants.quoted(),
+            key = tenancy.key.quoted()
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let keys = statement.query_map([], |row| row.get(0))?;
+        keys.collect()
+    }
+
+    /// What rows of a tenant are bound to.
+    fn scope(&self, tenancy: &Tenancy, key: &Value) -> Scope {
+        let mut scope = Scope {
+            pinned: self.active.clone(),
+            ..Scope::default()
+        };
+        for (name, owner) in &tenancy.scoped {
+            scope.conditions.extend(
+                tenancy
+                    .condition(name, "t", key)
+                    .map(|condition| (name.clone(), condition)),
+            );
+            if let super::Owner::Key(column) = owner {
+                scope
+                    .pinned
+                    .entry(name.clone())
+                    .or_default()
+                    .push((column.clone(), key.clone()));
+            }
+        }
+        scope
+    }
+}
+
+/// Values that mark a row as active, by table.
+fn active(schema: &Schema, claims: &Data) -> BTreeMap<Name, Vec<(Name, Value)>> {
+    let mut active: BTreeMap<Name, Vec<(Name, Value)>> = BTreeMap::new();
+    for claim in &claims.soft_delete {
+        let (table, column) = (Name::new(&claim.table), Name::new(&claim.column));
+        let Some(value) = schema
+            .tables
+            .get(&table)
+            .and_then(|table| marked_active(table, &column, claim.active.as_deref()))
+        else {
+            continue;
+        };
+        active.entry(table).or_default().push((column, value));
+    }
+    active
+}
+
+/// The value of an active row: NULL for `… IS NULL`, else the number or text that the condition ends with.
+fn marked_active(table: &Table, column: &Name, condition: Option<&str>) -> Option<Value> {
+    let condition = condition.unwrap_or("is null").trim().to_ascii_lowercase();
+    if condition.ends_with("is null") {
+        let column = table.column(column)?;
+        return table.is_nullable(column).then_some(Value::Null);
+    }
+    let last = condition.rsplit(['=', ' ']).next()?.trim();
+    let text = last.trim_matches('\'');
+    last.parse()
+        .ok()
+        .map(Value::Integer)
+        .or_else(|| (text.len() < last.len()).then(|| Value::Text(text.to_owned())))
+}
