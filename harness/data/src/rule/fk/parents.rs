@@ -6,6 +6,7 @@ use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::rule::{new_index, trial};
 use crate::subject::Subject;
+use crate::text::find_word;
 
 /// What is wrong with a parent.
 enum Fault {
@@ -62,9 +63,24 @@ fn fault(schema: &Schema, key: &ForeignKey, is_named: bool) -> Option<Fault> {
     (is_named || !parent.is_unique(&key.parent_columns)).then_some(Fault::NotUnique)
 }
 
+/// Whether a statement that failed was to make this table: that failure is told, and the table is not missing for a reason of its own.
+fn was_to_be_made(subject: &Subject, table: &Name) -> bool {
+    let steps = &subject.replay.steps;
+    let mut failed = steps.iter().filter(|step| step.failure.is_some());
+    failed.any(|step| {
+        let sql = &step.statement.sql;
+        let place = |word, from| find_word(sql, word, from).map(|found| found.end);
+        let make = place("create", 0).and_then(|from| place("table", from));
+        let rename = place("alter", 0).and_then(|from| place("to", from));
+        make.or(rename)
+            .and_then(|from| find_word(sql, table.as_str(), from))
+            .is_some_and(|name| !sql[..name.start].contains('('))
+    })
+}
+
 pub(in crate::rule) fn missing(subject: &Subject, findings: &mut Vec<Finding>) {
     for (table, key, fault) in faults(subject) {
-        if !matches!(fault, Fault::Missing) {
+        if !matches!(fault, Fault::Missing) || was_to_be_made(subject, &key.parent) {
             continue;
         }
         let message = format!(

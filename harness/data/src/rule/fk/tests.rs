@@ -142,3 +142,14 @@ fn a_column_of_no_type_loses_nothing() {
         &["FK-07"],
     );
 }
+
+#[test]
+fn a_parent_that_a_failed_statement_was_to_make_is_not_missing_for_a_reason_of_its_own() {
+    let child =
+        "CREATE TABLE posts (id INTEGER PRIMARY KEY, user_id BLOB NOT NULL REFERENCES users(id));
+        CREATE INDEX p ON posts (user_id);";
+    let failed = "CREATE TABLE users (id BLOB PRIMARY KEY NOT NULL CHECK (is_uuid(id)));";
+    check(&format!("{child} {failed}"), &["MIG-01"]);
+    let other = "CREATE TABLE teams (id BLOB PRIMARY KEY NOT NULL REFERENCES users(id), CHECK (is_uuid(id)));";
+    check(&format!("{child} {other}"), &["FK-01", "MIG-01"]);
+}

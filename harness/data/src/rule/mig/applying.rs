@@ -209,6 +209,7 @@ fn failures(subject: &Subject) -> impl Iterator<Item = (usize, &Step, &Failure)>
         let is_first = first.is_some_and(|(_, first)| first == place);
         let stands_alone = failure.refusal.is_some()
             || is_syntax(failure)
+            || failure.message.starts_with("no such function")
             || is_taken(&subject.replay.steps[..place], step, failure);
         (is_first || stands_alone).then_some((place, step, failure))
     })

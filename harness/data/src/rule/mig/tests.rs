@@ -41,7 +41,7 @@ fn errors(judge: Judge, files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn a_name_that_is_taken_is_told_in_every_file_that_nothing_before_it_would_mend() {
+fn a_name_that_is_taken_or_a_function_that_is_missing_is_told_in_every_file() {
     let files = [
         (
             "1.sql",
@@ -54,9 +54,16 @@ fn a_name_that_is_taken_is_told_in_every_file_that_nothing_before_it_would_mend(
         ("3.sql", "ALTER TABLE calls ADD COLUMN kind TEXT;"),
         ("4.sql", "CREATE TABLE calls (id INTEGER);"),
         ("5.sql", "UPDATE lines SET size = 1;"),
+        (
+            "6.sql",
+            "CREATE TABLE keys (id BLOB PRIMARY KEY CHECK (is_uuid(id)));",
+        ),
     ];
     let told = errors(super::applying::does_not_apply, &files);
-    assert_eq!(told, ["file 2.sql", "file 3.sql", "file 4.sql"]);
+    assert_eq!(
+        told,
+        ["file 2.sql", "file 3.sql", "file 4.sql", "file 6.sql"]
+    );
 }
 
 const TEAMS: &str = "CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
