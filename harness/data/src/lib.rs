@@ -1,7 +1,7 @@
 //! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
 //!
 //! Layers, each of which knows only those before it: [`source`] · [`text`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
-//! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`render`] · [`command`].
+//! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`lint`] · [`render`] · [`command`].
 
 pub mod catalog;
 pub mod check;
@@ -9,6 +9,7 @@ pub mod claims;
 pub mod command;
 pub mod engine;
 pub mod finding;
+pub mod lint;
 pub mod render;
 pub mod replay;
 pub mod rows;

@@ -75,6 +75,16 @@ impl Statement {
     }
 }
 
+/// The last byte at or before this one at which a character begins, or the end of the text.
+#[must_use]
+pub fn char_start(text: &str, byte: usize) -> usize {
+    let byte = byte.min(text.len());
+    (0..=byte)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
+
 /// Where a word stands in a text from a byte on: ASCII case ignored, not within a longer word.
 #[must_use]
 pub fn find_word(text: &str, word: &str, from: usize) -> Option<Range<usize>> {

@@ -1,27 +1,77 @@
 //! `moltproof db lint`. Never runs a statement on the user's database.
 
-use super::{Exit, Failed};
-use crate::claims::Data;
+use super::input::Input;
+use super::{Exit, Failed, git, output};
 use crate::finding::{Finding, Level};
+use crate::lint::{Baseline, Lint, Narrowing, lint as judge};
+use crate::render::{self, counted, github, json, junit, sarif};
+use crate::rule::book;
 use crate::subject::Subject;
-use crate::{render, rule, source};
-use std::path::{Path, PathBuf};
+use crate::text::{FileId, Span, char_start};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof db lint
+  moltproof db lint migrations --strict
+  moltproof db lint migrations --since origin/main --format github
+  moltproof db lint migrations --format sarif --output lint.sarif
+  moltproof db lint migrations --baseline known.toml
+
+Exit codes: 0 no error, 1 an error (with --strict a warning too), 2 the input or an option cannot be used,
+3 a fault of the machine, 5 an entry of the baseline that knows nothing.";
 
 /// Options of `db lint`.
 #[derive(Debug, clap::Args)]
 pub(super) struct LintArgs {
-    /// A folder of migrations, a file of SQL, or a SQLite database.
-    #[arg(default_value = "migrations")]
-    path: PathBuf,
-    /// A file with a `[data]` section; `data.toml` beside the migrations is taken by itself.
-    #[arg(long, value_name = "FILE")]
-    claims: Option<PathBuf>,
+    #[command(flatten)]
+    input: Input,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "MOLTPROOF_DB_FORMAT")]
+    format: Format,
+    /// Write the report to a file.
+    #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_OUTPUT")]
+    output: Option<PathBuf>,
     /// Fail on warnings too.
-    #[arg(long)]
+    #[arg(long, env = "MOLTPROOF_DB_STRICT")]
     strict: bool,
-    /// The least level that is shown.
-    #[arg(long, value_name = "LEVEL", default_value = "warning")]
+    /// The least level that the text shows.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Least::Warning, env = "MOLTPROOF_DB_LEVEL")]
     level: Least,
+    /// Only this rule; may be repeated.
+    #[arg(
+        long,
+        value_name = "RULE",
+        env = "MOLTPROOF_DB_RULE",
+        value_delimiter = ','
+    )]
+    rule: Vec<String>,
+    /// Only what files bring that are new or changed since this git revision.
+    #[arg(long, value_name = "REVISION", env = "MOLTPROOF_DB_SINCE")]
+    since: Option<String>,
+    /// Findings that are known, each with a reason; only others count.
+    #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_BASELINE")]
+    baseline: Option<PathBuf>,
+    /// Write what is found now into the baseline: reasons stay, and what is new waits for one.
+    #[arg(long, requires = "baseline")]
+    update_baseline: bool,
+}
+
+/// Forms of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs; its schema is fixtures/schemas/lint.schema.json.
+    Json,
+    /// For code scanning, version 2.1.0.
+    Sarif,
+    /// Annotations of a GitHub workflow.
+    Github,
+    /// For the test views of CI systems.
+    Junit,
 }
 
 /// The least level that is shown.
@@ -35,61 +85,203 @@ enum Least {
     Info,
 }
 
-/// Columns of a terminal whose width is not known.
-const WIDTH: usize = 100;
+impl From<Least> for Level {
+    fn from(least: Least) -> Self {
+        match least {
+            Least::Error => Self::Error,
+            Least::Warning => Self::Warning,
+            Least::Info => Self::Info,
+        }
+    }
+}
 
 pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
-    let source = source::open(&args.path).map_err(Failed::usage)?;
-    let claims = claims(args)?;
-    let subject = Subject::of(source, claims, 1).map_err(Failed::usage)?;
-    let mut findings = rule::judge(&subject);
-    findings.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| place(a).cmp(&place(b))));
-    let least = match args.level {
-        Least::Error => Level::Error,
-        Least::Warning => Level::Warning,
-        Least::Info => Level::Info,
+    let subject = args.input.subject()?;
+    let since = args
+        .since
+        .as_deref()
+        .map(|revision| git::since(&subject.source, revision))
+        .transpose()?;
+    let baseline = args
+        .baseline
+        .as_deref()
+        .filter(|file| !args.update_baseline || file.exists())
+        .map(Baseline::read)
+        .transpose()
+        .map_err(Failed::usage)?;
+    let narrowing = Narrowing {
+        rules: known_rules(&args.rule)?,
+        files: since.as_ref().map(|since| since.changed.clone()),
+        baseline: baseline.clone().filter(|_known| !args.update_baseline),
     };
-    for finding in findings.iter().filter(|finding| finding.level >= least) {
-        anstream::println!("{}", render::text::finding(finding, &subject.source, WIDTH));
-    }
-    let count = |level| {
-        findings
+    let mut lint = judge(&subject, &narrowing);
+    if let Some(since) = &since {
+        let mut edited: Vec<Finding> = since
+            .edited
             .iter()
-            .filter(|finding| finding.level == level)
-            .count()
+            .map(|(file, before)| edited(&subject, *file, before))
+            .collect();
+        edited.append(&mut lint.findings);
+        lint.findings = edited;
+    }
+    if let (true, Some(file)) = (args.update_baseline, &args.baseline) {
+        return update(file, &baseline.unwrap_or_default(), &lint);
+    }
+    let text = render(args, &lint, &subject)?;
+    output::put(&text, args.output.as_deref())?;
+    Ok(ended(args, &lint))
+}
+
+/// The rules that were named, as they are written in the book.
+fn known_rules(named: &[String]) -> Result<BTreeSet<String>, Failed> {
+    let known = |name: &String| {
+        book::rule(name).map(|rule| rule.id.clone()).ok_or_else(|| {
+            Failed::usage(format!(
+                "there is no rule `{name}`; `moltproof db explain` lists them"
+            ))
+        })
     };
-    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
-    anstream::println!(
-        "{errors} errors, {warnings} warnings, {} infos in {} files",
-        count(Level::Info),
-        subject.source.files.len()
+    named.iter().map(known).collect()
+}
+
+/// MIG-11: a file that was there at the revision, with another text.
+fn edited(subject: &Subject, file: FileId, before: &str) -> Finding {
+    let now: &str = subject.source.file(file).map_or("", |file| &file.text);
+    let same = before
+        .bytes()
+        .zip(now.bytes())
+        .take_while(|(before, now)| before == now)
+        .count();
+    let start = char_start(now, same);
+    let end = now[start..]
+        .find('\n')
+        .map_or(now.len(), |newline| start + newline);
+    let name = subject
+        .source
+        .file(file)
+        .map_or("", |file| file.name.as_str());
+    Finding::new(
+        "MIG-11",
+        Level::Error,
+        format!("file {name}"),
+        format!("`{name}` was released and is edited here: databases that have applied it never see the change, new ones do"),
+    )
+    .at(Some(Span { file, start, end }), "differs from here on")
+    .help("leave the file as it was, and put the change into a new migration")
+}
+
+fn update(file: &std::path::Path, baseline: &Baseline, lint: &Lint) -> Result<Exit, Failed> {
+    let updated = baseline.updated(&lint.findings);
+    let text = toml::to_string_pretty(&updated).map_err(Failed::fault)?;
+    let head = "# Findings that are known. An entry without a reason knows nothing.\n\n";
+    output::put(&format!("{head}{text}"), Some(file))?;
+    let waiting = updated
+        .known
+        .iter()
+        .filter(|entry| entry.reason.trim().is_empty())
+        .count();
+    let _closed = writeln!(
+        anstream::stderr(),
+        "{} in {}, {waiting} without a reason",
+        counted(updated.known.len(), "known finding"),
+        file.display()
     );
-    let is_found = errors > 0 || args.strict && warnings > 0;
-    Ok(if is_found { Exit::Found } else { Exit::Clean })
+    Ok(Exit::Clean)
 }
 
-fn place(finding: &Finding) -> Option<(crate::text::FileId, usize)> {
-    finding
-        .at
-        .as_ref()
-        .map(|label| (label.span.file, label.span.start))
+fn render(args: &LintArgs, lint: &Lint, subject: &Subject) -> Result<String, Failed> {
+    let source = &subject.source;
+    let report = json::report(lint, source);
+    match args.format {
+        Format::Text => Ok(text(args, lint, subject)),
+        Format::Json => serde_json::to_string_pretty(&report)
+            .map(|text| text + "\n")
+            .map_err(Failed::fault),
+        Format::Sarif => {
+            let log = sarif::log(&report, &lint.findings, source);
+            serde_json::to_string_pretty(&log)
+                .map(|text| text + "\n")
+                .map_err(Failed::fault)
+        }
+        Format::Github => Ok(github::annotations(&report)),
+        Format::Junit => junit::xml(&report, source).map_err(Failed::fault),
+    }
 }
 
-fn claims(args: &LintArgs) -> Result<Data, Failed> {
-    let beside = |folder: Option<&Path>| {
-        folder
-            .map(|folder| folder.join("data.toml"))
-            .filter(|file| file.is_file())
+fn text(args: &LintArgs, lint: &Lint, subject: &Subject) -> String {
+    let (width, least) = (output::width(), Level::from(args.level));
+    let mut text = String::new();
+    for finding in lint
+        .findings
+        .iter()
+        .filter(|finding| finding.level >= least)
+    {
+        text.push_str(&render::text::finding(finding, &subject.source, width));
+        text.push('\n');
+    }
+    for entry in &lint.stale {
+        let why = if entry.reason.trim().is_empty() {
+            "has no reason"
+        } else {
+            "knows nothing that is there"
+        };
+        let _infallible = writeln!(
+            text,
+            "error: the entry {} {} of the baseline {why}",
+            entry.rule, entry.object
+        );
+    }
+    for unfilled in &lint.unfilled {
+        let _infallible = writeln!(
+            text,
+            "note: {unfilled}; what a migration does to its rows was not judged"
+        );
+    }
+    text.push_str(&last_line(lint, subject, least));
+    text
+}
+
+fn last_line(lint: &Lint, subject: &Subject, least: Level) -> String {
+    let files = counted(subject.source.files.len(), "file");
+    let (errors, warnings, infos) = (
+        lint.count(Level::Error),
+        lint.count(Level::Warning),
+        lint.count(Level::Info),
+    );
+    let mut line = if errors + warnings == 0 {
+        let tables = counted(subject.schema().tables.len(), "table");
+        format!(
+            "nothing found in {files} and {tables}, by {} rules",
+            book::rules().len()
+        )
+    } else {
+        format!(
+            "{} and {} in {files}",
+            counted(errors, "error"),
+            counted(warnings, "warning")
+        )
     };
-    let found = args
-        .claims
-        .clone()
-        .or_else(|| beside(Some(&args.path)))
-        .or_else(|| beside(args.path.parent()));
-    let Some(file) = found else {
-        return Ok(Data::default());
-    };
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| Failed::usage(format!("cannot read {}: {error}", file.display())))?;
-    Data::parse(&text).map_err(|error| Failed::usage(format!("{}: {error}", file.display())))
+    if infos > 0 && least > Level::Info {
+        let _infallible = write!(line, "; {} with --level info", counted(infos, "remark"));
+    }
+    for (count, what) in [
+        (lint.allowed, "allowed by a comment or a claim"),
+        (lint.known, "known by the baseline"),
+    ] {
+        if count > 0 {
+            let _infallible = write!(line, "; {count} {what}");
+        }
+    }
+    line + "\n"
+}
+
+fn ended(args: &LintArgs, lint: &Lint) -> Exit {
+    let is_found = lint.count(Level::Error) > 0 || args.strict && lint.count(Level::Warning) > 0;
+    if is_found {
+        Exit::Found
+    } else if lint.stale.is_empty() {
+        Exit::Clean
+    } else {
+        Exit::Stale
+    }
 }

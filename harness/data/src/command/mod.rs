@@ -1,7 +1,13 @@
 //! `moltproof db`: options, verbs and exit codes. Never judges.
 
+mod check;
+mod explain;
+mod git;
+mod input;
 mod lint;
+mod output;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// `moltproof db …`.
@@ -16,21 +22,49 @@ pub struct DbArgs {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Looks for what fails or loses data on D1: in a folder of migrations, a file of SQL, a database.
+    #[command(after_help = lint::EXAMPLES)]
     Lint(lint::LintArgs),
+    /// Proves the patterns that a database declares (tenants, soft delete, search, audit, sessions, …) on a copy in memory.
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::CheckArgs),
+    /// Tells what a rule is about: the failure, SQL that shows it, and the repair.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArgs),
 }
 
 /// How a verb ends; the codes are those of `moltproof run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Nothing is wrong.
-    Clean = 0,
+    Clean,
     /// Something is.
-    Found = 1,
+    Found,
     /// The input or the options cannot be used.
-    Usage = 2,
+    Usage,
+    /// A fault of the machine or of this program.
+    Fault,
+    /// A MUST could not be judged, with `--strict`.
+    Unverified,
+    /// An entry of the baseline does not hold.
+    Stale,
 }
 
-/// Why a verb could not do its work: a sentence for standard error, and the code.
+impl Exit {
+    /// The code of the process.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Found => 1,
+            Self::Usage => 2,
+            Self::Fault => 3,
+            Self::Unverified => 4,
+            Self::Stale => 5,
+        }
+    }
+}
+
+/// Why a verb could not do its work: a sentence for standard error, and how the program ends.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Failed {
@@ -45,6 +79,13 @@ impl Failed {
             exit: Exit::Usage,
         }
     }
+
+    fn fault(message: impl std::fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            exit: Exit::Fault,
+        }
+    }
 }
 
 /// Runs a verb.
@@ -52,10 +93,13 @@ impl Failed {
 pub fn run(args: &DbArgs) -> ExitCode {
     let outcome = match &args.verb {
         Verb::Lint(args) => lint::lint(args),
+        Verb::Check(args) => check::check(args),
+        Verb::Explain(args) => explain::explain(args),
     };
     let exit = outcome.unwrap_or_else(|failed| {
-        anstream::eprintln!("error: {failed}");
+        // Nobody is left to be told where standard error is closed.
+        let _closed = writeln!(anstream::stderr(), "error: {failed}");
         failed.exit
     });
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit.code())
 }

@@ -137,8 +137,8 @@ impl Database {
         self.forget(steps);
         Ok(WithRows {
             failure,
-            more_failures,
             is_certain,
+            more_failures,
             effects,
             unfilled,
         })

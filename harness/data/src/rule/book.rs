@@ -2,6 +2,7 @@
 
 use crate::finding::Level;
 use serde::Deserialize;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 /// What is to be known of a rule.
@@ -87,4 +88,60 @@ pub fn files(example: &str) -> Vec<(String, String)> {
         }
     }
     files
+}
+
+/// The book as Markdown: `docs/rules.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = "# The rules of `moltproof db lint`\n\n\
+        Written by `moltproof db explain --all --format markdown`; each example is run by a test, broken and mended.\n\
+        An error was proved on a copy before it is told; what cannot be proved is a warning at most.\n\n\
+        | rule | level | what is wrong | repair offered |\n|---|---|---|---|\n"
+        .to_owned();
+    for rule in rules() {
+        let fix = if rule.fix { "yes" } else { "" };
+        let _infallible = writeln!(
+            text,
+            "| [{}](#{}) | {} | {} | {fix} |",
+            rule.id,
+            rule.id.to_lowercase(),
+            rule.level,
+            rule.title
+        );
+    }
+    for rule in rules() {
+        let _infallible = write!(
+            text,
+            "\n## {}\n\n**{}.** {}",
+            rule.id,
+            sentence(&rule.title),
+            rule.failure.trim()
+        );
+        if !rule.criteria.is_empty() {
+            let _infallible = write!(text, "\nIt serves {}.", rule.criteria.join(", "));
+        }
+        if !rule.claims.is_empty() {
+            let _infallible = write!(
+                text,
+                "\n\nWith these claims:\n\n```toml\n{}\n```",
+                rule.claims.trim()
+            );
+        }
+        let _infallible = write!(
+            text,
+            "\n\nBroken:\n\n```sql\n{}\n```\n\nRepair: {}\n\n```sql\n{}\n```\n",
+            rule.broken.trim(),
+            rule.repair.trim(),
+            rule.mended.trim()
+        );
+    }
+    text
+}
+
+/// A clause with a capital letter.
+fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }

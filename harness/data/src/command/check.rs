@@ -1,0 +1,255 @@
+//! `moltproof db check`. Never runs a statement on the user's database.
+
+use super::input::Input;
+use super::{Exit, Failed, output};
+use crate::check::{Aspect, Broken, Outcome, aspects};
+use crate::render::counted;
+use crate::subject::Subject;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof db check migrations --claims data.toml
+  moltproof db check migrations --criterion PAT-001 --criterion PAT-014
+  moltproof db check migrations --format json --output check.json
+
+Exit codes: 0 nothing is broken, 1 something is, 2 the input or an option cannot be used, 3 a fault of the machine,
+4 with --strict when a MUST could not be judged.";
+
+/// Options of `db check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    input: Input,
+    /// Only this criterion; may be repeated.
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "MOLTPROOF_DB_CRITERION",
+        value_delimiter = ','
+    )]
+    criterion: Vec<String>,
+    /// Demand that every MUST is judged.
+    #[arg(long, env = "MOLTPROOF_DB_STRICT")]
+    strict: bool,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "MOLTPROOF_DB_FORMAT")]
+    format: Format,
+    /// Write the report to a file.
+    #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_OUTPUT")]
+    output: Option<PathBuf>,
+    /// Keep every statement of the checks and what it gave, as lines of JSON, so that another engine can be asked the same.
+    #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_TRACE")]
+    trace: Option<PathBuf>,
+}
+
+/// Forms of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The one criterion of the profile that is a SHOULD.
+const SHOULD: &str = "PAT-015";
+
+/// What became of a criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    Failed,
+    NotVerified,
+}
+
+/// A criterion and its judged aspects.
+struct Criterion {
+    id: &'static str,
+    aspects: Vec<(&'static Aspect, Outcome)>,
+}
+
+impl Criterion {
+    fn verdict(&self) -> Verdict {
+        let is =
+            |wanted: fn(&Outcome) -> bool| self.aspects.iter().any(|(_, outcome)| wanted(outcome));
+        if is(|outcome| matches!(outcome, Outcome::Broken(_))) {
+            Verdict::Failed
+        } else if is(|outcome| matches!(outcome, Outcome::Held { .. })) {
+            Verdict::Passed
+        } else {
+            Verdict::NotVerified
+        }
+    }
+}
+
+pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
+    let wanted = wanted(args)?;
+    let subject = args.input.subject()?;
+    if args.trace.is_some() {
+        subject.trace.turn_on();
+    }
+    let mut by_id: BTreeMap<&'static str, Criterion> = BTreeMap::new();
+    for aspect in wanted {
+        let outcome = (aspect.judge)(&subject);
+        let criterion = by_id.entry(aspect.criterion).or_insert_with(|| Criterion {
+            id: aspect.criterion,
+            aspects: Vec::new(),
+        });
+        criterion.aspects.push((aspect, outcome));
+    }
+    let criteria: Vec<Criterion> = by_id.into_values().collect();
+    let text = match args.format {
+        Format::Text => text(&criteria, &subject),
+        Format::Json => {
+            serde_json::to_string_pretty(&told(&criteria, &subject)).map_err(Failed::fault)? + "\n"
+        }
+    };
+    if let Some(file) = &args.trace {
+        output::put(&(subject.trace.take().join("\n") + "\n"), Some(file))?;
+    }
+    output::put(&text, args.output.as_deref())?;
+    Ok(ended(args, &criteria))
+}
+
+fn wanted(args: &CheckArgs) -> Result<Vec<&'static Aspect>, Failed> {
+    for id in &args.criterion {
+        if !aspects()
+            .iter()
+            .any(|aspect| aspect.criterion.eq_ignore_ascii_case(id))
+        {
+            return Err(Failed::usage(format!(
+                "there is no criterion `{id}` of databases; they are PAT-001 to PAT-019"
+            )));
+        }
+    }
+    let is_named = |aspect: &&Aspect| {
+        args.criterion.is_empty()
+            || args
+                .criterion
+                .iter()
+                .any(|id| aspect.criterion.eq_ignore_ascii_case(id))
+    };
+    Ok(aspects().iter().filter(is_named).collect())
+}
+
+fn ended(args: &CheckArgs, criteria: &[Criterion]) -> Exit {
+    let is = |verdict: Verdict| {
+        criteria
+            .iter()
+            .any(|criterion| criterion.id != SHOULD && criterion.verdict() == verdict)
+    };
+    let should_fails = criteria
+        .iter()
+        .any(|criterion| criterion.verdict() == Verdict::Failed);
+    if is(Verdict::Failed) || args.strict && should_fails {
+        Exit::Found
+    } else if args.strict && is(Verdict::NotVerified) {
+        Exit::Unverified
+    } else {
+        Exit::Clean
+    }
+}
+
+fn text(criteria: &[Criterion], subject: &Subject) -> String {
+    let count = |verdict: Verdict| {
+        criteria
+            .iter()
+            .filter(|criterion| criterion.verdict() == verdict)
+            .count()
+    };
+    let mut text = format!(
+        "{}: {} of {} criteria hold, {} broken, {} not verified\n\n",
+        subject.source.shown,
+        count(Verdict::Passed),
+        criteria.len(),
+        count(Verdict::Failed),
+        count(Verdict::NotVerified)
+    );
+    if count(Verdict::NotVerified) == criteria.len() {
+        text.push_str("Nothing is declared: a [data] section says what the patterns apply to, and `moltproof db infer` writes one.\n\n");
+    }
+    let mut order: Vec<&Criterion> = criteria.iter().collect();
+    order.sort_by_key(|criterion| match criterion.verdict() {
+        Verdict::Failed => 0,
+        Verdict::NotVerified => 1,
+        Verdict::Passed => 2,
+    });
+    for criterion in order {
+        criterion_text(&mut text, criterion);
+    }
+    text
+}
+
+fn criterion_text(text: &mut String, criterion: &Criterion) {
+    let verdict = word(criterion.verdict());
+    let level = if criterion.id == SHOULD {
+        "SHOULD"
+    } else {
+        "MUST"
+    };
+    let _infallible = writeln!(text, "{verdict:<12} {} ({level})", criterion.id);
+    for (aspect, outcome) in &criterion.aspects {
+        match outcome {
+            Outcome::Held { saw } => {
+                let _infallible = writeln!(text, "  ok      {}: {saw}", aspect.sentence);
+            }
+            Outcome::NotVerified { reason, key } => {
+                let key = key
+                    .as_deref()
+                    .map_or_else(String::new, |key| format!(" ({key})"));
+                let _infallible = writeln!(text, "  open    {}: {reason}{key}", aspect.sentence);
+            }
+            Outcome::Broken(all) => {
+                let _infallible = writeln!(text, "  BROKEN  {}", aspect.sentence);
+                for broken in all {
+                    broken_text(text, broken);
+                }
+            }
+        }
+    }
+    text.push('\n');
+}
+
+fn broken_text(text: &mut String, broken: &Broken) {
+    let _infallible = writeln!(text, "          {}", broken.object);
+    let _infallible = writeln!(text, "            expected  {}", broken.expected);
+    let _infallible = writeln!(text, "            saw       {}", broken.saw);
+    for line in broken.repeat.iter().flat_map(|line| line.lines()) {
+        let _infallible = writeln!(text, "            | {line}");
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::NotVerified => "not verified",
+    }
+}
+
+fn told(criteria: &[Criterion], subject: &Subject) -> Value {
+    let aspect = |(aspect, outcome): &(&Aspect, Outcome)| match outcome {
+        Outcome::Held { saw } => {
+            json!({ "sentence": aspect.sentence, "outcome": "held", "saw": saw })
+        }
+        Outcome::NotVerified { reason, key } => {
+            json!({ "sentence": aspect.sentence, "outcome": "not verified", "reason": reason, "key": key })
+        }
+        Outcome::Broken(all) => {
+            let all: Vec<Value> = all.iter().map(|one| json!({ "object": one.object, "expected": one.expected, "saw": one.saw, "repeat": one.repeat })).collect();
+            json!({ "sentence": aspect.sentence, "outcome": "broken", "broken": all })
+        }
+    };
+    let criteria: Vec<Value> = criteria
+        .iter()
+        .map(|criterion| {
+            let aspects: Vec<Value> = criterion.aspects.iter().map(aspect).collect();
+            let level = if criterion.id == SHOULD { "should" } else { "must" };
+            json!({ "id": criterion.id, "level": level, "verdict": word(criterion.verdict()), "aspects": aspects })
+        })
+        .collect();
+    json!({ "schema_version": "1.0", "source": subject.source.shown, "files": counted(subject.source.files.len(), "file"), "criteria": criteria })
+}
