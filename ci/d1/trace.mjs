@@ -44,7 +44,11 @@ const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|
  * `typeof`. A literal has no affinity either, which a CAST would have. More than 100 parameters stay as they are: that is a limit to be seen.
  */
 export function statement({ sql, params }) {
-  const plain = params.map((value) => (value !== null && typeof value === "object" && "integer" in value ? Number(value.integer) : value));
+  const isInteger = (value) => value !== null && typeof value === "object" && "integer" in value;
+  const plain = params.map(function number(value) {
+    if (Array.isArray(value)) return value.map(number);
+    return isInteger(value) ? Number(value.integer) : value;
+  });
   if (params.length === 0 || params.length > 100) return { sql, params: plain };
   const kept = new Map();
   let last = 0;
@@ -53,7 +57,7 @@ export function statement({ sql, params }) {
     const index = token === "?" ? last + 1 : Number(token.slice(1));
     last = Math.max(last, index);
     const value = params[index - 1];
-    if (value !== null && typeof value === "object" && "integer" in value) {
+    if (isInteger(value)) {
       return value.integer.startsWith("-") ? `(${value.integer})` : ` ${value.integer} `;
     }
     if (!kept.has(index)) kept.set(index, kept.size + 1);
@@ -62,18 +66,20 @@ export function statement({ sql, params }) {
   return { sql: text, params: [...kept.keys()].map((index) => plain[index - 1]) };
 }
 
-/** The lines as steps: those of one batch are one step; a statement that returns rows or changes nothing is read as rows. */
+/**
+ * The lines as steps: those of one batch are one step; a statement that returns rows is read as rows, and any other for what it changes.
+ * `COMMIT` in a batch is not a statement but its end, where references that are still broken refuse it.
+ */
 export function steps(lines) {
   const list = [];
   for (const line of lines) {
-    const last = list.at(-1);
-    if (line.batch !== null && last?.number === line.batch) {
-      last.lines.push(line);
-      last.statements.push(statement(line));
-    } else {
-      const reads = line.batch === null && (line.changes === null || (line.outcome.rows?.length ?? 0) > 0);
-      list.push({ number: line.batch, batch: line.batch !== null, reads, lines: [line], statements: [statement(line)] });
+    if (line.batch === null || list.at(-1)?.number !== line.batch) {
+      const reads = line.batch === null && (line.outcome.rows?.length ?? 0) > 0;
+      list.push({ number: line.batch, batch: line.batch !== null, reads, lines: [], statements: [] });
     }
+    const step = list.at(-1);
+    step.lines.push(line);
+    if (!step.batch || line.sql !== "COMMIT") step.statements.push(statement(line));
   }
   return list;
 }
@@ -90,7 +96,7 @@ export function differences(step, outcome) {
   // A batch is refused whole: what its other statements gave was taken back.
   if (refused) {
     const saw = outcome[step.lines.indexOf(refused)];
-    return [{ lines: [refused], told: said(refused), saw: shown(saw) }];
+    return [{ lines: [refused], told: said(refused), saw: saw ? shown(saw) : "not refused" }];
   }
   const pairs = step.lines.map((line, index) => ({ line, saw: outcome[index] }));
   return pairs.filter(({ line, saw }) => !same(line, saw)).map(({ line, saw }) => ({ lines: [line], told: said(line), saw: shown(saw) }));

@@ -42,6 +42,13 @@ test("the lines of one batch are one step, and the next batch is another", () =>
   );
 });
 
+test("the end of a batch is no statement, and may be what is refused", () => {
+  const [step] = steps([line({ batch: 1 }), line({ batch: 1, sql: "COMMIT", outcome: { refused: "constraint" } })]);
+  assert.equal(step.statements.length, 1);
+  assert.deepEqual(differences(step, { error: "SQLITE_CONSTRAINT_FOREIGNKEY" }), []);
+  assert.equal(differences(step, [{ rows: [], changes: 0 }])[0].saw, "not refused");
+});
+
 test("a refusal has the kind that D1 tells, whatever words a trigger chose", () => {
   assert.equal(kindOf("D1_ERROR: too many rows: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_TRIGGER)"), "trigger");
   assert.equal(kindOf("D1_ERROR: UNIQUE constraint failed: t.a: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_UNIQUE)"), "constraint");
@@ -72,7 +79,7 @@ test("on real workerd a trace with one wrong line is told by that line, and with
   const play = (trace) => spawnSync(process.execPath, [at("replay.mjs"), at(trace), at("../../migrations/patterns")], { encoding: "utf8" });
   const right = play("testdata/right.jsonl");
   assert.equal(right.status, 0, right.stdout + right.stderr);
-  assert.match(right.stdout, /D1 gave the outcomes of the trace: 18 statements in 3 worlds/);
+  assert.match(right.stdout, /D1 gave the outcomes of the trace: 19 statements in 3 worlds/);
   const wrong = play("testdata/wrong.jsonl");
   assert.equal(wrong.status, 1, wrong.stdout + wrong.stderr);
   const told = wrong.stdout.split("\n").map((text) => text.trimEnd());

@@ -14,27 +14,25 @@ const { Log, LogLevel, Miniflare } = require("miniflare");
  * A step is a batch, or a statement of its own; the outcome has rows (arrays of values) and changes, or the error's text.
  */
 const SCRIPT = `
-const bytes = (value) => (Array.isArray(value) ? { blob: value.map((byte) => byte.toString(16).padStart(2, "0")).join("") } : value);
-const unbytes = (value) =>
-  value !== null && typeof value === "object" ? Uint8Array.from(value.blob.match(/../g) ?? [], (pair) => parseInt(pair, 16)) : value;
-const rows = (list) => list.map((row) => row.map(bytes));
+// A blob is an array of its bytes on its way, as the binding itself gives one back.
+const given = (value) => (Array.isArray(value) ? new Uint8Array(value) : value);
 export default {
   async fetch(request, env) {
     const { database, steps } = await request.json();
     const db = env[database];
-    const bound = ({ sql, params }) => (params.length > 0 ? db.prepare(sql).bind(...params.map(unbytes)) : db.prepare(sql));
+    const bound = ({ sql, params }) => (params.length > 0 ? db.prepare(sql).bind(...params.map(given)) : db.prepare(sql));
     const outcomes = [];
     for (const step of steps) {
       try {
         if (step.batch) {
           const results = await db.batch(step.statements.map(bound));
-          outcomes.push(results.map(({ results, meta }) => ({ rows: rows(results.map(Object.values)), changes: meta.changes })));
+          outcomes.push(results.map(({ results, meta }) => ({ rows: results.map(Object.values), changes: meta.changes })));
         } else if (step.reads) {
           // Rows as arrays: as objects, two columns of one name would be one.
-          outcomes.push([{ rows: rows(await bound(step.statements[0]).raw()) }]);
+          outcomes.push([{ rows: await bound(step.statements[0]).raw() }]);
         } else {
           const { results, meta } = await bound(step.statements[0]).all();
-          outcomes.push([{ rows: rows(results.map(Object.values)), changes: meta.changes }]);
+          outcomes.push([{ rows: results.map(Object.values), changes: meta.changes }]);
         }
       } catch (error) {
         outcomes.push({ error: String(error?.message ?? error) });

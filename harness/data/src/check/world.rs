@@ -101,10 +101,13 @@ impl<'s> World<'s> {
             Some(_) => Ok(()),
         };
         if let Err(error) = ended {
-            refused = Some(Refused {
+            let why = Refused {
                 kind: RefusedBy::Constraint,
                 message: error.to_string(),
-            });
+            };
+            // No statement of the batch was refused: the trace tells what was.
+            self.note("COMMIT", &[], number, &Err(why.clone()));
+            refused = Some(why);
         }
         let Some(why) = refused else { return Ok(all) };
         self.engine.ours(|connection| {
@@ -248,10 +251,13 @@ mod tests {
     #[test]
     fn references_that_are_broken_at_the_end_refuse_a_batch() {
         let subject = subject("CREATE TABLE a (x INTEGER PRIMARY KEY, y REFERENCES a (x));");
+        subject.trace.turn_on();
         let world = World::new(&subject).unwrap();
         let defer = ("PRAGMA defer_foreign_keys = ON", Vec::new());
         let child = ("INSERT INTO a VALUES (1, 2)", Vec::new());
         assert!(world.batch(&[defer.clone(), child.clone()]).is_err());
+        let lines = subject.trace.take();
+        assert!(lines[2].contains(r#""sql":"COMMIT""#) && lines[2].contains("constraint"));
         assert!(
             world
                 .batch(&[defer, child, ("INSERT INTO a VALUES (2, NULL)", Vec::new())])
