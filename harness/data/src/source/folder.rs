@@ -78,11 +78,40 @@ fn named(name: &str, path: &Path) -> Result<File, Unusable> {
         source,
     })?;
     let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(File {
         name: name.to_owned(),
         path: path.to_owned(),
-        text: Arc::from(text.strip_prefix('\u{feff}').unwrap_or(&text)),
+        text: Arc::from(&text[..way_back(text)]),
     })
+}
+
+/// The comments before the way forwards and the way back within one file: of goose, sql-migrate, dbmate and tern.
+const WAYS: [(&str, &str); 4] = [
+    ("-- +goose up", "-- +goose down"),
+    ("-- +migrate up", "-- +migrate down"),
+    ("-- migrate:up", "-- migrate:down"),
+    ("", "---- create above / drop below ----"),
+];
+
+/// Where a file begins to undo what it did; its end if it does not.
+fn way_back(text: &str) -> usize {
+    let begins = |line: &str, words: &str| {
+        line.get(..words.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(words))
+    };
+    let mut forwards = [false, false, false, true];
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        for ((up, down), is_forwards) in WAYS.iter().zip(&mut forwards) {
+            if *is_forwards && begins(line, down) {
+                return start;
+            }
+            *is_forwards |= begins(line, up);
+        }
+        start += line.len();
+    }
+    text.len()
 }
 
 /// The leading integer, so that 9 comes before 0010, then the name; names without a number come last.
@@ -93,7 +122,7 @@ fn order(name: &str) -> (u128, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::folder;
+    use super::{folder, way_back};
 
     /// The names of the migrations of a folder that holds these files.
     fn names(files: &[&str]) -> Vec<String> {
@@ -137,5 +166,21 @@ mod tests {
         let files = ["1_a.down.sql", "1_a.up.sql", "2_b.sql", "2_b.down.sql"];
         assert_eq!(names(&files), ["1_a.up.sql", "2_b.sql"]);
         assert_eq!(names(&["3_shut.down.sql"]), ["3_shut.down.sql"]);
+    }
+
+    #[test]
+    fn the_way_back_within_a_file_is_left_out() {
+        let forwards = |text: &str| text[..way_back(text)].to_owned();
+        for (up, down) in [
+            ("-- +goose Up", "-- +goose Down"),
+            ("-- +migrate Up", "-- +migrate Down notransaction"),
+            ("-- migrate:up", "-- migrate:down"),
+            ("", "---- create above / drop below ----"),
+        ] {
+            let way = format!("{up}\nCREATE TABLE a (b);\n");
+            assert_eq!(forwards(&format!("{way}{down}\nDROP TABLE a;\n")), way);
+        }
+        let alone = "CREATE TABLE a (b);\n-- migrate:down is what dbmate calls it\nDROP TABLE c;";
+        assert_eq!(forwards(alone), alone);
     }
 }
