@@ -164,10 +164,12 @@ fn text(explained: &Explained<'_>, width: Option<usize>) -> String {
     for fix in &advice.fix {
         line(hung("  - ", fix, width));
     }
-    line(format!(
-        "\nBackends that break it, each seen to fail ({}):",
-        broken_by.len()
-    ));
+    if !broken_by.is_empty() {
+        line(format!(
+            "\nBackends that break it, each seen to fail ({}):",
+            broken_by.len()
+        ));
+    }
     for (id, breaks) in broken_by {
         line(hung(&format!("  {id}: "), breaks, width));
     }

@@ -56,6 +56,11 @@ const EXAMPLES: &str = "Examples:
   moltproof run --target https://staging.example   a deployment, as far as an address allows
   moltproof run --report junit=junit.xml --report json=report.json --strict";
 
+const DB_EXAMPLES: &str = "Examples:
+  moltproof db lint                                what fails or loses data on D1, in the folder migrations
+  moltproof db check                               the data contract, on a copy in memory
+  moltproof db explain MIG-02                      a rule: the failure, SQL that shows it, the repair";
+
 const SERVE_EXAMPLES: &str = "Examples:
   moltproof serve
   moltproof serve --listen 127.0.0.1:0";
@@ -154,6 +159,9 @@ enum Verb {
     /// Runs a command and ends its whole process group when standard input ends.
     #[command(hide = true)]
     Supervise(SuperviseArgs),
+    /// Judges any D1 or SQLite database: its schema, its migrations with rows in the tables, its data contract.
+    #[command(after_help = DB_EXAMPLES)]
+    Db(moltproof_data::command::DbArgs),
     /// Shows the options that are in effect, and where each comes from.
     Config(config::ConfigArgs),
     /// Prints the script that completes moltproof's words in a shell.
@@ -248,6 +256,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Supervise(args) => return supervise(&args),
         Verb::Doubles(args) => doubles::doubles(&args),
         Verb::Token(args) => token::token(&args),
+        Verb::Db(args) => return moltproof_data::command::run(&args),
         Verb::Config(args) => {
             of_verb(&matches, "config").and_then(|matches| config::config(&args, &built(), matches))
         }

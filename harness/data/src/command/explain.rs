@@ -22,10 +22,10 @@ pub(super) struct ExplainArgs {
     /// The rule; without it, all of them in a line each.
     rule: Option<String>,
     /// All rules in full.
-    #[arg(long, conflicts_with = "rule")]
+    #[arg(long, conflicts_with = "rule", env = "MOLTPROOF_DB_EXPLAIN_ALL")]
     all: bool,
     /// Form of the text.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "MOLTPROOF_DB_EXPLAIN_FORMAT")]
     format: Format,
 }
 

@@ -55,7 +55,7 @@ pub(super) struct LintArgs {
     #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_BASELINE")]
     baseline: Option<PathBuf>,
     /// Write what is found now into the baseline: reasons stay, and what is new waits for one.
-    #[arg(long, requires = "baseline")]
+    #[arg(long, requires = "baseline", env = "MOLTPROOF_DB_UPDATE_BASELINE")]
     update_baseline: bool,
 }
 
