@@ -210,7 +210,7 @@ fn failures(subject: &Subject) -> impl Iterator<Item = (usize, &Step, &Failure)>
         let stands_alone = failure.refusal.is_some()
             || is_syntax(failure)
             || failure.message.starts_with("no such function")
-            || is_taken(&subject.replay.steps[..place], step, failure);
+            || is_about_a_name(&subject.replay.steps[..place], step, failure);
         (is_first || stands_alone).then_some((place, step, failure))
     })
 }
@@ -221,21 +221,35 @@ fn is_syntax(failure: &Failure) -> bool {
         .any(|words| failure.message.contains(words))
 }
 
-/// Whether the name that the statement wants to give is taken already, no statement before it failed to make it free, and it is the
-/// first of its file to fail.
-fn is_taken(earlier: &[Step], step: &Step, failure: &Failure) -> bool {
-    let column = failure.message.strip_prefix("duplicate column name: ");
-    let object = failure.message.strip_suffix(" already exists");
-    let object = object.and_then(|words| words.split(' ').next_back());
-    let Some(name) = column.or(object) else {
+/// Whether the name that a statement wants to give is taken, or one that it uses is given to nothing, no statement before it failed that
+/// could have changed that, and it is the first of its file to fail.
+fn is_about_a_name(earlier: &[Step], step: &Step, failure: &Failure) -> bool {
+    let Some((name, is_taken)) = name_at_fault(&failure.message) else {
         return false;
     };
     let mut failed = earlier.iter().filter(|earlier| earlier.failure.is_some());
     failed.all(|failed| {
         let has = |word| find_word(&failed.statement.sql, word, 0).is_some();
-        let frees = has(name) && (has("drop") || has("rename"));
-        failed.statement.span.file != step.statement.span.file && !frees
+        let would_change_it = has(name) && (!is_taken || has("drop") || has("rename"));
+        failed.statement.span.file != step.statement.span.file && !would_change_it
     })
+}
+
+/// The name that SQLite complains of, and whether it is taken rather than missing.
+fn name_at_fault(message: &str) -> Option<(&str, bool)> {
+    if let Some(column) = message.strip_prefix("duplicate column name: ") {
+        return Some((column, true));
+    }
+    if let Some(object) = message.strip_suffix(" already exists") {
+        return Some((object.rsplit(' ').next()?, true));
+    }
+    let missing = if let Some((_, column)) = message.split_once(" has no column named ") {
+        column
+    } else {
+        message.strip_prefix("no such ")?.split_once(": ")?.1
+    };
+    let name = missing.split(" - ").next()?.rsplit('.').next()?;
+    Some((name.trim_matches('"'), false))
 }
 
 fn why(step: &Step, failure: &Failure) -> Why {

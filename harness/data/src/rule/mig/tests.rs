@@ -41,7 +41,7 @@ fn errors(judge: Judge, files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn a_name_that_is_taken_or_a_function_that_is_missing_is_told_in_every_file() {
+fn what_no_mended_file_before_would_mend_is_told_in_every_file() {
     let files = [
         (
             "1.sql",
@@ -56,13 +56,23 @@ fn a_name_that_is_taken_or_a_function_that_is_missing_is_told_in_every_file() {
         ("5.sql", "UPDATE lines SET size = 1;"),
         (
             "6.sql",
-            "CREATE TABLE keys (id BLOB PRIMARY KEY CHECK (is_uuid(id)));",
+            "CREATE TABLE keys (id BLOB PRIMARY KEY CHECK (is_uuid(id)), note TEXT);",
         ),
+        ("7.sql", "INSERT INTO keys (note) VALUES ('x');"),
+        ("8.sql", "ALTER TABLE lines DROP COLUMN note;"),
+        ("9.sql", "UPDATE calls SET price = 1;"),
     ];
     let told = errors(super::applying::does_not_apply, &files);
     assert_eq!(
         told,
-        ["file 2.sql", "file 3.sql", "file 4.sql", "file 6.sql"]
+        [
+            "file 2.sql",
+            "file 3.sql",
+            "file 4.sql",
+            "file 5.sql",
+            "file 6.sql",
+            "file 9.sql"
+        ]
     );
 }
 
