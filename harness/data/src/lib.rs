@@ -1,6 +1,6 @@
 //! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
 //!
-//! Layers, each of which knows only those before it: [`source`] · [`text`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
+//! Layers, each of which knows only those before it: [`source`] · [`text`] · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
 //! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`lint`] · [`render`] · [`command`].
 
 pub mod catalog;
@@ -18,3 +18,4 @@ pub mod source;
 pub mod subject;
 pub mod text;
 pub mod trace;
+pub mod tree;

@@ -45,6 +45,13 @@ pub struct Rule {
 /// The families, each in a file of its own, in the order of the book.
 const FILES: &[&str] = &[
     include_str!("../../rules/fk.toml"),
+    include_str!("../../rules/ten.toml"),
+    include_str!("../../rules/key.toml"),
+    include_str!("../../rules/unq.toml"),
+    include_str!("../../rules/idx.toml"),
+    include_str!("../../rules/typ.toml"),
+    include_str!("../../rules/aud.toml"),
+    include_str!("../../rules/sec.toml"),
     include_str!("../../rules/mig.toml"),
 ];
 

@@ -2,15 +2,24 @@
 //!
 //! What a rule is (title, failure, repair, an example that breaks it and one that does not) stands in `harness/data/rules/*.toml`.
 
+mod aud;
 pub mod book;
+mod declared;
 mod fk;
+mod idx;
+mod key;
 mod mig;
 pub mod proof;
+mod sec;
+mod ten;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod typ;
+mod unq;
+mod words;
 
-use crate::catalog::{Name, Table};
+use crate::catalog::{Column, Name, Table};
 use crate::finding::Finding;
 use crate::subject::Subject;
 
@@ -18,7 +27,17 @@ use crate::subject::Subject;
 pub type Judge = fn(&Subject, &mut Vec<Finding>);
 
 /// Every family of rules: the id and the judge of each rule.
-pub const FAMILIES: &[&[(&str, Judge)]] = &[fk::JUDGES, mig::JUDGES];
+pub const FAMILIES: &[&[(&str, Judge)]] = &[
+    fk::JUDGES,
+    ten::JUDGES,
+    key::JUDGES,
+    unq::JUDGES,
+    idx::JUDGES,
+    typ::JUDGES,
+    aud::JUDGES,
+    sec::JUDGES,
+    mig::JUDGES,
+];
 
 /// What all rules find, in the order of the families.
 #[must_use]
@@ -40,14 +59,15 @@ fn columns_of(table: &Name, columns: &[Name]) -> String {
     }
 }
 
-/// What a finding about columns is known again by: `column posts.author_id`, or `table posts(tenant_id, author_id)`.
+/// What a finding about some columns of a table is known again by: `table posts: tenant_id, author_id`.
 fn object_of_columns(table: &Name, columns: &[Name]) -> String {
-    let kind = if columns.len() == 1 {
-        "column"
-    } else {
-        "table"
-    };
-    format!("{kind} {}", columns_of(table, columns))
+    let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
+    format!("table {table}: {}", names.join(", "))
+}
+
+/// What a finding about one column is known again by: `column posts.author_id`.
+fn object_of_column(table: &Table, column: &Column) -> String {
+    format!("column {}.{}", table.name, column.name)
 }
 
 /// `CREATE INDEX` for columns, by a name that is free.

@@ -208,3 +208,36 @@ fn line_runs(connection: &Connection, line: &str) -> bool {
     }
     connection.execute_batch(line).is_ok()
 }
+/// The lines with what the last one, a query, returns as a comment behind it; nothing if one of them fails.
+pub(super) fn answering(mut lines: Vec<String>) -> Vec<String> {
+    let answer = fresh().and_then(|connection| {
+        let (last, before) = lines.split_last()?;
+        if !before.iter().all(|line| line_runs(&connection, line)) {
+            return None;
+        }
+        answer(&connection, last)
+    });
+    let (Some(answer), Some(last)) = (answer, lines.last_mut()) else {
+        return Vec::new();
+    };
+    *last = format!("{last} -- {answer}");
+    lines
+}
+
+/// The rows of a query, columns parted by `|` and rows by commas; `no row` if there is none.
+fn answer(connection: &Connection, sql: &str) -> Option<String> {
+    let mut statement = connection.prepare(sql).ok()?;
+    let count = statement.column_count();
+    let rows = statement.query_map([], |row| {
+        let values: rusqlite::Result<Vec<String>> = (0..count)
+            .map(|at| row.get_ref(at).map(crate::text::literal))
+            .collect();
+        values.map(|values| values.join("|"))
+    });
+    let rows: Vec<String> = rows.ok()?.collect::<rusqlite::Result<_>>().ok()?;
+    Some(if rows.is_empty() {
+        "no row".to_owned()
+    } else {
+        rows.join(", ")
+    })
+}

@@ -25,13 +25,13 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("FK-10", chains::cycle_of_not_null),
 ];
 
-/// `posts.author_id`, or `posts(tenant_id, author_id)`.
-fn shown(table: &Table, key: &ForeignKey) -> String {
+/// The reference in words.
+pub(super) fn shown(table: &Table, key: &ForeignKey) -> String {
     super::columns_of(&table.name, &key.columns)
 }
 
 /// What a finding about a reference is known again by.
-fn object(table: &Table, key: &ForeignKey) -> String {
+pub(super) fn object(table: &Table, key: &ForeignKey) -> String {
     super::object_of_columns(&table.name, &key.columns)
 }
 

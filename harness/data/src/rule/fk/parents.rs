@@ -227,7 +227,7 @@ pub(in crate::rule) fn other_affinity(subject: &Subject, findings: &mut Vec<Find
                     Finding::new(
                         "FK-07",
                         Level::Warning,
-                        format!("column {}.{own}", table.name),
+                        format!("table {}: {own}", table.name),
                         message,
                     )
                     .at(

@@ -79,7 +79,7 @@ pub(in crate::rule) fn looks_like_a_reference(subject: &Subject, findings: &mut 
                 Finding::new(
                     "FK-08",
                     Level::Info,
-                    format!("column {}.{name}", table.name),
+                    format!("table {}: {name}", table.name),
                     message,
                 )
                 .at(

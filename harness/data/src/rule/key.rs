@@ -1,0 +1,147 @@
+//! The rules of primary keys. Never asks whether a natural key would be better than an artificial one.
+
+use super::{Judge, object_of_column, trial};
+use crate::catalog::{Affinity, Column, Table};
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::subject::Subject;
+
+/// The judges of this family.
+pub(super) const JUDGES: &[(&str, Judge)] = &[
+    ("KEY-01", none),
+    ("KEY-02", nullable),
+    ("KEY-03", int_is_not_integer),
+    ("KEY-04", autoincrement),
+];
+
+fn tables(subject: &Subject) -> impl Iterator<Item = &Table> {
+    let tables = subject.schema().tables.values();
+    tables.filter(|table| table.is_ordinary())
+}
+
+fn none(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in tables(subject).filter(|table| table.primary_key.is_empty()) {
+        let message = format!(
+            "`{0}` has no primary key, so the same row can be stored twice and no statement can name just one of them",
+            table.name
+        );
+        findings.push(
+            Finding::new(
+                "KEY-01",
+                Level::Warning,
+                format!("table {}", table.name),
+                message,
+            )
+            .at(
+                subject.site_of(ObjectKind::Table, &table.name, table.name.as_str()),
+                "no PRIMARY KEY",
+            )
+            .help(
+                "declare what tells its rows apart as PRIMARY KEY, or add an INTEGER PRIMARY KEY",
+            ),
+        );
+    }
+}
+
+fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {
+    let claims = &subject.claims;
+    for table in tables(subject) {
+        let open: Vec<&Column> = table
+            .primary_key
+            .iter()
+            .filter_map(|name| table.column(name))
+            .filter(|column| table.is_nullable(column))
+            .collect();
+        // An INT key that is no alias of the rowid is KEY-03's.
+        let Some(first) = open.first().filter(|_| !is_int_key(table)) else {
+            continue;
+        };
+        let is_owner = [&claims.tenants, &claims.users]
+            .into_iter()
+            .flatten()
+            .any(|name| table.name == name.as_str());
+        let level = if is_owner {
+            Level::Warning
+        } else {
+            Level::Info
+        };
+        let message = format!(
+            "`{}.{}` is the primary key and takes NULL, and takes it more than once: SQLite demands NOT NULL to be written out",
+            table.name, first.name
+        );
+        findings.push(
+            Finding::new("KEY-02", level, format!("table {}", table.name), message)
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, first.name.as_str()),
+                    "no NOT NULL",
+                )
+                .help("write PRIMARY KEY NOT NULL when the table is made anew"),
+        );
+    }
+}
+
+fn is_int_key(table: &Table) -> bool {
+    let [only] = table.primary_key.as_slice() else {
+        return false;
+    };
+    !table.without_rowid
+        && table.rowid_alias().is_none()
+        && table
+            .column(only)
+            .is_some_and(|column| column.affinity() == Affinity::Integer)
+}
+
+fn int_is_not_integer(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in tables(subject).filter(|table| is_int_key(table)) {
+        let Some(column) = table
+            .primary_key
+            .first()
+            .and_then(|name| table.column(name))
+        else {
+            continue;
+        };
+        let message = format!(
+            "`{}.{}` is {} PRIMARY KEY, which is not the rowid: it counts by itself no more than any column, takes NULL, and costs a second index",
+            table.name, column.name, column.declared_type
+        );
+        findings.push(
+            Finding::new(
+                "KEY-03",
+                Level::Warning,
+                object_of_column(table, column),
+                message,
+            )
+            .at(
+                subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                "only INTEGER, spelt out, is the rowid",
+            )
+            .help("write INTEGER PRIMARY KEY when the table is made anew")
+            .proof(trial::answering(vec![
+                trial::sketch(table, &[&column.name], &[], &[]),
+                format!("INSERT INTO {} DEFAULT VALUES;", table.name.quoted()),
+                format!(
+                    "SELECT {} FROM {};",
+                    column.name.quoted(),
+                    table.name.quoted()
+                ),
+            ])),
+        );
+    }
+}
+
+fn autoincrement(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in tables(subject).filter(|table| table.autoincrement) {
+        let message = format!(
+            "each INSERT into `{}` writes `sqlite_sequence` as well, and D1 bills that row too",
+            table.name
+        );
+        findings.push(
+            Finding::new("KEY-04", Level::Info, format!("table {}", table.name), message)
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, "autoincrement"),
+                    "writes a second row",
+                )
+                .help("INTEGER PRIMARY KEY alone counts up as well; AUTOINCREMENT is needed only where an id must never be used again"),
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! TEN-01, TEN-04, TEN-05: the tenant key itself. Never judges tables that are declared to be nobody's.
+
+use super::Tenancy;
+use crate::catalog::{Index, Name, Table};
+use crate::finding::{Finding, Level, Patch};
+use crate::replay::ObjectKind;
+use crate::rule::trial::{self, Row, Trial};
+use crate::rule::unq::{site, unique_keys};
+use crate::rule::words::is_made_by_a_machine;
+use crate::rule::{columns_of, new_index};
+use crate::subject::Subject;
+use crate::text::Span;
+
+pub(in crate::rule) fn not_indexed(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(tenancy) = Tenancy::of(subject) else {
+        return;
+    };
+    for table in tenancy.tables() {
+        let Some(key) = tenancy.key_of(table) else {
+            continue;
+        };
+        let is_alias = table
+            .rowid_alias()
+            .is_some_and(|alias| alias.name == key.name);
+        if is_alias || table.index_on(std::slice::from_ref(&key.name)).is_some() {
+            continue;
+        }
+        let message = format!(
+            "whatever is done for one tenant reads all of `{}`, because no index begins with `{}`",
+            table.name, key.name
+        );
+        findings.push(
+            Finding::new("TEN-01", Level::Warning, format!("table {}", table.name), message)
+                .at(subject.site_of(ObjectKind::Table, &table.name, key.name.as_str()), "no index begins with it")
+                .help("begin an index with the tenant key; the one that serves the most frequent query is the best")
+                .patch(Patch::Migration { sql: new_index(subject, table, std::slice::from_ref(&key.name), false) }),
+        );
+    }
+}
+
+pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(tenancy) = Tenancy::of(subject) else {
+        return;
+    };
+    for table in tenancy.tables() {
+        if tenancy.key_of(table).is_none() {
+            continue;
+        }
+        for (index, columns) in all_keys(table) {
+            let holds_key = columns.len() > table.primary_key.len()
+                && !table.primary_key.is_empty()
+                && table.primary_key.iter().all(|name| columns.contains(name));
+            let is_scoped = columns.contains(&tenancy.key)
+                || table
+                    .foreign_keys
+                    .iter()
+                    .any(|key| key.columns.iter().all(|name| columns.contains(name)));
+            let is_free = holds_key
+                || is_scoped
+                || columns
+                    .iter()
+                    .any(|name| is_made_by_a_machine(name.as_str()))
+                || is_accepted(subject, table, &columns);
+            if is_free {
+                continue;
+            }
+            let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
+            let names = names.join(", ");
+            let message = format!(
+                "a tenant cannot use a `{names}` that another tenant has in `{}`, and learns that it exists",
+                table.name
+            );
+            findings.push(
+                Finding::new("TEN-04", Level::Warning, format!("table {}: unique {names}", table.name), message)
+                    .at(place(subject, table, index, &columns[0]), format!("unique without `{}`", tenancy.key))
+                    .help(format!(
+                        "make ({}, {names}) unique instead; if it is meant for all tenants, say so: unique_for_all = {{ \"{}\" = \"why\" }}",
+                        tenancy.key,
+                        declared(table, &columns)
+                    )),
+            );
+        }
+    }
+}
+
+fn place(subject: &Subject, table: &Table, index: Option<&Index>, column: &Name) -> Option<Span> {
+    let in_table = || subject.site_of(ObjectKind::Table, &table.name, column.as_str());
+    index.map_or_else(in_table, |index| site(subject, table, index, column))
+}
+
+/// The unique keys of a table, the primary one among them.
+fn all_keys(table: &Table) -> impl Iterator<Item = (Option<&Index>, Vec<Name>)> {
+    let key = table.primary_key.clone();
+    let primary = (!key.is_empty() && table.rowid_alias().is_none()).then_some((None, key));
+    primary
+        .into_iter()
+        .chain(unique_keys(table).map(|(index, columns)| (Some(index), columns)))
+}
+
+fn declared(table: &Table, columns: &[Name]) -> String {
+    let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
+    format!("{}({})", table.name, names.join(", "))
+}
+
+fn is_accepted(subject: &Subject, table: &Table, columns: &[Name]) -> bool {
+    let plain = |text: &str| text.replace([' ', '"', '`'], "").to_ascii_lowercase();
+    let own = [
+        plain(&declared(table, columns)),
+        plain(&columns_of(&table.name, columns)),
+    ];
+    let mut declared = subject.claims.unique_for_all.keys();
+    declared.any(|name| own.contains(&plain(name)))
+}
+
+pub(in crate::rule) fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(tenancy) = Tenancy::of(subject) else {
+        return;
+    };
+    for table in tenancy.tables().filter(|table| !tenancy.outlives(table)) {
+        let Some(key) = tenancy.key_of(table).filter(|key| table.is_nullable(key)) else {
+            continue;
+        };
+        let takes_null = Trial::begin(subject).is_some_and(|trial| {
+            let row = Row::from([(key.name.clone(), "NULL".to_owned())]);
+            trial.row(table, &row).is_some()
+        });
+        let level = if takes_null {
+            Level::Error
+        } else {
+            Level::Warning
+        };
+        let message = format!(
+            "a row of `{}` can have no `{}`: it belongs to nobody, and no deletion of a tenant removes it",
+            table.name, key.name
+        );
+        findings.push(
+            Finding::new("TEN-05", level, format!("table {}", table.name), message)
+                .at(subject.site_of(ObjectKind::Table, &table.name, key.name.as_str()), "may be NULL")
+                .help(format!(
+                    "add NOT NULL when the table is made anew; if the table is nobody's, say so: global = {{ \"{}\" = \"why\" }}",
+                    table.name
+                ))
+                .proof(trial::answering(vec![
+                    trial::sketch(table, &[&key.name], &[], &[]),
+                    format!("INSERT INTO {} ({}) VALUES (NULL);", table.name.quoted(), key.name.quoted()),
+                    format!("SELECT count(*) FROM {} WHERE {} IS NULL;", table.name.quoted(), key.name.quoted()),
+                ])),
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! TYP-01, TYP-04, TYP-05: money in floating point, types that SQLite does not know, lengths that it does not keep. Never asks for STRICT.
+
+use crate::catalog::{Affinity, Column};
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::rule::words::words;
+use crate::rule::{object_of_column, trial};
+use crate::subject::Subject;
+
+pub(in crate::rule) fn money_in_floats(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in subject
+        .schema()
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary())
+    {
+        for column in &table.columns {
+            if !is_money(column) {
+                continue;
+            }
+            let message = format!(
+                "amounts in `{}.{}` drift: {} keeps 0.1 + 0.2 as 0.30000000000000004, and sums of many rows are off by cents",
+                table.name, column.name, column.declared_type
+            );
+            findings.push(
+                Finding::new(
+                    "TYP-01",
+                    Level::Warning,
+                    object_of_column(table, column),
+                    message,
+                )
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                    "money in floating point",
+                )
+                .help("keep whole cents or micro-units in an INTEGER column")
+                .proof(trial::answering(vec![
+                    trial::sketch(table, &[&column.name], &[], &[]),
+                    format!(
+                        "INSERT INTO {} ({}) VALUES (0.1), (0.2);",
+                        table.name.quoted(),
+                        column.name.quoted()
+                    ),
+                    format!(
+                        "SELECT sum({0}) = 0.3 FROM {1};",
+                        column.name.quoted(),
+                        table.name.quoted()
+                    ),
+                ])),
+            );
+        }
+    }
+}
+
+fn is_money(column: &Column) -> bool {
+    let words = words(column.name.as_str());
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
+    let declared = column.declared_type.to_ascii_lowercase();
+    let is_fraction = column.affinity() == Affinity::Real
+        || ["decimal", "numeric", "money", "number"]
+            .iter()
+            .any(|name| declared.starts_with(name));
+    let is_amount = has(&[
+        "price", "prices", "amount", "cost", "costs", "balance", "fee", "fees", "salary",
+        "revenue", "subtotal", "payment", "usd", "eur", "wage", "budget", "spend", "spent",
+    ]);
+    let is_share = has(&[
+        "rate",
+        "percent",
+        "percentage",
+        "ratio",
+        "pct",
+        "score",
+        "weight",
+        "factor",
+        "multiplier",
+        "index",
+        "change",
+        "confidence",
+    ]);
+    is_fraction && is_amount && !is_share
+}
+
+/// Types without an affinity of their own whose meaning SQLite does not spoil: numbers, flags and times are numeric or texts that look like no number.
+const HARMLESS: [&str; 17] = [
+    "numeric",
+    "decimal",
+    "dec",
+    "number",
+    "boolean",
+    "bool",
+    "date",
+    "datetime",
+    "timestamp",
+    "timestamptz",
+    "time",
+    "json",
+    "jsonb",
+    "uuid",
+    "money",
+    "bit",
+    "any",
+];
+
+pub(in crate::rule) fn unknown_type(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in subject
+        .schema()
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary())
+    {
+        for column in &table.columns {
+            let declared = column.declared_type.to_ascii_lowercase();
+            let base: String = declared
+                .chars()
+                .take_while(char::is_ascii_alphanumeric)
+                .collect();
+            if column.affinity() != Affinity::Numeric || HARMLESS.contains(&base.as_str()) {
+                continue;
+            }
+            let message = format!(
+                "`{}.{}` turns texts into numbers: SQLite does not know the type {} and takes it for NUMERIC, so '007' comes back as 7",
+                table.name, column.name, column.declared_type
+            );
+            findings.push(
+                Finding::new(
+                    "TYP-04",
+                    Level::Warning,
+                    object_of_column(table, column),
+                    message,
+                )
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                    format!("{} means NUMERIC", column.declared_type),
+                )
+                .help("declare it TEXT")
+                .proof(trial::answering(vec![
+                    trial::sketch(table, &[&column.name], &[], &[]),
+                    format!(
+                        "INSERT INTO {} ({}) VALUES ('007');",
+                        table.name.quoted(),
+                        column.name.quoted()
+                    ),
+                    format!(
+                        "SELECT {} FROM {};",
+                        column.name.quoted(),
+                        table.name.quoted()
+                    ),
+                ])),
+            );
+        }
+    }
+}
+
+pub(in crate::rule) fn length_that_is_no_limit(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in subject
+        .schema()
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary())
+    {
+        let sql = table.sql.to_ascii_lowercase();
+        for column in &table.columns {
+            let declared = column.declared_type.to_ascii_lowercase();
+            let has_length = declared.contains("char") && declared.contains('(');
+            if !has_length
+                || sql.contains(&format!(
+                    "length({}",
+                    column.name.as_str().to_ascii_lowercase()
+                ))
+            {
+                continue;
+            }
+            let message = format!(
+                "`{}.{}` takes texts of any length: SQLite reads {} and keeps no limit",
+                table.name, column.name, column.declared_type
+            );
+            findings.push(
+                Finding::new(
+                    "TYP-05",
+                    Level::Info,
+                    object_of_column(table, column),
+                    message,
+                )
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                    "no limit",
+                )
+                .help(format!(
+                    "add CHECK (length({}) <= …) where the length matters",
+                    column.name
+                )),
+            );
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The rules of unique keys that are less unique than they look. Never judges across tenants, which is TEN's.
+
+use super::words::{has_any, is_deletion, is_made_by_a_machine, words};
+use super::{Judge, object_of_columns};
+use crate::catalog::{Index, IndexOrigin, Name, Table};
+use crate::finding::{Finding, Level, Patch};
+use crate::replay::ObjectKind;
+use crate::subject::Subject;
+use crate::text::{Span, find_word};
+use std::collections::BTreeSet;
+
+/// The judges of this family.
+pub(super) const JUDGES: &[(&str, Judge)] = &[
+    ("UNQ-01", over_nullable_columns),
+    ("UNQ-02", blocked_by_deleted_rows),
+    ("UNQ-03", case_tells_apart),
+];
+
+/// A unique key that is not the primary one, with its columns; none if it has an expression.
+pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = (&Index, Vec<Name>)> {
+    let keys = table.indexes.iter().filter(|index| index.unique);
+    keys.filter(|index| index.origin != IndexOrigin::PrimaryKey)
+        .filter_map(|index| {
+            let names = index.columns.iter().map(|part| part.name.clone());
+            Some((index, names.collect::<Option<Vec<Name>>>()?))
+        })
+}
+
+/// Where a unique key was made: the index, or the first of its columns.
+pub(super) fn site(subject: &Subject, table: &Table, index: &Index, column: &Name) -> Option<Span> {
+    if index.origin == IndexOrigin::Created {
+        subject.site(ObjectKind::Index, &index.name)
+    } else {
+        subject.site_of(ObjectKind::Table, &table.name, column.as_str())
+    }
+}
+
+fn over_nullable_columns(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in subject.schema().tables.values() {
+        for (index, columns) in unique_keys(table) {
+            let open = columns.iter().position(|name| {
+                table
+                    .column(name)
+                    .is_some_and(|column| table.is_nullable(column))
+            });
+            let Some(place) = open.filter(|_| columns.len() > 1 && index.condition.is_none())
+            else {
+                continue;
+            };
+            let column = &columns[place];
+            // The last column alone, and no reference: often a value that some rows lack and only the others must not share.
+            let is_optional = place + 1 == columns.len()
+                && !is_deletion(column.as_str())
+                && !words(column.as_str()).iter().any(|word| word == "id")
+                && !table
+                    .foreign_keys
+                    .iter()
+                    .any(|key| key.columns.contains(column));
+            let level = if is_optional {
+                Level::Info
+            } else {
+                Level::Warning
+            };
+            let message = if is_deletion(column.as_str()) {
+                format!(
+                    "`{}({})` never refuses a row that is not deleted: `{column}` is NULL there, and NULL equals nothing",
+                    table.name,
+                    shown(&columns)
+                )
+            } else {
+                format!(
+                    "`{}({})` takes the same row twice where `{column}` is NULL, because NULL equals nothing",
+                    table.name,
+                    shown(&columns)
+                )
+            };
+            let others: Vec<Name> = columns
+                .iter()
+                .filter(|name| *name != column)
+                .cloned()
+                .collect();
+            findings.push(
+                Finding::new(
+                    "UNQ-01",
+                    level,
+                    format!("table {}: unique {}", table.name, shown(&columns)),
+                    message,
+                )
+                .at(
+                    site(subject, table, index, column),
+                    format!("`{column}` may be NULL"),
+                )
+                .help(format!(
+                    "add NOT NULL, or a second unique index for these rows: CREATE UNIQUE INDEX … ON {} ({}) WHERE {column} IS NULL",
+                    table.name,
+                    shown(&others)
+                )),
+            );
+        }
+    }
+}
+
+fn shown(columns: &[Name]) -> String {
+    let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
+    names.join(", ")
+}
+
+fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    let parents: BTreeSet<(&Name, Vec<Name>)> = schema
+        .tables
+        .values()
+        .flat_map(|table| &table.foreign_keys)
+        .map(|key| {
+            let mut columns = key.parent_columns.clone();
+            columns.sort();
+            (&key.parent, columns)
+        })
+        .collect();
+    for table in schema.tables.values() {
+        let Some((mark, active)) = deletion(subject, table) else {
+            continue;
+        };
+        for (index, columns) in unique_keys(table) {
+            let mut sorted = columns.clone();
+            sorted.sort();
+            let holds_key = !table.primary_key.is_empty()
+                && table.primary_key.iter().all(|name| columns.contains(name));
+            let is_free = columns.contains(&mark)
+                || index.condition.is_some()
+                || holds_key
+                || parents.contains(&(&table.name, sorted))
+                || columns
+                    .iter()
+                    .all(|name| is_made_by_a_machine(name.as_str()));
+            if is_free {
+                continue;
+            }
+            let names = shown(&columns);
+            let message = format!(
+                "a row of `{}` that was marked as deleted still holds its `{names}`, so nobody can take it again",
+                table.name
+            );
+            let mut finding = Finding::new(
+                "UNQ-02",
+                Level::Warning,
+                object_of_columns(&table.name, &columns),
+                message,
+            )
+            .at(
+                site(subject, table, index, &columns[0]),
+                "deleted rows count as well",
+            )
+            .related(
+                subject.site_of(ObjectKind::Table, &table.name, mark.as_str()),
+                "marks deleted rows",
+            )
+            .help(format!(
+                "make it a unique index with WHERE {active} instead of a constraint"
+            ));
+            if let Some(sql) = index.sql.as_deref() {
+                finding = finding.patch(Patch::Migration {
+                    sql: format!(
+                        "DROP INDEX {};\n{} WHERE {active};",
+                        index.name.quoted(),
+                        sql.trim_end()
+                    ),
+                });
+            }
+            findings.push(finding);
+        }
+    }
+}
+
+/// The column that marks deleted rows of a table, and the condition that the others meet.
+fn deletion(subject: &Subject, table: &Table) -> Option<(Name, String)> {
+    let mut claimed = subject.claims.soft_delete.iter();
+    if let Some(claim) = claimed.find(|claim| table.name == claim.table.as_str()) {
+        let null = || format!("{} IS NULL", Name::new(&claim.column).quoted());
+        let active = claim.active.clone().unwrap_or_else(null);
+        return Some((Name::new(&claim.column), active));
+    }
+    let column = table
+        .columns
+        .iter()
+        .find(|column| is_deletion(column.name.as_str()))?;
+    let is_flag =
+        table.is_nullable(column) && has_any(column.name.as_str(), &["at", "on", "deletedat"]);
+    let active = if is_flag {
+        format!("{} IS NULL", column.name.quoted())
+    } else {
+        format!("{} = 0", column.name.quoted())
+    };
+    Some((column.name.clone(), active))
+}
+
+fn case_tells_apart(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in subject.schema().tables.values() {
+        for (index, columns) in unique_keys(table) {
+            let part = index.columns.iter().find(|part| {
+                part.name.as_ref().is_some_and(|name| {
+                    has_any(
+                        name.as_str(),
+                        &["email", "mail", "hostname", "host", "domain"],
+                    ) && !is_made_by_a_machine(name.as_str())
+                })
+            });
+            let Some(name) = part
+                .filter(|part| part.collation == "BINARY")
+                .and_then(|part| part.name.as_ref())
+            else {
+                continue;
+            };
+            if is_text(table, name) && !is_folded(table, name) {
+                let message = format!(
+                    "`X@example.com` and `x@example.com` are two different values of `{}.{name}`: one person, two accounts",
+                    table.name
+                );
+                findings.push(
+                    Finding::new("UNQ-03", Level::Info, format!("table {}: {name}", table.name), message)
+                        .at(site(subject, table, index, columns.first().unwrap_or(name)), "tells upper and lower case apart")
+                        .help("declare the column COLLATE NOCASE, index lower(column), or CHECK that it is lower case"),
+                );
+            }
+        }
+    }
+}
+
+fn is_text(table: &Table, name: &Name) -> bool {
+    table
+        .column(name)
+        .is_some_and(|column| column.affinity() == crate::catalog::Affinity::Text)
+}
+
+/// Whether the table or one of its indexes speaks of the lower case of the column.
+fn is_folded(table: &Table, name: &Name) -> bool {
+    let indexes = table
+        .indexes
+        .iter()
+        .filter_map(|index| index.sql.as_deref());
+    let mut texts = std::iter::once(&*table.sql).chain(indexes);
+    texts.any(|sql| {
+        let mut from = 0;
+        while let Some(word) = find_word(sql, "lower", from) {
+            from = word.end;
+            let rest = &sql[word.end..];
+            let inner = rest.split(')').next().unwrap_or_default();
+            if find_word(inner, name.as_str(), 0).is_some() {
+                return true;
+            }
+        }
+        false
+    })
+}

@@ -1,0 +1,86 @@
+//! What names of columns and tables say by common habit, with underscores or in camel case. Never decides anything by itself: rules ask it.
+
+/// The words of a name in lower case: `userId`, `user_id` and `UserID` give `user`, `id`.
+pub(super) fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut last_was_lower = false;
+    for letter in name.chars() {
+        if !letter.is_alphanumeric() {
+            words.push(String::new());
+            last_was_lower = false;
+            continue;
+        }
+        if letter.is_uppercase() && last_was_lower || words.is_empty() {
+            words.push(String::new());
+        }
+        last_was_lower = letter.is_lowercase() || letter.is_numeric();
+        if let Some(word) = words.last_mut() {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether one of the words is in a name.
+pub(super) fn has_any(name: &str, wanted: &[&str]) -> bool {
+    words(name)
+        .iter()
+        .any(|word| wanted.contains(&word.as_str()))
+}
+
+/// Whether a name speaks of a point in time: `created_at`, `expiresAt`, `deleted_on`, `timestamp`.
+pub(super) fn is_time(name: &str) -> bool {
+    let words = words(name);
+    let last = words.last().map(String::as_str).unwrap_or_default();
+    let only = words.len() == 1;
+    (!only && matches!(last, "at" | "time" | "timestamp" | "ts"))
+        || (only
+            && matches!(
+                last,
+                "timestamp"
+                    | "created"
+                    | "updated"
+                    | "expires"
+                    | "createdat"
+                    | "updatedat"
+                    | "expiresat"
+            ))
+}
+
+/// Whether a name marks a row as deleted.
+pub(super) fn is_deletion(name: &str) -> bool {
+    let words = words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(
+        words.as_slice(),
+        ["deleted" | "removed", "at" | "on"] | ["is", "deleted"] | ["deleted" | "deletedat"]
+    )
+}
+
+/// Whether values under such a name are made by a machine, so that two owners never want the same one: ids, tokens, hashes.
+pub(super) fn is_made_by_a_machine(name: &str) -> bool {
+    has_any(
+        name,
+        &[
+            "id",
+            "uuid",
+            "uid",
+            "guid",
+            "ulid",
+            "token",
+            "hash",
+            "hashed",
+            "digest",
+            "nonce",
+            "secret",
+            "fingerprint",
+            "checksum",
+            "sha256",
+            "key",
+            "sid",
+            "cid",
+            "etag",
+        ],
+    )
+}
