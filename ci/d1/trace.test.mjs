@@ -69,6 +69,14 @@ test("rows, whether something changed, refusals and their kinds are compared", (
   assert.equal(found({}, { error: "SQLITE_AUTH" }), 1);
 });
 
+test("times that both clocks gave are one, and other times are not", () => {
+  const equal = (told, saw) => differences(steps([line({ outcome: { rows: [[told]] } })])[0], [{ rows: [[saw]] }]).length === 0;
+  const now = Date.now();
+  const text = (time) => new Date(time).toISOString().slice(0, 19).replace("T", " ");
+  assert.ok(equal(now, now + 5000) && equal(Math.floor(now / 1000), Math.floor(now / 1000) + 5) && equal(text(now), text(now + 5000)));
+  assert.ok(!equal(now, now - 9e8) && !equal(1, 2) && !equal(text(now), text(now - 9e8)) && !equal(now, null));
+});
+
 test("a line that is none is named", () => {
   assert.throws(() => parse("{", 7), /line 7 is no JSON/);
   assert.throws(() => parse('{"world":1,"sql":"SELECT 1","outcome":{}}', 8), /line 8 has no/);
