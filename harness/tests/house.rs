@@ -62,8 +62,30 @@ fn the_reference_knows_nothing_of_the_harness() {
 }
 
 #[test]
+fn what_d1_allows_is_told_by_neither_the_reference_nor_the_judge() {
+    for (name, text) in ["fixtures/d1/src", "fixtures/d1/examples"]
+        .map(rust_files)
+        .concat()
+    {
+        for crates in ["moltworker_reference", "moltproof"] {
+            assert!(!text.contains(crates), "{name} knows {crates}");
+        }
+    }
+    // What one table says is not copied by hand again.
+    for (name, text) in ["harness/src", "reference/src"].map(rust_files).concat() {
+        assert!(
+            !text.contains("SQLITE_LIMIT_") && !text.contains("AuthAction::"),
+            "{name} has limits or rules of D1 of its own: ask d1-platform"
+        );
+    }
+}
+
+#[test]
 fn every_file_opens_with_its_duty() {
     for folder in [
+        "fixtures/d1/src",
+        "fixtures/d1/examples",
+        "fixtures/d1/tests",
         "harness/src",
         "harness/tests",
         "reference/src",

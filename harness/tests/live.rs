@@ -17,6 +17,8 @@ mod doctor;
 mod edge;
 #[path = "live/leaving.rs"]
 mod leaving;
+#[path = "live/migrations.rs"]
+mod migrations;
 #[path = "live/over_time.rs"]
 mod over_time;
 #[path = "live/replay.rs"]

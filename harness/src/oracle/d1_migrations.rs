@@ -1,39 +1,12 @@
 //! What `wrangler d1 migrations apply` makes of a folder, on a fresh database, with D1's limits and refusals. Never calls wrangler.
 //!
 //! Evidence: measured with wrangler 4.86 and its local D1: order by leading integer, sub-folders and other endings ignored,
-//! each file one transaction, transaction statements refused, foreign keys on.
+//! each file one transaction, foreign keys on. What D1 refuses is `d1-platform`'s to say.
 
+use d1_platform::Line;
 use rusqlite::Connection;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::limits::Limit;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-
-/// Longest statement that D1 takes, in bytes.
-const STATEMENT_BYTES_MAX: usize = 100_000;
-
-/// Limits of D1 that SQLite can enforce.
-const LIMITS: [(Limit, i32); 6] = [
-    (Limit::SQLITE_LIMIT_COLUMN, 100),
-    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
-    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
-    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
-    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
-];
-
-/// The pragmas that D1 lets through.
-const PRAGMAS: [&str; 9] = [
-    "foreign_keys",
-    "defer_foreign_keys",
-    "recursive_triggers",
-    "case_sensitive_like",
-    "quick_check",
-    "table_list",
-    "table_info",
-    "optimize",
-    "data_version",
-];
 
 /// Why a folder does not apply.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +45,9 @@ pub fn in_order(folder: &Path) -> Result<Vec<PathBuf>, NotApplied> {
             files.push(path);
         }
     }
-    files.sort_by_key(|path| {
-        let name = name(path);
-        let digits = name.bytes().take_while(u8::is_ascii_digit).count();
-        (name[..digits].parse::<u64>().unwrap_or(u64::MAX), name)
+    files.sort_by(|a, b| {
+        let (a, b) = (name(a), name(b));
+        d1_platform::migration_order(&a).cmp(&d1_platform::migration_order(&b))
     });
     Ok(files)
 }
@@ -98,17 +70,18 @@ pub fn apply(folder: &Path) -> Result<Connection, NotApplied> {
         reason,
     };
     let connection = fresh().map_err(|error| refused("a fresh database", error.to_string()))?;
+    let longest = usize::try_from(d1_platform::limits().sql_bytes.used).unwrap_or(usize::MAX);
     for path in in_order(folder)? {
         let file = name(&path);
         let sql = fs::read_to_string(&path).map_err(|source| NotApplied::Unreadable {
             path: path.clone(),
             source,
         })?;
-        if sql.len() > STATEMENT_BYTES_MAX {
+        if sql.len() > longest {
             return Err(refused(
                 &file,
                 format!(
-                    "{} bytes; keep each file below {STATEMENT_BYTES_MAX}, the longest statement of D1",
+                    "{} bytes; keep each file below {longest}, the longest statement of D1",
                     sql.len()
                 ),
             ));
@@ -120,42 +93,17 @@ pub fn apply(folder: &Path) -> Result<Connection, NotApplied> {
 
 fn fresh() -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    for (limit, value) in LIMITS {
-        connection.set_limit(limit, value)?;
-    }
+    d1_platform::constrain(&connection)?;
     Ok(connection)
 }
 
 fn one(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
-    connection.authorizer(Some(allowed))?;
-    let done = connection.execute_batch(sql);
-    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    d1_platform::authorize(connection, Line::Current)?;
+    let done = d1_platform::run(connection, sql);
+    d1_platform::release(connection)?;
     done?;
     transaction.commit()
-}
-
-/// What D1 authorises.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "everything that is not refused here is allowed, as D1 has it"
-)]
-fn allowed(context: AuthContext<'_>) -> Authorization {
-    match context.action {
-        AuthAction::Transaction { .. }
-        | AuthAction::Savepoint { .. }
-        | AuthAction::Attach { .. }
-        | AuthAction::Detach { .. }
-        | AuthAction::CreateTempTable { .. }
-        | AuthAction::CreateTempIndex { .. }
-        | AuthAction::CreateTempTrigger { .. }
-        | AuthAction::CreateTempView { .. } => Authorization::Deny,
-        AuthAction::Pragma { pragma_name, .. } if !PRAGMAS.contains(&pragma_name) => {
-            Authorization::Deny
-        }
-        _ => Authorization::Allow,
-    }
 }
 
 #[cfg(test)]
@@ -198,12 +146,28 @@ mod tests {
             "PRAGMA journal_mode = WAL",
             "CREATE TEMP TABLE a (x)",
             "ATTACH ':memory:' AS other",
+            "SELECT json_pretty(json_array(1))",
+            "SELECT sqlite_version()",
+            "CREATE TABLE _cf_x (a); DROP TABLE _cf_x",
             "SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6",
             "CREATE TABLE a (x",
         ] {
             let folder = folder(&[("0001_a.sql", sql)]);
             let error = apply(folder.path()).unwrap_err().to_string();
             assert!(error.starts_with("0001_a.sql: "), "{sql}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_d1_takes_is_taken() {
+        for sql in [
+            "PRAGMA foreign_key_check",
+            "PRAGMA legacy_alter_table = ON",
+            "CREATE TABLE tenants (id); PRAGMA index_list(tenants)",
+            "CREATE VIRTUAL TABLE places USING rtree(id, low, high)",
+        ] {
+            let folder = folder(&[("0001_a.sql", sql)]);
+            assert!(apply(folder.path()).is_ok(), "{sql}");
         }
     }
 

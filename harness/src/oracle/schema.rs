@@ -78,7 +78,9 @@ pub struct ForeignKey {
 /// Whether a table belongs to the database or to the migration tool, not to the contract.
 #[must_use]
 pub fn is_system(name: &str) -> bool {
-    name.starts_with("sqlite_") || name.starts_with("_cf_") || name == "d1_migrations"
+    name.starts_with("sqlite_")
+        || d1_platform::is_reserved_name(name, d1_platform::Line::Current)
+        || name == "d1_migrations"
 }
 
 /// A database in memory with the same schema and no rows. System tables are left out.

@@ -98,6 +98,10 @@ pub trait Target: Send + Sync {
             variant.name()
         )))
     }
+    /// What is missing for running the target's own migration tool, where its migrations are there.
+    fn lacks_migration_tool(&self) -> Option<String> {
+        None
+    }
     /// Applies the `*.sql` files of a folder to the database file as the target's own migration tool does.
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault>;
     /// Ends everything that was started; returns when it is gone.

@@ -134,7 +134,7 @@ pub(crate) struct Deployment {
     pub(crate) base: String,
     pub(crate) issuer: AccessIssuer,
     child: Child,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Deployment {
@@ -173,8 +173,13 @@ impl Deployment {
             base,
             issuer,
             child,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// The file of its D1.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("d1.sqlite")
     }
 
     /// Kills it, as a crash does.

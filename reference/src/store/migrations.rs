@@ -5,32 +5,9 @@
 
 use super::sqlite::{self, Dialect};
 use super::statements;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use d1_platform::{Line, Order};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::{Path, PathBuf};
-
-/// The ledger, exactly as wrangler creates it.
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS d1_migrations(
-		id         INTEGER PRIMARY KEY AUTOINCREMENT,
-		name       TEXT UNIQUE,
-		applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
-)";
-
-/// Pragmas that D1 allows (local probe of D1's engine); all others are refused.
-const PRAGMAS_ALLOWED: [&str; 9] = [
-    "foreign_keys",
-    "defer_foreign_keys",
-    "recursive_triggers",
-    "case_sensitive_like",
-    "quick_check",
-    "table_list",
-    "table_info",
-    "optimize",
-    "data_version",
-];
-
-/// Virtual tables that D1 has; `rtree`, which the bundled SQLite has too, is not among them.
-const MODULES_ALLOWED: [&str; 2] = ["fts5", "fts5vocab"];
 
 /// One migration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +19,8 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// What it is ordered by: the leading integer, so that 9 comes before 0010; then the name. Names without a number come last.
-    fn order(&self) -> (u128, &str) {
-        let digits = self.name.bytes().take_while(u8::is_ascii_digit).count();
-        (self.name[..digits].parse().unwrap_or(u128::MAX), &self.name)
+    fn order(&self) -> Order<'_> {
+        d1_platform::migration_order(&self.name)
     }
 }
 
@@ -139,8 +114,9 @@ pub fn from_dir(dir: &Path) -> Result<Vec<Migration>, MigrationError> {
 /// [`MigrationError`]; see there for what is left behind.
 pub fn apply(path: &Path, migrations: &[Migration]) -> Result<Applied, MigrationError> {
     let mut connection = sqlite::open_writing(path, Dialect::D1).map_err(MigrationError::Ledger)?;
+    d1_platform::constrain(&connection).map_err(MigrationError::Ledger)?;
     connection
-        .execute_batch(LEDGER)
+        .execute_batch(d1_platform::LEDGER)
         .map_err(MigrationError::Ledger)?;
     let mut in_order: Vec<_> = migrations.iter().collect();
     in_order.sort_by(|a, b| a.order().cmp(&b.order()));
@@ -162,13 +138,9 @@ fn apply_one(connection: &mut Connection, migration: &Migration) -> Result<bool,
     if is_applied(&transaction, &migration.name).map_err(MigrationError::Ledger)? {
         return Ok(false);
     }
-    transaction
-        .authorizer(Some(authorize))
-        .map_err(MigrationError::Ledger)?;
+    d1_platform::authorize(&transaction, Line::Current).map_err(MigrationError::Ledger)?;
     let outcome = run(&transaction, migration);
-    transaction
-        .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)
-        .map_err(MigrationError::Ledger)?;
+    d1_platform::release(&transaction).map_err(MigrationError::Ledger)?;
     outcome?;
     transaction
         .execute(
@@ -198,51 +170,15 @@ fn is_applied(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
 
 fn run(connection: &Connection, migration: &Migration) -> Result<(), MigrationError> {
     for statement in statements::split(&migration.sql) {
-        run_to_end(connection, statement.sql).map_err(|source| MigrationError::Statement {
-            file: migration.name.clone(),
-            line: statement.line,
-            source,
+        d1_platform::run(connection, statement.sql).map_err(|source| {
+            MigrationError::Statement {
+                file: migration.name.clone(),
+                line: statement.line,
+                source,
+            }
         })?;
     }
     Ok(())
-}
-
-/// Runs a statement through its last row: one that returns rows may only fail at a later one.
-fn run_to_end(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    let mut prepared = connection.prepare(sql)?;
-    let mut rows = prepared.raw_query();
-    while rows.next()?.is_some() {}
-    Ok(())
-}
-
-/// D1's own rules: no transaction control, no second database, no temporary objects, no pragma but the allowed ones.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "SQLite's list of actions is open; D1 allows what it does not refuse"
-)]
-fn authorize(context: AuthContext<'_>) -> Authorization {
-    let allowed = match context.action {
-        AuthAction::Transaction { .. }
-        | AuthAction::Savepoint { .. }
-        | AuthAction::Attach { .. }
-        | AuthAction::Detach { .. }
-        | AuthAction::CreateTempIndex { .. }
-        | AuthAction::CreateTempTable { .. }
-        | AuthAction::CreateTempTrigger { .. }
-        | AuthAction::CreateTempView { .. } => false,
-        AuthAction::Pragma { pragma_name, .. } => is_listed(&PRAGMAS_ALLOWED, pragma_name),
-        AuthAction::CreateVtable { module_name, .. } => is_listed(&MODULES_ALLOWED, module_name),
-        _ => true,
-    };
-    if allowed {
-        Authorization::Allow
-    } else {
-        Authorization::Deny
-    }
-}
-
-fn is_listed(list: &[&str], name: &str) -> bool {
-    list.iter().any(|listed| listed.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

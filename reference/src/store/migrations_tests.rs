@@ -184,7 +184,10 @@ fn what_d1_refuses_is_refused() {
         "PRAGMA user_version = 3",
         "PRAGMA writable_schema = ON",
         "CREATE TEMP TABLE t (x)",
-        "CREATE VIRTUAL TABLE t USING rtree(id, a, b)",
+        "SELECT json_pretty(json_array(1))",
+        "SELECT sqlite_version()",
+        "CREATE TABLE _cf_x (a)",
+        "CREATE VIRTUAL TABLE t USING fts4(a)",
     ] {
         let file = File::new();
         let error = file
@@ -208,6 +211,10 @@ INSERT INTO a (id, text) VALUES (1, 'x') RETURNING id;
 CREATE VIRTUAL TABLE words USING fts5(text);
 INSERT INTO words VALUES ('some words');
 SELECT * FROM words WHERE words MATCH 'words';
+CREATE VIRTUAL TABLE places USING rtree(id, low, high);
+PRAGMA foreign_key_check;
+PRAGMA legacy_alter_table = OFF;
+PRAGMA index_list(a);
 ALTER TABLE a RENAME COLUMN text TO body;";
     let file = File::new();
     file.apply(&[("1_a.sql", sql)]).unwrap();

@@ -1,7 +1,6 @@
 //! How connections are opened and what SQLite's errors mean to the ports. Never runs a statement of the application.
 
 use crate::ports::StoreError;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use std::path::Path;
 use std::time::Duration;
@@ -20,19 +19,6 @@ const WRITING_CACHE_KIB: i64 = -32_768;
 
 /// Address space a reading connection may map: with it a page of a large file costs no system call.
 const MAPPED_BYTES_MAX: i64 = 1 << 30;
-
-/// Limits of D1 that SQLite can enforce (Cloudflare's documentation and a local probe): what fails on D1 fails here.
-const D1_LIMITS: [(Limit, i32); 9] = [
-    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
-    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
-    (Limit::SQLITE_LIMIT_COLUMN, 100),
-    (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
-    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
-    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
-    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
-    (Limit::SQLITE_LIMIT_ATTACHED, 0),
-];
 
 /// Whose rules a file follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +57,8 @@ fn prepare(connection: &Connection, dialect: Dialect) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     match dialect {
-        Dialect::D1 => {
-            for (limit, value) in D1_LIMITS {
-                connection.set_limit(limit, value)?;
-            }
-            Ok(())
-        }
+        // The statements are fixed: what D1 refuses beyond limits is asked where migrations are applied.
+        Dialect::D1 => d1_platform::set_limits(connection),
         Dialect::Plain => Ok(()),
     }
 }

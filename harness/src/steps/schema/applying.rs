@@ -109,13 +109,22 @@ async fn write_file(s: &mut Scene, a: Args) -> Check {
     )
 }
 
+/// Applies the files as the target's own tool does.
+async fn by_own_tool(s: &Scene, folder: &Path, database: &Path) -> Result<Migrated, Stop> {
+    let target = &s.run.target;
+    if let Some(missing) = target.lacks_migration_tool() {
+        return Err(Stop::NotVerified(missing));
+    }
+    Ok(target.migrate(folder, database).await?)
+}
+
 async fn apply(s: &mut Scene) -> Check {
     let (folder, database) = (files(s)?, database(s)?);
     if database.exists() {
         let before = dump(&database)?;
         s.notes.insert("dump".to_owned(), before);
     }
-    let Migrated { ok, said } = s.run.target.migrate(&folder, &database).await?;
+    let Migrated { ok, said } = by_own_tool(s, &folder, &database).await?;
     s.notes
         .insert("migrated".to_owned(), json!({ "ok": ok, "said": said }));
     Ok(())
@@ -274,7 +283,7 @@ async fn same_as_target(s: &mut Scene) -> Check {
 
 async fn apply_own(s: &mut Scene) -> Check {
     let (folder, database) = (own_migrations(s)?, database(s)?);
-    let Migrated { ok, said } = s.run.target.migrate(&folder, &database).await?;
+    let Migrated { ok, said } = by_own_tool(s, &folder, &database).await?;
     s.expect(ok, "the target's own migrations applied", || said.clone())
 }
 

@@ -212,6 +212,15 @@ impl Target for LaunchedTarget {
         Ok(instance)
     }
 
+    fn lacks_migration_tool(&self) -> Option<String> {
+        let manifest = &self.workshop.manifest;
+        // The command runs in the launch folder, with what is prepared there.
+        manifest
+            .launch
+            .is_none()
+            .then(|| format!("{} (manifest: [launch])", Need::Migrations.remedy()))
+    }
+
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault> {
         let entry = self
             .workshop
