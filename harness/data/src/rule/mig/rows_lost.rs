@@ -8,7 +8,7 @@ use crate::finding::{Finding, Level};
 use crate::replay::{Effect, EffectKind, ObjectKind, Step};
 use crate::rule::proof;
 use crate::subject::Subject;
-use crate::text::{FileId, find_word};
+use crate::text::{FileId, Span, find_word};
 use std::collections::BTreeSet;
 
 pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -55,16 +55,50 @@ fn lost_with(subject: &Subject, file: FileId, effect: &Effect, parent: &Name) ->
     );
     let object = format!("{}: table {child}", object_of(subject, file));
     let step = &subject.replay.steps[effect.step];
-    Finding::new("MIG-02", Level::Error, object, message)
-        .at(Some(step.statement.span.clone()), format!("{what} `{child}`"))
-        .related(
-            subject.site_of(ObjectKind::Table, child, "references"),
-            format!("`{child}` refers to it"),
+    let help = if effect.is_of_copy {
+        format!(
+            "let the copy refer to tables that stay, to itself where `{child}` refers to itself: the rename carries such references along"
         )
-        .help(format!(
+    } else {
+        format!(
             "add or rename columns with ALTER TABLE, or copy `{child}` out before the drop and in again behind the rename"
-        ))
+        )
+    };
+    let reference = reference(subject, child, parent)
+        .or_else(|| subject.site_of(ObjectKind::Table, child, "references"));
+    Finding::new("MIG-02", Level::Error, object, message)
+        .at(
+            Some(step.statement.span.clone()),
+            format!("{what} {copy}`{child}`"),
+        )
+        .related(reference, format!("{copy}`{child}` refers to it"))
+        .help(help)
         .proof(proof::of_rows_lost(subject, effect, parent))
+}
+
+/// Where a table refers to another one: the word REFERENCES in the last statement that has it with this name behind.
+fn reference(subject: &Subject, child: &Name, parent: &Name) -> Option<Span> {
+    let sites = subject
+        .replay
+        .sites
+        .get(&(ObjectKind::Table, child.clone()))?;
+    sites.iter().rev().find_map(|span| {
+        let text = subject.source.file(span.file)?.text.get(span.range())?;
+        let mut from = 0;
+        while let Some(word) = find_word(text, "references", from) {
+            let behind =
+                text[word.end..].trim_start_matches([' ', '\n', '\r', '\t', '"', '`', '[']);
+            if find_word(behind, parent.as_str(), 0).is_some_and(|name| name.start == 0) {
+                return Some(Span {
+                    file: span.file,
+                    start: span.start + word.start,
+                    end: span.start + word.end,
+                });
+            }
+            from = word.end;
+        }
+        None
+    })
 }
 
 fn told(kind: &EffectKind) -> String {

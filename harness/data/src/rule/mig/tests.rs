@@ -127,8 +127,22 @@ fn a_copy_that_refers_to_the_table_it_replaces_loses_its_rows_with_it() {
     let files = [("1.sql", made.as_str()), ("2.sql", rebuild.as_str())];
     let told = errors(super::rows_lost::of_other_tables, &files);
     assert_eq!(told, ["file 2.sql: table folders"]);
+    let finding = findings(super::rows_lost::of_other_tables, &files).remove(0);
+    assert!(finding.help.is_some_and(|help| help.contains("to itself")));
     let twice = found(super::rows_lost::of_the_table_itself, &files);
     assert_eq!(twice, [] as [&str; 0], "the copy was whole");
+}
+
+#[test]
+fn the_reference_that_takes_the_rows_is_the_one_that_is_shown() {
+    let members = "CREATE TABLE members (id INTEGER PRIMARY KEY, up INTEGER REFERENCES members(id), team_id INTEGER NOT NULL REFERENCES `teams`(id) ON DELETE CASCADE);";
+    let teams = "CREATE TABLE teams (id INTEGER PRIMARY KEY);";
+    let made = format!("{teams} {members}");
+    let rebuild = rebuilt("teams", "id INTEGER PRIMARY KEY");
+    let files = [("1.sql", made.as_str()), ("2.sql", rebuild.as_str())];
+    let finding = findings(super::rows_lost::of_other_tables, &files).remove(0);
+    let shown = &made[finding.related[0].span.range().start..];
+    assert!(shown.starts_with("REFERENCES `teams`"), "{shown}");
 }
 
 #[test]
