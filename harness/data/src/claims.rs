@@ -118,6 +118,9 @@ pub struct Query {
     /// It runs often: an index must serve it.
     #[serde(default)]
     pub hot: bool,
+    /// It is meant to show soft-deleted rows too, as a list of what can be restored does.
+    #[serde(default)]
+    pub shows_deleted: bool,
     /// How many rows it is meant to return.
     #[serde(default)]
     pub rows: Rows,

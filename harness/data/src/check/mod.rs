@@ -1,8 +1,14 @@
 //! The behaviour of a database, judged on a copy in memory: the criteria PAT-001 to PAT-019. Never judges what is not declared.
 
+mod json;
+mod limits;
 mod plans;
 pub mod populated;
 mod replaying;
+mod search;
+mod sessions;
+mod settled;
+mod soft_delete;
 mod splitting;
 pub mod world;
 
@@ -10,7 +16,16 @@ use crate::subject::Subject;
 use std::sync::OnceLock;
 
 /// Every family of aspects.
-const FAMILIES: &[&[Aspect]] = &[plans::ASPECTS, replaying::ASPECTS, splitting::ASPECTS];
+const FAMILIES: &[&[Aspect]] = &[
+    json::ASPECTS,
+    limits::ASPECTS,
+    plans::ASPECTS,
+    replaying::ASPECTS,
+    search::ASPECTS,
+    sessions::ASPECTS,
+    soft_delete::ASPECTS,
+    splitting::ASPECTS,
+];
 
 /// One thing that is judged of a criterion.
 #[derive(Debug, Clone, Copy)]
@@ -82,16 +97,49 @@ impl Outcome {
     }
 }
 
-/// A number and what it counts: `1 table`, `2 tables`.
+/// Several judgements of one aspect: what is broken goes before what holds, and what could not be judged counts only where nothing could.
+#[derive(Debug, Default)]
+struct Tally {
+    held: usize,
+    broken: Vec<Broken>,
+    open: Vec<(String, Option<String>)>,
+}
+
+impl Tally {
+    fn add(&mut self, judged: Result<Vec<Broken>, Outcome>) {
+        match judged {
+            Ok(broken) if broken.is_empty() => self.held += 1,
+            Ok(broken) | Err(Outcome::Broken(broken)) => self.broken.extend(broken),
+            Err(Outcome::Held { .. }) => self.held += 1,
+            Err(Outcome::NotVerified { reason, key }) => self.open.push((reason, key)),
+        }
+    }
+
+    /// The outcome, with what was seen of those that hold (`3 tables: …`).
+    fn outcome(self, what: &str, saw: &str) -> Outcome {
+        let first = self.open.into_iter().next();
+        match (self.held, first) {
+            _ if !self.broken.is_empty() => Outcome::Broken(self.broken),
+            (0, Some((reason, key))) => Outcome::NotVerified { reason, key },
+            (held, None) => Outcome::Held {
+                saw: format!("{}: {saw}", counted(held, what)),
+            },
+            (held, Some((reason, _))) => Outcome::Held {
+                saw: format!("{}: {saw}; not judged: {reason}", counted(held, what)),
+            },
+        }
+    }
+}
+
+/// A number and what it counts: `1 table`, `2 tables`, `2 queries`.
 fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 {
-        ""
-    } else if what.ends_with(['x', 's']) {
-        "es"
-    } else {
-        "s"
-    };
-    format!("{count} {what}{plural}")
+    let stem = what.strip_suffix('y').filter(|_| what.ends_with("ry"));
+    match stem {
+        _ if count == 1 => format!("{count} {what}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None if what.ends_with(['x', 's']) || what.ends_with("ch") => format!("{count} {what}es"),
+        None => format!("{count} {what}s"),
+    }
 }
 
 /// Every aspect, by criterion.

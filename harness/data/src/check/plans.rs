@@ -64,10 +64,7 @@ fn hot_queries(subject: &Subject) -> Outcome {
             key: Some("[[data.query]] sql".to_owned()),
         };
     }
-    let saw = format!(
-        "{}, each a search",
-        counted(hot.len(), "hot query").replace("querys", "queries")
-    );
+    let saw = format!("{}, each a search", counted(hot.len(), "hot query"));
     Outcome::of(broken, saw)
 }
 
@@ -79,6 +76,14 @@ fn is_costly(line: &str) -> bool {
         && !line.starts_with("SCAN CONSTANT ROW")
         && !line.starts_with("SCAN (");
     is_scan || line.starts_with("USE TEMP B-TREE")
+}
+
+/// The steps of a plan that read a table from end to end.
+pub(super) fn scans(subject: &Subject, sql: &str) -> rusqlite::Result<Vec<String>> {
+    let lines = plan(subject, sql)?.into_iter();
+    Ok(lines
+        .filter(|line| is_costly(line) && line.starts_with("SCAN "))
+        .collect())
 }
 
 fn plan(subject: &Subject, sql: &str) -> rusqlite::Result<Vec<String>> {

@@ -84,9 +84,7 @@ impl<'s> Populated<'s> {
     /// The rows of a table that meet a condition on `t`, by their keys. Not traced.
     #[must_use]
     pub fn rows_where(&self, table: &Table, condition: &str) -> Vec<Row> {
-        self.world
-            .engine()
-            .ours(|connection| rows(connection, table, condition).unwrap_or_default())
+        rows_of(&self.world, table, condition)
     }
 
     /// Every row of every ordinary table, for a comparison of before and after. Not traced.
@@ -182,6 +180,12 @@ pub fn written(sql: &str, values: &[Value]) -> String {
         .trim_end_matches(';')
         .replace("INSERT OR ABORT INTO main.", "INSERT INTO ");
     format!("{text};")
+}
+
+/// The rows of a table that meet a condition on `t`, by their keys. Not traced.
+pub(super) fn rows_of(world: &World<'_>, table: &Table, condition: &str) -> Vec<Row> {
+    let engine = world.engine();
+    engine.ours(|connection| rows(connection, table, condition).unwrap_or_default())
 }
 
 fn rows(

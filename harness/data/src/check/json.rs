@@ -1,0 +1,289 @@
+//! PAT-004: JSON in text columns: checked by the database, found by whole tags, extended without nesting. Never parses with the target's SQL what it judges.
+
+use super::populated::{Row, written};
+use super::settled::{Given, Settled};
+use super::{Aspect, Broken, Outcome, Tally};
+use crate::catalog::Name;
+use crate::claims::{Json as Claim, Shape};
+use crate::subject::Subject;
+use rusqlite::types::Value;
+
+/// The aspects of this family.
+pub(super) const ASPECTS: &[Aspect] = &[
+    Aspect {
+        criterion: "PAT-004",
+        sentence: "the database refuses text that is no JSON",
+        judge: checked,
+    },
+    Aspect {
+        criterion: "PAT-004",
+        sentence: "a tag query matches whole tags only, case-exact",
+        judge: whole_tags,
+    },
+    Aspect {
+        criterion: "PAT-004",
+        sentence: "adding a tag keeps the array flat and what was there",
+        judge: stays_flat,
+    },
+];
+
+const KEY: &str = "[[data.json]]";
+
+struct Case<'s> {
+    settled: Settled<'s>,
+    claim: &'s Claim,
+    rows: Vec<Row>,
+    column: Name,
+}
+
+impl<'s> Case<'s> {
+    fn new(subject: &'s Subject, claim: &'s Claim) -> Result<Self, Outcome> {
+        let settled = Settled::new(subject)?;
+        let table = settled.table(&claim.table, "[[data.json]] table")?;
+        settled.first(table, 0)?;
+        let rows = settled.rows(table, 0);
+        Ok(Self {
+            settled,
+            claim,
+            rows,
+            column: Name::new(&claim.column),
+        })
+    }
+
+    fn set(&self, row: &Row, text: &str) -> Result<(), String> {
+        let value = Value::Text(text.to_owned());
+        self.settled
+            .set(row, &[(&self.column, value)])
+            .map(|_seen| ())
+            .map_err(|refused| refused.message)
+    }
+
+    fn set_or_unmet(&self, row: &Row, text: &str) -> Result<(), Outcome> {
+        self.set(row, text).map_err(|message| {
+            Settled::unmet(
+                format!("`{}` does not take {text}: {message}", self.column),
+                "[[data.json]] shape",
+            )
+        })
+    }
+
+    /// The statement's rows as their first column, and the statement as it was asked.
+    fn run(
+        &self,
+        sql: &str,
+        roles: &[String],
+        tag: &str,
+        row: &Row,
+        key: &str,
+    ) -> Result<(Vec<Value>, String), Outcome> {
+        let id = row
+            .key
+            .last()
+            .map_or(Value::Null, |(_, value)| value.clone());
+        let given = Given::from([("tag", Value::Text(tag.to_owned())), ("id", id)]);
+        let values = self.settled.parameters(roles, 0, &given, key)?;
+        let seen = self.settled.world().run(sql, &values).map_err(|refused| {
+            Settled::unmet(format!("the statement fails: {}", refused.message), key)
+        })?;
+        let first = seen
+            .rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().next());
+        Ok((first.collect(), written(sql, &values)))
+    }
+
+    fn broken(
+        &self,
+        expected: impl Into<String>,
+        saw: impl Into<String>,
+        repeat: Vec<String>,
+    ) -> Broken {
+        Broken {
+            object: format!("column {}.{}", self.claim.table, self.claim.column),
+            expected: expected.into(),
+            saw: saw.into(),
+            repeat,
+        }
+    }
+}
+
+fn each<'s>(
+    subject: &'s Subject,
+    saw: &str,
+    judge: impl Fn(Case<'s>) -> Result<Vec<Broken>, Outcome>,
+    applies: impl Fn(&Claim) -> bool,
+    key: &str,
+) -> Outcome {
+    let claims: Vec<&Claim> = subject
+        .claims
+        .json
+        .iter()
+        .filter(|claim| applies(claim))
+        .collect();
+    if claims.is_empty() {
+        return Outcome::undeclared("no such JSON column is declared", key);
+    }
+    let mut tally = Tally::default();
+    for claim in &claims {
+        tally.add(Case::new(subject, claim).and_then(&judge));
+    }
+    tally.outcome("column", saw)
+}
+
+fn checked(subject: &Subject) -> Outcome {
+    let judge = |case: Case<'_>| {
+        let row = &case.rows[0];
+        let good = match case.claim.shape {
+            Shape::Array => r#"["a"]"#,
+            Shape::Object | Shape::Any => r#"{"a": 1}"#,
+        };
+        case.set_or_unmet(row, good)?;
+        let bad = ["", "no JSON", "{", "{'a': 1}", "[1,]"];
+        let taken: Vec<&str> = bad
+            .into_iter()
+            .filter(|text| case.set(row, text).is_ok())
+            .collect();
+        let broken = taken.first().map(|text| {
+            let repeat = format!(
+                "UPDATE {} SET {} = '{}' WHERE {};",
+                case.claim.table,
+                case.claim.column,
+                text.replace('\'', "''"),
+                row.found()
+            );
+            case.broken(
+                "refused, by a CHECK with json_valid for example",
+                format!("it stores `{text}`"),
+                vec![repeat],
+            )
+        });
+        Ok(broken.into_iter().collect())
+    };
+    each(
+        subject,
+        "JSON is stored, everything else refused",
+        judge,
+        |_| true,
+        KEY,
+    )
+}
+
+fn whole_tags(subject: &Subject) -> Outcome {
+    let judge = |case: Case<'_>| {
+        let sql = case.claim.find.as_deref().unwrap_or_default();
+        let key = "[[data.json]] find";
+        let (row, roles) = (&case.rows[0], &case.claim.find_parameters);
+        let mine = |found: &[Value]| row.key.iter().any(|(_, value)| found.contains(value));
+        case.set_or_unmet(row, r#"["important"]"#)?;
+        let (found, asked) = case.run(sql, roles, "important", row, key)?;
+        if !mine(&found) {
+            return Ok(vec![case.broken(
+                "the row with the tag `important`",
+                "it is not found",
+                vec![asked],
+            )]);
+        }
+        let others = [
+            r#"["IMPORTANT"]"#,
+            r#"["unimportant"]"#,
+            r#"["important-ish"]"#,
+            r#"["very important"]"#,
+            "[]",
+            r#"["imp\"ortant"]"#,
+        ];
+        for text in others {
+            case.set_or_unmet(row, text)?;
+            let (found, asked) = case.run(sql, roles, "important", row, key)?;
+            if mine(&found) {
+                return Ok(vec![case.broken(
+                    format!("`important` is not found in {text}"),
+                    "it is",
+                    vec![asked],
+                )]);
+            }
+        }
+        // What stands for any text in LIKE or GLOB stands for itself in a tag; a long tag is one as well.
+        let long = "a-tag-of-more-than-fifty-bytes-which-is-where-like-patterns-end";
+        for tag in ["100%", "a_b", "a*b", "it's", long] {
+            case.set_or_unmet(row, &serde_json::json!([tag]).to_string())?;
+            let (found, asked) = case.run(sql, roles, tag, row, key)?;
+            if !mine(&found) {
+                return Ok(vec![case.broken(
+                    format!("the row with the tag `{tag}`"),
+                    "it is not found",
+                    vec![asked],
+                )]);
+            }
+        }
+        for (tag, text) in [
+            ("100%", r#"["1000"]"#),
+            ("a_b", r#"["axb"]"#),
+            ("a*b", r#"["axxb"]"#),
+        ] {
+            case.set_or_unmet(row, text)?;
+            let (found, asked) = case.run(sql, roles, tag, row, key)?;
+            if mine(&found) {
+                return Ok(vec![case.broken(
+                    format!("`{tag}` is not found in {text}"),
+                    "it is",
+                    vec![asked],
+                )]);
+            }
+        }
+        Ok(Vec::new())
+    };
+    each(
+        subject,
+        "whole tags were found, parts and other cases not",
+        judge,
+        |claim| claim.find.is_some(),
+        "[[data.json]] find",
+    )
+}
+
+fn stays_flat(subject: &Subject) -> Outcome {
+    let judge = |case: Case<'_>| {
+        let sql = case.claim.add.as_deref().unwrap_or_default();
+        let key = "[[data.json]] add";
+        let row = &case.rows[0];
+        case.set_or_unmet(row, "[]")?;
+        let mut repeat = Vec::new();
+        for tag in ["one", "two", "thr\"ee"] {
+            let (_, asked) = case.run(sql, &case.claim.add_parameters, tag, row, key)?;
+            repeat.push(asked);
+        }
+        let look = format!(
+            "SELECT {} FROM {} WHERE {}",
+            case.column.quoted(),
+            row.table.quoted(),
+            row.found()
+        );
+        let seen = case
+            .settled
+            .world()
+            .run(&look, &[])
+            .map_err(|refused| Settled::unmet(refused.message, KEY))?;
+        let text = match seen.rows.first().and_then(|row| row.first()) {
+            Some(Value::Text(text)) => text.clone(),
+            Some(other) => format!("{other:?}"),
+            None => String::new(),
+        };
+        let tags: Option<Vec<String>> = serde_json::from_str(&text).ok();
+        let wanted = ["one", "two", "thr\"ee"].map(str::to_owned);
+        if tags.as_deref() == Some(wanted.as_slice()) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![case.broken(
+            serde_json::json!(wanted).to_string(),
+            text,
+            repeat,
+        )])
+    };
+    each(
+        subject,
+        "three tags were added one by one, and the array is flat",
+        judge,
+        |claim| claim.add.is_some(),
+        "[[data.json]] add",
+    )
+}

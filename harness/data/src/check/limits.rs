@@ -1,0 +1,218 @@
+//! PAT-010: declared writes within D1's limits, batches as one transaction, reads paged by key. Never counts what D1 would not.
+
+use super::settled::{Given, Settled};
+use super::{Aspect, Broken, Outcome, Tally, counted};
+use crate::claims::{Items, Write};
+use crate::subject::Subject;
+use crate::text::find_word;
+use rusqlite::types::Value;
+
+/// The aspects of this family.
+pub(super) const ASPECTS: &[Aspect] = &[
+    Aspect {
+        criterion: "PAT-010",
+        sentence: "declared writes of many items stay within D1's limits at 1, 99, 100 and 101 items",
+        judge: within_limits,
+    },
+    Aspect {
+        criterion: "PAT-010",
+        sentence: "a declared batch is undone whole when one of its statements fails",
+        judge: undone_whole,
+    },
+    Aspect {
+        criterion: "PAT-010",
+        sentence: "declared pages are read by key, not by offset",
+        judge: paged_by_key,
+    },
+];
+
+const KEY: &str = "[[data.write]]";
+/// Numbers of items around D1's limit of bound parameters.
+const COUNTS: [usize; 4] = [1, 99, 100, 101];
+
+fn many(subject: &Subject) -> Vec<&Write> {
+    let writes = subject.claims.write.iter();
+    writes
+        .filter(|write| write.items != Items::One && !write.sql.is_empty())
+        .collect()
+}
+
+/// What a fresh key looks like.
+#[derive(Debug, Clone, Copy)]
+enum Key {
+    Uuid,
+    Integer,
+}
+
+impl Key {
+    fn fresh(self, round: usize, item: usize) -> Value {
+        match self {
+            Self::Uuid => Value::Text(format!("00000000-0000-4000-8{round:03}-{item:012}")),
+            Self::Integer => {
+                Value::Integer(i64::try_from(1_000_000 + 1_000 * round + item).unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// The statements of a write of so many items; each round has keys of its own.
+fn statements<'w>(
+    settled: &Settled<'_>,
+    write: &'w Write,
+    (count, round, key): (usize, usize, Key),
+) -> Result<Vec<(&'w str, Vec<Value>)>, Outcome> {
+    let mut all = Vec::new();
+    for (place, sql) in write.sql.iter().enumerate() {
+        let none = Vec::new();
+        let roles = write.parameters.get(place).unwrap_or(&none);
+        let repeats = if write.items == Items::Batch {
+            count
+        } else {
+            1
+        };
+        for item in 0..repeats {
+            let items: Vec<serde_json::Value> = (0..count)
+                .map(|item| match key.fresh(round, item) {
+                    Value::Integer(number) => number.into(),
+                    Value::Text(text) => text.into(),
+                    Value::Null | Value::Real(_) | Value::Blob(_) => serde_json::Value::Null,
+                })
+                .collect();
+            let list = Value::Text(serde_json::Value::from(items).to_string());
+            let one = if write.items == Items::Json {
+                list
+            } else {
+                key.fresh(round, item)
+            };
+            let given = Given::from([("new", key.fresh(round, item)), ("item", one)]);
+            all.push((
+                sql.as_str(),
+                settled.parameters(roles, 0, &given, "[[data.write]] parameters")?,
+            ));
+        }
+    }
+    Ok(all)
+}
+
+/// The kind of key with which a write of one item works.
+fn key_of(subject: &Subject, write: &Write) -> Result<Key, Outcome> {
+    let mut last = String::new();
+    for key in [Key::Uuid, Key::Integer] {
+        let settled = Settled::new(subject)?;
+        match settled
+            .world()
+            .batch(&statements(&settled, write, (1, 0, key))?)
+        {
+            Ok(_) => return Ok(key),
+            Err(refused) => last = refused.message,
+        }
+    }
+    Err(Settled::unmet(
+        format!("the write \"{}\" fails for one item: {last}", write.name),
+        "[[data.write]] parameters",
+    ))
+}
+
+fn within_limits(subject: &Subject) -> Outcome {
+    let writes = many(subject);
+    if writes.is_empty() {
+        return Outcome::undeclared("no write of many items is declared", "[[data.write]] items");
+    }
+    let mut tally = Tally::default();
+    for write in writes {
+        tally.add(refused(subject, write).map(|found| found.into_iter().collect()));
+    }
+    tally.outcome("write", "1, 99, 100 and 101 items were taken")
+}
+
+fn refused(subject: &Subject, write: &Write) -> Result<Option<Broken>, Outcome> {
+    let key = key_of(subject, write)?;
+    let settled = Settled::new(subject)?;
+    for (round, count) in COUNTS.into_iter().enumerate() {
+        let statements = statements(&settled, write, (count, round + 1, key))?;
+        if let Err(why) = settled.world().batch(&statements) {
+            return Ok(Some(Broken {
+                object: format!("write {}", write.name),
+                expected: format!("{count} items are written as one is"),
+                saw: why.message,
+                repeat: write.sql.clone(),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+fn undone_whole(subject: &Subject) -> Outcome {
+    let writes: Vec<&Write> = subject
+        .claims
+        .write
+        .iter()
+        .filter(|write| !write.sql.is_empty())
+        .collect();
+    if writes.is_empty() {
+        return Outcome::undeclared("no write is declared", KEY);
+    }
+    let mut tally = Tally::default();
+    for write in writes {
+        tally.add(left_over(subject, write).map(|found| found.into_iter().collect()));
+    }
+    tally.outcome(
+        "batch",
+        "nothing was left behind when a statement failed at its end",
+    )
+}
+
+fn left_over(subject: &Subject, write: &Write) -> Result<Option<Broken>, Outcome> {
+    let key = key_of(subject, write)?;
+    let settled = Settled::new(subject)?;
+    let everything = || -> Vec<_> {
+        let tables = settled
+            .schema()
+            .tables
+            .values()
+            .filter(|table| table.is_ordinary());
+        tables
+            .map(|table| super::populated::rows_of(settled.world(), table, "1"))
+            .collect()
+    };
+    let before = everything();
+    let mut batch = statements(&settled, write, (3, 9, key))?;
+    batch.push(("INSERT INTO no_such_table VALUES (1)", Vec::new()));
+    if settled.world().batch(&batch).is_ok() {
+        return Err(Settled::unmet("a statement that cannot run did run", KEY));
+    }
+    Ok((everything() != before).then(|| Broken {
+        object: format!("write {}", write.name),
+        expected: "no row of a batch that failed".to_owned(),
+        saw: "some of its rows stay".to_owned(),
+        repeat: write.sql.clone(),
+    }))
+}
+
+fn paged_by_key(subject: &Subject) -> Outcome {
+    let pages: Vec<_> = subject
+        .claims
+        .query
+        .iter()
+        .filter(|query| query.rows == crate::claims::Rows::Page)
+        .collect();
+    if pages.is_empty() {
+        return Outcome::undeclared(
+            "no query of pages is declared",
+            "[[data.query]] rows = \"page\"",
+        );
+    }
+    let by_offset = pages
+        .iter()
+        .filter(|query| find_word(&query.sql, "offset", 0).is_some());
+    let broken = by_offset.map(|query| Broken {
+        object: format!("query {}", query.name),
+        expected: "the next page begins behind the key of the last row".to_owned(),
+        saw: "OFFSET reads every row before the page, and bills it".to_owned(),
+        repeat: vec![format!("{};", query.sql.trim_end_matches(';'))],
+    });
+    Outcome::of(
+        broken.collect(),
+        format!("{}, none by OFFSET", counted(pages.len(), "page")),
+    )
+}

@@ -1,0 +1,233 @@
+//! A world with rows in every table, of several tenants where there are tenants, and the values that declared parameters stand for.
+//! Never takes a value of another tenant's than the one that is asked for.
+
+use super::Outcome;
+use super::populated::{Populated, Row};
+use super::world::{Refused, Seen, World};
+use crate::catalog::{Name, Schema, Table};
+use crate::rows;
+use crate::subject::Subject;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+
+/// Rows of each table where there are no tenants.
+const ROWS: usize = 4;
+
+/// A world with rows.
+pub(super) struct Settled<'s> {
+    subject: &'s Subject,
+    kind: Kind<'s>,
+}
+
+enum Kind<'s> {
+    /// Several tenants have rows.
+    Tenants(Populated<'s>),
+    /// Nobody in particular has rows: no tenants are declared.
+    Alone(World<'s>),
+}
+
+/// What parameters stand for beyond the rows themselves: `now`, `id`, `text`, `tag`, `limit`, ….
+pub(super) type Given<'g> = BTreeMap<&'g str, Value>;
+
+impl<'s> Settled<'s> {
+    pub(super) fn new(subject: &'s Subject) -> Result<Self, Outcome> {
+        let kind = if subject.claims.tenants.is_some() {
+            Kind::Tenants(Populated::new(subject)?)
+        } else {
+            let world = World::new(subject).map_err(|error| Outcome::not_judged(&error))?;
+            let schema = subject.schema();
+            let tables: Vec<Name> = schema.tables.keys().cloned().collect();
+            let filled = world
+                .engine()
+                .ours(|connection| rows::fill(connection, schema, schema, &tables, ROWS, 1));
+            filled.map_err(|error| Outcome::not_judged(&error))?;
+            Kind::Alone(world)
+        };
+        Ok(Self { subject, kind })
+    }
+
+    /// Where statements go.
+    pub(super) fn world(&self) -> &World<'s> {
+        match &self.kind {
+            Kind::Tenants(populated) => &populated.world,
+            Kind::Alone(world) => world,
+        }
+    }
+
+    pub(super) fn schema(&self) -> &'s Schema {
+        self.subject.schema()
+    }
+
+    /// How many tenants there are; one where none are declared.
+    pub(super) fn tenants(&self) -> usize {
+        match &self.kind {
+            Kind::Tenants(populated) => populated.tenants.keys.len(),
+            Kind::Alone(_) => 1,
+        }
+    }
+
+    /// The rows of a table that belong to a tenant; all of them where it belongs to nobody.
+    pub(super) fn rows(&self, table: &Table, tenant: usize) -> Vec<Row> {
+        match &self.kind {
+            Kind::Tenants(populated)
+                if populated.tenants.tenancy.scoped.contains_key(&table.name) =>
+            {
+                populated.rows(table, tenant)
+            }
+            Kind::Tenants(populated) => populated.rows_where(table, "1"),
+            Kind::Alone(world) => super::populated::rows_of(world, table, "1"),
+        }
+    }
+
+    /// A declared table.
+    pub(super) fn table(&self, name: &str, key: &str) -> Result<&'s Table, Outcome> {
+        self.schema()
+            .table(name)
+            .ok_or_else(|| Outcome::NotVerified {
+                reason: format!("there is no table `{name}`"),
+                key: Some(key.to_owned()),
+            })
+    }
+
+    /// The first row of a table that belongs to a tenant.
+    pub(super) fn first(&self, table: &Table, tenant: usize) -> Result<Row, Outcome> {
+        let row = self.rows(table, tenant).into_iter().next();
+        row.ok_or_else(|| Outcome::NotVerified {
+            reason: format!("no row could be made for `{}`", table.name),
+            key: None,
+        })
+    }
+
+    /// The values of a statement's parameters for a tenant.
+    pub(super) fn parameters(
+        &self,
+        roles: &[String],
+        tenant: usize,
+        given: &Given<'_>,
+        key: &str,
+    ) -> Result<Vec<Value>, Outcome> {
+        self.parameters_at(roles, (tenant, 0), given, key)
+    }
+
+    /// The values of a statement's parameters for a tenant, those of rows from the row at this place.
+    pub(super) fn parameters_at(
+        &self,
+        roles: &[String],
+        (tenant, row): (usize, usize),
+        given: &Given<'_>,
+        key: &str,
+    ) -> Result<Vec<Value>, Outcome> {
+        let values = roles.iter();
+        values
+            .map(|role| self.parameter(role, (tenant, row), given, key))
+            .collect()
+    }
+
+    fn parameter(
+        &self,
+        role: &str,
+        (tenant, row): (usize, usize),
+        given: &Given<'_>,
+        key: &str,
+    ) -> Result<Value, Outcome> {
+        if let Some(value) = given.get(role) {
+            return Ok(value.clone());
+        }
+        if let Some(text) = role
+            .strip_prefix('\'')
+            .and_then(|rest| rest.strip_suffix('\''))
+        {
+            return Ok(Value::Text(text.replace("''", "'")));
+        }
+        if let Ok(number) = role.parse() {
+            return Ok(Value::Integer(number));
+        }
+        let value = match role {
+            "tenant" => match &self.kind {
+                Kind::Tenants(populated) => populated.tenants.keys.get(tenant).cloned(),
+                Kind::Alone(_) => None,
+            },
+            "user" => self.of_users(tenant),
+            "limit" => Some(Value::Integer(20)),
+            "offset" => Some(Value::Integer(0)),
+            "now" => Some(self.time(0)),
+            "text" => Some(Value::Text("some words".to_owned())),
+            _ => self.of_column(role, tenant, row),
+        };
+        value.ok_or_else(|| Outcome::NotVerified {
+            reason: format!("nothing is known that the parameter `{role}` could stand for"),
+            key: Some(key.to_owned()),
+        })
+    }
+
+    fn of_users(&self, tenant: usize) -> Option<Value> {
+        let table = self.schema().table(self.subject.claims.users.as_deref()?)?;
+        let column = table.primary_key.last()?;
+        Some(self.rows(table, tenant).first()?.value(column))
+    }
+
+    /// The value of `table.column` in the tenant's row at this place, or the first one that holds a value.
+    fn of_column(&self, role: &str, tenant: usize, row: usize) -> Option<Value> {
+        let (table, column) = role.split_once('.')?;
+        let table = self.schema().table(table)?;
+        let column = &table.column(&Name::new(column))?.name;
+        let rows = self.rows(table, tenant);
+        let values = rows
+            .iter()
+            .skip(row)
+            .chain(&rows)
+            .map(|row| row.value(column));
+        let mut told = values.filter(|value| *value != Value::Null);
+        told.next().or_else(|| rows.first().map(|_row| Value::Null))
+    }
+
+    /// A time as the database keeps it, by seconds after a moment in 2027.
+    pub(super) fn time(&self, seconds: i64) -> Value {
+        self.time_of(self.subject.claims.time, seconds)
+    }
+
+    fn time_of(&self, format: Option<crate::claims::TimeFormat>, seconds: i64) -> Value {
+        use crate::claims::TimeFormat;
+        // 2027-01-15T08:00:00Z.
+        let at = 1_800_000_000 + seconds;
+        match format {
+            None | Some(TimeFormat::EpochMs) => Value::Integer(at * 1000),
+            Some(TimeFormat::EpochS) => Value::Integer(at),
+            Some(TimeFormat::Iso) => {
+                let text = self.world().engine().ours(|connection| {
+                    connection.query_row(
+                        "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', ?1, 'unixepoch')",
+                        [at],
+                        |row| row.get::<_, String>(0),
+                    )
+                });
+                text.map_or(Value::Null, Value::Text)
+            }
+        }
+    }
+
+    /// Sets columns of one row.
+    pub(super) fn set(&self, row: &Row, columns: &[(&Name, Value)]) -> Result<Seen, Refused> {
+        let sets: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(place, (column, _))| format!("{} = ?{}", column.quoted(), place + 1))
+            .collect();
+        let sql = format!(
+            "UPDATE {} SET {} WHERE {}",
+            row.table.quoted(),
+            sets.join(", "),
+            row.found()
+        );
+        let values: Vec<Value> = columns.iter().map(|(_, value)| value.clone()).collect();
+        self.world().run(&sql, &values)
+    }
+
+    /// A precondition that does not hold.
+    pub(super) fn unmet(reason: impl Into<String>, key: &str) -> Outcome {
+        Outcome::NotVerified {
+            reason: reason.into(),
+            key: Some(key.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! PAT-002: rows that are marked as deleted, and the queries that must not show them. Never takes a query that shows nothing for one that hides.
+
+use super::populated::written;
+use super::settled::{Given, Settled};
+use super::{Aspect, Broken, Outcome, Tally, counted, plans};
+use crate::catalog::{Name, Table};
+use crate::claims::{Query, SoftDelete};
+use crate::engine::{Deed, Seen};
+use crate::subject::Subject;
+use rusqlite::types::Value;
+
+/// The aspects of this family.
+pub(super) const ASPECTS: &[Aspect] = &[
+    Aspect {
+        criterion: "PAT-002",
+        sentence: "no declared active query shows a soft-deleted row of any table that it joins",
+        judge: hidden,
+    },
+    Aspect {
+        criterion: "PAT-002",
+        sentence: "an index serves every declared active query",
+        judge: served,
+    },
+];
+
+const KEY: &str = "[[data.soft_delete]]";
+/// Rows that are tried as the one that a page begins behind.
+const ROWS_TRIED: usize = 4;
+
+/// The active queries that read a table with soft deletion: all but those that are meant to show deleted rows.
+fn active<'s>(subject: &'s Subject, table: &Name) -> Vec<&'s Query> {
+    let queries = subject
+        .claims
+        .query
+        .iter()
+        .filter(|query| !query.shows_deleted);
+    queries
+        .filter(|query| reads(subject, &query.sql, table))
+        .collect()
+}
+
+fn reads(subject: &Subject, sql: &str, table: &Name) -> bool {
+    let engine = &subject.replay.empty;
+    engine.take_deeds();
+    let is_prepared = engine.connection().prepare(sql).is_ok();
+    let (deeds, _) = engine.take_deeds();
+    is_prepared
+        && deeds
+            .iter()
+            .any(|deed| matches!(deed, Deed::Read(read, _) if *table == read.as_str()))
+}
+
+fn hidden(subject: &Subject) -> Outcome {
+    if subject.claims.soft_delete.is_empty() {
+        return Outcome::undeclared("no soft deletion is declared", KEY);
+    }
+    let mut tally = Tally::default();
+    let mut seen = 0;
+    for claim in &subject.claims.soft_delete {
+        for query in active(subject, &Name::new(&claim.table)) {
+            seen += 1;
+            tally.add(shown(subject, claim, query).map(|shown| shown.into_iter().collect()));
+        }
+    }
+    if seen == 0 {
+        return Outcome::undeclared(
+            "no query is declared that reads a table with soft deletion",
+            "[[data.query]]",
+        );
+    }
+    tally.outcome(
+        "active query",
+        "what was marked as deleted was shown before and hidden after",
+    )
+}
+
+/// Marks every row of the table as deleted and looks at what the query still shows.
+fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<Broken>, Outcome> {
+    let settled = Settled::new(subject)?;
+    let table = settled.table(&claim.table, KEY)?;
+    let key = "[[data.query]] parameters";
+    let own = values_of(&settled, table);
+    let Some((values, before)) = some_rows(&settled, query, key)? else {
+        return Err(Settled::unmet(
+            format!(
+                "the query \"{}\" shows no row even before a deletion",
+                query.name
+            ),
+            key,
+        ));
+    };
+    mark(&settled, claim, table)?;
+    let after = settled
+        .world()
+        .run(&query.sql, &values)
+        .map_err(|refused| Settled::unmet(refused.message, KEY))?;
+    let shows = |row: &Vec<Value>| row.iter().any(|value| own.contains(value));
+    let is_count = before.rows.len() == 1
+        && before.rows[0].len() == 1
+        && matches!(before.rows[0][0], Value::Integer(count) if count > 0);
+    let still = after.rows.iter().find(|row| shows(row)).cloned();
+    let still =
+        still.or_else(|| (is_count && after.rows == before.rows).then(|| after.rows[0].clone()));
+    Ok(still.map(|_row| Broken {
+        object: format!("query {}", query.name),
+        expected: format!(
+            "nothing of `{}` once its rows are marked as deleted",
+            table.name
+        ),
+        saw: format!(
+            "{} still shown",
+            counted(
+                after
+                    .rows
+                    .iter()
+                    .filter(|row| shows(row) || is_count)
+                    .count(),
+                "row"
+            )
+        ),
+        repeat: vec![
+            format!(
+                "UPDATE {} SET {} = …; -- as deleted",
+                table.name, claim.column
+            ),
+            written(&query.sql, &values),
+        ],
+    }))
+}
+
+/// Parameters with which the query shows rows, and these; a page behind the last row shows none, so each row is tried as the one before the page.
+fn some_rows(
+    settled: &Settled<'_>,
+    query: &Query,
+    key: &str,
+) -> Result<Option<(Vec<Value>, Seen)>, Outcome> {
+    for at in 0..ROWS_TRIED {
+        let values = settled.parameters_at(&query.parameters, (0, at), &Given::new(), key)?;
+        let seen = settled.world().run(&query.sql, &values);
+        let seen = seen.map_err(|refused| {
+            Settled::unmet(
+                format!("the query \"{}\" fails: {}", query.name, refused.message),
+                "[[data.query]] sql",
+            )
+        })?;
+        if !seen.rows.is_empty() {
+            return Ok(Some((values, seen)));
+        }
+    }
+    Ok(None)
+}
+
+/// Values that tell rows of this table from those of all others: none of them stands in another table.
+fn values_of(settled: &Settled<'_>, table: &Table) -> Vec<Value> {
+    let all = |table: &Table| -> Vec<Value> {
+        let tenants = 0..settled.tenants();
+        let rows = tenants.flat_map(|tenant| settled.rows(table, tenant));
+        rows.flat_map(|row| row.values.into_values()).collect()
+    };
+    let others: Vec<Value> = settled
+        .schema()
+        .tables
+        .values()
+        .filter(|other| other.is_ordinary() && other.name != table.name)
+        .flat_map(all)
+        .collect();
+    let own = all(table).into_iter();
+    own.filter(|value| {
+        matches!(value, Value::Text(text) if text.len() > 3) && !others.contains(value)
+    })
+    .collect()
+}
+
+/// Marks all rows of a table as deleted.
+fn mark(settled: &Settled<'_>, claim: &SoftDelete, table: &Table) -> Result<(), Outcome> {
+    let column = Name::new(&claim.column);
+    let active = claim
+        .active
+        .clone()
+        .unwrap_or_else(|| format!("{} IS NULL", column.quoted()));
+    let count = format!(
+        "SELECT count(*) FROM {} WHERE {active}",
+        table.name.quoted()
+    );
+    let values = [
+        settled.time(0),
+        Value::Integer(1),
+        Value::Text("deleted".to_owned()),
+    ];
+    let update = format!(
+        "UPDATE {} SET {} = ?1",
+        table.name.quoted(),
+        column.quoted()
+    );
+    for value in values {
+        let marked = settled.world().run(&update, &[value]).is_ok();
+        let left = settled.world().run(&count, &[]).map_err(|refused| {
+            Settled::unmet(
+                format!("the active condition fails: {}", refused.message),
+                "[[data.soft_delete]] active",
+            )
+        })?;
+        if marked && left.rows.first().and_then(|row| row.first()) == Some(&Value::Integer(0)) {
+            return Ok(());
+        }
+    }
+    Err(Settled::unmet(
+        format!(
+            "the rows of `{}` cannot be marked by `{}`",
+            table.name, claim.column
+        ),
+        KEY,
+    ))
+}
+
+fn served(subject: &Subject) -> Outcome {
+    if subject.claims.soft_delete.is_empty() {
+        return Outcome::undeclared("no soft deletion is declared", KEY);
+    }
+    let tables = subject
+        .claims
+        .soft_delete
+        .iter()
+        .map(|claim| Name::new(&claim.table));
+    let mut queries: Vec<&Query> = tables.flat_map(|table| active(subject, &table)).collect();
+    queries.dedup_by_key(|query| &query.name);
+    if queries.is_empty() {
+        return Outcome::undeclared(
+            "no query is declared that reads a table with soft deletion",
+            "[[data.query]]",
+        );
+    }
+    let mut broken = Vec::new();
+    for query in &queries {
+        if let Ok(scans) = plans::scans(subject, &query.sql)
+            && !scans.is_empty()
+        {
+            broken.push(Broken {
+                object: format!("query {}", query.name),
+                expected: "a search by an index".to_owned(),
+                saw: scans.join("; "),
+                repeat: vec![format!(
+                    "EXPLAIN QUERY PLAN {};",
+                    query.sql.trim_end_matches(';')
+                )],
+            });
+        }
+    }
+    Outcome::of(
+        broken,
+        format!(
+            "{}, each served by an index",
+            counted(queries.len(), "query")
+        ),
+    )
+}
