@@ -31,6 +31,7 @@ pub fn folder(path: &Path) -> Result<Source, Unusable> {
     if files.is_empty() {
         return Err(Unusable::NoMigrations {
             path: path.to_owned(),
+            below: below(path),
         });
     }
     files.sort_by(|a, b| order(&a.name).cmp(&order(&b.name)));
@@ -72,13 +73,36 @@ fn forwards(entries: &[(String, PathBuf)]) -> impl Iterator<Item = &(String, Pat
     })
 }
 
+/// How deep below a folder migrations are looked for, and how many folders are named.
+const LOOK: (usize, usize) = (3, 5);
+
+/// Folders below this one that hold `.sql` files.
+fn below(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut level = vec![path.to_owned()];
+    for _ in 0..LOOK.0 {
+        let mut next = Vec::new();
+        for (name, folder) in level.iter().filter_map(|at| entries(at).ok()).flatten() {
+            let is_skipped = name.starts_with('.') || name == "node_modules" || name == "target";
+            if folder.is_dir() && !is_skipped {
+                let has_sql =
+                    entries(&folder).is_ok_and(|entries| forwards(&entries).next().is_some());
+                if has_sql {
+                    found.push(folder.clone());
+                }
+                next.push(folder);
+            }
+        }
+        level = next;
+    }
+    found.sort();
+    found.truncate(LOOK.1);
+    found
+}
+
 fn named(name: &str, path: &Path) -> Result<File, Unusable> {
-    let bytes = std::fs::read(path).map_err(|source| Unusable::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = super::file::text(path)?;
+    let text = text.as_str();
     Ok(File {
         name: name.to_owned(),
         path: path.to_owned(),

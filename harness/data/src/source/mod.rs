@@ -1,6 +1,9 @@
 //! Where a database comes from: a folder of migrations, a file of SQL, a SQLite database, wrangler's local state, a remote D1. Never changes any of them.
 
+mod database;
+mod file;
 mod folder;
+mod schema;
 
 pub use folder::folder;
 
@@ -52,22 +55,36 @@ pub enum Unusable {
         #[source]
         source: std::io::Error,
     },
+    /// Nothing lies there.
+    #[error("there is no {}; name a folder of migrations, a file of SQL or a SQLite database", path.display())]
+    Missing {
+        /// File or folder.
+        path: PathBuf,
+    },
     /// A folder without a file that is a migration.
-    #[error("{} holds no .sql file; name the folder that wrangler's `migrations_dir` names", path.display())]
+    #[error("{} holds no migration (no .sql file){}", path.display(), named(below))]
     NoMigrations {
         /// The folder.
         path: PathBuf,
+        /// Folders below it that hold some.
+        below: Vec<PathBuf>,
     },
     /// Neither SQL nor a database; the reason says what it looks like.
-    #[error("{}: {reason}", path.display())]
+    #[error("{} {reason}", path.display())]
     NotSql {
         /// The file.
         path: PathBuf,
         /// What it is instead, and what to do.
         reason: String,
     },
-    /// SQLite does not open it.
-    #[error("{} cannot be read as a SQLite database: {source}", path.display())]
+    /// Another process holds it.
+    #[error("{} is locked by another process; end what writes to it (`wrangler dev`, a transaction), or judge a copy", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// SQLite does not read it.
+    #[error("{} cannot be read as a SQLite database: {source}; `sqlite3 FILE \"PRAGMA integrity_check\"` says what is wrong with it", path.display())]
     Database {
         /// The file.
         path: PathBuf,
@@ -77,10 +94,34 @@ pub enum Unusable {
     },
 }
 
+/// The end of the sentence about a folder without migrations.
+fn named(below: &[PathBuf]) -> String {
+    if below.is_empty() {
+        return "; name the folder that wrangler's `migrations_dir` names".to_owned();
+    }
+    let names: Vec<String> = below
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    format!("; there are some in {}", names.join(", "))
+}
+
 /// A source by its path: a folder is migrations, a SQLite database is read, anything else is SQL.
 ///
 /// # Errors
 /// [`Unusable`].
 pub fn open(path: &Path) -> Result<Source, Unusable> {
-    folder(path)
+    let metadata = path.metadata().map_err(|source| {
+        let path = path.to_owned();
+        if source.kind() == std::io::ErrorKind::NotFound {
+            Unusable::Missing { path }
+        } else {
+            Unusable::Unreadable { path, source }
+        }
+    })?;
+    if metadata.is_dir() {
+        folder(path)
+    } else {
+        file::open(path, &metadata)
+    }
 }
