@@ -115,6 +115,7 @@ fn what_is_not_claimed_is_neither_judged_nor_missed() {
     assert_eq!(report.exit(true), Exit::Conforms);
     let ids: Vec<_> = report.criteria.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(ids, ["OWN-001"]);
+    assert_eq!(report.summary.scenarios_selected, 1);
     assert_eq!(report.summary.scenarios_not_selected, 0);
     assert!(report.is_whole() && report.profiles.is_empty());
     assert!(

@@ -7,6 +7,7 @@ pub mod scene;
 
 use crate::clock;
 use crate::contract::Planned;
+use crate::contract::profile::Profile;
 use crate::evidence::Exchange;
 use crate::steps::book::Book;
 use crate::target::Target;
@@ -106,9 +107,12 @@ pub async fn run(
     let (last, first): (Vec<_>, Vec<_>) = runnable
         .into_iter()
         .partition(|planned| planned.is_whole_run());
-    // One after the other: what looks through the whole run keeps this thread busy, and the time of a request that waits for its
-    // turn meanwhile would look like the target's.
-    for (phase, concurrency) in [(first, options.concurrency), (last, 1)] {
+    let (database, first): (Vec<_>, Vec<_>) = first
+        .into_iter()
+        .partition(|planned| planned.profile == Profile::Data);
+    // One after the other, and beside nothing else: what looks through the whole run keeps this thread busy, and what judges a
+    // database a core; the time of a request that waits for its turn meanwhile would look like the target's.
+    for (phase, concurrency) in [(first, options.concurrency), (database, 1), (last, 1)] {
         if !phase.is_empty() {
             perform(
                 Arc::clone(&run),
