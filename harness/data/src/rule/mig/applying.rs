@@ -243,6 +243,10 @@ fn name_at_fault(message: &str) -> Option<(&str, bool)> {
     if let Some(object) = message.strip_suffix(" already exists") {
         return Some((object.rsplit(' ').next()?, true));
     }
+    if let Some(broken) = message.strip_prefix("error in ") {
+        // `view v: no such column: c`: whoever made the view is at fault, not who stumbles over it.
+        return Some((broken.split_once(':')?.0.rsplit(' ').next()?, false));
+    }
     let missing = if let Some((_, column)) = message.split_once(" has no column named ") {
         column
     } else {

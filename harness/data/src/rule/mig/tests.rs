@@ -60,7 +60,11 @@ fn what_no_mended_file_before_would_mend_is_told_in_every_file() {
         ),
         ("7.sql", "INSERT INTO keys (note) VALUES ('x');"),
         ("8.sql", "ALTER TABLE lines DROP COLUMN note;"),
-        ("9.sql", "UPDATE calls SET price = 1;"),
+        (
+            "9.sql",
+            "UPDATE calls SET price = 1; CREATE VIEW old AS SELECT gone FROM calls;",
+        ),
+        ("a.sql", "ALTER TABLE calls RENAME COLUMN model TO engine;"),
     ];
     let told = errors(super::applying::does_not_apply, &files);
     assert_eq!(
@@ -71,7 +75,8 @@ fn what_no_mended_file_before_would_mend_is_told_in_every_file() {
             "file 4.sql",
             "file 5.sql",
             "file 6.sql",
-            "file 9.sql"
+            "file 9.sql",
+            "file a.sql"
         ]
     );
 }
