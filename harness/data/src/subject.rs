@@ -28,6 +28,8 @@ pub struct Subject {
     pub trace: Trace,
     /// Rows of several tenants, once they are asked for.
     tenants: OnceLock<Result<Tenants, NoTenants>>,
+    /// Rows of a database whose tenants are not asked for.
+    rows: OnceLock<Result<Tenants, NoTenants>>,
 }
 
 /// Why there are no rows of several tenants: the key of the manifest that would mend it, if one would, and the reason.
@@ -52,6 +54,7 @@ impl Subject {
             claims,
             trace: Trace::default(),
             tenants: OnceLock::new(),
+            rows: OnceLock::new(),
         })
     }
 
@@ -64,35 +67,51 @@ impl Subject {
         made.as_ref()
     }
 
+    /// Rows of several tenants if tenants are declared, else rows of nobody, made in a copy at the first call.
+    ///
+    /// # Errors
+    /// [`NoTenants`].
+    pub fn rows(&self) -> Result<&Tenants, &NoTenants> {
+        if self.claims.tenants.is_some() {
+            return self.tenants();
+        }
+        let made = self.rows.get_or_init(|| self.fill(Tenancy::nobody()));
+        made.as_ref()
+    }
+
     fn make_tenants(&self) -> Result<Tenants, NoTenants> {
         let tenancy = Tenancy::of(self.schema(), &self.claims)
             .map_err(|(key, reason)| (Some(key), reason))?;
-        let fault =
-            |error: rusqlite::Error| (None, format!("the copy in memory cannot be used: {error}"));
-        let engine = self.replay.at_the_end().map_err(fault)?;
-        let made = engine.ours(|connection| {
-            fill_tenants(
-                connection,
-                self.schema(),
-                &self.claims,
-                tenancy,
-                TENANTS,
-                ROWS_OF_TENANT,
-            )
-        });
-        let tenants = made.map_err(fault)?;
+        let tenants = self.fill(tenancy)?;
         if tenants.keys.len() < TENANTS {
-            let why = tenants
-                .unfilled
-                .first()
-                .map_or("", |unfilled| &unfilled.reason);
             let table = &tenants.tenancy.tenants;
+            let mut unfilled = tenants.unfilled.iter();
+            let why = unfilled.find(|unfilled| unfilled.table == *table);
+            let why = why.map_or("", |unfilled| &unfilled.reason);
             return Err((
                 None,
                 format!("`{table}` does not take {TENANTS} tenants: {why}"),
             ));
         }
         Ok(tenants)
+    }
+
+    fn fill(&self, tenancy: Tenancy) -> Result<Tenants, NoTenants> {
+        let fault =
+            |error: rusqlite::Error| (None, format!("the copy in memory cannot be used: {error}"));
+        let engine = self.replay.at_the_end().map_err(fault)?;
+        let made = engine.ours(|connection| {
+            let claims = &self.claims;
+            fill_tenants(
+                connection,
+                self.schema(),
+                claims,
+                tenancy,
+                TENANTS,
+                ROWS_OF_TENANT,
+            )
+        });
+        made.map_err(fault)
     }
 
     /// The statement that made an object.

@@ -4,12 +4,15 @@ mod json;
 mod limits;
 mod plans;
 pub mod populated;
+mod references;
 mod replaying;
 mod search;
 mod sessions;
 mod settled;
 mod soft_delete;
 mod splitting;
+mod tenancy;
+mod uniqueness;
 pub mod world;
 
 use crate::subject::Subject;
@@ -20,11 +23,14 @@ const FAMILIES: &[&[Aspect]] = &[
     json::ASPECTS,
     limits::ASPECTS,
     plans::ASPECTS,
+    references::ASPECTS,
     replaying::ASPECTS,
     search::ASPECTS,
     sessions::ASPECTS,
     soft_delete::ASPECTS,
     splitting::ASPECTS,
+    tenancy::ASPECTS,
+    uniqueness::ASPECTS,
 ];
 
 /// One thing that is judged of a criterion.

@@ -1,10 +1,11 @@
 //! A world in which several tenants have rows in every table, and which rows belong to whom. Never mixes what belongs to two of them.
 
 use super::Outcome;
-use super::world::World;
+use super::world::{Refused, Seen, World};
 use crate::catalog::{Name, Schema, Table};
-use crate::rows::Tenants;
-use crate::subject::Subject;
+use crate::claims::Data;
+use crate::rows::{Effort, Statements, Tenants, Wanted, spares};
+use crate::subject::{NoTenants, Subject};
 use crate::text::literal;
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
@@ -16,9 +17,15 @@ pub struct Populated<'s> {
     pub world: World<'s>,
     /// Its schema.
     pub schema: &'s Schema,
-    /// The tenants, and which tables belong to them.
+    /// What it claims.
+    pub claims: &'s Data,
+    /// The tenants, and which tables belong to them; nobody's rows have no tenants.
     pub tenants: &'s Tenants,
 }
+
+/// A statement that fails whatever the schema is, and what SQLite says of it.
+const UNDOING: &str = "SELECT json('{')";
+const UNDONE: &str = "malformed JSON";
 
 /// A row.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,12 +44,25 @@ impl<'s> Populated<'s> {
     /// # Errors
     /// Not verified, with the reason.
     pub fn new(subject: &'s Subject) -> Result<Self, Outcome> {
-        let tenants = subject
-            .tenants()
-            .map_err(|(key, reason)| Outcome::NotVerified {
-                reason: reason.clone(),
-                key: key.map(|key| format!("data.{key}")),
-            })?;
+        Self::with(subject, subject.tenants())
+    }
+
+    /// The same, or rows of nobody where no tenants are declared.
+    ///
+    /// # Errors
+    /// Not verified, with the reason.
+    pub fn of_anybody(subject: &'s Subject) -> Result<Self, Outcome> {
+        Self::with(subject, subject.rows())
+    }
+
+    fn with(
+        subject: &'s Subject,
+        made: Result<&'s Tenants, &'s NoTenants>,
+    ) -> Result<Self, Outcome> {
+        let tenants = made.map_err(|(key, reason)| Outcome::NotVerified {
+            reason: reason.clone(),
+            key: key.map(|key| format!("data.{key}")),
+        })?;
         let world = World::new(subject).map_err(|error| Outcome::not_judged(&error))?;
         let mut statements = vec![("PRAGMA defer_foreign_keys = ON", Vec::new())];
         let made = tenants.statements.iter();
@@ -51,7 +71,7 @@ impl<'s> Populated<'s> {
             .batch(&statements)
             .map_err(|refused| Outcome::NotVerified {
                 reason: format!(
-                    "the rows of several tenants cannot be made twice: {}",
+                    "the rows of the copy cannot be made twice: {}",
                     refused.message
                 ),
                 key: None,
@@ -59,8 +79,67 @@ impl<'s> Populated<'s> {
         Ok(Self {
             world,
             schema: subject.schema(),
+            claims: &subject.claims,
             tenants,
         })
+    }
+
+    /// Rows that the schema would take, one after the other; none of them is left. Not traced.
+    #[must_use]
+    pub fn spares(&self, wanted: &[Wanted]) -> Vec<Option<Statements>> {
+        let look = |connection: &rusqlite::Connection| {
+            spares(connection, self.schema, self.claims, self.tenants, wanted)
+        };
+        self.world.engine().ours(look).unwrap_or_default()
+    }
+
+    /// A row that the schema would take, for a tenant if the table belongs to tenants.
+    #[must_use]
+    pub fn spare(&self, table: &Name, tenant: usize) -> Option<Statements> {
+        self.spares(&[self.wanted(table, tenant)]).pop().flatten()
+    }
+
+    /// Any row of a table, for a tenant if the table belongs to tenants.
+    #[must_use]
+    pub fn wanted(&self, table: &Name, tenant: usize) -> Wanted {
+        let is_scoped = self.tenants.tenancy.scoped.contains_key(table);
+        let is_tenants = *table == self.tenants.tenancy.tenants;
+        Wanted {
+            table: table.clone(),
+            tenant: (is_scoped && !is_tenants).then_some(tenant),
+            pinned: Vec::new(),
+            effort: Effort::Full,
+        }
+    }
+
+    /// Runs statements as one batch.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn batch(&self, statements: &Statements) -> Result<Vec<Seen>, Refused> {
+        let all: Vec<(&str, Vec<Value>)> = statements
+            .iter()
+            .map(|(sql, values)| (sql.as_str(), values.clone()))
+            .collect();
+        self.world.batch(&all)
+    }
+
+    /// Whether statements would pass as one batch; they are undone in any case. References that are kept at the end only are not looked at.
+    ///
+    /// # Errors
+    /// [`Refused`], for the first one that is.
+    pub fn try_out(&self, statements: &Statements) -> Result<(), Refused> {
+        let mut all: Vec<(&str, Vec<Value>)> = statements
+            .iter()
+            .map(|(sql, values)| (sql.as_str(), values.clone()))
+            .collect();
+        // What undoes a batch is a statement that fails whatever the schema is.
+        all.push((UNDOING, Vec::new()));
+        match self.world.batch(&all) {
+            Err(refused) if refused.message == UNDONE => Ok(()),
+            Err(refused) => Err(refused),
+            Ok(_) => Ok(()),
+        }
     }
 
     /// The tables that belong to tenants, the table of tenants itself left out.
@@ -240,7 +319,7 @@ fn rows(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::{Data, From};
+    use crate::claims::From;
     use std::path::Path;
 
     /// Three rows of each tenant in each table that belongs to tenants, and no reference from one tenant's row to another's.

@@ -27,12 +27,14 @@ pub struct Filler {
 }
 
 /// What rows are bound to beyond the schema.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
     /// Parents have to meet these, and of a table that is filled only such rows count.
     pub(super) conditions: Conditions,
     /// Columns that hold a certain value, by table.
     pub(super) pinned: BTreeMap<Name, Vec<(Name, Value)>>,
+    /// Attempts for a row, where fewer than usual are enough.
+    pub(super) attempts: Option<usize>,
 }
 
 impl Filler {
@@ -191,7 +193,10 @@ impl Filler {
             Kind::Reference => format!("there is no row that it could refer to ({message})"),
             Kind::Hopeless => message,
         };
-        if matches!(kind, Kind::Columns(_)) && plan.guarded.is_empty() {
+        if matches!(kind, Kind::Columns(_))
+            && plan.guarded.is_empty()
+            && world.scope.pinned.is_empty()
+        {
             self.refused.insert(key, reason.clone());
         }
         Ok(Some(reason))
@@ -241,6 +246,7 @@ impl Filler {
                 let choices = parent::choices(plan, &keys, number, &pinned, &guess);
                 let mut search =
                     search::Search::new(connection, &mut self.mirror, plan, &mut self.random);
+                search.limit(world.scope.attempts);
                 match search.row(number, &choices) {
                     Ok(values) => {
                         self.journal.push((plan.insert.clone(), values));

@@ -9,6 +9,7 @@ mod pattern;
 mod plan;
 mod reference;
 mod search;
+mod spare;
 mod state;
 mod tenancy;
 mod tenants;
@@ -20,6 +21,7 @@ mod virtual_table;
 mod wish;
 
 pub use filler::Filler;
+pub use spare::{Effort, Statements, Wanted, spares};
 pub use tenancy::{Owner, Tenancy};
 pub use tenants::{Tenants, fill_tenants};
 

@@ -24,6 +24,8 @@ pub(super) struct Search<'s> {
     pub(super) random: &'s mut fastrand::Rng,
     /// Attempts that are left.
     left: usize,
+    /// Attempts by chance.
+    chances: usize,
 }
 
 impl<'s> Search<'s> {
@@ -39,6 +41,15 @@ impl<'s> Search<'s> {
             plan,
             random,
             left: ATTEMPTS_MAX,
+            chances: CHANCES,
+        }
+    }
+
+    /// Makes it end sooner.
+    pub(super) fn limit(&mut self, attempts: Option<usize>) {
+        if let Some(attempts) = attempts {
+            self.left = attempts;
+            self.chances = attempts / 8;
         }
     }
 
@@ -132,7 +143,7 @@ impl<'s> Search<'s> {
         if wished.is_empty() {
             return None;
         }
-        for _ in 0..CHANCES {
+        for _ in 0..self.chances {
             for at in &wished {
                 row.picks[*at] = self.random.usize(..pools[*at].len().max(1));
                 row.chance[*at] = (self.random.u8(..4) == 0).then(|| self.any(number));

@@ -29,6 +29,16 @@ pub struct Tenancy {
 }
 
 impl Tenancy {
+    /// Nothing belongs to anybody.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            tenants: Name::new(""),
+            key: Name::new(""),
+            scoped: BTreeMap::new(),
+        }
+    }
+
     /// What the claims say of a schema. Tables declared as `global` belong to nobody.
     ///
     /// # Errors

@@ -61,13 +61,17 @@ pub fn fill_tenants(
         .cloned()
         .collect();
     making.fill(&free, tenants.max(rows), &Scope::default())?;
-    let keys = making.tenants(&tenancy, tenants)?;
+    let keys = if tenancy.scoped.is_empty() {
+        Vec::new()
+    } else {
+        making.tenants(&tenancy, tenants)?
+    };
     let children: Vec<Name> = scoped
         .into_iter()
         .filter(|name| *name != tenancy.tenants)
         .collect();
     for key in &keys {
-        let scope = making.scope(&tenancy, key);
+        let scope = scope_of(&tenancy, key, &making.active);
         making.fill(&children, rows, &scope)?;
     }
     let rest: Vec<Name> = global
@@ -87,7 +91,7 @@ struct Making<'m> {
     connection: &'m Connection,
     schema: &'m Schema,
     /// Values of active rows, by table.
-    active: BTreeMap<Name, Vec<(Name, Value)>>,
+    active: Active,
     filler: Filler,
     unfilled: Vec<Unfilled>,
 }
@@ -142,34 +146,33 @@ impl Making<'_> {
         let keys = statement.query_map([], |row| row.get(0))?;
         keys.collect()
     }
-
-    /// What rows of a tenant are bound to.
-    fn scope(&self, tenancy: &Tenancy, key: &Value) -> Scope {
-        let mut scope = Scope {
-            pinned: self.active.clone(),
-            ..Scope::default()
-        };
-        for (name, owner) in &tenancy.scoped {
-            scope.conditions.extend(
-                tenancy
-                    .condition(name, "t", key)
-                    .map(|condition| (name.clone(), condition)),
-            );
-            if let super::Owner::Key(column) = owner {
-                scope
-                    .pinned
-                    .entry(name.clone())
-                    .or_default()
-                    .push((column.clone(), key.clone()));
-            }
-        }
-        scope
-    }
 }
 
+/// What rows of a tenant are bound to.
+pub(super) fn scope_of(tenancy: &Tenancy, key: &Value, active: &Active) -> Scope {
+    let mut scope = Scope {
+        pinned: active.clone(),
+        ..Scope::default()
+    };
+    for (name, owner) in &tenancy.scoped {
+        let condition = tenancy.condition(name, "t", key);
+        scope
+            .conditions
+            .extend(condition.map(|condition| (name.clone(), condition)));
+        if let super::Owner::Key(column) = owner {
+            let pinned = scope.pinned.entry(name.clone()).or_default();
+            pinned.push((column.clone(), key.clone()));
+        }
+    }
+    scope
+}
+
+/// Values of active rows, by table.
+pub(super) type Active = BTreeMap<Name, Vec<(Name, Value)>>;
+
 /// Values that mark a row as active, by table.
-fn active(schema: &Schema, claims: &Data) -> BTreeMap<Name, Vec<(Name, Value)>> {
-    let mut active: BTreeMap<Name, Vec<(Name, Value)>> = BTreeMap::new();
+pub(super) fn active(schema: &Schema, claims: &Data) -> Active {
+    let mut active = Active::new();
     for claim in &claims.soft_delete {
         let (table, column) = (Name::new(&claim.table), Name::new(&claim.column));
         let Some(value) = schema
