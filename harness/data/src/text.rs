@@ -5,7 +5,7 @@ mod split;
 mod suppression;
 mod ways;
 
-pub use literal::literal;
+pub use literal::{literal, written};
 pub use split::statements;
 pub use suppression::{Suppression, suppressions};
 pub use ways::{SplitOtherwise, Way, split_otherwise};

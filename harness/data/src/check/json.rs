@@ -1,11 +1,12 @@
 //! PAT-004: JSON in text columns: checked by the database, found by whole tags, extended without nesting. Never parses with the target's SQL what it judges.
 
-use super::populated::{Row, written};
+use super::populated::Row;
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally};
 use crate::catalog::Name;
 use crate::claims::{Json as Claim, Shape};
 use crate::subject::Subject;
+use crate::text::written;
 use rusqlite::types::Value;
 
 /// The aspects of this family.

@@ -1,5 +1,6 @@
 //! The behaviour of a database, judged on a copy in memory: the criteria PAT-001 to PAT-019. Never judges what is not declared.
 
+mod deletion;
 mod json;
 mod limits;
 mod plans;
@@ -24,6 +25,7 @@ const FAMILIES: &[&[Aspect]] = &[
     limits::ASPECTS,
     plans::ASPECTS,
     references::ASPECTS,
+    deletion::ASPECTS,
     replaying::ASPECTS,
     search::ASPECTS,
     sessions::ASPECTS,

@@ -6,7 +6,7 @@ use crate::catalog::{Name, Schema, Table};
 use crate::claims::Data;
 use crate::rows::{Effort, Statements, Tenants, Wanted, spares};
 use crate::subject::{NoTenants, Subject};
-use crate::text::literal;
+use crate::text::{literal, written};
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
 
@@ -221,44 +221,17 @@ impl Row {
         parts.join(" AND ")
     }
 
+    /// Values of it, in order.
+    #[must_use]
+    pub fn values_of(&self, columns: &[Name]) -> Vec<Value> {
+        columns.iter().map(|column| self.value(column)).collect()
+    }
+
     /// A value of it; NULL for a column that it does not have.
     #[must_use]
     pub fn value(&self, column: &Name) -> Value {
         self.values.get(column).cloned().unwrap_or(Value::Null)
     }
-}
-
-/// A statement with its parameters written into it: those are `?` without a number, in order, or `?1` and so on.
-#[must_use]
-pub fn written(sql: &str, values: &[Value]) -> String {
-    let mut text = String::new();
-    let mut next = 0;
-    let mut quote = None;
-    let mut letters = sql.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (Some(open), _) if open == letter => quote = None,
-            (None, '\'' | '"' | '`') => quote = Some(letter),
-            (None, '?') => {
-                let mut number = String::new();
-                while let Some(digit) = letters.next_if(char::is_ascii_digit) {
-                    number.push(digit);
-                }
-                let place = number.parse().unwrap_or(next + 1);
-                next = place;
-                let value = values.get(place - 1).unwrap_or(&Value::Null);
-                text.push_str(&literal(value.into()));
-                continue;
-            }
-            (Some(_) | None, _) => {}
-        }
-        text.push(letter);
-    }
-    let text = text
-        .trim_end()
-        .trim_end_matches(';')
-        .replace("INSERT OR ABORT INTO main.", "INSERT INTO ");
-    format!("{text};")
 }
 
 /// The rows of a table that meet a condition on `t`, by their keys. Not traced.
@@ -386,15 +359,5 @@ mod tests {
             }
         }
         check(&root.join("migrations/patterns"));
-    }
-
-    #[test]
-    fn parameters_are_written_into_a_statement_but_not_into_its_strings() {
-        let values = [Value::Integer(1), Value::Text("it's".to_owned())];
-        assert_eq!(
-            written("SELECT '?', ?2, \"a?\" FROM t WHERE x = ?1", &values),
-            "SELECT '?', 'it''s', \"a?\" FROM t WHERE x = 1;"
-        );
-        assert_eq!(written("VALUES (?, ?)", &values), "VALUES (1, 'it''s');");
     }
 }

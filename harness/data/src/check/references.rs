@@ -1,12 +1,12 @@
 //! PAT-012: references between rows of tenants. Never judges a reference to what belongs to nobody.
 
-use super::populated::{Populated, Row, written};
-use super::tenancy::values_of;
+use super::populated::{Populated, Row};
 use super::world::RefusedBy;
 use super::{Aspect, Broken, Outcome, counted};
 use crate::catalog::{ForeignKey, Name, Table};
 use crate::rows::{Owner, Statements};
 use crate::subject::Subject;
+use crate::text::written;
 use rusqlite::types::Value;
 
 /// The aspects of this family.
@@ -72,7 +72,7 @@ enum Seen {
     Refused,
     Accepted(Broken),
     /// The own pair is not accepted either, so the refusal of the foreign one says nothing.
-    NotSeen(String),
+    Unclear(String),
 }
 
 fn judge(
@@ -92,7 +92,7 @@ fn judge(
         match look(&populated, one) {
             Seen::Refused => refused += 1,
             Seen::Accepted(way) => broken.push(way),
-            Seen::NotSeen(why) => unseen.push(format!(
+            Seen::Unclear(why) => unseen.push(format!(
                 "the reference of `{}` to `{}`: {why}",
                 one.child.name, one.parent.name
             )),
@@ -131,12 +131,12 @@ fn insert(populated: &Populated<'_>, one: &Between<'_>) -> Seen {
     let (strange, own) = (spares.next().flatten(), spares.next().flatten());
     // A table that triggers keep takes no further row: one that is there is taken out and put in again.
     let Some(own) = own.or_else(|| anew(populated, one.child)) else {
-        return Seen::NotSeen("no further row of the tenant could be made".to_owned());
+        return Seen::Unclear("no further row of the tenant could be made".to_owned());
     };
     let mut before = strange.clone().unwrap_or_default();
     before.extend(own.iter().cloned());
     if let Err(refused) = populated.try_out(&before) {
-        return Seen::NotSeen(format!("the own row is refused ({})", refused.message));
+        return Seen::Unclear(format!("the own row is refused ({})", refused.message));
     }
     let foreign_key = strange
         .as_ref()
@@ -145,10 +145,10 @@ fn insert(populated: &Populated<'_>, one: &Between<'_>) -> Seen {
             populated
                 .rows(one.parent, 1)
                 .first()
-                .map(|row| values_of(row, &one.key.parent_columns))
+                .map(|row| row.values_of(&one.key.parent_columns))
         });
     let Some(foreign_key) = foreign_key else {
-        return Seen::NotSeen("the other tenant has no row to refer to".to_owned());
+        return Seen::Unclear("the other tenant has no row to refer to".to_owned());
     };
     let mut attack = before;
     let last = attack.len() - 1;
@@ -166,7 +166,7 @@ fn verdict(populated: &Populated<'_>, one: &Between<'_>, attack: &Statements) ->
         Err(refused) if matches!(refused.kind, RefusedBy::Constraint | RefusedBy::Trigger) => {
             Seen::Refused
         }
-        Err(refused) => Seen::NotSeen(format!(
+        Err(refused) => Seen::Unclear(format!(
             "the foreign row is refused for another reason ({})",
             refused.message
         )),
@@ -195,7 +195,7 @@ fn updates(subject: &Subject) -> Outcome {
 
 fn update(populated: &Populated<'_>, one: &Between<'_>) -> Seen {
     let Some(row) = populated.rows(one.child, 0).into_iter().next() else {
-        return Seen::NotSeen("the tenant has no row".to_owned());
+        return Seen::Unclear("the tenant has no row".to_owned());
     };
     let foreign = populated.spare(&one.parent.name, 1);
     let mut attack = foreign.clone().unwrap_or_default();
@@ -206,10 +206,10 @@ fn update(populated: &Populated<'_>, one: &Between<'_>) -> Seen {
             populated
                 .rows(one.parent, 1)
                 .first()
-                .map(|row| values_of(row, &one.key.parent_columns))
+                .map(|row| row.values_of(&one.key.parent_columns))
         });
     let Some(foreign_key) = foreign_key else {
-        return Seen::NotSeen("the other tenant has no row to refer to".to_owned());
+        return Seen::Unclear("the other tenant has no row to refer to".to_owned());
     };
     // A trigger may let nobody move such a row at all; then there is nothing to attack, and the refusal is right.
     attack.push((

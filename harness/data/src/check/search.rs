@@ -1,11 +1,12 @@
 //! PAT-003, PAT-014: full-text search: in step with its rows whatever is done to them, and of one tenant only. Never asks the search itself what it should find.
 
-use super::populated::{Row, written};
+use super::populated::Row;
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally};
 use crate::catalog::{Name, Table};
 use crate::claims::{Search, Typed};
 use crate::subject::Subject;
+use crate::text::written;
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
 

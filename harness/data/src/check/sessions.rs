@@ -1,11 +1,12 @@
 //! PAT-006: sessions that end, to the instant. Never waits: the time is a parameter of the declared statements.
 
-use super::populated::{Row, written};
+use super::populated::Row;
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally, plans};
 use crate::catalog::Name;
 use crate::claims::Session;
 use crate::subject::Subject;
+use crate::text::written;
 use rusqlite::types::Value;
 
 /// The aspects of this family.

@@ -1,12 +1,12 @@
 //! PAT-002: rows that are marked as deleted, and the queries that must not show them. Never takes a query that shows nothing for one that hides.
 
-use super::populated::written;
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally, counted, plans};
 use crate::catalog::{Name, Table};
 use crate::claims::{Query, SoftDelete};
 use crate::engine::{Deed, Seen};
 use crate::subject::Subject;
+use crate::text::written;
 use rusqlite::types::Value;
 
 /// The aspects of this family.

@@ -1,13 +1,13 @@
 //! PAT-013: unique keys that tenants can run into. Never judges a key that is declared to be meant for all tenants together.
 
-use super::populated::{Populated, Row, written};
+use super::populated::{Populated, Row};
 use super::references::given;
-use super::tenancy::values_of;
 use super::{Aspect, Broken, Outcome, counted};
 use crate::catalog::{Index, IndexOrigin, Name, Table};
 use crate::claims::{SoftDelete, TimeFormat};
 use crate::rows::{Owner, Statements};
 use crate::subject::Subject;
+use crate::text::written;
 use rusqlite::types::Value;
 
 /// The aspects of this family.
@@ -177,11 +177,11 @@ fn same_values(populated: &Populated<'_>, table: &Table, columns: &[Name], of: u
     let used: Vec<Vec<Value>> = populated
         .rows(table, 1)
         .iter()
-        .map(|row| values_of(row, columns))
+        .map(|row| row.values_of(columns))
         .collect();
     if full
         .iter()
-        .any(|row| used.contains(&values_of(row, columns)))
+        .any(|row| used.contains(&row.values_of(columns)))
     {
         return Tried::Accepted;
     }

@@ -45,7 +45,8 @@ impl Tenancy {
     /// The key of the manifest that is missing or names nothing, and why nothing can be said without it.
     pub fn of(schema: &Schema, claims: &Data) -> Result<Self, (&'static str, String)> {
         let Some(tenants) = &claims.tenants else {
-            return Err(("tenants", "no table of tenants is declared".to_owned()));
+            let reason = "no table of tenants is declared; nothing is judged on a guess";
+            return Err(("tenants", reason.to_owned()));
         };
         let Some(table) = schema.table(tenants) else {
             return Err(("tenants", format!("there is no table `{tenants}`")));
