@@ -2,6 +2,7 @@
 
 use super::{Kind, Source, Unusable};
 use crate::text::File;
+use d1_platform::migration_order;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub fn folder(path: &Path) -> Result<Source, Unusable> {
             below: below(path),
         });
     }
-    files.sort_by(|a, b| order(&a.name).cmp(&order(&b.name)));
+    files.sort_by(|a, b| migration_order(&a.name).cmp(&migration_order(&b.name)));
     Ok(Source {
         shown: path.display().to_string(),
         files,
@@ -136,12 +137,6 @@ fn way_back(text: &str) -> usize {
         start += line.len();
     }
     text.len()
-}
-
-/// The leading integer, so that 9 comes before 0010, then the name; names without a number come last.
-fn order(name: &str) -> (u128, &str) {
-    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
-    (name[..digits].parse().unwrap_or(u128::MAX), name)
 }
 
 #[cfg(test)]
