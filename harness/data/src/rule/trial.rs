@@ -181,11 +181,19 @@ fn reference(key: &ForeignKey) -> String {
 
 /// The lines, if all but the last one run on a fresh database with foreign keys on, and the last one fails.
 pub(super) fn failing(lines: Vec<String>) -> Vec<String> {
+    failing_with(lines, "")
+}
+
+/// The lines, if all but the last one run, and the last one fails with a message that has this in it.
+pub(super) fn failing_with(lines: Vec<String>, why: &str) -> Vec<String> {
     let Some((last, before)) = lines.split_last() else {
         return lines;
     };
     let shows = fresh().is_some_and(|connection| {
-        before.iter().all(|line| line_runs(&connection, line)) && !line_runs(&connection, last)
+        before.iter().all(|line| line_runs(&connection, line))
+            && connection
+                .execute_batch(last)
+                .is_err_and(|error| message(&error).contains(why))
     });
     if shows { lines } else { Vec::new() }
 }
@@ -197,17 +205,30 @@ fn fresh() -> Option<Connection> {
     Some(connection)
 }
 
-/// Runs a line as the shell would: `.limit trigger_depth N` is the only command of its own that proofs use.
+/// Runs a line as the shell would: `.limit NAME N` and `.dbconfig` are the only commands of its own that proofs use.
 fn line_runs(connection: &Connection, line: &str) -> bool {
-    if let Some(depth) = line.strip_prefix(".limit trigger_depth ") {
-        return depth.parse().is_ok_and(|depth| {
-            connection
-                .set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, depth)
-                .is_ok()
-        });
+    if let Some((name, number)) = shell_limit(line) {
+        return connection.set_limit(name, number).is_ok();
     }
-    connection.execute_batch(line).is_ok()
+    line.starts_with(".dbconfig ") || connection.execute_batch(line).is_ok()
 }
+
+/// The limit that a line of the shell sets.
+pub(super) fn shell_limit(line: &str) -> Option<(Limit, i32)> {
+    let mut words = line.strip_prefix(".limit ")?.split(' ');
+    let limit = match words.next()? {
+        "trigger_depth" => Limit::SQLITE_LIMIT_TRIGGER_DEPTH,
+        "column" => Limit::SQLITE_LIMIT_COLUMN,
+        "sql_length" => Limit::SQLITE_LIMIT_SQL_LENGTH,
+        "compound_select" => Limit::SQLITE_LIMIT_COMPOUND_SELECT,
+        "expr_depth" => Limit::SQLITE_LIMIT_EXPR_DEPTH,
+        "variable_number" => Limit::SQLITE_LIMIT_VARIABLE_NUMBER,
+        "like_pattern_length" => Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
+        _ => return None,
+    };
+    Some((limit, words.next()?.parse().ok()?))
+}
+
 /// The lines with what the last one, a query, returns as a comment behind it; nothing if one of them fails.
 pub(super) fn answering(mut lines: Vec<String>) -> Vec<String> {
     let answer = fresh().and_then(|connection| {

@@ -199,10 +199,8 @@ fn case_tells_apart(subject: &Subject, findings: &mut Vec<Finding>) {
         for (index, columns) in unique_keys(table) {
             let part = index.columns.iter().find(|part| {
                 part.name.as_ref().is_some_and(|name| {
-                    has_any(
-                        name.as_str(),
-                        &["email", "mail", "hostname", "host", "domain"],
-                    ) && !is_made_by_a_machine(name.as_str())
+                    has_any(name.as_str(), &["email", "mail", "hostname", "domain"])
+                        && !is_made_by_a_machine(name.as_str())
                 })
             });
             let Some(name) = part

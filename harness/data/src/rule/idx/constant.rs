@@ -49,6 +49,7 @@ pub(in crate::rule) fn of_a_string(subject: &Subject, findings: &mut Vec<Finding
                 .map(|column| &column.name)
                 .collect();
             let proof = trial::answering(vec![
+                ".dbconfig dqs_ddl on".to_owned(),
                 trial::sketch(table, &columns, &[], &[]),
                 format!(
                     "CREATE INDEX {} ON {} (\"{text}\");",

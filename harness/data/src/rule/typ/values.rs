@@ -3,7 +3,7 @@
 use crate::catalog::{Affinity, Column};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
-use crate::rule::words::words;
+use crate::rule::words::{has_any, words};
 use crate::rule::{object_of_column, trial};
 use crate::subject::Subject;
 
@@ -15,7 +15,7 @@ pub(in crate::rule) fn money_in_floats(subject: &Subject, findings: &mut Vec<Fin
         .filter(|table| table.is_ordinary())
     {
         for column in &table.columns {
-            if !is_money(column) {
+            if !is_money(table.name.as_str(), column) {
                 continue;
             }
             let message = format!(
@@ -52,7 +52,7 @@ pub(in crate::rule) fn money_in_floats(subject: &Subject, findings: &mut Vec<Fin
     }
 }
 
-fn is_money(column: &Column) -> bool {
+fn is_money(table: &str, column: &Column) -> bool {
     let words = words(column.name.as_str());
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
     let declared = column.declared_type.to_ascii_lowercase();
@@ -61,8 +61,8 @@ fn is_money(column: &Column) -> bool {
             .iter()
             .any(|name| declared.starts_with(name));
     let is_amount = has(&[
-        "price", "prices", "amount", "cost", "costs", "balance", "fee", "fees", "salary",
-        "revenue", "subtotal", "payment", "usd", "eur", "wage", "budget", "spend", "spent",
+        "price", "prices", "cost", "costs", "balance", "fee", "fees", "salary", "revenue",
+        "subtotal", "payment", "usd", "eur", "wage", "budget", "spend", "spent",
     ]);
     let is_share = has(&[
         "rate",
@@ -78,11 +78,40 @@ fn is_money(column: &Column) -> bool {
         "change",
         "confidence",
     ]);
-    is_fraction && is_amount && !is_share
+    // An amount is money only beside other words of money: recipes have amounts as well.
+    let of_money = has(&["amount"])
+        && has_any(
+            table,
+            &[
+                "invoice",
+                "invoices",
+                "payment",
+                "payments",
+                "order",
+                "orders",
+                "transaction",
+                "transactions",
+                "billing",
+                "refund",
+                "refunds",
+                "expense",
+                "expenses",
+                "budget",
+                "deal",
+                "deals",
+                "donation",
+                "donations",
+                "charge",
+                "charges",
+                "payout",
+                "payouts",
+            ],
+        );
+    is_fraction && (is_amount || of_money) && !is_share
 }
 
 /// Types without an affinity of their own whose meaning SQLite does not spoil: numbers, flags and times are numeric or texts that look like no number.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 21] = [
     "numeric",
     "decimal",
     "dec",
@@ -97,6 +126,10 @@ const HARMLESS: [&str; 17] = [
     "json",
     "jsonb",
     "uuid",
+    "serial",
+    "bigserial",
+    "smallserial",
+    "year",
     "money",
     "bit",
     "any",

@@ -1,0 +1,281 @@
+//! The rules of CHECKs that are missing, or let through what they seem to refuse. Never calls a CHECK void that was not evaluated.
+
+use super::{Judge, object_of_column, trial};
+use crate::catalog::{Affinity, Column, Table};
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::subject::Subject;
+use crate::tree::{self, Kind, Node, Tree};
+
+/// The judges of this family.
+pub(super) const JUDGES: &[(&str, Judge)] = &[
+    ("CHK-01", no_check),
+    ("CHK-02", passes_null),
+    ("CHK-03", void),
+];
+
+/// The ordinary tables that have CHECKs, with their trees.
+fn checked(subject: &Subject) -> Vec<(&Table, Tree)> {
+    let tables = subject.schema().tables.values();
+    tables
+        .filter(|table| table.is_ordinary() && table.sql.to_ascii_lowercase().contains("check"))
+        .filter_map(|table| Some((table, tree::parse(&table.sql)?)))
+        .filter(|(_, tree)| !tree.checks.is_empty())
+        .collect()
+}
+
+/// Names under which a column holds one of a few words.
+const FEW_WORDS: [&str; 10] = [
+    "status",
+    "state",
+    "role",
+    "plan",
+    "tier",
+    "visibility",
+    "priority",
+    "severity",
+    "level",
+    "kind",
+];
+
+fn no_check(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in subject
+        .schema()
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary())
+    {
+        let tree = tree::parse(&table.sql);
+        let named: Vec<&str> = tree
+            .iter()
+            .flat_map(|tree| tree.parts.iter().flat_map(Node::all))
+            .filter_map(Node::column)
+            .collect();
+        for column in &table.columns {
+            let is_word = FEW_WORDS.iter().any(|word| column.name == *word)
+                && column.affinity() == Affinity::Text
+                && column
+                    .default
+                    .as_deref()
+                    .is_some_and(|text| text.starts_with('\''));
+            let is_held = named.iter().any(|name| column.name == *name)
+                || table
+                    .foreign_keys
+                    .iter()
+                    .any(|key| key.columns.contains(&column.name));
+            if !is_word || is_held {
+                continue;
+            }
+            let message = format!(
+                "`{}.{}` takes any word, a misspelt one too, and no query that asks for the right ones finds that row",
+                table.name, column.name
+            );
+            findings.push(
+                Finding::new(
+                    "CHK-01",
+                    Level::Info,
+                    object_of_column(table, column),
+                    message,
+                )
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                    "no CHECK",
+                )
+                .help(format!(
+                    "add CHECK ({} IN (…)) with the words that the code knows",
+                    column.name
+                )),
+            );
+        }
+    }
+}
+
+fn passes_null(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (table, tree) in checked(subject) {
+        for (node, (_, text)) in tree.parts.iter().zip(&tree.checks) {
+            let Some(column) = limited(table, node) else {
+                continue;
+            };
+            let mut claims = subject.claims.constraint.iter();
+            let claim = claims.find(|claim| {
+                table.name == claim.table.as_str() && column.name == claim.column.as_str()
+            });
+            let is_meant = claim.is_some_and(|claim| !claim.nullable);
+            if !is_meant || !table.is_nullable(column) {
+                continue;
+            }
+            let name = &column.name;
+            let fraction =
+                if column.affinity() == Affinity::Integer && has_range(node) && !table.strict {
+                    ", and a fraction between whole numbers as well"
+                } else {
+                    ""
+                };
+            let message = format!(
+                "CHECK ({}) lets NULL through{fraction}: it refuses only what is false, and NULL is neither true nor false",
+                text.trim()
+            );
+            findings.push(
+                Finding::new(
+                    "CHK-02",
+                    Level::Warning,
+                    format!("table {}: {name}", table.name),
+                    message,
+                )
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, name.as_str()),
+                    "may be NULL",
+                )
+                .help(format!(
+                    "declare `{name}` NOT NULL, or say nullable = true where it is declared"
+                ))
+                .proof(trial::answering(vec![
+                    format!(
+                        "CREATE TABLE {} ({} {} CHECK ({}));",
+                        table.name.quoted(),
+                        name.quoted(),
+                        column.declared_type,
+                        alone(node, text)
+                    ),
+                    format!("INSERT INTO {} VALUES (NULL);", table.name.quoted()),
+                    format!("SELECT count(*) FROM {};", table.name.quoted()),
+                ])),
+            );
+        }
+    }
+}
+
+/// The text of a CHECK, if it reads one column only; else one that always holds and makes the proof fail.
+fn alone<'t>(node: &Node, text: &'t str) -> &'t str {
+    let nodes = node.all();
+    let mut names: Vec<&str> = nodes.iter().filter_map(|node| leaf_column(node)).collect();
+    names.dedup_by(|one, two| one.eq_ignore_ascii_case(two));
+    if names.len() == 1 {
+        text
+    } else {
+        "not a column"
+    }
+}
+
+fn leaf_column(node: &Node) -> Option<&str> {
+    matches!(node.kind, Kind::Column | Kind::Quoted).then_some(node.text.as_str())
+}
+
+/// The one column that a CHECK limits to a list or a range.
+fn limited<'t>(table: &'t Table, node: &Node) -> Option<&'t Column> {
+    let all = node.all();
+    if all
+        .iter()
+        .any(|node| matches!(node.kind, Kind::IsNull | Kind::NotNull))
+    {
+        return None;
+    }
+    let limiting = all
+        .iter()
+        .find(|node| matches!(node.kind, Kind::In | Kind::Between) || has_range(node))?;
+    let name = limiting.all().into_iter().find_map(leaf_column)?;
+    table.columns.iter().find(|column| column.name == name)
+}
+
+fn has_range(node: &Node) -> bool {
+    node.all().iter().any(|node| {
+        node.kind == Kind::Between
+            || node.kind == Kind::Binary && matches!(node.text.as_str(), "<" | ">" | "<=" | ">=")
+    })
+}
+
+fn void(subject: &Subject, findings: &mut Vec<Finding>) {
+    for (table, tree) in checked(subject) {
+        for (node, (_, text)) in tree.parts.iter().zip(&tree.checks) {
+            let is_column = |node: &&Node| {
+                matches!(node.kind, Kind::Column | Kind::Quoted)
+                    && table
+                        .columns
+                        .iter()
+                        .any(|column| column.name == node.text.as_str())
+            };
+            let quoted = node
+                .all()
+                .into_iter()
+                .find(|node| node.kind == Kind::Quoted && !is_column(node));
+            if let Some(holds) =
+                void_part(node, &is_column).filter(|term| always_true(term, text, node))
+            {
+                findings.push(void_finding(subject, table, holds, text, quoted));
+            } else if let Some(quoted) = quoted {
+                let message = format!(
+                    "CHECK ({}) holds the text '{1}', not a column: SQLite takes \"{1}\" for a text because `{2}` has no such column, so a typing error passes",
+                    text.trim(),
+                    quoted.text,
+                    table.name
+                );
+                findings.push(
+                    Finding::new(
+                        "CHK-03",
+                        Level::Warning,
+                        format!("table {}: check {}", table.name, text.trim()),
+                        message,
+                    )
+                    .at(
+                        subject.site_of(ObjectKind::Table, &table.name, &quoted.text),
+                        "a text in double quotes",
+                    )
+                    .help("write texts in single quotes; double quotes are for names"),
+                );
+            }
+        }
+    }
+}
+
+fn void_finding(
+    subject: &Subject,
+    table: &Table,
+    term: &Node,
+    text: &str,
+    quoted: Option<&Node>,
+) -> Finding {
+    let word = quoted.map_or("check", |node| node.text.as_str());
+    let why = quoted.map_or_else(
+        || "it holds for each row, whatever is in it".to_owned(),
+        |node| {
+            format!(
+                "\"{}\" is no column of it but a text, the same for each row",
+                node.text
+            )
+        },
+    );
+    let message = format!(
+        "CHECK ({}) of `{}` refuses nothing: {why}",
+        text.trim(),
+        table.name
+    );
+    let _ = term;
+    Finding::new("CHK-03", Level::Error, format!("table {}: check {}", table.name, text.trim()), message)
+        .at(subject.site_of(ObjectKind::Table, &table.name, word), "always true")
+        .help("name the column that is meant, without quotes or in double quotes, and texts in single quotes")
+        .proof(trial::answering(vec![
+            ".dbconfig dqs_dml on".to_owned(),
+            format!("SELECT ({}) IS TRUE AS holds_without_any_row;", text.trim()),
+        ]))
+}
+
+/// The CHECK itself, if no part of it reads a column; or a part of an OR that reads none.
+fn void_part<'n>(node: &'n Node, is_column: &impl Fn(&&Node) -> bool) -> Option<&'n Node> {
+    let terms = node.chain("OR");
+    let reads = |term: &&Node| term.all().iter().any(is_column);
+    terms.into_iter().find(|term| !reads(term))
+}
+
+/// Whether SQLite finds the whole CHECK true although it reads no column.
+fn always_true(term: &Node, text: &str, check: &Node) -> bool {
+    if term != check.bare() {
+        return false;
+    }
+    let connection = rusqlite::Connection::open_in_memory();
+    connection.is_ok_and(|connection| {
+        let sql = format!("SELECT ({text}) IS TRUE");
+        connection
+            .query_row(&sql, [], |row| row.get(0))
+            .unwrap_or(false)
+    })
+}

@@ -1,0 +1,151 @@
+//! FTS-01: a rowid compared with a key that is no integer. Never judges statements that are not declared, beyond views and triggers.
+
+use super::{external, full_text};
+use crate::catalog::{Affinity, Column, Name, Table};
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::rule::names::Names;
+use crate::rule::{declared, trial};
+use crate::subject::Subject;
+use crate::text::{Span, find_word};
+use crate::tree::{self, Kind, Node};
+
+pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    let indexes: Vec<&Table> = full_text(schema).collect();
+    if indexes.is_empty() {
+        return;
+    }
+    let mut known: Vec<(String, String, Option<Span>)> = Vec::new();
+    for one in declared::all(subject) {
+        known.push((one.object, one.sql, None));
+    }
+    for view in schema.views.values() {
+        let site = subject.site(ObjectKind::View, &view.name);
+        known.push((format!("view {}", view.name), view.sql.to_string(), site));
+    }
+    for (object, sql, site) in known {
+        let named: Vec<&Table> = indexes
+            .iter()
+            .copied()
+            .filter(|index| find_word(&sql, index.name.as_str(), 0).is_some())
+            .collect();
+        let Some(tree) = tree::parse(&sql).filter(|_| !named.is_empty()) else {
+            continue;
+        };
+        let names = Names::of(subject, &tree);
+        let nodes = tree.all();
+        let found = nodes.iter().find_map(|node| compared(&names, node, &named));
+        let Some((table, column)) = found else {
+            continue;
+        };
+        let column = &column.name;
+        let site =
+            site.or_else(|| subject.site_of(ObjectKind::Table, &table.name, column.as_str()));
+        let message = format!(
+            "the search compares the rowid of the index with `{}.{column}`, which is a text: it finds nothing, or, where an id looks like a number, a row of somebody else",
+            table.name
+        );
+        findings.push(
+            Finding::new("FTS-01", Level::Error, object, message)
+                .at(site, "not the rowid")
+                .help(format!(
+                    "join by the rowid of `{}`, or keep the id in an UNINDEXED column of the index",
+                    table.name
+                ))
+                .proof(proof(table, column)),
+        );
+    }
+    for index in external(schema) {
+        let Some(name) = index.rowid.as_ref() else {
+            continue;
+        };
+        let Some(column) = index
+            .content
+            .column(name)
+            .filter(|column| column.affinity() == Affinity::Text)
+        else {
+            continue;
+        };
+        let message = format!(
+            "`{}` takes `{}.{name}` for the rowid, which is a text: its triggers fail with \"datatype mismatch\", and it finds nothing",
+            index.table.name, index.content.name
+        );
+        findings.push(
+            Finding::new("FTS-01", Level::Error, format!("table {}", index.table.name), message)
+                .at(subject.site_of(ObjectKind::Table, &index.table.name, "content_rowid"), "must be an integer")
+                .related(subject.site_of(ObjectKind::Table, &index.content.name, name.as_str()), "is a text")
+                .help("leave content_rowid out, or name an INTEGER PRIMARY KEY")
+                .proof(trial::failing(vec![
+                    format!("CREATE TABLE {} ({} TEXT, body TEXT);", index.content.name.quoted(), column.name.quoted()),
+                    format!("CREATE VIRTUAL TABLE {} USING fts5(body, content='{}', content_rowid='{name}');", index.table.name.quoted(), index.content.name),
+                    format!("INSERT INTO {} (rowid, body) VALUES ('id-of-a-row', 'text');", index.table.name.quoted()),
+                ])),
+        );
+    }
+}
+
+/// The text column that a node compares with the rowid of one of the indexes.
+fn compared<'s>(
+    names: &Names<'s>,
+    node: &Node,
+    indexes: &[&Table],
+) -> Option<(&'s Table, &'s Column)> {
+    let [one, two] = node.parts.as_slice() else {
+        return None;
+    };
+    let is_of_index = |node: &Node| {
+        let mut called = names.called(node.bare());
+        is_rowid(node)
+            && !node.bare().parts.is_empty()
+            && called.any(|table| indexes.iter().any(|index| index.name == table.name))
+    };
+    let other = if node.kind == Kind::InQuery {
+        selects_rowid(two, indexes).then_some(one)
+    } else if node.kind == Kind::Binary && node.text == "=" {
+        let first = is_of_index(one).then_some(two);
+        first.or_else(|| is_of_index(two).then_some(one))
+    } else {
+        None
+    }?;
+    let meant = names.columns(other);
+    let is_text = |(_, column): &(&Table, &Column)| column.affinity() == Affinity::Text;
+    let meant: Vec<(&Table, &Column)> = meant
+        .into_iter()
+        .filter(|(table, _)| table.is_ordinary())
+        .collect();
+    meant.iter().all(is_text).then(|| meant.first().copied())?
+}
+
+fn is_rowid(node: &Node) -> bool {
+    node.column().is_some_and(|name| {
+        ["rowid", "docid", "_rowid_", "oid"]
+            .iter()
+            .any(|rowid| name.eq_ignore_ascii_case(rowid))
+    })
+}
+
+fn selects_rowid(query: &Node, indexes: &[&Table]) -> bool {
+    let columns = query.part(Kind::Columns);
+    let from = query.part(Kind::From);
+    let is_index = from.is_some_and(|from| {
+        from.all().iter().any(|node| {
+            node.kind == Kind::Table && indexes.iter().any(|index| index.name == node.text.as_str())
+        })
+    });
+    is_index
+        && columns
+            .is_some_and(|columns| matches!(columns.parts.as_slice(), [only] if is_rowid(only)))
+}
+
+/// The row of the text that was looked for is the second one; what comes back is the one whose id is 2.
+fn proof(table: &Table, column: &Name) -> Vec<String> {
+    let (name, id) = (table.name.quoted(), column.quoted());
+    trial::answering(vec![
+        format!("CREATE TABLE {name} ({id} TEXT, body TEXT);"),
+        format!("INSERT INTO {name} VALUES ('2', 'of somebody else'), ('a', 'needle');"),
+        format!(
+            "SELECT body FROM {name} WHERE {id} IN (SELECT rowid FROM {name} WHERE body = 'needle');"
+        ),
+    ])
+}

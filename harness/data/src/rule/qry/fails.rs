@@ -1,0 +1,171 @@
+//! QRY-03, QRY-04: statements that D1 refuses, and typing errors that pass for texts. Never decides by a list of names: SQLite prepares each statement.
+
+use crate::catalog::Name;
+use crate::finding::{Finding, Level, Patch};
+use crate::replay::Step;
+use crate::rule::{declared, trial};
+use crate::subject::Subject;
+use crate::text::{FileId, find_word};
+use crate::tree::{self, Kind, Node, Verb};
+use rusqlite::config::DbConfig;
+
+pub(in crate::rule) fn not_prepared(subject: &Subject, findings: &mut Vec<Finding>) {
+    for one in declared::all(subject) {
+        if one.sql.contains("/*items*/") {
+            continue;
+        }
+        let Some((why, is_refused)) = why(subject, &one.sql) else {
+            continue;
+        };
+        // What a limit refuses is LIM's; what a file that failed was to make may be there in truth.
+        if why.starts_with("too many") || why.starts_with("Expression tree") {
+            continue;
+        }
+        let level = if subject.replay.failed.is_some() && !is_refused {
+            Level::Warning
+        } else {
+            Level::Error
+        };
+        let told = if is_refused {
+            format!("D1 refuses the declared statement: it refuses {why}")
+        } else {
+            format!("the declared statement always fails: {why}")
+        };
+        let proof = if is_refused {
+            Vec::new()
+        } else {
+            proof(subject, &one.sql, &why)
+        };
+        findings.push(
+            Finding::new("QRY-03", level, one.object.clone(), told)
+                .help("mend the statement in the code and in the `[data]` section, or the schema that it speaks of")
+                .proof(proof),
+        );
+    }
+}
+
+/// Why a statement cannot be prepared, and whether D1 refuses it where SQLite would not.
+fn why(subject: &Subject, sql: &str) -> Option<(String, bool)> {
+    let engine = &subject.replay.empty;
+    engine.take_deeds();
+    let outcome = engine.connection().prepare(sql).map(|_statement| ());
+    let (_, refusal) = engine.take_deeds();
+    let error = outcome.err()?;
+    Some(match refusal {
+        Some(refusal) => (refusal.to_string(), true),
+        None => (trial::message(&error), false),
+    })
+}
+
+/// The tables that the statement names, in small, and the statement.
+fn proof(subject: &Subject, sql: &str, why: &str) -> Vec<String> {
+    let schema = subject.schema();
+    let mut lines = Vec::new();
+    for table in schema.tables.values() {
+        if find_word(sql, table.name.as_str(), 0).is_some() && table.is_ordinary() {
+            let columns: Vec<&Name> = table.columns.iter().map(|column| &column.name).collect();
+            lines.push(trial::sketch(table, &columns, &[], &[]));
+        } else if find_word(sql, table.name.as_str(), 0).is_some() {
+            lines.push(format!("{};", table.sql));
+        }
+    }
+    if lines.len() > 4 {
+        return Vec::new();
+    }
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    lines.push(format!("{};", words.join(" ")));
+    trial::failing_with(lines, why)
+}
+
+pub(in crate::rule) fn text_in_double_quotes(subject: &Subject, findings: &mut Vec<Finding>) {
+    for one in declared::all(subject) {
+        if !one.sql.contains('"') {
+            continue;
+        }
+        let Some(name) = taken_for_a_text(subject, &one.sql) else {
+            continue;
+        };
+        let message = format!(
+            "\"{name}\" is no column of the tables of the statement, so SQLite takes it for the text '{name}': a misspelt column passes in the same way"
+        );
+        findings.push(
+            Finding::new("QRY-04", Level::Warning, one.object.clone(), message).help(format!(
+                "write '{name}' for a text; double quotes are for names"
+            )),
+        );
+    }
+    for number in 0..subject.replay.files.len() {
+        in_file(subject, FileId(number), findings);
+    }
+}
+
+/// The name that SQLite does not know once it takes no texts in double quotes.
+fn taken_for_a_text(subject: &Subject, sql: &str) -> Option<String> {
+    subject.replay.empty.ours(|connection| {
+        connection.prepare(sql).ok()?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)
+            .ok()?;
+        let outcome = connection.prepare(sql).map(|_statement| ());
+        let _kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true);
+        let message = trial::message(&outcome.err()?);
+        let name = message.strip_prefix("no such column: ")?;
+        Some(name.split(" - ").next()?.trim_matches('"').to_owned())
+    })
+}
+
+fn in_file(subject: &Subject, file: FileId, findings: &mut Vec<Finding>) {
+    let name = subject
+        .source
+        .file(file)
+        .map_or("", |file| file.name.as_str());
+    let found = subject
+        .replay
+        .steps_of(file)
+        .find_map(|(_, step)| Some((step, value(step)?)));
+    let Some((step, text)) = found else {
+        return;
+    };
+    let quoted = format!("\"{}\"", text.replace('"', "\"\""));
+    let start = step.statement.sql.find(&quoted);
+    let message = format!(
+        "`{name}` inserts \"{text}\", a name in double quotes that SQLite takes for a text because there is no such column"
+    );
+    let mut finding = Finding::new("QRY-04", Level::Warning, format!("file {name}"), message)
+        .at(
+            Some(start.map_or_else(
+                || step.statement.span.clone(),
+                |start| step.statement.part(start..start + quoted.len()),
+            )),
+            "a text in double quotes",
+        )
+        .help("write texts in single quotes");
+    if let Some(start) = start {
+        finding = finding.patch(Patch::Replace {
+            span: step.statement.part(start..start + quoted.len()),
+            with: format!("'{}'", text.replace('\'', "''")),
+        });
+    }
+    findings.push(finding);
+}
+
+/// A value in double quotes in a VALUES list, where no column can be meant.
+fn value(step: &Step) -> Option<String> {
+    let sql = &step.statement.sql;
+    if step.failure.is_some() || !sql.contains('"') || find_word(sql, "values", 0).is_none() {
+        return None;
+    }
+    let tree = tree::parse(sql).filter(|tree| tree.verb == Verb::Insert)?;
+    let select = tree.parts.iter().find(|part| part.kind == Kind::Select)?;
+    if select.part(Kind::From).is_some() {
+        return None;
+    }
+    let rows = select
+        .parts
+        .iter()
+        .filter(|part| part.kind == Kind::Columns);
+    let mut values = rows.flat_map(|row| &row.parts).flat_map(Node::all);
+    values
+        .find(|node| node.kind == Kind::Quoted)
+        .map(|node| node.text.clone())
+}

@@ -1,0 +1,15 @@
+//! The rules of declared statements. Never judges a statement that is not declared, but for texts in double quotes in migrations.
+
+mod fails;
+mod scans;
+mod times;
+
+use super::Judge;
+
+/// The judges of this family.
+pub(super) const JUDGES: &[(&str, Judge)] = &[
+    ("QRY-01", scans::not_served),
+    ("QRY-02", times::compared),
+    ("QRY-03", fails::not_prepared),
+    ("QRY-04", fails::text_in_double_quotes),
+];

@@ -1,0 +1,81 @@
+//! QRY-02: times of one form compared with times of another. Never judges a column whose form is checked by the table.
+
+use crate::catalog::{Affinity, Column, Table};
+use crate::claims::TimeFormat;
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::rule::names::Names;
+use crate::rule::{declared, trial};
+use crate::subject::Subject;
+use crate::text::find_word;
+use crate::tree::{self, Kind, Node};
+
+pub(in crate::rule) fn compared(subject: &Subject, findings: &mut Vec<Finding>) {
+    for one in declared::all(subject) {
+        let Some(tree) = tree::parse(&one.sql) else {
+            continue;
+        };
+        let names = Names::of(subject, &tree);
+        let nodes = tree.all();
+        let found = nodes
+            .iter()
+            .find_map(|node| mismatch(subject, &names, node));
+        let Some((table, column, why)) = found else {
+            continue;
+        };
+        let message = format!(
+            "the comparison of `{}.{}` with datetime() does not say what it seems to: {why}",
+            table.name, column.name
+        );
+        findings.push(
+            Finding::new("QRY-02", Level::Warning, one.object.clone(), message)
+                .at(subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()), "kept in another form")
+                .help("bind the time in the column's own form, or make it so: unixepoch('now', '-1 day'), or strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')")
+                .proof(trial::answering(vec![
+                    trial::sketch(table, &[&column.name], &[], &[]),
+                    format!("INSERT INTO {} ({}) VALUES (1000);", table.name.quoted(), column.name.quoted()),
+                    format!("SELECT {} >= datetime('1970-01-01') FROM {};", column.name.quoted(), table.name.quoted()),
+                ])),
+        );
+    }
+}
+
+/// The column that a comparison with a text of `datetime()` misjudges, and how.
+fn mismatch<'s>(
+    subject: &Subject,
+    names: &Names<'s>,
+    node: &Node,
+) -> Option<(&'s Table, &'s Column, &'static str)> {
+    let is_comparison = node.kind == Kind::Between
+        || node.kind == Kind::Binary && matches!(node.text.as_str(), "=" | "<" | "<=" | ">" | ">=");
+    if !is_comparison {
+        return None;
+    }
+    let name = node.parts.iter().find(|part| part.column().is_some())?;
+    node.parts
+        .iter()
+        .map(Node::bare)
+        .find(|part| makes_text(part))?;
+    names
+        .columns(name)
+        .into_iter()
+        .find_map(|(table, column)| {
+            let why = match column.affinity() {
+                Affinity::Integer | Affinity::Real => "the column keeps numbers, and every number is less than any text",
+                Affinity::Numeric if find_word(&table.sql, "check", 0).is_none() => {
+                    "the column takes numbers and texts in any form as well, which are less than any text, or sort by the T between date and time"
+                }
+                Affinity::Text if subject.claims.time == Some(TimeFormat::Iso) => {
+                    "ISO times have a T where datetime() has a blank, so every time of the same day is later"
+                }
+                Affinity::Numeric | Affinity::Text | Affinity::Blob => return None,
+            };
+            Some((table, column, why))
+        })
+}
+
+/// Whether an expression gives `YYYY-MM-DD HH:MM:SS`.
+fn makes_text(node: &Node) -> bool {
+    node.kind == Kind::Call && node.text == "datetime"
+        || node.kind == Kind::Constant && node.text == "CURRENT_TIMESTAMP"
+}

@@ -1,0 +1,14 @@
+//! The rules of triggers and views. Never judges what a trigger is for, beyond append-only logs.
+
+mod guards;
+mod history;
+mod prepares;
+
+use super::Judge;
+
+/// The judges of this family.
+pub(super) const JUDGES: &[(&str, Judge)] = &[
+    ("TRG-01", history::falsified),
+    ("TRG-02", prepares::broken),
+    ("TRG-04", guards::replaceable),
+];
