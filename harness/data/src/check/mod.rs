@@ -2,6 +2,7 @@
 
 mod deletion;
 mod json;
+mod kept_rows;
 mod limits;
 mod plans;
 pub mod populated;
@@ -14,6 +15,7 @@ mod soft_delete;
 mod splitting;
 mod tenancy;
 mod uniqueness;
+mod usable;
 pub mod world;
 
 use crate::subject::Subject;
@@ -22,6 +24,7 @@ use std::sync::OnceLock;
 /// Every family of aspects.
 const FAMILIES: &[&[Aspect]] = &[
     json::ASPECTS,
+    kept_rows::ASPECTS,
     limits::ASPECTS,
     plans::ASPECTS,
     references::ASPECTS,
@@ -33,6 +36,7 @@ const FAMILIES: &[&[Aspect]] = &[
     splitting::ASPECTS,
     tenancy::ASPECTS,
     uniqueness::ASPECTS,
+    usable::ASPECTS,
 ];
 
 /// One thing that is judged of a criterion.

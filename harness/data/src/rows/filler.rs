@@ -4,7 +4,7 @@ use super::attempt::{Kind, Mirror};
 use super::parent::{self, Choice, Conditions};
 use super::plan::Plan;
 use super::reference::Reference;
-use super::state::{count, fingerprint, greatest_key, is_dangling};
+use super::state::{childless, count, fingerprint, greatest_key, is_dangling};
 use super::{Unfilled, order, search, value, virtual_table};
 use crate::catalog::{Name, Schema};
 use rusqlite::Connection;
@@ -25,6 +25,9 @@ pub struct Filler {
     /// The statements that made rows since it was taken last, with their parameters.
     journal: Vec<(String, Vec<Value>)>,
 }
+
+/// Attempts for a row that only adds to those that are there.
+const ATTEMPTS_FOR_A_CHILD: usize = 60;
 
 /// What rows are bound to beyond the schema.
 #[derive(Debug, Clone, Default)]
@@ -66,16 +69,13 @@ impl Filler {
         rows: usize,
     ) -> rusqlite::Result<Vec<Unfilled>> {
         connection.set_prepared_statement_cache_capacity(512);
+        let ordered = order::parents_first(schema, tables);
         let mut wanting = Vec::new();
-        for name in order::parents_first(schema, tables) {
-            if count(connection, &name, None, rows)?.is_some_and(|count| count < rows) {
-                wanting.push(name);
+        for name in &ordered {
+            if count(connection, name, None, rows)?.is_some_and(|count| count < rows) {
+                wanting.push(name.clone());
             }
         }
-        if wanting.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.mirror.clear()?;
         let world = World {
             connection,
             schema,
@@ -83,9 +83,56 @@ impl Filler {
             rows,
             scope: &Scope::default(),
         };
-        let unfilled = self.fill_in_order(&world, &wanting);
+        self.mirror.clear()?;
+        let unfilled = if wanting.is_empty() {
+            Vec::new()
+        } else {
+            self.fill_in_order(&world, &wanting)?
+        };
+        for name in &ordered {
+            if !unfilled.iter().any(|unfilled| unfilled.table == *name) {
+                self.add_missing_children(&world, name)?;
+            }
+        }
         self.journal.clear();
-        unfilled
+        Ok(unfilled)
+    }
+
+    /// Adds rows for parents that came by other ways, such as a file's own INSERT, and have no child: what happens to them would hit nothing.
+    fn add_missing_children(&mut self, world: &World<'_>, name: &Name) -> rusqlite::Result<()> {
+        let Some(table) = world.schema.tables.get(name) else {
+            return Ok(());
+        };
+        let connection = world.connection;
+        for key in table.foreign_keys.iter().filter(|key| key.parent != *name) {
+            let parents = count(connection, &key.parent, None, world.rows + 1)?;
+            let childless = match parents {
+                Some(parents) if parents > world.rows => childless(connection, name, key)?,
+                Some(_) | None => continue,
+            };
+            for values in childless {
+                let there = count(connection, name, None, 2 * world.rows)?.unwrap_or(0);
+                let mut pinned = BTreeMap::new();
+                pinned.insert(
+                    name.clone(),
+                    key.columns.iter().cloned().zip(values).collect(),
+                );
+                let scope = Scope {
+                    pinned,
+                    attempts: Some(ATTEMPTS_FOR_A_CHILD),
+                    ..Scope::default()
+                };
+                if there < 2 * world.rows {
+                    let world = World {
+                        rows: there + 1,
+                        scope: &scope,
+                        ..*world
+                    };
+                    let _none_if_refused = self.fill_one(&world, name)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The statements that made rows since this was called last, with their parameters.

@@ -2,8 +2,9 @@
 
 use super::filler::World;
 use super::plan::Plan;
-use crate::catalog::{Name, Schema, Table};
+use crate::catalog::{ForeignKey, Name, Schema, Table};
 use rusqlite::Connection;
+use rusqlite::types::Value;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
@@ -48,6 +49,43 @@ pub(super) fn greatest_key(
         .filter(|key| *key < 1_000_000)
         .and_then(|key| usize::try_from(key).ok())
         .unwrap_or(0))
+}
+
+/// Keys of parents to which no row of a child refers; a few of them.
+pub(super) fn childless(
+    connection: &Connection,
+    child: &Name,
+    key: &ForeignKey,
+) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let of = key
+        .parent_columns
+        .iter()
+        .map(|name| format!("p.{}", name.quoted()));
+    let of: Vec<String> = of.collect();
+    let pairs = key.columns.iter().zip(&of);
+    let joined: Vec<String> = pairs
+        .map(|(column, of)| format!("c.{} = {of}", column.quoted()))
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM main.{} AS p WHERE NOT EXISTS (SELECT 1 FROM main.{} AS c WHERE {}) LIMIT 3",
+        of.join(", "),
+        key.parent.quoted(),
+        child.quoted(),
+        joined.join(" AND ")
+    );
+    let Ok(mut statement) = connection.prepare_cached(&sql) else {
+        return Ok(Vec::new());
+    };
+    let rows = statement.query_map([], |row| {
+        (0..of.len())
+            .map(|at| row.get(at))
+            .collect::<rusqlite::Result<Vec<Value>>>()
+    })?;
+    let keys: Vec<Vec<Value>> = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(keys
+        .into_iter()
+        .filter(|key| !key.contains(&Value::Null))
+        .collect())
 }
 
 /// Whether a reference of these tables has no parent.
