@@ -1,12 +1,13 @@
 //! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
 //!
-//! Layers, each of which knows only those before it: [`source`] · [`text`] · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
+//! Layers, each of which knows only those before it: [`wrangler`] and [`source`] · [`text`] · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
 //! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`lint`] · [`render`] · [`command`].
 
 pub mod catalog;
 pub mod check;
 pub mod claims;
 pub mod command;
+pub mod diff;
 pub mod engine;
 pub mod finding;
 pub mod lint;
@@ -19,3 +20,4 @@ pub mod subject;
 pub mod text;
 pub mod trace;
 pub mod tree;
+pub mod wrangler;

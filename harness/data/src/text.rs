@@ -3,11 +3,13 @@
 mod literal;
 mod split;
 mod suppression;
+mod token;
 mod ways;
 
 pub use literal::{literal, written};
 pub use split::statements;
 pub use suppression::{Suppression, suppressions};
+pub use token::{Token, joined, normal, tokens};
 pub use ways::{SplitOtherwise, Way, split_otherwise};
 
 use std::ops::Range;

@@ -121,7 +121,7 @@ fn a_dump_of_another_database_is_called_one() {
 #[test]
 fn an_encrypted_or_damaged_database_is_refused() {
     let noise: Vec<u8> = (0..4096_u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0] | 0x80)
         .collect();
     assert_says(
         &refused("app.sqlite", &noise),

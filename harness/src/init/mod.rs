@@ -1,7 +1,7 @@
 //! A manifest for somebody's Worker: what is known of it, what is asked, and the text that says so. Never starts the Worker, never writes a secret.
 
 pub mod render;
-pub mod wrangler;
+pub use moltproof_data::wrangler;
 
 use crate::target::need::Variant;
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::Failed;
 use crate::claims::Data;
-use crate::source::{self, Source};
+use crate::source::{self, Binding, Remote, Source, Unusable};
 use crate::subject::Subject;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 /// The database and its claims.
 #[derive(Debug, clap::Args)]
 pub(super) struct Input {
-    /// A folder of migrations, a file of SQL, or a SQLite database.
-    #[arg(default_value = "migrations", value_name = "PATH")]
-    path: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// A file with a `[data]` section; `data.toml` in the folder or beside it is taken by itself.
     #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_CLAIMS")]
     claims: Option<PathBuf>,
@@ -21,20 +20,128 @@ pub(super) struct Input {
     seed: u64,
 }
 
+/// Where the database is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// A folder of migrations, a file of SQL, or a SQLite database.
+    #[arg(default_value = "migrations", value_name = "PATH")]
+    path: PathBuf,
+    /// The local state of this D1 binding, where `wrangler dev` keeps it.
+    #[arg(long, value_name = "BINDING", conflicts_with_all = ["path", "rest"])]
+    wrangler: Option<String>,
+    /// A remote D1 database by its ids, read with the token in `CLOUDFLARE_API_TOKEN`: its schema and nothing else.
+    #[arg(long, value_name = "ACCOUNT/DATABASE", conflicts_with = "path")]
+    rest: Option<String>,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// What leads to databases that are not named by a path.
+#[derive(Debug, clap::Args)]
+pub(super) struct Access {
+    /// The named environment of wrangler's configuration.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// Wrangler's configuration; looked for here and above if it is not named.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where wrangler keeps local state, if it was told by its own `--persist-to`.
+    #[arg(long, value_name = "FOLDER")]
+    persist_to: Option<PathBuf>,
+    #[arg(
+        long,
+        hide = true,
+        env = "CLOUDFLARE_API_TOKEN",
+        hide_env_values = true
+    )]
+    api_token: Option<String>,
+    #[arg(long, hide = true, env = "CLOUDFLARE_API_BASE_URL", default_value = source::BASE_URL)]
+    api_base_url: String,
+}
+
+impl Place {
+    /// Reads it.
+    pub(super) fn source(&self) -> Result<Source, Failed> {
+        if let Some(binding) = &self.wrangler {
+            self.access.local(binding)
+        } else if let Some(ids) = &self.rest {
+            self.access.remote(ids)
+        } else {
+            Ok(source::open(&self.path)?)
+        }
+    }
+}
+
+impl Access {
+    /// A source by one word: a path, `wrangler:BINDING` or `rest:ACCOUNT/DATABASE`.
+    pub(super) fn by_word(&self, word: &str) -> Result<Source, Failed> {
+        if let Some(binding) = word.strip_prefix("wrangler:") {
+            self.local(binding)
+        } else if let Some(ids) = word.strip_prefix("rest:") {
+            self.remote(ids)
+        } else {
+            Ok(source::open(Path::new(word))?)
+        }
+    }
+
+    fn local(&self, name: &str) -> Result<Source, Failed> {
+        let binding = Binding {
+            name: name.to_owned(),
+            environment: self.env.clone(),
+            config: self.config.clone(),
+            persist_to: self.persist_to.clone(),
+        };
+        Ok(source::local(&binding, Path::new("."))?)
+    }
+
+    fn remote(&self, ids: &str) -> Result<Source, Failed> {
+        let is_id = |id: &str| {
+            !id.is_empty()
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let parts = ids.split_once('/');
+        let (account, database) = parts
+            .filter(|(account, database)| is_id(account) && is_id(database))
+            .ok_or_else(|| {
+                Failed::usage(format!(
+                    "a remote database is named by the ids of its account and its own, ACCOUNT/DATABASE, and not by `{ids}`; `wrangler whoami` and `wrangler d1 list` tell them"
+                ))
+            })?;
+        let token = self.api_token.clone().ok_or_else(|| {
+            Failed::usage("a remote database is read with an API token in CLOUDFLARE_API_TOKEN that may read D1")
+        })?;
+        let remote = Remote {
+            base: self.api_base_url.clone(),
+            account: account.to_owned(),
+            database: database.to_owned(),
+            token,
+        };
+        Ok(source::remote(&remote)?)
+    }
+}
+
+impl From<Unusable> for Failed {
+    fn from(unusable: Unusable) -> Self {
+        if matches!(unusable, Unusable::Unreachable { .. }) {
+            Self::fault(unusable)
+        } else {
+            Self::usage(unusable)
+        }
+    }
+}
+
 impl Input {
     /// Reads everything and applies the files.
     pub(super) fn subject(&self) -> Result<Subject, Failed> {
-        let source = self.source()?;
+        let source = self.place.source()?;
         let claims = self.claims()?;
         Subject::of(source, claims, self.seed).map_err(Failed::fault)
     }
 
-    fn source(&self) -> Result<Source, Failed> {
-        source::open(&self.path).map_err(Failed::usage)
-    }
-
     fn claims(&self) -> Result<Data, Failed> {
-        let Some(file) = self.claims.clone().or_else(|| beside(&self.path)) else {
+        let Some(file) = self.claims.clone().or_else(|| beside(&self.place.path)) else {
             return Ok(Data::default());
         };
         if self.claims.is_none() {

@@ -1,6 +1,7 @@
 //! `moltproof db`: options, verbs and exit codes. Never judges.
 
 mod check;
+mod diff;
 mod explain;
 mod git;
 mod input;
@@ -27,6 +28,9 @@ enum Verb {
     /// Proves the patterns that a database declares (tenants, soft delete, search, audit, sessions, …) on a copy in memory.
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArgs),
+    /// Compares two databases by what they mean: folders, files, local and remote ones.
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(diff::DiffArgs),
     /// Tells what a rule is about: the failure, SQL that shows it, and the repair.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
@@ -94,6 +98,7 @@ pub fn run(args: &DbArgs) -> ExitCode {
     let outcome = match &args.verb {
         Verb::Lint(args) => lint::lint(args),
         Verb::Check(args) => check::check(args),
+        Verb::Diff(args) => diff::diff(args),
         Verb::Explain(args) => explain::explain(args),
     };
     let exit = outcome.unwrap_or_else(|failed| {

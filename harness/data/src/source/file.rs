@@ -104,7 +104,7 @@ pub(super) fn text(path: &Path) -> Result<String, Unusable> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let line = valid.split(|byte| *byte == b'\n').count();
         let reason = format!(
             "is not in UTF-8: line {line} holds other bytes; convert it (`iconv -t UTF-8`)"
         );
@@ -179,7 +179,7 @@ fn foreign(file: &File) -> Option<(usize, &'static str)> {
     None
 }
 
-/// What stands behind the closing parenthesis of a table of MySQL.
+/// What stands behind the closing parenthesis of a table of `MySQL`.
 fn mysql(sql: &str) -> Option<&'static str> {
     let behind = &sql[sql.rfind(')')?..];
     let plain: String = behind

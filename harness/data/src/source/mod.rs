@@ -3,9 +3,13 @@
 mod database;
 mod file;
 mod folder;
+mod local;
+mod remote;
 mod schema;
 
 pub use folder::folder;
+pub use local::{Binding, local};
+pub use remote::{BASE_URL, Remote, remote};
 
 use crate::text::{File, FileId};
 use std::path::{Path, PathBuf};
@@ -75,6 +79,30 @@ pub enum Unusable {
         /// The file.
         path: PathBuf,
         /// What it is instead, and what to do.
+        reason: String,
+    },
+    /// Wrangler's configuration does not lead to a database; the reason says what to do.
+    #[error("{reason}")]
+    Wrangler {
+        /// What is missing.
+        reason: String,
+    },
+    /// Nobody answers.
+    #[error("{base} cannot be reached: {reason}")]
+    Unreachable {
+        /// Where the API should answer.
+        base: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Cloudflare answers, but not with a schema.
+    #[error(
+        "Cloudflare does not give the schema of {database} ({reason}); are the ids right, and may the token in CLOUDFLARE_API_TOKEN read D1?"
+    )]
+    Refused {
+        /// The database's id.
+        database: String,
+        /// What it says.
         reason: String,
     },
     /// Another process holds it.

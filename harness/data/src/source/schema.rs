@@ -42,15 +42,16 @@ pub(super) fn file(path: &Path, objects: &[Object]) -> File {
         "view" => 2,
         _ => 3,
     });
-    let text: String = own
+    let statements: Vec<String> = own
         .iter()
-        .map(|object| format!("{};\n\n", object.sql.trim_end()))
+        .map(|object| format!("{};", object.sql.trim_end()))
         .collect();
+    let text = statements.join("\n\n");
     let name = path.file_name().unwrap_or(path.as_os_str());
     File {
         name: name.to_string_lossy().into_owned(),
         path: path.to_owned(),
-        text: Arc::from(text.trim_end()),
+        text: Arc::from(text),
     }
 }
 

@@ -55,8 +55,12 @@ pub struct Bindings {
 pub struct Database {
     /// Its binding.
     pub binding: String,
+    /// The name that `wrangler d1` commands take as well as the binding.
+    pub name: Option<String>,
     /// Its id, if it has one yet.
     pub id: Option<String>,
+    /// The id by which `wrangler dev` and `--local` keep it, if it is told apart.
+    pub preview_id: Option<String>,
     /// Where its migrations lie, relative to the configuration.
     pub migrations: PathBuf,
 }
@@ -163,7 +167,9 @@ fn database(entry: &Value) -> Option<Database> {
     let migrations = text_of(entry, "migrations_dir");
     Some(Database {
         binding: text_of(entry, "binding")?,
+        name: text_of(entry, "database_name"),
         id: text_of(entry, "database_id"),
+        preview_id: text_of(entry, "preview_database_id"),
         migrations: PathBuf::from(migrations.as_deref().unwrap_or(MIGRATIONS_DIR)),
     })
 }
