@@ -2,11 +2,12 @@
 
 pub use d1_platform::Refusal;
 
+use crate::text::find_word;
 use d1_platform::Line;
 use rusqlite::backup::Backup;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::Value;
-use rusqlite::{Connection, StatementStatus};
+use rusqlite::{Connection, Statement, StatementStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a statement does to the schema and to rows, as SQLite's authorizer tells it while the statement is prepared.
@@ -119,12 +120,26 @@ impl Engine {
     /// # Errors
     /// [`Failure`], with D1's refusal if it was that.
     pub fn run(&self, sql: &str) -> Result<(), Failure> {
-        let outcome = self.connection.prepare(sql).and_then(|mut statement| {
+        let outcome = self.prepare(sql).and_then(|mut statement| {
             let mut rows = statement.raw_query();
             while rows.next()?.is_some() {}
             Ok(())
         });
         outcome.map_err(|error| self.failure(&error))
+    }
+
+    /// Prepares a statement. D1's SQLite takes `DELETE … LIMIT` and `UPDATE … LIMIT`, the one that is built in does not: they are said otherwise.
+    fn prepare(&self, sql: &str) -> rusqlite::Result<Statement<'_>> {
+        let outcome = self.connection.prepare(sql);
+        let is_limited = outcome.as_ref().is_err_and(|error| {
+            let said = error.to_string();
+            said.contains("near \"LIMIT\": syntax error")
+                || said.contains("near \"ORDER\": syntax error")
+        });
+        match said_otherwise(sql).filter(|_sql| is_limited) {
+            Some(otherwise) => self.connection.prepare(&otherwise).or(outcome),
+            None => outcome,
+        }
     }
 
     /// Runs one statement with parameters; its rows, and what it took.
@@ -133,7 +148,7 @@ impl Engine {
     /// [`Failure`], with D1's refusal if it was that.
     pub fn query(&self, sql: &str, parameters: &[Value]) -> Result<Seen, Failure> {
         let before = self.connection.total_changes();
-        let outcome = self.connection.prepare(sql).and_then(|mut statement| {
+        let outcome = self.prepare(sql).and_then(|mut statement| {
             let columns = statement.column_count();
             let mut rows = Vec::new();
             let mut cursor = statement.query(rusqlite::params_from_iter(parameters))?;
@@ -208,6 +223,29 @@ impl Engine {
     }
 }
 
+/// `DELETE FROM t WHERE c LIMIT n` as a deletion of the rows that `SELECT rowid FROM t WHERE c LIMIT n` finds; the same for `UPDATE t SET …`.
+fn said_otherwise(sql: &str) -> Option<String> {
+    let sql = sql.trim().trim_end_matches(';');
+    let verb = ["delete", "update"]
+        .into_iter()
+        .find(|verb| find_word(sql, verb, 0).is_some_and(|word| word.start == 0))?;
+    let first = find_word(sql, "where", 0)
+        .or_else(|| find_word(sql, "order", 0))
+        .or_else(|| find_word(sql, "limit", 0))?;
+    let (head, rest) = sql.split_at(first.start);
+    let before = if verb == "delete" {
+        find_word(head, "from", 0)?.end
+    } else {
+        verb.len()
+    };
+    let table = head[before..].trim_start();
+    let end = table.find(char::is_whitespace).unwrap_or(table.len());
+    let table = &table[..end];
+    Some(format!(
+        "{head} WHERE rowid IN (SELECT rowid FROM {table} {rest})"
+    ))
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "what is left over changes neither schema nor rows"
@@ -258,4 +296,29 @@ fn deed(context: &AuthContext<'_>) -> Option<Deed> {
         AuthAction::Function { function_name } => Deed::Function(own(function_name)),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deletions_and_changes_of_some_rows_only_are_taken_as_d1_takes_them() {
+        let engine = Engine::in_memory().unwrap();
+        engine.run("CREATE TABLE a (x, y)").unwrap();
+        engine
+            .run("INSERT INTO a VALUES (1, 0), (2, 0), (3, 0)")
+            .unwrap();
+        engine
+            .run("UPDATE a SET y = 1 WHERE x > 1 ORDER BY x DESC LIMIT 1")
+            .unwrap();
+        engine.run("DELETE FROM a ORDER BY x LIMIT 1").unwrap();
+        let left = engine
+            .query("SELECT x, y FROM a ORDER BY x", &[])
+            .unwrap()
+            .rows;
+        let number = Value::Integer;
+        assert_eq!(left, [[number(2), number(0)], [number(3), number(1)]]);
+        assert!(engine.run("DELETE FROM a LIMIT").is_err());
+    }
 }
