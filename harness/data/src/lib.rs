@@ -10,6 +10,8 @@ pub mod command;
 pub mod diff;
 pub mod engine;
 pub mod finding;
+pub mod fix;
+pub mod infer;
 pub mod lint;
 pub mod render;
 pub mod replay;

@@ -3,7 +3,9 @@
 mod check;
 mod diff;
 mod explain;
+mod fix;
 mod git;
+mod infer;
 mod input;
 mod lint;
 mod output;
@@ -31,6 +33,12 @@ enum Verb {
     /// Compares two databases by what they mean: folders, files, local and remote ones.
     #[command(after_help = diff::EXAMPLES)]
     Diff(diff::DiffArgs),
+    /// Writes a first `[data]` section: what a schema seems to be, each guess with its reason.
+    #[command(after_help = infer::EXAMPLES)]
+    Infer(infer::InferArgs),
+    /// Writes a new migration for what has a mechanical repair.
+    #[command(after_help = fix::EXAMPLES)]
+    Fix(fix::FixArgs),
     /// Tells what a rule is about: the failure, SQL that shows it, and the repair.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
@@ -99,6 +107,8 @@ pub fn run(args: &DbArgs) -> ExitCode {
         Verb::Lint(args) => lint::lint(args),
         Verb::Check(args) => check::check(args),
         Verb::Diff(args) => diff::diff(args),
+        Verb::Infer(args) => infer::infer(args),
+        Verb::Fix(args) => fix::fix(args),
         Verb::Explain(args) => explain::explain(args),
     };
     let exit = outcome.unwrap_or_else(|failed| {

@@ -1,0 +1,94 @@
+//! `moltproof db fix`: a new migration for what has a mechanical repair. Never edits a file that is there.
+
+use super::input::Input;
+use super::{Exit, Failed, output};
+use crate::finding::{Finding, Level, Patch};
+use crate::fix::{fix as repair, next_name};
+use crate::lint::{Narrowing, lint};
+use crate::render::counted;
+use crate::source::Kind;
+use std::io::Write as _;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  moltproof db fix migrations
+  moltproof db fix migrations --write --name add_missing_indexes
+
+Only repairs that can be a new migration are offered: what a released file says stays as it is.";
+
+/// Options of `db fix`.
+#[derive(Debug, clap::Args)]
+pub(super) struct FixArgs {
+    #[command(flatten)]
+    input: Input,
+    /// Write the migration into the folder, under the next number.
+    #[arg(long)]
+    write: bool,
+    /// The migration's name, behind its number.
+    #[arg(long, default_value = "moltproof_fix", value_parser = name)]
+    name: String,
+}
+
+/// A name that can be part of a file's.
+fn name(text: &str) -> Result<String, Failed> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(Failed::usage("a name of letters, digits, _ and - only"))
+    }
+}
+
+pub(super) fn fix(args: &FixArgs) -> Result<Exit, Failed> {
+    let subject = args.input.subject()?;
+    let found = lint(&subject, &Narrowing::default()).findings;
+    let count = |is: fn(&Finding) -> bool| found.iter().filter(|finding| is(finding)).count();
+    let mended = count(|finding| matches!(finding.patch, Some(Patch::Migration { .. })));
+    let left = count(|finding| {
+        finding.level > Level::Info && !matches!(finding.patch, Some(Patch::Migration { .. }))
+    });
+    let Some(migration) = repair(&found) else {
+        tell(&if left == 0 {
+            "nothing to mend".to_owned()
+        } else {
+            format!("nothing that a new migration can mend; {left} left, see `moltproof db lint`")
+        });
+        return Ok(Exit::Clean);
+    };
+    let file = next_name(&subject.source, &args.name);
+    if !args.write {
+        output::put(&migration, None)?;
+        tell(&format!(
+            "{} mended by this migration ({file}), {left} left; --write writes it",
+            counted(mended, "finding")
+        ));
+        return Ok(Exit::Clean);
+    }
+    let folder = subject
+        .source
+        .files
+        .first()
+        .and_then(|file| file.path.parent());
+    let is_flat = subject
+        .source
+        .files
+        .iter()
+        .all(|file| !file.name.contains('/'));
+    let Some(folder) = folder.filter(|_folder| subject.source.kind == Kind::Migrations && is_flat)
+    else {
+        return Err(Failed::usage(
+            "a migration can be written into a folder of .sql files only; without --write it is printed",
+        ));
+    };
+    let path = folder.join(file);
+    output::put(&migration, Some(&path))?;
+    tell(&format!(
+        "{} mended by {}, {left} left; read it before you apply it",
+        counted(mended, "finding"),
+        path.display()
+    ));
+    Ok(Exit::Clean)
+}
+
+fn tell(line: &str) {
+    let _closed = writeln!(anstream::stderr(), "{line}");
+}
