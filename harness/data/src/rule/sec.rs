@@ -1,6 +1,6 @@
 //! The rules of secrets: columns that keep them readable, and migrations that install known ones. Never shows the value of a secret that it does not know by heart.
 
-use super::words::words;
+use super::words::{has_any, words};
 use super::{Judge, object_of_column, trial};
 use crate::catalog::{Affinity, Column, Table};
 use crate::finding::{Finding, Level};
@@ -203,7 +203,7 @@ fn installed(subject: &Subject, step: &Step) -> Option<(String, String)> {
         .filter(|part| part.kind == Kind::Columns);
     for row in rows {
         for (column, value) in columns.iter().zip(&row.parts) {
-            if let Some(value) = known(column, value) {
+            if let Some(value) = known(tree.table.as_deref().unwrap_or_default(), column, value) {
                 return Some((column.clone(), value));
             }
         }
@@ -225,7 +225,7 @@ fn columns(subject: &Subject, tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-fn known(column: &str, value: &Node) -> Option<String> {
+fn known(table: &str, column: &str, value: &Node) -> Option<String> {
     let words = words(column);
     let is_credential = words.iter().any(|word| {
         matches!(
@@ -237,6 +237,9 @@ fn known(column: &str, value: &Node) -> Option<String> {
             && words
                 .iter()
                 .any(|word| matches!(word.as_str(), "hash" | "api" | "secret" | "admin"));
+    let of_keys = words.iter().any(|word| word == "key")
+        && has_any(table, &["api", "keys", "tokens", "secrets", "credentials"]);
+    let is_credential = is_credential || of_keys;
     let value = value
         .all()
         .into_iter()

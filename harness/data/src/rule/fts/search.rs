@@ -1,6 +1,6 @@
 //! FTS-01: a rowid compared with a key that is no integer. Never judges statements that are not declared, beyond views and triggers.
 
-use super::{external, full_text};
+use super::{external, full_text, option};
 use crate::catalog::{Affinity, Column, Name, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
@@ -8,7 +8,7 @@ use crate::rule::names::Names;
 use crate::rule::{declared, trial};
 use crate::subject::Subject;
 use crate::text::{Span, find_word};
-use crate::tree::{self, Kind, Node};
+use crate::tree::{self, Kind, Node, Tree};
 
 pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Finding>) {
     let schema = subject.schema();
@@ -56,6 +56,13 @@ pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Fi
                 .proof(proof(table, column)),
         );
     }
+    content_rowids(subject, findings);
+    rowids_of_triggers(subject, &indexes, findings);
+}
+
+/// `content_rowid` that is a text.
+fn content_rowids(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
     for index in external(schema) {
         let Some(name) = index.rowid.as_ref() else {
             continue;
@@ -68,11 +75,11 @@ pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Fi
             continue;
         };
         let message = format!(
-            "`{}` takes `{}.{name}` for the rowid, which is a text: its triggers fail with \"datatype mismatch\", and it finds nothing",
+            "`{}` takes `{}.{name}`, a text, for the rowid: whatever does not look like a number is refused with \"datatype mismatch\"",
             index.table.name, index.content.name
         );
         findings.push(
-            Finding::new("FTS-01", Level::Error, format!("table {}", index.table.name), message)
+            Finding::new("FTS-01", Level::Warning, format!("table {}", index.table.name), message)
                 .at(subject.site_of(ObjectKind::Table, &index.table.name, "content_rowid"), "must be an integer")
                 .related(subject.site_of(ObjectKind::Table, &index.content.name, name.as_str()), "is a text")
                 .help("leave content_rowid out, or name an INTEGER PRIMARY KEY")
@@ -83,6 +90,77 @@ pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Fi
                 ])),
         );
     }
+}
+
+/// Triggers that write a text of their table as the rowid of an index, which fails at each row.
+fn rowids_of_triggers(subject: &Subject, indexes: &[&Table], findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    for trigger in schema.triggers.values() {
+        let Some(table) = schema.tables.get(&trigger.table) else {
+            continue;
+        };
+        if !indexes
+            .iter()
+            .any(|index| find_word(&trigger.sql, index.name.as_str(), 0).is_some())
+        {
+            continue;
+        }
+        let Some(tree) = tree::parse(&trigger.sql) else {
+            continue;
+        };
+        let found = tree.body.iter().find_map(|statement| {
+            let index = statement.table.as_deref()?;
+            let index = indexes.iter().find(|table| table.name == index)?;
+            let column = text_as_rowid(table, statement)?;
+            Some((*index, column))
+        });
+        let Some((index, column)) = found else {
+            continue;
+        };
+        let message = format!(
+            "each row of `{}` whose `{}` does not look like a number is refused with \"datatype mismatch\": a trigger writes it as the rowid of `{}`",
+            table.name, column.name, index.name
+        );
+        findings.push(
+            Finding::new(
+                "FTS-01",
+                Level::Warning,
+                format!("trigger {}", trigger.name),
+                message,
+            )
+            .at(
+                subject.site_of(ObjectKind::Trigger, &trigger.name, column.name.as_str()),
+                "must be an integer",
+            )
+            .related(
+                subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                "is a text",
+            )
+            .help(
+                "write the rowid of the table, and keep the id in an UNINDEXED column of the index",
+            )
+            .proof(trial::failing(vec![
+                "CREATE VIRTUAL TABLE f USING fts5(body);".to_owned(),
+                "INSERT INTO f (rowid, body) VALUES ('id-of-a-row', 'text');".to_owned(),
+            ])),
+        );
+    }
+}
+
+/// The text column of the trigger's table that an INSERT into the index gives for the rowid.
+fn text_as_rowid<'t>(table: &'t Table, statement: &Tree) -> Option<&'t Column> {
+    let place = statement
+        .columns
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case("rowid"))?;
+    let select = statement
+        .parts
+        .iter()
+        .find(|part| part.kind == Kind::Select)?;
+    let value = select.part(Kind::Columns)?.parts.get(place)?;
+    let name = value.column()?;
+    let column = table.columns.iter().find(|column| column.name == name)?;
+    (column.affinity() == Affinity::Text).then_some(column)
 }
 
 /// The text column that a node compares with the rowid of one of the indexes.
@@ -114,7 +192,16 @@ fn compared<'s>(
         .into_iter()
         .filter(|(table, _)| table.is_ordinary())
         .collect();
-    meant.iter().all(is_text).then(|| meant.first().copied())?
+    // Where the index takes this very column for its rowid, the two are equal, if they can be kept at all.
+    let is_rowid_itself = meant.iter().any(|(table, column)| {
+        indexes.iter().any(|index| {
+            let rowid = option(&index.sql, "content_rowid");
+            let content = option(&index.sql, "content");
+            content.is_some_and(|name| table.name == name.as_str())
+                && rowid.is_some_and(|name| column.name == name.as_str())
+        })
+    });
+    (!is_rowid_itself && meant.iter().all(is_text)).then(|| meant.first().copied())?
 }
 
 fn is_rowid(node: &Node) -> bool {

@@ -1,7 +1,7 @@
 //! FTS-02: an index by triggers that does not follow its table. Never calls an index stale that was not seen to be: rows are written, and FTS5 itself is asked.
 
 use super::{Index, external};
-use crate::catalog::{Name, Trigger};
+use crate::catalog::{Affinity, Name, Trigger};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::rule::trial::{Row, Trial, sketch};
@@ -16,7 +16,7 @@ pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
             // The application may keep the index itself; nothing can be seen of that.
             (Level::Warning, "INSERT")
         } else {
-            match fails_after(subject, &index) {
+            match fails_after(subject, &index, &triggers) {
                 Some(verb) => (Level::Error, verb),
                 None => continue,
             }
@@ -72,7 +72,11 @@ fn texts(index: &Index<'_>, text: &str) -> Row {
 }
 
 /// The first of INSERT, UPDATE and DELETE after which FTS5 finds that the index does not match its content.
-fn fails_after(subject: &Subject, index: &Index<'_>) -> Option<&'static str> {
+fn fails_after(
+    subject: &Subject,
+    index: &Index<'_>,
+    triggers: &[&Trigger],
+) -> Option<&'static str> {
     let trial = Trial::begin(subject)?;
     let name = index.table.name.quoted();
     let check = format!("INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1);");
@@ -82,8 +86,18 @@ fn fails_after(subject: &Subject, index: &Index<'_>) -> Option<&'static str> {
         return None;
     }
     let mut given = row.clone();
-    if let Some(key) = index.content.rowid_alias() {
-        given.insert(key.name.clone(), "987654321".to_owned());
+    let number = || "987654321".to_owned();
+    if !index.content.without_rowid && index.content.rowid_alias().is_none() {
+        given.insert(Name::new("rowid"), number());
+    }
+    // A number that a trigger takes for the rowid may be meant to be it: the application keeps the two equal.
+    for column in &index.content.columns {
+        let is_used = triggers
+            .iter()
+            .any(|trigger| find_word(&trigger.sql, column.name.as_str(), 0).is_some());
+        if column.affinity() == Affinity::Integer && column.generated.is_none() && is_used {
+            given.entry(column.name.clone()).or_insert_with(number);
+        }
     }
     trial.row(index.content, &given)?;
     if trial.run(&check).is_err() {
