@@ -109,8 +109,9 @@ fn names_rows(subject: &Subject, file: FileId, effect: &Effect) -> bool {
     effect.is_of_copy
         || subject.replay.steps_of(file).any(|(_, step)| {
             step.deeds.iter().any(|deed| match deed {
+                // The actions of references are told as if the statement itself had done them; its text tells them apart.
                 Deed::Delete(of, None) | Deed::DropTable(of) => {
-                    *table == of.as_str() && !replaces(step)
+                    *table == of.as_str() && !replaces(step) && is_written(step, table)
                 }
                 Deed::Update(of, ..) => is_nulled && *table == of.as_str() && is_own(step, deed),
                 Deed::Delete(_, Some(_))
@@ -128,6 +129,10 @@ fn names_rows(subject: &Subject, file: FileId, effect: &Effect) -> bool {
                 | Deed::Function(_) => false,
             })
         })
+}
+
+fn is_written(step: &Step, table: &Name) -> bool {
+    find_word(&step.statement.sql, table.as_str(), 0).is_some()
 }
 
 /// REPLACE deletes what is in its way without a word of it.

@@ -11,9 +11,10 @@ pub(crate) fn program() -> &'static Path {
         let built = Command::new(env!("CARGO"))
             .args(["build", "-q", "-p", "moltproof-data", "--example", "db"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
+            .output()
             .unwrap();
-        assert!(built.success(), "the example is not built");
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(built.status.success(), "the example is not built: {said}");
         let own = std::env::current_exe().unwrap();
         own.ancestors().nth(2).unwrap().join("examples/db")
     })
