@@ -1,9 +1,13 @@
 //! The behaviour of a database, judged on a copy in memory: the criteria PAT-001 to PAT-019. Never judges what is not declared.
 
+mod audit;
+mod audit_log;
+mod constraints;
 mod deletion;
 mod json;
 mod kept_rows;
 mod limits;
+mod ownership;
 mod plans;
 pub mod populated;
 mod references;
@@ -28,7 +32,10 @@ const FAMILIES: &[&[Aspect]] = &[
     limits::ASPECTS,
     plans::ASPECTS,
     references::ASPECTS,
+    audit::ASPECTS,
+    constraints::ASPECTS,
     deletion::ASPECTS,
+    ownership::ASPECTS,
     replaying::ASPECTS,
     search::ASPECTS,
     sessions::ASPECTS,

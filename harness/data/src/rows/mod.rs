@@ -1,6 +1,7 @@
 //! Makes rows for any table: types, NOT NULL, references, CHECK, UNIQUE and JSON are heeded. Never makes a row that the schema refuses.
 
 mod attempt;
+mod candidate;
 mod filler;
 mod look;
 mod order;
@@ -20,6 +21,7 @@ mod value;
 mod virtual_table;
 mod wish;
 
+pub use candidate::{candidates, conditions_of};
 pub use filler::Filler;
 pub use spare::{Effort, Statements, Wanted, spares};
 pub use tenancy::{Owner, Tenancy};

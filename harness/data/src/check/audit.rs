@@ -1,0 +1,343 @@
+//! PAT-005: what an audit log holds of changes. Never judges entries that the application writes itself.
+
+use super::audit_log::{Change, Log, log_of, logs};
+use super::populated::{Populated, Row};
+use super::{Aspect, Broken, Outcome, counted};
+use crate::catalog::{Name, Table};
+use crate::claims::{Audit, Writer};
+use crate::subject::Subject;
+use crate::text::{literal, written};
+use rusqlite::types::Value;
+use std::collections::BTreeSet;
+
+/// The aspects of this family.
+pub(super) const ASPECTS: &[Aspect] = &[
+    Aspect {
+        criterion: "PAT-005",
+        sentence: "every change of a tracked table leaves exactly one entry that tells what was changed",
+        judge: entries,
+    },
+    Aspect {
+        criterion: "PAT-005",
+        sentence: "no entry can be changed, removed or replaced",
+        judge: append_only,
+    },
+    Aspect {
+        criterion: "PAT-005",
+        sentence: "entries survive their tenant where that is declared",
+        judge: survive,
+    },
+    Aspect {
+        criterion: "PAT-005",
+        sentence: "the entries of a deleted user stay, without an actor",
+        judge: without_actor,
+    },
+];
+
+fn judge(
+    subject: &Subject,
+    saw: &str,
+    look: impl Fn(&Populated<'_>, &Log<'_>) -> Result<Vec<Broken>, String>,
+) -> Outcome {
+    if subject.claims.audit.is_empty() {
+        return Outcome::undeclared("no audit log is declared", "[[data.audit]]");
+    }
+    let (mut broken, mut unseen) = (Vec::new(), None);
+    for claim in &subject.claims.audit {
+        let populated = match Populated::of_anybody(subject) {
+            Ok(populated) => populated,
+            Err(outcome) => return outcome,
+        };
+        let found = log_of(subject, claim).and_then(|log| look(&populated, &log));
+        match found {
+            Ok(ways) => broken.extend(ways),
+            Err(why) => unseen = Some(why),
+        }
+    }
+    if let (true, Some(reason)) = (broken.is_empty(), unseen) {
+        return Outcome::NotVerified {
+            reason,
+            key: Some("[[data.audit]]".to_owned()),
+        };
+    }
+    Outcome::of(
+        broken,
+        format!("{}: {saw}", counted(subject.claims.audit.len(), "log")),
+    )
+}
+
+fn by_application(claim: &Audit) -> Option<String> {
+    let is_it = claim.writer == Writer::Application;
+    is_it.then(|| {
+        format!(
+            "the application writes the entries of `{}`; nothing is judged on a guess",
+            claim.log
+        )
+    })
+}
+
+fn entries(subject: &Subject) -> Outcome {
+    judge(
+        subject,
+        "INSERT, UPDATE, DELETE, REPLACE and UPSERT left one entry each",
+        |_, log| {
+            if let Some(reason) = by_application(log.claim) {
+                return Err(reason);
+            }
+            let mut broken = Vec::new();
+            for tracked in &log.tracks {
+                for change in Change::ALL {
+                    let fresh = Populated::of_anybody(subject)
+                        .map_err(|_same| "the rows cannot be made twice".to_owned())?;
+                    broken.extend(change.seen(&fresh, log, tracked)?);
+                }
+            }
+            Ok(broken)
+        },
+    )
+}
+
+/// Statements that would change, remove or replace an entry, by whatever way there is.
+fn attacks(table: &Table, entry: &Row, other: Option<&Row>) -> Vec<String> {
+    let name = table.name.quoted();
+    let found = entry.found();
+    let columns: Vec<&Name> = super::references::given(table).collect();
+    let listed: Vec<String> = columns.iter().map(|column| column.quoted()).collect();
+    let values: Vec<String> = columns
+        .iter()
+        .map(|column| literal((&entry.value(column)).into()))
+        .collect();
+    let mut all = vec![format!("DELETE FROM {name} WHERE {found}")];
+    for column in &columns {
+        let value = entry.value(column);
+        let new = match value {
+            Value::Null => continue,
+            Value::Integer(number) => (number + 1_000).to_string(),
+            Value::Text(_) | Value::Real(_) | Value::Blob(_) => other
+                .map_or("'forged'".to_owned(), |other| {
+                    literal((&other.value(column)).into())
+                }),
+        };
+        for way in ["UPDATE", "UPDATE OR REPLACE"] {
+            all.push(format!(
+                "{way} {name} SET {} = {new} WHERE {found}",
+                column.quoted()
+            ));
+        }
+    }
+    let replaced = changed(table, entry, &columns, &values);
+    all.push(format!(
+        "REPLACE INTO {name} ({}) VALUES ({})",
+        listed.join(", "),
+        replaced.join(", ")
+    ));
+    all.push(format!(
+        "INSERT INTO {name} ({}) VALUES ({}) ON CONFLICT DO UPDATE SET {}",
+        listed.join(", "),
+        values.join(", "),
+        set(table, entry, &columns)
+    ));
+    if !table.without_rowid && table.rowid_alias().is_none() {
+        let fresh = changed_key(table, &columns, &replaced);
+        all.push(format!(
+            "REPLACE INTO {name} (rowid, {}) SELECT rowid, {} FROM {name} WHERE {found}",
+            listed.join(", "),
+            fresh.join(", ")
+        ));
+        all.push(format!(
+            "UPDATE {name} SET rowid = rowid + 100000 WHERE {found}"
+        ));
+    }
+    all
+}
+
+/// The values of an entry, one text beyond its key forged.
+fn changed(table: &Table, entry: &Row, columns: &[&Name], values: &[String]) -> Vec<String> {
+    let mut values = values.to_vec();
+    let place = columns.iter().position(|column| {
+        is_free(table, column) && matches!(entry.value(column), Value::Text(_) | Value::Integer(_))
+    });
+    if let Some(place) = place {
+        values[place] = forged(&entry.value(columns[place]));
+    }
+    values
+}
+
+/// The same with another key, so that only the rowid is the entry's.
+fn changed_key(table: &Table, columns: &[&Name], values: &[String]) -> Vec<String> {
+    let mut values = values.to_vec();
+    for (column, value) in columns.iter().zip(&mut values) {
+        if table.primary_key.contains(column) {
+            "'moltproof-forged'".clone_into(value);
+        }
+    }
+    values
+}
+
+fn set(table: &Table, entry: &Row, columns: &[&Name]) -> String {
+    let free = columns
+        .iter()
+        .find(|column| is_free(table, column) && entry.value(column) != Value::Null);
+    free.map_or_else(
+        || "rowid = rowid".to_owned(),
+        |column| format!("{} = {}", column.quoted(), forged(&entry.value(column))),
+    )
+}
+
+/// A column that is in no key, no reference and under no list of words that a forged text would break.
+fn is_free(table: &Table, column: &Name) -> bool {
+    let mut keys = table.foreign_keys.iter();
+    let is_checked = crate::rows::conditions_of(table, column) > 0;
+    !table.primary_key.contains(column)
+        && !is_checked
+        && !keys.any(|key| key.columns.contains(column))
+}
+
+fn forged(value: &Value) -> String {
+    match value {
+        Value::Integer(number) => (number + 1).to_string(),
+        Value::Text(_) | Value::Null | Value::Real(_) | Value::Blob(_) => "'forged'".to_owned(),
+    }
+}
+
+fn append_only(subject: &Subject) -> Outcome {
+    judge(
+        subject,
+        "every attempt to change, remove or replace an entry left it as it was",
+        |populated, log| {
+            let rows = populated.rows_where(log.table, "1");
+            let Some(entry) = rows.first() else {
+                return Err(format!("no entry could be made in `{}`", log.table.name));
+            };
+            for place in 0..attacks(log.table, entry, rows.get(1)).len() {
+                // Keys may be made by chance: each attack is thought of in the world in which it is made.
+                let world = Populated::of_anybody(subject)
+                    .map_err(|_same| "the rows cannot be made twice".to_owned())?;
+                let rows = world.rows_where(log.table, "1");
+                let entry = rows.first();
+                let thought_of = entry.map(|entry| attacks(log.table, entry, rows.get(1)));
+                let Some(attack) = thought_of.and_then(|all| all.into_iter().nth(place)) else {
+                    continue;
+                };
+                let accepted = world.world.run(&attack, &[]).is_ok();
+                let after = world.rows_where(log.table, "1");
+                if accepted && !rows.iter().all(|row| after.contains(row)) {
+                    let mut repeat = world.script(&[&log.table.name]);
+                    repeat.push(written(&attack, &[]));
+                    return Ok(vec![Broken {
+                        object: format!("table {}", log.table.name),
+                        expected: "entries stay as they were written".to_owned(),
+                        saw: format!("this is accepted: {attack}"),
+                        repeat,
+                    }]);
+                }
+            }
+            Ok(Vec::new())
+        },
+    )
+}
+
+fn survive(subject: &Subject) -> Outcome {
+    judge(
+        subject,
+        "the entries of a deleted tenant are still there, or go as declared",
+        |populated, log| {
+            let outlives = super::tenancy::outlives(subject, &log.table.name);
+            if !outlives || populated.tenants.keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let tenancy = &populated.tenants.tenancy;
+            let before = populated.rows(log.table, 0);
+            if before.is_empty() {
+                return Err(format!("the tenant has no entry in `{}`", log.table.name));
+            }
+            let sql = format!(
+                "DELETE FROM {} WHERE {} = ?1",
+                tenancy.tenants.quoted(),
+                tenancy.key.quoted()
+            );
+            let key = vec![populated.tenants.keys[0].clone()];
+            if let Err(refused) = populated.world.run(&sql, &key) {
+                return Err(format!("no tenant can be deleted: {}", refused.message));
+            }
+            let after: BTreeSet<String> = populated
+                .rows(log.table, 0)
+                .iter()
+                .map(Row::found)
+                .collect();
+            let gone = before
+                .iter()
+                .filter(|row| !after.contains(&row.found()))
+                .count();
+            let mut repeat = populated.script(&[&log.table.name, &tenancy.tenants]);
+            repeat.push(written(&sql, &key));
+            Ok((gone > 0)
+                .then(|| Broken {
+                    object: format!("table {}", log.table.name),
+                    expected: "the entries stay when their tenant is deleted".to_owned(),
+                    saw: format!(
+                        "{} gone",
+                        counted(gone, "entry").replace("entrys", "entries")
+                    ),
+                    repeat,
+                })
+                .into_iter()
+                .collect())
+        },
+    )
+}
+
+fn without_actor(subject: &Subject) -> Outcome {
+    judge(
+        subject,
+        "a deleted user's entries stayed, and name nobody",
+        |populated, log| {
+            let users = subject
+                .claims
+                .users
+                .as_deref()
+                .and_then(|users| subject.schema().table(users));
+            let (Some(actor), Some(users)) = (&log.claim.actor, users) else {
+                return Ok(Vec::new());
+            };
+            let actor = Name::new(actor);
+            let Some(key) = users.primary_key.last() else {
+                return Err(format!("`{}` has no primary key", users.name));
+            };
+            // A user who did something, or the entry that a first change of theirs leaves.
+            let entries = logs(populated, log, &actor);
+            let people = populated.rows_where(users, "1");
+            let found = entries.iter().find_map(|entry| {
+                let person = people
+                    .iter()
+                    .find(|person| person.value(key) == entry.value(&actor))?;
+                Some((entry.clone(), person.clone()))
+            });
+            let Some((entry, person)) = found else {
+                return Err(format!("no entry of `{}` names a user", log.table.name));
+            };
+            let sql = format!(
+                "DELETE FROM {} WHERE {}",
+                users.name.quoted(),
+                person.found()
+            );
+            if let Err(refused) = populated.world.run(&sql, &[]) {
+                return Err(format!("the user cannot be deleted: {}", refused.message));
+            }
+            let after = populated.rows_where(log.table, &entry.found());
+            let saw = match after.first().map(|row| row.value(&actor)) {
+                Some(Value::Null) => return Ok(Vec::new()),
+                Some(still) => format!("the entry still names {}", literal((&still).into())),
+                None => "the entry is gone".to_owned(),
+            };
+            let mut repeat = populated.script(&[&log.table.name, &users.name]);
+            repeat.push(format!("{sql};"));
+            Ok(vec![Broken {
+                object: format!("table {}", log.table.name),
+                expected: "the entries of a deleted user stay, with a null actor".to_owned(),
+                saw,
+                repeat,
+            }])
+        },
+    )
+}

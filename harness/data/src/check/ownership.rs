@@ -1,0 +1,384 @@
+//! PAT-011: declared writes that name what does not exist, or what belongs to another tenant. Never counts a refusal where the own row is refused too.
+
+use super::populated::{Row, rows_of};
+use super::settled::{Given, Settled};
+use super::{Aspect, Broken, Outcome, counted};
+use crate::catalog::{Name, Table};
+use crate::claims::{Items, Write};
+use crate::rows::Tenancy;
+use crate::subject::Subject;
+use crate::text::{find_word, written};
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+
+/// The aspects of this family.
+pub(super) const ASPECTS: &[Aspect] = &[
+    Aspect {
+        criterion: "PAT-011",
+        sentence: "a declared write that names a tenant, user or parent of another tenant writes nothing",
+        judge: foreign,
+    },
+    Aspect {
+        criterion: "PAT-011",
+        sentence: "a declared write that names a tenant, user or parent that does not exist writes nothing",
+        judge: missing,
+    },
+];
+
+const KEY: &str = "[[data.write]]";
+
+/// Rows of the tenant that are combined until a write writes something.
+const COMBINATIONS: usize = 27;
+
+/// What is put in the place of a parameter's own value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attack {
+    Foreign,
+    Missing,
+}
+
+fn foreign(subject: &Subject) -> Outcome {
+    if let Err((key, reason)) = Tenancy::of(subject.schema(), &subject.claims) {
+        return Outcome::NotVerified {
+            reason,
+            key: Some(format!("data.{key}")),
+        };
+    }
+    judge(subject, Attack::Foreign)
+}
+
+fn missing(subject: &Subject) -> Outcome {
+    judge(subject, Attack::Missing)
+}
+
+fn judge(subject: &Subject, attack: Attack) -> Outcome {
+    if subject.claims.write.is_empty() {
+        return Outcome::undeclared("no write is declared", KEY);
+    }
+    let tenancy =
+        Tenancy::of(subject.schema(), &subject.claims).unwrap_or_else(|_none| Tenancy::nobody());
+    let (mut broken, mut unseen, mut seen) = (Vec::new(), None, 0);
+    for write in &subject.claims.write {
+        let owning = owning(subject, &tenancy, write, attack);
+        // Whoever names nothing but themselves writes for themselves.
+        if owning.is_empty() || attack == Attack::Foreign && owning.len() < 2 {
+            continue;
+        }
+        for role in &owning {
+            match attacked(subject, write, role, attack) {
+                Ok(None) => seen += 1,
+                Ok(Some(way)) => broken.push(way),
+                Err(Outcome::NotVerified { reason, key }) => unseen = Some((reason, key)),
+                Err(other) => return other,
+            }
+        }
+    }
+    if let (true, Some((reason, key))) = (broken.is_empty(), unseen) {
+        return Outcome::NotVerified { reason, key };
+    }
+    if seen == 0 && broken.is_empty() {
+        return Outcome::Held {
+            saw: "no declared write names anything beside what it writes for".to_owned(),
+        };
+    }
+    Outcome::of(
+        broken,
+        format!(
+            "{}, each of which wrote nothing; the same with the own rows wrote",
+            counted(seen, "attempt")
+        ),
+    )
+}
+
+/// The roles of parameters that say for whom or to what a write goes; for an attack by another tenant's rows, those that belong to tenants.
+fn owning(subject: &Subject, tenancy: &Tenancy, write: &Write, attack: Attack) -> Vec<String> {
+    let schema = subject.schema();
+    let is_scoped =
+        |table: &Table| attack == Attack::Missing || tenancy.scoped.contains_key(&table.name);
+    let is_owning = |role: &str| match role {
+        "tenant" => !tenancy.scoped.is_empty(),
+        "user" => {
+            let users = subject.claims.users.as_deref();
+            users
+                .and_then(|users| schema.table(users))
+                .is_some_and(is_scoped)
+        }
+        _ => role.split_once('.').is_some_and(|(table, column)| {
+            let table = schema.table(table);
+            table
+                .is_some_and(|table| is_scoped(table) && is_key(subject, table, &Name::new(column)))
+        }),
+    };
+    let mut roles: Vec<String> = Vec::new();
+    for (sql, parameters) in write.sql.iter().zip(&write.parameters) {
+        for (place, role) in parameters.iter().enumerate() {
+            // Whoever inserts a row under a key that nobody has makes that row.
+            let is_own_key =
+                attack == Attack::Missing && is_key_of_insert(tenancy, sql, place, role);
+            if is_owning(role) && !is_own_key && !roles.contains(role) {
+                roles.push(role.clone());
+            }
+        }
+    }
+    roles
+}
+
+/// Whether a parameter is the key of the very row that a statement inserts.
+fn is_key_of_insert(tenancy: &Tenancy, sql: &str, place: usize, role: &str) -> bool {
+    let (table, column) = match role.split_once('.') {
+        Some(pair) => pair,
+        None => (tenancy.tenants.as_str(), tenancy.key.as_str()),
+    };
+    let Some(into) = find_word(sql, "into", 0) else {
+        return false;
+    };
+    let Some((name, rest)) = sql[into.end..].split_once('(') else {
+        return false;
+    };
+    let plain = |text: &str| {
+        let quotes = ['"', '`', '[', ']'];
+        text.trim().trim_matches(quotes).to_ascii_lowercase()
+    };
+    let columns = rest.split_once(')').map_or("", |(columns, _)| columns);
+    plain(name) == plain(table)
+        && columns
+            .split(',')
+            .nth(place)
+            .is_some_and(|named| plain(named) == plain(column))
+}
+
+/// Whether a column identifies a row: it is in the primary key, or something refers to it.
+fn is_key(subject: &Subject, table: &Table, column: &Name) -> bool {
+    let mut references = subject.schema().references_to(&table.name);
+    table.primary_key.contains(column)
+        || references.any(|(_, key)| key.parent_columns.contains(column))
+}
+
+/// The whole content of a world.
+fn content(settled: &Settled<'_>) -> BTreeMap<Name, Vec<Row>> {
+    let tables = settled
+        .schema()
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary());
+    tables
+        .map(|table| (table.name.clone(), rows_of(settled.world(), table, "1")))
+        .collect()
+}
+
+/// What came of a write with one role's value replaced.
+fn attacked(
+    subject: &Subject,
+    write: &Write,
+    role: &str,
+    attack: Attack,
+) -> Result<Option<Broken>, Outcome> {
+    let after = Settled::new(subject)?;
+    let own = own(&after, write)?;
+    let fresh = Settled::new(subject)?;
+    let mut values = own.clone();
+    let replaced = match attack {
+        Attack::Foreign => {
+            let mut foreign = fresh.parameters(&[role.to_owned()], 1, &Given::new(), KEY)?;
+            foreign.remove(0)
+        }
+        Attack::Missing => nothing(own.get(role).unwrap_or(&Value::Null)),
+    };
+    values.insert(role.to_owned(), replaced);
+    let statements = bound(write, &values);
+    if has_written(subject, &fresh, &statements) != Some(true) {
+        return Ok(None);
+    }
+    // A batch may tidy up after itself and so remove what an earlier one left: behind the own write there is nothing left to tidy.
+    if let Some(value) = values.get_mut("new") {
+        *value = another(value);
+    }
+    if has_written(subject, &after, &bound(write, &values)) == Some(false) {
+        return Ok(None);
+    }
+    let what = match attack {
+        Attack::Foreign => "belongs to another tenant",
+        Attack::Missing => "does not exist",
+    };
+    Ok(Some(Broken {
+        object: format!("write {}", write.name),
+        expected: format!("nothing is written where `{role}` {what}"),
+        saw: format!("it wrote with a `{role}` that {what}"),
+        repeat: repeat(subject, &statements),
+    }))
+}
+
+/// Whether statements changed anything, what outlives tenants left out, for that refers to nothing; none if they are refused.
+fn has_written(
+    subject: &Subject,
+    settled: &Settled<'_>,
+    statements: &[(&str, Vec<Value>)],
+) -> Option<bool> {
+    let seen = || {
+        let mut all = content(settled);
+        all.retain(|name, _| !super::tenancy::outlives(subject, name));
+        all
+    };
+    let before = seen();
+    settled.world().batch(statements).ok()?;
+    Some(seen() != before)
+}
+
+/// A value like a fresh one, and another.
+fn another(value: &Value) -> Value {
+    match value {
+        Value::Integer(number) => Value::Integer(number + 1),
+        Value::Text(text) if text.starts_with("2026-") => Value::Text("2026-12-23".to_owned()),
+        Value::Text(text) => Value::Text(format!("{text}-2")),
+        Value::Blob(bytes) => Value::Blob(vec![0xab; bytes.len()]),
+        Value::Null | Value::Real(_) => value.clone(),
+    }
+}
+
+fn repeat(subject: &Subject, statements: &[(&str, Vec<Value>)]) -> Vec<String> {
+    let made = subject
+        .rows()
+        .map(|tenants| tenants.statements.clone())
+        .unwrap_or_default();
+    let made = made.iter().map(|(sql, values)| written(sql, values));
+    made.chain(
+        statements
+            .iter()
+            .map(|(sql, values)| written(sql.trim(), values)),
+    )
+    .collect()
+}
+
+/// A value of the same type that no row has.
+fn nothing(own: &Value) -> Value {
+    match own {
+        Value::Integer(_) | Value::Real(_) => Value::Integer(987_654_321),
+        Value::Blob(bytes) => Value::Blob(vec![0xee; bytes.len()]),
+        Value::Text(_) | Value::Null => Value::Text("moltproof: nobody".to_owned()),
+    }
+}
+
+/// The statements of a write with the values of its parameters.
+fn bound<'w>(write: &'w Write, values: &BTreeMap<String, Value>) -> Vec<(&'w str, Vec<Value>)> {
+    let statements = write.sql.iter().enumerate();
+    statements
+        .map(|(at, sql)| {
+            let roles = write.parameters.get(at).into_iter().flatten();
+            let values = roles.map(|role| values.get(role).cloned().unwrap_or(Value::Null));
+            (sql.as_str(), values.collect())
+        })
+        .collect()
+}
+
+/// Values of all roles with which the write writes something for the first tenant.
+fn own(settled: &Settled<'_>, write: &Write) -> Result<BTreeMap<String, Value>, Outcome> {
+    let mut why = "it writes nothing".to_owned();
+    for given in givens(settled, write) {
+        for combination in 0..COMBINATIONS {
+            let values = chosen(settled, write, &given, combination)?;
+            let statements = bound(write, &values);
+            let before = content(settled);
+            match settled.world().batch(&statements) {
+                Ok(_) if content(settled) != before => return Ok(values),
+                Ok(_) => {}
+                Err(refused) => {
+                    why = refused.message;
+                }
+            }
+        }
+    }
+    Err(Outcome::NotVerified {
+        reason: format!(
+            "the write \"{}\" is not seen to write for its own tenant: {why}",
+            write.name
+        ),
+        key: Some("[[data.write]] parameters".to_owned()),
+    })
+}
+
+/// What `new`, `id` and `item` may stand for, one after the other.
+fn givens(settled: &Settled<'_>, write: &Write) -> Vec<BTreeMap<&'static str, Value>> {
+    let fresh = [
+        Value::Text("moltproof-new".to_owned()),
+        Value::Integer(900_001),
+        Value::Blob(vec![0xaa; 16]),
+        Value::Text("2026-12-24".to_owned()),
+    ];
+    let keys = written_keys(settled, write);
+    let mut all = Vec::new();
+    for new in &fresh {
+        for id in keys.iter().chain([new]) {
+            let item = if write.items == Items::Json {
+                let json = match id {
+                    Value::Integer(number) => serde_json::json!([number]),
+                    Value::Text(text) => serde_json::json!([text]),
+                    Value::Null | Value::Real(_) | Value::Blob(_) => serde_json::json!([1]),
+                };
+                Value::Text(json.to_string())
+            } else {
+                new.clone()
+            };
+            all.push(BTreeMap::from([
+                ("new", new.clone()),
+                ("id", id.clone()),
+                ("item", item),
+            ]));
+        }
+    }
+    all
+}
+
+/// Keys of the first tenant's rows in the tables that the write names.
+fn written_keys(settled: &Settled<'_>, write: &Write) -> Vec<Value> {
+    let mut keys = Vec::new();
+    for table in settled
+        .schema()
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary())
+    {
+        let names = |sql: &String| {
+            ["into", "update", "from"].iter().any(|word| {
+                let behind = find_word(sql, word, 0).map(|found| &sql[found.end..]);
+                behind.is_some_and(|rest| {
+                    let name = rest.trim_start().trim_start_matches(['"', '`', '[']);
+                    find_word(name, table.name.as_str(), 0).is_some_and(|found| found.start == 0)
+                })
+            })
+        };
+        if write.sql.iter().any(names)
+            && let Some(key) = table.primary_key.last()
+        {
+            keys.extend(settled.rows(table, 0).first().map(|row| row.value(key)));
+        }
+    }
+    keys
+}
+
+/// The values of all roles, those of rows from one combination of the tenant's rows.
+fn chosen(
+    settled: &Settled<'_>,
+    write: &Write,
+    given: &BTreeMap<&'static str, Value>,
+    combination: usize,
+) -> Result<BTreeMap<String, Value>, Outcome> {
+    let mut rest = combination;
+    let mut values: BTreeMap<String, Value> = BTreeMap::new();
+    for role in write.parameters.iter().flatten() {
+        if values.contains_key(role) {
+            continue;
+        }
+        let row = if role.contains('.') && !role.starts_with('\'') {
+            let row = rest % 3;
+            rest /= 3;
+            row
+        } else {
+            0
+        };
+        let value = settled
+            .parameters_at(std::slice::from_ref(role), (0, row), given, KEY)?
+            .remove(0);
+        values.insert(role.clone(), value);
+    }
+    Ok(values)
+}

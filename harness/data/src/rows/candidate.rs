@@ -1,0 +1,53 @@
+//! Values that a condition lets one think of, column by column. Never decides which of them are right.
+
+use super::plan::Plan;
+use super::value::values;
+use super::{term, wish};
+use crate::catalog::{Name, Schema, Table};
+use rusqlite::types::Value;
+
+/// The columns that a condition names, and for each the values that it and the schema let one think of, at, beside and beyond every bound.
+#[must_use]
+pub fn candidates(schema: &Schema, table: &Table, condition: &str) -> Vec<(Name, Vec<Value>)> {
+    let Some(term) = term::expression(condition) else {
+        return Vec::new();
+    };
+    let known = |name: &Name| table.column(name).is_some();
+    let mut wishes = wish::Wishes::new();
+    wish::collect(&term, &known, &mut wishes);
+    let plan = Plan::of(table, schema, schema);
+    let mut named = Vec::new();
+    term.visit(&mut |part| {
+        if let term::Term::Column(_, name) = part
+            && !named.contains(name)
+        {
+            named.push(name.clone());
+        }
+    });
+    let cells = plan.cells.iter().filter(|cell| named.contains(&cell.name));
+    cells
+        .map(|cell| {
+            let mut cell = cell.clone();
+            cell.wishes
+                .extend(wishes.remove(&cell.name).unwrap_or_default());
+            let mut all = values(&table.name, &cell, 1);
+            if !all.contains(&Value::Null) {
+                all.push(Value::Null);
+            }
+            (cell.name, all)
+        })
+        .collect()
+}
+
+/// How many conditions of a table say something of a column.
+#[must_use]
+pub fn conditions_of(table: &Table, column: &Name) -> usize {
+    let known = |name: &Name| table.column(name).is_some();
+    let checks = term::checks(&table.sql);
+    let named = checks.iter().filter(|check| {
+        let mut wishes = wish::Wishes::new();
+        wish::collect(&check.term, &known, &mut wishes);
+        wishes.contains_key(column)
+    });
+    named.count()
+}
