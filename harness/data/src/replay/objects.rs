@@ -37,15 +37,13 @@ impl Objects {
         let mut created = Vec::new();
         for deed in deeds {
             match deed {
-                Deed::CreateIndex(name, _)
-                | Deed::CreateTrigger(name, _)
-                | Deed::CreateView(name) => {
-                    created.push(name.as_str());
-                }
+                Deed::CreateIndex(name, _) => created.push(("index", name.as_str())),
+                Deed::CreateTrigger(name, _) => created.push(("trigger", name.as_str())),
+                Deed::CreateView(name) => created.push(("view", name.as_str())),
                 Deed::CreateTable(name)
                     if deeds.iter().filter(|deed| makes_table(deed)).count() == 1 =>
                 {
-                    created.push(name.as_str());
+                    created.push(("table", name.as_str()));
                 }
                 Deed::CreateTable(_)
                 | Deed::DropTable(_)
@@ -64,8 +62,8 @@ impl Objects {
             }
         }
         let mut changes = Vec::new();
-        for name in created {
-            let listed = engine.ours(|connection| one(connection, name))?;
+        for (kind, name) in created {
+            let listed = engine.ours(|connection| one(connection, kind, name))?;
             changes.extend(listed.and_then(|listed| self.put(listed, span)));
         }
         Ok(changes)
@@ -162,11 +160,12 @@ fn change(
     }
 }
 
-fn one(connection: &Connection, name: &str) -> rusqlite::Result<Option<Listed>> {
+/// An object by its kind and name: a trigger may be called like a table.
+fn one(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<Option<Listed>> {
     let mut statement = connection.prepare_cached(
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND sql IS NOT NULL",
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE AND sql IS NOT NULL",
     )?;
-    let mut found = statement.query_map([name], row)?;
+    let mut found = statement.query_map([kind, name], row)?;
     found.next().transpose()
 }
 

@@ -105,3 +105,11 @@ fn files_that_only_add_are_not_looked_at_with_rows() {
     ]);
     assert_eq!(replay.with_rows, [None, None]);
 }
+
+#[test]
+fn a_trigger_that_is_called_like_its_table_has_a_place_of_its_own() {
+    let text = "CREATE TABLE notes (id INTEGER PRIMARY KEY, at INTEGER); CREATE TRIGGER notes AFTER INSERT ON notes BEGIN SELECT 1; END;";
+    let replay = replay(&[text]);
+    let sites = &replay.sites[&(ObjectKind::Trigger, Name::new("notes"))];
+    assert!(text[sites[0].range()].starts_with("CREATE TRIGGER"));
+}
