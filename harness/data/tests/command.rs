@@ -251,6 +251,15 @@ fn a_rebuild_that_empties_children_breaks_the_contract_too() {
     let ran = run(place.path(), &["check", "--criterion", "PAT-016"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.contains("BROKEN"), "{}", ran.out);
+    let prose = ran.out.lines().filter(|line| !line.contains(" | "));
+    for line in prose.skip(1) {
+        assert!(line.chars().count() <= 80, "wider than 80 columns: {line}");
+    }
+    let junit = run(place.path(), &["check", "--format", "junit"]);
+    assert_eq!(junit.code, Some(1), "{junit:?}");
+    for part in ["<testcase name=\"PAT-016\"", "<failure", "<skipped"] {
+        assert!(junit.out.contains(part), "no `{part}` in:\n{}", junit.out);
+    }
 }
 
 #[test]

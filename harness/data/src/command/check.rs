@@ -4,7 +4,9 @@ use super::input::Input;
 use super::{Exit, Failed, output};
 use crate::check::{Aspect, Broken, Outcome, aspects};
 use crate::render::counted;
+use crate::render::text::hanging;
 use crate::subject::Subject;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,6 +54,8 @@ enum Format {
     Text,
     /// For programs.
     Json,
+    /// For the test views of CI systems.
+    Junit,
 }
 
 /// The one criterion of the profile that is a SHOULD.
@@ -106,6 +110,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
         Format::Json => {
             serde_json::to_string_pretty(&told(&criteria, &subject)).map_err(Failed::fault)? + "\n"
         }
+        Format::Junit => junit(&criteria).map_err(Failed::fault)?,
     };
     if let Some(file) = &args.trace {
         output::put(&(subject.trace.take().join("\n") + "\n"), Some(file))?;
@@ -169,13 +174,18 @@ fn text(criteria: &[Criterion], subject: &Subject) -> String {
         count(Verdict::NotVerified)
     );
     if count(Verdict::NotVerified) == criteria.len() {
-        text.push_str("Nothing is declared: a [data] section says what the patterns apply to, and `moltproof db infer` writes one.\n\n");
+        let hint = "Nothing is declared: a [data] section says what the patterns apply to, and `moltproof db infer` writes one.";
+        text.push_str(&hanging("", hint, output::width()));
+        text.push('\n');
     }
     let mut order: Vec<&Criterion> = criteria.iter().collect();
-    order.sort_by_key(|criterion| match criterion.verdict() {
-        Verdict::Failed => 0,
-        Verdict::NotVerified => 1,
-        Verdict::Passed => 2,
+    order.sort_by_key(|criterion| {
+        let rank = match criterion.verdict() {
+            Verdict::Failed => 0,
+            Verdict::NotVerified => 1,
+            Verdict::Passed => 2,
+        };
+        (rank, criterion.id == SHOULD)
     });
     for criterion in order {
         criterion_text(&mut text, criterion);
@@ -191,21 +201,24 @@ fn criterion_text(text: &mut String, criterion: &Criterion) {
         "MUST"
     };
     let _infallible = writeln!(text, "{verdict:<12} {} ({level})", criterion.id);
+    let width = output::width();
     for (aspect, outcome) in &criterion.aspects {
         match outcome {
             Outcome::Held { saw } => {
-                let _infallible = writeln!(text, "  ok      {}: {saw}", aspect.sentence);
+                let said = format!("{}: {saw}", aspect.sentence);
+                text.push_str(&hanging("  ok      ", &said, width));
             }
             Outcome::NotVerified { reason, key } => {
                 let key = key
                     .as_deref()
                     .map_or_else(String::new, |key| format!(" ({key})"));
-                let _infallible = writeln!(text, "  open    {}: {reason}{key}", aspect.sentence);
+                let said = format!("{}: {reason}{key}", aspect.sentence);
+                text.push_str(&hanging("  open    ", &said, width));
             }
             Outcome::Broken(all) => {
-                let _infallible = writeln!(text, "  BROKEN  {}", aspect.sentence);
+                text.push_str(&hanging("  BROKEN  ", aspect.sentence, width));
                 for broken in all {
-                    broken_text(text, broken);
+                    broken_text(text, broken, width);
                 }
             }
         }
@@ -213,13 +226,33 @@ fn criterion_text(text: &mut String, criterion: &Criterion) {
     text.push('\n');
 }
 
-fn broken_text(text: &mut String, broken: &Broken) {
-    let _infallible = writeln!(text, "          {}", broken.object);
-    let _infallible = writeln!(text, "            expected  {}", broken.expected);
-    let _infallible = writeln!(text, "            saw       {}", broken.saw);
+fn broken_text(text: &mut String, broken: &Broken, width: usize) {
+    text.push_str(&hanging("          ", &broken.object, width));
+    text.push_str(&hanging("            expected  ", &broken.expected, width));
+    text.push_str(&hanging("            saw       ", &broken.saw, width));
     for line in broken.repeat.iter().flat_map(|line| line.lines()) {
         let _infallible = writeln!(text, "            | {line}");
     }
+}
+
+/// One case a criterion: failed with what was seen, skipped where it is not verified.
+fn junit(criteria: &[Criterion]) -> Result<String, quick_junit::SerializeError> {
+    let mut suite = TestSuite::new("moltproof db check");
+    for criterion in criteria {
+        let mut said = String::new();
+        criterion_text(&mut said, criterion);
+        let mut status = match criterion.verdict() {
+            Verdict::Passed => TestCaseStatus::success(),
+            Verdict::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            Verdict::NotVerified => TestCaseStatus::skipped(),
+        };
+        status.set_message(word(criterion.verdict()));
+        status.set_description(said);
+        suite.add_test_case(TestCase::new(criterion.id, status));
+    }
+    let mut whole = Report::new("moltproof");
+    whole.add_test_suite(suite);
+    whole.to_string()
 }
 
 fn word(verdict: Verdict) -> &'static str {

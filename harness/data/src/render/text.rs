@@ -109,6 +109,15 @@ impl<'s> Excerpt<'s> {
     }
 }
 
+/// A text behind a head, broken between words; further lines stand below its beginning.
+#[must_use]
+pub fn hanging(head: &str, text: &str, width: usize) -> String {
+    let indent = head.chars().count();
+    let lines = wrapped(text, width.saturating_sub(indent).max(40));
+    let lines = lines.replace('\n', &format!("\n{}", " ".repeat(indent)));
+    format!("{head}{lines}\n")
+}
+
 /// Breaks a text between words, so that no line is longer than the width where that is possible.
 fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
