@@ -7,7 +7,7 @@ use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use crate::contract::profile::Profile;
 use async_trait::async_trait;
 use moltproof_data::claims::{Data, From};
-use moltproof_data::source;
+use moltproof_data::source::{self, Binding, Remote};
 use moltproof_data::subject::Subject;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,9 +50,9 @@ pub enum Unprepared {
     /// SQLite cannot hold the copy.
     #[error("the copy in memory cannot be made: {0}")]
     Copy(#[from] rusqlite::Error),
-    /// It comes from where this program cannot read it.
+    /// Nothing says where it comes from.
     #[error(
-        "{0} cannot be read for a run yet: declare its migrations or a file (manifest: [data] from)"
+        "{0} cannot be judged: declare its migrations, a file, a binding or a remote database (manifest: [data] from)"
     )]
     Origin(String),
 }
@@ -67,9 +67,20 @@ impl Database {
             Some(From::Migrations(path) | From::File(path)) => {
                 source::open(&self.folder.join(path))?
             }
-            None | Some(From::Wrangler(_) | From::Rest(_)) => {
-                return Err(Unprepared::Origin(self.origin()));
+            Some(From::Wrangler(name)) => {
+                let binding = Binding {
+                    name: name.clone(),
+                    ..Binding::default()
+                };
+                source::local(&binding, &self.folder)?
             }
+            Some(From::Rest(rest)) => source::remote(&Remote {
+                base: source::BASE_URL.to_owned(),
+                account: rest.account.clone(),
+                database: rest.database.clone(),
+                token: rest.token.clone(),
+            })?,
+            None => return Err(Unprepared::Origin(self.origin())),
         };
         Ok(Subject::of(source, self.claims, seed)?)
     }
