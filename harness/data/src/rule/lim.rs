@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::subject::Subject;
-use crate::text::Span;
+use crate::text::{Span, find_word};
 use crate::tree::{self, Kind};
 
 /// The judges of this family.
@@ -169,6 +169,14 @@ fn long_pattern(subject: &Subject, findings: &mut Vec<Finding>) {
             trigger.sql.to_string(),
             site,
         ));
+    }
+    for step in &subject.replay.steps {
+        let sql = &step.statement.sql;
+        if step.failure.is_none() && find_word(sql, "create", 0).is_none_or(|word| word.start > 0) {
+            let file = subject.source.file(step.statement.span.file);
+            let object = format!("file {}", file.map_or("", |file| file.name.as_str()));
+            known.push((object, sql.to_string(), Some(step.statement.word("like"))));
+        }
     }
     for (object, sql, site) in known {
         let Some(tree) = tree::parse(&sql).filter(|_| sql.len() > PATTERN_BYTES) else {

@@ -1,8 +1,9 @@
 //! QRY-03, QRY-04: statements that D1 refuses, and typing errors that pass for texts. Never decides by a list of names: SQLite prepares each statement.
 
-use crate::catalog::Name;
+use crate::catalog::{Name, Table};
+use crate::engine::Deed;
 use crate::finding::{Finding, Level, Patch};
-use crate::replay::Step;
+use crate::replay::{ObjectKind, Step};
 use crate::rule::{declared, trial};
 use crate::subject::Subject;
 use crate::text::{FileId, find_word};
@@ -39,6 +40,56 @@ pub(in crate::rule) fn not_prepared(subject: &Subject, findings: &mut Vec<Findin
         findings.push(
             Finding::new("QRY-03", level, one.object.clone(), told)
                 .help("mend the statement in the code and in the `[data]` section, or the schema that it speaks of")
+                .proof(proof),
+        );
+    }
+    defaults(subject, findings);
+}
+
+/// Tables whose defaults call what D1 has not: SQLite notices it at the first INSERT that leaves the column out.
+fn defaults(subject: &Subject, findings: &mut Vec<Finding>) {
+    let calls = |table: &&Table| {
+        let mut columns = table.columns.iter();
+        table.is_ordinary()
+            && columns.any(|column| {
+                column
+                    .default
+                    .as_ref()
+                    .is_some_and(|text| text.contains('('))
+            })
+    };
+    for table in subject.schema().tables.values().filter(calls) {
+        let insert = format!("INSERT INTO {} DEFAULT VALUES", table.name.quoted());
+        let Some((why, is_refused)) = why(subject, &insert) else {
+            continue;
+        };
+        let Some(name) = why.split("function").nth(1).and_then(|rest| {
+            let rest = rest.trim_start_matches([':', ' ']);
+            let name = rest.split('(').next()?.trim();
+            (!name.is_empty()).then(|| name.to_owned())
+        }) else {
+            continue;
+        };
+        let message = format!(
+            "an INSERT into `{}` that leaves out the column whose default calls {name}() fails: D1 has no such function",
+            table.name
+        );
+        let proof = if is_refused {
+            Vec::new()
+        } else {
+            let columns: Vec<&Name> = table.columns.iter().map(|column| &column.name).collect();
+            trial::failing_with(
+                vec![
+                    trial::sketch(table, &columns, &[], &[]),
+                    format!("{insert};"),
+                ],
+                &why,
+            )
+        };
+        findings.push(
+            Finding::new("QRY-03", Level::Error, format!("table {}", table.name), message)
+                .at(subject.site_of(ObjectKind::Table, &table.name, &name), "not on D1")
+                .help("let the code give the value, or use what SQLite has: lower(hex(randomblob(16))), unixepoch(), strftime(…)")
                 .proof(proof),
         );
     }
@@ -122,14 +173,14 @@ fn in_file(subject: &Subject, file: FileId, findings: &mut Vec<Finding>) {
     let found = subject
         .replay
         .steps_of(file)
-        .find_map(|(_, step)| Some((step, value(step)?)));
+        .find_map(|(_, step)| Some((step, value(step).or_else(|| unread(step))?)));
     let Some((step, text)) = found else {
         return;
     };
     let quoted = format!("\"{}\"", text.replace('"', "\"\""));
     let start = step.statement.sql.find(&quoted);
     let message = format!(
-        "`{name}` inserts \"{text}\", a name in double quotes that SQLite takes for a text because there is no such column"
+        "`{name}` writes \"{text}\", a name in double quotes that SQLite takes for the text '{text}' because there is no such column"
     );
     let mut finding = Finding::new("QRY-04", Level::Warning, format!("file {name}"), message)
         .at(
@@ -168,4 +219,31 @@ fn value(step: &Step) -> Option<String> {
     values
         .find(|node| node.kind == Kind::Quoted)
         .map(|node| node.text.clone())
+}
+
+/// A name in double quotes that stands for a value, though SQLite read no column of this name when it prepared the statement.
+fn unread(step: &Step) -> Option<String> {
+    let sql = &step.statement.sql;
+    if step.failure.is_some() || !sql.contains('"') {
+        return None;
+    }
+    let is_write = |verb| matches!(verb, Verb::Insert | Verb::Update | Verb::Delete);
+    let tree = tree::parse(sql).filter(|tree| is_write(tree.verb) && tree.fires.is_none())?;
+    let is_read = |name: &str| {
+        step.deeds
+            .iter()
+            .any(|deed| matches!(deed, Deed::Read(_, column) if column.eq_ignore_ascii_case(name)))
+    };
+    let is_alias = |name: &str| {
+        sql.to_lowercase()
+            .contains(&format!("as \"{}\"", name.to_lowercase()))
+    };
+    let quoted = tree
+        .all()
+        .into_iter()
+        .filter(|node| node.kind == Kind::Quoted);
+    let mut names = quoted.map(|node| &node.text);
+    names
+        .find(|name| !is_read(name) && !is_alias(name) && !name.eq_ignore_ascii_case("rowid"))
+        .cloned()
 }

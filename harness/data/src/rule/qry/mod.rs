@@ -2,6 +2,8 @@
 
 mod fails;
 mod scans;
+#[cfg(test)]
+mod tests;
 mod times;
 
 use super::Judge;
