@@ -125,12 +125,15 @@ fn attacks(table: &Table, entry: &Row, other: Option<&Row>) -> Vec<String> {
             ));
         }
     }
-    let replaced = changed(table, entry, &columns, &values);
-    all.push(format!(
-        "REPLACE INTO {name} ({}) VALUES ({})",
-        listed.join(", "),
-        replaced.join(", ")
-    ));
+    // Another trigger may mind one forged value and not the next.
+    let forgeries = changed(table, entry, &columns, &values);
+    for replaced in &forgeries {
+        all.push(format!(
+            "REPLACE INTO {name} ({}) VALUES ({})",
+            listed.join(", "),
+            replaced.join(", ")
+        ));
+    }
     all.push(format!(
         "INSERT INTO {name} ({}) VALUES ({}) ON CONFLICT DO UPDATE SET {}",
         listed.join(", "),
@@ -138,7 +141,7 @@ fn attacks(table: &Table, entry: &Row, other: Option<&Row>) -> Vec<String> {
         set(table, entry, &columns)
     ));
     if !table.without_rowid && table.rowid_alias().is_none() {
-        let fresh = changed_key(table, &columns, &replaced);
+        let fresh = changed_key(table, &columns, &values);
         all.push(format!(
             "REPLACE INTO {name} (rowid, {}) SELECT rowid, {} FROM {name} WHERE {found}",
             listed.join(", "),
@@ -151,16 +154,17 @@ fn attacks(table: &Table, entry: &Row, other: Option<&Row>) -> Vec<String> {
     all
 }
 
-/// The values of an entry, one text beyond its key forged.
-fn changed(table: &Table, entry: &Row, columns: &[&Name], values: &[String]) -> Vec<String> {
-    let mut values = values.to_vec();
-    let place = columns.iter().position(|column| {
+/// The values of an entry, each time another one beyond its key forged.
+fn changed(table: &Table, entry: &Row, columns: &[&Name], values: &[String]) -> Vec<Vec<String>> {
+    let free = columns.iter().enumerate().filter(|(_, column)| {
         is_free(table, column) && matches!(entry.value(column), Value::Text(_) | Value::Integer(_))
     });
-    if let Some(place) = place {
-        values[place] = forged(&entry.value(columns[place]));
-    }
-    values
+    free.map(|(place, column)| {
+        let mut values = values.to_vec();
+        values[place] = forged(&entry.value(column));
+        values
+    })
+    .collect()
 }
 
 /// The same with another key, so that only the rowid is the entry's.

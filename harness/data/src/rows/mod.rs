@@ -1,5 +1,7 @@
 //! Makes rows for any table: types, NOT NULL, references, CHECK, UNIQUE and JSON are heeded. Never makes a row that the schema refuses.
 
+#[cfg(test)]
+mod any_schema;
 mod attempt;
 mod candidate;
 mod filler;
