@@ -8,6 +8,8 @@ mod served;
 mod tests;
 mod wanted;
 
+pub(super) use parents::was_to_be_made;
+
 use super::Judge;
 use crate::catalog::{ForeignKey, Name, Table};
 

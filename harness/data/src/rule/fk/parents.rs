@@ -64,7 +64,7 @@ fn fault(schema: &Schema, key: &ForeignKey, is_named: bool) -> Option<Fault> {
 }
 
 /// Whether a statement that failed was to make this table: that failure is told, and the table is not missing for a reason of its own.
-fn was_to_be_made(subject: &Subject, table: &Name) -> bool {
+pub(in crate::rule) fn was_to_be_made(subject: &Subject, table: &Name) -> bool {
     let steps = &subject.replay.steps;
     let mut failed = steps.iter().filter(|step| step.failure.is_some());
     failed.any(|step| {

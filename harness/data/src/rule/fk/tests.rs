@@ -153,3 +153,13 @@ fn a_parent_that_a_failed_statement_was_to_make_is_not_missing_for_a_reason_of_i
     let other = "CREATE TABLE teams (id BLOB PRIMARY KEY NOT NULL REFERENCES users(id), CHECK (is_uuid(id)));";
     check(&format!("{child} {other}"), &["FK-01", "MIG-01"]);
 }
+
+#[test]
+fn a_view_over_what_a_failed_statement_was_to_make_is_not_broken_for_a_reason_of_its_own() {
+    let made =
+        "CREATE TABLE runs (id INTEGER PRIMARY KEY); CREATE VIEW quick AS SELECT id FROM runs;";
+    let rebuilt = "CREATE TABLE runs_next (id INTEGER PRIMARY KEY); INSERT INTO runs_next SELECT id FROM runs;
+        DROP TABLE runs; ALTER TABLE runs_next RENAME TO runs;";
+    check(&format!("{made} {rebuilt}"), &["MIG-01"]);
+    check(&format!("{made} DROP TABLE runs;"), &["TRG-02"]);
+}
