@@ -21,6 +21,7 @@ fn is_foreign(name: &str) -> bool {
 pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
     let mut schema = Schema::default();
     let kinds = table_kinds(connection)?;
+    let texts = index_texts(connection)?;
     let mut list = connection.prepare(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'view', 'trigger') AND sql IS NOT NULL",
     )?;
@@ -36,7 +37,7 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
         match kind.as_str() {
             "table" => {
                 if let Some(kind) = kinds.get(&key) {
-                    let table = table(connection, &key, kind, sql)?;
+                    let table = table(connection, &key, kind, sql, &texts)?;
                     schema.tables.insert(key, table);
                 }
             }
@@ -68,6 +69,21 @@ pub fn object(connection: &Connection, name: &Name) -> rusqlite::Result<Option<S
         .query_row([name.as_str()], |row| row.get(0))
         .optional()
         .map(Option::flatten)
+}
+
+/// The statements of indexes, by their names.
+type Texts = BTreeMap<Name, Arc<str>>;
+
+/// All at once: `sqlite_schema` has no index of its own, so that looking each one up would read it all once per table.
+fn index_texts(connection: &Connection) -> rusqlite::Result<Texts> {
+    let mut statement = connection
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?;
+    let rows = statement.query_map([], |row| {
+        let name: String = row.get(0)?;
+        let sql: String = row.get(1)?;
+        Ok((Name::new(&name), Arc::from(sql)))
+    })?;
+    rows.collect()
 }
 
 /// What `PRAGMA table_list` says of one table.
@@ -118,6 +134,7 @@ fn table(
     name: &Name,
     listed: &Listed,
     sql: Arc<str>,
+    texts: &Texts,
 ) -> rusqlite::Result<Table> {
     let is_virtual = listed.kind != TableKind::Ordinary;
     let (columns, primary_key) = columns(connection, name)?;
@@ -136,7 +153,7 @@ fn table(
         indexes: if is_virtual {
             Vec::new()
         } else {
-            indexes(connection, name)?
+            indexes(connection, name, texts)?
         },
         strict: listed.strict,
         without_rowid: listed.without_rowid,
@@ -214,16 +231,17 @@ fn action(text: &str) -> Action {
     }
 }
 
-fn indexes(connection: &Connection, table: &Name) -> rusqlite::Result<Vec<Index>> {
-    let mut statement = connection
-        .prepare_cached("SELECT l.name, l.\"unique\", l.origin, l.partial, m.sql FROM pragma_index_list(?1) AS l LEFT JOIN sqlite_schema AS m ON m.type = 'index' AND m.name = l.name ORDER BY l.seq DESC")?;
+fn indexes(connection: &Connection, table: &Name, texts: &Texts) -> rusqlite::Result<Vec<Index>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, \"unique\", origin, partial FROM pragma_index_list(?1) ORDER BY seq DESC",
+    )?;
     let mut rows = statement.query([table.as_str()])?;
     let mut indexes = Vec::new();
     while let Some(row) = rows.next()? {
         let name = Name::new(&row.get::<_, String>(0)?);
         let origin: String = row.get(2)?;
         let partial: bool = row.get(3)?;
-        let sql: Option<String> = row.get(4)?;
+        let sql = texts.get(&name);
         indexes.push(Index {
             unique: row.get(1)?,
             origin: match origin.as_str() {
@@ -232,8 +250,8 @@ fn indexes(connection: &Connection, table: &Name) -> rusqlite::Result<Vec<Index>
                 _ => IndexOrigin::Created,
             },
             columns: index_columns(connection, &name)?,
-            condition: sql.as_deref().filter(|_sql| partial).and_then(condition),
-            sql: sql.map(Arc::from),
+            condition: sql.filter(|_sql| partial).and_then(|sql| condition(sql)),
+            sql: sql.cloned(),
             name,
         });
     }
