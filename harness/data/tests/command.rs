@@ -141,7 +141,7 @@ fn a_baseline_knows_findings_by_a_reason_and_fails_when_it_knows_nothing() {
     let stale = run(place.path(), &known);
     assert_eq!(stale.code, Some(5), "{stale:?}");
     assert!(
-        stale.out.contains("knows nothing that is there"),
+        stale.out.contains("matches no finding any more"),
         "{}",
         stale.out
     );

@@ -37,27 +37,42 @@ fn blocks(language: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every command line: those of the shell, and those of the jobs of CI systems.
-fn command_lines() -> Vec<String> {
-    let all = [blocks("sh"), blocks("yaml")].concat().join("\n");
-    let lines = all
-        .lines()
-        .filter_map(|line| line.find("moltproof db ").map(|at| line[at..].to_owned()));
-    lines.collect()
+/// A command line of the guide, and how it says that it ends.
+struct Line {
+    command: String,
+    code: i32,
 }
 
-/// The folder of the guide, as a repository with a branch `origin/main`, local state and all.
+/// The command lines of a language. Those that say nothing end with 0.
+fn command_lines(language: &str) -> Vec<Line> {
+    let all = blocks(language).join("\n");
+    let lines = all
+        .lines()
+        .filter_map(|line| line.find("moltproof db ").map(|at| &line[at..]));
+    lines
+        .map(|line| {
+            let (command, said) = line.split_once(" #").unwrap_or((line, ""));
+            let code = said.split_once("exits with ").map_or(0, |(_, code)| {
+                let code = code.split(':').next().unwrap();
+                code.parse()
+                    .unwrap_or_else(|_not| panic!("no exit code in `{line}`"))
+            });
+            Line {
+                command: command.trim().trim_end_matches(']').to_owned(),
+                code,
+            }
+        })
+        .collect()
+}
+
+/// The folder of the guide, as a repository with local state and a branch `origin/main` that lacks the second migration.
 fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     let fixture = root().join("fixtures/data/guide");
     fs::create_dir(place.path().join("migrations")).unwrap();
-    for name in [
-        "wrangler.jsonc",
-        "migrations/0001_first.sql",
-        "migrations/0002_email.sql",
-    ] {
-        fs::copy(fixture.join(name), place.path().join(name)).unwrap();
-    }
+    let copy = |name: &str| fs::copy(fixture.join(name), place.path().join(name)).unwrap();
+    copy("wrangler.jsonc");
+    copy("migrations/0001_first.sql");
     let objects = place
         .path()
         .join(".wrangler/state/v3/d1/miniflare-D1DatabaseObject");
@@ -80,6 +95,7 @@ fn place() -> tempfile::TempDir {
             .unwrap();
         assert!(done.success(), "git {arguments:?}");
     }
+    copy("migrations/0002_email.sql");
     place
 }
 
@@ -122,14 +138,21 @@ fn run_line(folder: &Path, base: &str, line: &str) -> Ran {
 }
 
 #[test]
-fn every_command_line_of_the_guide_runs() {
+fn every_command_line_of_the_guide_runs_and_ends_as_it_says() {
     let (place, base) = (place(), cloudflare());
-    let lines = command_lines();
-    assert!(lines.len() >= 16, "{lines:#?}");
-    for line in lines {
-        let ran = run_line(place.path(), &base, &line);
-        assert!(matches!(ran.code, Some(0 | 1)), "{line}: {ran:?}");
-        assert!(!ran.err.contains("error:"), "{line}: {ran:?}");
+    let lines = command_lines("sh");
+    assert!(lines.len() >= 15, "only {} lines", lines.len());
+    for Line { command, code } in lines {
+        let ran = run_line(place.path(), &base, &command);
+        assert_eq!(ran.code, Some(code), "{command}: {ran:?}");
+        assert!(!ran.err.contains("error:"), "{command}: {ran:?}");
+    }
+    let jobs = command_lines("yaml");
+    assert!(jobs.len() >= 2, "only {} lines", jobs.len());
+    for Line { command, .. } in jobs {
+        // A job ends as its own migrations deserve; these have an error.
+        let ran = run_line(place.path(), &base, &command);
+        assert_eq!(ran.code, Some(1), "{command}: {ran:?}");
     }
     for name in [
         "data.toml",

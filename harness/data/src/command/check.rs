@@ -3,6 +3,7 @@
 use super::input::Input;
 use super::{Exit, Failed, output};
 use crate::check::{Aspect, Broken, Outcome, aspects};
+use crate::claims::Data;
 use crate::render::counted;
 use crate::render::text::hanging;
 use crate::subject::Subject;
@@ -17,8 +18,12 @@ pub(super) const EXAMPLES: &str = "Examples:
   moltproof db check migrations --criterion PAT-001 --criterion PAT-014
   moltproof db check migrations --format json --output check.json
 
-Exit codes: 0 nothing is broken, 1 something is, 2 the input or an option cannot be used, 3 a fault of the machine,
-4 with --strict when a MUST could not be judged.";
+Exit codes:
+  0  nothing is broken
+  1  a MUST is broken; with --strict, a SHOULD too
+  2  the input or an option cannot be used
+  3  a fault of the machine
+  4  with --strict, a MUST could not be judged";
 
 /// Options of `db check`.
 #[derive(Debug, clap::Args)]
@@ -173,10 +178,12 @@ fn text(criteria: &[Criterion], subject: &Subject) -> String {
         count(Verdict::Failed),
         count(Verdict::NotVerified)
     );
-    if count(Verdict::NotVerified) == criteria.len() {
-        let hint = "Nothing is declared: a [data] section says what the patterns apply to, and `moltproof db infer` writes one.";
-        text.push_str(&hanging("", hint, output::width()));
-        text.push('\n');
+    if subject.claims == Data::default() && count(Verdict::NotVerified) > 0 {
+        text.push_str(
+            "Nothing is declared, so the patterns are not verified.\n\
+            A first [data] section, which says what they apply to, is written by\n\
+            \x20 moltproof db infer --output data.toml\n\n",
+        );
     }
     let mut order: Vec<&Criterion> = criteria.iter().collect();
     order.sort_by_key(|criterion| {
@@ -202,17 +209,21 @@ fn criterion_text(text: &mut String, criterion: &Criterion) {
     };
     let _infallible = writeln!(text, "{verdict:<12} {} ({level})", criterion.id);
     let width = output::width();
+    let shared = shared_reason(criterion);
+    if let Some(why) = &shared {
+        text.push_str(&hanging("  why     ", why, width));
+    }
     for (aspect, outcome) in &criterion.aspects {
         match outcome {
             Outcome::Held { saw } => {
                 let said = format!("{}: {saw}", aspect.sentence);
                 text.push_str(&hanging("  ok      ", &said, width));
             }
+            Outcome::NotVerified { .. } if shared.is_some() => {
+                text.push_str(&hanging("  open    ", aspect.sentence, width));
+            }
             Outcome::NotVerified { reason, key } => {
-                let key = key
-                    .as_deref()
-                    .map_or_else(String::new, |key| format!(" ({key})"));
-                let said = format!("{}: {reason}{key}", aspect.sentence);
+                let said = format!("{}: {}", aspect.sentence, open(reason, key.as_deref()));
                 text.push_str(&hanging("  open    ", &said, width));
             }
             Outcome::Broken(all) => {
@@ -224,6 +235,26 @@ fn criterion_text(text: &mut String, criterion: &Criterion) {
         }
     }
     text.push('\n');
+}
+
+/// Why something is not verified, and the key of the claims that would change it.
+fn open(reason: &str, key: Option<&str>) -> String {
+    key.map_or_else(|| reason.to_owned(), |key| format!("{reason} ({key})"))
+}
+
+/// The one reason for which several aspects of a criterion, and no other ones, are not verified: it is told once.
+fn shared_reason(criterion: &Criterion) -> Option<String> {
+    let reasons = criterion.aspects.iter().map(|(_, outcome)| match outcome {
+        Outcome::NotVerified { reason, key } => Some(open(reason, key.as_deref())),
+        Outcome::Held { .. } | Outcome::Broken(_) => None,
+    });
+    let mut reasons: Vec<String> = reasons.collect::<Option<_>>()?;
+    let is_several = reasons.len() > 1;
+    reasons.dedup();
+    let [reason] = reasons.as_slice() else {
+        return None;
+    };
+    is_several.then(|| reason.clone())
 }
 
 fn broken_text(text: &mut String, broken: &Broken, width: usize) {

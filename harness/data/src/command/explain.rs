@@ -81,7 +81,7 @@ fn one(rule: &Rule) -> String {
     );
     let _infallible = write!(text, "\nBroken:\n{}", indented(&rule.broken));
     if !rule.claims.is_empty() {
-        let _infallible = write!(text, "\nwith these claims:\n{}", indented(&rule.claims));
+        let _infallible = write!(text, "\nWith these claims:\n{}", indented(&rule.claims));
     }
     let _infallible = write!(text, "\nWhat is found there:\n\n{}", found(rule));
     let _infallible = write!(

@@ -15,7 +15,7 @@ pub(super) struct Input {
     /// A file with a `[data]` section; `data.toml` in the folder or beside it is taken by itself.
     #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_CLAIMS")]
     claims: Option<PathBuf>,
-    /// Repeats the rows that are made up.
+    /// Seed of the rows that are made up: the same one makes the same rows.
     #[arg(long, default_value_t = 1, env = "MOLTPROOF_DB_SEED")]
     seed: u64,
 }

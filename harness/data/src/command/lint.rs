@@ -20,8 +20,12 @@ pub(super) const EXAMPLES: &str = "Examples:
   moltproof db lint migrations --format sarif --output lint.sarif
   moltproof db lint migrations --baseline known.toml
 
-Exit codes: 0 no error, 1 an error (with --strict a warning too), 2 the input or an option cannot be used,
-3 a fault of the machine, 5 an entry of the baseline that knows nothing.";
+Exit codes:
+  0  no error
+  1  an error; with --strict, a warning too
+  2  the input or an option cannot be used
+  3  a fault of the machine
+  5  an entry of the baseline that matches no finding or has no reason";
 
 /// Options of `db lint`.
 #[derive(Debug, clap::Args)]
@@ -221,21 +225,19 @@ fn text(args: &LintArgs, lint: &Lint, subject: &Subject) -> String {
     }
     for entry in &lint.stale {
         let why = if entry.reason.trim().is_empty() {
-            "has no reason"
+            "has no reason, and so it does not count: write one"
         } else {
-            "knows nothing that is there"
+            "matches no finding any more: take it out"
         };
-        let _infallible = writeln!(
-            text,
-            "error: the entry {} {} of the baseline {why}",
+        let said = format!(
+            "the baseline's entry for {} ({}) {why}",
             entry.rule, entry.object
         );
+        text.push_str(&render::text::hanging("error: ", &said, width));
     }
     for unfilled in &lint.unfilled {
-        let _infallible = writeln!(
-            text,
-            "note: {unfilled}; what a migration does to its rows was not judged"
-        );
+        let said = format!("{unfilled}; what a migration does to its rows was not judged");
+        text.push_str(&render::text::hanging("note: ", &said, width));
     }
     text.push_str(&last_line(lint, subject, least));
     text

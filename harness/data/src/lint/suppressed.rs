@@ -47,7 +47,7 @@ fn allows(comment: &Suppression, finding: &Finding) -> bool {
 
 fn without_reason(comment: &Suppression) -> Finding {
     let message = format!(
-        "this comment allows {} without a reason, and so it does not",
+        "a comment that gives no reason does not allow {}",
         comment.rule
     );
     Finding::new(
@@ -58,7 +58,7 @@ fn without_reason(comment: &Suppression) -> Finding {
     )
     .at(Some(comment.at.clone()), "the reason is missing")
     .help(format!(
-        "write why behind it: -- moltproof: allow {} the table is empty until …",
+        "write the reason behind the id of the rule, as in `-- moltproof: allow {} the table is empty`",
         comment.rule
     ))
 }

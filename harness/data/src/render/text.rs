@@ -52,8 +52,8 @@ pub fn finding(finding: &Finding, source: &Source, width: usize) -> String {
     append(&mut text, "patch", &patch(finding));
     append(
         &mut text,
-        "proof, in a fresh sqlite3 after PRAGMA foreign_keys = ON",
-        &finding.proof,
+        "proof, for a fresh sqlite3 shell",
+        &proof(finding),
     );
     text
 }
@@ -67,6 +67,12 @@ fn append(text: &mut String, heading: &str, lines: &[String]) {
     for line in lines.iter().flat_map(|line| line.lines()) {
         let _infallible = writeln!(text, "     {line}");
     }
+}
+
+/// The proof as it can be pasted: D1 keeps foreign keys on, and the shell does not unless it is told.
+fn proof(finding: &Finding) -> Vec<String> {
+    let first = (!finding.proof.is_empty()).then(|| "PRAGMA foreign_keys = ON;".to_owned());
+    first.into_iter().chain(finding.proof.clone()).collect()
 }
 
 fn patch(finding: &Finding) -> Vec<String> {
