@@ -1,5 +1,10 @@
 //! Healthy schemas with one edit that breaks one thing: just the aspects of that criterion turn red. Never an edit that breaks two.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
 use moltproof_data::check::{Outcome, aspects};
 use moltproof_data::claims::Data;
 use moltproof_data::source::open;
