@@ -14,11 +14,34 @@ Feature: Migrations
       Given the database that the target declares, replayed in memory with rows of two tenants
       Then the statements declared for the version before still work after each file
 
+  @PAT-016 @must
+  Rule: PAT-016 Migrations with rows
+    With rows in every table no migration fails that applies to the empty database, and none removes or nulls a row that it does not name (a table rebuild on D1 empties cascading children).
+
+    Scenario: With rows in every table no migration fails that applies to the empty database
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then with rows in every table no migration fails that applies to the empty database
+
+    Scenario: No migration removes or nulls a row that it does not name
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then no migration removes or nulls a row that it does not name
+
+  @PAT-017 @must
+  Rule: PAT-017 Rebuilds keep what was there
+    A rebuild keeps columns, indexes, triggers and references unless the file names the loss.
+
+    Scenario: A rebuild keeps the columns and references of its table, unless the file names the loss
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then a rebuild keeps the columns and references of its table, unless the file names the loss
+
+    Scenario: A rebuild keeps the indexes and triggers of its table, unless the file names the loss
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then a rebuild keeps the indexes and triggers of its table, unless the file names the loss
+
   @PAT-018 @must
   Rule: PAT-018 One meaning by all ways in
     A file means the same through binding, query and import: all three ways of splitting it give the same statements.
 
-    @smoke
     Scenario: Each file is split into the same statements by binding, query and import
       Given the database that the target declares, replayed in memory with rows of two tenants
       Then each file is split into the same statements by binding, query and import

@@ -1,6 +1,7 @@
 //! The database that the target declares: prepared once for all scenarios of a run, judged on a thread where blocking is allowed. Never touches the database itself.
 
 use super::{Run, Scene, Stop};
+use crate::target::database::Unprepared;
 use crate::verdict::{Check, Finding, Severity};
 use moltproof_data::check::{Aspect, Broken, Outcome};
 use moltproof_data::subject::Subject;
@@ -38,7 +39,10 @@ impl Run {
         let opened = opened
             .await
             .map_err(|panicked| fault(panicked.to_string()))?;
-        let subject = opened.map_err(|unprepared| fault(unprepared.to_string()))?;
+        let subject = opened.map_err(|unprepared| match unprepared {
+            Unprepared::Origin(_) => Stop::NotVerified(unprepared.to_string()),
+            Unprepared::Source(_) | Unprepared::Copy(_) => fault(unprepared.to_string()),
+        })?;
         Ok(Arc::new(Mutex::new(subject)))
     }
 }
