@@ -80,13 +80,13 @@ fn entries(subject: &Subject) -> Outcome {
     judge(
         subject,
         "INSERT, UPDATE, DELETE, REPLACE and UPSERT left one entry each",
-        |_, log| {
+        |populated, log| {
             if let Some(reason) = by_application(log.claim) {
                 return Err(reason);
             }
             let mut broken = Vec::new();
             for tracked in &log.tracks {
-                for change in Change::ALL {
+                for change in Change::all(populated, tracked) {
                     let fresh = Populated::of_anybody(subject)
                         .map_err(|_same| "the rows cannot be made twice".to_owned())?;
                     broken.extend(change.seen(&fresh, log, tracked)?);
@@ -118,7 +118,11 @@ fn attacks(table: &Table, entry: &Row, other: Option<&Row>) -> Vec<String> {
                     literal((&other.value(column)).into())
                 }),
         };
-        for way in ["UPDATE", "UPDATE OR REPLACE"] {
+        for (way, new) in [
+            ("UPDATE", new.as_str()),
+            ("UPDATE OR REPLACE", &new),
+            ("UPDATE", "NULL"),
+        ] {
             all.push(format!(
                 "{way} {name} SET {} = {new} WHERE {found}",
                 column.quoted()
@@ -326,7 +330,18 @@ fn without_actor(subject: &Subject) -> Outcome {
                 person.found()
             );
             if let Err(refused) = populated.world.run(&sql, &[]) {
-                return Err(format!("the user cannot be deleted: {}", refused.message));
+                let is_held = log.table.foreign_keys.iter();
+                if !is_held.clone().any(|held| held.columns.contains(&actor)) {
+                    return Err(format!("the user cannot be deleted: {}", refused.message));
+                }
+                let mut repeat = populated.script(&[&log.table.name, &users.name]);
+                repeat.push(format!("{sql};"));
+                return Ok(vec![Broken {
+                    object: format!("table {}", log.table.name),
+                    expected: "a user can be deleted, and the entries keep a null actor".to_owned(),
+                    saw: format!("the deletion is refused: {}", refused.message),
+                    repeat,
+                }]);
             }
             let after = populated.rows_where(log.table, &entry.found());
             let saw = match after.first().map(|row| row.value(&actor)) {

@@ -5,7 +5,7 @@ use super::populated::{Populated, Row};
 use super::references::given;
 use crate::catalog::{Name, Table};
 use crate::claims::Audit;
-use crate::rows::Statements;
+use crate::rows::{Statements, candidates};
 use crate::subject::Subject;
 use crate::text::{literal, written};
 use rusqlite::types::Value;
@@ -56,25 +56,27 @@ pub(super) fn logs(populated: &Populated<'_>, log: &Log<'_>, actor: &Name) -> Ve
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Insert,
-    Update,
+    /// Of one column, by its place among those that can be changed.
+    Update(usize),
     Delete,
     Replace,
     Upsert,
 }
 
 impl Change {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Insert,
-        Self::Update,
-        Self::Delete,
-        Self::Replace,
-        Self::Upsert,
-    ];
+    /// Every way to change a row of a table, an UPDATE of each column that can be changed among them: a trigger may look at some alone.
+    pub(super) fn all(populated: &Populated<'_>, tracked: &Table) -> Vec<Self> {
+        let row = populated.rows_where(tracked, "1").into_iter().next();
+        let count = row.map_or(0, |row| changes(populated, tracked, &row).len());
+        let mut all = vec![Self::Insert, Self::Delete, Self::Replace, Self::Upsert];
+        all.extend((0..count.max(1)).map(Self::Update));
+        all
+    }
 
     fn word(self) -> &'static str {
         match self {
             Self::Insert => "an INSERT",
-            Self::Update => "an UPDATE",
+            Self::Update(_) => "an UPDATE",
             Self::Delete => "a DELETE",
             Self::Replace => "a REPLACE",
             Self::Upsert => "an UPSERT",
@@ -112,7 +114,7 @@ impl Change {
         if let Err(refused) = populated.world.run(&last.0, &last.1) {
             // What is refused needs no entry; plain changes have to be seen.
             return match self {
-                Self::Insert | Self::Update | Self::Delete => Err(format!(
+                Self::Insert | Self::Update(_) | Self::Delete => Err(format!(
                     "{} of `{}` is refused ({})",
                     self.word(),
                     tracked.name,
@@ -158,7 +160,12 @@ impl Change {
         spare: Option<&Statements>,
     ) -> Option<Statements> {
         let name = tracked.name.quoted();
-        let changed = changed(populated, tracked, row);
+        let place = if let Self::Update(place) = self {
+            place
+        } else {
+            0
+        };
+        let changed = changes(populated, tracked, row).into_iter().nth(place);
         let columns: Vec<String> = given(tracked).map(Name::quoted).collect();
         let marks: Vec<String> = (1..=columns.len())
             .map(|place| format!("?{place}"))
@@ -174,7 +181,7 @@ impl Change {
         values[place] = value.clone();
         Some(match self {
             Self::Insert => spare?.clone(),
-            Self::Update => vec![(
+            Self::Update(_) => vec![(
                 format!(
                     "UPDATE {name} SET {} = ?1 WHERE {}",
                     column.quoted(),
@@ -199,8 +206,8 @@ impl Change {
     }
 }
 
-/// A column beyond keys and references that takes another value, and that value.
-fn changed(populated: &Populated<'_>, tracked: &Table, row: &Row) -> Option<(Name, Value)> {
+/// Columns beyond keys and references, each with another value that it takes, and with NULL where it takes that.
+fn changes(populated: &Populated<'_>, tracked: &Table, row: &Row) -> Vec<(Name, Value)> {
     let is_bound = |name: &Name| {
         let in_reference = tracked
             .foreign_keys
@@ -219,23 +226,34 @@ fn changed(populated: &Populated<'_>, tracked: &Table, row: &Row) -> Option<(Nam
         });
         in_reference || is_parent || is_unique || tracked.primary_key.contains(name)
     };
-    given(tracked)
-        .filter(|name| !is_bound(name))
-        .find_map(|name| {
-            let value = match row.value(name) {
-                Value::Integer(number) => Value::Integer(number + 1),
-                Value::Text(text) => Value::Text(format!("{text} changed")),
-                Value::Null | Value::Real(_) | Value::Blob(_) => return None,
-            };
-            let sql = format!(
-                "UPDATE {} SET {} = ?1 WHERE {}",
-                tracked.name.quoted(),
-                name.quoted(),
-                row.found()
-            );
-            let works = populated.try_out(&vec![(sql, vec![value.clone()])]).is_ok();
-            works.then(|| (name.clone(), value))
-        })
+    let takes = |name: &Name, value: &Value| {
+        let sql = format!(
+            "UPDATE {} SET {} = ?1 WHERE {}",
+            tracked.name.quoted(),
+            name.quoted(),
+            row.found()
+        );
+        populated.try_out(&vec![(sql, vec![value.clone()])]).is_ok()
+    };
+    let mut all = Vec::new();
+    for name in given(tracked).filter(|name| !is_bound(name)) {
+        let before = row.value(name);
+        let mut values: Vec<Value> = match &before {
+            Value::Integer(number) => vec![Value::Integer(number + 1)],
+            Value::Text(text) => vec![Value::Text(format!("{text} changed"))],
+            Value::Null | Value::Real(_) | Value::Blob(_) => Vec::new(),
+        };
+        let condition = format!("{} IS NULL", name.quoted());
+        let pools = candidates(populated.schema, tracked, &condition);
+        values.extend(pools.into_iter().flat_map(|(_, values)| values));
+        values.retain(|value| *value != before && *value != Value::Null);
+        let other = values.into_iter().find(|value| takes(name, value));
+        all.extend(other.map(|value| (name.clone(), value)));
+        if before != Value::Null && takes(name, &Value::Null) {
+            all.push((name.clone(), Value::Null));
+        }
+    }
+    all
 }
 
 /// What is wrong with new entries, if rows went and came.

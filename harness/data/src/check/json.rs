@@ -139,7 +139,12 @@ fn checked(subject: &Subject) -> Outcome {
             Shape::Object | Shape::Any => r#"{"a": 1}"#,
         };
         case.set_or_unmet(row, good)?;
-        let bad = ["", "no JSON", "{", "{'a': 1}", "[1,]"];
+        let mut bad = vec!["", "no JSON", "{", "{'a': 1}", "[1,]"];
+        bad.extend(match case.claim.shape {
+            Shape::Array => [r#"{"a": 1}"#, "1"].as_slice(),
+            Shape::Object => &[r#"["a"]"#, "1"],
+            Shape::Any => &[],
+        });
         let taken: Vec<&str> = bad
             .into_iter()
             .filter(|text| case.set(row, text).is_ok())

@@ -6,6 +6,7 @@ use crate::claims::{Items, Write};
 use crate::subject::Subject;
 use crate::text::find_word;
 use rusqlite::types::Value;
+use std::borrow::Cow;
 
 /// The aspects of this family.
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -37,6 +38,9 @@ fn many(subject: &Subject) -> Vec<&Write> {
         .collect()
 }
 
+/// A statement with its values; it is written anew where the items of a list stand in it.
+type Call<'w> = (Cow<'w, str>, Vec<Value>);
+
 /// What a fresh key looks like.
 #[derive(Debug, Clone, Copy)]
 enum Key {
@@ -60,11 +64,15 @@ fn statements<'w>(
     settled: &Settled<'_>,
     write: &'w Write,
     (count, round, key): (usize, usize, Key),
-) -> Result<Vec<(&'w str, Vec<Value>)>, Outcome> {
+) -> Result<Vec<Call<'w>>, Outcome> {
     let mut all = Vec::new();
     for (place, sql) in write.sql.iter().enumerate() {
         let none = Vec::new();
         let roles = write.parameters.get(place).unwrap_or(&none);
+        if let (Items::Json, Some((head, tail))) = (write.items, sql.split_once("/*items*/")) {
+            all.push(repeated(settled, (head, tail), roles, (count, round, key))?);
+            continue;
+        }
         let repeats = if write.items == Items::Batch {
             count
         } else {
@@ -86,12 +94,62 @@ fn statements<'w>(
             };
             let given = Given::from([("new", key.fresh(round, item)), ("item", one)]);
             all.push((
-                sql.as_str(),
+                Cow::Borrowed(sql.as_str()),
                 settled.parameters(roles, 0, &given, "[[data.write]] parameters")?,
             ));
         }
     }
     Ok(all)
+}
+
+/// A statement in which the parameters of an item stand once for each: `(?, ?), (?, ?)` behind VALUES, `?, ?` in a list.
+/// The parameters that the rest of the statement numbers come first.
+fn repeated<'w>(
+    settled: &Settled<'_>,
+    (head, tail): (&str, &str),
+    roles: &[String],
+    (count, round, key): (usize, usize, Key),
+) -> Result<Call<'w>, Outcome> {
+    let is_numbered = |place: &usize| {
+        let number = format!("?{place}");
+        [head, tail].iter().any(|part| {
+            part.match_indices(&number).any(|(at, _)| {
+                !part[at + number.len()..].starts_with(|next: char| next.is_ascii_digit())
+            })
+        })
+    };
+    let fixed = (1..=roles.len()).take_while(is_numbered).count();
+    let (of_all, of_item) = roles.split_at(fixed);
+    let what = "[[data.write]] parameters";
+    let mut values = settled.parameters(of_all, 0, &Given::new(), what)?;
+    let mut marks = Vec::new();
+    for item in 0..count {
+        let fresh = key.fresh(round, item);
+        let given = Given::from([("new", fresh.clone()), ("item", fresh)]);
+        let start = values.len();
+        values.extend(settled.parameters(of_item, 0, &given, what)?);
+        let numbers: Vec<String> = (start + 1..=values.len())
+            .map(|at| format!("?{at}"))
+            .collect();
+        let numbers = numbers.join(", ");
+        let is_row = head.trim_end().to_ascii_lowercase().ends_with("values");
+        marks.push(if is_row {
+            format!("({numbers})")
+        } else {
+            numbers
+        });
+    }
+    Ok((
+        Cow::Owned(format!("{head}{}{tail}", marks.join(", "))),
+        values,
+    ))
+}
+
+/// Statements as a world takes them.
+fn borrowed<'b>(all: &'b [Call<'_>]) -> Vec<(&'b str, Vec<Value>)> {
+    all.iter()
+        .map(|(sql, values)| (&**sql, values.clone()))
+        .collect()
 }
 
 /// The kind of key with which a write of one item works.
@@ -101,7 +159,7 @@ fn key_of(subject: &Subject, write: &Write) -> Result<Key, Outcome> {
         let settled = Settled::new(subject)?;
         match settled
             .world()
-            .batch(&statements(&settled, write, (1, 0, key))?)
+            .batch(&borrowed(&statements(&settled, write, (1, 0, key))?))
         {
             Ok(_) => return Ok(key),
             Err(refused) => last = refused.message,
@@ -130,7 +188,7 @@ fn refused(subject: &Subject, write: &Write) -> Result<Option<Broken>, Outcome> 
     let settled = Settled::new(subject)?;
     for (round, count) in COUNTS.into_iter().enumerate() {
         let statements = statements(&settled, write, (count, round + 1, key))?;
-        if let Err(why) = settled.world().batch(&statements) {
+        if let Err(why) = settled.world().batch(&borrowed(&statements)) {
             return Ok(Some(Broken {
                 object: format!("write {}", write.name),
                 expected: format!("{count} items are written as one is"),
@@ -176,7 +234,8 @@ fn left_over(subject: &Subject, write: &Write) -> Result<Option<Broken>, Outcome
             .collect()
     };
     let before = everything();
-    let mut batch = statements(&settled, write, (3, 9, key))?;
+    let all = statements(&settled, write, (3, 9, key))?;
+    let mut batch = borrowed(&all);
     batch.push(("INSERT INTO no_such_table VALUES (1)", Vec::new()));
     if settled.world().batch(&batch).is_ok() {
         return Err(Settled::unmet("a statement that cannot run did run", KEY));
