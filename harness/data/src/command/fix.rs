@@ -21,10 +21,10 @@ pub(super) struct FixArgs {
     #[command(flatten)]
     input: Input,
     /// Write the migration into the folder, under the next number.
-    #[arg(long)]
+    #[arg(long, env = "MOLTPROOF_DB_FIX_WRITE")]
     write: bool,
     /// The migration's name, behind its number.
-    #[arg(long, default_value = "moltproof_fix", value_parser = name)]
+    #[arg(long, env = "MOLTPROOF_DB_FIX_NAME", default_value = "moltproof_fix", value_parser = name)]
     name: String,
 }
 

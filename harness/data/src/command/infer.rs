@@ -16,10 +16,10 @@ pub(super) struct InferArgs {
     #[command(flatten)]
     place: Place,
     /// Write the section to a file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_INFER_OUTPUT")]
     output: Option<PathBuf>,
     /// Write over a file that is there.
-    #[arg(long, requires = "output")]
+    #[arg(long, requires = "output", env = "MOLTPROOF_DB_INFER_FORCE")]
     force: bool,
 }
 

@@ -27,10 +27,15 @@ pub(super) struct Place {
     #[arg(default_value = "migrations", value_name = "PATH")]
     path: PathBuf,
     /// The local state of this D1 binding, where `wrangler dev` keeps it.
-    #[arg(long, value_name = "BINDING", conflicts_with_all = ["path", "rest"])]
+    #[arg(long, value_name = "BINDING", env = "MOLTPROOF_DB_WRANGLER", conflicts_with_all = ["path", "rest"])]
     wrangler: Option<String>,
     /// A remote D1 database by its ids, read with the token in `CLOUDFLARE_API_TOKEN`: its schema and nothing else.
-    #[arg(long, value_name = "ACCOUNT/DATABASE", conflicts_with = "path")]
+    #[arg(
+        long,
+        value_name = "ACCOUNT/DATABASE",
+        env = "MOLTPROOF_DB_REST",
+        conflicts_with = "path"
+    )]
     rest: Option<String>,
     #[command(flatten)]
     access: Access,
@@ -40,13 +45,13 @@ pub(super) struct Place {
 #[derive(Debug, clap::Args)]
 pub(super) struct Access {
     /// The named environment of wrangler's configuration.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "MOLTPROOF_DB_ENV")]
     env: Option<String>,
     /// Wrangler's configuration; looked for here and above if it is not named.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_CONFIG")]
     config: Option<PathBuf>,
     /// Where wrangler keeps local state, if it was told by its own `--persist-to`.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", env = "MOLTPROOF_DB_PERSIST_TO")]
     persist_to: Option<PathBuf>,
     #[arg(
         long,
