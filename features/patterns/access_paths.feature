@@ -10,6 +10,14 @@ Feature: Access paths
       Given the database that the target declares, replayed in memory with rows of two tenants
       Then every declared hot query searches by index, without a scan of a table and without a temporary b-tree
 
+    Scenario: With the statistics of a million rows every declared hot query still searches by index
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then with the statistics of a million rows every declared hot query still searches by index
+
+    Scenario: What a declared hot query reads follows what it returns, not what the tables hold
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then what a declared hot query reads follows what it returns, not what the tables hold
+
   @PAT-015 @should
   Rule: PAT-015 No needless index, no scan for children
     No index is covered by another; every foreign key's parent delete is a search.

@@ -1,7 +1,10 @@
 //! PAT-007, PAT-015: what serves declared queries and references. Never runs a query on rows of the user's.
 
-use super::{Aspect, Broken, Outcome, counted};
-use crate::catalog::{ForeignKey, Index, IndexOrigin, Table};
+use super::settled::{Given, Settled};
+use super::{Aspect, Broken, Outcome, Tally, counted};
+use crate::catalog::{ForeignKey, Index, IndexOrigin, Schema, Table};
+use crate::claims::Query;
+use crate::engine::Engine;
 use crate::subject::Subject;
 use rusqlite::Connection;
 
@@ -11,6 +14,16 @@ pub(super) const ASPECTS: &[Aspect] = &[
         criterion: "PAT-007",
         sentence: "every declared hot query searches by index, without a scan of a table and without a temporary b-tree",
         judge: hot_queries,
+    },
+    Aspect {
+        criterion: "PAT-007",
+        sentence: "with the statistics of a million rows every declared hot query still searches by index",
+        judge: hot_queries_with_statistics,
+    },
+    Aspect {
+        criterion: "PAT-007",
+        sentence: "what a declared hot query reads follows what it returns, not what the tables hold",
+        judge: reads_what_it_returns,
     },
     Aspect {
         criterion: "PAT-015",
@@ -24,8 +37,66 @@ pub(super) const ASPECTS: &[Aspect] = &[
     },
 ];
 
+/// Rows that the statistics speak of, and how many of them one tenant has.
+const ROWS_TOLD: u64 = 1_000_000;
+/// Rows that the first column of an index's key leaves, and the part that each further one leaves of them: what a tenant has, what a parent has.
+const LEFT_BY_FIRST: u64 = 100;
+const LEFT_BY_NEXT: u64 = 10;
+
 fn hot_queries(subject: &Subject) -> Outcome {
-    let hot: Vec<_> = subject
+    searches(subject, &subject.replay.empty)
+}
+
+fn hot_queries_with_statistics(subject: &Subject) -> Outcome {
+    let told = subject.replay.at_the_end().and_then(|engine| {
+        engine.ours(|connection| tell_statistics(connection, subject.schema()))?;
+        Ok(engine)
+    });
+    match told {
+        Ok(engine) => searches(subject, &engine),
+        Err(error) => Outcome::not_judged(&error),
+    }
+}
+
+/// Writes what ANALYZE would find in a large database: of each index, how many rows are left by each column of its key.
+fn tell_statistics(connection: &Connection, schema: &Schema) -> rusqlite::Result<()> {
+    connection.execute_batch("ANALYZE; DELETE FROM sqlite_stat1;")?;
+    let mut insert =
+        connection.prepare("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?1, ?2, ?3)")?;
+    for table in schema.tables.values().filter(|table| table.is_ordinary()) {
+        for index in &table.indexes {
+            let rows = if index.condition.is_some() {
+                ROWS_TOLD / 2
+            } else {
+                ROWS_TOLD
+            };
+            let mut left = LEFT_BY_FIRST;
+            let mut stat = vec![rows.to_string()];
+            for place in 1..=index.columns.len() {
+                let is_whole = index.unique && place == index.columns.len();
+                left = match place {
+                    _ if is_whole => 1,
+                    1 => LEFT_BY_FIRST,
+                    _ => (left / LEFT_BY_NEXT).max(1),
+                };
+                stat.push(left.to_string());
+            }
+            insert.execute([table.name.as_str(), index.name.as_str(), &stat.join(" ")])?;
+        }
+        if table.indexes.is_empty() {
+            insert.execute(rusqlite::params![
+                table.name.as_str(),
+                None::<&str>,
+                ROWS_TOLD.to_string()
+            ])?;
+        }
+    }
+    connection.execute_batch("ANALYZE sqlite_schema")
+}
+
+/// Whether every declared hot query is a search on this database.
+fn searches(subject: &Subject, engine: &Engine) -> Outcome {
+    let hot: Vec<&Query> = subject
         .claims
         .query
         .iter()
@@ -34,38 +105,95 @@ fn hot_queries(subject: &Subject) -> Outcome {
     if hot.is_empty() {
         return Outcome::undeclared("no hot query is declared", "[[data.query]] hot = true");
     }
-    let mut broken = Vec::new();
-    let mut unprepared = None;
-    for query in &hot {
-        match plan(subject, &query.sql) {
+    let mut tally = Tally::default();
+    for query in hot {
+        let judged = match engine.ours(|connection| lines(connection, &query.sql)) {
             Ok(lines) => {
                 let bad: Vec<String> = lines.into_iter().filter(|line| is_costly(line)).collect();
-                if !bad.is_empty() {
-                    broken.push(Broken {
-                        object: format!("query {}", query.name),
-                        expected: "searches by index, no sorting".to_owned(),
-                        saw: bad.join("; "),
-                        repeat: vec![format!(
-                            "EXPLAIN QUERY PLAN {};",
-                            query.sql.trim_end_matches(';')
-                        )],
-                    });
-                }
+                Ok(costly(query, bad.join("; ")))
             }
-            Err(error) => {
-                unprepared.get_or_insert((&query.name, error));
-            }
-        }
-    }
-    // One query that cannot be prepared leaves the others as they are: what is seen of them is told.
-    if let (true, Some((name, error))) = (broken.is_empty(), unprepared) {
-        return Outcome::NotVerified {
-            reason: format!("the query \"{name}\" cannot be prepared: {error}"),
-            key: Some("[[data.query]] sql".to_owned()),
+            Err(error) => Err(unprepared(query, &error.to_string())),
         };
+        tally.add(judged);
     }
-    let saw = format!("{}, each a search", counted(hot.len(), "hot query"));
-    Outcome::of(broken, saw)
+    tally.outcome("hot query", "each a search")
+}
+
+fn costly(query: &Query, bad: String) -> Vec<Broken> {
+    if bad.is_empty() {
+        return Vec::new();
+    }
+    vec![Broken {
+        object: format!("query {}", query.name),
+        expected: "searches by index, no sorting".to_owned(),
+        saw: bad,
+        repeat: vec![format!(
+            "EXPLAIN QUERY PLAN {};",
+            query.sql.trim_end_matches(';')
+        )],
+    }]
+}
+
+fn unprepared(query: &Query, why: &str) -> Outcome {
+    Outcome::NotVerified {
+        reason: format!("the query \"{}\" cannot be prepared: {why}", query.name),
+        key: Some("[[data.query]] sql".to_owned()),
+    }
+}
+
+/// Instructions of SQLite's machine that a query may take beyond three times as many as with a twentieth of the rows: a search in a deeper tree takes some more.
+const INSTRUCTIONS_MORE: u32 = 300;
+
+/// The same query with few rows in the tables and with twenty times as many: per row that it returns, it must take about as much.
+fn reads_what_it_returns(subject: &Subject) -> Outcome {
+    let hot: Vec<&Query> = subject
+        .claims
+        .query
+        .iter()
+        .filter(|query| query.hot)
+        .collect();
+    if hot.is_empty() {
+        return Outcome::undeclared("no hot query is declared", "[[data.query]] hot = true");
+    }
+    let settled = match Settled::new(subject) {
+        Ok(settled) => settled,
+        Err(outcome) => return outcome,
+    };
+    let few: Vec<_> = hot.iter().map(|query| cost(&settled, query)).collect();
+    if let Err(error) = settled.multiply() {
+        return Outcome::not_judged(&error);
+    }
+    let mut tally = Tally::default();
+    for (query, few) in hot.into_iter().zip(few) {
+        let many = few.and_then(|few| Ok((few, cost(&settled, query)?)));
+        tally.add(many.map(|(few, many)| {
+            if many <= few.saturating_mul(3).saturating_add(INSTRUCTIONS_MORE) {
+                return Vec::new();
+            }
+            let saw = format!("{few} instructions a row with few rows in the tables, {many} with twenty times as many");
+            costly(query, saw)
+        }));
+    }
+    tally.outcome(
+        "hot query",
+        "each took as much for a row with twenty times as many rows in the tables",
+    )
+}
+
+/// Instructions that a query takes per row that it returns.
+fn cost(settled: &Settled<'_>, query: &Query) -> Result<u32, Outcome> {
+    let values = settled.parameters(
+        &query.parameters,
+        0,
+        &Given::new(),
+        "[[data.query]] parameters",
+    )?;
+    let seen = settled
+        .world()
+        .run(&query.sql, &values)
+        .map_err(|refused| unprepared(query, &refused.message))?;
+    let rows = u32::try_from(seen.rows.len().max(1)).unwrap_or(u32::MAX);
+    Ok(seen.instructions / rows)
 }
 
 /// A step of a plan that reads what it does not return, or sorts. The scan of a virtual table is a search of its own kind, that of a constant or of a

@@ -1,7 +1,7 @@
 //! The second pass: every file on a database whose tables hold rows. Never looks at files that rows cannot matter to, beyond applying them.
 
 use super::watch::Watch;
-use super::{Replay, Step, WithRows, empty};
+use super::{ObjectKind, Replay, Step, WithRows, empty};
 use crate::catalog::{self, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Filler;
@@ -18,6 +18,8 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
         schema: Some(Schema::default()),
     };
     let mut filler = Filler::new(seed)?;
+    // Reading the schema costs by its size; which tables there are is known from what the first pass saw.
+    let mut tables: BTreeSet<Name> = BTreeSet::new();
     let mut all = Vec::with_capacity(replay.files.len());
     for number in 0..replay.files.len() {
         let file = FileId(number);
@@ -25,8 +27,9 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
         let touched = if steps.iter().any(|(_, step)| is_beyond_repair(step)) {
             BTreeSet::new()
         } else {
-            touched(&steps, database.schema()?)
+            touched(&steps, &tables)
         };
+        follow(&mut tables, &steps);
         if touched.is_empty() {
             database.apply_plainly(&steps)?;
             all.push(None);
@@ -193,7 +196,7 @@ fn has_no_parent(engine: &Engine, step: &Step, failure: &Failure) -> bool {
 }
 
 /// The tables that are there before the file and whose rows it can fail on, change or read for a change.
-fn touched(steps: &[(usize, &Step)], before: &Schema) -> BTreeSet<Name> {
+fn touched(steps: &[(usize, &Step)], before: &BTreeSet<Name>) -> BTreeSet<Name> {
     let mut names = BTreeSet::new();
     for (_, step) in steps {
         let writes = step.deeds.iter().any(writes_rows);
@@ -222,8 +225,20 @@ fn touched(steps: &[(usize, &Step)], before: &Schema) -> BTreeSet<Name> {
             }
         }
     }
-    names.retain(|name| before.tables.contains_key(name));
+    names.retain(|name| before.contains(name));
     names
+}
+
+/// Brings the tables that there are up to date behind a file.
+fn follow(tables: &mut BTreeSet<Name>, steps: &[(usize, &Step)]) {
+    let changes = steps.iter().flat_map(|(_, step)| &step.changes);
+    for change in changes.filter(|change| change.kind == ObjectKind::Table) {
+        if change.after.is_some() {
+            tables.insert(change.name.clone());
+        } else {
+            tables.remove(&change.name);
+        }
+    }
 }
 
 /// Whether the statement writes rows of the user's. Every change of the schema writes `sqlite_schema`, which does not count.
