@@ -6,6 +6,7 @@ use crate::text::find_word;
 use d1_platform::Line;
 use rusqlite::backup::Backup;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Statement, StatementStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -190,9 +191,19 @@ impl Engine {
     /// Does something of our own with the connection: nothing is refused or recorded meanwhile.
     pub fn ours<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
         self.lock().is_ours = true;
+        // A pragma about all tables takes instructions for each, of which D1 allows a statement 25,000.
+        self.limit_instructions(i32::MAX);
         let done = work(&self.connection);
+        self.limit_instructions(d1_platform::limits().instructions.used);
         self.lock().is_ours = false;
         done
+    }
+
+    fn limit_instructions(&self, limit: i32) {
+        let set = self
+            .connection
+            .set_limit(Limit::SQLITE_LIMIT_VDBE_OP, limit);
+        debug_assert!(set.is_ok(), "the limit is one that SQLite has");
     }
 
     fn failure(&self, error: &rusqlite::Error) -> Failure {

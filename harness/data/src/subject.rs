@@ -159,6 +159,9 @@ impl Subject {
     /// What SQLite says where the copy in memory itself cannot be used.
     pub fn broken_statements(&self) -> rusqlite::Result<(Vec<BrokenStatement<'_>>, Vec<&str>)> {
         let statements = self.declared_statements();
+        if statements.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
         let mut works = vec![false; statements.len()];
         let mut ever = vec![false; statements.len()];
         let mut broken = Vec::new();

@@ -13,10 +13,7 @@ const ROWS: usize = 3;
 
 /// Applies all files of a replay again, with rows in the tables that a file touches and in those that refer to them.
 pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<WithRows>>> {
-    let mut database = Database {
-        engine: Engine::in_memory()?,
-        schema: Some(Schema::default()),
-    };
+    let mut database = Database::new()?;
     let mut filler = Filler::new(seed)?;
     // Reading the schema costs by its size; which tables there are is known from what the first pass saw.
     let mut tables: BTreeSet<Name> = BTreeSet::new();
@@ -31,14 +28,14 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
         };
         follow(&mut tables, &steps);
         if touched.is_empty() {
-            database.apply_plainly(&steps)?;
             all.push(None);
             continue;
         }
+        database.catch_up(replay, number)?;
         let outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
         if outcome.failure.is_some() || !outcome.effects.is_empty() {
             // D1 would stop here, or has lost rows. Those that come after it are judged as if it had been mended.
-            database = Database::at(replay, number)?;
+            database = Database::new()?;
         }
         all.push(Some(outcome));
     }
@@ -49,20 +46,28 @@ struct Database {
     engine: Engine,
     /// What it is made of; none where that has to be read anew.
     schema: Option<Schema>,
+    /// How many files were applied to it.
+    applied: usize,
 }
 
 impl Database {
-    /// The empty database after a file.
-    fn at(replay: &Replay, file: usize) -> rusqlite::Result<Self> {
-        let mut database = Self {
+    /// An empty database.
+    fn new() -> rusqlite::Result<Self> {
+        Ok(Self {
             engine: Engine::in_memory()?,
-            schema: None,
-        };
-        for file in 0..=file {
+            schema: Some(Schema::default()),
+            applied: 0,
+        })
+    }
+
+    /// Applies the files before this one that it has not seen. Where rows matter to none, no file is applied twice.
+    fn catch_up(&mut self, replay: &Replay, file: usize) -> rusqlite::Result<()> {
+        for file in self.applied..file {
             let steps: Vec<_> = replay.steps_of(FileId(file)).collect();
-            database.apply_plainly(&steps)?;
+            self.apply_plainly(&steps)?;
         }
-        Ok(database)
+        self.applied = file + 1;
+        Ok(())
     }
 
     fn schema(&mut self) -> rusqlite::Result<&Schema> {

@@ -160,10 +160,12 @@ fn change(
     }
 }
 
-/// An object by its kind and name: a trigger may be called like a table.
+/// An object that was just made, by its kind and name: a trigger may be called like a table. It is among the last rows: a table has no more
+/// than a hundred columns, and so fewer indexes of its own behind it than are looked through.
 fn one(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<Option<Listed>> {
     let mut statement = connection.prepare_cached(
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE AND sql IS NOT NULL",
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE AND sql IS NOT NULL \
+         AND rowid > (SELECT max(rowid) FROM sqlite_schema) - 1000",
     )?;
     let mut found = statement.query_map([kind, name], row)?;
     found.next().transpose()
