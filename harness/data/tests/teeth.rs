@@ -74,9 +74,9 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/data")
 }
 
-fn deviants() -> Vec<Deviant> {
+fn deviants(folder: &str) -> Vec<Deviant> {
     let mut all = Vec::new();
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(fixtures().join("deviants"))
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(fixtures().join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
@@ -235,9 +235,9 @@ fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-#[test]
-fn every_deviant_is_found_by_what_it_breaks_and_by_nothing_else() {
-    let deviants = deviants();
+/// The deviants of a folder, with what was missed and what was said too much of each.
+fn judged(folder: &str) -> Vec<(Deviant, Vec<String>, Vec<String>)> {
+    let deviants = deviants(folder);
     let ids: BTreeSet<&str> = deviants.iter().map(|deviant| deviant.id.as_str()).collect();
     assert_eq!(ids.len(), deviants.len(), "two deviants have one id");
     let names: Vec<String> = deviants
@@ -249,9 +249,31 @@ fn every_deviant_is_found_by_what_it_breaks_and_by_nothing_else() {
     let said = side_by_side(&names, |name| judge(base(name)));
     let bases: BTreeMap<String, Said> = names.into_iter().zip(said).collect();
     let outcomes = side_by_side(&deviants, |deviant| differences(deviant, &bases));
+    let both = deviants.into_iter().zip(outcomes);
+    both.map(|(deviant, (missed, blamed))| (deviant, missed, blamed))
+        .collect()
+}
+
+#[test]
+fn what_is_not_found_yet_is_listed_only_as_long() {
+    let found: Vec<String> = judged("not_found_yet")
+        .into_iter()
+        .filter(|(_, missed, blamed)| missed.is_empty() && blamed.is_empty())
+        .map(|(deviant, ..)| deviant.id)
+        .collect();
+    assert!(
+        found.is_empty(),
+        "found by now; move them to ../deviants: {}",
+        found.join(", ")
+    );
+}
+
+#[test]
+fn every_deviant_is_found_by_what_it_breaks_and_by_nothing_else() {
+    let all = judged("deviants");
     let mut report = String::new();
     let (mut survived, mut falsely_blamed) = (0, 0);
-    for (deviant, (missed, blamed)) in deviants.iter().zip(outcomes) {
+    for (deviant, missed, blamed) in &all {
         survived += usize::from(!missed.is_empty());
         falsely_blamed += usize::from(!blamed.is_empty());
         if !missed.is_empty() || !blamed.is_empty() {
@@ -265,7 +287,7 @@ fn every_deviant_is_found_by_what_it_breaks_and_by_nothing_else() {
             );
         }
     }
-    let count = deviants.len();
+    let count = all.len();
     println!(
         "{} of {count} deviants found by name, {} of {count} with no false blame",
         count - survived,
