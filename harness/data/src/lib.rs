@@ -1,7 +1,7 @@
 //! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
 //!
 //! Layers, each of which knows only those before it: [`wrangler`] and [`source`] · [`text`] · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
-//! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`lint`] · [`render`] · [`command`].
+//! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`lint`] · [`render`] · [`teeth`] · [`command`].
 
 pub mod catalog;
 pub mod check;
@@ -19,6 +19,7 @@ pub mod rows;
 pub mod rule;
 pub mod source;
 pub mod subject;
+pub mod teeth;
 pub mod text;
 pub mod trace;
 pub mod tree;

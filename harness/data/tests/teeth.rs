@@ -7,14 +7,7 @@
     reason = "a test that cannot set itself up has failed, and its figures are for whoever runs it"
 )]
 
-use moltproof_data::check::{self, Outcome};
-use moltproof_data::claims::Data;
-use moltproof_data::rule;
-use moltproof_data::source::{Kind, Source};
-use moltproof_data::subject::Subject;
-use moltproof_data::text::File;
-use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use moltproof_data::teeth::{Bench, Catalogue, Deviant, Judged, Sign};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -23,193 +16,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Rows and searches are drawn by it; any other one must give the same verdicts.
 const SEED: u64 = 1;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Catalogue {
-    deviant: Vec<Deviant>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Deviant {
-    id: String,
-    says: String,
-    base: Option<String>,
-    #[serde(default)]
-    rules: BTreeSet<String>,
-    #[serde(default)]
-    criteria: BTreeSet<String>,
-    #[serde(default)]
-    change: Vec<Change>,
-    #[serde(default)]
-    add: Vec<Added>,
-    #[serde(default)]
-    remove: Vec<String>,
-    claims: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    file: String,
-    from: String,
-    to: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Added {
-    file: String,
-    sql: String,
-}
-
-/// What is said of a database: findings by rule and object, and criteria that are broken.
-#[derive(Debug, Default, Clone)]
-struct Said {
-    findings: BTreeSet<(String, String)>,
-    broken: BTreeMap<String, String>,
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/data")
-}
-
-fn deviants(folder: &str) -> Vec<Deviant> {
-    let mut all = Vec::new();
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(fixtures().join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+/// The texts of the catalogue as they lie in the repository.
+fn catalogue() -> Catalogue {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/data");
+    let mut texts = Vec::new();
+    for folder in ["correct", "deviants", "not_found_yet"] {
+        read(&root, &root.join(folder), &mut texts);
+    }
+    texts.sort();
+    let texts: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
-    paths.sort();
-    for path in paths {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let catalogue: Catalogue =
-            toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        all.extend(catalogue.deviant);
-    }
-    all
+    Catalogue::of(&texts).unwrap_or_else(|malformed| panic!("{malformed}"))
 }
 
-/// The files and claims of a base.
-fn base(name: &str) -> (BTreeMap<String, String>, String) {
-    let folder = fixtures().join("correct").join(name);
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder.join("migrations")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        files.insert(name, std::fs::read_to_string(path).unwrap());
-    }
-    (
-        files,
-        std::fs::read_to_string(folder.join("data.toml")).unwrap(),
-    )
-}
-
-/// The files and claims of a deviant.
-fn build(deviant: &Deviant) -> (BTreeMap<String, String>, String) {
-    let (mut files, mut claims) = deviant.base.as_deref().map(base).unwrap_or_default();
-    for change in &deviant.change {
-        let text = if change.file == "data.toml" {
-            &mut claims
+fn read(root: &Path, folder: &Path, texts: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path: PathBuf = entry.unwrap().path();
+        if path.is_dir() {
+            read(root, &path, texts);
         } else {
-            files
-                .get_mut(&change.file)
-                .unwrap_or_else(|| panic!("{}: its base has no file {}", deviant.id, change.file))
-        };
-        assert_eq!(
-            text.matches(&change.from).count(),
-            1,
-            "{}: `{}` must stand in {} exactly once",
-            deviant.id,
-            change.from,
-            change.file
-        );
-        *text = text.replace(&change.from, &change.to);
-    }
-    for name in &deviant.remove {
-        assert!(
-            files.remove(name).is_some(),
-            "{}: its base has no file {name}",
-            deviant.id
-        );
-    }
-    for added in &deviant.add {
-        files.insert(added.file.clone(), added.sql.clone());
-    }
-    (files, deviant.claims.clone().unwrap_or(claims))
-}
-
-fn judge((files, claims): (BTreeMap<String, String>, String)) -> Said {
-    let mut source = Source {
-        shown: "migrations".to_owned(),
-        kind: Kind::Migrations,
-        ..Source::default()
-    };
-    for (name, text) in files {
-        source.files.push(File {
-            path: name.clone().into(),
-            text: text.trim_start_matches('\u{feff}').into(),
-            name,
-        });
-    }
-    let subject = Subject::of(source, Data::parse(&claims).unwrap(), SEED).unwrap();
-    let findings = rule::judge(&subject)
-        .into_iter()
-        .map(|finding| (finding.rule.to_owned(), finding.object))
-        .collect();
-    let mut said = Said {
-        findings,
-        ..Said::default()
-    };
-    for aspect in check::aspects() {
-        if let Outcome::Broken(broken) = (aspect.judge)(&subject) {
-            let first = broken
-                .first()
-                .map(|one| format!("{}: {}", one.object, one.saw));
-            said.broken
-                .insert(aspect.criterion.to_owned(), first.unwrap_or_default());
+            let name = path.strip_prefix(root).unwrap().to_string_lossy();
+            texts.push((name.into_owned(), std::fs::read_to_string(&path).unwrap()));
         }
     }
-    said
-}
-
-/// What is said of a deviant and not of its base, held against what it states.
-fn differences(deviant: &Deviant, bases: &BTreeMap<String, Said>) -> (Vec<String>, Vec<String>) {
-    let before = deviant
-        .base
-        .as_ref()
-        .and_then(|name| bases.get(name))
-        .cloned()
-        .unwrap_or_default();
-    let said = judge(build(deviant));
-    let rules: BTreeSet<String> = said
-        .findings
-        .difference(&before.findings)
-        .map(|(rule, _)| rule.clone())
-        .collect();
-    let criteria: BTreeSet<String> = said
-        .broken
-        .keys()
-        .filter(|id| !before.broken.contains_key(*id))
-        .cloned()
-        .collect();
-    let survived = deviant
-        .rules
-        .difference(&rules)
-        .chain(deviant.criteria.difference(&criteria))
-        .cloned()
-        .collect();
-    let blamed = rules
-        .difference(&deviant.rules)
-        .chain(criteria.difference(&deviant.criteria))
-        .map(|id| {
-            said.broken
-                .get(id)
-                .map_or_else(|| id.clone(), |saw| format!("{id} ({saw})"))
-        })
-        .collect();
-    (survived, blamed)
 }
 
 /// Runs work on all items by as many threads as there are processors.
@@ -235,31 +66,21 @@ fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// The deviants of a folder, with what was missed and what was said too much of each.
-fn judged(folder: &str) -> Vec<(Deviant, Vec<String>, Vec<String>)> {
-    let deviants = deviants(folder);
-    let ids: BTreeSet<&str> = deviants.iter().map(|deviant| deviant.id.as_str()).collect();
-    assert_eq!(ids.len(), deviants.len(), "two deviants have one id");
-    let names: Vec<String> = deviants
-        .iter()
-        .filter_map(|deviant| deviant.base.clone())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let said = side_by_side(&names, |name| judge(base(name)));
-    let bases: BTreeMap<String, Said> = names.into_iter().zip(said).collect();
-    let outcomes = side_by_side(&deviants, |deviant| differences(deviant, &bases));
-    let both = deviants.into_iter().zip(outcomes);
-    both.map(|(deviant, (missed, blamed))| (deviant, missed, blamed))
-        .collect()
+/// The deviants that are listed so, with what became of each.
+fn judged(catalogue: &Catalogue, as_not_found_yet: bool) -> Vec<(&Deviant, Judged)> {
+    let bench = Bench::of(catalogue, SEED);
+    let deviants: Vec<&Deviant> = catalogue.listed(as_not_found_yet).collect();
+    let outcomes = side_by_side(&deviants, |deviant| bench.deviant(deviant).unwrap());
+    deviants.into_iter().zip(outcomes).collect()
 }
 
 #[test]
 fn what_is_not_found_yet_is_listed_only_as_long() {
-    let found: Vec<String> = judged("not_found_yet")
+    let catalogue = catalogue();
+    let found: Vec<&str> = judged(&catalogue, true)
         .into_iter()
-        .filter(|(_, missed, blamed)| missed.is_empty() && blamed.is_empty())
-        .map(|(deviant, ..)| deviant.id)
+        .filter(|(_, judged)| judged.missed.is_empty() && judged.blamed.is_empty())
+        .map(|(deviant, _)| deviant.id.as_str())
         .collect();
     assert!(
         found.is_empty(),
@@ -270,20 +91,27 @@ fn what_is_not_found_yet_is_listed_only_as_long() {
 
 #[test]
 fn every_deviant_is_found_by_what_it_breaks_and_by_nothing_else() {
-    let all = judged("deviants");
+    let catalogue = catalogue();
+    let all = judged(&catalogue, false);
     let mut report = String::new();
     let (mut survived, mut falsely_blamed) = (0, 0);
-    for (deviant, missed, blamed) in &all {
-        survived += usize::from(!missed.is_empty());
-        falsely_blamed += usize::from(!blamed.is_empty());
-        if !missed.is_empty() || !blamed.is_empty() {
+    for (deviant, judged) in &all {
+        survived += usize::from(!judged.missed.is_empty());
+        falsely_blamed += usize::from(!judged.blamed.is_empty());
+        if !judged.missed.is_empty() || !judged.blamed.is_empty() {
+            let missed: Vec<String> = judged
+                .missed
+                .iter()
+                .map(|(id, instead)| format!("{id} ({instead})"))
+                .collect();
+            let also: Vec<String> = judged.blamed.iter().map(told).collect();
             let _infallible = writeln!(
                 report,
                 "{} ({})\n  not found: {}\n  also said: {}",
                 deviant.id,
-                deviant.says,
+                deviant.breaks,
                 missed.join(", "),
-                blamed.join(", ")
+                also.join(", ")
             );
         }
     }
@@ -295,4 +123,59 @@ fn every_deviant_is_found_by_what_it_breaks_and_by_nothing_else() {
     );
     assert!(count > 0, "there are no deviants");
     assert!(report.is_empty(), "\n{report}");
+}
+
+fn told(sign: &Sign) -> String {
+    format!("{} ({}: {})", sign.id, sign.object, sign.saw)
+}
+
+/// A healthy database and one deviant of it, which states what is given here.
+fn one_deviant(states: &str, change: &str) -> Result<Catalogue, String> {
+    let deviant = format!(
+        "[[deviant]]\nid = \"one\"\nsays = \"It breaks.\"\nbase = \"notes\"\n{states}\n{change}"
+    );
+    let sql = "CREATE TABLE users (id INTEGER PRIMARY KEY);
+        CREATE TABLE notes (id INTEGER PRIMARY KEY, author INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE);
+        CREATE INDEX notes_by_author ON notes (author);";
+    let texts = [
+        ("correct/README.md", "| `notes` | integer keys |"),
+        ("correct/notes/data.toml", ""),
+        ("correct/notes/migrations/0001_notes.sql", sql),
+        ("deviants/one.toml", deviant.as_str()),
+    ];
+    Catalogue::of(&texts).map_err(|malformed| malformed.to_string())
+}
+
+/// The change that takes the index away.
+const WITHOUT_INDEX: &str = "[[deviant.change]]\nfile = \"0001_notes.sql\"\nfrom = \"CREATE INDEX notes_by_author ON notes (author);\"\nto = \"\"";
+
+#[test]
+fn what_another_rule_says_does_not_count_as_found() {
+    let catalogue = one_deviant("rules = [\"FK-02\"]", WITHOUT_INDEX).unwrap();
+    let judged = &judged(&catalogue, false)[0].1;
+    assert!(judged.found.is_empty());
+    assert_eq!(judged.missed["FK-02"], "it finds nothing");
+    let blamed: Vec<&str> = judged.blamed.iter().map(|sign| sign.id.as_str()).collect();
+    assert_eq!(blamed, ["FK-03", "PAT-015"]);
+    let sign = &judged.blamed[0];
+    assert_eq!(sign.at.as_deref(), Some("0001_notes.sql:2"));
+    assert!(!sign.sentence.is_empty() && !sign.saw.is_empty());
+}
+
+#[test]
+fn a_deviant_is_found_when_all_that_it_states_is_said_and_nothing_else() {
+    let states = "rules = [\"FK-03\"]\ncriteria = [\"PAT-015\"]";
+    let catalogue = one_deviant(states, WITHOUT_INDEX).unwrap();
+    let judged = &judged(&catalogue, false)[0].1;
+    assert!(judged.missed.is_empty() && judged.blamed.is_empty());
+    assert_eq!(judged.found.len(), 2);
+}
+
+#[test]
+fn a_deviant_that_does_not_fit_its_base_is_a_mistake_of_the_catalogue() {
+    let elsewhere = WITHOUT_INDEX.replace("notes_by_author", "notes_by_title");
+    let why = one_deviant("rules = [\"FK-03\"]", &elsewhere).unwrap_err();
+    assert!(why.contains("exactly once"), "{why}");
+    let nothing = one_deviant("", WITHOUT_INDEX).unwrap_err();
+    assert_eq!(nothing, "one: it must state a rule or a criterion");
 }
