@@ -18,9 +18,7 @@ pub(in crate::rule) fn child_not_indexed(subject: &Subject, findings: &mut Vec<F
             let Some(parent) = schema.tables.get(&key.parent) else {
                 continue;
             };
-            // The tenant's own reference is TEN-01's.
-            let is_told =
-                told.iter().any(|other| other.columns == key.columns) || is_tenant(subject, key);
+            let is_told = told.iter().any(|other| other.columns == key.columns);
             if is_told
                 || faulty.contains(&object(table, key))
                 || is_served(subject, table, key, parent)
@@ -56,14 +54,6 @@ pub(in crate::rule) fn child_not_indexed(subject: &Subject, findings: &mut Vec<F
 fn shown_columns(key: &ForeignKey) -> String {
     let columns: Vec<String> = key.columns.iter().map(|name| format!("`{name}`")).collect();
     columns.join(" and ")
-}
-
-fn is_tenant(subject: &Subject, key: &ForeignKey) -> bool {
-    let claims = &subject.claims;
-    let (Some(tenants), Some(column)) = (&claims.tenants, &claims.tenant_key) else {
-        return false;
-    };
-    key.parent == tenants.as_str() && key.columns.len() == 1 && key.columns[0] == column.as_str()
 }
 
 /// Whether children are found by an index: as the schema shows it, else as SQLite plans it.

@@ -1,6 +1,6 @@
 //! TRG-04: a log that refuses UPDATE and DELETE, and is written over by REPLACE. Never reports a log that was not written over.
 
-use crate::catalog::{Name, Table};
+use crate::catalog::{IndexOrigin, Name, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Row, Trial};
@@ -11,24 +11,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::rule) fn replaceable(subject: &Subject, findings: &mut Vec<Finding>) {
     let schema = subject.schema();
-    let mut refused: BTreeMap<&Name, BTreeSet<String>> = BTreeMap::new();
+    // What a table's triggers refuse in any case, and what they refuse under a condition.
+    let mut refused: BTreeMap<&Name, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
     for trigger in schema.triggers.values() {
         if find_word(&trigger.sql, "raise", 0).is_none() {
             continue;
         }
-        let Some(tree) = tree::parse(&trigger.sql).filter(|tree| tree.parts.is_empty()) else {
+        let Some(tree) = tree::parse(&trigger.sql) else {
             continue;
         };
         if let Some((_, event)) = tree.fires {
-            refused.entry(&trigger.table).or_default().insert(event);
+            let (always, sometimes) = refused.entry(&trigger.table).or_default();
+            let events = if tree.parts.is_empty() {
+                always
+            } else {
+                sometimes
+            };
+            events.insert(event);
         }
     }
-    for (name, events) in refused {
-        let is_log = events.contains("UPDATE") && events.contains("DELETE");
-        let Some(table) = schema.tables.get(name).filter(|_| is_log) else {
+    for (name, (always, sometimes)) in refused {
+        let both = |has: &dyn Fn(&str) -> bool| has("UPDATE") && has("DELETE");
+        let Some(table) = schema.tables.get(name) else {
             continue;
         };
-        let Some(key) = replaced(subject, table) else {
+        let is_log = both(&|event| always.contains(event))
+            || both(&|event| always.contains(event) || sometimes.contains(event))
+                && refuses_all(subject, table);
+        let Some(key) = is_log.then(|| replaced(subject, table)).flatten() else {
             continue;
         };
         let message = format!(
@@ -57,34 +67,74 @@ pub(in crate::rule) fn replaceable(subject: &Subject, findings: &mut Vec<Finding
     }
 }
 
-/// The key by which an entry was replaced.
-fn replaced(subject: &Subject, table: &Table) -> Option<String> {
-    if !table.without_rowid && replaced_by(subject, table, "rowid") {
-        return Some("rowid".to_owned());
-    }
-    let [only] = table.primary_key.as_slice() else {
-        return None;
+/// Whether a row of the table can neither be deleted nor changed in any of its columns: a guard may let one change through, such as an actor who is gone.
+fn refuses_all(subject: &Subject, table: &Table) -> bool {
+    let attempt = || {
+        let trial = Trial::begin(subject)?;
+        trial.row(table, &Row::new())?;
+        let name = table.name.quoted();
+        let is_refused = |sql: String| trial.run(&sql).is_err();
+        let changes = table
+            .columns
+            .iter()
+            .filter(|column| column.generated.is_none())
+            .map(|column| {
+                let (column, value) = (column.name.quoted(), different(column));
+                format!("UPDATE {name} SET {column} = {value};")
+            });
+        let mut all = std::iter::once(format!("DELETE FROM {name};")).chain(changes);
+        Some(all.all(is_refused))
     };
-    replaced_by(subject, table, only.as_str()).then(|| only.as_str().to_owned())
+    attempt() == Some(true)
+}
+
+/// The unique keys of a table, the primary one among them; those of some rows only are left out.
+fn unique_keys(table: &Table) -> Vec<Vec<Name>> {
+    let mut keys = vec![table.primary_key.clone()];
+    let indexes = table.indexes.iter().filter(|index| {
+        index.unique && index.condition.is_none() && index.origin != IndexOrigin::PrimaryKey
+    });
+    // An expression has no name: such an index is no key of columns.
+    keys.extend(indexes.filter_map(|index| {
+        let columns = index.columns.iter().map(|part| part.name.clone());
+        columns.collect::<Option<Vec<Name>>>()
+    }));
+    keys.retain(|key| !key.is_empty());
+    keys.dedup();
+    keys
+}
+
+/// The key by which an entry was replaced.
+fn replaced(subject: &Subject, table: &Table) -> Option<Vec<Name>> {
+    let rowid = vec![Name::new("rowid")];
+    let by_rowid = (!table.without_rowid).then_some(rowid);
+    let mut keys = by_rowid.into_iter().chain(unique_keys(table));
+    keys.find(|key| replaced_by(subject, table, key))
 }
 
 /// Inserts a row and replaces it by a key: whether that went through.
-fn replaced_by(subject: &Subject, table: &Table, key: &str) -> bool {
+fn replaced_by(subject: &Subject, table: &Table, key: &[Name]) -> bool {
     let attempt = || {
         let trial = Trial::begin(subject)?;
         let mut row = Row::new();
-        let value = table
-            .column(&Name::new(key))
-            .map_or_else(|| "987654321".to_owned(), trial::value);
-        row.insert(Name::new(key), value);
+        let others: BTreeSet<Name> = unique_keys(table).into_iter().flatten().collect();
+        for name in key.iter().chain(&others) {
+            let value = table
+                .column(name)
+                .map_or_else(|| "987654321".to_owned(), trial::value);
+            row.insert(name.clone(), value);
+        }
         let row = trial.row(table, &row)?;
         let mut other = row.clone();
+        let is_rowid = |name: &Name| {
+            let alias = table.rowid_alias();
+            *name == "rowid" && alias.is_some() || alias.is_some_and(|alias| alias.name == *name)
+        };
+        let by_rowid = key.iter().any(is_rowid);
         for column in &table.columns {
-            // Another key, so that only the one that is meant meets the old row.
-            if column.name != key
-                && table.primary_key.contains(&column.name)
-                && table.rowid_alias().is_none()
-            {
+            // Another value in all other keys, so that only the one that is meant meets the old row.
+            let is_same = key.contains(&column.name) || by_rowid && is_rowid(&column.name);
+            if others.contains(&column.name) && !is_same {
                 other.insert(column.name.clone(), different(column));
             }
         }
@@ -102,18 +152,20 @@ fn different(column: &crate::catalog::Column) -> String {
     }
 }
 
-fn guard(table: &Table, key: &str) -> String {
+fn guard(table: &Table, key: &[Name]) -> String {
     let name = table.name.quoted();
-    let mut columns: Vec<String> = table.primary_key.iter().map(Name::quoted).collect();
-    let mut conditions: Vec<String> = Vec::new();
-    if !columns.is_empty() {
-        let pairs: Vec<String> = columns
-            .drain(..)
-            .map(|column| format!("{column} = NEW.{column}"))
-            .collect();
-        conditions.push(format!("({})", pairs.join(" AND ")));
-    }
-    if key == "rowid" && table.rowid_alias().is_none() {
+    let mut conditions: Vec<String> = unique_keys(table)
+        .iter()
+        .map(|key| {
+            let pairs: Vec<String> = key
+                .iter()
+                .map(Name::quoted)
+                .map(|column| format!("{column} = NEW.{column}"))
+                .collect();
+            format!("({})", pairs.join(" AND "))
+        })
+        .collect();
+    if key.iter().any(|column| *column == "rowid") && table.rowid_alias().is_none() {
         conditions.push("rowid = NEW.rowid".to_owned());
     }
     let trigger = Name::new(&format!("{}_no_replace", table.name)).quoted();
