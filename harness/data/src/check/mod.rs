@@ -3,6 +3,7 @@
 mod audit;
 mod audit_log;
 mod constraints;
+mod deleted_rows;
 mod deletion;
 mod json;
 mod kept_rows;

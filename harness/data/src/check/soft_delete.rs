@@ -1,10 +1,11 @@
 //! PAT-002: rows that are marked as deleted, and the queries that must not show them. Never takes a query that shows nothing for one that hides.
 
+use super::deleted_rows::Asking;
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally, counted, plans};
 use crate::catalog::{Name, Table};
 use crate::claims::{Query, SoftDelete};
-use crate::engine::{Deed, Seen};
+use crate::engine::Deed;
 use crate::subject::Subject;
 use crate::text::written;
 use rusqlite::types::Value;
@@ -79,8 +80,7 @@ fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<
     let settled = Settled::new(subject)?;
     let table = settled.table(&claim.table, KEY)?;
     let key = "[[data.query]] parameters";
-    let own = values_of(&settled, table);
-    let Some((values, before)) = some_rows(&settled, query, key)? else {
+    let Some(at) = some_rows(&settled, query, key)? else {
         return Err(Settled::unmet(
             format!(
                 "the query \"{}\" shows no row even before a deletion",
@@ -90,34 +90,26 @@ fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<
         ));
     };
     mark(&settled, claim, table)?;
-    let after = settled
+    let values = settled.parameters_at(&query.parameters, (0, at), &Given::new(), key)?;
+    settled
         .world()
         .run(&query.sql, &values)
         .map_err(|refused| Settled::unmet(refused.message, KEY))?;
-    let shows = |row: &Vec<Value>| row.iter().any(|value| own.contains(value));
-    let is_count = before.rows.len() == 1
-        && before.rows[0].len() == 1
-        && matches!(before.rows[0][0], Value::Integer(count) if count > 0);
-    let still = after.rows.iter().find(|row| shows(row)).cloned();
-    let still =
-        still.or_else(|| (is_count && after.rows == before.rows).then(|| after.rows[0].clone()));
-    Ok(still.map(|_row| Broken {
+    let asking = Asking {
+        settled: &settled,
+        table,
+        marker: Name::new(&claim.column),
+        query,
+        at,
+    };
+    let still = asking.still_shown()?;
+    Ok((still > 0).then(|| Broken {
         object: format!("query {}", query.name),
         expected: format!(
             "nothing of `{}` once its rows are marked as deleted",
             table.name
         ),
-        saw: format!(
-            "{} still shown",
-            counted(
-                after
-                    .rows
-                    .iter()
-                    .filter(|row| shows(row) || is_count)
-                    .count(),
-                "row"
-            )
-        ),
+        saw: format!("{} still shown", counted(still, "row")),
         repeat: vec![
             format!(
                 "UPDATE {} SET {} = …; -- as deleted",
@@ -128,12 +120,8 @@ fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<
     }))
 }
 
-/// Parameters with which the query shows rows, and these; a page behind the last row shows none, so each row is tried as the one before the page.
-fn some_rows(
-    settled: &Settled<'_>,
-    query: &Query,
-    key: &str,
-) -> Result<Option<(Vec<Value>, Seen)>, Outcome> {
+/// The place of the row with whose values as parameters the query shows rows; a page behind the last row shows none, so each row is tried as the one before the page.
+fn some_rows(settled: &Settled<'_>, query: &Query, key: &str) -> Result<Option<usize>, Outcome> {
     for at in 0..ROWS_TRIED {
         let values = settled.parameters_at(&query.parameters, (0, at), &Given::new(), key)?;
         let seen = settled.world().run(&query.sql, &values);
@@ -144,31 +132,10 @@ fn some_rows(
             )
         })?;
         if !seen.rows.is_empty() {
-            return Ok(Some((values, seen)));
+            return Ok(Some(at));
         }
     }
     Ok(None)
-}
-
-/// Values that tell rows of this table from those of all others: none of them stands in another table.
-fn values_of(settled: &Settled<'_>, table: &Table) -> Vec<Value> {
-    let all = |table: &Table| -> Vec<Value> {
-        let tenants = 0..settled.tenants();
-        let rows = tenants.flat_map(|tenant| settled.rows(table, tenant));
-        rows.flat_map(|row| row.values.into_values()).collect()
-    };
-    let others: Vec<Value> = settled
-        .schema()
-        .tables
-        .values()
-        .filter(|other| other.is_ordinary() && other.name != table.name)
-        .flat_map(all)
-        .collect();
-    let own = all(table).into_iter();
-    own.filter(|value| {
-        matches!(value, Value::Text(text) if text.len() > 3) && !others.contains(value)
-    })
-    .collect()
 }
 
 /// Marks all rows of a table as deleted.
