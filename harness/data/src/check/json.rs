@@ -1,10 +1,12 @@
 //! PAT-004: JSON in text columns: checked by the database, found by whole tags, extended without nesting. Never parses with the target's SQL what it judges.
 
-use super::populated::Row;
+use super::populated::{Populated, Row};
+use super::references::given;
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally};
 use crate::catalog::Name;
 use crate::claims::{Json as Claim, Shape};
+use crate::rows::Statements;
 use crate::subject::Subject;
 use crate::text::written;
 use rusqlite::types::Value;
@@ -131,36 +133,91 @@ fn each<'s>(
     tally.outcome("column", saw)
 }
 
+/// How texts are tried on a column.
+enum Way<'s> {
+    /// In a row that is there.
+    Update(Row),
+    /// In a new row, where a log refuses every change.
+    Insert(Populated<'s>, Statements),
+}
+
+impl Way<'_> {
+    /// The way that takes a good text; why there is none.
+    fn of<'s>(subject: &'s Subject, case: &Case<'_>, good: &str) -> Result<Way<'s>, Outcome> {
+        let row = &case.rows[0];
+        let refused = match case.set_or_unmet(row, good) {
+            Ok(()) => return Ok(Way::Update(row.clone())),
+            Err(refused) => refused,
+        };
+        let populated = Populated::of_anybody(subject)?;
+        let spare = populated.spare(&row.table, 0);
+        let Some(spare) = spare else {
+            return Err(refused);
+        };
+        let way = Way::Insert(populated, spare);
+        way.stores(case, good).then_some(way).ok_or(refused)
+    }
+
+    fn stores(&self, case: &Case<'_>, text: &str) -> bool {
+        match self {
+            Self::Update(row) => case.set(row, text).is_ok(),
+            Self::Insert(populated, _) => {
+                let with = self.with(case, text);
+                with.is_some_and(|with| populated.try_out(&with).is_ok())
+            }
+        }
+    }
+
+    /// The statements that make a new row with this text.
+    fn with(&self, case: &Case<'_>, text: &str) -> Option<Statements> {
+        let Self::Insert(populated, spare) = self else {
+            return None;
+        };
+        let table = populated.schema.table(&case.claim.table)?;
+        let place = given(table).position(|name| *name == case.column)?;
+        let mut with = spare.clone();
+        *with.last_mut()?.1.get_mut(place)? = Value::Text(text.to_owned());
+        Some(with)
+    }
+
+    /// Lines that repeat it.
+    fn repeat(&self, case: &Case<'_>, text: &str) -> Vec<String> {
+        let (table, column) = (&case.claim.table, &case.claim.column);
+        match self {
+            Self::Update(row) => vec![format!(
+                "UPDATE {table} SET {column} = '{}' WHERE {};",
+                text.replace('\'', "''"),
+                row.found()
+            )],
+            Self::Insert(populated, _) => {
+                let mut lines = populated.script(&[&Name::new(table)]);
+                let with = self.with(case, text).unwrap_or_default();
+                lines.extend(with.iter().map(|(sql, values)| written(sql, values)));
+                lines
+            }
+        }
+    }
+}
+
 fn checked(subject: &Subject) -> Outcome {
     let judge = |case: Case<'_>| {
-        let row = &case.rows[0];
         let good = match case.claim.shape {
             Shape::Array => r#"["a"]"#,
             Shape::Object | Shape::Any => r#"{"a": 1}"#,
         };
-        case.set_or_unmet(row, good)?;
+        let way = Way::of(subject, &case, good)?;
         let mut bad = vec!["", "no JSON", "{", "{'a': 1}", "[1,]"];
         bad.extend(match case.claim.shape {
             Shape::Array => [r#"{"a": 1}"#, "1"].as_slice(),
             Shape::Object => &[r#"["a"]"#, "1"],
             Shape::Any => &[],
         });
-        let taken: Vec<&str> = bad
-            .into_iter()
-            .filter(|text| case.set(row, text).is_ok())
-            .collect();
-        let broken = taken.first().map(|text| {
-            let repeat = format!(
-                "UPDATE {} SET {} = '{}' WHERE {};",
-                case.claim.table,
-                case.claim.column,
-                text.replace('\'', "''"),
-                row.found()
-            );
+        let taken = bad.into_iter().find(|text| way.stores(&case, text));
+        let broken = taken.map(|text| {
             case.broken(
                 "refused, by a CHECK with json_valid for example",
                 format!("it stores `{text}`"),
-                vec![repeat],
+                way.repeat(&case, text),
             )
         });
         Ok(broken.into_iter().collect())
