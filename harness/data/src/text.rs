@@ -10,7 +10,7 @@ pub use literal::{literal, written};
 pub use split::statements;
 pub use suppression::{Suppression, suppressions};
 pub use token::{Token, joined, normal, tokens};
-pub use ways::{SplitOtherwise, Way, split_otherwise};
+pub use ways::{Otherwise, SplitOtherwise, Way, spelled_for_all, split_otherwise};
 
 use std::ops::Range;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use super::{Aspect, Broken, Outcome, counted};
 use crate::subject::Subject;
-use crate::text::{FileId, Way, split_otherwise, statements};
+use crate::text::{FileId, Otherwise, Way, split_otherwise, statements};
 
 /// The aspects of this family.
 pub(super) const ASPECTS: &[Aspect] = &[Aspect {
@@ -22,10 +22,22 @@ fn same_statements(subject: &Subject) -> Outcome {
                 Way::Wrangler => "wrangler's splitter",
                 Way::Query => "the query endpoint of D1",
             };
+            let saw = match one.otherwise {
+                Otherwise::Cut(why) => format!("{by} does not take this trigger as a whole: {why}"),
+                Otherwise::Transaction => {
+                    "wrangler leaves the transaction out of the file; by a binding, D1 refuses it".to_owned()
+                }
+                Otherwise::LeftOut(text) => {
+                    format!("wrangler leaves the text `{text}` out of this statement; by a binding, it stays")
+                }
+                Otherwise::Refused => {
+                    "wrangler refuses the file for the text `BEGIN TRANSACTION` here; by a binding, it passes".to_owned()
+                }
+            };
             broken.push(Broken {
                 object: format!("file {}", file.name),
-                expected: "one statement, however the file is split".to_owned(),
-                saw: format!("{by} does not take this trigger as a whole: {}", one.why),
+                expected: "the same statements, however the file is split".to_owned(),
+                saw,
                 repeat: vec![format!("{};", statements[one.place].sql)],
             });
         }

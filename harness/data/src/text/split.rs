@@ -4,7 +4,6 @@
 //! Strings, quoted names and comments hide what is in them.
 
 use super::{File, FileId, Span, Statement};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// What a piece of text is to the splitter.
@@ -66,22 +65,6 @@ pub fn statements(id: FileId, file: &File) -> Vec<Statement> {
         found.push(statement(id, text, start, last));
     }
     found
-}
-
-/// The words of a text outside of strings, quoted names and comments, with their places.
-pub(super) fn words(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while at < text.len() {
-            let start = at;
-            let (_, end) = token(text, start);
-            at = end;
-            if is_word(text.as_bytes()[start]) {
-                return Some((&text[start..end], start..end));
-            }
-        }
-        None
-    })
 }
 
 fn statement(file: FileId, text: &str, start: usize, end: usize) -> Statement {

@@ -1,11 +1,12 @@
 //! The other ways in which a file is split into statements before D1 sees it. Never used to run anything.
 //!
-//! SQLite's own rule is [`super::statements`]. wrangler's splitter (its lines up to 4.86, read in its source and seen to cut) looks for the words
-//! `BEGIN`, `CASE` and `END` in capitals; D1's `/query` endpoint, through which `migrations apply --remote` goes, behaves so too, and is reported to
-//! trip over CRLF within a trigger (workers-sdk #2463, #14991, #15162, #15178).
+//! SQLite's own rule is [`super::statements`]; wrangler follows it by now. Its lines up to 4.86 look for the words `BEGIN`, `CASE` and `END` with white
+//! space around them, `END` in capitals only, older ones `BEGIN` too; D1's `/query` endpoint, through which `migrations apply --remote` goes, behaves
+//! so too, and is reported to trip over CRLF within a trigger (workers-sdk #2463, #14991, #15162, #15178). All lines of wrangler take the first
+//! `BEGIN TRANSACTION;` and the first `COMMIT;` out of a file by a search for this text, whatever it stands in.
 
-use super::{File, FileId, statements};
-use std::sync::Arc;
+use super::token::{Token, tokens};
+use super::{File, FileId, Statement, statements};
 
 /// A way of splitting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,126 +17,345 @@ pub enum Way {
     Query,
 }
 
-/// A statement that a way cuts or joins: the statement as SQLite reads it, and what is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a way makes of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// A trigger is cut, or joined with what follows it; why, in a few words.
+    Cut(&'static str),
+    /// The statement opens a transaction of its own: wrangler leaves it out, and D1 refuses it where it comes another way.
+    Transaction,
+    /// This text within the statement is left out.
+    LeftOut(&'static str),
+    /// The text `BEGIN TRANSACTION` stands in it or before it and is not what wrangler can leave out, so wrangler refuses the whole file.
+    Refused,
+}
+
+/// A statement that a way does not take as SQLite reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SplitOtherwise {
     /// Its place among the statements of the file, from 0.
     pub place: usize,
     /// The way that splits it otherwise.
     pub way: Way,
-    /// Why, in a few words.
-    pub why: &'static str,
+    /// What it makes of it.
+    pub otherwise: Otherwise,
 }
 
-/// Statements that one of the ways does not take as a whole. Only the body of a trigger holds semicolons, so only triggers are looked at.
+/// What wrangler leaves out, in this order.
+const LEFT_OUT: [&str; 2] = ["BEGIN TRANSACTION;", "COMMIT;"];
+
+/// Statements that one of the ways does not take as a whole. Of the others, only the body of a trigger holds semicolons, so only triggers are cut.
 #[must_use]
 pub fn split_otherwise(id: FileId, file: &File) -> Vec<SplitOtherwise> {
+    let statements = statements(id, file);
+    let mut found = transactions(&file.text, &statements);
+    for (place, statement) in statements.iter().enumerate() {
+        let cut = cut(&statement.sql);
+        found.extend(cut.map(|(way, why)| SplitOtherwise {
+            place,
+            way,
+            otherwise: Otherwise::Cut(why),
+        }));
+    }
+    found.sort_by_key(|one| one.place);
+    found
+}
+
+/// The same trigger in a spelling that every way takes as a whole: `BEGIN`, `CASE` and `END` in capitals with white space around them, and plain ends
+/// of lines. None if there is no such spelling, or nothing to change.
+#[must_use]
+pub fn spelled_for_all(sql: &str) -> Option<String> {
+    let tokens = tokens(sql);
+    let body = body(sql, &tokens)?;
+    let mut text = String::with_capacity(sql.len() + 16);
+    let mut at = 0;
+    for (place, token) in tokens.iter().enumerate() {
+        text.push_str(&sql[at..token.range.start].replace("\r\n", "\n"));
+        let piece = &sql[token.range.clone()];
+        if place >= body && is_mark(sql, token) {
+            let behind = sql.as_bytes().get(token.range.end);
+            if !text.ends_with(|letter: char| letter.is_ascii_whitespace()) {
+                text.push(' ');
+            }
+            text.push_str(&piece.to_ascii_uppercase());
+            // Behind a comment, wrangler looks at the word before it once more.
+            if sql[token.range.end..].trim_start().starts_with("/*") {
+                text.push('\n');
+            }
+            if behind.is_some_and(|byte| *byte != b';' && !byte.is_ascii_whitespace()) {
+                text.push(' ');
+            }
+        } else {
+            text.push_str(piece);
+        }
+        at = token.range.end;
+    }
+    (cut(sql).is_some() && cut(&text).is_none()).then_some(text)
+}
+
+/// The transactions that wrangler sees in a file.
+fn transactions(text: &str, statements: &[Statement]) -> Vec<SplitOtherwise> {
     let mut found = Vec::new();
-    for (place, statement) in statements(id, file).iter().enumerate() {
-        let Some(body) = body(&statement.sql) else {
-            continue;
+    let mut tell = |at: usize, otherwise: Otherwise| {
+        // A comment belongs to the statement behind it.
+        let place = statements.iter().position(|one| at < one.span.end);
+        let Some(place) = place.or_else(|| statements.len().checked_sub(1)) else {
+            return;
         };
-        let words = words(body);
-        if let Some(why) = cut(&words) {
-            found.push(SplitOtherwise {
-                place,
-                way: Way::Wrangler,
-                why,
-            });
-        } else if body.contains('\r') {
-            found.push(SplitOtherwise {
-                place,
-                way: Way::Query,
-                why: "its lines end with CRLF",
-            });
+        found.push(SplitOtherwise {
+            place,
+            way: Way::Wrangler,
+            otherwise,
+        });
+    };
+    let marks: Vec<usize> = text
+        .match_indices("BEGIN TRANSACTION")
+        .map(|(at, _)| at)
+        .collect();
+    let taken = text.find(LEFT_OUT[0]);
+    if let Some(stays) = marks.iter().find(|at| Some(**at) != taken) {
+        tell(*stays, Otherwise::Refused);
+    } else if taken.is_some() {
+        for gone in LEFT_OUT {
+            let Some(at) = text.find(gone) else { continue };
+            let is_own = |one: &&Statement| one.span.start == at && one.span.end < at + gone.len();
+            match statements.iter().find(is_own) {
+                Some(_) if gone == LEFT_OUT[0] => tell(at, Otherwise::Transaction),
+                None if is_within(statements, at) => tell(at, Otherwise::LeftOut(gone)),
+                Some(_) | None => {}
+            }
         }
     }
     found
 }
 
-/// A trigger's text from `BEGIN` on.
-fn body(sql: &str) -> Option<&str> {
-    let create = super::find_word(sql, "create", 0).filter(|word| word.start == 0)?;
-    let trigger = super::find_word(sql, "trigger", create.end).filter(|word| word.start < 20)?;
-    let begin = super::find_word(sql, "begin", trigger.end)?;
-    Some(&sql[begin.start..])
+fn is_within(statements: &[Statement], at: usize) -> bool {
+    let mut statements = statements.iter();
+    statements.any(|one| one.span.start <= at && at < one.span.end)
 }
 
-/// The words and semicolons of a body outside of strings and comments, each with the byte behind it.
-fn words(body: &str) -> Vec<(String, Option<u8>)> {
-    let file = File {
-        name: String::new(),
-        path: std::path::PathBuf::new(),
-        text: Arc::from(body),
-    };
-    let mut words = Vec::new();
-    for (word, range) in super::split::words(&file.text) {
-        words.push((word.to_owned(), body.as_bytes().get(range.end).copied()));
+/// The place of the token with which the body of a trigger begins; none for other statements.
+fn body(sql: &str, tokens: &[Token]) -> Option<usize> {
+    let mut forms = tokens.iter().map(|token| token.form.as_str());
+    let creates = forms.next() == Some("create");
+    let kind = forms.find(|form| !matches!(*form, "temp" | "temporary"))?;
+    if !creates || kind != "trigger" {
+        return None;
     }
-    words
+    let begins = |token: &Token| token.form == "begin" && is_mark(sql, token);
+    tokens.iter().position(begins)
 }
 
-/// What makes wrangler's splitter lose its way within a body.
-fn cut(words: &[(String, Option<u8>)]) -> Option<&'static str> {
-    let mut open = 0_i32;
-    for (place, (word, behind)) in words.iter().enumerate() {
-        let is_last = place + 1 == words.len();
-        let is_seen = behind.is_none_or(|byte| byte == b';' || byte.is_ascii_whitespace());
-        match word.to_ascii_lowercase().as_str() {
-            "begin" if word != "BEGIN" => return Some("its BEGIN is not in capitals"),
-            "begin" | "case" if word == "BEGIN" || word == "CASE" => open += 1,
-            "case" => return Some("a CASE within it is not in capitals"),
-            "end" if word != "END" => return Some("an END within it is not in capitals"),
-            "end" if !is_seen => {
-                return Some("an END within it is followed by a comma or a bracket");
+/// Whether a token is one of the words by which a body is found, not a quoted name.
+fn is_mark(sql: &str, token: &Token) -> bool {
+    let is_bare = sql.as_bytes()[token.range.start].is_ascii_alphabetic();
+    is_bare && matches!(token.form.as_str(), "begin" | "case" | "end")
+}
+
+/// The way that does not take a trigger as a whole, and why.
+fn cut(sql: &str) -> Option<(Way, &'static str)> {
+    let tokens = tokens(sql);
+    let body = body(sql, &tokens)?;
+    let begin = &sql[tokens[body].range.clone()];
+    if begin != "BEGIN" {
+        return Some((Way::Wrangler, "its BEGIN is not in capitals"));
+    }
+    if let Some(end) = wrangler(sql) {
+        return Some((Way::Wrangler, why(sql, &tokens[body..], end)));
+    }
+    let mut from = tokens[body].range.start;
+    let has_return = tokens[body..].iter().any(|token| {
+        let gap = &sql[from..token.range.start];
+        from = token.range.end;
+        gap.contains('\r')
+    });
+    has_return.then_some((Way::Query, "its lines end with CRLF"))
+}
+
+/// Where wrangler up to 4.86 loses its way in a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    /// It sees an end that is none.
+    TooEarly,
+    /// It sees no end.
+    Never,
+}
+
+/// Reads a statement, and the semicolon behind it, as wrangler up to 4.86 does.
+fn wrangler(sql: &str) -> Option<Lost> {
+    let text = format!("\n{sql};");
+    let bytes = text.as_bytes();
+    let mut seen: Vec<u8> = Vec::with_capacity(bytes.len());
+    let mut open = 0_u32;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at).copied() {
+        let rest = &text[at + 1..];
+        let behind = |marker: &str, from: usize| {
+            let found = rest.get(from..).and_then(|rest| rest.find(marker));
+            found.map_or(bytes.len(), |found| at + 1 + from + found + marker.len())
+        };
+        if open > 0 && is_end(&seen, byte) {
+            open -= 1;
+        }
+        let mut next = at + 1;
+        match byte {
+            b'\'' | b'"' | b'`' => {
+                let quote = [byte];
+                next = behind(std::str::from_utf8(&quote).unwrap_or("'"), 0);
+                seen.push(byte);
             }
-            "end" => open -= 1,
-            _ => {}
+            b'-' if rest.starts_with('-') => {
+                next = behind("\n", 1);
+                seen.push(b'\n');
+            }
+            b'/' if rest.starts_with('*') => next = behind("*/", 1),
+            b';' if open == 0 => return (next < bytes.len()).then_some(Lost::TooEarly),
+            _ => seen.push(byte),
         }
-        if open == 0 && !is_last {
-            return Some("an END within it ends the body too early");
-        }
+        open += u32::from(is_start(&seen));
+        at = next;
     }
-    None
+    Some(Lost::Never)
+}
+
+/// Whether the text that was seen ends with `BEGIN` or `CASE`, white space around it.
+fn is_start(seen: &[u8]) -> bool {
+    let Some((last, before)) = seen.split_last() else {
+        return false;
+    };
+    let is = |word: &[u8]| {
+        let start = before.len().checked_sub(word.len() + 1);
+        start.is_some_and(|start| {
+            before[start].is_ascii_whitespace() && before[start + 1..].eq_ignore_ascii_case(word)
+        })
+    };
+    last.is_ascii_whitespace() && (is(b"BEGIN") || is(b"CASE"))
+}
+
+/// Whether this byte, behind what was seen, ends an `END`.
+fn is_end(seen: &[u8], byte: u8) -> bool {
+    (byte == b';' || byte.is_ascii_whitespace())
+        && seen
+            .strip_suffix(b"END")
+            .is_some_and(|before| before.last().is_some_and(u8::is_ascii_whitespace))
+}
+
+/// What in a body makes wrangler lose its way.
+fn why(sql: &str, body: &[Token], lost: Lost) -> &'static str {
+    let ends = || {
+        let ends = body.iter().filter(|token| token.form == "end");
+        ends.filter(|token| is_mark(sql, token))
+    };
+    let behind = |token: &Token| sql.as_bytes().get(token.range.end).copied();
+    match lost {
+        Lost::Never if ends().any(|token| &sql[token.range.clone()] != "END") => {
+            "an END within it is not in capitals"
+        }
+        Lost::Never if ends().any(|token| matches!(behind(token), Some(b',' | b')'))) => {
+            "an END within it is followed by a comma or a bracket"
+        }
+        Lost::Never => "wrangler does not see where its body ends",
+        Lost::TooEarly => "an END within it ends the body too early",
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn why(body: &str) -> Vec<&'static str> {
+    fn of(text: String) -> Vec<SplitOtherwise> {
         let file = File {
             name: "a.sql".to_owned(),
             path: "a.sql".into(),
-            text: format!("CREATE TABLE a (x);\nCREATE TRIGGER t AFTER INSERT ON a {body};").into(),
+            text: text.into(),
         };
-        let found = split_otherwise(FileId(0), &file);
-        assert!(found.iter().all(|one| one.place == 1));
-        found.into_iter().map(|one| one.why).collect()
+        split_otherwise(FileId(0), &file)
+    }
+
+    fn trigger(body: &str) -> String {
+        format!("CREATE TRIGGER t AFTER INSERT ON a {body}")
+    }
+
+    #[track_caller]
+    fn cut_for(body: &str, expected: &str) {
+        let sql = trigger(body);
+        let found = of(format!("CREATE TABLE a (x);\n{sql};"));
+        let whys: Vec<(usize, Otherwise)> =
+            found.iter().map(|one| (one.place, one.otherwise)).collect();
+        let told = match expected {
+            "an END ends too early" => "an END within it ends the body too early",
+            "not in capitals" => "an END within it is not in capitals",
+            "comma" => "an END within it is followed by a comma or a bracket",
+            "comment" => "wrangler does not see where its body ends",
+            "BEGIN" => "its BEGIN is not in capitals",
+            "CRLF" => "its lines end with CRLF",
+            other => panic!("{other}"),
+        };
+        assert_eq!(whys, [(1, Otherwise::Cut(told))], "{sql}");
+        let mended = spelled_for_all(&sql).expect("another spelling helps");
+        assert_eq!(cut(&mended), None, "{mended}");
+        assert_eq!(super::super::normal(&mended), super::super::normal(&sql));
     }
 
     #[test]
     fn a_body_in_capitals_is_taken_as_a_whole() {
-        assert!(why("BEGIN\n  UPDATE a SET x = CASE WHEN x THEN 1 ELSE 'end;' END WHERE x; -- end\n  DELETE FROM a;\nEND").is_empty());
+        for body in [
+            "BEGIN\n  UPDATE a SET x = CASE WHEN x THEN 1 ELSE 'end;' END WHERE x; -- end\n  DELETE FROM a;\nEND",
+            // Neither word of the bracket is seen, so none is missed.
+            "BEGIN UPDATE a SET x = coalesce((CASE WHEN x THEN 1 END), 2); END",
+            "BEGIN\n  /* case */ UPDATE a SET x = case when x then 1 END; END",
+            "BEGIN INSERT INTO a VALUES ('\r\n'), (\"end\"), ([begin]); END",
+        ] {
+            let sql = trigger(body);
+            assert_eq!(of(format!("{sql};\nSELECT 1;")), [], "{sql}");
+            assert_eq!(spelled_for_all(&sql), None);
+        }
     }
 
     #[test]
-    fn small_letters_commas_and_carriage_returns_are_told() {
-        assert_eq!(
-            why("begin DELETE FROM a; END"),
-            ["its BEGIN is not in capitals"]
+    fn small_letters_commas_and_carriage_returns_are_told_and_can_be_spelled_otherwise() {
+        cut_for("begin DELETE FROM a; END", "BEGIN");
+        cut_for("BEGIN DELETE FROM a; end", "not in capitals");
+        cut_for(
+            "BEGIN UPDATE a SET x = case when x then 1 end; END",
+            "not in capitals",
         );
-        assert_eq!(
-            why("BEGIN DELETE FROM a; end"),
-            ["an END within it is not in capitals"]
+        cut_for(
+            "BEGIN UPDATE a SET x = CASE WHEN x THEN 1 END, y = 2; END",
+            "comma",
         );
-        assert_eq!(
-            why("BEGIN UPDATE a SET x = CASE WHEN x THEN 1 END, y = 2; END"),
-            ["an END within it is followed by a comma or a bracket"]
+        cut_for(
+            "BEGIN UPDATE a SET x = (1 + CASE WHEN x THEN 1 END); END",
+            "comma",
         );
-        assert_eq!(
-            why("BEGIN\r\n DELETE FROM a;\r\nEND"),
-            ["its lines end with CRLF"]
+        cut_for(
+            "BEGIN UPDATE a SET x = (CASE WHEN x THEN 1 END ); DELETE FROM a; END",
+            "an END ends too early",
         );
+        cut_for("BEGIN /* all */ DELETE FROM a; END", "comment");
+        cut_for("BEGIN\r\n DELETE FROM a;\r\nEND", "CRLF");
+    }
+
+    #[test]
+    fn what_wrangler_leaves_out_is_told_where_d1_would_see_it() {
+        let told = |text: &str| -> Vec<(usize, Otherwise)> {
+            let found = of(text.to_owned()).into_iter();
+            found.map(|one| (one.place, one.otherwise)).collect()
+        };
+        let one = "SELECT 1;\nBEGIN TRANSACTION;\nSELECT 2;\nCOMMIT;";
+        assert_eq!(told(one), [(1, Otherwise::Transaction)]);
+        let texts =
+            "INSERT INTO a VALUES ('BEGIN TRANSACTION;');\nINSERT INTO a VALUES ('COMMIT;');";
+        assert_eq!(
+            told(texts),
+            [
+                (0, Otherwise::LeftOut(LEFT_OUT[0])),
+                (1, Otherwise::LeftOut(LEFT_OUT[1]))
+            ]
+        );
+        let comment = "-- no BEGIN TRANSACTION: D1 has its own\nSELECT 1;";
+        assert_eq!(told(comment), [(0, Otherwise::Refused)]);
+        assert_eq!(told("INSERT INTO a VALUES ('COMMIT;');"), []);
+        assert_eq!(told("-- begin transaction\nSELECT 1;"), []);
     }
 }

@@ -3,6 +3,7 @@
 mod guards;
 mod history;
 mod prepares;
+mod splitting;
 
 use super::Judge;
 
@@ -10,5 +11,6 @@ use super::Judge;
 pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("TRG-01", history::falsified),
     ("TRG-02", prepares::broken),
+    ("TRG-03", splitting::cut),
     ("TRG-04", guards::replaceable),
 ];
