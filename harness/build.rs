@@ -1,26 +1,40 @@
-//! Embeds features, deviants, advice and the reference's patterns (`features/**/*.feature`, `fixtures/deviants/*.toml`, `fixtures/explain/*.toml`,
-//! `migrations/patterns`) so that the binary needs no file. Never looks into them.
+//! Embeds features, deviants of Workers and of databases, advice and the reference's patterns (`features/**/*.feature`, `fixtures/deviants/*.toml`,
+//! `fixtures/data`, `fixtures/explain/*.toml`, `migrations/patterns`) so that the binary needs no file. Never looks into them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+/// The parts of `fixtures/data` that `moltproof teeth` measures by; a list of deviants that are not found yet may be gone.
+const DATABASES: [&str; 3] = ["correct", "deviants", "not_found_yet"];
+
 fn main() -> io::Result<()> {
-    embed("features", "feature", "pub static FEATURES")?;
-    embed("fixtures/deviants", "toml", "static DEVIANTS")?;
-    embed("fixtures/explain", "toml", "static ADVICE")?;
-    embed("migrations/patterns", "sql", "static PATTERNS")?;
-    embed("migrations/patterns", "toml", "static PATTERN_CLAIMS")
+    embed("features", &[""], &["feature"], "pub static FEATURES")?;
+    embed("fixtures/deviants", &[""], &["toml"], "static DEVIANTS")?;
+    embed("fixtures/explain", &[""], &["toml"], "static ADVICE")?;
+    embed("migrations/patterns", &[""], &["sql"], "static PATTERNS")?;
+    embed(
+        "migrations/patterns",
+        &[""],
+        &["toml"],
+        "static PATTERN_CLAIMS",
+    )?;
+    let endings = ["md", "sql", "toml", "tsv"];
+    embed("fixtures/data", &DATABASES, &endings, "static DATABASES")
 }
 
-/// Writes a table of path and text of every file below a folder of the repository, as the item of this name.
-fn embed(folder: &str, ending: &str, item: &str) -> io::Result<()> {
+/// Writes a table of path and text of every file with one of these endings in parts of a folder of the repository, as the item of this name.
+fn embed(folder: &str, parts: &[&str], endings: &[&str], item: &str) -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .join(folder);
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
-    walk(&root, ending, &mut files)?;
+    for part in parts.iter().map(|part| root.join(part)) {
+        if part.is_dir() {
+            walk(&part, endings, &mut files)?;
+        }
+    }
     files.sort();
     let mut code =
         format!("/// Path and text of every file in `{folder}`.\n{item}: &[(&str, &str)] = &[\n");
@@ -47,13 +61,16 @@ fn embed(folder: &str, ending: &str, item: &str) -> io::Result<()> {
     fs::write(out.join(format!("{name}.rs")), code)
 }
 
-fn walk(folder: &Path, ending: &str, files: &mut Vec<PathBuf>) -> io::Result<()> {
+fn walk(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            walk(&path, ending, files)?;
-        } else if path.extension().is_some_and(|found| found == ending) {
+            walk(&path, endings, files)?;
+        } else if endings
+            .iter()
+            .any(|ending| path.extension().is_some_and(|found| found == *ending))
+        {
             files.push(path);
         }
     }

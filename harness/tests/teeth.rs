@@ -10,10 +10,12 @@ use moltproof::contract::profile::Profile;
 use moltproof::steps;
 use moltproof::target::reference::altered::Alteration;
 use moltproof::target::reference::deviants::{Deviant, Kind};
+use moltproof::teeth::databases;
+use moltproof::teeth::figures::Marks;
 use moltproof::teeth::matrix::{DeviantRow, Fate, KillMatrix};
 use moltproof::teeth::measure::{self, Wanted, Watch};
 use moltproof::teeth::trial::Manner;
-use moltproof::teeth::{Catalogue, figures, survivors};
+use moltproof::teeth::{Catalogue, survivors};
 use moltproof::verdict::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -116,8 +118,7 @@ fn the_readme_states_as_many_backends_as_there_are() {
     let catalogue = Catalogue::built_in(&contract()).unwrap();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let text = std::fs::read_to_string(readme).unwrap();
-    let (_, rest) = text.split_once(figures::BEGIN).unwrap();
-    let (stated, _) = rest.split_once(figures::END).unwrap();
+    let stated = Marks::of(Profile::Core).between(&text).join("\n");
     for wanted in [
         format!("of {} deviants killed", catalogue.deviants.len()),
         format!("{} null servers pass 0 MUST", catalogue.null_servers.len()),
@@ -128,7 +129,98 @@ fn the_readme_states_as_many_backends_as_there_are() {
     ] {
         assert!(
             stated.contains(&wanted),
-            "README does not say `{wanted}`:{stated}"
+            "README does not say `{wanted}`:\n{stated}"
+        );
+    }
+}
+
+/// Some of the built-in databases, judged.
+fn judged(names: &[&str], variants: &[&str]) -> KillMatrix {
+    let mut catalogue = databases::built_in().unwrap();
+    catalogue
+        .deviants
+        .retain(|deviant| names.contains(&deviant.id.as_str()));
+    assert_eq!(catalogue.deviants.len(), names.len());
+    let variants: Vec<String> = variants.iter().map(|&name| name.to_owned()).collect();
+    let (_end, ending) = tokio::sync::watch::channel(false);
+    let wanted = databases::Wanted {
+        seed: fastrand::u64(..),
+        jobs: 2,
+        whole: false,
+        ending,
+    };
+    databases::measure(&contract(), &catalogue, &variants, &wanted, &Unwatched).unwrap()
+}
+
+#[test]
+fn every_criterion_of_the_profile_data_has_a_database_that_breaks_it() {
+    let contract = contract();
+    let catalogue = databases::built_in().unwrap();
+    let expected: BTreeSet<&String> = catalogue
+        .deviants
+        .iter()
+        .flat_map(|deviant| &deviant.criteria)
+        .collect();
+    for id in &expected {
+        let profile = contract.criteria[*id].profile;
+        assert_eq!(profile, Profile::Data, "{id}");
+    }
+    let mut own = contract.criteria.values();
+    let open = own.find(|one| one.profile == Profile::Data && !expected.contains(&one.id));
+    assert!(open.is_none(), "no database breaks {open:?}");
+}
+
+#[test]
+fn a_database_is_killed_by_the_aspect_and_the_rule_that_it_was_to_meet() {
+    let matrix = judged(&["posts-by-author-scan"], &["blog_with_search"]);
+    assert!(matrix.has_teeth(), "{:#?}", matrix.complaints());
+    let reds = &row(&matrix, "posts-by-author-scan").killed_by;
+    let places: Vec<(&str, &str)> = reds
+        .iter()
+        .map(|red| (red.criterion.as_str(), red.at.split(':').next().unwrap()))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("FK-03", "0001_initial.sql"),
+            ("PAT-015", "features/patterns/access_paths.feature")
+        ]
+    );
+    assert!(
+        reds.iter()
+            .all(|red| !red.step.is_empty() && !red.seen.is_empty())
+    );
+    assert_eq!(matrix.criteria["PAT-015"].deviants, 1);
+    assert_eq!(matrix.rules["FK-03"].killed_by, ["posts-by-author-scan"]);
+    let variant = &matrix.correct_variants[0];
+    assert!(variant.false_alarms.is_empty() && variant.passed > 0 && !variant.does.is_empty());
+}
+
+#[test]
+fn what_is_said_of_a_database_beyond_what_it_breaks_is_a_complaint() {
+    let mut matrix = judged(&["posts-by-author-scan"], &[]);
+    let row = &mut matrix.deviants[0];
+    row.false_blame
+        .insert("KEY-01".to_owned(), "table posts".to_owned());
+    assert_eq!(
+        matrix.complaints(),
+        ["deviant posts-by-author-scan is falsely blamed for KEY-01: table posts"]
+    );
+}
+
+#[test]
+fn the_readme_states_as_many_databases_as_there_are() {
+    let catalogue = databases::built_in().unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    let stated = Marks::of(Profile::Data).between(&text).join("\n");
+    for wanted in [
+        format!(" of {} deviants killed", catalogue.deviants.len()),
+        format!("{} correct variants raise 0 false", catalogue.correct.len()),
+    ] {
+        assert!(
+            stated.contains(&wanted),
+            "README does not say `{wanted}`; `moltproof teeth --profile data --figures README.md --update` writes it:\n{stated}"
         );
     }
 }

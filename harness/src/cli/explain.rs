@@ -3,9 +3,10 @@
 use super::colour::{hung, width};
 use super::{Failure, Format, contract, put};
 use crate::contract::advice::{self, Advice};
+use crate::contract::profile::Profile;
 use crate::contract::select::nearest_id;
 use crate::contract::{Contract, Criterion, Planned};
-use crate::teeth::Catalogue;
+use crate::teeth::{Catalogue, databases};
 use crate::verdict::Exit;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ struct Explained<'a> {
     criterion: &'a Criterion,
     advice: Advice,
     scenarios: Vec<&'a Arc<Planned>>,
-    /// Backends that break it: name and what each does wrong.
+    /// Backends or databases that break it: name and what each does wrong.
     broken_by: Vec<(String, String)>,
 }
 
@@ -63,6 +64,11 @@ fn explained<'a>(
         .deviants
         .into_iter()
         .filter(|deviant| deviant.expected.contains(&criterion.id));
+    let databases = databases::built_in()
+        .map_err(|error| Failure::fault(format!("the catalogue is malformed: {error}")))?;
+    let broken = databases
+        .listed(false)
+        .filter(|deviant| deviant.criteria.contains(&criterion.id));
     Ok(Explained {
         criterion,
         advice: advice.remove(&criterion.id).unwrap_or_default(),
@@ -73,6 +79,7 @@ fn explained<'a>(
             .collect(),
         broken_by: breaking
             .map(|deviant| (deviant.id, deviant.breaks))
+            .chain(broken.map(|deviant| (deviant.id.clone(), deviant.breaks.clone())))
             .collect(),
     })
 }
@@ -166,7 +173,12 @@ fn text(explained: &Explained<'_>, width: Option<usize>) -> String {
     }
     if !broken_by.is_empty() {
         line(format!(
-            "\nBackends that break it, each seen to fail ({}):",
+            "\n{} that break it, each seen to fail ({}):",
+            if criterion.profile == Profile::Data {
+                "Databases"
+            } else {
+                "Backends"
+            },
             broken_by.len()
         ));
     }

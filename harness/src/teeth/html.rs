@@ -4,6 +4,7 @@ use super::kill::KilledBy;
 use super::matrix::{DeviantRow, Fate, KillMatrix, NullRow, VariantRow};
 use super::text::figures;
 use crate::clock;
+use crate::contract::profile::Profile;
 use crate::evidence::cut;
 use crate::report::html::frame;
 use crate::target::reference::deviants::Kind;
@@ -51,11 +52,12 @@ pub fn render(matrix: &KillMatrix) -> String {
                 span id="shown" role="status" {}
             }
             (musts(matrix))
+            @if !matrix.rules.is_empty() { (recalls(matrix)) }
             section {
-                h2 { "Backends that break one thing" }
+                h2 { (if matrix.profile == Profile::Data { "Databases that break one thing" } else { "Backends that break one thing" }) }
                 @for row in &matrix.deviants { (deviant(row)) }
             }
-            (nulls(&matrix.null_servers))
+            @if !matrix.null_servers.is_empty() { (nulls(&matrix.null_servers)) }
             (variants(&matrix.correct_variants))
         }
     };
@@ -92,6 +94,30 @@ fn musts(matrix: &KillMatrix) -> Markup {
     }
 }
 
+/// Every criterion and rule of databases, with how many of the deviants that were to break it did.
+fn recalls(matrix: &KillMatrix) -> Markup {
+    html! {
+        section {
+            h2 { "Every criterion and every rule" }
+            table {
+                thead { tr { th.id scope="col" { "criterion or rule" } th.number scope="col" { "seen" } th scope="col" { "deviants" } } }
+                tbody {
+                    @for (id, recall) in matrix.criteria.iter().chain(&matrix.rules) {
+                        tr.row class=[recall.killed_by.is_empty().then_some("bad")] {
+                            th.id scope="row" { (id) }
+                            td.number { (recall.killed_by.len()) " of " (recall.deviants) }
+                            td {
+                                @if recall.killed_by.is_empty() { "none" }
+                                @for killer in &recall.killed_by { a.chip href={ "#" (killer) } { (killer) } " " }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn deviant(row: &DeviantRow) -> Markup {
     let killed = row.verdict == Fate::Killed;
     let kind = match row.kind {
@@ -113,6 +139,7 @@ fn deviant(row: &DeviantRow) -> Markup {
             }
             @if let Some(excuse) = &row.excuse { p.dim { "May survive: " (excuse) } }
             @for red in &row.killed_by { (assertion(red)) }
+            @for (id, why) in &row.false_blame { p.bad { "Falsely blamed for " (id) ": " (why) } }
             @if !row.also_red.is_empty() { p.dim { "Also red: " (row.also_red.join(" ")) } }
         }
     }

@@ -1,12 +1,13 @@
 //! The kill matrix: which deviant turned which criterion red, and through which assertion. Never leaves a survivor out.
 
 use super::kill::KilledBy;
+use crate::contract::profile::Profile;
 use crate::target::reference::deviants::Kind;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the JSON form: additive within a major version.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "1.1";
 
 /// What the harness was measured to catch.
 #[derive(Debug, Clone, Serialize)]
@@ -15,6 +16,8 @@ pub struct KillMatrix {
     pub schema_version: &'static str,
     /// Name and version of this harness.
     pub harness: String,
+    /// The part of the contract that was measured.
+    pub profile: Profile,
     /// SHA-256 of all features, lower-case hexadecimal: which contract was measured.
     pub contract_digest: String,
     /// Decides the order of scenarios; `--seed` repeats it.
@@ -33,6 +36,21 @@ pub struct KillMatrix {
     pub correct_variants: Vec<VariantRow>,
     /// Every MUST and the deviants that turned it red; of a part of the catalogue only those MUSTs that it was to break.
     pub musts: BTreeMap<String, Vec<String>>,
+    /// Of databases: every criterion of the profile, MUST or not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub criteria: BTreeMap<String, Recall>,
+    /// Of databases: every rule of `db lint`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, Recall>,
+}
+
+/// How many deviants were to break a criterion or a rule, and which of them were seen to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Recall {
+    /// Those that were to.
+    pub deviants: usize,
+    /// Those that were seen to.
+    pub killed_by: Vec<String>,
 }
 
 /// The counts.
@@ -44,7 +62,7 @@ pub struct Summary {
     pub killed: usize,
     /// Those that did not.
     pub survivors: usize,
-    /// MUST criteria of the core profile.
+    /// MUST criteria of the profile.
     pub must_total: usize,
     /// Those that a deviant turned red, by name.
     pub must_killed: usize,
@@ -56,8 +74,26 @@ pub struct Summary {
     pub correct_variants: usize,
     /// Criteria that turned red or ended in error on one of them.
     pub false_alarms: usize,
+    /// What is counted of databases only.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub databases: Option<OfDatabases>,
     /// Wall time, milliseconds.
     pub duration_ms: u64,
+}
+
+/// What is counted of databases only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OfDatabases {
+    /// Criteria of the profile.
+    pub criteria_total: usize,
+    /// Those that a deviant turned red, by name.
+    pub criteria_seen: usize,
+    /// Rules of `db lint`.
+    pub rules_total: usize,
+    /// Those that a deviant was found by, by name.
+    pub rules_seen: usize,
+    /// Deviants of which something is said that they do not break.
+    pub falsely_blamed: usize,
 }
 
 /// Whether a deviant was caught.
@@ -85,6 +121,9 @@ pub struct DeviantRow {
     pub killed_by: Vec<KilledBy>,
     /// Criteria that turned red beside them, among those that were looked at.
     pub also_red: Vec<String>,
+    /// Of databases: what was said of it that it does not break, by rule or criterion; there may be none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub false_blame: BTreeMap<String, String>,
     /// Whether it was caught.
     pub verdict: Fate,
     /// For each expected criterion that did not turn red, what happened instead.
@@ -156,6 +195,7 @@ impl KillMatrix {
                 .iter()
                 .map(|row| row.false_alarms.len())
                 .sum(),
+            databases: None,
             duration_ms: 0,
         }
     }
@@ -188,6 +228,14 @@ impl KillMatrix {
                 row.id
             ));
         }
+        for row in self.deviants.iter().filter(|row| row.excuse.is_none()) {
+            for (id, why) in &row.false_blame {
+                all.push(format!(
+                    "deviant {} is falsely blamed for {id}: {why}",
+                    row.id
+                ));
+            }
+        }
         let ruined =
             |id: &str, why: &Option<String>| why.as_ref().map(|why| format!("{id}: {why}"));
         for row in &self.null_servers {
@@ -211,10 +259,16 @@ impl KillMatrix {
         self.complaints().is_empty() && self.unproven().is_empty()
     }
 
-    /// The MUST criteria that no deviant turned red.
+    /// The MUST criteria that no deviant turned red; of databases every criterion and every rule.
     #[must_use]
     pub fn unproven(&self) -> Vec<&str> {
-        let open = self.musts.iter().filter(|(_, killers)| killers.is_empty());
-        open.map(|(id, _)| id.as_str()).collect()
+        let musts = self.musts.iter().filter(|(_, killers)| killers.is_empty());
+        let seen = self.criteria.iter().chain(&self.rules);
+        let open = seen.filter(|(_, recall)| recall.killed_by.is_empty());
+        let ids: BTreeSet<&str> = musts
+            .map(|(id, _)| id.as_str())
+            .chain(open.map(|(id, _)| id.as_str()))
+            .collect();
+        ids.into_iter().collect()
     }
 }

@@ -104,6 +104,7 @@ pub fn measure(
     let mut matrix = KillMatrix {
         schema_version: SCHEMA_VERSION,
         harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
+        profile: Profile::Core,
         contract_digest,
         seed: wanted.manner.seed,
         started_at_ms,
@@ -113,6 +114,8 @@ pub fn measure(
         null_servers: Vec::new(),
         correct_variants: Vec::new(),
         musts: BTreeMap::new(),
+        criteria: BTreeMap::new(),
+        rules: BTreeMap::new(),
     };
     for row in rows {
         match row {
@@ -187,6 +190,7 @@ impl Bench<'_> {
                     expected: deviant.expected.clone(),
                     killed_by: judged.killed_by,
                     also_red: judged.also_red,
+                    false_blame: BTreeMap::new(),
                     verdict,
                     missed: judged.missed,
                     excuse: self.wanted.survivors.get(&deviant.id).cloned(),

@@ -2,6 +2,7 @@
 //! pass nothing, and whether other correct backends are judged as correct. Never judges anybody's target.
 
 pub mod correct;
+pub mod databases;
 pub mod figures;
 pub mod html;
 pub mod kill;

@@ -23,12 +23,19 @@ fn write(out: &mut String, matrix: &KillMatrix) -> fmt::Result {
         deviant(out, row)?;
     }
     writeln!(out)?;
-    for (must, killers) in &matrix.musts {
-        match killers.as_slice() {
-            [] => writeln!(out, "{RED}{must}  no deviant turned it red{RED:#}")?,
-            [one] => writeln!(out, "{must}  {one}")?,
-            [one, rest @ ..] => writeln!(out, "{must}  {one} {DIM}and {} more{DIM:#}", rest.len())?,
+    if matrix.criteria.is_empty() {
+        for (must, killers) in &matrix.musts {
+            killed(out, must, killers, "no deviant turned it red")?;
         }
+    }
+    for (id, recall) in matrix.criteria.iter().chain(&matrix.rules) {
+        let count = format!("{} of {}", recall.killed_by.len(), recall.deviants);
+        let none = if recall.deviants == 0 {
+            "no deviant breaks it"
+        } else {
+            "no deviant turned it red"
+        };
+        killed(out, &format!("{id}  {count:<8}"), &recall.killed_by, none)?;
     }
     writeln!(out)?;
     let open = matrix
@@ -46,6 +53,15 @@ fn write(out: &mut String, matrix: &KillMatrix) -> fmt::Result {
         writeln!(out, "{RED}{complaint}{RED:#}")?;
     }
     headline(out, matrix)
+}
+
+/// What is to be seen to fail, and the deviants that made it.
+fn killed(out: &mut String, what: &str, killers: &[String], none: &str) -> fmt::Result {
+    match killers {
+        [] => writeln!(out, "{RED}{what}  {none}{RED:#}"),
+        [one] => writeln!(out, "{what}  {one}"),
+        [one, rest @ ..] => writeln!(out, "{what}  {one} {DIM}and {} more{DIM:#}", rest.len()),
+    }
 }
 
 fn deviant(out: &mut String, row: &DeviantRow) -> fmt::Result {
@@ -70,6 +86,9 @@ fn deviant(out: &mut String, row: &DeviantRow) -> fmt::Result {
         writeln!(out, "    {DIM}also red: {}{DIM:#}", row.also_red.join(" "))?;
     }
     if let Some(excuse) = &row.excuse {
+        for (id, instead) in &row.missed {
+            writeln!(out, "    {DIM}{id} missed: {instead}{DIM:#}")?;
+        }
         writeln!(out, "    {DIM}may survive: {excuse}{DIM:#}")?;
     }
     Ok(())
@@ -93,19 +112,40 @@ fn headline(out: &mut String, matrix: &KillMatrix) -> fmt::Result {
 /// The counts in words, one statement each.
 #[must_use]
 pub fn figures(summary: &Summary) -> Vec<String> {
+    let killed = format!("{} of {} deviants killed", summary.killed, summary.deviants);
+    let variants = format!(
+        "{} correct variants raise {} false alarms",
+        summary.correct_variants, summary.false_alarms
+    );
+    let Some(databases) = &summary.databases else {
+        return vec![
+            killed,
+            format!(
+                "{} of {} MUST seen to fail",
+                summary.must_killed, summary.must_total
+            ),
+            format!(
+                "{} null servers pass {} MUST",
+                summary.null_servers, summary.null_musts_passed
+            ),
+            variants,
+        ];
+    };
     vec![
-        format!("{} of {} deviants killed", summary.killed, summary.deviants),
+        killed,
         format!(
-            "{} of {} MUST seen to fail",
-            summary.must_killed, summary.must_total
+            "{} of {} blamed for nothing else",
+            summary.deviants - databases.falsely_blamed,
+            summary.deviants
         ),
         format!(
-            "{} null servers pass {} MUST",
-            summary.null_servers, summary.null_musts_passed
+            "{} of {} criteria seen to fail",
+            databases.criteria_seen, databases.criteria_total
         ),
         format!(
-            "{} correct variants raise {} false alarms",
-            summary.correct_variants, summary.false_alarms
+            "{} of {} rules seen to fail",
+            databases.rules_seen, databases.rules_total
         ),
+        variants,
     ]
 }

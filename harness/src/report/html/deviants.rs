@@ -1,8 +1,10 @@
 //! How well the check of a criterion is itself tested: backends that break it on purpose, and what was measured on them. Never counts for another contract than the built-in one.
 
 use crate::contract::Contract;
+use crate::contract::profile::Profile;
 use crate::report::Report;
-use crate::teeth::{Catalogue, figures};
+use crate::teeth::figures::Marks;
+use crate::teeth::{Catalogue, databases};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -11,13 +13,22 @@ const README: &str = include_str!("../../../../README.md");
 
 static CONTRACT: LazyLock<Option<Contract>> = LazyLock::new(|| Contract::embedded().ok());
 
-/// Deviants of the built-in catalogue by the criteria they must turn red.
+/// Deviants of the built-in catalogues by the criteria they must turn red.
 static BY_CRITERION: LazyLock<BTreeMap<String, usize>> = LazyLock::new(|| {
     let mut counts = BTreeMap::new();
     let contract = CONTRACT.as_ref();
     let catalogue = contract.and_then(|contract| Catalogue::built_in(contract).ok());
     for deviant in catalogue.iter().flat_map(|catalogue| &catalogue.deviants) {
         for id in &deviant.expected {
+            *counts.entry(id.clone()).or_default() += 1;
+        }
+    }
+    let databases = databases::built_in();
+    for deviant in databases
+        .iter()
+        .flat_map(|catalogue| catalogue.listed(false))
+    {
+        for id in &deviant.criteria {
             *counts.entry(id.clone()).or_default() += 1;
         }
     }
@@ -40,20 +51,16 @@ impl Teeth {
         }
     }
 
-    /// How many deviants break a criterion; `None` if the report is of another contract than the built-in one, or if the catalogue is not about its profile.
+    /// How many deviants break a criterion; `None` if the report is of another contract than the built-in one.
     pub(super) fn of_criterion(self, id: &str) -> Option<usize> {
-        let contract = CONTRACT.as_ref().filter(|_| self.same_contract)?;
-        let is_core = contract
-            .criteria
-            .get(id)
-            .is_none_or(|one| one.profile.is_core());
-        is_core.then(|| BY_CRITERION.get(id).copied().unwrap_or_default())
+        self.same_contract
+            .then(|| BY_CRITERION.get(id).copied().unwrap_or_default())
     }
 
     /// What was measured when this version was built.
     pub(super) fn measured(self) -> Vec<&'static str> {
         if self.same_contract {
-            figures::between(README)
+            Marks::of(Profile::Core).between(README)
         } else {
             Vec::new()
         }

@@ -1,0 +1,163 @@
+//! `moltproof teeth`: the contract run, measured on Workers. Never measures what is said of databases.
+
+use super::{Listed, TeethArgs, list, measured};
+use crate::cli::target::{program, runtime};
+use crate::cli::{Failure, contract, say};
+use crate::contract::Contract;
+use crate::target::reference::altered;
+use crate::target::reference::{ServeArgs, deviants::Deviant};
+use crate::teeth::measure::{self, Wanted};
+use crate::teeth::trial::Manner;
+use crate::teeth::{Catalogue, Other, survivors};
+use crate::verdict::Exit;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three for each, two cores stood idle for a third of the time.
+const JOBS_PER_CORE: usize = 5;
+/// Open files that a trial may need. Evidence: 1,024 were too few for ten at once.
+const OPEN_FILES_PER_JOB: usize = 512;
+/// More open files than any measurement needs.
+const OPEN_FILES_MAX: u64 = 65_536;
+/// Scenarios side by side within a trial: as many as `run` has.
+const CONCURRENCY: usize = 64;
+
+pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failure> {
+    let broken = |why: String| Failure::fault(format!("the catalogue is malformed: {why}"));
+    let mut catalogue = Catalogue::built_in(contract).map_err(|error| broken(error.to_string()))?;
+    let survivors = survivors::built_in().map_err(broken)?;
+    let names: BTreeSet<&String> = catalogue
+        .deviants
+        .iter()
+        .map(|deviant| &deviant.id)
+        .collect();
+    if let Some(stranger) = survivors.keys().find(|id| !names.contains(id)) {
+        return Err(broken(format!(
+            "survivors.toml: there is no deviant `{stranger}`"
+        )));
+    }
+    narrow(&mut catalogue, args)?;
+    if args.list {
+        return list(&listed(&catalogue), args.format);
+    }
+    let files = more_open_files();
+    let program = program()?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = args
+        .jobs
+        .map_or(cores * JOBS_PER_CORE, usize::from)
+        .min(files / OPEN_FILES_PER_JOB)
+        .max(1);
+    let total =
+        catalogue.deviants.len() + catalogue.null_servers.len() + catalogue.correct_variants.len();
+    measured(args, total, |ending, shown| {
+        let wanted = Wanted {
+            manner: Manner {
+                program,
+                book: Arc::new(crate::steps::all()),
+                seed: args.seed(),
+                concurrency: CONCURRENCY,
+                patience: None,
+                ending,
+            },
+            jobs,
+            whole: args.is_whole(),
+            whole_contract: args.whole_contract,
+            survivors,
+        };
+        measure::measure(contract, &catalogue, &wanted, shown)
+    })
+}
+
+/// Asks the system for as many open files as it allows; returns how many that are.
+fn more_open_files() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit
+        .maximum
+        .map_or(OPEN_FILES_MAX, |most| most.min(OPEN_FILES_MAX));
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        // If it refuses, fewer trials run side by side.
+        setrlimit(Resource::Nofile, limit).unwrap_or_default();
+    }
+    let current = getrlimit(Resource::Nofile).current;
+    usize::try_from(current.unwrap_or(OPEN_FILES_MAX)).unwrap_or(usize::MAX)
+}
+
+/// Leaves what is asked for.
+fn narrow(catalogue: &mut Catalogue, args: &TeethArgs) -> Result<(), Failure> {
+    args.known(|name| catalogue.alteration(name).is_some())?;
+    let breaks = |deviant: &Deviant| args.asks_for(deviant.expected.iter());
+    catalogue
+        .deviants
+        .retain(|deviant| args.names(&deviant.id) && breaks(deviant));
+    let others = args.id.is_empty();
+    catalogue
+        .null_servers
+        .retain(|other| others && args.names(&other.id));
+    catalogue
+        .correct_variants
+        .retain(|other| others && args.names(&other.id));
+    if catalogue.deviants.len() + catalogue.null_servers.len() + catalogue.correct_variants.len()
+        == 0
+    {
+        return Err(args.nothing_left());
+    }
+    Ok(())
+}
+
+fn listed(catalogue: &Catalogue) -> Vec<Listed> {
+    let deviants = catalogue.deviants.iter().map(|deviant| Listed {
+        kind: "deviant",
+        id: deviant.id.clone(),
+        does: deviant.breaks.clone(),
+        expected: deviant.expected.clone(),
+    });
+    let other = |kind: &'static str| {
+        move |other: &Other| Listed {
+            kind,
+            id: other.id.clone(),
+            does: other.does.clone(),
+            expected: Vec::new(),
+        }
+    };
+    let nulls = catalogue.null_servers.iter().map(other("null server"));
+    let variants = catalogue.correct_variants.iter();
+    deviants
+        .chain(nulls)
+        .chain(variants.map(other("correct variant")))
+        .collect()
+}
+
+/// Options of the hidden verb `serve-altered`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct AlteredArgs {
+    /// Which backend of the catalogue.
+    name: String,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// Serves the reference with something else put in: what `teeth` stops and kills.
+pub(in crate::cli) fn serve_altered(args: &AlteredArgs) -> ExitCode {
+    let served = (|| {
+        let contract = contract()?;
+        let catalogue = Catalogue::built_in(&contract);
+        let catalogue = catalogue.map_err(|error| Failure::fault(error.to_string()))?;
+        let alteration = catalogue.alteration(&args.name);
+        let alteration = alteration
+            .ok_or_else(|| Failure::usage(format!("there is no backend `{}`", args.name)))?;
+        runtime()?
+            .block_on(altered::serve(&alteration, &args.serve))
+            .map_err(Failure::fault)
+    })();
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("moltproof: {}", failure.message));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
