@@ -233,6 +233,16 @@ impl Table {
         })
     }
 
+    /// The unique keys beside the primary one, those of some rows only among them; an index on an expression is none.
+    pub fn unique_keys(&self) -> impl Iterator<Item = (&Index, Vec<Name>)> {
+        let keys = self.indexes.iter().filter(|index| index.unique);
+        keys.filter(|index| index.origin != IndexOrigin::PrimaryKey)
+            .filter_map(|index| {
+                let names = index.columns.iter().map(|part| part.name.clone());
+                Some((index, names.collect::<Option<Vec<Name>>>()?))
+            })
+    }
+
     /// Whether rows are told apart by these columns: they are the primary key or have a whole unique index of just these.
     #[must_use]
     pub fn is_unique(&self, columns: &[Name]) -> bool {

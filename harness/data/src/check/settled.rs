@@ -5,8 +5,9 @@ use super::Outcome;
 use super::populated::{Populated, Row};
 use super::world::{Refused, Seen, World};
 use crate::catalog::{Name, Schema, Table};
-use crate::rows;
-use crate::subject::Subject;
+use crate::rows::{self, Effort, Statements, Tenancy, Wanted};
+use crate::subject::{Subject, TENANTS};
+use crate::text::FileId;
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
 
@@ -24,6 +25,12 @@ enum Kind<'s> {
     Tenants(Populated<'s>),
     /// Nobody in particular has rows: no tenants are declared.
     Alone(World<'s>),
+    /// Rows that are older than some of the files.
+    Older {
+        world: World<'s>,
+        tenancy: Tenancy,
+        keys: Vec<Value>,
+    },
 }
 
 /// What parameters stand for beyond the rows themselves: `now`, `id`, `text`, `tag`, `limit`, ….
@@ -46,11 +53,43 @@ impl<'s> Settled<'s> {
         Ok(Self { subject, kind })
     }
 
+    /// Rows that were there before a file was applied; `prepare` sees them before it. None where the file cannot be seen with rows.
+    pub(super) fn older(
+        subject: &'s Subject,
+        file: FileId,
+        prepare: impl FnOnce(&World<'s>, &Schema),
+    ) -> rusqlite::Result<Option<Self>> {
+        let first = subject
+            .replay
+            .files
+            .get(file.0)
+            .map_or(0, |steps| steps.start);
+        let world = World::around(subject, subject.replay.before(first)?);
+        let claims = &subject.claims;
+        let tenancy = |schema: &Schema| Tenancy::of(schema, claims);
+        let schema = world.engine().ours(crate::catalog::read)?;
+        let then = tenancy(&schema).unwrap_or_else(|_none| Tenancy::nobody());
+        let made = world.engine().ours(|connection| {
+            rows::fill_tenants(connection, &schema, claims, then, TENANTS, ROWS)
+        })?;
+        prepare(&world, &schema);
+        let applies = subject.replay.go_on(world.engine(), file)?;
+        Ok(applies.then(|| {
+            let tenancy = tenancy(subject.schema()).unwrap_or_else(|_none| Tenancy::nobody());
+            let kind = Kind::Older {
+                world,
+                tenancy,
+                keys: made.keys,
+            };
+            Self { subject, kind }
+        }))
+    }
+
     /// Where statements go.
     pub(super) fn world(&self) -> &World<'s> {
         match &self.kind {
             Kind::Tenants(populated) => &populated.world,
-            Kind::Alone(world) => world,
+            Kind::Alone(world) | Kind::Older { world, .. } => world,
         }
     }
 
@@ -63,6 +102,7 @@ impl<'s> Settled<'s> {
         match &self.kind {
             Kind::Tenants(populated) => populated.tenants.keys.len(),
             Kind::Alone(_) => 1,
+            Kind::Older { keys, .. } => keys.len().max(1),
         }
     }
 
@@ -87,6 +127,15 @@ impl<'s> Settled<'s> {
             }
             Kind::Tenants(populated) => populated.rows_where(table, "1"),
             Kind::Alone(world) => super::populated::rows_of(world, table, "1"),
+            Kind::Older {
+                world,
+                tenancy,
+                keys,
+            } => {
+                let key = keys.get(tenant);
+                let condition = key.and_then(|key| tenancy.condition(&table.name, "t", key));
+                super::populated::rows_of(world, table, condition.as_deref().unwrap_or("1"))
+            }
         }
     }
 
@@ -107,6 +156,25 @@ impl<'s> Settled<'s> {
             reason: format!("no row could be made for `{}`", table.name),
             key: None,
         })
+    }
+
+    /// Statements that make a row beside those that are there, the last one the row itself; none where no such row was found. Not traced.
+    pub(super) fn spare(&self, table: &Table, tenant: usize) -> Option<Statements> {
+        let is_scoped = |tenancy: &Tenancy| {
+            tenancy.scoped.contains_key(&table.name) && table.name != tenancy.tenants
+        };
+        let tenants = self.subject.rows().ok()?;
+        let wanted = Wanted {
+            table: table.name.clone(),
+            tenant: is_scoped(&tenants.tenancy).then_some(tenant),
+            pinned: Vec::new(),
+            effort: Effort::Full,
+        };
+        let claims = &self.subject.claims;
+        let look = |connection: &rusqlite::Connection| {
+            rows::spares(connection, self.schema(), claims, tenants, &[wanted])
+        };
+        self.world().engine().ours(look).ok()?.pop().flatten()
     }
 
     /// The values of a statement's parameters for a tenant.
@@ -157,6 +225,7 @@ impl<'s> Settled<'s> {
             "tenant" => match &self.kind {
                 Kind::Tenants(populated) => populated.tenants.keys.get(tenant).cloned(),
                 Kind::Alone(_) => None,
+                Kind::Older { keys, .. } => keys.get(tenant).cloned(),
             },
             "user" => self.of_users(tenant),
             "limit" => Some(Value::Integer(20)),

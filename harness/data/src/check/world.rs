@@ -60,6 +60,16 @@ impl<'s> World<'s> {
         })
     }
 
+    /// A database that is there already. Nothing of it is traced: no other database is made in the same way.
+    pub(super) fn around(subject: &'s Subject, engine: Engine) -> Self {
+        Self {
+            engine,
+            trace: &subject.trace,
+            number: 0,
+            batch: Cell::new(0),
+        }
+    }
+
     /// One statement, as a call of its own.
     ///
     /// # Errors

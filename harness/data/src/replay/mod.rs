@@ -165,6 +165,39 @@ impl Replay {
         Ok(engine)
     }
 
+    /// Applies a file and all behind it to a database that was made of those before it. Whether every one of them went through.
+    ///
+    /// # Errors
+    /// What SQLite says where the database itself cannot be used.
+    pub fn go_on(&self, engine: &Engine, from: FileId) -> rusqlite::Result<bool> {
+        for number in from.0..self.files.len() {
+            engine.ours(|connection| connection.execute_batch("BEGIN"))?;
+            let mut steps = self.steps_of(FileId(number));
+            let goes = steps.all(|(_, step)| {
+                let is_applied = step.failure.is_none() && !step.is_trimmed;
+                !is_applied || engine.run(&step.statement.sql).is_ok()
+            });
+            engine.take_deeds();
+            if empty::commit(engine).is_err() || !goes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The last file that makes a table of this name.
+    #[must_use]
+    pub fn maker(&self, table: &Name) -> Option<FileId> {
+        let is_made = |step: &Step| {
+            step.changes.iter().any(|change| {
+                let is_new = change.before.is_none() && change.after.is_some();
+                change.kind == ObjectKind::Table && change.name == *table && is_new
+            })
+        };
+        let makes = |file: &FileId| self.steps_of(*file).any(|(_, step)| is_made(step));
+        (0..self.files.len()).rev().map(FileId).find(makes)
+    }
+
     /// A copy of the database at the end: no rows but those that the files insert themselves.
     ///
     /// # Errors

@@ -16,16 +16,6 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("UNQ-03", case_tells_apart),
 ];
 
-/// A unique key that is not the primary one, with its columns; none if it has an expression.
-pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = (&Index, Vec<Name>)> {
-    let keys = table.indexes.iter().filter(|index| index.unique);
-    keys.filter(|index| index.origin != IndexOrigin::PrimaryKey)
-        .filter_map(|index| {
-            let names = index.columns.iter().map(|part| part.name.clone());
-            Some((index, names.collect::<Option<Vec<Name>>>()?))
-        })
-}
-
 /// Where a unique key was made: the index, or the first of its columns.
 pub(super) fn site(subject: &Subject, table: &Table, index: &Index, column: &Name) -> Option<Span> {
     if index.origin == IndexOrigin::Created {
@@ -37,7 +27,7 @@ pub(super) fn site(subject: &Subject, table: &Table, index: &Index, column: &Nam
 
 fn over_nullable_columns(subject: &Subject, findings: &mut Vec<Finding>) {
     for table in subject.schema().tables.values() {
-        for (index, columns) in unique_keys(table) {
+        for (index, columns) in table.unique_keys() {
             let open = columns.iter().position(|name| {
                 table
                     .column(name)
@@ -121,7 +111,7 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
         let Some((mark, active)) = deletion(subject, table) else {
             continue;
         };
-        for (index, columns) in unique_keys(table) {
+        for (index, columns) in table.unique_keys() {
             let mut sorted = columns.clone();
             sorted.sort();
             let holds_key = !table.primary_key.is_empty()
@@ -196,7 +186,7 @@ fn deletion(subject: &Subject, table: &Table) -> Option<(Name, String)> {
 
 fn case_tells_apart(subject: &Subject, findings: &mut Vec<Finding>) {
     for table in subject.schema().tables.values() {
-        for (index, columns) in unique_keys(table) {
+        for (index, columns) in table.unique_keys() {
             let part = index.columns.iter().find(|part| {
                 part.name.as_ref().is_some_and(|name| {
                     has_any(name.as_str(), &["email", "mail", "hostname", "domain"])

@@ -4,13 +4,16 @@ use super::super::populated::Row;
 use super::super::settled::Settled;
 use super::super::{Broken, Outcome};
 use super::ways::ways;
-use super::{Case, each, word};
+use super::{Case, each, new_rows, older_rows, word};
 use crate::subject::Subject;
 use crate::text::written;
 use rusqlite::types::Value;
 
 pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
     let judge = |case: Case<'_>| {
+        if let Some(broken) = older_rows::not_entered(subject, &case)? {
+            return Ok(vec![broken]);
+        }
         let row = case.settled.first(case.table, 0)?;
         let (first, mut repeat) = (word(0), Vec::new());
         let set = case
@@ -66,7 +69,7 @@ pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
             }
             held = now;
         }
-        if let Some(broken) = not_entered(&case, &row, repeat.clone())? {
+        if let Some(broken) = new_rows::out_of_step(&case, &row, repeat.clone())? {
             return Ok(vec![broken]);
         }
         let removed = case.settled.world().run(
@@ -104,59 +107,6 @@ pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
         |claim| claim.columns.len().max(1),
         judge,
     )
-}
-
-/// A new row beside this one, with another key: it must be found by its word. What the schema does not take is left out.
-fn not_entered(
-    case: &Case<'_>,
-    row: &Row,
-    mut repeat: Vec<String>,
-) -> Result<Option<Broken>, Outcome> {
-    let [key] = case.table.primary_key.as_slice() else {
-        return Ok(None);
-    };
-    let given = case
-        .table
-        .columns
-        .iter()
-        .filter(|column| column.generated.is_none());
-    let (mut names, mut values) = (Vec::new(), Vec::new());
-    for column in given {
-        let held = row.value(&column.name);
-        let value = match held {
-            _ if column.name == case.column => Value::Text(word(900)),
-            Value::Integer(number) if column.name == *key => Value::Integer(number + 1_000_000),
-            Value::Text(text) if column.name == *key => Value::Text(format!("{text}-2")),
-            Value::Null | Value::Integer(_) | Value::Real(_) | Value::Text(_) | Value::Blob(_) => {
-                row.value(&column.name)
-            }
-        };
-        names.push(column.name.quoted());
-        values.push(value);
-    }
-    let marks: Vec<String> = (1..=names.len()).map(|place| format!("?{place}")).collect();
-    let table = case.table.name.quoted();
-    let insert = format!(
-        "INSERT INTO {table} ({}) VALUES ({})",
-        names.join(", "),
-        marks.join(", ")
-    );
-    if case.settled.world().run(&insert, &values).is_err() {
-        return Ok(None);
-    }
-    repeat.push(written(&insert, &values));
-    let (found, asked) = case.found(&word(900), 0)?;
-    repeat.push(asked);
-    let saw = match case.integrity() {
-        Some(message) => message,
-        None if found.is_empty() => "it is not found".to_owned(),
-        None => return Ok(None),
-    };
-    Ok(Some(case.broken(
-        "a new row is found by a word that it holds",
-        saw,
-        repeat,
-    )))
 }
 
 fn out_of_step(

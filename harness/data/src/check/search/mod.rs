@@ -1,6 +1,8 @@
 //! PAT-003, PAT-014: full-text search, and how a declared one is asked. Never asks the search itself what it should find.
 
 mod in_step;
+mod new_rows;
+mod older_rows;
 mod tenants;
 mod ways;
 
@@ -38,7 +40,9 @@ struct Case<'s> {
     settled: Settled<'s>,
     claim: &'s Search,
     table: &'s Table,
+    /// The searched column, and its place among those that are declared.
     column: Name,
+    place: usize,
 }
 
 /// A word that stands nowhere else, by a number: letters only, so that every tokenizer takes it whole.
@@ -52,10 +56,14 @@ fn word(number: usize) -> String {
 
 impl<'s> Case<'s> {
     fn new(subject: &'s Subject, claim: &'s Search, column: usize) -> Result<Self, Outcome> {
-        let settled = Settled::new(subject)?;
+        Self::around(Settled::new(subject)?, claim, column)
+    }
+
+    /// The search of one of its columns among rows that are there already.
+    fn around(settled: Settled<'s>, claim: &'s Search, column: usize) -> Result<Self, Outcome> {
         let table = settled.table(&claim.table, "[[data.search]] table")?;
         settled.first(table, 0)?;
-        let Some(column) = claim.columns.get(column) else {
+        let Some(name) = claim.columns.get(column) else {
             return Err(Settled::unmet(
                 "no column is declared that is searched",
                 "[[data.search]] columns",
@@ -65,7 +73,8 @@ impl<'s> Case<'s> {
             settled,
             claim,
             table,
-            column: Name::new(column),
+            column: Name::new(name),
+            place: column,
         })
     }
 
@@ -109,7 +118,11 @@ impl<'s> Case<'s> {
     }
 
     fn is_found(&self, row: &Row, word: &str) -> Result<(bool, String), Outcome> {
-        let (keys, asked) = self.found(word, 0)?;
+        self.is_found_by(row, word, 0)
+    }
+
+    fn is_found_by(&self, row: &Row, word: &str, tenant: usize) -> Result<(bool, String), Outcome> {
+        let (keys, asked) = self.found(word, tenant)?;
         Ok((row.key.iter().any(|(_, value)| keys.contains(value)), asked))
     }
 

@@ -1,8 +1,8 @@
 //! PAT-014: whose rows a search finds. Never judges how many of them it finds.
 
-use super::super::Outcome;
 use super::super::populated::Row;
 use super::super::settled::Settled;
+use super::super::{Broken, Outcome};
 use super::{Case, each, word};
 use crate::subject::Subject;
 use rusqlite::types::Value;
@@ -14,11 +14,9 @@ pub(super) fn own_tenant_only(subject: &Subject) -> Outcome {
     }
     let judge = |case: Case<'_>| {
         let shared = word(7);
-        let mut own: Vec<BTreeSet<String>> = Vec::new();
         for tenant in 0..case.settled.tenants() {
             let rows = case.settled.rows(case.table, tenant);
             for (place, row) in rows.iter().enumerate() {
-                // Ids that look like the numbers of rows are what a careless join takes for them.
                 let text = Value::Text(format!("{shared} {}", word(1_000 + 10 * tenant + place)));
                 case.settled
                     .set(row, &[(&case.column, text)])
@@ -31,40 +29,26 @@ pub(super) fn own_tenant_only(subject: &Subject) -> Outcome {
                             "[[data.search]] columns",
                         )
                     })?;
+            }
+        }
+        // A search that finds nothing shows nothing of others either; that it should find something is PAT-003's.
+        if case.found(&shared, 0)?.0.is_empty() {
+            return Err(Settled::unmet(
+                "the search does not find a tenant's own rows",
+                "[[data.search]] sql",
+            ));
+        }
+        if let Some(broken) = foreign(&case, &shared)? {
+            return Ok(vec![broken]);
+        }
+        for tenant in 0..case.settled.tenants() {
+            let rows = case.settled.rows(case.table, tenant);
+            for (place, row) in rows.iter().enumerate() {
+                // Ids that look like the numbers of rows are what a careless join takes for them.
                 renumber(&case, row, tenant, place);
             }
-            let rows = case.settled.rows(case.table, tenant);
-            own.push(
-                rows.iter()
-                    .flat_map(|row| row.key.iter().map(|(_, value)| format!("{value:?}")))
-                    .collect(),
-            );
         }
-        for (tenant, keys) in own.iter().enumerate() {
-            let (found, asked) = case.found(&shared, tenant)?;
-            if found.is_empty() {
-                return Ok(vec![case.broken(
-                    "the tenant's own rows",
-                    "none of them is found",
-                    vec![asked],
-                )]);
-            }
-            if let Some(foreign) = found
-                .iter()
-                .find(|value| !keys.contains(&format!("{value:?}")))
-            {
-                let saw = format!(
-                    "the row {} of another tenant",
-                    crate::text::literal(foreign.into())
-                );
-                return Ok(vec![case.broken(
-                    "rows of the tenant that searches",
-                    saw,
-                    vec![asked],
-                )]);
-            }
-        }
-        Ok(Vec::new())
+        Ok(foreign(&case, &shared)?.into_iter().collect())
     };
     each(
         subject,
@@ -72,6 +56,37 @@ pub(super) fn own_tenant_only(subject: &Subject) -> Outcome {
         |_claim| 1,
         judge,
     )
+}
+
+/// A row that a search shows to another tenant than its own, or a tenant whose search shows none.
+fn foreign(case: &Case<'_>, shared: &str) -> Result<Option<Broken>, Outcome> {
+    for tenant in 0..case.settled.tenants() {
+        let rows = case.settled.rows(case.table, tenant);
+        let own: BTreeSet<String> = rows
+            .iter()
+            .flat_map(|row| row.key.iter().map(|(_, value)| format!("{value:?}")))
+            .collect();
+        let (found, asked) = case.found(shared, tenant)?;
+        if found.is_empty() {
+            return Ok(Some(case.broken(
+                "the tenant's own rows",
+                "none of them is found",
+                vec![asked],
+            )));
+        }
+        let stranger = found
+            .iter()
+            .find(|value| !own.contains(&format!("{value:?}")));
+        if let Some(stranger) = stranger {
+            let saw = format!(
+                "the row {} of another tenant",
+                crate::text::literal(stranger.into())
+            );
+            let expected = "rows of the tenant that searches";
+            return Ok(Some(case.broken(expected, saw, vec![asked])));
+        }
+    }
+    Ok(None)
 }
 
 /// Gives a row with a text key an id that looks like a number, in an order against that of the rows; what refuses it keeps its own.

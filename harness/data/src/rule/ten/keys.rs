@@ -5,7 +5,7 @@ use crate::catalog::{Index, Name, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Row, Trial};
-use crate::rule::unq::{site, unique_keys};
+use crate::rule::unq::site;
 use crate::rule::words::is_made_by_a_machine;
 use crate::rule::{columns_of, new_index};
 use crate::subject::Subject;
@@ -92,9 +92,11 @@ fn place(subject: &Subject, table: &Table, index: Option<&Index>, column: &Name)
 fn all_keys(table: &Table) -> impl Iterator<Item = (Option<&Index>, Vec<Name>)> {
     let key = table.primary_key.clone();
     let primary = (!key.is_empty() && table.rowid_alias().is_none()).then_some((None, key));
-    primary
-        .into_iter()
-        .chain(unique_keys(table).map(|(index, columns)| (Some(index), columns)))
+    primary.into_iter().chain(
+        table
+            .unique_keys()
+            .map(|(index, columns)| (Some(index), columns)),
+    )
 }
 
 fn declared(table: &Table, columns: &[Name]) -> String {

@@ -1,6 +1,6 @@
 //! TRG-04: a log that refuses UPDATE and DELETE, and is written over by REPLACE. Never reports a log that was not written over.
 
-use crate::catalog::{IndexOrigin, Name, Table};
+use crate::catalog::{Name, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Row, Trial};
@@ -91,14 +91,10 @@ fn refuses_all(subject: &Subject, table: &Table) -> bool {
 /// The unique keys of a table, the primary one among them; those of some rows only are left out.
 fn unique_keys(table: &Table) -> Vec<Vec<Name>> {
     let mut keys = vec![table.primary_key.clone()];
-    let indexes = table.indexes.iter().filter(|index| {
-        index.unique && index.condition.is_none() && index.origin != IndexOrigin::PrimaryKey
-    });
-    // An expression has no name: such an index is no key of columns.
-    keys.extend(indexes.filter_map(|index| {
-        let columns = index.columns.iter().map(|part| part.name.clone());
-        columns.collect::<Option<Vec<Name>>>()
-    }));
+    let of_all = table
+        .unique_keys()
+        .filter(|(index, _)| index.condition.is_none());
+    keys.extend(of_all.map(|(_, key)| key));
     keys.retain(|key| !key.is_empty());
     keys.dedup();
     keys
