@@ -45,7 +45,7 @@ enum Format {
 }
 
 pub(super) fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
-    let (a, b) = (args.access.by_word(&args.a)?, args.access.by_word(&args.b)?);
+    let (a, b) = args.access.by_words(&args.a, &args.b)?;
     let schema = |source: &Source| Replay::of(source, 1).map_err(Failed::fault);
     let (of_a, of_b) = (schema(&a)?, schema(&b)?);
     for (source, replay) in [(&a, &of_a), (&b, &of_b)] {

@@ -34,20 +34,28 @@ pub(super) struct ExplainArgs {
 enum Format {
     /// For a terminal.
     Text,
-    /// For `docs/rules.md`.
+    /// For `docs/rules.md`: all rules in full, unless one is named.
     Markdown,
 }
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, Failed> {
-    let text = match (&args.rule, args.all || args.format == Format::Markdown) {
-        (Some(id), _) => one(book::rule(id).ok_or_else(|| {
-            Failed::usage(format!(
-                "there is no rule `{id}`; `moltproof db explain` lists them"
-            ))
-        })?),
-        (None, true) if args.format == Format::Markdown => book::markdown(),
-        (None, true) => book::rules().iter().map(one).collect::<Vec<_>>().join("\n"),
-        (None, false) => list(),
+    let text = match (&args.rule, args.format) {
+        (Some(id), format) => {
+            let rule = book::rule(id).ok_or_else(|| {
+                Failed::usage(format!(
+                    "there is no rule `{id}`; `moltproof db explain` lists them"
+                ))
+            })?;
+            match format {
+                Format::Text => one(rule),
+                Format::Markdown => rule.markdown(),
+            }
+        }
+        (None, Format::Markdown) => book::markdown(),
+        (None, Format::Text) if args.all => {
+            book::rules().iter().map(one).collect::<Vec<_>>().join("\n")
+        }
+        (None, Format::Text) => list(),
     };
     output::put(&text, None)?;
     Ok(Exit::Clean)

@@ -64,9 +64,15 @@ pub(super) struct Access {
     api_base_url: String,
 }
 
+/// What comes before a binding where one word names a database.
+const WRANGLER: &str = "wrangler:";
+
 impl Place {
     /// Reads it.
     pub(super) fn source(&self) -> Result<Source, Failed> {
+        if self.wrangler.is_none() {
+            self.access.refuse_unused("--wrangler BINDING")?;
+        }
         if let Some(binding) = &self.wrangler {
             self.access.local(binding)
         } else if let Some(ids) = &self.rest {
@@ -78,9 +84,32 @@ impl Place {
 }
 
 impl Access {
+    /// Two sources by a word each: a path, `wrangler:BINDING` or `rest:ACCOUNT/DATABASE`.
+    pub(super) fn by_words(&self, a: &str, b: &str) -> Result<(Source, Source), Failed> {
+        if ![a, b].iter().any(|word| word.starts_with(WRANGLER)) {
+            self.refuse_unused("wrangler:BINDING")?;
+        }
+        Ok((self.by_word(a)?, self.by_word(b)?))
+    }
+
+    /// Refuses what leads to a binding where none is named, by an option or its variable.
+    fn refuse_unused(&self, by: &str) -> Result<(), Failed> {
+        let given = [
+            ("--env", self.env.is_some()),
+            ("--config", self.config.is_some()),
+            ("--persist-to", self.persist_to.is_some()),
+        ];
+        match given.iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => Err(Failed::usage(format!(
+                "{option} says where a binding of wrangler's is found, and no binding is named; name it by {by}, or leave {option} out"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// A source by one word: a path, `wrangler:BINDING` or `rest:ACCOUNT/DATABASE`.
-    pub(super) fn by_word(&self, word: &str) -> Result<Source, Failed> {
-        if let Some(binding) = word.strip_prefix("wrangler:") {
+    fn by_word(&self, word: &str) -> Result<Source, Failed> {
+        if let Some(binding) = word.strip_prefix(WRANGLER) {
             self.local(binding)
         } else if let Some(ids) = word.strip_prefix("rest:") {
             self.remote(ids)

@@ -6,6 +6,7 @@ use crate::finding::{Finding, Level};
 use crate::lint::{Baseline, Lint, Narrowing, lint as judge};
 use crate::render::{self, counted, github, json, junit, sarif};
 use crate::rule::book;
+use crate::source::Kind;
 use crate::subject::Subject;
 use crate::text::{FileId, Span, char_start};
 use std::collections::BTreeSet;
@@ -41,9 +42,9 @@ pub(super) struct LintArgs {
     /// Fail on warnings too.
     #[arg(long, env = "MOLTPROOF_DB_STRICT")]
     strict: bool,
-    /// The least level that the text shows.
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Least::Warning, env = "MOLTPROOF_DB_LEVEL")]
-    level: Least,
+    /// The least level that the text shows; warnings and errors unless it is told. Other forms have all levels.
+    #[arg(long, value_enum, value_name = "LEVEL", env = "MOLTPROOF_DB_LEVEL")]
+    level: Option<Least>,
     /// Only this rule; may be repeated.
     #[arg(
         long,
@@ -59,7 +60,12 @@ pub(super) struct LintArgs {
     #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_BASELINE")]
     baseline: Option<PathBuf>,
     /// Write what is found now into the baseline: reasons stay, and what is new waits for one.
-    #[arg(long, requires = "baseline", env = "MOLTPROOF_DB_UPDATE_BASELINE")]
+    #[arg(
+        long,
+        requires = "baseline",
+        conflicts_with_all = ["format", "output", "strict", "level", "rule", "since"],
+        env = "MOLTPROOF_DB_UPDATE_BASELINE"
+    )]
     update_baseline: bool,
 }
 
@@ -100,11 +106,16 @@ impl From<Least> for Level {
 }
 
 pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
+    if args.level.is_some() && args.format != Format::Text {
+        return Err(Failed::usage(
+            "--level says what the text shows; the other forms have all levels, so leave it out",
+        ));
+    }
     let subject = args.input.subject()?;
     let since = args
         .since
         .as_deref()
-        .map(|revision| git::since(&subject.source, revision))
+        .map(|revision| since(&subject, revision))
         .transpose()?;
     let baseline = args
         .baseline
@@ -134,6 +145,16 @@ pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
     let text = render(args, &lint, &subject)?;
     output::put(&text, args.output.as_deref())?;
     Ok(ended(args, &lint))
+}
+
+/// What files have changed since a revision; a database has none.
+fn since(subject: &Subject, revision: &str) -> Result<git::Since, Failed> {
+    if subject.source.kind == Kind::Database {
+        return Err(Failed::usage(
+            "--since compares files of SQL with a git revision, and this is a database; name a folder of migrations, or compare two databases by `moltproof db diff`",
+        ));
+    }
+    git::since(&subject.source, revision)
 }
 
 /// The rules that were named, as they are written in the book.
@@ -213,7 +234,10 @@ fn render(args: &LintArgs, lint: &Lint, subject: &Subject) -> Result<String, Fai
 }
 
 fn text(args: &LintArgs, lint: &Lint, subject: &Subject) -> String {
-    let (width, least) = (output::width(), Level::from(args.level));
+    let (width, least) = (
+        output::width(),
+        args.level.map_or(Level::Warning, Level::from),
+    );
     let mut text = String::new();
     for finding in lint
         .findings

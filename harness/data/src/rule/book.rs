@@ -126,32 +126,40 @@ pub fn markdown() -> String {
         );
     }
     for rule in rules() {
-        let _infallible = write!(
-            text,
-            "\n## {}\n\n**{}.** {}",
-            rule.id,
-            sentence(&rule.title),
-            rule.failure.trim()
+        let _infallible = write!(text, "\n{}", rule.markdown());
+    }
+    text
+}
+
+impl Rule {
+    /// Its section of the book.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text = format!(
+            "## {}\n\n**{}.** {}",
+            self.id,
+            sentence(&self.title),
+            self.failure.trim()
         );
-        if !rule.criteria.is_empty() {
-            let _infallible = write!(text, "\nIt serves {}.", rule.criteria.join(", "));
+        if !self.criteria.is_empty() {
+            let _infallible = write!(text, "\nIt serves {}.", self.criteria.join(", "));
         }
-        if !rule.claims.is_empty() {
+        if !self.claims.is_empty() {
             let _infallible = write!(
                 text,
                 "\n\nWith these claims:\n\n```toml\n{}\n```",
-                rule.claims.trim()
+                self.claims.trim()
             );
         }
         let _infallible = write!(
             text,
             "\n\nBroken:\n\n```sql\n{}\n```\n\nRepair: {}\n\n```sql\n{}\n```\n",
-            rule.broken.trim(),
-            rule.repair.trim(),
-            rule.mended.trim()
+            self.broken.trim(),
+            self.repair.trim(),
+            self.mended.trim()
         );
+        text
     }
-    text
 }
 
 /// A clause with a capital letter.
