@@ -17,3 +17,7 @@ Feature: Constraints
     Scenario: No row can be made that breaks a declared condition
       Given the database that the target declares, replayed in memory with rows of two tenants
       Then no row can be made that breaks a declared condition
+
+    Scenario: Several rows without a value pass a unique column
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then several rows without a value pass a unique column

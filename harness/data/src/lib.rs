@@ -1,6 +1,6 @@
 //! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
 //!
-//! Layers, each of which knows only those before it: [`wrangler`] and [`source`] · [`text`] · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
+//! Layers, each of which knows only those before it: [`wrangler`] and [`source`] · [`text`] · `words` · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
 //! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`lint`] · [`render`] · [`teeth`] · [`command`].
 
 pub mod catalog;
@@ -23,4 +23,5 @@ pub mod teeth;
 pub mod text;
 pub mod trace;
 pub mod tree;
+mod words;
 pub mod wrangler;

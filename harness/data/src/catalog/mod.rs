@@ -219,6 +219,15 @@ impl Table {
         !(column.not_null || is_alias || in_key && self.without_rowid)
     }
 
+    /// The columns that a piece of SQL names.
+    fn columns_in(&self, sql: &str) -> Vec<Name> {
+        let names = self.columns.iter().map(|column| &column.name);
+        names
+            .filter(|name| crate::text::find_word(sql, name.as_str(), 0).is_some())
+            .cloned()
+            .collect()
+    }
+
     /// The first index whose key begins with these columns, in any order of theirs, whole and by the columns' own collation.
     #[must_use]
     pub fn index_on(&self, columns: &[Name]) -> Option<&Index> {
@@ -255,6 +264,29 @@ impl Table {
                     index.columns.iter().map(|part| part.name.clone()).collect();
                 index.unique && index.condition.is_none() && key.is_some_and(|key| same(&key))
             })
+    }
+}
+
+impl Index {
+    /// The columns of its key, those within its expressions too.
+    #[must_use]
+    pub fn key_columns(&self, table: &Table) -> Vec<Name> {
+        let plain = self.columns.iter().filter_map(|part| part.name.clone());
+        let plain: Vec<Name> = plain.collect();
+        if plain.len() == self.columns.len() {
+            return plain;
+        }
+        let sql = self.sql.as_deref().unwrap_or_default();
+        let key = sql.split_once('(').map_or("", |(_, rest)| rest);
+        let end = self.condition.as_ref();
+        let end = end.and_then(|condition| key.rfind(condition.as_str()));
+        table.columns_in(&key[..end.unwrap_or(key.len())])
+    }
+
+    /// The columns that the condition of a partial index names.
+    #[must_use]
+    pub fn condition_columns(&self, table: &Table) -> Vec<Name> {
+        table.columns_in(self.condition.as_deref().unwrap_or_default())
     }
 }
 

@@ -155,9 +155,17 @@ impl<'s> Populated<'s> {
     /// The rows of a table that belong to a tenant, by its place in [`Tenants::keys`]. Not traced.
     #[must_use]
     pub fn rows(&self, table: &Table, tenant: usize) -> Vec<Row> {
+        self.rows_that(table, tenant, "1")
+    }
+
+    /// Those of them that meet a condition as well.
+    #[must_use]
+    pub(super) fn rows_that(&self, table: &Table, tenant: usize, condition: &str) -> Vec<Row> {
         let key = self.tenants.keys.get(tenant);
-        let condition = key.and_then(|key| self.tenants.tenancy.condition(&table.name, "t", key));
-        condition.map_or_else(Vec::new, |condition| self.rows_where(table, &condition))
+        let owned = key.and_then(|key| self.tenants.tenancy.condition(&table.name, "t", key));
+        owned.map_or_else(Vec::new, |owned| {
+            self.rows_where(table, &format!("{owned} AND ({condition})"))
+        })
     }
 
     /// The rows of a table that meet a condition on `t`, by their keys. Not traced.

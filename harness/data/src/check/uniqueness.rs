@@ -5,9 +5,10 @@ use super::references::given;
 use super::{Aspect, Broken, Outcome, counted};
 use crate::catalog::{Index, IndexOrigin, Name, Table};
 use crate::claims::{SoftDelete, TimeFormat};
-use crate::rows::{Owner, Statements};
+use crate::rows::{Effort, Owner, Statements, Wanted, candidates};
 use crate::subject::Subject;
 use crate::text::written;
+use crate::words::is_machine_made;
 use rusqlite::types::Value;
 
 /// The aspects of this family.
@@ -24,11 +25,46 @@ pub(super) const ASPECTS: &[Aspect] = &[
     },
 ];
 
+/// Combinations of values that are tried for a row in a partial index.
+const COMBINATIONS: usize = 24;
+
 /// A unique key of a table by its columns.
 struct Key {
     /// As it is told: `users(tenant_id, email)`.
     shown: String,
     columns: Vec<Name>,
+    /// The condition of a partial index, and the columns that it names.
+    condition: Option<(String, Vec<Name>)>,
+}
+
+impl Key {
+    fn new(table: &Table, columns: Vec<Name>, index: Option<&Index>) -> Self {
+        let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
+        let condition = index.and_then(|index| {
+            // drizzle writes the table before each column; here it has another name.
+            let name = table.name.as_str();
+            let qualified = [
+                format!("\"{name}\"."),
+                format!("`{name}`."),
+                format!("{name}."),
+            ];
+            let text = index.condition.clone()?;
+            let text = qualified
+                .iter()
+                .fold(text, |text, part| text.replace(part, ""));
+            Some((text, index.condition_columns(table)))
+        });
+        Self {
+            shown: format!("{}({})", table.name, names.join(", ")),
+            columns,
+            condition,
+        }
+    }
+
+    /// The condition that rows in the index meet.
+    fn condition(&self) -> &str {
+        self.condition.as_ref().map_or("1", |(text, _)| text)
+    }
 }
 
 /// The unique keys of a table beyond its primary key; one that only widens the primary key is no key of its own.
@@ -38,49 +74,23 @@ fn keys(table: &Table) -> Vec<Key> {
         .iter()
         .filter(|index| index.unique && index.origin != IndexOrigin::PrimaryKey);
     indexes
-        .map(|index| columns_of(table, index))
-        .filter(|columns| {
+        .map(|index| (index, index.key_columns(table)))
+        .filter(|(_, columns)| {
             let key = &table.primary_key;
             !columns.is_empty()
                 && (key.is_empty() || !key.iter().all(|name| columns.contains(name)))
         })
-        .map(|columns| Key {
-            shown: shown(table, &columns),
-            columns,
-        })
+        .map(|(index, columns)| Key::new(table, columns, Some(index)))
         .collect()
 }
 
-fn shown(table: &Table, columns: &[Name]) -> String {
-    let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
-    format!("{}({})", table.name, names.join(", "))
-}
-
-/// The columns of an index, those within its expressions too.
-fn columns_of(table: &Table, index: &Index) -> Vec<Name> {
-    let plain: Vec<Name> = index
-        .columns
-        .iter()
-        .filter_map(|part| part.name.clone())
-        .collect();
-    if plain.len() == index.columns.len() {
-        return plain;
-    }
-    let sql = index.sql.as_deref().unwrap_or_default();
-    let text = sql.split_once('(').map_or("", |(_, rest)| rest);
-    let end = index
-        .condition
-        .as_ref()
-        .and_then(|condition| text.rfind(condition.as_str()));
-    let text = &text[..end.unwrap_or(text.len())];
-    let named = |name: &&Name| crate::text::find_word(text, name.as_str(), 0).is_some();
-    table
-        .columns
-        .iter()
-        .map(|column| &column.name)
-        .filter(named)
-        .cloned()
-        .collect()
+/// The primary key, where people or nature choose its values: a day, a name, a number of their own. Ids are drawn so that nobody meets another's.
+fn natural_key(table: &Table) -> Option<Key> {
+    let columns = &table.primary_key;
+    let is_drawn = |name: &Name| is_machine_made(table.name.as_str(), name.as_str());
+    let is_natural =
+        !columns.is_empty() && table.rowid_alias().is_none() && !columns.iter().any(is_drawn);
+    is_natural.then(|| Key::new(table, columns.clone(), None))
 }
 
 /// Whether a declared key (`table(column, column)`) is this one, blanks and case ignored.
@@ -106,12 +116,13 @@ fn for_each_tenant(subject: &Subject) -> Outcome {
     };
     let (mut broken, mut unseen, mut seen) = (Vec::new(), None, 0);
     for table in populated.scoped() {
-        for key in keys(table).iter().filter(|key| !is_declared(subject, key)) {
+        let keys = natural_key(table).into_iter().chain(keys(table));
+        for key in keys.filter(|key| !is_declared(subject, key)) {
             let free = free_columns(&populated, table, &key.columns);
             if free.is_empty() {
                 continue;
             }
-            match same_values(&populated, table, &free, 0) {
+            match same_values(&populated, table, &key, free) {
                 Tried::Accepted => seen += 1,
                 Tried::Unique(message, repeat) => broken.push(Broken {
                     object: format!("table {}", table.name),
@@ -165,23 +176,33 @@ enum Tried {
     Unseen(String),
 }
 
-/// Another row of tenant 1 that has the values of a row of tenant `of` in these columns.
-fn same_values(populated: &Populated<'_>, table: &Table, columns: &[Name], of: usize) -> Tried {
-    let rows = populated.rows(table, of);
+/// Another row of tenant 1 that has the values of a row of tenant 0 in these columns of a key.
+fn same_values(
+    populated: &Populated<'_>,
+    table: &Table,
+    key: &Key,
+    mut columns: Vec<Name>,
+) -> Tried {
     let is_full = |row: &&Row| {
         columns
             .iter()
             .all(|column| row.value(column) != Value::Null)
     };
+    let mut rows = populated.rows_that(table, 0, key.condition());
+    let mut before = Vec::new();
+    if rows.is_empty() {
+        before = within(populated, table, key);
+        rows = populated.rows_that(table, 0, key.condition());
+    }
     let full: Vec<&Row> = rows.iter().filter(is_full).collect();
     let used: Vec<Vec<Value>> = populated
-        .rows(table, 1)
+        .rows_that(table, 1, key.condition())
         .iter()
-        .map(|row| row.values_of(columns))
+        .map(|row| row.values_of(&columns))
         .collect();
     if full
         .iter()
-        .any(|row| used.contains(&row.values_of(columns)))
+        .any(|row| used.contains(&row.values_of(&columns)))
     {
         return Tried::Accepted;
     }
@@ -197,8 +218,45 @@ fn same_values(populated: &Populated<'_>, table: &Table, columns: &[Name], of: u
             refused.message
         ));
     }
-    replace(&mut spare, table, columns, there);
-    try_row(populated, table, &spare, &[])
+    // The new row has to be in a partial index as well.
+    if let Some((_, named)) = &key.condition {
+        columns.extend(free_columns(populated, table, named));
+    }
+    replace(&mut spare, table, &columns, there);
+    try_row(populated, table, &spare, &before)
+}
+
+/// Makes a row of tenant 0 that is in a partial index, if values that its condition speaks of give one; the lines that made it.
+fn within(populated: &Populated<'_>, table: &Table, key: &Key) -> Vec<String> {
+    let pools = candidates(populated.schema, table, key.condition());
+    for combination in 0..COMBINATIONS {
+        let mut rest = combination;
+        let mut pinned = Vec::new();
+        for (column, values) in &pools {
+            pinned.push((column.clone(), values[rest % values.len()].clone()));
+            rest /= values.len();
+        }
+        if rest > 0 {
+            break;
+        }
+        let wanted = Wanted {
+            pinned,
+            effort: Effort::Brief,
+            ..populated.wanted(&table.name, 0)
+        };
+        let Some(made) = populated.spares(&[wanted]).pop().flatten() else {
+            continue;
+        };
+        let is_within = populated.batch(&made).is_ok()
+            && !populated.rows_that(table, 0, key.condition()).is_empty();
+        if is_within {
+            return made
+                .iter()
+                .map(|(sql, values)| written(sql, values))
+                .collect();
+        }
+    }
+    Vec::new()
 }
 
 fn replace(spare: &mut Statements, table: &Table, columns: &[Name], with: &Row) {

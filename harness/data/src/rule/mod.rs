@@ -24,11 +24,11 @@ mod trg;
 mod trial;
 mod typ;
 mod unq;
-mod words;
 
 use crate::catalog::{Column, Name, Table};
 use crate::finding::Finding;
 use crate::subject::Subject;
+use crate::words;
 
 /// A rule's judge: adds what it finds.
 pub type Judge = fn(&Subject, &mut Vec<Finding>);

@@ -112,6 +112,12 @@ pub(super) fn insert(table: &Name, row: &Row) -> String {
     )
 }
 
+/// `a, b`.
+pub(super) fn plain(columns: &[Name]) -> String {
+    let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
+    names.join(", ")
+}
+
 /// `"a", "b"`.
 pub(super) fn list(columns: &[Name]) -> String {
     let quoted: Vec<String> = columns.iter().map(Name::quoted).collect();

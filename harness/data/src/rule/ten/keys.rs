@@ -1,15 +1,16 @@
 //! TEN-01, TEN-04, TEN-05: the tenant key itself. Never judges tables that are declared to be nobody's.
 
 use super::Tenancy;
-use crate::catalog::{Index, Name, Table};
+use crate::catalog::{Index, IndexOrigin, Name, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
+use crate::rows::{self, Owner};
 use crate::rule::trial::{self, Row, Trial};
 use crate::rule::unq::site;
-use crate::rule::words::is_made_by_a_machine;
 use crate::rule::{columns_of, new_index};
 use crate::subject::Subject;
 use crate::text::Span;
+use crate::words::is_machine_made;
 
 pub(in crate::rule) fn not_indexed(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(tenancy) = Tenancy::of(subject) else {
@@ -42,45 +43,61 @@ pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Find
     let Some(tenancy) = Tenancy::of(subject) else {
         return;
     };
-    for table in tenancy.tables() {
-        if tenancy.key_of(table).is_none() {
-            continue;
-        }
+    let Ok(owners) = rows::Tenancy::of(subject.schema(), &subject.claims) else {
+        return;
+    };
+    let is_scoped = |table: &Name| owners.scoped.contains_key(table);
+    for table in tenancy.tables().filter(|table| is_scoped(&table.name)) {
         for (index, columns) in all_keys(table) {
             let holds_key = columns.len() > table.primary_key.len()
                 && !table.primary_key.is_empty()
                 && table.primary_key.iter().all(|name| columns.contains(name));
-            let is_scoped = columns.contains(&tenancy.key)
-                || table
-                    .foreign_keys
-                    .iter()
-                    .any(|key| key.columns.iter().all(|name| columns.contains(name)));
+            let says_whose = columns.contains(&tenancy.key)
+                || table.foreign_keys.iter().any(|key| {
+                    is_scoped(&key.parent) && key.columns.iter().all(|name| columns.contains(name))
+                });
             let is_free = holds_key
-                || is_scoped
+                || says_whose
                 || columns
                     .iter()
-                    .any(|name| is_made_by_a_machine(name.as_str()))
+                    .any(|name| is_machine_made(table.name.as_str(), name.as_str()))
                 || is_accepted(subject, table, &columns);
             if is_free {
                 continue;
             }
-            let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
-            let names = names.join(", ");
+            let names = trial::plain(&columns);
             let message = format!(
                 "a tenant cannot use a `{names}` that another tenant has in `{}`, and learns that it exists",
                 table.name
             );
             findings.push(
-                Finding::new("TEN-04", Level::Warning, format!("table {}: unique {names}", table.name), message)
-                    .at(place(subject, table, index, &columns[0]), format!("unique without `{}`", tenancy.key))
-                    .help(format!(
-                        "make ({}, {names}) unique instead; if it is meant for all tenants, say so: unique_for_all = {{ \"{}\" = \"why\" }}",
-                        tenancy.key,
-                        declared(table, &columns)
-                    )),
+                Finding::new(
+                    "TEN-04",
+                    Level::Warning,
+                    format!("table {}: unique {names}", table.name),
+                    message,
+                )
+                .at(
+                    place(subject, table, index, &columns[0]),
+                    format!("unique without `{}`", tenancy.key),
+                )
+                .help(help(&owners, &tenancy, table, &columns)),
             );
         }
     }
+}
+
+fn help(owners: &rows::Tenancy, tenancy: &Tenancy<'_>, table: &Table, columns: &[Name]) -> String {
+    let whose = match owners.scoped.get(&table.name) {
+        Some(Owner::Through(key)) => trial::plain(&key.columns),
+        Some(Owner::Key(column)) => column.to_string(),
+        Some(Owner::Tenant) | None => tenancy.key.to_string(),
+    };
+    format!(
+        "make ({whose}, {}) unique instead; if it is meant for all tenants, say so: unique_for_all = {{ \"{}\" = \"why\" }}",
+        trial::plain(columns),
+        declared(table, columns)
+    )
 }
 
 fn place(subject: &Subject, table: &Table, index: Option<&Index>, column: &Name) -> Option<Span> {
@@ -88,20 +105,21 @@ fn place(subject: &Subject, table: &Table, index: Option<&Index>, column: &Name)
     index.map_or_else(in_table, |index| site(subject, table, index, column))
 }
 
-/// The unique keys of a table, the primary one among them.
+/// The unique keys of a table, the primary one and those with expressions among them.
 fn all_keys(table: &Table) -> impl Iterator<Item = (Option<&Index>, Vec<Name>)> {
     let key = table.primary_key.clone();
     let primary = (!key.is_empty() && table.rowid_alias().is_none()).then_some((None, key));
-    primary.into_iter().chain(
-        table
-            .unique_keys()
-            .map(|(index, columns)| (Some(index), columns)),
-    )
+    let others = table
+        .indexes
+        .iter()
+        .filter(|index| index.unique && index.origin != IndexOrigin::PrimaryKey)
+        .map(|index| (Some(index), index.key_columns(table)));
+    let others = others.filter(|(_, columns)| !columns.is_empty());
+    primary.into_iter().chain(others)
 }
 
 fn declared(table: &Table, columns: &[Name]) -> String {
-    let names: Vec<&str> = columns.iter().map(Name::as_str).collect();
-    format!("{}({})", table.name, names.join(", "))
+    format!("{}({})", table.name, trial::plain(columns))
 }
 
 fn is_accepted(subject: &Subject, table: &Table, columns: &[Name]) -> bool {

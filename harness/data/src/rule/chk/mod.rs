@@ -1,5 +1,8 @@
 //! The rules of CHECKs that are missing, or let through what they seem to refuse. Never calls a CHECK void that was not evaluated.
 
+mod decided;
+mod void;
+
 use super::{Judge, object_of_column, trial};
 use crate::catalog::{Affinity, Column, Table};
 use crate::finding::{Finding, Level};
@@ -11,7 +14,7 @@ use crate::tree::{self, Kind, Node, Tree};
 pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("CHK-01", no_check),
     ("CHK-02", passes_null),
-    ("CHK-03", void),
+    ("CHK-03", void::void),
 ];
 
 /// The ordinary tables that have CHECKs, with their trees.
@@ -184,101 +187,5 @@ fn has_range(node: &Node) -> bool {
     node.all().iter().any(|node| {
         node.kind == Kind::Between
             || node.kind == Kind::Binary && matches!(node.text.as_str(), "<" | ">" | "<=" | ">=")
-    })
-}
-
-fn void(subject: &Subject, findings: &mut Vec<Finding>) {
-    for (table, tree) in checked(subject) {
-        for (node, (_, text)) in tree.parts.iter().zip(&tree.checks) {
-            let is_column = |node: &&Node| {
-                matches!(node.kind, Kind::Column | Kind::Quoted)
-                    && table
-                        .columns
-                        .iter()
-                        .any(|column| column.name == node.text.as_str())
-            };
-            let quoted = node
-                .all()
-                .into_iter()
-                .find(|node| node.kind == Kind::Quoted && !is_column(node));
-            if let Some(holds) =
-                void_part(node, &is_column).filter(|term| always_true(term, text, node))
-            {
-                findings.push(void_finding(subject, table, holds, text, quoted));
-            } else if let Some(quoted) = quoted {
-                let message = format!(
-                    "CHECK ({}) holds the text '{1}', not a column: SQLite takes \"{1}\" for a text because `{2}` has no such column, so a typing error passes",
-                    text.trim(),
-                    quoted.text,
-                    table.name
-                );
-                findings.push(
-                    Finding::new(
-                        "CHK-03",
-                        Level::Warning,
-                        format!("table {}: check {}", table.name, text.trim()),
-                        message,
-                    )
-                    .at(
-                        subject.site_of(ObjectKind::Table, &table.name, &quoted.text),
-                        "a text in double quotes",
-                    )
-                    .help("write texts in single quotes; double quotes are for names"),
-                );
-            }
-        }
-    }
-}
-
-fn void_finding(
-    subject: &Subject,
-    table: &Table,
-    term: &Node,
-    text: &str,
-    quoted: Option<&Node>,
-) -> Finding {
-    let word = quoted.map_or("check", |node| node.text.as_str());
-    let why = quoted.map_or_else(
-        || "it holds for each row, whatever is in it".to_owned(),
-        |node| {
-            format!(
-                "\"{}\" is no column of it but a text, the same for each row",
-                node.text
-            )
-        },
-    );
-    let message = format!(
-        "CHECK ({}) of `{}` refuses nothing: {why}",
-        text.trim(),
-        table.name
-    );
-    let _ = term;
-    Finding::new("CHK-03", Level::Error, format!("table {}: check {}", table.name, text.trim()), message)
-        .at(subject.site_of(ObjectKind::Table, &table.name, word), "always true")
-        .help("name the column that is meant, without quotes or in double quotes, and texts in single quotes")
-        .proof(trial::answering(vec![
-            ".dbconfig dqs_dml on".to_owned(),
-            format!("SELECT ({}) IS TRUE AS holds_without_any_row;", text.trim()),
-        ]))
-}
-
-/// The CHECK itself, if no part of it reads a column; or a part of an OR that reads none.
-fn void_part<'n>(node: &'n Node, is_column: &impl Fn(&&Node) -> bool) -> Option<&'n Node> {
-    let terms = node.chain("OR");
-    let reads = |term: &&Node| term.all().iter().any(is_column);
-    terms.into_iter().find(|term| !reads(term))
-}
-
-/// Whether SQLite finds the whole CHECK true although it reads no column.
-fn always_true(term: &Node, text: &str, check: &Node) -> bool {
-    if term != check.bare() {
-        return false;
-    }
-    let connection = rusqlite::Connection::open_in_memory();
-    connection.is_ok_and(|connection| {
-        let sql = format!("SELECT ({text}) IS TRUE");
-        connection
-            .query_row(&sql, [], |row| row.get(0))
-            .unwrap_or(false)
     })
 }

@@ -1,13 +1,16 @@
 //! PAT-008: declared lists, ranges and conditions. Never counts a refusal where no value is accepted.
 
+mod changes;
+mod conditions;
+mod nulls;
+
 use super::populated::Populated;
 use super::{Aspect, Broken, Outcome, counted};
 use crate::catalog::{Affinity, Name, Table};
 use crate::claims::Constraint;
-use crate::rows::{Effort, Statements, Wanted, candidates};
+use crate::rows::{Effort, Statements, Wanted};
 use crate::subject::Subject;
 use crate::text::{literal, written};
-use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The aspects of this family.
@@ -25,14 +28,16 @@ pub(super) const ASPECTS: &[Aspect] = &[
     Aspect {
         criterion: "PAT-008",
         sentence: "no row can be made that breaks a declared condition",
-        judge: conditions,
+        judge: conditions::conditions,
+    },
+    Aspect {
+        criterion: "PAT-008",
+        sentence: "several rows without a value pass a unique column",
+        judge: nulls::several,
     },
 ];
 
 const KEY: &str = "[[data.constraint]]";
-
-/// Combinations of values that are tried against a condition.
-const COMBINATIONS: usize = 400;
 
 fn judge(
     subject: &Subject,
@@ -109,7 +114,22 @@ fn list(
         Value::Blob(vec![0]),
     ];
     for text in claim.one_of.iter().take(2) {
-        bad.extend([text.to_uppercase(), format!("{text} "), format!(" {text}")].map(Value::Text));
+        let without_end: String = text.chars().take(text.chars().count() - 1).collect();
+        let near = [
+            text.to_uppercase(),
+            text.to_lowercase(),
+            format!("{text} "),
+            format!(" {text}"),
+            without_end,
+        ];
+        bad.extend(near.map(Value::Text));
+    }
+    // What looks for a word in a list finds two of them as well.
+    bad.extend([" ", ",", ", "].map(|between| Value::Text(claim.one_of.join(between))));
+    for number in good.iter().filter_map(whole) {
+        bad.push(Value::Integer(number.saturating_add(1)));
+        bad.push(Value::Integer(number.saturating_sub(1)));
+        bad.push(between(number));
     }
     refusing(populated, table, claim, &good, bad)
 }
@@ -132,14 +152,45 @@ fn range(
         Value::Text(String::new()),
         Value::Blob(vec![1]),
     ];
-    if low < high {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a number between two whole ones is wanted, not an exact one"
-        )]
-        bad.push(Value::Real(low as f64 + 0.5));
-    }
+    let fractions = [low.saturating_sub(1), low, high.saturating_sub(1), high];
+    bad.extend(fractions.map(between));
+    // A cast reads the number at the beginning of a text.
+    bad.extend([low, high].map(|end| Value::Text(format!("{end} and more"))));
     refusing(populated, table, claim, &good, bad)
+}
+
+/// The whole number that a value is.
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(number) => Some(*number),
+        Value::Null | Value::Real(_) | Value::Text(_) | Value::Blob(_) => None,
+    }
+}
+
+/// Half way from a number to the next one.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a number between two whole ones is wanted, not an exact one"
+)]
+fn between(number: i64) -> Value {
+    Value::Real(number as f64 + 0.5)
+}
+
+/// Whether a stored value is one that the claim allows. A column may have made 1.0 or '1' of a 1.
+fn is_meant(claim: &Constraint, value: &Value) -> bool {
+    let text = match value {
+        Value::Null => return claim.nullable,
+        Value::Blob(_) => return false,
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+    };
+    match claim.between {
+        Some((low, high)) => text
+            .parse::<i64>()
+            .is_ok_and(|number| (low..=high).contains(&number)),
+        None => claim.one_of.contains(&text),
+    }
 }
 
 fn affinity(table: &Table, column: &Name) -> Affinity {
@@ -166,6 +217,7 @@ fn refusing(
         effort,
         ..populated.wanted(&table.name, 0)
     };
+    let mut kept = Vec::new();
     for value in good {
         let made = populated
             .spares(&[wanted(value, Effort::Full)])
@@ -184,17 +236,18 @@ fn refusing(
                 table.name, refused.message
             ));
         }
+        kept.push(made);
     }
-    for value in bad {
+    for value in &bad {
         let made = populated
-            .spares(&[wanted(&value, Effort::Brief)])
+            .spares(&[wanted(value, Effort::Brief)])
             .pop()
             .flatten();
-        // A value may be changed on its way in: 4711 becomes '4711' in a text, and that is what counts.
-        let Some(made) = made.filter(|made| populated.try_out(made).is_ok()) else {
+        let Some(made) = made.filter(|made| changes::makes_bad(populated, table, claim, made))
+        else {
             continue;
         };
-        let shown = literal((&value).into());
+        let shown = literal(value.into());
         return Ok(Some(accepted(
             populated,
             table,
@@ -204,7 +257,7 @@ fn refusing(
             &made,
         )));
     }
-    Ok(None)
+    Ok(changes::changed(populated, table, claim, &kept, &bad))
 }
 
 fn expected(claim: &Constraint) -> String {
@@ -236,98 +289,4 @@ fn accepted(
         saw: saw.to_owned(),
         repeat,
     }
-}
-
-fn conditions(subject: &Subject) -> Outcome {
-    judge(
-        subject,
-        "condition",
-        |claim| claim.holds.is_some(),
-        condition,
-    )
-}
-
-fn condition(
-    populated: &Populated<'_>,
-    table: &Table,
-    claim: &Constraint,
-) -> Result<Option<Broken>, String> {
-    let holds = claim.holds.as_deref().unwrap_or("1");
-    let pools = candidates(populated.schema, table, holds);
-    let Some(base) = populated.spare(&table.name, 0) else {
-        return Err(format!("no further row of `{}` could be made", table.name));
-    };
-    let columns: Vec<&Name> = super::references::given(table).collect();
-    let places: Vec<usize> = pools
-        .iter()
-        .filter_map(|(name, _)| columns.iter().position(|column| *column == name))
-        .collect();
-    if places.len() != pools.len() || pools.is_empty() {
-        return Err(format!(
-            "the condition `{holds}` names no column of `{}` that can be written",
-            table.name
-        ));
-    }
-    let engine = populated.world.engine();
-    let mut seen = 0;
-    for combination in 0..COMBINATIONS {
-        let mut rest = combination;
-        let mut attempt = base.clone();
-        for (place, (_, values)) in places.iter().zip(&pools) {
-            if let Some((_, row)) = attempt.last_mut() {
-                row[*place] = values[rest % values.len()].clone();
-            }
-            rest /= values.len();
-        }
-        if rest > 0 {
-            break;
-        }
-        match engine.ours(|connection| breaks(connection, table, holds, &attempt)) {
-            Some(true) => {
-                let column = Name::new(&claim.column);
-                let saw = "a row for which this is not true is accepted";
-                return Ok(Some(accepted(
-                    populated,
-                    table,
-                    &column,
-                    saw,
-                    &expected(claim),
-                    &attempt,
-                )));
-            }
-            Some(false) => seen += 1,
-            None => {}
-        }
-    }
-    if seen == 0 {
-        return Err(format!(
-            "no row of `{}` is accepted for which `{holds}` is true",
-            table.name
-        ));
-    }
-    Ok(None)
-}
-
-/// Whether statements make a row for which a condition is not true; none if they are refused. Nothing of them stays.
-fn breaks(connection: &Connection, table: &Table, holds: &str, made: &Statements) -> Option<bool> {
-    let count = format!(
-        "SELECT count(*) FROM {} WHERE NOT coalesce(({holds}), 0)",
-        table.name.quoted()
-    );
-    let number = || {
-        connection
-            .query_row(&count, [], |row| row.get::<_, i64>(0))
-            .ok()
-    };
-    let before = number()?;
-    connection.execute_batch("SAVEPOINT a_condition").ok()?;
-    let is_made = made.iter().all(|(sql, values)| {
-        let values = rusqlite::params_from_iter(values);
-        connection.execute(sql, values).is_ok()
-    });
-    let after = number();
-    connection
-        .execute_batch("ROLLBACK TO a_condition; RELEASE a_condition")
-        .ok()?;
-    is_made.then_some(after? > before)
 }
