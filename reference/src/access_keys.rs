@@ -86,13 +86,7 @@ impl TeamDomainKeys {
         cooldown: Duration,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .timeout(FETCH_TIMEOUT)
-            .build()
+        let client = crate::upstream_client::client(|builder| builder.timeout(FETCH_TIMEOUT))
             .map_err(BuildError::Client)?;
         let shared = Shared {
             client,

@@ -62,13 +62,8 @@ impl HttpAiGateway {
             .map_err(|_would_show_the_key| BuildError::Key)?;
         // Keeps it out of `Debug` and out of HTTP/2's header table.
         authorization.set_sensitive(true);
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .build()
-            .map_err(BuildError::Client)?;
+        let client =
+            crate::upstream_client::client(|builder| builder).map_err(BuildError::Client)?;
         Ok(Self {
             client,
             endpoint,

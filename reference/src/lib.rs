@@ -20,3 +20,4 @@ pub mod ports;
 pub mod sandbox;
 mod server;
 pub mod store;
+mod upstream_client;

@@ -178,8 +178,8 @@ impl Client {
     /// What reqwest says if TLS cannot be set up or a certificate is none.
     pub fn with(options: ClientOptions) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            pooled: builder(&options.certificates, 256)?.build()?,
-            single: builder(&options.certificates, 0)?.build()?,
+            pooled: built(&options.certificates, 256)?,
+            single: built(&options.certificates, 0)?,
             reuses: false,
             patience: options.patience.unwrap_or(Duration::MAX),
             meter: Arc::new(options.meter),
@@ -290,6 +290,21 @@ impl Client {
             .await
             .map_err(|error| no_answer(base, &error))
     }
+}
+
+/// A client that trusts the system's certificate authorities, or Mozilla's where the system has none (an image with nothing in it).
+fn built(certificates: &[u8], idle_max: usize) -> Result<reqwest::Client, reqwest::Error> {
+    builder(certificates, idle_max)?
+        .build()
+        .or_else(|_no_certificates| {
+            let authorities = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+            let authorities = authorities
+                .iter()
+                .map(|certificate| reqwest::Certificate::from_der(certificate));
+            let mut trusted = authorities.collect::<Result<Vec<_>, _>>()?;
+            trusted.extend(reqwest::Certificate::from_pem_bundle(certificates)?);
+            builder(&[], idle_max)?.tls_certs_only(trusted).build()
+        })
 }
 
 /// What every client of ours has: no redirect, no cookie, no proxy.
