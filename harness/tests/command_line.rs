@@ -5,6 +5,9 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+#[path = "command_line/surroundings.rs"]
+mod surroundings;
+
 use assert_cmd::Command;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

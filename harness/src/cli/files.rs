@@ -145,7 +145,8 @@ impl Files {
 /// Where the summary of the workflow's step is written.
 fn step_summary(file: &ReportFile) -> Result<PathBuf, Failure> {
     // Given by GitHub to every step; not an option of ours, which has `=PATH`.
-    let given = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+    let given = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    let given = given.map(PathBuf::from);
     file.path.clone().or(given).ok_or_else(|| {
         Failure::usage(
             "--report github works in a GitHub workflow, which sets GITHUB_STEP_SUMMARY; elsewhere use --report markdown",

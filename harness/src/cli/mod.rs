@@ -14,6 +14,7 @@ mod history;
 mod init;
 mod keeping;
 mod list;
+mod open_files;
 mod progress;
 mod replay;
 mod report;
@@ -283,9 +284,16 @@ fn command() -> clap::Command {
     with_usual_words(command)
 }
 
-/// Lets the variable of a switch hold the words that CI systems use, not `true` and `false` alone.
+/// Lets the variable of a switch hold the words that CI systems use, not `true` and `false` alone, and takes an empty variable for one
+/// that is not set: a workflow sets a variable even where its input was not given.
 fn with_usual_words(verb: clap::Command) -> clap::Command {
     verb.mut_args(|argument| {
+        let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let argument = if argument.get_env().is_some_and(is_empty) {
+            argument.env(clap::builder::Resettable::Reset)
+        } else {
+            argument
+        };
         if matches!(argument.get_action(), ArgAction::SetTrue) {
             argument.value_parser(switch)
         } else {
@@ -295,11 +303,11 @@ fn with_usual_words(verb: clap::Command) -> clap::Command {
     .mut_subcommands(with_usual_words)
 }
 
-/// What a variable says of a switch. Empty is off: a workflow sets a variable even where its input was not given.
+/// What a variable says of a switch.
 fn switch(text: &str) -> Result<bool, String> {
     match text.to_lowercase().as_str() {
         "true" | "1" | "yes" | "y" | "on" | "t" => Ok(true),
-        "false" | "0" | "no" | "n" | "off" | "f" | "" => Ok(false),
+        "false" | "0" | "no" | "n" | "off" | "f" => Ok(false),
         _ => Err("write true or false".to_owned()),
     }
 }

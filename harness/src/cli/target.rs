@@ -1,7 +1,7 @@
 //! Which target is meant, and on what terms: shared by `run`, `doctor` and `sweep`. Never judges it.
 
 use super::staging::looks_like_staging;
-use super::{Failure, say};
+use super::{Failure, open_files, say};
 use crate::client::meter::{Budget, Meter};
 use crate::client::{Client, ClientOptions, NoAnswer};
 use crate::contract::profile::Profile;
@@ -109,6 +109,7 @@ impl TargetArgs {
     pub(super) async fn open(&self, terms: Terms) -> Result<Opened, Failure> {
         let named = self.named();
         if named == "reference" {
+            open_files::require(open_files::WITH_THE_REFERENCE)?;
             let client = self.client(terms, Budget::default(), false)?;
             let program = program()?;
             // On a thread where blocking is allowed: what it has started when it fails is ended there.
@@ -119,6 +120,7 @@ impl TargetArgs {
                 .map_err(|error| cannot(&error))?;
             return Ok(opened(Arc::new(target), client, named, terms));
         }
+        open_files::require(open_files::WITH_A_TARGET)?;
         if Path::new(&named).is_file() {
             return self.by_manifest(named, terms).await;
         }

@@ -2,7 +2,7 @@
 
 use super::{Listed, TeethArgs, list, measured};
 use crate::cli::target::{program, runtime};
-use crate::cli::{Failure, contract, say};
+use crate::cli::{Failure, contract, open_files, say};
 use crate::contract::Contract;
 use crate::target::reference::altered;
 use crate::target::reference::{ServeArgs, deviants::Deviant};
@@ -10,7 +10,6 @@ use crate::teeth::measure::{self, Wanted};
 use crate::teeth::trial::Manner;
 use crate::teeth::{Catalogue, Other, survivors};
 use crate::verdict::Exit;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,8 +18,6 @@ use std::sync::Arc;
 const JOBS_PER_CORE: usize = 5;
 /// Open files that a trial may need. Evidence: 1,024 were too few for ten at once.
 const OPEN_FILES_PER_JOB: usize = 512;
-/// More open files than any measurement needs.
-const OPEN_FILES_MAX: u64 = 65_536;
 /// Scenarios side by side within a trial: as many as `run` has.
 const CONCURRENCY: usize = 64;
 
@@ -42,7 +39,7 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
     if args.list {
         return list(&listed(&catalogue), args.format);
     }
-    let files = more_open_files();
+    let files = open_files::raised();
     let program = program()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = args
@@ -69,21 +66,6 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
         };
         measure::measure(contract, &catalogue, &wanted, shown)
     })
-}
-
-/// Asks the system for as many open files as it allows; returns how many that are.
-fn more_open_files() -> usize {
-    let mut limit = getrlimit(Resource::Nofile);
-    let wanted = limit
-        .maximum
-        .map_or(OPEN_FILES_MAX, |most| most.min(OPEN_FILES_MAX));
-    if limit.current.is_some_and(|current| current < wanted) {
-        limit.current = Some(wanted);
-        // If it refuses, fewer trials run side by side.
-        setrlimit(Resource::Nofile, limit).unwrap_or_default();
-    }
-    let current = getrlimit(Resource::Nofile).current;
-    usize::try_from(current.unwrap_or(OPEN_FILES_MAX)).unwrap_or(usize::MAX)
 }
 
 /// Leaves what is asked for.
