@@ -89,6 +89,9 @@ pub struct Rest {
     pub database: String,
     /// An API token that may read D1: `${NAME}` or `${file:PATH}` only.
     pub token: String,
+    /// Another address of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
 }
 
 /// How times are kept.

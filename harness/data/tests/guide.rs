@@ -103,7 +103,7 @@ fn place() -> tempfile::TempDir {
 fn cloudflare() -> String {
     const BODY: &str = r#"{"success":true,"errors":[],"result":[{"success":true,"results":{"columns":["type","name","sql"],"rows":[["table","users","CREATE TABLE users (id INTEGER PRIMARY KEY)"]]}}]}"#;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
+    let base = format!("http://{}/client/v4", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();

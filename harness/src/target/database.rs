@@ -75,7 +75,10 @@ impl Database {
                 source::local(&binding, &self.folder)?
             }
             Some(From::Rest(rest)) => source::remote(&Remote {
-                base: source::BASE_URL.to_owned(),
+                base: rest
+                    .base_url
+                    .clone()
+                    .unwrap_or_else(|| source::BASE_URL.to_owned()),
                 account: rest.account.clone(),
                 database: rest.database.clone(),
                 token: rest.token.clone(),

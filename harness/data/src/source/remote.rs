@@ -6,8 +6,8 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where Cloudflare's API answers.
-pub const BASE_URL: &str = "https://api.cloudflare.com";
+/// Where Cloudflare's API answers, as wrangler's own `CLOUDFLARE_API_BASE_URL` has it.
+pub const BASE_URL: &str = "https://api.cloudflare.com/client/v4";
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -111,7 +111,7 @@ async fn ask(
     sql: &str,
 ) -> Result<Vec<Vec<Option<String>>>, Unusable> {
     let url = format!(
-        "{}/client/v4/accounts/{}/d1/database/{}/raw",
+        "{}/accounts/{}/d1/database/{}/raw",
         remote.base.trim_end_matches('/'),
         remote.account,
         remote.database
@@ -170,7 +170,7 @@ mod tests {
     /// Answers each request with the next body; what was asked.
     fn serve(answers: Vec<(u16, &'static str)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
+        let base = format!("http://{}/client/v4", listener.local_addr().unwrap());
         let served = std::thread::spawn(move || {
             let mut asked = Vec::new();
             for (status, body) in answers {
