@@ -13,6 +13,7 @@ pub mod finding;
 pub mod fix;
 pub mod infer;
 pub mod lint;
+mod references;
 pub mod render;
 pub mod replay;
 pub mod rows;

@@ -1,12 +1,11 @@
-//! PAT-016, PAT-017: what files do to rows that were there before them, and what rebuilds of tables lose. Never judges what a file names itself.
+//! PAT-016: what files do to rows that were there before them. Never judges what a file names itself.
 
 use super::{Aspect, Broken, Outcome, counted};
-use crate::catalog::{self, ForeignKey, Name, Schema, Table};
+use crate::catalog::Name;
 use crate::engine::Deed;
-use crate::replay::{Change, Effect, EffectKind, ObjectKind, Step};
+use crate::replay::{Effect, EffectKind, Step, Tightened};
 use crate::subject::Subject;
-use crate::text::{FileId, find_word};
-use rusqlite::Connection;
+use crate::text::{FileId, find_word, statements, suppressions};
 
 /// The aspects of this family.
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -20,20 +19,13 @@ pub(super) const ASPECTS: &[Aspect] = &[
         sentence: "no migration removes or nulls a row that it does not name",
         judge: keeps_rows,
     },
-    Aspect {
-        criterion: "PAT-017",
-        sentence: "a rebuild keeps the columns and references of its table, unless the file names the loss",
-        judge: keeps_shape,
-    },
-    Aspect {
-        criterion: "PAT-017",
-        sentence: "a rebuild keeps the indexes and triggers of its table, unless the file names the loss",
-        judge: keeps_objects,
-    },
 ];
 
+/// The rules of `db lint` about rows: a comment that allows one of them says that the rows may go, or that there are none.
+const ABOUT_ROWS: [&str; 4] = ["MIG-02", "MIG-06", "MIG-16", "MIG-17"];
+
 /// The name of a file.
-fn name_of(subject: &Subject, file: FileId) -> String {
+pub(super) fn name_of(subject: &Subject, file: FileId) -> String {
     let file = subject.source.file(file);
     file.map_or_else(String::new, |file| file.name.clone())
 }
@@ -68,6 +60,11 @@ fn applies_with_rows(subject: &Subject) -> Outcome {
                 repeat: vec![format!("{};", step.statement.sql)],
             });
         }
+        broken.extend(
+            rows.tightened
+                .iter()
+                .filter_map(|one| refused(subject, one)),
+        );
     }
     if let (true, Some(outcome)) = (broken.is_empty(), unfilled(subject)) {
         return outcome;
@@ -76,6 +73,42 @@ fn applies_with_rows(subject: &Subject) -> Outcome {
         broken,
         format!("{} applied to tables with rows", counted(seen, "file")),
     )
+}
+
+/// A file that fails with rows which its tables took until then, unless it says that there are none.
+fn refused(subject: &Subject, one: &Tightened) -> Option<Broken> {
+    let (place, failure) = one.failure.as_ref()?;
+    let step = &subject.replay.steps[*place];
+    if is_acknowledged(subject, step) {
+        return None;
+    }
+    let columns: Vec<&str> = one.columns.iter().map(Name::as_str).collect();
+    Some(Broken {
+        object: format!("file {}", name_of(subject, step.statement.span.file)),
+        expected: "it applies whatever rows its tables took until then".to_owned(),
+        saw: format!(
+            "with rows in `{}` that do not keep what it demands of {} it fails: {}",
+            one.table,
+            columns.join(", "),
+            failure.message
+        ),
+        repeat: vec![format!("{};", step.statement.sql)],
+    })
+}
+
+/// Whether a comment on the statement says why what it does to rows, or asks of them, is all right.
+fn is_acknowledged(subject: &Subject, step: &Step) -> bool {
+    let id = step.statement.span.file;
+    let Some(file) = subject.source.file(id) else {
+        return false;
+    };
+    suppressions(id, file, &statements(id, file))
+        .iter()
+        .any(|one| {
+            one.statement == step.statement.span
+                && !one.reason.is_empty()
+                && ABOUT_ROWS.contains(&one.rule.as_str())
+        })
 }
 
 fn keeps_rows(subject: &Subject) -> Outcome {
@@ -102,16 +135,20 @@ fn keeps_rows(subject: &Subject) -> Outcome {
     )
 }
 
-/// Whether the file says itself that rows of this table go or change: by DELETE, UPDATE or DROP TABLE of it, or by what it copies.
+/// Whether the file says itself that rows of this table go or change: by DELETE, UPDATE, or DROP TABLE of it without a copy, or in a comment.
 fn names_rows(subject: &Subject, file: FileId, effect: &Effect) -> bool {
     let table = &effect.table;
     let is_nulled = matches!(effect.kind, EffectKind::Nulled { .. });
-    effect.is_of_copy
+    is_acknowledged(subject, &subject.replay.steps[effect.step])
         || subject.replay.steps_of(file).any(|(_, step)| {
             step.deeds.iter().any(|deed| match deed {
                 // The actions of references are told as if the statement itself had done them; its text tells them apart.
+                // The rows of a table that is dropped are deleted first; whoever copies it means to keep them.
                 Deed::Delete(of, None) | Deed::DropTable(of) => {
-                    *table == of.as_str() && !replaces(step) && is_written(step, table)
+                    *table == of.as_str()
+                        && !replaces(step)
+                        && is_written(step, table)
+                        && !(drops(step) && is_copied(subject, file, table))
                 }
                 Deed::Update(of, ..) => is_nulled && *table == of.as_str() && is_own(step, deed),
                 Deed::Delete(_, Some(_))
@@ -129,6 +166,22 @@ fn names_rows(subject: &Subject, file: FileId, effect: &Effect) -> bool {
                 | Deed::Function(_) => false,
             })
         })
+}
+
+fn drops(step: &Step) -> bool {
+    let mut deeds = step.deeds.iter();
+    deeds.any(|deed| matches!(deed, Deed::DropTable(_)))
+}
+
+/// Whether the file fills another table with what it reads from this one.
+fn is_copied(subject: &Subject, file: FileId, table: &Name) -> bool {
+    subject.replay.steps_of(file).any(|(_, step)| {
+        let any = |is: &dyn Fn(&Deed) -> bool| step.deeds.iter().any(is);
+        any(&|deed| matches!(deed, Deed::Read(of, _) if *table == of.as_str()))
+            && any(&|deed| {
+                matches!(deed, Deed::Insert(of, None) | Deed::CreateTable(of) if *table != of.as_str() && !of.starts_with("sqlite_"))
+            })
+    })
 }
 
 fn is_written(step: &Step, table: &Name) -> bool {
@@ -174,195 +227,62 @@ fn lost(subject: &Subject, file: FileId, effect: &Effect) -> Broken {
     }
 }
 
-/// A table that a file drops and makes again.
-struct Rebuilt {
-    file: FileId,
-    table: Name,
-    before: Table,
-    after: Table,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Data;
+    use crate::source::{Kind, Source};
+    use crate::text::File;
 
-/// What a file drops and makes again under the same name, read from the statements alone.
-fn rebuilt(subject: &Subject) -> Vec<Rebuilt> {
-    let mut all = Vec::new();
-    for number in 0..subject.replay.files.len() {
-        let file = FileId(number);
-        let changes: Vec<&Change> = subject
-            .replay
-            .steps_of(file)
-            .flat_map(|(_, step)| &step.changes)
-            .collect();
-        let tables = || {
-            changes
-                .iter()
-                .filter(|change| change.kind == ObjectKind::Table)
+    const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);";
+
+    /// Whether a second file keeps both aspects.
+    fn holds(second: &str) -> bool {
+        let file = |name: &str, text: &str| File {
+            name: name.to_owned(),
+            path: name.into(),
+            text: text.into(),
         };
-        for gone in tables().filter(|change| change.after.is_none()) {
-            let mut came =
-                tables().filter(|change| change.name == gone.name && change.before.is_none());
-            let last = came.next_back().and_then(|change| change.after.as_deref());
-            let (Some(before), Some(after)) = (gone.before.as_deref(), last) else {
-                continue;
-            };
-            // A table that the file itself made before is nobody's loss.
-            let is_own = changes
-                .iter()
-                .take_while(|change| !std::ptr::eq(**change, *gone))
-                .any(|change| {
-                    change.kind == ObjectKind::Table
-                        && change.name == gone.name
-                        && change.before.is_none()
-                });
-            if let (false, Some(before), Some(after)) =
-                (is_own, read(before, &gone.name), read(after, &gone.name))
-            {
-                all.push(Rebuilt {
-                    file,
-                    table: gone.name.clone(),
-                    before,
-                    after,
-                });
-            }
-        }
-    }
-    all
-}
-
-/// A table by its statement.
-fn read(sql: &str, name: &Name) -> Option<Table> {
-    let connection = Connection::open_in_memory().ok()?;
-    connection.execute_batch(sql).ok()?;
-    let mut schema: Schema = catalog::read(&connection).ok()?;
-    schema.tables.remove(name)
-}
-
-fn keeps_shape(subject: &Subject) -> Outcome {
-    let all = rebuilt(subject);
-    let mut broken = Vec::new();
-    for one in &all {
-        let text = subject.source.file(one.file).map_or("", |file| &*file.text);
-        let is_named = |name: &Name| find_word(text, name.as_str(), 0).is_some();
-        let object = format!("file {}", name_of(subject, one.file));
-        let mut tell = |what: String| {
-            broken.push(Broken {
-                object: object.clone(),
-                expected: format!("the new `{}` has all that the old one had", one.table),
-                saw: what,
-                repeat: vec![
-                    format!("PRAGMA table_xinfo({});", one.table.quoted()),
-                    format!("PRAGMA foreign_key_list({});", one.table.quoted()),
-                ],
-            });
+        let source = Source {
+            files: vec![file("1.sql", NOTES), file("2.sql", second)],
+            kind: Kind::Migrations,
+            ..Source::default()
         };
-        for column in &one.before.columns {
-            if one.after.column(&column.name).is_none() && !is_named(&column.name) {
-                tell(format!("the column `{}` is gone", column.name));
-            }
-        }
-        for key in one
-            .before
-            .foreign_keys
+        let subject = Subject::of(source, Data::default(), 1).unwrap();
+        ASPECTS
             .iter()
-            .filter(|key| !is_kept(key, &one.after))
-        {
-            if key
-                .columns
-                .iter()
-                .all(|name| one.after.column(name).is_some())
-                && !is_named(&key.parent)
-            {
-                tell(format!("the reference to `{}` is gone", key.parent));
-            }
-        }
+            .all(|aspect| matches!((aspect.judge)(&subject), Outcome::Held { .. }))
     }
-    Outcome::of(
-        broken,
-        format!(
-            "{}, each with the columns and references that it had",
-            counted(all.len(), "rebuilt table")
-        ),
-    )
-}
 
-fn is_kept(key: &ForeignKey, after: &Table) -> bool {
-    // A wider reference to the same parent says more, not less.
-    let mut keys = after.foreign_keys.iter();
-    keys.any(|new| {
-        new.parent == key.parent && key.columns.iter().all(|name| new.columns.contains(name))
-    })
-}
-
-fn keeps_objects(subject: &Subject) -> Outcome {
-    let all = rebuilt(subject);
-    let mut broken = Vec::new();
-    for one in &all {
-        for (kind, name) in gone_with(subject, one) {
-            broken.push(Broken {
-                object: format!("file {}", name_of(subject, one.file)),
-                expected: format!(
-                    "the new `{}` has every index and trigger of the old one",
-                    one.table
-                ),
-                saw: format!("the {kind} `{name}` goes with the old table and does not come back"),
-                repeat: vec![format!(
-                    "SELECT type, name FROM sqlite_schema WHERE tbl_name = '{}';",
-                    one.table
-                )],
-            });
-        }
+    #[test]
+    fn a_filtered_copy_loses_rows_unless_a_deletion_or_a_comment_names_them() {
+        let rebuild = |before: &str, comment: &str| {
+            format!(
+                "{before} CREATE TABLE next (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+                INSERT INTO next SELECT * FROM notes WHERE id > 1;
+                {comment}
+                DROP TABLE notes; ALTER TABLE next RENAME TO notes;"
+            )
+        };
+        assert!(!holds(&rebuild("", "")));
+        assert!(holds(&rebuild("DELETE FROM notes WHERE id <= 1;", "")));
+        assert!(holds(&rebuild(
+            "",
+            "-- moltproof: allow MIG-06 the first note was a test"
+        )));
+        assert!(!holds(&rebuild("", "-- moltproof: allow MIG-06")));
+        assert!(
+            holds(&format!("DROP TABLE notes; {NOTES}")),
+            "nothing is copied"
+        );
     }
-    Outcome::of(
-        broken,
-        format!(
-            "{}, each with the indexes and triggers that it had",
-            counted(all.len(), "rebuilt table")
-        ),
-    )
-}
 
-/// Indexes and triggers that went with the dropped table and that the file neither names nor makes again in other words.
-fn gone_with<'s>(subject: &'s Subject, one: &Rebuilt) -> Vec<(&'static str, &'s Name)> {
-    let steps: Vec<&Step> = subject
-        .replay
-        .steps_of(one.file)
-        .map(|(_, step)| step)
-        .collect();
-    let is_drop = |step: &&&Step| {
-        step.deeds
-            .iter()
-            .any(|deed| matches!(deed, Deed::DropTable(table) if one.table == table.as_str()))
-    };
-    let changes: Vec<&Change> = steps.iter().flat_map(|step| &step.changes).collect();
-    let came: Vec<&Change> = changes
-        .iter()
-        .copied()
-        .filter(|change| change.after.is_some() && change.kind != ObjectKind::Table)
-        .collect();
-    let text = subject.source.file(one.file).map_or("", |file| &*file.text);
-    let dropped = steps.iter().filter(is_drop).flat_map(|step| &step.changes);
-    dropped
-        .filter(|change| change.after.is_none() && change.table == one.table)
-        .filter(|change| {
-            !came.iter().any(|new| {
-                new.name == change.name
-                    || tail(new.after.as_deref()) == tail(change.before.as_deref())
-            })
-        })
-        .filter(|change| find_word(text, change.name.as_str(), 0).is_none())
-        .filter_map(|change| match change.kind {
-            ObjectKind::Index => Some(("index", &change.name)),
-            ObjectKind::Trigger => Some(("trigger", &change.name)),
-            ObjectKind::Table | ObjectKind::View => None,
-        })
-        .collect()
-}
-
-/// What a statement says behind the name of its object, blanks and quotes left out.
-fn tail(sql: Option<&str>) -> String {
-    let sql = sql.unwrap_or_default();
-    let start = find_word(sql, "on", 0).map_or(0, |word| word.start);
-    let letters = sql[start..]
-        .chars()
-        .filter(|letter| !letter.is_whitespace() && !"\"`[]".contains(*letter));
-    letters.collect::<String>().to_ascii_lowercase()
+    #[test]
+    fn a_key_that_older_rows_need_not_keep_is_told_of_unless_a_comment_says_why() {
+        let index = "CREATE UNIQUE INDEX notes_body ON notes (body);";
+        assert!(!holds(index));
+        assert!(holds(&format!(
+            "-- moltproof: allow MIG-16 nobody writes a note twice\n{index}"
+        )));
+    }
 }

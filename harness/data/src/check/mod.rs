@@ -11,6 +11,7 @@ mod limits;
 mod ownership;
 mod plans;
 pub mod populated;
+mod rebuilds;
 mod references;
 mod replaying;
 mod search;
@@ -32,6 +33,7 @@ const FAMILIES: &[&[Aspect]] = &[
     kept_rows::ASPECTS,
     limits::ASPECTS,
     plans::ASPECTS,
+    rebuilds::ASPECTS,
     references::ASPECTS,
     audit::ASPECTS,
     constraints::ASPECTS,

@@ -85,6 +85,11 @@ fn has_key(subject: &Subject) -> Outcome {
         }
     }
     let nobodys = of_nobody(subject, &tenancy);
+    broken.extend(
+        nobodys
+            .iter()
+            .filter_map(|name| hangs_on_nothing(subject, name)),
+    );
     if let (true, Some(first)) = (broken.is_empty(), nobodys.first()) {
         return Outcome::NotVerified {
             reason: format!(
@@ -120,6 +125,22 @@ fn of_nobody(subject: &Subject, tenancy: &Tenancy) -> Vec<Name> {
         .filter(|table| !is_declared(&table.name))
         .map(|table| table.name.clone())
         .collect()
+}
+
+/// A table that belongs to its parent by references that cascade, and the parent is gone: its rows belong to nobody by now.
+fn hangs_on_nothing(subject: &Subject, name: &Name) -> Option<Broken> {
+    let tables = &subject.schema().tables;
+    let table = tables.get(name)?;
+    let lost = table
+        .foreign_keys
+        .iter()
+        .find(|key| key.on_delete == Action::Cascade && !tables.contains_key(&key.parent))?;
+    Some(Broken {
+        object: format!("table {name}"),
+        expected: "every row has a tenant".to_owned(),
+        saw: format!("it hangs on `{}`, which is not there", lost.parent),
+        repeat: vec![format!("PRAGMA foreign_key_list({});", name.quoted())],
+    })
 }
 
 fn cascades(subject: &Subject) -> Outcome {

@@ -3,7 +3,8 @@
 use super::populated::{Populated, Row};
 use super::world::RefusedBy;
 use super::{Aspect, Broken, Outcome, counted};
-use crate::catalog::{Name, Table, Trigger};
+use crate::catalog::{Action, Name, Table, Trigger};
+use crate::references::{circles, has_default_parent};
 use crate::subject::Subject;
 use rusqlite::Connection;
 
@@ -190,6 +191,12 @@ fn takes_rows(subject: &Subject) -> Outcome {
         seen += 1;
         broken.extend(no_delete(&populated, table, row));
     }
+    broken.extend(
+        circles(subject)
+            .iter()
+            .map(|circle| no_first_row(subject, circle)),
+    );
+    broken.extend(defaults_without_parent(subject));
     if let (true, Some(reason)) = (broken.is_empty(), unseen) {
         return Outcome::NotVerified { reason, key: None };
     }
@@ -245,4 +252,54 @@ fn no_delete(populated: &Populated<'_>, table: &Table, row: &Row) -> Option<Brok
         saw: refused.message,
         repeat,
     })
+}
+
+/// Tables none of which can hold a first row, since each demands one of the next.
+fn no_first_row(subject: &Subject, circle: &[&Name]) -> Broken {
+    let names: Vec<String> = circle.iter().map(|name| format!("`{name}`")).collect();
+    let makes = circle
+        .iter()
+        .filter_map(|name| subject.schema().tables.get(*name));
+    Broken {
+        object: format!(
+            "table {}",
+            circle.iter().min().map_or("", |name| name.as_str())
+        ),
+        expected: "it takes a first row".to_owned(),
+        saw: format!(
+            "{} need a row of each other, no column of the references may be NULL, and none waits for the end of the transaction",
+            names.join(" and ")
+        ),
+        repeat: makes.map(|table| format!("{};", table.sql)).collect(),
+    }
+}
+
+/// References that a deletion sets to a default which no row of the parent has: the deletion fails.
+fn defaults_without_parent(subject: &Subject) -> Vec<Broken> {
+    let schema = subject.schema();
+    let keys = schema.tables.values().flat_map(|table| {
+        let keys = table.foreign_keys.iter();
+        keys.filter_map(move |key| Some((table, key, schema.tables.get(&key.parent)?)))
+    });
+    let failing = keys.filter(|(table, key, parent)| {
+        key.on_delete == Action::SetDefault && !has_default_parent(subject, table, key, parent)
+    });
+    let failing = failing.map(|(table, key, parent)| {
+        let columns: Vec<String> = key.columns.iter().map(|name| format!("`{name}`")).collect();
+        Broken {
+            object: format!("table {}", parent.name),
+            expected: "a row with children takes a delete".to_owned(),
+            saw: format!(
+                "the deletion sets {} of `{}` to its default, and `{}` has no such row",
+                columns.join(" and "),
+                table.name,
+                parent.name
+            ),
+            repeat: vec![
+                format!("{};", table.sql),
+                format!("DELETE FROM {};", parent.name.quoted()),
+            ],
+        }
+    });
+    failing.collect()
 }

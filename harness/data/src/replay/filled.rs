@@ -1,7 +1,7 @@
 //! The second pass: every file on a database whose tables hold rows. Never looks at files that rows cannot matter to, beyond applying them.
 
 use super::watch::Watch;
-use super::{ObjectKind, Replay, Step, WithRows, empty};
+use super::{ObjectKind, Replay, Step, WithRows, empty, tightened};
 use crate::catalog::{self, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Filler;
@@ -104,6 +104,9 @@ impl Database {
         let unfilled = self
             .engine
             .ours(|connection| filler.fill(connection, &schema, later, &tables, ROWS))?;
+        let before = tightened::may_tighten(steps, &schema)
+            .then(|| self.engine.copy())
+            .transpose()?;
         let mut watch = Watch::new(&self.engine, &schema, tables);
         self.begin()?;
         let mut failures: Vec<(usize, Failure)> = Vec::new();
@@ -143,11 +146,19 @@ impl Database {
             effects = watch.effects(&self.engine);
         }
         self.forget(steps);
+        let tightened = match before.filter(|_copy| failure.is_none()) {
+            Some(before) => {
+                let after = self.schema()?.clone();
+                tightened::look(&before, steps, (&schema, &after), filler)?
+            }
+            None => Vec::new(),
+        };
         Ok(WithRows {
             failure,
             is_certain,
             more_failures,
             effects,
+            tightened,
             unfilled,
         })
     }

@@ -15,6 +15,7 @@ mod filled;
 mod objects;
 #[cfg(test)]
 mod tests;
+mod tightened;
 mod watch;
 
 /// A replayed source.
@@ -91,8 +92,21 @@ pub struct WithRows {
     /// What the file did, all in all, to rows of tables that were there before and are there after it; if it failed, what no statement
     /// behind could have mended.
     pub effects: Vec<Effect>,
+    /// Keys and NOT NULLs that it brings to tables that were there before it, each tried with rows in which it does not hold.
+    pub tightened: Vec<Tightened>,
     /// Tables that it touches and that could not be filled; nothing is known of them.
     pub unfilled: Vec<Unfilled>,
+}
+
+/// A key, or a NOT NULL, that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tightened {
+    /// The table.
+    pub table: Name,
+    /// The columns of the key, or the one that must not be NULL any more.
+    pub columns: Vec<Name>,
+    /// The step at which the file fails with such rows, and why; none if it sorts them out.
+    pub failure: Option<(usize, Failure)>,
 }
 
 /// What a file did to the rows of a table.

@@ -4,7 +4,7 @@ use super::attempt::{Kind, Mirror};
 use super::parent::{self, Choice, Conditions};
 use super::plan::Plan;
 use super::reference::Reference;
-use super::state::{childless, count, fingerprint, greatest_key, is_dangling};
+use super::state::{childless, count, fingerprint, greatest_key, is_dangling, refers};
 use super::{Unfilled, order, search, value, virtual_table};
 use crate::catalog::{Name, Schema};
 use rusqlite::Connection;
@@ -27,7 +27,7 @@ pub struct Filler {
 }
 
 /// Attempts for a row that only adds to those that are there.
-const ATTEMPTS_FOR_A_CHILD: usize = 60;
+pub(super) const ATTEMPTS_FOR_A_CHILD: usize = 60;
 
 /// What rows are bound to beyond the schema.
 #[derive(Debug, Clone, Default)]
@@ -92,13 +92,15 @@ impl Filler {
         for name in &ordered {
             if !unfilled.iter().any(|unfilled| unfilled.table == *name) {
                 self.add_missing_children(&world, name)?;
+                self.add_twins(&world, name)?;
             }
         }
         self.journal.clear();
         Ok(unfilled)
     }
 
-    /// Adds rows for parents that came by other ways, such as a file's own INSERT, and have no child: what happens to them would hit nothing.
+    /// Adds rows for parents that came by other ways, such as a file's own INSERT, and have no child, and for a reference that no row makes use of
+    /// because it came later than they did: what happens to the parents would hit nothing.
     fn add_missing_children(&mut self, world: &World<'_>, name: &Name) -> rusqlite::Result<()> {
         let Some(table) = world.schema.tables.get(name) else {
             return Ok(());
@@ -106,11 +108,16 @@ impl Filler {
         let connection = world.connection;
         for key in table.foreign_keys.iter().filter(|key| key.parent != *name) {
             let parents = count(connection, &key.parent, None, world.rows + 1)?;
+            let is_unused = parents.is_some_and(|parents| parents > 0)
+                && count(connection, name, Some(&refers(key)), 1)? == Some(0);
             let childless = match parents {
-                Some(parents) if parents > world.rows => childless(connection, name, key)?,
+                Some(parents) if is_unused || parents > world.rows => {
+                    childless(connection, name, key)?
+                }
                 Some(_) | None => continue,
             };
-            for values in childless {
+            let wanted = if is_unused { 1 } else { childless.len() };
+            for values in childless.into_iter().take(wanted) {
                 let there = count(connection, name, None, 2 * world.rows)?.unwrap_or(0);
                 let mut pinned = BTreeMap::new();
                 pinned.insert(
@@ -207,7 +214,11 @@ impl Filler {
     }
 
     /// Fills one table; why it holds no row, if it does not.
-    fn fill_one(&mut self, world: &World<'_>, name: &Name) -> rusqlite::Result<Option<String>> {
+    pub(super) fn fill_one(
+        &mut self,
+        world: &World<'_>,
+        name: &Name,
+    ) -> rusqlite::Result<Option<String>> {
         let Some(table) = world.schema.tables.get(name) else {
             return Ok(None);
         };

@@ -19,6 +19,7 @@ mod tenants;
 mod term;
 #[cfg(test)]
 mod tests;
+mod twin;
 mod value;
 mod virtual_table;
 mod wish;

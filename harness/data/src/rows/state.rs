@@ -51,6 +51,15 @@ pub(super) fn greatest_key(
         .unwrap_or(0))
 }
 
+/// The condition on `t` under which a row refers to a parent.
+pub(super) fn refers(key: &ForeignKey) -> String {
+    let held = key.columns.iter();
+    let held: Vec<String> = held
+        .map(|name| format!("t.{} IS NOT NULL", name.quoted()))
+        .collect();
+    held.join(" AND ")
+}
+
 /// Keys of parents to which no row of a child refers; a few of them.
 pub(super) fn childless(
     connection: &Connection,

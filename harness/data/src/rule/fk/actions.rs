@@ -3,6 +3,7 @@
 use super::{all, object, shown};
 use crate::catalog::{Action, ForeignKey, Name, Table};
 use crate::finding::{Finding, Level};
+use crate::references::has_default_parent;
 use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Row, Trial};
 use crate::subject::Subject;
@@ -138,32 +139,4 @@ pub(in crate::rule) fn set_default_without_parent(subject: &Subject, findings: &
             );
         }
     }
-}
-
-/// Whether the default of the reference is NULL where that is allowed, or a row that the migrations themselves make.
-fn has_default_parent(subject: &Subject, table: &Table, key: &ForeignKey, parent: &Table) -> bool {
-    let mut conditions = Vec::new();
-    for (own, other) in key.columns.iter().zip(&key.parent_columns) {
-        let Some(column) = table.column(own) else {
-            return true;
-        };
-        match &column.default {
-            None if table.is_nullable(column) => return true,
-            None => return false,
-            Some(default) if default.eq_ignore_ascii_case("null") => {
-                return table.is_nullable(column);
-            }
-            Some(default) => conditions.push(format!("{} = ({default})", other.quoted())),
-        }
-    }
-    let sql = format!(
-        "SELECT count(*) FROM {} WHERE {}",
-        parent.name.quoted(),
-        conditions.join(" AND ")
-    );
-    let count = subject
-        .replay
-        .empty
-        .ours(|connection| connection.query_row(&sql, [], |row| row.get::<_, i64>(0)));
-    count.map_or(true, |count| count > 0)
 }

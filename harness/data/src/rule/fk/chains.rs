@@ -4,6 +4,7 @@ use super::actions::delete;
 use super::{all, object};
 use crate::catalog::{Action, ForeignKey, Name, Table};
 use crate::finding::{Finding, Level};
+use crate::references::circles;
 use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Row, Trial};
 use crate::subject::Subject;
@@ -188,64 +189,8 @@ fn proof(table: &Table, chain: &[Link<'_>]) -> Vec<String> {
 }
 
 pub(in crate::rule) fn cycle_of_not_null(subject: &Subject, findings: &mut Vec<Finding>) {
-    let tables = &subject.schema().tables;
-    let mut edges: BTreeMap<&Name, Vec<&ForeignKey>> = BTreeMap::new();
-    for table in tables.values() {
-        let keys = table
-            .foreign_keys
-            .iter()
-            .filter(|key| is_immediate_and_needed(table, key) && tables.contains_key(&key.parent));
-        edges.insert(&table.name, keys.collect());
-    }
-    // What leads nowhere is in no circle; what is left leads round.
-    loop {
-        let ends: Vec<&Name> = edges
-            .iter()
-            .filter(|(_, keys)| keys.iter().all(|key| !edges.contains_key(&key.parent)))
-            .map(|(name, _)| *name)
-            .collect();
-        if ends.is_empty() {
-            break;
-        }
-        for end in ends {
-            edges.remove(end);
-        }
-    }
-    let mut done: BTreeSet<&Name> = BTreeSet::new();
-    for start in edges.keys() {
-        let circle = circle(&edges, start);
-        if circle.iter().any(|name| !done.insert(*name)) {
-            continue;
-        }
+    for circle in circles(subject) {
         report_circle(subject, &circle, findings);
-    }
-}
-
-/// Whether a row of the child cannot be made before its parent.
-fn is_immediate_and_needed(table: &Table, key: &ForeignKey) -> bool {
-    let needed = key.columns.iter().all(|name| {
-        table
-            .column(name)
-            .is_some_and(|column| !table.is_nullable(column))
-    });
-    let sql = table.sql.to_ascii_lowercase();
-    needed && key.parent != table.name && !sql.contains("initially deferred")
-}
-
-/// The circle that the first edges from a table lead into.
-fn circle<'s>(edges: &BTreeMap<&'s Name, Vec<&'s ForeignKey>>, start: &'s Name) -> Vec<&'s Name> {
-    let mut path: Vec<&Name> = Vec::new();
-    let mut at = start;
-    loop {
-        if let Some(first) = path.iter().position(|name| *name == at) {
-            return path.split_off(first);
-        }
-        path.push(at);
-        let next = edges
-            .get(at)
-            .and_then(|keys| keys.iter().find(|key| edges.contains_key(&key.parent)));
-        let Some(next) = next else { return Vec::new() };
-        at = &next.parent;
     }
 }
 

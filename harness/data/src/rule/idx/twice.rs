@@ -76,9 +76,9 @@ fn covered(subject: &Subject) -> Vec<(&Table, &Index, Option<&Index>)> {
                 continue;
             }
             let others = table.indexes.iter().enumerate();
-            let other = others
+            let covering = others
                 .filter(|(other_place, _)| *other_place != place)
-                .find(|(other_place, other)| {
+                .filter(|(other_place, other)| {
                     // Of two equal ones the later goes.
                     let is_equal = is_begun_by(index, other) && is_begun_by(other, index);
                     is_begun_by(index, other)
@@ -86,6 +86,11 @@ fn covered(subject: &Subject) -> Vec<(&Table, &Index, Option<&Index>)> {
                             && other.origin == IndexOrigin::Created
                             && *other_place > place)
                 });
+            // One that is the same tells most; one of the table's own making goes before a constraint, which nobody would think of as an index.
+            let other = covering.min_by_key(|(_, other)| {
+                let is_longer = other.columns.len() > index.columns.len();
+                (is_longer, other.origin != IndexOrigin::Created)
+            });
             if let Some((_, other)) = other {
                 found.push((table, index, Some(other)));
             }

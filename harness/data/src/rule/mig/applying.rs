@@ -147,6 +147,7 @@ fn added(step: &Step) -> &str {
 }
 
 pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
+    fails_with_older_rows(subject, findings);
     for (place, step, failure) in failures_with_rows(subject) {
         if adds_column(step) || drops_table(step) || creates_index(step) {
             continue;
@@ -172,6 +173,32 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
                 .at(Some(step.statement.span.clone()), "fails here with rows in the tables")
                 .help("let the statement give every column that the new table demands, and sort out beforehand the rows that it refuses")
                 .proof(proof::of_failure_with_rows(subject, place, failure)),
+        );
+    }
+}
+
+/// Files that fail with rows which their tables took until then: a rebuild that brings a key or a NOT NULL. Whether there are such rows, nobody knows.
+fn fails_with_older_rows(subject: &Subject, findings: &mut Vec<Finding>) {
+    for rows in subject.replay.with_rows.iter().flatten() {
+        let failed = rows.tightened.iter().find_map(|one| {
+            let (place, failure) = one.failure.as_ref()?;
+            let step = &subject.replay.steps[*place];
+            (!creates_index(step)).then_some((one, step, failure))
+        });
+        let Some((one, step, failure)) = failed else {
+            continue;
+        };
+        let file = step.statement.span.file;
+        let message = format!(
+            "`{}` fails if `{}` holds rows that it took until now: {}",
+            name_of(subject, file),
+            one.table,
+            failure.message
+        );
+        findings.push(
+            Finding::new("MIG-17", Level::Warning, object_of(subject, file), message)
+                .at(Some(step.statement.span.clone()), "fails here with such rows")
+                .help("sort these rows out in the file before they are copied, or look for them before the deployment"),
         );
     }
 }

@@ -5,7 +5,7 @@ use super::{name_of, object_of};
 use crate::catalog::{IndexColumn, Name};
 use crate::engine::Deed;
 use crate::finding::{Finding, Level};
-use crate::replay::{Effect, EffectKind, ObjectKind, Step};
+use crate::replay::{Effect, EffectKind, ObjectKind, Step, Tightened};
 use crate::rule::proof;
 use crate::subject::Subject;
 use crate::text::{FileId, Span, find_word};
@@ -199,7 +199,9 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 .any(|column| added.contains(&(table.clone(), column.clone())));
             let failure = failures_with_rows(subject).find(|(failed, ..)| *failed == place);
             let is_safe = is_all_null || holds_a_key(subject, &table, &index);
-            if fresh.contains(&table) || (is_safe && failure.is_none()) {
+            let tried = tried(subject, file, &table, &columns);
+            let is_sorted_out = tried.is_some_and(|tried| tried.failure.is_none());
+            if fresh.contains(&table) || ((is_safe || is_sorted_out) && failure.is_none()) {
                 continue;
             }
             let object = format!("index {index}");
@@ -224,6 +226,18 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
             );
         }
     }
+}
+
+/// What became of the file with rows that agree in the columns of an index, if such rows could be made.
+fn tried<'s>(
+    subject: &'s Subject,
+    file: FileId,
+    table: &Name,
+    columns: &[Name],
+) -> Option<&'s Tightened> {
+    let rows = subject.replay.with_rows.get(file.0)?.as_ref()?;
+    let mut all = rows.tightened.iter();
+    all.find(|one| one.table == *table && one.columns == columns)
 }
 
 /// The table that a statement drops.

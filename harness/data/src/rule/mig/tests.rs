@@ -256,3 +256,61 @@ CREATE UNIQUE INDEX teams_handle ON teams (handle);";
         [] as [&str; 0]
     );
 }
+
+#[test]
+fn a_unique_index_is_told_of_unless_the_file_sorts_out_the_duplicates_itself() {
+    let index = "CREATE UNIQUE INDEX teams_name ON teams (name);";
+    let merges = format!(
+        "DELETE FROM teams WHERE id NOT IN (SELECT min(id) FROM teams GROUP BY name); {index}"
+    );
+    let judge = super::rows_lost::unique_index_on_old_rows;
+    let files = [("1.sql", TEAMS), ("2.sql", index)];
+    assert_eq!(found(judge, &files), ["MIG-16"]);
+    let files = [("1.sql", TEAMS), ("2.sql", &*merges)];
+    assert_eq!(found(judge, &files), [] as [&str; 0]);
+}
+
+#[test]
+fn a_rebuild_that_demands_more_of_old_rows_is_told_of_unless_it_sees_to_them() {
+    let made = "CREATE TABLE people (id INTEGER PRIMARY KEY, nick TEXT NOT NULL, city TEXT);";
+    let told = |definition: &str, copy: &str| {
+        let rebuild = rebuilt("people", definition).replace("SELECT *", copy);
+        let files = [("1.sql", made), ("2.sql", rebuild.as_str())];
+        let told = findings(super::applying::fails_with_rows, &files);
+        assert!(told.iter().all(|finding| finding.level == Level::Warning));
+        told.len()
+    };
+    let unique = "id INTEGER PRIMARY KEY, nick TEXT NOT NULL UNIQUE, city TEXT";
+    assert_eq!(told(unique, "SELECT *"), 1);
+    let closed = "id INTEGER PRIMARY KEY, nick TEXT NOT NULL, city TEXT NOT NULL";
+    assert_eq!(told(closed, "SELECT *"), 1);
+    assert_eq!(told(closed, "SELECT id, nick, coalesce(city, '')"), 0);
+    let same = "id INTEGER PRIMARY KEY, nick TEXT NOT NULL, city TEXT DEFAULT ''";
+    assert_eq!(told(same, "SELECT *"), 0);
+}
+
+#[test]
+fn a_reference_that_came_later_than_the_rows_is_made_use_of() {
+    let later = "CREATE TABLE cities (id INTEGER PRIMARY KEY);
+ALTER TABLE members ADD COLUMN city INTEGER REFERENCES cities (id) ON DELETE SET NULL;
+UPDATE members SET city = NULL;";
+    let rebuild = rebuilt("cities", "id INTEGER PRIMARY KEY CHECK (id > 0)");
+    let files = [
+        ("1.sql", TEAMS),
+        ("2.sql", "UPDATE members SET id = id;"),
+        ("3.sql", later),
+        ("4.sql", &*rebuild),
+    ];
+    let told = errors(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told, ["file 4.sql: table members"]);
+}
+
+#[test]
+fn one_value_for_all_meets_a_key_of_several_columns() {
+    let made = "CREATE TABLE people (id INTEGER PRIMARY KEY, team_id INTEGER NOT NULL REFERENCES teams (id), nick TEXT NOT NULL, UNIQUE (team_id, nick));";
+    let files = [
+        ("1.sql", &*format!("{TEAMS} {made}")),
+        ("2.sql", "UPDATE people SET nick = 'somebody';"),
+    ];
+    assert_eq!(found(super::applying::fails_with_rows, &files), ["MIG-17"]);
+}

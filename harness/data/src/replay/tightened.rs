@@ -1,0 +1,144 @@
+//! The third look: rows that the schema before a file takes, and a key or a NOT NULL that the file brings does not. Never blames a file that sorts them out.
+
+use super::{Step, Tightened};
+use crate::catalog::{Index, Name, Schema, Table};
+use crate::engine::{Deed, Engine, Failure};
+use crate::rows::Filler;
+use crate::text::find_word;
+
+/// Keys and columns of one file that are tried.
+const TRIED_MAX: usize = 8;
+
+/// Whether a file may bring keys to tables that were there before it.
+pub(super) fn may_tighten(steps: &[(usize, &Step)], before: &Schema) -> bool {
+    let is_old = |table: &str| before.tables.contains_key(&Name::new(table));
+    steps.iter().any(|(_, step)| {
+        step.deeds.iter().any(|deed| match deed {
+            Deed::DropTable(table) => is_old(table),
+            Deed::CreateIndex(_, table) => {
+                is_old(table) && find_word(&step.statement.sql, "unique", 0).is_some()
+            }
+            Deed::CreateTable(_)
+            | Deed::AlterTable(_)
+            | Deed::DropIndex(..)
+            | Deed::CreateTrigger(..)
+            | Deed::DropTrigger(..)
+            | Deed::CreateView(_)
+            | Deed::DropView(_)
+            | Deed::Insert(..)
+            | Deed::Update(..)
+            | Deed::Delete(..)
+            | Deed::Read(..)
+            | Deed::Pragma(..)
+            | Deed::Function(_) => false,
+        })
+    })
+}
+
+/// Applies a file once for each key and each NOT NULL that it brings, to a copy of the database with rows in which that does not hold yet.
+pub(super) fn look(
+    with_rows: &Engine,
+    steps: &[(usize, &Step)],
+    (before, after): (&Schema, &Schema),
+    filler: &mut Filler,
+) -> rusqlite::Result<Vec<Tightened>> {
+    let mut all = Vec::new();
+    for table in before.tables.values().filter(|table| table.is_ordinary()) {
+        let Some(new) = after.tables.get(&table.name) else {
+            continue;
+        };
+        if table.sql == new.sql && table.indexes == new.indexes {
+            continue;
+        }
+        for index in new.indexes.iter().filter(|index| is_new(table, index)) {
+            let columns: Vec<Name> = index
+                .columns
+                .iter()
+                .filter_map(|part| part.name.clone())
+                .collect();
+            all.push((table, columns, Some(index)));
+        }
+        all.extend(
+            closed(table, new)
+                .into_iter()
+                .map(|column| (table, vec![column], None)),
+        );
+    }
+    let mut tried = Vec::new();
+    for (table, columns, index) in all.into_iter().take(TRIED_MAX) {
+        let engine = with_rows.copy()?;
+        let is_made = engine.ours(|connection| match index {
+            Some(index) => {
+                let condition = index.condition.as_deref();
+                filler.twin(connection, before, table, &columns, condition)
+            }
+            None => filler.null(connection, before, table, &columns[0]),
+        })?;
+        if is_made {
+            tried.push(Tightened {
+                failure: failure(&engine, steps)?,
+                table: table.name.clone(),
+                columns,
+            });
+        }
+    }
+    Ok(tried)
+}
+
+/// Whether a key forbids what no key of the table forbade.
+fn is_new(table: &Table, index: &Index) -> bool {
+    let has = |name: &Name| {
+        index
+            .columns
+            .iter()
+            .any(|part| part.name.as_ref() == Some(name))
+    };
+    let is_there = index.columns.iter().all(|part| {
+        part.name
+            .as_ref()
+            .is_some_and(|name| table.column(name).is_some())
+    });
+    let is_held = table.rowid_alias().is_some_and(|alias| has(&alias.name))
+        || table.indexes.iter().any(|old| {
+            let is_whole = old.condition.is_none() || old.condition == index.condition;
+            old.unique && is_whole && old.columns.iter().all(|part| index.columns.contains(part))
+        });
+    index.unique && is_there && !is_held
+}
+
+/// Columns that could hold NULL and no longer can. Nobody leaves a key without a value, though SQLite would let him.
+fn closed(table: &Table, new: &Table) -> Vec<Name> {
+    let columns = table.columns.iter();
+    columns
+        .filter(|column| column.generated.is_none() && table.is_nullable(column))
+        .filter(|column| !table.primary_key.contains(&column.name))
+        .filter(|column| {
+            let later = new.column(&column.name);
+            later.is_some_and(|later| later.generated.is_none() && !new.is_nullable(later))
+        })
+        .map(|column| column.name.clone())
+        .collect()
+}
+
+/// Where a file fails because a key or a NOT NULL does not hold.
+fn failure(
+    engine: &Engine,
+    steps: &[(usize, &Step)],
+) -> rusqlite::Result<Option<(usize, Failure)>> {
+    engine.ours(|connection| connection.execute_batch("BEGIN"))?;
+    for (place, step) in steps {
+        if step.failure.is_some() || step.is_trimmed {
+            continue;
+        }
+        if let Err(why) = engine.run(&step.statement.sql) {
+            let is_meant = matches!(
+                why.code,
+                rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+                    | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                    | rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL
+            );
+            return Ok(is_meant.then_some((*place, why)));
+        }
+    }
+    Ok(None)
+}
