@@ -1,13 +1,10 @@
-//! Changes of tracked tables and the entries that they leave. Never takes an entry for one that was there before.
+//! The entries of an audit log, held against the rows that went and came. Never takes an entry for one that was there before.
 
-use super::Broken;
 use super::populated::{Populated, Row};
-use super::references::given;
 use crate::catalog::{Name, Table};
 use crate::claims::Audit;
-use crate::rows::{Statements, candidates};
 use crate::subject::Subject;
-use crate::text::{literal, written};
+use crate::text::literal;
 use rusqlite::types::Value;
 
 /// A declared log with its tables.
@@ -52,213 +49,48 @@ pub(super) fn logs(populated: &Populated<'_>, log: &Log<'_>, actor: &Name) -> Ve
     populated.rows_where(log.table, &format!("t.{} IS NOT NULL", actor.quoted()))
 }
 
-/// Ways to change a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    Insert,
-    /// Of one column, by its place among those that can be changed.
-    Update(usize),
-    Delete,
-    Replace,
-    Upsert,
-}
-
-impl Change {
-    /// Every way to change a row of a table, an UPDATE of each column that can be changed among them: a trigger may look at some alone.
-    pub(super) fn all(populated: &Populated<'_>, tracked: &Table) -> Vec<Self> {
-        let row = populated.rows_where(tracked, "1").into_iter().next();
-        let count = row.map_or(0, |row| changes(populated, tracked, &row).len());
-        let mut all = vec![Self::Insert, Self::Delete, Self::Replace, Self::Upsert];
-        all.extend((0..count.max(1)).map(Self::Update));
-        all
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Insert => "an INSERT",
-            Self::Update(_) => "an UPDATE",
-            Self::Delete => "a DELETE",
-            Self::Replace => "a REPLACE",
-            Self::Upsert => "an UPSERT",
-        }
-    }
-
-    /// Makes the change in a world of its own; what is wrong with the entries that it leaves.
-    pub(super) fn seen(
-        self,
-        populated: &Populated<'_>,
-        log: &Log<'_>,
-        tracked: &Table,
-    ) -> Result<Option<Broken>, String> {
-        let Some(row) = populated.rows_where(tracked, "1").into_iter().next() else {
-            return Err(format!("no row could be made for `{}`", tracked.name));
-        };
-        let tenant = (0..populated.tenants.keys.len())
-            .find(|tenant| populated.rows(tracked, *tenant).contains(&row))
-            .unwrap_or(0);
-        let spare = populated.spare(&tracked.name, tenant);
-        let Some(statements) = self.statements(populated, tracked, &row, spare.as_ref()) else {
-            return Err(format!(
-                "{} of `{}` could not be thought of",
-                self.word(),
-                tracked.name
-            ));
-        };
-        // New parents may leave entries of their own.
-        let (last, before) = statements.split_last().ok_or("there is nothing to do")?;
-        populated
-            .batch(&before.to_vec())
-            .map_err(|refused| refused.message)?;
-        let entries = populated.rows_where(log.table, "1");
-        let rows = populated.rows_where(tracked, "1");
-        if let Err(refused) = populated.world.run(&last.0, &last.1) {
-            // What is refused needs no entry; plain changes have to be seen.
-            return match self {
-                Self::Insert | Self::Update(_) | Self::Delete => Err(format!(
-                    "{} of `{}` is refused ({})",
-                    self.word(),
-                    tracked.name,
-                    refused.message
-                )),
-                Self::Replace | Self::Upsert => Ok(None),
-            };
-        }
-        let now = populated.rows_where(tracked, "1");
-        let known: Vec<String> = entries.iter().map(Row::found).collect();
-        let mut new = populated.rows_where(log.table, "1");
-        new.retain(|entry| !known.contains(&entry.found()));
-        let removed: Vec<&Row> = rows.iter().filter(|row| !now.contains(row)).collect();
-        let made: Vec<&Row> = now.iter().filter(|row| !rows.contains(row)).collect();
-        if removed.is_empty() && made.is_empty() {
-            return Err(format!(
-                "{} of `{}` changes nothing",
-                self.word(),
-                tracked.name
-            ));
-        }
-        let complaint = complaint(log, &removed, &made, &new);
-        let mut repeat = populated.script(&[&tracked.name, &log.table.name]);
-        repeat.extend(statements.iter().map(|(sql, values)| written(sql, values)));
-        repeat.push(format!("SELECT * FROM {};", log.table.name.quoted()));
-        Ok(complaint.map(|saw| Broken {
-            object: format!("table {}", log.table.name),
-            expected: format!(
-                "{} of `{}` leaves one entry with its action, resource and values",
-                self.word(),
-                tracked.name
-            ),
-            saw,
-            repeat,
-        }))
-    }
-
-    fn statements(
-        self,
-        populated: &Populated<'_>,
-        tracked: &Table,
-        row: &Row,
-        spare: Option<&Statements>,
-    ) -> Option<Statements> {
-        let name = tracked.name.quoted();
-        let place = if let Self::Update(place) = self {
-            place
-        } else {
-            0
-        };
-        let changed = changes(populated, tracked, row).into_iter().nth(place);
-        let columns: Vec<String> = given(tracked).map(Name::quoted).collect();
-        let marks: Vec<String> = (1..=columns.len())
-            .map(|place| format!("?{place}"))
-            .collect();
-        let insert = format!(
-            "INTO {name} ({}) VALUES ({})",
-            columns.join(", "),
-            marks.join(", ")
-        );
-        let (column, value) = changed?;
-        let mut values: Vec<Value> = given(tracked).map(|column| row.value(column)).collect();
-        let place = given(tracked).position(|name| *name == column)?;
-        values[place] = value.clone();
-        Some(match self {
-            Self::Insert => spare?.clone(),
-            Self::Update(_) => vec![(
-                format!(
-                    "UPDATE {name} SET {} = ?1 WHERE {}",
-                    column.quoted(),
-                    row.found()
-                ),
-                vec![value],
-            )],
-            Self::Delete => vec![(
-                format!("DELETE FROM {name} WHERE {}", row.found()),
-                Vec::new(),
-            )],
-            Self::Replace => vec![(format!("REPLACE {insert}"), values)],
-            Self::Upsert => vec![(
-                format!(
-                    "INSERT {insert} ON CONFLICT DO UPDATE SET {} = excluded.{}",
-                    column.quoted(),
-                    column.quoted()
-                ),
-                values,
-            )],
-        })
-    }
-}
-
-/// Columns beyond keys and references, each with another value that it takes, and with NULL where it takes that.
-fn changes(populated: &Populated<'_>, tracked: &Table, row: &Row) -> Vec<(Name, Value)> {
-    let is_bound = |name: &Name| {
-        let in_reference = tracked
-            .foreign_keys
-            .iter()
-            .any(|key| key.columns.contains(name));
-        let is_parent = populated
-            .schema
-            .references_to(&tracked.name)
-            .any(|(_, key)| key.parent_columns.contains(name));
-        let is_unique = tracked.indexes.iter().any(|index| {
-            index.unique
-                && index
-                    .columns
-                    .iter()
-                    .any(|part| part.name.as_ref() == Some(name))
-        });
-        in_reference || is_parent || is_unique || tracked.primary_key.contains(name)
-    };
-    let takes = |name: &Name, value: &Value| {
-        let sql = format!(
-            "UPDATE {} SET {} = ?1 WHERE {}",
-            tracked.name.quoted(),
-            name.quoted(),
-            row.found()
-        );
-        populated.try_out(&vec![(sql, vec![value.clone()])]).is_ok()
-    };
-    let mut all = Vec::new();
-    for name in given(tracked).filter(|name| !is_bound(name)) {
-        let before = row.value(name);
-        let mut values: Vec<Value> = match &before {
-            Value::Integer(number) => vec![Value::Integer(number + 1)],
-            Value::Text(text) => vec![Value::Text(format!("{text} changed"))],
-            Value::Null | Value::Real(_) | Value::Blob(_) => Vec::new(),
-        };
-        let condition = format!("{} IS NULL", name.quoted());
-        let pools = candidates(populated.schema, tracked, &condition);
-        values.extend(pools.into_iter().flat_map(|(_, values)| values));
-        values.retain(|value| *value != before && *value != Value::Null);
-        let other = values.into_iter().find(|value| takes(name, value));
-        all.extend(other.map(|value| (name.clone(), value)));
-        if before != Value::Null && takes(name, &Value::Null) {
-            all.push((name.clone(), Value::Null));
-        }
-    }
-    all
-}
-
 /// What is wrong with new entries, if rows went and came.
-fn complaint(log: &Log<'_>, removed: &[&Row], made: &[&Row], new: &[Row]) -> Option<String> {
-    let (old, came) = (removed.first().copied(), made.first().copied());
+pub(super) fn complaint(
+    log: &Log<'_>,
+    removed: &[&Row],
+    made: &[&Row],
+    new: &[Row],
+) -> Option<String> {
+    let with_key = |rows: &[&'_ Row], key: &Row| rows.iter().any(|row| row.key == key.key);
+    let gone: Vec<&Row> = removed
+        .iter()
+        .copied()
+        .filter(|row| !with_key(made, row))
+        .collect();
+    let came: Vec<&Row> = made
+        .iter()
+        .copied()
+        .filter(|row| !with_key(removed, row))
+        .collect();
+    // A row whose key changes may be told under either key.
+    if let ([old], [now]) = (gone.as_slice(), came.as_slice()) {
+        let moved = |row: &Row| about(log, (Some(old), Some(now)), row, new);
+        if moved(old).is_none() || moved(now).is_none() {
+            return None;
+        }
+    }
+    let changed = removed.iter().filter_map(|old| {
+        let now = made.iter().find(|row| row.key == old.key)?;
+        Some((Some(*old), Some(*now)))
+    });
+    let gone = gone.into_iter().map(|old| (Some(old), None));
+    let came = came.into_iter().map(|now| (None, Some(now)));
+    let mut all = changed.chain(gone).chain(came);
+    all.find_map(|(old, now)| about(log, (old, now), now.or(old)?, new))
+}
+
+/// What is wrong with the entries that name a row as their resource.
+fn about(
+    log: &Log<'_>,
+    (old, came): (Option<&Row>, Option<&Row>),
+    row: &Row,
+    new: &[Row],
+) -> Option<String> {
     let actions = &log.claim.actions;
     let action = match (old, came) {
         (Some(_), Some(_)) => &actions.update,
@@ -266,7 +98,6 @@ fn complaint(log: &Log<'_>, removed: &[&Row], made: &[&Row], new: &[Row]) -> Opt
         (Some(_), None) => &actions.delete,
     };
     // What goes along with the row leaves entries of its own.
-    let row = came.or(old)?;
     let of_row: Vec<&Row> = new.iter().filter(|entry| is_of(log, entry, row)).collect();
     // A row that is replaced may be told as one that went and one that came.
     if let (Some(old), Some(came)) = (old, came) {
