@@ -1,8 +1,10 @@
 //! What a rule found: where, why it matters, how to mend it, and SQL that proves it. Never decides a verdict.
 
+use crate::catalog::Name;
 use crate::text::Span;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::Range;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +75,46 @@ pub enum Patch {
         /// They end with a semicolon each.
         sql: String,
     },
+    /// Tables that a new migration makes anew with another text, because SQLite cannot change them in place.
+    Rebuild {
+        /// What changes in the text of the tables: repairs of the same tables become one.
+        edits: Vec<Edit>,
+        /// Statements that the new tables need before their rows come back, such as indexes.
+        with: Vec<String>,
+        /// The definitions as they become.
+        shown: String,
+        /// The whole migration for this repair alone.
+        sql: String,
+    },
+    /// A declared statement as it ought to be: the code has to be changed, and the `[data]` section with it.
+    Statement {
+        /// The statement.
+        sql: String,
+    },
+}
+
+/// Other text in the place of a piece of a table's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The table.
+    pub table: Name,
+    /// The bytes of its statement, as `sqlite_schema` has it.
+    pub range: Range<usize>,
+    /// What comes there.
+    pub with: String,
+    /// What the copied rows get in a column instead of what they had.
+    pub value: Option<(Name, String)>,
+}
+
+impl Patch {
+    /// The repair as SQL.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        match self {
+            Self::Replace { with, .. } => with,
+            Self::Migration { sql } | Self::Rebuild { sql, .. } | Self::Statement { sql } => sql,
+        }
+    }
 }
 
 impl Finding {
@@ -128,6 +170,13 @@ impl Finding {
     #[must_use]
     pub fn patch(mut self, patch: Patch) -> Self {
         self.patch = Some(patch);
+        self
+    }
+
+    /// With a repair, if there is one.
+    #[must_use]
+    pub fn patched(mut self, patch: Option<Patch>) -> Self {
+        self.patch = patch.or(self.patch);
         self
     }
 

@@ -1,12 +1,13 @@
 //! What rules and checks judge: a source, its replay, its schema, and what it claims. Never judges.
 
-use crate::catalog::{Name, Schema};
+use crate::catalog::{ForeignKey, Name, Schema, Table, Trigger};
 use crate::claims::Data;
 use crate::replay::{ObjectKind, Replay};
 use crate::rows::{Tenancy, Tenants, fill_tenants};
 use crate::source::Source;
 use crate::text::{FileId, Span, find_word};
 use crate::trace::Trace;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Tenants that are made: one who is deleted or attacked, one who attacks, and one whom nobody names.
@@ -30,6 +31,37 @@ pub struct Subject {
     tenants: OnceLock<Result<Tenants, NoTenants>>,
     /// Rows of a database whose tenants are not asked for.
     rows: OnceLock<Result<Tenants, NoTenants>>,
+    /// What hangs on each table, once it is asked for.
+    related: OnceLock<Related>,
+}
+
+/// What hangs on each table, by names in the schema.
+#[derive(Debug, Default)]
+struct Related {
+    /// The child, and the place of its reference.
+    children: BTreeMap<Name, Vec<(Name, usize)>>,
+    triggers: BTreeMap<Name, Vec<Name>>,
+    virtual_tables: Vec<Name>,
+}
+
+impl Related {
+    fn of(schema: &Schema) -> Self {
+        let mut related = Self::default();
+        for table in schema.tables.values() {
+            if !table.is_ordinary() {
+                related.virtual_tables.push(table.name.clone());
+            }
+            for (place, key) in table.foreign_keys.iter().enumerate() {
+                let children = related.children.entry(key.parent.clone()).or_default();
+                children.push((table.name.clone(), place));
+            }
+        }
+        for trigger in schema.triggers.values() {
+            let triggers = related.triggers.entry(trigger.table.clone()).or_default();
+            triggers.push(trigger.name.clone());
+        }
+        related
+    }
 }
 
 /// Why there are no rows of several tenants: the key of the manifest that would mend it, if one would, and the reason.
@@ -40,6 +72,31 @@ impl Subject {
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.replay.schema
+    }
+
+    fn related(&self) -> &Related {
+        self.related.get_or_init(|| Related::of(self.schema()))
+    }
+
+    /// The references to a table, with the children that hold them.
+    pub fn children(&self, parent: &Name) -> impl Iterator<Item = (&Table, &ForeignKey)> {
+        let children = self.related().children.get(parent).into_iter().flatten();
+        children.filter_map(|(child, place)| {
+            let child = self.schema().tables.get(child)?;
+            Some((child, child.foreign_keys.get(*place)?))
+        })
+    }
+
+    /// The triggers of a table.
+    pub fn triggers(&self, table: &Name) -> impl Iterator<Item = &Trigger> {
+        let triggers = self.related().triggers.get(table).into_iter().flatten();
+        triggers.filter_map(|name| self.schema().triggers.get(name))
+    }
+
+    /// The virtual tables.
+    pub fn virtual_tables(&self) -> impl Iterator<Item = &Table> {
+        let names = self.related().virtual_tables.iter();
+        names.filter_map(|name| self.schema().tables.get(name))
     }
 
     /// Applies a source and keeps what it claims.
@@ -55,6 +112,7 @@ impl Subject {
             trace: Trace::default(),
             tenants: OnceLock::new(),
             rows: OnceLock::new(),
+            related: OnceLock::new(),
         })
     }
 

@@ -1,9 +1,9 @@
 //! `moltproof db fix`: a new migration for what has a mechanical repair. Never edits a file that is there.
 
 use super::input::Input;
+use super::lint::known_rules;
 use super::{Exit, Failed, output};
-use crate::finding::{Finding, Level, Patch};
-use crate::fix::{fix as repair, next_name};
+use crate::fix::{Fix, fix as repair, next_name};
 use crate::lint::{Narrowing, lint};
 use crate::render::counted;
 use crate::source::Kind;
@@ -13,6 +13,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   moltproof db fix migrations
   moltproof db fix migrations --write --name add_missing_indexes
 
+A table is made anew where SQLite cannot change it in place; its rows, indexes, triggers and children are kept.
 Only repairs that can be a new migration are offered: what a released file says stays as it is.";
 
 /// Options of `db fix`.
@@ -20,6 +21,14 @@ Only repairs that can be a new migration are offered: what a released file says 
 pub(super) struct FixArgs {
     #[command(flatten)]
     input: Input,
+    /// Only what this rule finds; may be repeated. What only informs is mended by making a table anew if its rule is named here.
+    #[arg(
+        long,
+        value_name = "RULE",
+        env = "MOLTPROOF_DB_FIX_RULE",
+        value_delimiter = ','
+    )]
+    rule: Vec<String>,
     /// Write the migration into the folder, under the next number.
     #[arg(long, env = "MOLTPROOF_DB_FIX_WRITE")]
     write: bool,
@@ -40,20 +49,25 @@ fn name(text: &str) -> Result<String, Failed> {
 
 pub(super) fn fix(args: &FixArgs) -> Result<Exit, Failed> {
     let subject = args.input.subject()?;
-    let found = lint(&subject, &Narrowing::default()).findings;
-    let count = |is: fn(&Finding) -> bool| found.iter().filter(|finding| is(finding)).count();
-    let mended = count(|finding| matches!(finding.patch, Some(Patch::Migration { .. })));
-    let left = count(|finding| {
-        finding.level > Level::Info && !matches!(finding.patch, Some(Patch::Migration { .. }))
-    });
-    let Some(migration) = repair(&found) else {
+    let narrowing = Narrowing {
+        rules: known_rules(&args.rule)?,
+        ..Narrowing::default()
+    };
+    let found = lint(&subject, &narrowing).findings;
+    let fix = repair(&subject, &found, !args.rule.is_empty());
+    let Fix {
+        migration,
+        mended,
+        left,
+    } = fix;
+    if migration.is_empty() {
         tell(&if left == 0 {
             "nothing to mend".to_owned()
         } else {
             format!("nothing that a new migration can mend; {left} left, see `moltproof db lint`")
         });
         return Ok(Exit::Clean);
-    };
+    }
     let file = next_name(&subject.source, &args.name);
     if !args.write {
         output::put(&migration, None)?;

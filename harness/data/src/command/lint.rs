@@ -158,7 +158,7 @@ fn since(subject: &Subject, revision: &str) -> Result<git::Since, Failed> {
 }
 
 /// The rules that were named, as they are written in the book.
-fn known_rules(named: &[String]) -> Result<BTreeSet<String>, Failed> {
+pub(super) fn known_rules(named: &[String]) -> Result<BTreeSet<String>, Failed> {
     let known = |name: &String| {
         book::rule(name).map(|rule| rule.id.clone()).ok_or_else(|| {
             Failed::usage(format!(

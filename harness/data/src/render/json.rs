@@ -1,7 +1,7 @@
 //! Findings for programs, as JSON. Never leaves out what the text shows.
 
 use super::{line_of, shown_path};
-use crate::finding::{Label, Patch};
+use crate::finding::Label;
 use crate::lint::Lint;
 use crate::source::Source;
 use schemars::JsonSchema;
@@ -80,10 +80,7 @@ pub fn report(lint: &Lint, source: &Source) -> Report {
             .filter_map(|label| place(label, source))
             .collect(),
         help: finding.help.clone(),
-        patch: finding.patch.as_ref().map(|patch| match patch {
-            Patch::Replace { with, .. } => with.clone(),
-            Patch::Migration { sql } => sql.clone(),
-        }),
+        patch: finding.patch.as_ref().map(|patch| patch.sql().to_owned()),
         proof: finding.proof.clone(),
     });
     Report {

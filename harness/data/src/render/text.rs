@@ -49,7 +49,10 @@ pub fn finding(finding: &Finding, source: &Source, width: usize) -> String {
         .term_width(width);
     let mut text = renderer.render(&report);
     text.push('\n');
-    append(&mut text, "patch", &patch(finding));
+    if let Some(patch) = &finding.patch {
+        let (heading, sql) = shown(patch);
+        append(&mut text, heading, &[sql.to_owned()]);
+    }
     append(
         &mut text,
         "proof, for a fresh sqlite3 shell",
@@ -75,11 +78,17 @@ fn proof(finding: &Finding) -> Vec<String> {
     first.into_iter().chain(finding.proof.clone()).collect()
 }
 
-fn patch(finding: &Finding) -> Vec<String> {
-    match &finding.patch {
-        Some(Patch::Replace { with, .. }) => with.lines().map(str::to_owned).collect(),
-        Some(Patch::Migration { sql }) => sql.lines().map(str::to_owned).collect(),
-        None => Vec::new(),
+/// A patch under its heading. The migration that makes a table anew is long, so only what becomes of the table is shown.
+fn shown(patch: &Patch) -> (&'static str, &str) {
+    match patch {
+        Patch::Replace { with, .. } if with.is_empty() => ("patch", "-- nothing in its place"),
+        Patch::Replace { with, .. } => ("patch", with),
+        Patch::Migration { sql } => ("patch", sql),
+        Patch::Rebuild { shown, .. } => (
+            "patch, for which `moltproof db fix` writes the migration",
+            shown,
+        ),
+        Patch::Statement { sql } => ("patch, for the code and the [data] section", sql),
     }
 }
 

@@ -1,14 +1,14 @@
 //! The rules of JSON in text columns. Never judges what the JSON means.
 
 use super::names::Names;
-use super::{Judge, declared, object_of_column, trial};
+use super::{Judge, declared, object_of_column, repair, trial};
 use crate::catalog::{Affinity, Column, Name, Table};
 use crate::claims::Shape;
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::subject::Subject;
 use crate::text::{Span, find_word};
-use crate::tree::{self, Kind, Node, Tree, Verb};
+use crate::tree::{self, Kind, Node, Tree};
 
 /// The judges of this family.
 pub(super) const JUDGES: &[(&str, Judge)] = &[
@@ -115,53 +115,97 @@ fn nesting(tree: &Tree) -> Option<&str> {
     })
 }
 
-fn nests(subject: &Subject, findings: &mut Vec<Finding>) {
-    for one in declared::all(subject) {
-        if !one.sql.contains("json_array") {
-            continue;
-        }
-        if let Some((tree, column)) = tree::parse(&one.sql).and_then(|tree| {
-            let column = nesting(&tree)?.to_owned();
-            Some((tree, column))
-        }) {
-            findings.push(nest(subject, one.object, &tree, &column, None));
-        }
+/// A statement that the rules of JSON look at.
+struct Place {
+    object: String,
+    sql: String,
+    site: Option<Span>,
+    kind: Origin,
+}
+
+/// Where a statement stands, which is how it is repaired.
+enum Origin {
+    /// The `[data]` section and the code.
+    Code,
+    /// The schema: a kind of object and its name.
+    Schema(&'static str, Name),
+    /// A file.
+    File,
+}
+
+impl Place {
+    /// The repair, if the statement can be written otherwise.
+    fn repaired(&self, sql: Option<String>) -> Option<Patch> {
+        let sql = sql?;
+        Some(match &self.kind {
+            Origin::Code => Patch::Statement { sql },
+            Origin::Schema(kind, name) => Patch::Migration {
+                sql: format!("DROP {kind} {};\n{sql};", name.quoted()),
+            },
+            Origin::File => Patch::Replace {
+                span: self.site.clone()?,
+                with: sql,
+            },
+        })
     }
-    for trigger in subject.schema().triggers.values() {
-        if !trigger.sql.contains("json_array") {
-            continue;
+}
+
+/// The declared statements, triggers, views and files' own statements in which one of some words stands.
+fn places(subject: &Subject, words: &[&str]) -> Vec<Place> {
+    let schema = subject.schema();
+    let has = |sql: &str| words.iter().any(|word| find_word(sql, word, 0).is_some());
+    let declared = declared::all(subject).into_iter().map(|one| Place {
+        object: one.object,
+        sql: one.sql,
+        site: None,
+        kind: Origin::Code,
+    });
+    let triggers = schema.triggers.values().map(|trigger| Place {
+        object: format!("trigger {}", trigger.name),
+        sql: trigger.sql.to_string(),
+        site: subject.site_of(ObjectKind::Trigger, &trigger.name, words[0]),
+        kind: Origin::Schema("TRIGGER", trigger.name.clone()),
+    });
+    let views = schema.views.values().map(|view| Place {
+        object: format!("view {}", view.name),
+        sql: view.sql.to_string(),
+        site: subject.site_of(ObjectKind::View, &view.name, words[0]),
+        kind: Origin::Schema("VIEW", view.name.clone()),
+    });
+    let steps = subject.replay.steps.iter();
+    let steps = steps.filter(|step| {
+        step.changes.is_empty() && step.failure.is_none() && has(&step.statement.sql)
+    });
+    let files = steps.map(|step| {
+        let file = subject.source.file(step.statement.span.file);
+        Place {
+            object: format!("file {}", file.map_or("", |file| file.name.as_str())),
+            sql: step.statement.sql.to_string(),
+            site: Some(step.statement.span.clone()),
+            kind: Origin::File,
         }
-        let Some(whole) = tree::parse(&trigger.sql) else {
+    });
+    let all = declared.chain(triggers).chain(views).chain(files);
+    all.filter(|place| has(&place.sql)).collect()
+}
+
+fn nests(subject: &Subject, findings: &mut Vec<Finding>) {
+    for place in places(subject, &["json_array"]) {
+        let Some(whole) = tree::parse(&place.sql) else {
             continue;
         };
-        if let Some((tree, column)) = whole
-            .body
-            .iter()
-            .find_map(|tree| Some((tree, nesting(tree)?)))
-        {
-            let site = subject.site_of(ObjectKind::Trigger, &trigger.name, "json_array");
-            findings.push(nest(
-                subject,
-                format!("trigger {}", trigger.name),
-                tree,
-                column,
-                site,
-            ));
+        let trees = std::iter::once(&whole).chain(&whole.body);
+        let mut nesting = trees.filter_map(|tree| Some((tree, nesting(tree)?)));
+        if let Some((tree, column)) = nesting.next() {
+            findings.push(nest(subject, &place, tree, column));
         }
     }
 }
 
-/// It is an error where the column is known to hold an array: a single value that becomes an array is no mistake.
-fn nest(
-    subject: &Subject,
-    object: String,
-    tree: &Tree,
-    column: &str,
-    site: Option<Span>,
-) -> Finding {
-    let table = tree.table.as_deref().unwrap_or_default();
+/// Whether a column is known to hold an array: it is declared to, or that is its default.
+fn is_array(subject: &Subject, table: &str, column: &str) -> bool {
     let mut claims = subject.claims.json.iter();
-    let is_array = claims.any(|claim| {
+    claims.any(|claim| {
         claim.table.eq_ignore_ascii_case(table)
             && claim.column.eq_ignore_ascii_case(column)
             && claim.shape == Shape::Array
@@ -170,8 +214,13 @@ fn nest(
             .columns
             .iter()
             .any(|own| own.name == column && own.default.as_deref() == Some("'[]'"))
-    });
-    let level = if is_array {
+    })
+}
+
+/// It is an error where the column is known to hold an array: a single value that becomes an array is no mistake.
+fn nest(subject: &Subject, place: &Place, tree: &Tree, column: &str) -> Finding {
+    let table = tree.table.as_deref().unwrap_or_default();
+    let level = if is_array(subject, table, column) {
         Level::Error
     } else {
         Level::Warning
@@ -180,12 +229,17 @@ fn nest(
         "json_array makes a new array around `{column}` instead of adding to it: after the second time the first tag stands in a text within a text, and no search finds it"
     );
     let quoted = Name::new(column).quoted();
-    let site = site.or_else(|| {
+    let site = place.site.clone().or_else(|| {
         let table = Name::new(table);
         subject.site_of(ObjectKind::Table, &table, column)
     });
+    let object = match place.kind {
+        Origin::File => format!("{}: {table}.{column}", place.object),
+        Origin::Code | Origin::Schema(..) => place.object.clone(),
+    };
     Finding::new("JSN-02", level, object, message)
         .at(site, "becomes an array in an array")
+        .patched(place.repaired(repair::inserting(&place.sql, column)))
         .help(format!(
             "write json_insert({column}, '$[#]', value), which adds at the end"
         ))
@@ -198,20 +252,18 @@ fn nest(
 }
 
 fn searched_by_like(subject: &Subject, findings: &mut Vec<Finding>) {
-    for one in declared::all(subject) {
-        let Some(tree) =
-            tree::parse(&one.sql).filter(|tree| tree.verb == Verb::Select || tree.table.is_some())
-        else {
+    for place in places(subject, &["like", "glob"]) {
+        // What a file does once is over; what the schema and the code do is done again and again.
+        if matches!(place.kind, Origin::File) {
+            continue;
+        }
+        let Some(whole) = tree::parse(&place.sql) else {
             continue;
         };
-        let names = Names::of(subject, &tree);
-        let nodes = tree.all();
-        let found = nodes.iter().find_map(|node| {
-            let is_like = node.kind == Kind::Like && matches!(node.text.as_str(), "LIKE" | "GLOB");
-            let name = node.parts.first().filter(|_| is_like)?;
-            let mut meant = names.columns(name).into_iter();
-            meant.find(|(table, column)| is_json(subject, table, column))
-        });
+        let trees = std::iter::once(&whole).chain(&whole.body);
+        let found = trees
+            .into_iter()
+            .find_map(|tree| like_over_json(subject, tree));
         let Some((table, column)) = found else {
             continue;
         };
@@ -219,16 +271,35 @@ fn searched_by_like(subject: &Subject, findings: &mut Vec<Finding>) {
             "LIKE looks at `{}.{}` as a text: it finds other values that contain the word, in any case, and fails for words beyond D1's pattern limit of 50 bytes",
             table.name, column.name
         );
+        let site = place
+            .site
+            .clone()
+            .or_else(|| subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()));
+        let search = is_array(subject, table.name.as_str(), column.name.as_str())
+            .then(|| repair::by_elements(&place.sql, column.name.as_str()));
         findings.push(
-            Finding::new("JSN-03", Level::Warning, one.object.clone(), message)
-                .at(
-                    subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
-                    "holds JSON",
-                )
+            Finding::new("JSN-03", Level::Warning, place.object.clone(), message)
+                .at(site, "holds JSON")
                 .help(format!(
                     "write EXISTS (SELECT 1 FROM json_each({}) WHERE value = ?1)",
                     column.name
-                )),
+                ))
+                .patched(place.repaired(search.flatten())),
         );
     }
+}
+
+/// The column of JSON that a statement searches by a pattern. `LIKE '[%'` asks for its form only.
+fn like_over_json<'s>(subject: &'s Subject, tree: &Tree) -> Option<(&'s Table, &'s Column)> {
+    let names = Names::of(subject, tree);
+    let nodes = tree.all();
+    nodes.iter().find_map(|node| {
+        let is_like = node.kind == Kind::Like && matches!(node.text.as_str(), "LIKE" | "GLOB");
+        let [name, pattern, ..] = node.parts.as_slice() else {
+            return None;
+        };
+        let asks_for_form = pattern.kind == Kind::Text && pattern.text.starts_with(['[', '{']);
+        let mut meant = names.columns(name).into_iter();
+        meant.find(|(table, column)| is_like && !asks_for_form && is_json(subject, table, column))
+    })
 }

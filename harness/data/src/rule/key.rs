@@ -1,6 +1,6 @@
 //! The rules of primary keys. Never asks whether a natural key would be better than an artificial one.
 
-use super::{Judge, object_of_column, trial};
+use super::{Judge, object_of_column, repair, trial};
 use crate::catalog::{Affinity, Column, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
@@ -75,7 +75,8 @@ fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {
                     subject.site_of(ObjectKind::Table, &table.name, first.name.as_str()),
                     "no NOT NULL",
                 )
-                .help("write PRIMARY KEY NOT NULL when the table is made anew"),
+                .help("write PRIMARY KEY NOT NULL when the table is made anew")
+                .patched(repair::not_null(subject, table, &open)),
         );
     }
 }
@@ -116,6 +117,7 @@ fn int_is_not_integer(subject: &Subject, findings: &mut Vec<Finding>) {
                 "only INTEGER, spelt out, is the rowid",
             )
             .help("write INTEGER PRIMARY KEY when the table is made anew")
+            .patched(repair::integer_key(subject, table, column))
             .proof(trial::answering(vec![
                 trial::sketch(table, &[&column.name], &[], &[]),
                 format!("INSERT INTO {} DEFAULT VALUES;", table.name.quoted()),

@@ -16,6 +16,7 @@ mod mig;
 mod names;
 pub mod proof;
 mod qry;
+pub(crate) mod repair;
 mod sec;
 mod ten;
 #[cfg(test)]

@@ -3,11 +3,12 @@
 mod decided;
 mod void;
 
-use super::{Judge, object_of_column, trial};
+use super::{Judge, object_of_column, repair, trial};
 use crate::catalog::{Affinity, Column, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::subject::Subject;
+use crate::text::find_word;
 use crate::tree::{self, Kind, Node, Tree};
 
 /// The judges of this family.
@@ -42,54 +43,111 @@ const FEW_WORDS: [&str; 10] = [
 ];
 
 fn no_check(subject: &Subject, findings: &mut Vec<Finding>) {
-    for table in subject
-        .schema()
-        .tables
-        .values()
-        .filter(|table| table.is_ordinary())
-    {
+    let tables = subject.schema().tables.values();
+    for table in tables.filter(|table| table.is_ordinary()) {
         let tree = tree::parse(&table.sql);
         let named: Vec<&str> = tree
             .iter()
             .flat_map(|tree| tree.parts.iter().flat_map(Node::all))
-            .filter_map(Node::column)
+            .filter_map(leaf_column)
             .collect();
         for column in &table.columns {
-            let is_word = FEW_WORDS.iter().any(|word| column.name == *word)
-                && column.affinity() == Affinity::Text
-                && column
-                    .default
-                    .as_deref()
-                    .is_some_and(|text| text.starts_with('\''));
+            let words = words(subject, table, column);
+            let is_called_so = FEW_WORDS.iter().any(|word| column.name == *word);
+            let has_default = default_word(column).is_some();
+            let is_word = column.affinity() == Affinity::Text
+                && (is_called_so && has_default || !words.is_empty());
             let is_held = named.iter().any(|name| column.name == *name)
+                || is_guarded(subject, table, column)
                 || table
                     .foreign_keys
                     .iter()
                     .any(|key| key.columns.contains(&column.name));
-            if !is_word || is_held {
-                continue;
+            if is_word && !is_held {
+                findings.push(any_word(subject, table, column, &words));
             }
-            let message = format!(
-                "`{}.{}` takes any word, a misspelt one too, and no query that asks for the right ones finds that row",
-                table.name, column.name
-            );
-            findings.push(
-                Finding::new(
-                    "CHK-01",
-                    Level::Info,
-                    object_of_column(table, column),
-                    message,
-                )
-                .at(
-                    subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
-                    "no CHECK",
-                )
-                .help(format!(
-                    "add CHECK ({} IN (…)) with the words that the code knows",
-                    column.name
-                )),
-            );
         }
+    }
+}
+
+fn any_word(subject: &Subject, table: &Table, column: &Column, words: &[String]) -> Finding {
+    let message = format!(
+        "`{}.{}` takes any word, a misspelt one too, and no query that asks for the right ones finds that row",
+        table.name, column.name
+    );
+    let patch = if words.is_empty() {
+        None
+    } else {
+        repair::one_of(subject, table, column, words)
+    };
+    Finding::new(
+        "CHK-01",
+        Level::Info,
+        object_of_column(table, column),
+        message,
+    )
+    .at(
+        subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+        "no CHECK",
+    )
+    .help(format!(
+        "add CHECK ({} IN (…)) with the words that the code knows",
+        column.name
+    ))
+    .patched(patch)
+}
+
+/// Whether a trigger of the table refuses rows by a column.
+fn is_guarded(subject: &Subject, table: &Table, column: &Column) -> bool {
+    subject.triggers(&table.name).any(|trigger| {
+        find_word(&trigger.sql, "raise", 0).is_some()
+            && find_word(&trigger.sql, column.name.as_str(), 0).is_some()
+    })
+}
+
+/// The text that a column has by default.
+fn default_word(column: &Column) -> Option<&str> {
+    column
+        .default
+        .as_deref()?
+        .strip_prefix('\'')?
+        .strip_suffix('\'')
+}
+
+/// The words that a column is to hold: as they are declared, or as a comment behind its definition lists them.
+fn words(subject: &Subject, table: &Table, column: &Column) -> Vec<String> {
+    let mut claims = subject.claims.constraint.iter();
+    let claim = claims
+        .find(|claim| table.name == claim.table.as_str() && column.name == claim.column.as_str());
+    if let Some(claim) = claim.filter(|claim| !claim.one_of.is_empty()) {
+        return claim.one_of.clone();
+    }
+    let Some(comment) = repair::comment_of(table, column) else {
+        return Vec::new();
+    };
+    let list = comment.rsplit(':').next().unwrap_or_default().trim();
+    let list = list.trim_end_matches('.').trim_matches(['(', ')']);
+    let mark = ['|', '/', ',']
+        .into_iter()
+        .find(|mark| list.contains(*mark));
+    let words: Vec<&str> =
+        mark.map_or_else(Vec::new, |mark| list.split(mark).map(str::trim).collect());
+    let is_quoted = words.iter().all(|word| word.starts_with(['\'', '"', '`']));
+    let words: Vec<&str> = words
+        .into_iter()
+        .map(|word| word.trim_matches(['\'', '"', '`']))
+        .collect();
+    let is_word = |word: &&str| {
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-')
+    };
+    let is_certain = default_word(column).map_or(is_quoted, |default| words.contains(&default));
+    if words.len() > 1 && words.iter().all(is_word) && is_certain {
+        words.into_iter().map(str::to_owned).collect()
+    } else {
+        Vec::new()
     }
 }
 

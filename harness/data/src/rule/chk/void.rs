@@ -4,7 +4,7 @@ use super::{checked, decided};
 use crate::catalog::Table;
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
-use crate::rule::trial;
+use crate::rule::{repair, trial};
 use crate::subject::Subject;
 use crate::tree::{Kind, Node};
 
@@ -45,7 +45,13 @@ pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
                         subject.site_of(ObjectKind::Table, &table.name, &quoted.text),
                         "a text in double quotes",
                     )
-                    .help("write texts in single quotes; double quotes are for names"),
+                    .help("write texts in single quotes; double quotes are for names")
+                    .patched(repair::named_in_check(
+                        subject,
+                        table,
+                        &quoted.text,
+                        false,
+                    )),
                 );
             }
         }
@@ -71,6 +77,7 @@ fn void_finding(subject: &Subject, table: &Table, text: &str, quoted: Option<&No
     Finding::new("CHK-03", Level::Error, format!("table {}: check {}", table.name, text.trim()), message)
         .at(subject.site_of(ObjectKind::Table, &table.name, word), "always true")
         .help("name the column that is meant, without quotes or in double quotes, and texts in single quotes")
+        .patched(quoted.and_then(|node| repair::named_in_check(subject, table, &node.text, true)))
         .proof(proof(table, text))
 }
 

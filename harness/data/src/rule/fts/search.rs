@@ -2,10 +2,10 @@
 
 use super::{external, full_text, option};
 use crate::catalog::{Affinity, Column, Name, Table};
-use crate::finding::{Finding, Level};
+use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
 use crate::rule::names::Names;
-use crate::rule::{declared, trial};
+use crate::rule::{declared, repair, trial};
 use crate::subject::Subject;
 use crate::text::{Span, find_word};
 use crate::tree::{self, Kind, Node, Tree};
@@ -16,15 +16,16 @@ pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Fi
     if indexes.is_empty() {
         return;
     }
-    let mut known: Vec<(String, String, Option<Span>)> = Vec::new();
+    let mut known: Vec<(String, String, Option<Span>, Option<&Name>)> = Vec::new();
     for one in declared::all(subject) {
-        known.push((one.object, one.sql, None));
+        known.push((one.object, one.sql, None, None));
     }
     for view in schema.views.values() {
         let site = subject.site(ObjectKind::View, &view.name);
-        known.push((format!("view {}", view.name), view.sql.to_string(), site));
+        let object = format!("view {}", view.name);
+        known.push((object, view.sql.to_string(), site, Some(&view.name)));
     }
-    for (object, sql, site) in known {
+    for (object, sql, site, view) in known {
         let named: Vec<&Table> = indexes
             .iter()
             .copied()
@@ -40,6 +41,19 @@ pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Fi
             continue;
         };
         let column = &column.name;
+        let is_content = named.iter().any(|index| {
+            let content = option(&index.sql, "content");
+            content.is_some_and(|name| table.name == name.as_str())
+                && option(&index.sql, "content_rowid").is_none()
+        });
+        let otherwise =
+            repair::by_rowid(&sql, column).filter(|_sql| is_content && !table.without_rowid);
+        let patch = otherwise.map(|sql| match view {
+            Some(name) => Patch::Migration {
+                sql: format!("DROP VIEW {};\n{sql};", name.quoted()),
+            },
+            None => Patch::Statement { sql },
+        });
         let site =
             site.or_else(|| subject.site_of(ObjectKind::Table, &table.name, column.as_str()));
         let message = format!(
@@ -53,6 +67,7 @@ pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Fi
                     "join by the rowid of `{}`, or keep the id in an UNINDEXED column of the index",
                     table.name
                 ))
+                .patched(patch)
                 .proof(proof(table, column)),
         );
     }

@@ -1,6 +1,6 @@
 //! MIG-01, MIG-05, MIG-07, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
 
-use super::{name_of, object_of};
+use super::{mended, name_of, object_of};
 use crate::catalog::{self, Name};
 use crate::engine::{Deed, Failure};
 use crate::finding::{Finding, Level};
@@ -55,7 +55,8 @@ pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
             findings.push(
                 Finding::new("MIG-07", Level::Error, object, message)
                     .at(Some(step.statement.span.clone()), "")
-                    .help(advice(&step.statement.sql)),
+                    .help(advice(&step.statement.sql))
+                    .patched(mended::refused(subject, step)),
             );
         }
     }
@@ -67,7 +68,8 @@ pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
             findings.push(
                 Finding::new("MIG-07", Level::Warning, object, message)
                     .at(Some(step.statement.span.clone()), "")
-                    .help("leave BEGIN TRANSACTION and COMMIT out: D1 runs every migration in a transaction of its own"),
+                    .help("leave BEGIN TRANSACTION and COMMIT out: D1 runs every migration in a transaction of its own")
+                    .patched(mended::refused(subject, step)),
             );
         }
     }
@@ -97,6 +99,7 @@ pub(super) fn added_column_needs_an_empty_table(subject: &Subject, findings: &mu
             Finding::new("MIG-05", Level::Error, object, message)
                 .at(Some(step.statement.span.clone()), "")
                 .help("give it a constant default, or let it be NULL and fill it with an UPDATE in the same file")
+                .patched(mended::added_column(step, table, &failure))
                 .proof(proof::of_failure_with_rows(subject, place, &failure)),
         );
     }

@@ -2,6 +2,7 @@
 
 mod applying;
 mod files;
+mod mended;
 mod pragmas;
 mod rebuilding;
 mod rows_lost;

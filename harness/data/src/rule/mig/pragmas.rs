@@ -6,7 +6,6 @@ use crate::finding::{Finding, Level, Patch};
 use crate::replay::Step;
 use crate::subject::Subject;
 use crate::text::FileId;
-use std::collections::BTreeMap;
 
 pub(super) fn foreign_keys_off(subject: &Subject, findings: &mut Vec<Finding>) {
     for number in 0..subject.replay.files.len() {
@@ -29,42 +28,42 @@ pub(super) fn foreign_keys_off(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 pub(super) fn outlive_the_file(subject: &Subject, findings: &mut Vec<Finding>) {
+    // A later file may switch off what an earlier one left on.
+    let mut left_on: Vec<(FileId, &str, &Step)> = Vec::new();
     for number in 0..subject.replay.files.len() {
         let file = FileId(number);
-        let mut left_on: BTreeMap<&str, &Step> = BTreeMap::new();
         for (_, step) in subject.replay.steps_of(file) {
             let Some((name, Some(value))) = pragma(step) else {
                 continue;
             };
             if let Some(known) = d1_platform::pragma(&name).filter(|known| known.outlives_call) {
+                left_on.retain(|(other, name, _)| *name != known.name || value && *other != file);
                 if value {
-                    left_on.insert(known.name, step);
-                } else {
-                    left_on.remove(known.name);
+                    left_on.push((file, known.name, step));
                 }
             }
         }
-        for (name, step) in left_on {
-            let message = format!(
-                "`PRAGMA {name}` stays on after this file, for every later call on the connection{}",
-                if name == "ignore_check_constraints" {
-                    ": the database then stores what its CHECKs forbid"
-                } else {
-                    ""
-                }
-            );
-            let object = format!("{}: pragma {name}", object_of(subject, file));
-            findings.push(
-                Finding::new("MIG-09", Level::Error, object, message)
-                    .at(Some(step.statement.span.clone()), "outlives the file")
-                    .help(format!(
-                        "end the file with PRAGMA {name} = OFF, or do without it"
-                    ))
-                    .patch(Patch::Migration {
-                        sql: format!("PRAGMA {name} = OFF;"),
-                    }),
-            );
-        }
+    }
+    for (file, name, step) in left_on {
+        let message = format!(
+            "`PRAGMA {name}` stays on after this file, for every later call on the connection{}",
+            if name == "ignore_check_constraints" {
+                ": the database then stores what its CHECKs forbid"
+            } else {
+                ""
+            }
+        );
+        let object = format!("{}: pragma {name}", object_of(subject, file));
+        findings.push(
+            Finding::new("MIG-09", Level::Error, object, message)
+                .at(Some(step.statement.span.clone()), "outlives the file")
+                .help(format!(
+                    "end the file with PRAGMA {name} = OFF, or do without it"
+                ))
+                .patch(Patch::Migration {
+                    sql: format!("PRAGMA {name} = OFF;"),
+                }),
+        );
     }
 }
 

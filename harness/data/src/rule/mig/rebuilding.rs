@@ -5,7 +5,7 @@ use crate::catalog::{self, Name, Table};
 use crate::engine::Engine;
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::{Change, ObjectKind, Step};
-use crate::rule::proof;
+use crate::rule::{proof, repair};
 use crate::subject::Subject;
 use crate::text::{FileId, find_word};
 use std::collections::BTreeMap;
@@ -30,6 +30,7 @@ pub(super) fn renamed_away(subject: &Subject, findings: &mut Vec<Finding>) {
                     .at(Some(step.statement.span.clone()), format!("`{}` follows this rename", table.name))
                     .related(subject.site_of(ObjectKind::Table, &table.name, "references"), "the reference")
                     .help(format!("make the new table under another name, copy, drop `{old}`, and rename the new one to `{old}`"))
+                    .patched(repair::other_parent(subject, table, &key.parent, &old))
                     .proof(proof::of_dangling_reference(subject, table)),
             );
         }

@@ -8,7 +8,7 @@ use crate::finding::{Finding, Level};
 use crate::replay::{Effect, EffectKind, ObjectKind, Step, Tightened};
 use crate::rule::proof;
 use crate::subject::Subject;
-use crate::text::{FileId, Span, find_word};
+use crate::text::{FileId, Span, find_word, normal};
 use std::collections::BTreeSet;
 
 pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -183,10 +183,14 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
         let file = FileId(number);
         let mut fresh: BTreeSet<Name> = BTreeSet::new();
         let mut added: BTreeSet<(Name, Name)> = BTreeSet::new();
+        let mut gone: Vec<&str> = Vec::new();
         for (place, step) in subject.replay.steps_of(file) {
             for change in &step.changes {
                 if change.kind == ObjectKind::Table && change.before.is_none() {
                     fresh.insert(change.name.clone());
+                }
+                if change.kind == ObjectKind::Index && change.after.is_none() {
+                    gone.extend(change.before.as_deref());
                 }
             }
             added.extend(added_column(step));
@@ -198,7 +202,9 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 .iter()
                 .any(|column| added.contains(&(table.clone(), column.clone())));
             let failure = failures_with_rows(subject).find(|(failed, ..)| *failed == place);
-            let is_safe = is_all_null || holds_a_key(subject, &table, &index);
+            let is_safe = is_all_null
+                || holds_a_key(subject, &table, &index)
+                || gone.iter().any(|was| is_narrowed(was, &step.statement.sql));
             let tried = tried(subject, file, &table, &columns);
             let is_sorted_out = tried.is_some_and(|tried| tried.failure.is_none());
             if fresh.contains(&table) || ((is_safe || is_sorted_out) && failure.is_none()) {
@@ -285,6 +291,20 @@ fn added_column(step: &Step) -> Option<(Name, Name)> {
     }
     let column = column.trim_matches(['"', '`', '[', ']', '\'']);
     Some((table, Name::new(column)))
+}
+
+/// Whether a unique index that was there refused all that the new one refuses: the same columns of the same table, without a condition.
+fn is_narrowed(was: &str, new: &str) -> bool {
+    let on = |sql: &str| {
+        let text = normal(sql);
+        let rest = text.strip_prefix("create unique index ")?;
+        let (_, key) = rest.split_once(" on ")?;
+        Some(key.to_owned())
+    };
+    let (Some(was), Some(new)) = (on(was), on(new)) else {
+        return false;
+    };
+    !was.contains(" where ") && (new == was || new.starts_with(&format!("{was} where ")))
 }
 
 fn indexed_columns(subject: &Subject, table: &Name, index: &Name) -> Vec<Name> {

@@ -3,7 +3,7 @@
 use super::Tenancy;
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
-use crate::rule::fk;
+use crate::rule::{fk, repair};
 use crate::subject::Subject;
 
 pub(in crate::rule) fn without_tenant(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -68,7 +68,8 @@ pub(in crate::rule) fn not_composite(subject: &Subject, findings: &mut Vec<Findi
                     .help(format!(
                         "refer to both columns, FOREIGN KEY ({0}, {own}) REFERENCES {1} ({0}, …), which needs UNIQUE ({0}, …) there",
                         tenancy.key, parent.name
-                    )),
+                    ))
+                    .patched(repair::with_tenant(subject, table, key, parent, &tenancy.key)),
             );
         }
     }

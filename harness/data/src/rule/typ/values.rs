@@ -4,7 +4,7 @@ use crate::catalog::{Affinity, Column};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::rule::words::{has_any, words};
-use crate::rule::{object_of_column, trial};
+use crate::rule::{object_of_column, repair, trial};
 use crate::subject::Subject;
 
 pub(in crate::rule) fn money_in_floats(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -167,6 +167,7 @@ pub(in crate::rule) fn unknown_type(subject: &Subject, findings: &mut Vec<Findin
                     format!("{} means NUMERIC", column.declared_type),
                 )
                 .help("declare it TEXT")
+                .patched(repair::text(subject, table, column))
                 .proof(trial::answering(vec![
                     trial::sketch(table, &[&column.name], &[], &[]),
                     format!(
