@@ -49,11 +49,17 @@ impl Asking<'_, '_> {
         Ok(0)
     }
 
-    /// Whether the answer is one number that would be another one without the deleted rows.
+    /// Whether the answer has the same rows with other numbers in them where the deleted rows are not there: it counts them.
     fn counts(&self) -> Result<bool, Outcome> {
         let (with, without) = self.answers(None)?;
-        let is_number = |rows: &Rows| matches!(rows.as_slice(), [row] if matches!(row.as_slice(), [Value::Integer(_)]));
-        Ok(is_number(&with) && is_number(&without) && with != without)
+        let is_number =
+            |value: &Value| matches!(value, Value::Integer(_) | Value::Real(_) | Value::Null);
+        let is_same =
+            |(one, other): (&Value, &Value)| one == other || is_number(one) && is_number(other);
+        let are_same =
+            |(one, other): (&Vec<Value>, &Vec<Value>)| one.iter().zip(other).all(is_same);
+        let is_counted = with.len() == without.len() && with != without;
+        Ok(is_counted && with.iter().zip(&without).all(are_same))
     }
 
     fn by_column(&self, column: &Name) -> Result<usize, Outcome> {

@@ -3,7 +3,7 @@
 use super::super::populated::Row;
 use super::super::settled::Settled;
 use super::super::{Broken, Outcome};
-use super::ways::ways;
+use super::ways::{After, ways};
 use super::{Case, each, new_rows, older_rows, word};
 use crate::subject::Subject;
 use crate::text::written;
@@ -15,91 +15,19 @@ pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
             return Ok(vec![broken]);
         }
         let row = case.settled.first(case.table, 0)?;
-        let (first, mut repeat) = (word(0), Vec::new());
-        let set = case
-            .settled
-            .set(&row, &[(&case.column, Value::Text(first.clone()))]);
-        set.map_err(|refused| {
-            Settled::unmet(
-                format!(
-                    "`{}` does not take a text: {}",
-                    case.column, refused.message
-                ),
-                "[[data.search]] columns",
-            )
-        })?;
-        if !case.is_found(&row, &first)?.0 {
-            let (_, asked) = case.is_found(&row, &first)?;
-            return Ok(vec![case.broken(
-                "a row is found by a word that it holds",
-                "it is not",
-                vec![asked],
-            )]);
-        }
-        let mut held = first;
-        for (number, way) in ways(&case, &row).into_iter().enumerate() {
-            let new = word(number + 1);
-            let statements: Vec<(&str, Vec<Value>)> = way
-                .sql
-                .iter()
-                .map(|sql| {
-                    (
-                        sql.as_str(),
-                        if sql.contains("?1") {
-                            vec![Value::Text(new.clone())]
-                        } else {
-                            Vec::new()
-                        },
-                    )
-                })
-                .collect();
-            repeat.extend(statements.iter().map(|(sql, values)| written(sql, values)));
-            let outcome = case.settled.world().batch(&statements);
-            if outcome.is_err() && !way.is_undone {
-                // The schema does not take this way of writing: then nobody can bring the index out of step by it.
-                continue;
-            }
-            let (now, gone) = if way.holds {
-                (new.clone(), held.clone())
-            } else {
-                (held.clone(), new.clone())
-            };
-            if let Some(broken) = out_of_step(&case, &row, way.name, (&now, &gone), &repeat)? {
-                return Ok(vec![broken]);
-            }
-            held = now;
-        }
+        let mut repeat = Vec::new();
+        let held = match by_each_way(&case, &row, &mut repeat)? {
+            Ok(held) => held,
+            Err(broken) => return Ok(vec![broken]),
+        };
+        let rows = case.settled.rows(case.table, 0);
+        let now = rows.into_iter().find(|now| now.key == row.key);
+        let row = now.unwrap_or(row);
         if let Some(broken) = new_rows::out_of_step(&case, &row, repeat.clone())? {
             return Ok(vec![broken]);
         }
-        let removed = case.settled.world().run(
-            &format!(
-                "DELETE FROM {} WHERE {}",
-                case.table.name.quoted(),
-                row.found()
-            ),
-            &[],
-        );
-        if removed.is_ok() {
-            repeat.push(format!(
-                "DELETE FROM {} WHERE {};",
-                case.table.name,
-                row.found()
-            ));
-            let (is_found, asked) = case.is_found(&row, &held)?;
-            if is_found || case.integrity().is_some() {
-                repeat.push(asked);
-                return Ok(vec![
-                    case.broken(
-                        "nothing is found of a deleted row",
-                        case.integrity()
-                            .unwrap_or_else(|| "it is still found".to_owned()),
-                        repeat,
-                    ),
-                ]);
-            }
-        }
-        Ok(Vec::new())
+        let broken = held.map(|held| still_found(&case, &row, &held, repeat));
+        Ok(broken.transpose()?.flatten().into_iter().collect())
     };
     each(
         subject,
@@ -109,11 +37,97 @@ pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
     )
 }
 
+/// The word that a row holds in the end, or the first way of writing after which the wrong one is found.
+type Written = Result<Option<String>, Broken>;
+
+fn by_each_way(case: &Case<'_>, row: &Row, repeat: &mut Vec<String>) -> Result<Written, Outcome> {
+    let first = word(0);
+    let set = case
+        .settled
+        .set(row, &[(&case.column, Value::Text(first.clone()))]);
+    set.map_err(|refused| {
+        Settled::unmet(
+            format!(
+                "`{}` does not take a text: {}",
+                case.column, refused.message
+            ),
+            "[[data.search]] columns",
+        )
+    })?;
+    let (is_found, asked) = case.is_found(row, &first)?;
+    if !is_found {
+        let expected = "a row is found by a word that it holds";
+        return Ok(Err(case.broken(expected, "it is not", vec![asked])));
+    }
+    let mut held = Some(first);
+    for (number, way) in ways(case, row).into_iter().enumerate() {
+        let new = word(number + 1);
+        let values = |sql: &str| {
+            let is_given = sql.contains("?1");
+            is_given
+                .then(|| Value::Text(new.clone()))
+                .into_iter()
+                .collect()
+        };
+        let statements: Vec<(&str, Vec<Value>)> = way
+            .sql
+            .iter()
+            .map(|sql| (sql.as_str(), values(sql)))
+            .collect();
+        repeat.extend(statements.iter().map(|(sql, values)| written(sql, values)));
+        let outcome = case.settled.world().batch(&statements);
+        if outcome.is_err() && !way.is_undone {
+            // The schema does not take this way of writing: then nobody can bring the index out of step by it.
+            continue;
+        }
+        let (now, gone) = match way.after {
+            After::New => (Some(new), held),
+            After::Same => (held, Some(new)),
+            After::Nothing => (None, held),
+        };
+        let words = (now.as_deref(), gone.as_deref());
+        if let Some(broken) = out_of_step(case, row, way.name, words, repeat)? {
+            return Ok(Err(broken));
+        }
+        held = now;
+    }
+    Ok(Ok(held))
+}
+
+/// What is found of a row by its word once it is deleted.
+fn still_found(
+    case: &Case<'_>,
+    row: &Row,
+    held: &str,
+    mut repeat: Vec<String>,
+) -> Result<Option<Broken>, Outcome> {
+    let delete = format!(
+        "DELETE FROM {} WHERE {}",
+        case.table.name.quoted(),
+        row.found()
+    );
+    if case.settled.world().run(&delete, &[]).is_err() {
+        return Ok(None);
+    }
+    repeat.push(format!("{delete};"));
+    let (is_found, asked) = case.is_found(row, held)?;
+    let unsound = case.integrity();
+    if !is_found && unsound.is_none() {
+        return Ok(None);
+    }
+    repeat.push(asked);
+    Ok(Some(case.broken(
+        "nothing is found of a deleted row",
+        unsound.unwrap_or_else(|| "it is still found".to_owned()),
+        repeat,
+    )))
+}
+
 fn out_of_step(
     case: &Case<'_>,
     row: &Row,
     way: &str,
-    (now, gone): (&str, &str),
+    (now, gone): (Option<&str>, Option<&str>),
     repeat: &[String],
 ) -> Result<Option<Broken>, Outcome> {
     let mut lines = repeat.to_vec();
@@ -128,7 +142,8 @@ fn out_of_step(
             lines,
         )));
     }
-    for (word, is_meant) in [(now, true), (gone, false)] {
+    let words = now.map(|word| (word, true)).into_iter();
+    for (word, is_meant) in words.chain(gone.map(|word| (word, false))) {
         let (is_found, asked) = case.is_found(row, word)?;
         if is_found != is_meant {
             lines.push(asked);

@@ -251,6 +251,13 @@ impl Fresh<'_, '_> {
             let gone = std::mem::replace(&mut self.held, text);
             return self.came_instead(&gone);
         }
+        if is_displaced {
+            let (is_found, asked) = case.is_found(&self.row, &self.held)?;
+            if is_found {
+                let expected = "nothing is found of a displaced row";
+                return Ok(Some(self.broken(expected, "it is still found", asked)));
+            }
+        }
         // What displaced it goes, so that it can come back, and the next key be tried.
         if let Some(other) = other.filter(|other| is_there(other)) {
             let delete = format!(

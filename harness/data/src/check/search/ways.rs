@@ -8,10 +8,20 @@ use crate::catalog::Name;
 pub(super) struct Way {
     pub(super) name: &'static str,
     pub(super) sql: Vec<String>,
-    /// The row holds the text afterwards; otherwise nothing may be found of it.
-    pub(super) holds: bool,
+    pub(super) after: After,
     /// The batch is meant to be refused and undone.
     pub(super) is_undone: bool,
+}
+
+/// What a row holds in its searched column after a way of writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// The new text.
+    New,
+    /// What it held before; nothing may be found of the new text.
+    Same,
+    /// NULL.
+    Nothing,
 }
 
 /// The ways of writing that the table can take.
@@ -40,10 +50,10 @@ pub(super) fn ways(case: &Case<'_>, row: &Row) -> Vec<Way> {
     let key: Vec<String> = case.table.primary_key.iter().map(Name::quoted).collect();
     let key = key.join(", ");
     let this = row.found();
-    let way = |name, sql: Vec<String>, holds| Way {
+    let way = |name, sql: Vec<String>, after| Way {
         name,
         sql,
-        holds,
+        after,
         is_undone: false,
     };
     let replace =
@@ -54,31 +64,64 @@ pub(super) fn ways(case: &Case<'_>, row: &Row) -> Vec<Way> {
     let ignore = format!(
         "INSERT OR IGNORE INTO {table} ({listed}) SELECT {copied} FROM {table} WHERE {this}"
     );
-    let mut ways = vec![
+    let mut ways = emptying(case, row);
+    ways.extend([
         way(
             "UPDATE",
             vec![format!("UPDATE {table} SET {column} = ?1 WHERE {this}")],
-            true,
+            After::New,
         ),
         way(
             "UPDATE OR REPLACE",
             vec![format!(
                 "UPDATE OR REPLACE {table} SET {column} = ?1 WHERE {this}"
             )],
-            true,
+            After::New,
         ),
-    ];
+    ]);
     if !key.is_empty() {
-        ways.push(way("REPLACE", vec![replace], true));
-        ways.push(way("UPSERT", vec![upsert], true));
-        ways.push(way("INSERT OR IGNORE", vec![ignore], false));
+        ways.push(way("REPLACE", vec![replace], After::New));
+        ways.push(way("UPSERT", vec![upsert], After::New));
+        ways.push(way("INSERT OR IGNORE", vec![ignore], After::Same));
     }
     let update = format!("UPDATE {table} SET {column} = ?1 WHERE {this}");
     ways.push(Way {
         name: "a batch that is rolled back",
         sql: vec![update, "INSERT INTO no_such_table VALUES (1)".to_owned()],
-        holds: false,
+        after: After::Same,
         is_undone: true,
     });
+    ways
+}
+
+/// Searched columns that hold NULL: what is put together of them must not be NULL as a whole, and no trigger may take NULL for no change.
+fn emptying(case: &Case<'_>, row: &Row) -> Vec<Way> {
+    let (table, this) = (case.table.name.quoted(), row.found());
+    let is_nullable = |name: &Name| {
+        let column = case.table.column(name);
+        column.is_some_and(|column| case.table.is_nullable(column))
+    };
+    let update = |name: &Name, to: &str| {
+        let name = name.quoted();
+        format!("UPDATE {table} SET {name} = {to} WHERE {this}")
+    };
+    let searched = case.claim.columns.iter().map(|name| Name::new(name));
+    let mut ways: Vec<Way> = searched
+        .filter(|name| *name != case.column && is_nullable(name))
+        .map(|other| Way {
+            name: "an UPDATE beside a searched column that is NULL",
+            sql: vec![update(&other, "NULL"), update(&case.column, "?1")],
+            after: After::New,
+            is_undone: false,
+        })
+        .collect();
+    if is_nullable(&case.column) {
+        ways.push(Way {
+            name: "an UPDATE to NULL",
+            sql: vec![update(&case.column, "NULL")],
+            after: After::Nothing,
+            is_undone: false,
+        });
+    }
     ways
 }
