@@ -163,7 +163,7 @@ fn applies(subject: &Subject, findings: &[&Finding]) -> bool {
     })
 }
 
-/// The name of the next migration: the greatest number and one, as wide as the last one's.
+/// The name of the next migration: the greatest number and one, as wide as the last one's; in a folder of its own where the others have one.
 #[must_use]
 pub fn next_name(source: &Source, name: &str) -> String {
     let numbers = source.files.iter().filter_map(|file| {
@@ -172,7 +172,14 @@ pub fn next_name(source: &Source, name: &str) -> String {
         Some((number, digits))
     });
     let (last, width) = numbers.max().unwrap_or((0, 4));
-    format!("{:0width$}_{name}.sql", last + 1)
+    let stem = format!("{:0width$}_{name}", last + 1);
+    let mut own = source.files.iter().map(|file| file.name.split_once('/'));
+    match own.next().flatten() {
+        Some((_, file)) if own.all(|other| other.is_some_and(|(_, other)| other == file)) => {
+            format!("{stem}/{file}")
+        }
+        Some(_) | None => format!("{stem}.sql"),
+    }
 }
 
 #[cfg(test)]
@@ -182,7 +189,7 @@ mod tests {
     use crate::text::File;
 
     #[test]
-    fn the_next_number_is_as_wide_as_the_last_one() {
+    fn the_next_name_is_like_the_last_one() {
         let of = |names: &[&str]| {
             let file = |name: &&str| File {
                 name: (*name).to_owned(),
@@ -199,5 +206,7 @@ mod tests {
         assert_eq!(of(&["9_a.sql", "10_b.sql"]), "11_x.sql");
         assert_eq!(of(&["a.sql"]), "0001_x.sql");
         assert_eq!(of(&["20250914120000_a.sql"]), "20250914120001_x.sql");
+        let own = ["20250914_a/migration.sql", "20250916_b/migration.sql"];
+        assert_eq!(of(&own), "20250917_x/migration.sql");
     }
 }

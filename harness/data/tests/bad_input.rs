@@ -51,7 +51,23 @@ fn assert_says(sentence: &str, words: &[&str]) {
 fn a_path_where_nothing_lies_is_named() {
     let place = tempfile::tempdir().unwrap();
     let sentence = refusal(place.path(), "migrations");
-    assert_says(&sentence, &["there is no migrations", "name a folder"]);
+    assert_says(&sentence, &["there is no `migrations`", "name a folder"]);
+    assert!(!sentence.contains("migrations are in"), "{sentence}");
+    for below in ["drizzle", "prisma/migrations/20250911_a"] {
+        fs::create_dir_all(place.path().join(below)).unwrap();
+    }
+    fs::write(place.path().join("drizzle/0000_a.sql"), "SELECT 1;").unwrap();
+    let single = place
+        .path()
+        .join("prisma/migrations/20250911_a/migration.sql");
+    fs::write(single, "SELECT 1;").unwrap();
+    let sentence = refusal(place.path(), "migrations");
+    assert_says(
+        &sentence,
+        &["migrations are in drizzle, prisma/migrations\n"],
+    );
+    let sentence = refusal(place.path(), "prisma");
+    assert_says(&sentence, &["there are some in prisma/migrations\n"]);
 }
 
 #[test]

@@ -60,6 +60,20 @@ fn a_repair_is_a_new_migration_after_which_its_finding_is_gone() {
 }
 
 #[test]
+fn a_repair_has_a_folder_of_its_own_where_migrations_have_one() {
+    let place = tempfile::tempdir().unwrap();
+    let first = place.path().join("migrations/20250914_first");
+    fs::create_dir_all(&first).unwrap();
+    fs::write(first.join("migration.sql"), FIRST).unwrap();
+    let written = run(place.path(), &["fix", "--write", "--name", "indexes"]);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let second = read(place.path(), "migrations/20250915_indexes/migration.sql");
+    assert!(second.contains("CREATE INDEX"), "{second}");
+    let after = run(place.path(), &["lint", "--strict"]);
+    assert_eq!(after.code, Some(0), "{after:?}");
+}
+
+#[test]
 fn a_guessed_section_is_written_once() {
     let place = migrations();
     let first = run(place.path(), &["infer", "--output", "data.toml"]);

@@ -216,7 +216,11 @@ fn checked(subject: &Subject) -> Outcome {
         let broken = taken.map(|text| {
             case.broken(
                 "refused, by a CHECK with json_valid for example",
-                format!("it stores `{text}`"),
+                if text.is_empty() {
+                    "it stores the empty text".to_owned()
+                } else {
+                    format!("it stores `{text}`")
+                },
                 way.repeat(&case, text),
             )
         });

@@ -52,6 +52,9 @@ const FAMILIES: &[&[Aspect]] = &[
     usable::ASPECTS,
 ];
 
+/// How a reason ends where a claim is missing.
+pub const ON_A_GUESS: &str = "; nothing is judged on a guess";
+
 /// One thing that is judged of a criterion.
 #[derive(Debug, Clone, Copy)]
 pub struct Aspect {
@@ -99,7 +102,7 @@ impl Outcome {
     /// Not verified for want of a declaration.
     fn undeclared(what: &str, key: &str) -> Self {
         Self::NotVerified {
-            reason: format!("{what}; nothing is judged on a guess"),
+            reason: format!("{what}{ON_A_GUESS}"),
             key: Some(key.to_owned()),
         }
     }

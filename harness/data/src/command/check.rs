@@ -2,10 +2,10 @@
 
 use super::input::Input;
 use super::{Exit, Failed, output};
-use crate::check::{Aspect, Broken, Outcome, aspects};
+use crate::check::{Aspect, Broken, ON_A_GUESS, Outcome, aspects};
 use crate::claims::Data;
-use crate::render::counted;
 use crate::render::text::hanging;
+use crate::render::{counted, sql};
 use crate::subject::Subject;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
@@ -65,6 +65,9 @@ enum Format {
 
 /// The one criterion of the profile that is a SHOULD.
 const SHOULD: &str = "PAT-015";
+
+/// Statements that the text shows of those that repeat what was seen; before them, rows are made.
+const REPEAT_MAX: usize = 2;
 
 /// What became of a criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +183,7 @@ fn text(criteria: &[Criterion], subject: &Subject) -> String {
     );
     if subject.claims == Data::default() && count(Verdict::NotVerified) > 0 {
         text.push_str(
-            "Nothing is declared, so the patterns are not verified.\n\
+            "Nothing is declared, and nothing is judged on a guess.\n\
             A first [data] section, which says what they apply to, is written by\n\
             \x20 moltproof db infer --output data.toml\n\n",
         );
@@ -194,8 +197,21 @@ fn text(criteria: &[Criterion], subject: &Subject) -> String {
         };
         (rank, criterion.id == SHOULD)
     });
-    for criterion in order {
-        criterion_text(&mut text, criterion);
+    let mut blocks = order.into_iter().map(|criterion| {
+        let mut block = String::new();
+        criterion_text(&mut block, criterion);
+        (undeclared(criterion).is_some(), block)
+    });
+    let mut was_line = blocks.next().is_some_and(|(is_line, block)| {
+        text.push_str(&block);
+        is_line
+    });
+    for (is_line, block) in blocks {
+        if !(was_line && is_line) {
+            text.push('\n');
+        }
+        text.push_str(&block);
+        was_line = is_line;
     }
     text
 }
@@ -207,20 +223,18 @@ fn criterion_text(text: &mut String, criterion: &Criterion) {
     } else {
         "MUST"
     };
-    let _infallible = writeln!(text, "{verdict:<12} {} ({level})", criterion.id);
     let width = output::width();
-    let shared = shared_reason(criterion);
-    if let Some(why) = &shared {
-        text.push_str(&hanging("  why     ", why, width));
+    let head = format!("{verdict:<12} {} ({level})", criterion.id);
+    if let Some(reasons) = undeclared(criterion) {
+        text.push_str(&hanging(&format!("{head}  "), &reasons, width));
+        return;
     }
+    let _infallible = writeln!(text, "{head}");
     for (aspect, outcome) in &criterion.aspects {
         match outcome {
             Outcome::Held { saw } => {
                 let said = format!("{}: {saw}", aspect.sentence);
                 text.push_str(&hanging("  ok      ", &said, width));
-            }
-            Outcome::NotVerified { .. } if shared.is_some() => {
-                text.push_str(&hanging("  open    ", aspect.sentence, width));
             }
             Outcome::NotVerified { reason, key } => {
                 let said = format!("{}: {}", aspect.sentence, open(reason, key.as_deref()));
@@ -234,34 +248,44 @@ fn criterion_text(text: &mut String, criterion: &Criterion) {
             }
         }
     }
-    text.push('\n');
 }
 
 /// Why something is not verified, and the key of the claims that would change it.
 fn open(reason: &str, key: Option<&str>) -> String {
+    let reason = reason.strip_suffix(ON_A_GUESS).unwrap_or(reason);
     key.map_or_else(|| reason.to_owned(), |key| format!("{reason} ({key})"))
 }
 
-/// The one reason for which several aspects of a criterion, and no other ones, are not verified: it is told once.
-fn shared_reason(criterion: &Criterion) -> Option<String> {
+/// The reasons of a criterion of which nothing is verified for want of claims, each told once.
+fn undeclared(criterion: &Criterion) -> Option<String> {
     let reasons = criterion.aspects.iter().map(|(_, outcome)| match outcome {
-        Outcome::NotVerified { reason, key } => Some(open(reason, key.as_deref())),
+        Outcome::NotVerified { reason, key } => key.as_deref().map(|key| open(reason, Some(key))),
         Outcome::Held { .. } | Outcome::Broken(_) => None,
     });
-    let mut reasons: Vec<String> = reasons.collect::<Option<_>>()?;
-    let is_several = reasons.len() > 1;
-    reasons.dedup();
-    let [reason] = reasons.as_slice() else {
-        return None;
-    };
-    is_several.then(|| reason.clone())
+    let reasons: Vec<String> = reasons.collect::<Option<_>>()?;
+    let mut told: Vec<String> = Vec::new();
+    for reason in reasons {
+        if !told.contains(&reason) {
+            told.push(reason);
+        }
+    }
+    Some(told.join("; "))
 }
 
 fn broken_text(text: &mut String, broken: &Broken, width: usize) {
     text.push_str(&hanging("          ", &broken.object, width));
     text.push_str(&hanging("            expected  ", &broken.expected, width));
     text.push_str(&hanging("            saw       ", &broken.saw, width));
-    for line in broken.repeat.iter().flat_map(|line| line.lines()) {
+    let hidden = broken.repeat.len().saturating_sub(REPEAT_MAX);
+    if hidden > 0 {
+        let said = format!(
+            "-- behind {}, which --format json has",
+            counted(hidden, "statement")
+        );
+        let _infallible = writeln!(text, "            | {said}");
+    }
+    let lines = broken.repeat.iter().skip(hidden);
+    for line in lines.flat_map(|line| sql::lines(line, width.saturating_sub(14).max(40))) {
         let _infallible = writeln!(text, "            | {line}");
     }
 }

@@ -6,8 +6,9 @@ use super::{Exit, Failed, output};
 use crate::fix::{Fix, fix as repair, next_name};
 use crate::lint::{Narrowing, lint};
 use crate::render::counted;
-use crate::source::Kind;
+use crate::source::{Kind, Source};
 use std::io::Write as _;
+use std::path::Path;
 
 pub(super) const EXAMPLES: &str = "Examples:
   moltproof db fix migrations
@@ -77,23 +78,16 @@ pub(super) fn fix(args: &FixArgs) -> Result<Exit, Failed> {
         ));
         return Ok(Exit::Clean);
     }
-    let folder = subject
-        .source
-        .files
-        .first()
-        .and_then(|file| file.path.parent());
-    let is_flat = subject
-        .source
-        .files
-        .iter()
-        .all(|file| !file.name.contains('/'));
-    let Some(folder) = folder.filter(|_folder| subject.source.kind == Kind::Migrations && is_flat)
-    else {
+    let Some(folder) = folder(&subject.source) else {
         return Err(Failed::usage(
-            "a migration can be written into a folder of .sql files only; without --write it is printed",
+            "a migration can be written into a folder of migrations only; without --write it is printed",
         ));
     };
     let path = folder.join(file);
+    if let Some(own) = path.parent() {
+        std::fs::create_dir_all(own)
+            .map_err(|error| Failed::usage(format!("cannot make {}: {error}", own.display())))?;
+    }
     output::put(&migration, Some(&path))?;
     tell(&format!(
         "{} mended by {}, {left} left; read it before you apply it",
@@ -101,6 +95,14 @@ pub(super) fn fix(args: &FixArgs) -> Result<Exit, Failed> {
         path.display()
     ));
     Ok(Exit::Clean)
+}
+
+/// The folder of the migrations, which may have one of their own each.
+fn folder(source: &Source) -> Option<&Path> {
+    let first = source.files.first()?;
+    let depth = first.name.split('/').count();
+    let folder = first.path.ancestors().nth(depth);
+    folder.filter(|_folder| source.kind == Kind::Migrations)
 }
 
 fn tell(line: &str) {

@@ -41,12 +41,11 @@ pub(super) fn time(text: &mut String, schema: &Schema) {
             // A number without a default says nothing of its unit.
             continue;
         };
-        let why = format!(
-            "{}.{} is {}",
-            table.name,
-            column.name,
-            if default.is_empty() { "text" } else { &default }
-        );
+        let of = format!("{}.{}", table.name, column.name);
+        let why = match &column.default {
+            Some(default) => format!("the default of {of}: {default}"),
+            None => format!("the type of {of}"),
+        };
         guess(text, &why, "time", format);
         return;
     }
@@ -80,15 +79,15 @@ pub(super) fn json(text: &mut String, table: &Table) {
         let name = column.name.as_str().to_ascii_lowercase();
         let default = column.default.as_deref().unwrap_or_default();
         let why = if sql.contains(&format!("json_valid ( {name} )")) {
-            "a CHECK with json_valid"
+            "its CHECK with json_valid"
         } else if column
             .declared_type
             .to_ascii_uppercase()
             .starts_with("JSON")
         {
-            "the type"
+            "its type"
         } else if default == "'[]'" || default == "'{}'" {
-            "the default"
+            "its default"
         } else {
             continue;
         };

@@ -12,8 +12,10 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn infer(schema: &Schema) -> String {
     let mut text = String::from(
-        "# Guessed from the schema by `moltproof db infer`: read each line, and take out what is wrong.\n\
-         # Statements are what an application would write; put your own in their place, and declare your hot queries with [[data.query]].\n\n[data]\n",
+        "# Guessed from the schema by `moltproof db infer`.\n\
+         # Read each line, and take out what is wrong. The comment above a line says\n\
+         # what it was guessed by. Statements are what an application would write: put\n\
+         # your own in their place, and declare your hot queries with [[data.query]].\n\n[data]\n",
     );
     let key = tenancy::tenants(&mut text, schema);
     tenancy::users(&mut text, schema);

@@ -43,7 +43,7 @@ pub(super) fn audit(text: &mut String, schema: &Schema, table: &Table) {
     };
     let _infallible = write!(
         text,
-        "\n# its name and columns; triggers that write into it tell what it tracks\n[[data.audit]]\nlog = {}\ntracks = {}\naction = {}\nresource = {}\nwriter = \"{writer}\"\n",
+        "\n# its name and columns; what it tracks is told by the triggers that write into it\n[[data.audit]]\nlog = {}\ntracks = {}\naction = {}\nresource = {}\nwriter = \"{writer}\"\n",
         quoted(table.name.as_str()),
         list(&tracks),
         quoted(action),
@@ -81,7 +81,7 @@ pub(super) fn session(text: &mut String, table: &Table) {
     );
     let _infallible = write!(
         text,
-        "\n# its name and a column of its end; the statements are ours\n[[data.session]]\ntable = {}\nexpires = {}\nvalid = {}\nvalid_parameters = [\"id\", \"now\"]\npurge = {}\npurge_parameters = [\"now\"]\n",
+        "\n# its name, and a column of its end; the statements are made up\n[[data.session]]\ntable = {}\nexpires = {}\nvalid = {}\nvalid_parameters = [\"id\", \"now\"]\npurge = {}\npurge_parameters = [\"now\"]\n",
         quoted(table.name.as_str()),
         quoted(expires),
         quoted(&format!(

@@ -52,7 +52,7 @@ pub(super) fn search(text: &mut String, schema: &Schema, index: &Table, key: Opt
     }
     let _infallible = write!(
         text,
-        "\n# an FTS5 table over another one's rows; the statement is ours\n[[data.search]]\ntable = {}\ncolumns = {}\nindex = {}\nsql = {}\nparameters = {}\n",
+        "\n# an FTS5 table over the rows of another one; the statement is made up\n[[data.search]]\ntable = {}\ncolumns = {}\nindex = {}\nsql = {}\nparameters = {}\n",
         quoted(table.name.as_str()),
         list(&columns),
         quoted(index.name.as_str()),

@@ -27,7 +27,8 @@ pub(super) fn tenants(text: &mut String, schema: &Schema) -> Option<(Name, Name)
     });
     let Some(table) = table else {
         text.push_str(
-            "# no table looks like one of tenants: without `tenants` the database is one owner's\n",
+            "# No table looks like one of tenants: where one is, declare it as `tenants`;\n\
+             # without it the database belongs to one owner.\n",
         );
         return None;
     };
@@ -41,11 +42,14 @@ pub(super) fn tenants(text: &mut String, schema: &Schema) -> Option<(Name, Name)
     let (key, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
     guess(
         text,
-        "its name, and others refer to it",
+        "the name of the table, and that other tables refer to it",
         "tenants",
         table.name.as_str(),
     );
-    let why = format!("references to it by this column: {count}");
+    let why = match count {
+        1 => "1 reference to that table is by this column".to_owned(),
+        count => format!("{count} references to that table are by this column"),
+    };
     guess(text, &why, "tenant_key", key.as_str());
     Some((table.name.clone(), key))
 }
@@ -53,7 +57,7 @@ pub(super) fn tenants(text: &mut String, schema: &Schema) -> Option<(Name, Name)
 /// The table of users.
 pub(super) fn users(text: &mut String, schema: &Schema) {
     if let Some(users) = named(schema, &["user", "member"]) {
-        guess(text, "the name says so", "users", users.name.as_str());
+        guess(text, "the name of the table", "users", users.name.as_str());
     }
 }
 
@@ -85,7 +89,7 @@ pub(super) fn global(text: &mut String, schema: &Schema, tenants: &Name, key: &N
         .filter(|table| table.is_ordinary() && !owned.contains(&&table.name));
     let strangers: Vec<&str> = strangers.map(|table| table.name.as_str()).collect();
     if !strangers.is_empty() {
-        text.push_str("\n# Nothing leads from these tables to a tenant. Where that is meant, take the # away and say why:\n# [data.global]\n");
+        text.push_str("\n# Nothing leads from these tables to a tenant. Where that is meant, take the #\n# away and say why:\n# [data.global]\n");
         for name in strangers {
             let _infallible = writeln!(text, "# {} = \"why\"", quoted(name));
         }

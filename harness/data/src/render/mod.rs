@@ -4,6 +4,7 @@ pub mod github;
 pub mod json;
 pub mod junit;
 pub mod sarif;
+pub mod sql;
 pub mod text;
 
 use crate::text::{File, char_start};

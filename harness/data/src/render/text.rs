@@ -1,5 +1,6 @@
 //! Findings as a person reads them in a terminal: the statement, what it hits, the repair and the proof. Never decides what is shown.
 
+use super::sql;
 use crate::finding::{Finding, Label, Level, Patch};
 use crate::source::Source;
 use annotate_snippets::renderer::DecorStyle;
@@ -8,6 +9,11 @@ use std::fmt::Write as _;
 
 /// Lines around an annotated one; the rest of the statement is folded.
 const LINES_MAX: usize = 400;
+
+/// Columns beside an excerpt: the numbers of lines, and the blanks around its label.
+const MARGIN: usize = 9;
+/// Columns of a marked piece that are shown at least.
+const SPAN_MIN: usize = 12;
 
 /// One finding, `width` columns wide, with colours that the caller may strip.
 #[must_use]
@@ -29,6 +35,7 @@ pub fn finding(finding: &Finding, source: &Source, width: usize) -> String {
         .map(|label| (label, AnnotationKind::Context));
     for (label, kind) in excerpts.chain(related) {
         if let Some(excerpt) = Excerpt::of(label, source) {
+            let excerpt = excerpt.narrowed(kind, label.text.chars().count(), width);
             let mut annotation = kind.span(excerpt.span);
             if !label.text.is_empty() {
                 annotation = annotation.label(label.text.as_str());
@@ -50,24 +57,26 @@ pub fn finding(finding: &Finding, source: &Source, width: usize) -> String {
     let mut text = renderer.render(&report);
     text.push('\n');
     if let Some(patch) = &finding.patch {
-        let (heading, sql) = shown(patch);
-        append(&mut text, heading, &[sql.to_owned()]);
+        let (heading, patch) = shown(patch);
+        append(&mut text, heading, &[patch.to_owned()], width);
     }
     append(
         &mut text,
         "proof, for a fresh sqlite3 shell",
         &proof(finding),
+        width,
     );
     text
 }
 
 /// Lines below a heading, as they can be pasted.
-fn append(text: &mut String, heading: &str, lines: &[String]) {
+fn append(text: &mut String, heading: &str, lines: &[String], width: usize) {
     if lines.is_empty() {
         return;
     }
     let _infallible = writeln!(text, "   {heading}:");
-    for line in lines.iter().flat_map(|line| line.lines()) {
+    let width = width.saturating_sub(5).max(40);
+    for line in lines.iter().flat_map(|line| sql::lines(line, width)) {
         let _infallible = writeln!(text, "     {line}");
     }
 }
@@ -121,6 +130,26 @@ impl<'s> Excerpt<'s> {
             line: text[..first].matches('\n').count() + 1,
             span: start - first..end.min(last) - first,
         })
+    }
+
+    /// With a span that leaves room for its label: of what is hit the first line is enough, and of a long line its beginning.
+    fn narrowed(mut self, kind: AnnotationKind, label: usize, width: usize) -> Self {
+        let spanned = &self.text[self.span.clone()];
+        if spanned.contains('\n') && kind == AnnotationKind::Primary {
+            return self;
+        }
+        let line = spanned.lines().next().unwrap_or_default().trim_end();
+        let before = self.text[..self.span.start]
+            .lines()
+            .last()
+            .map_or(0, |before| before.replace('\t', "    ").chars().count());
+        let room = width.saturating_sub(MARGIN + before + label).max(SPAN_MIN);
+        let length = line
+            .char_indices()
+            .nth(room)
+            .map_or(line.len(), |(cut, _)| cut);
+        self.span.end = self.span.start + length;
+        self
     }
 }
 

@@ -77,28 +77,42 @@ fn forwards(entries: &[(String, PathBuf)]) -> impl Iterator<Item = &(String, Pat
 /// How deep below a folder migrations are looked for, and how many folders are named.
 const LOOK: (usize, usize) = (3, 5);
 
-/// Folders below this one that hold `.sql` files.
-fn below(path: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+/// Folders below this one that hold migrations.
+pub(super) fn below(path: &Path) -> Vec<PathBuf> {
+    let mut found = BTreeSet::new();
     let mut level = vec![path.to_owned()];
     for _ in 0..LOOK.0 {
         let mut next = Vec::new();
-        for (name, folder) in level.iter().filter_map(|at| entries(at).ok()).flatten() {
-            let is_skipped = name.starts_with('.') || name == "node_modules" || name == "target";
-            if folder.is_dir() && !is_skipped {
-                let has_sql =
-                    entries(&folder).is_ok_and(|entries| forwards(&entries).next().is_some());
-                if has_sql {
-                    found.push(folder.clone());
+        for above in level {
+            let here = if above.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                &above
+            };
+            for (name, _) in entries(here).unwrap_or_default() {
+                let folder = above.join(&name);
+                let is_skipped =
+                    name.starts_with('.') || name == "node_modules" || name == "target";
+                if is_skipped || !folder.is_dir() {
+                    continue;
+                }
+                let entries = entries(&folder).unwrap_or_default();
+                let is_single = forwards(&entries).all(|(name, _)| in_its_own_folder(name));
+                if forwards(&entries).next().is_some() {
+                    let holder = if is_single { here } else { &folder };
+                    found.insert(holder.to_owned());
                 }
                 next.push(folder);
             }
         }
         level = next;
     }
-    found.sort();
-    found.truncate(LOOK.1);
-    found
+    found.into_iter().take(LOOK.1).collect()
+}
+
+/// Whether a file is called like the migration that its folder is named for.
+fn in_its_own_folder(name: &str) -> bool {
+    IN_ITS_OWN_FOLDER.contains(&name) || name == "down.sql"
 }
 
 fn named(name: &str, path: &Path) -> Result<File, Unusable> {

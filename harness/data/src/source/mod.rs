@@ -60,10 +60,12 @@ pub enum Unusable {
         source: std::io::Error,
     },
     /// Nothing lies there.
-    #[error("there is no {}; name a folder of migrations, a file of SQL or a SQLite database", path.display())]
+    #[error("there is no `{}`; name a folder of migrations, a file of SQL or a SQLite database{}", path.display(), listed("; migrations are in ", below))]
     Missing {
         /// File or folder.
         path: PathBuf,
+        /// Folders beside it that hold migrations.
+        below: Vec<PathBuf>,
     },
     /// A folder without a file that is a migration.
     #[error("{} holds no migration (no .sql file){}", path.display(), named(below))]
@@ -125,13 +127,22 @@ pub enum Unusable {
 /// The end of the sentence about a folder without migrations.
 fn named(below: &[PathBuf]) -> String {
     if below.is_empty() {
-        return "; name the folder that wrangler's `migrations_dir` names".to_owned();
+        "; name the folder that wrangler's `migrations_dir` names".to_owned()
+    } else {
+        listed("; there are some in ", below)
     }
-    let names: Vec<String> = below
+}
+
+/// Paths behind some words; nothing without a path.
+fn listed(words: &str, paths: &[PathBuf]) -> String {
+    if paths.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = paths
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    format!("; there are some in {}", names.join(", "))
+    format!("{words}{}", names.join(", "))
 }
 
 /// A source by its path: a folder is migrations, a SQLite database is read, anything else is SQL.
@@ -142,7 +153,9 @@ pub fn open(path: &Path) -> Result<Source, Unusable> {
     let metadata = path.metadata().map_err(|source| {
         let path = path.to_owned();
         if source.kind() == std::io::ErrorKind::NotFound {
-            Unusable::Missing { path }
+            let beside = path.parent().unwrap_or(Path::new(""));
+            let below = folder::below(beside);
+            Unusable::Missing { path, below }
         } else {
             Unusable::Unreadable { path, source }
         }

@@ -78,8 +78,8 @@ fn is_money(table: &str, column: &Column) -> bool {
         "change",
         "confidence",
     ]);
-    // An amount is money only beside other words of money: recipes have amounts as well.
-    let of_money = has(&["amount"])
+    // An amount or a total is money only beside other words of money: recipes have amounts as well.
+    let of_money = has(&["amount", "total", "tax"])
         && has_any(
             table,
             &[
