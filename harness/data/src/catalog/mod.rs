@@ -2,9 +2,11 @@
 
 mod name;
 mod read;
+mod refresh;
 
 pub use name::Name;
 pub use read::{object, read};
+pub use refresh::{Changed, refresh};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Tables that are D1's or wrangler's, not the user's.
-fn is_foreign(name: &str) -> bool {
+pub(super) fn is_foreign(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     lower.starts_with("sqlite_") || lower.starts_with("_cf_") || lower == "d1_migrations"
 }
@@ -20,8 +20,8 @@ fn is_foreign(name: &str) -> bool {
 /// Whatever SQLite says, for example that the file is no database.
 pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
     let mut schema = Schema::default();
-    let kinds = table_kinds(connection)?;
-    let texts = index_texts(connection)?;
+    let kinds = table_kinds(connection, None)?;
+    let texts = index_texts(connection, None)?;
     let mut list = connection.prepare(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'view', 'trigger') AND sql IS NOT NULL",
     )?;
@@ -59,6 +59,49 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
     Ok(schema)
 }
 
+/// One table; none if it is not there, or not the user's.
+pub(super) fn table_of(connection: &Connection, name: &Name) -> rusqlite::Result<Option<Table>> {
+    let kinds = table_kinds(connection, Some(name))?;
+    let Some((name, kind)) = kinds.into_iter().next() else {
+        return Ok(None);
+    };
+    let sql = connection
+        .prepare_cached("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+        .query_row([name.as_str()], |row| row.get::<_, Option<String>>(0))?;
+    let texts = index_texts(connection, Some(&name))?;
+    sql.map(|sql| table(connection, &name, &kind, Arc::from(sql), &texts))
+        .transpose()
+}
+
+/// One trigger; none if it is not there.
+pub(super) fn trigger(connection: &Connection, name: &Name) -> rusqlite::Result<Option<Trigger>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' AND name = ?1 COLLATE NOCASE AND sql IS NOT NULL",
+    )?;
+    let found = statement.query_row([name.as_str()], |row| {
+        Ok(Trigger {
+            name: Name::new(&row.get::<_, String>(0)?),
+            table: Name::new(&row.get::<_, String>(1)?),
+            sql: Arc::from(row.get::<_, String>(2)?),
+        })
+    });
+    found.optional()
+}
+
+/// One view; none if it is not there.
+pub(super) fn view(connection: &Connection, name: &Name) -> rusqlite::Result<Option<View>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE AND sql IS NOT NULL",
+    )?;
+    let found = statement.query_row([name.as_str()], |row| {
+        Ok(View {
+            name: Name::new(&row.get::<_, String>(0)?),
+            sql: Arc::from(row.get::<_, String>(1)?),
+        })
+    });
+    found.optional()
+}
+
 /// The statement in `sqlite_schema` of an object of any type, if it is there.
 ///
 /// # Errors
@@ -75,10 +118,11 @@ pub fn object(connection: &Connection, name: &Name) -> rusqlite::Result<Option<S
 type Texts = BTreeMap<Name, Arc<str>>;
 
 /// All at once: `sqlite_schema` has no index of its own, so that looking each one up would read it all once per table.
-fn index_texts(connection: &Connection) -> rusqlite::Result<Texts> {
-    let mut statement = connection
-        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?;
-    let rows = statement.query_map([], |row| {
+fn index_texts(connection: &Connection, of: Option<&Name>) -> rusqlite::Result<Texts> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND (?1 IS NULL OR tbl_name = ?1 COLLATE NOCASE)",
+    )?;
+    let rows = statement.query_map([of.map(Name::as_str)], |row| {
         let name: String = row.get(0)?;
         let sql: String = row.get(1)?;
         Ok((Name::new(&name), Arc::from(sql)))
@@ -93,12 +137,19 @@ struct Listed {
     strict: bool,
 }
 
-fn table_kinds(connection: &Connection) -> rusqlite::Result<BTreeMap<Name, Listed>> {
-    let mut statement = connection.prepare(
-        "SELECT l.name, l.type, l.wr, l.strict, m.sql FROM pragma_table_list AS l \
-         JOIN sqlite_schema AS m ON m.name = l.name AND m.type = 'table' WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')",
-    )?;
-    let mut rows = statement.query([])?;
+/// Of all tables, or of one.
+fn table_kinds(
+    connection: &Connection,
+    of: Option<&Name>,
+) -> rusqlite::Result<BTreeMap<Name, Listed>> {
+    const LISTED: &str = "SELECT l.name, l.type, l.wr, l.strict, m.sql FROM";
+    const OWN: &str = "JOIN sqlite_schema AS m ON m.name = l.name AND m.type = 'table' WHERE l.schema = 'main' AND l.type IN ('table', 'virtual')";
+    let list = of.map_or("pragma_table_list", |_one| "pragma_table_list(?1)");
+    let mut statement = connection.prepare_cached(&format!("{LISTED} {list} AS l {OWN}"))?;
+    let mut rows = match of {
+        Some(name) => statement.query([name.as_str()])?,
+        None => statement.query([])?,
+    };
     let mut kinds = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
@@ -286,7 +337,7 @@ fn index_columns(connection: &Connection, index: &Name) -> rusqlite::Result<Vec<
 }
 
 /// `REFERENCES parent` without columns means the parent's primary key.
-fn resolve_implicit_parents(schema: &mut Schema) {
+pub(super) fn resolve_implicit_parents(schema: &mut Schema) {
     let keys: BTreeMap<Name, Vec<Name>> = schema
         .tables
         .iter()

@@ -1,12 +1,14 @@
 //! The second pass: every file on a database whose tables hold rows. Never looks at files that rows cannot matter to, beyond applying them.
 
+use super::touched::{touched, with_children, writes_rows};
 use super::watch::Watch;
 use super::{ObjectKind, Replay, Step, WithRows, empty, tightened};
-use crate::catalog::{self, Name, Schema};
+use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Filler;
 use crate::text::FileId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Rows that each table holds before a file is applied: enough that a filter, a join and a key each have something to tell apart.
 const ROWS: usize = 3;
@@ -44,8 +46,10 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
 
 struct Database {
     engine: Engine,
-    /// What it is made of; none where that has to be read anew.
-    schema: Option<Schema>,
+    /// What it was made of when it was looked at last.
+    schema: Arc<Schema>,
+    /// What may have changed since.
+    changed: Changed,
     /// How many files were applied to it.
     applied: usize,
 }
@@ -55,7 +59,8 @@ impl Database {
     fn new() -> rusqlite::Result<Self> {
         Ok(Self {
             engine: Engine::in_memory()?,
-            schema: Some(Schema::default()),
+            schema: Arc::default(),
+            changed: Changed::default(),
             applied: 0,
         })
     }
@@ -70,12 +75,13 @@ impl Database {
         Ok(())
     }
 
-    fn schema(&mut self) -> rusqlite::Result<&Schema> {
-        let read = match self.schema.take() {
-            Some(schema) => schema,
-            None => self.engine.ours(catalog::read)?,
-        };
-        Ok(self.schema.insert(read))
+    /// What it is made of. Reading a whole schema costs by its size, so that only what changed is read.
+    fn schema(&mut self) -> rusqlite::Result<Arc<Schema>> {
+        let changed = std::mem::take(&mut self.changed);
+        let schema = Arc::make_mut(&mut self.schema);
+        self.engine
+            .ours(|connection| catalog::refresh(connection, schema, &changed))?;
+        Ok(Arc::clone(&self.schema))
     }
 
     /// Applies a file; what fails was told by the first pass, or concerns rows that it is not judged by.
@@ -98,8 +104,8 @@ impl Database {
         later: &Schema,
         filler: &mut Filler,
     ) -> rusqlite::Result<WithRows> {
-        let schema = self.schema()?.clone();
-        let watched = with_children(touched, &schema);
+        let schema = self.schema()?;
+        let watched = with_children(touched, steps, &schema);
         let tables: Vec<Name> = watched.iter().cloned().collect();
         let unfilled = self
             .engine
@@ -148,8 +154,8 @@ impl Database {
         self.forget(steps);
         let tightened = match before.filter(|_copy| failure.is_none()) {
             Some(before) => {
-                let after = self.schema()?.clone();
-                tightened::look(&before, steps, (&schema, &after), filler)?
+                let after = self.schema()?;
+                tightened::look(&before, steps, (&*schema, &*after), filler)?
             }
             None => Vec::new(),
         };
@@ -170,8 +176,14 @@ impl Database {
 
     fn forget(&mut self, steps: &[(usize, &Step)]) {
         self.engine.take_deeds();
-        if steps.iter().any(|(_, step)| !step.changes.is_empty()) {
-            self.schema = None;
+        for change in steps.iter().flat_map(|(_, step)| &step.changes) {
+            match change.kind {
+                ObjectKind::Table => self.changed.tables.insert(change.name.clone()),
+                ObjectKind::Index => self.changed.tables.insert(change.table.clone()),
+                ObjectKind::Trigger | ObjectKind::View => {
+                    self.changed.others.insert(change.name.clone())
+                }
+            };
         }
     }
 }
@@ -211,40 +223,6 @@ fn has_no_parent(engine: &Engine, step: &Step, failure: &Failure) -> bool {
         })
 }
 
-/// The tables that are there before the file and whose rows it can fail on, change or read for a change.
-fn touched(steps: &[(usize, &Step)], before: &BTreeSet<Name>) -> BTreeSet<Name> {
-    let mut names = BTreeSet::new();
-    for (_, step) in steps {
-        let writes = step.deeds.iter().any(writes_rows);
-        for deed in &step.deeds {
-            match deed {
-                Deed::DropTable(table)
-                | Deed::AlterTable(table)
-                | Deed::CreateIndex(_, table)
-                | Deed::Insert(table, _)
-                | Deed::Update(table, ..)
-                | Deed::Delete(table, _) => {
-                    names.insert(Name::new(table));
-                }
-                Deed::Read(table, _) if writes => {
-                    names.insert(Name::new(table));
-                }
-                Deed::Read(..)
-                | Deed::CreateTable(_)
-                | Deed::DropIndex(..)
-                | Deed::CreateTrigger(..)
-                | Deed::DropTrigger(..)
-                | Deed::CreateView(_)
-                | Deed::DropView(_)
-                | Deed::Pragma(..)
-                | Deed::Function(_) => {}
-            }
-        }
-    }
-    names.retain(|name| before.contains(name));
-    names
-}
-
 /// Brings the tables that there are up to date behind a file.
 fn follow(tables: &mut BTreeSet<Name>, steps: &[(usize, &Step)]) {
     let changes = steps.iter().flat_map(|(_, step)| &step.changes);
@@ -257,46 +235,6 @@ fn follow(tables: &mut BTreeSet<Name>, steps: &[(usize, &Step)]) {
     }
 }
 
-/// Whether the statement writes rows of the user's. Every change of the schema writes `sqlite_schema`, which does not count.
-fn writes_rows(deed: &Deed) -> bool {
-    match deed {
-        Deed::Insert(table, _) | Deed::Update(table, ..) | Deed::Delete(table, _) => {
-            !table.starts_with("sqlite_")
-        }
-        Deed::CreateTable(_)
-        | Deed::DropTable(_)
-        | Deed::AlterTable(_)
-        | Deed::CreateIndex(..)
-        | Deed::DropIndex(..)
-        | Deed::CreateTrigger(..)
-        | Deed::DropTrigger(..)
-        | Deed::CreateView(_)
-        | Deed::DropView(_)
-        | Deed::Read(..)
-        | Deed::Pragma(..)
-        | Deed::Function(_) => false,
-    }
-}
-
 fn may_remove(deed: &Deed) -> bool {
     matches!(deed, Deed::DropTable(_)) || writes_rows(deed)
-}
-
-/// The tables, and all that refer to them, directly or through others: what they hold can go with them.
-fn with_children(mut tables: BTreeSet<Name>, schema: &Schema) -> BTreeSet<Name> {
-    let mut children: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
-    for table in schema.tables.values() {
-        for key in &table.foreign_keys {
-            children.entry(&key.parent).or_default().push(&table.name);
-        }
-    }
-    let mut waiting: Vec<Name> = tables.iter().cloned().collect();
-    while let Some(parent) = waiting.pop() {
-        for child in children.get(&parent).into_iter().flatten() {
-            if tables.insert((*child).clone()) {
-                waiting.push((*child).clone());
-            }
-        }
-    }
-    tables
 }

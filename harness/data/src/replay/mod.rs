@@ -16,6 +16,7 @@ mod objects;
 #[cfg(test)]
 mod tests;
 mod tightened;
+mod touched;
 mod watch;
 
 /// A replayed source.

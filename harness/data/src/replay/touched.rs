@@ -1,0 +1,154 @@
+//! Which tables a file touches, and which ones can lose rows with them. Never looks at a row.
+
+use super::Step;
+use crate::catalog::{Name, Schema};
+use crate::engine::Deed;
+use crate::text::find_word;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The tables that are there before the file and whose rows it can fail on, change or read for a change.
+pub(super) fn touched(steps: &[(usize, &Step)], before: &BTreeSet<Name>) -> BTreeSet<Name> {
+    let mut names = BTreeSet::new();
+    for (_, step) in steps {
+        let writes = step.deeds.iter().any(writes_rows);
+        for deed in &step.deeds {
+            match deed {
+                Deed::DropTable(table)
+                | Deed::AlterTable(table)
+                | Deed::CreateIndex(_, table)
+                | Deed::Insert(table, _)
+                | Deed::Update(table, ..)
+                | Deed::Delete(table, _) => {
+                    names.insert(Name::new(table));
+                }
+                Deed::Read(table, _) if writes => {
+                    names.insert(Name::new(table));
+                }
+                Deed::Read(..)
+                | Deed::CreateTable(_)
+                | Deed::DropIndex(..)
+                | Deed::CreateTrigger(..)
+                | Deed::DropTrigger(..)
+                | Deed::CreateView(_)
+                | Deed::DropView(_)
+                | Deed::Pragma(..)
+                | Deed::Function(_) => {}
+            }
+        }
+    }
+    names.retain(|name| before.contains(name));
+    names
+}
+
+/// Whether the statement writes rows of the user's. Every change of the schema writes `sqlite_schema`, which does not count.
+pub(super) fn writes_rows(deed: &Deed) -> bool {
+    match deed {
+        Deed::Insert(table, _) | Deed::Update(table, ..) | Deed::Delete(table, _) => {
+            !table.starts_with("sqlite_")
+        }
+        Deed::CreateTable(_)
+        | Deed::DropTable(_)
+        | Deed::AlterTable(_)
+        | Deed::CreateIndex(..)
+        | Deed::DropIndex(..)
+        | Deed::CreateTrigger(..)
+        | Deed::DropTrigger(..)
+        | Deed::CreateView(_)
+        | Deed::DropView(_)
+        | Deed::Read(..)
+        | Deed::Pragma(..)
+        | Deed::Function(_) => false,
+    }
+}
+
+/// The tables, and those whose rows can go or be refused with theirs: all that refer to a table of which the file removes rows or changes
+/// keys, directly or through others. A new column, a new index and a new row hit no child.
+pub(super) fn with_children(
+    mut tables: BTreeSet<Name>,
+    steps: &[(usize, &Step)],
+    schema: &Schema,
+) -> BTreeSet<Name> {
+    let mut children: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
+    let mut keys: BTreeSet<(&Name, &Name)> = BTreeSet::new();
+    for table in schema.tables.values() {
+        for key in &table.foreign_keys {
+            children.entry(&key.parent).or_default().push(&table.name);
+            keys.extend(
+                key.parent_columns
+                    .iter()
+                    .map(|column| (&key.parent, column)),
+            );
+        }
+    }
+    let is_key = |table: &Name, column: &Name| keys.contains(&(table, column));
+    let mut waiting: Vec<Name> = removed_from(steps, schema, &is_key)
+        .into_iter()
+        .filter(|name| tables.contains(name))
+        .collect();
+    while let Some(parent) = waiting.pop() {
+        for child in children.get(&parent).into_iter().flatten() {
+            if tables.insert((*child).clone()) {
+                waiting.push((*child).clone());
+            }
+        }
+    }
+    tables
+}
+
+/// The tables of which the file removes rows, or changes what others refer to.
+fn removed_from(
+    steps: &[(usize, &Step)],
+    schema: &Schema,
+    is_key: &dyn Fn(&Name, &Name) -> bool,
+) -> BTreeSet<Name> {
+    let mut names = BTreeSet::new();
+    for (_, step) in steps {
+        for deed in &step.deeds {
+            let name = match deed {
+                Deed::DropTable(table) | Deed::Delete(table, _) => Name::new(table),
+                Deed::Update(table, column, by) => {
+                    let table = Name::new(table);
+                    if !is_key(&table, &Name::new(column))
+                        && !replaces(step, &table, by.as_deref(), schema)
+                    {
+                        continue;
+                    }
+                    table
+                }
+                Deed::Insert(table, by) => {
+                    let table = Name::new(table);
+                    if !replaces(step, &table, by.as_deref(), schema) {
+                        continue;
+                    }
+                    table
+                }
+                Deed::CreateTable(_)
+                | Deed::AlterTable(_)
+                | Deed::CreateIndex(..)
+                | Deed::DropIndex(..)
+                | Deed::CreateTrigger(..)
+                | Deed::DropTrigger(..)
+                | Deed::CreateView(_)
+                | Deed::DropView(_)
+                | Deed::Read(..)
+                | Deed::Pragma(..)
+                | Deed::Function(_) => continue,
+            };
+            names.insert(name);
+        }
+    }
+    names
+}
+
+/// Whether rows may go because others take their keys: by the statement's own words, by a trigger's, or by the table's. A table or a trigger
+/// that the file makes itself may hold the word as well.
+fn replaces(step: &Step, table: &Name, by: Option<&str>, schema: &Schema) -> bool {
+    let says = |sql: &str| find_word(sql, "replace", 0).is_some();
+    let trigger = by.map(|name| schema.triggers.get(&Name::new(name)));
+    says(&step.statement.sql)
+        || schema
+            .tables
+            .get(table)
+            .is_none_or(|table| says(&table.sql))
+        || trigger.is_some_and(|trigger| trigger.is_none_or(|trigger| says(&trigger.sql)))
+}
