@@ -95,14 +95,15 @@ fn columns(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::lines;
+    use crate::text::normal;
 
     #[test]
     fn a_long_line_is_broken_between_words_only() {
         assert_eq!(
             lines("INSERT INTO a (b, c) VALUES ('one two three', 4);", 20),
             [
-                "INSERT INTO a (b,",
-                "  c) VALUES",
+                "INSERT INTO a (b, c)",
+                "  VALUES",
                 "  ('one two three',",
                 "  4);"
             ]
@@ -136,5 +137,15 @@ mod tests {
             ["  SELECT", "    RAISE(ABORT,", "    'no');"]
         );
         assert_eq!(lines("\tone two three", 16), ["\tone two", "\t  three"]);
+    }
+
+    #[test]
+    fn no_statement_of_the_book_means_something_else_when_it_is_broken() {
+        for rule in crate::rule::book::rules() {
+            for sql in [&rule.broken, &rule.mended] {
+                let broken = lines(sql, 24).join("\n");
+                assert_eq!(normal(&broken), normal(sql), "{}", rule.id);
+            }
+        }
     }
 }
