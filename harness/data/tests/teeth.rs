@@ -7,6 +7,7 @@
     reason = "a test that cannot set itself up has failed, and its figures are for whoever runs it"
 )]
 
+use moltproof_data::rule::book;
 use moltproof_data::teeth::{Bench, Catalogue, Deviant, Judged, Sign};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,26 @@ fn judged(catalogue: &Catalogue, as_not_found_yet: bool) -> Vec<(&Deviant, Judge
     let deviants: Vec<&Deviant> = catalogue.listed(as_not_found_yet).collect();
     let outcomes = side_by_side(&deviants, |deviant| bench.deviant(deviant).unwrap());
     deviants.into_iter().zip(outcomes).collect()
+}
+
+/// From how many databases each rule must be known: one could be known by chance.
+const DEVIANTS_OF_A_RULE: usize = 2;
+
+#[test]
+fn every_rule_of_the_book_has_deviants() {
+    let catalogue = catalogue();
+    let states = |id: &str| {
+        let deviants = catalogue.listed(false);
+        deviants
+            .filter(|deviant| deviant.rules.contains(id))
+            .count()
+    };
+    let short: Vec<String> = book::rules()
+        .iter()
+        .filter(|rule| states(&rule.id) < DEVIANTS_OF_A_RULE)
+        .map(|rule| format!("{} has {}", rule.id, states(&rule.id)))
+        .collect();
+    assert!(short.is_empty(), "{}", short.join(", "));
 }
 
 #[test]

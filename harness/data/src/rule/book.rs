@@ -88,6 +88,11 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 /// Stands in an example for a text that would be too long to read.
 const LONG: &str = "(100,000 letters)";
 
+/// A text with its letters, where it only says how many there are.
+pub(crate) fn spelled_out(text: &str) -> String {
+    text.replace(LONG, &"x".repeat(100_000))
+}
+
 /// The files of an example: name and text. The first one is `0001_first.sql` unless the text names it.
 #[must_use]
 pub fn files(example: &str) -> Vec<(String, String)> {
@@ -99,7 +104,7 @@ pub fn files(example: &str) -> Vec<(String, String)> {
             }
             files.push((name.trim().to_owned(), String::new()));
         } else if let Some((_, text)) = files.last_mut() {
-            text.push_str(&line.replace(LONG, &"x".repeat(100_000)));
+            text.push_str(&spelled_out(line));
             text.push('\n');
         }
     }

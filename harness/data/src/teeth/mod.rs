@@ -7,6 +7,7 @@ mod trial;
 pub use trial::{Bench, Judged, Sign, Spared, Unjudged};
 
 use crate::claims::Data;
+use crate::rule::book::spelled_out;
 use crate::source::{Kind, Source};
 use crate::text::File;
 use d1_platform::migration_order;
@@ -70,6 +71,8 @@ pub struct Database {
     files: BTreeMap<String, String>,
     /// The content of a `[data]` section.
     claims: String,
+    /// Whether the files are run by hand, each time anew, and not as migrations.
+    is_script: bool,
 }
 
 /// The catalogue is not one: a mistake in the repository.
@@ -113,6 +116,8 @@ struct WrittenDeviant {
     add: Vec<Added>,
     #[serde(default)]
     remove: Vec<String>,
+    #[serde(default)]
+    script: bool,
     claims: Option<String>,
 }
 
@@ -177,7 +182,11 @@ impl Database {
     fn source(&self) -> Source {
         let mut source = Source {
             shown: "migrations".to_owned(),
-            kind: Kind::Migrations,
+            kind: if self.is_script {
+                Kind::Script
+            } else {
+                Kind::Migrations
+            },
             ..Source::default()
         };
         source.files = self
@@ -307,8 +316,10 @@ fn deviant(
         }
     }
     for added in written.add {
-        database.files.insert(added.file, added.sql);
+        let text = spelled_out(&added.sql);
+        database.files.insert(added.file, text);
     }
+    database.is_script = written.script;
     if let Some(claims) = written.claims {
         database.claims = claims;
     }

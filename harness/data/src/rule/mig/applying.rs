@@ -43,10 +43,7 @@ pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
     for (_, step, failure) in failures(subject) {
         if why(step, failure) == Why::Refused {
             let file = step.statement.span.file;
-            let message = failure.refusal.as_ref().map_or_else(
-                || "this is a command of a database shell, not SQL: D1 cannot run it".to_owned(),
-                |refusal| format!("D1 refuses {refusal}"),
-            );
+            let message = mended::why_refused(failure);
             let object = format!(
                 "{}: {}",
                 object_of(subject, file),
@@ -288,7 +285,7 @@ fn name_at_fault(message: &str) -> Option<(&str, bool)> {
 
 fn why(step: &Step, failure: &Failure) -> Why {
     let is_shell = step.statement.sql.starts_with(['\\', '.']);
-    if failure.refusal.is_some() || is_shell {
+    if failure.refusal.is_some() || is_shell || mended::is_vacuum(failure) {
         Why::Refused
     } else {
         Why::Failed

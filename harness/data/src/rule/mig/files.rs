@@ -3,6 +3,7 @@
 use super::{name_of, object_of};
 use crate::finding::{Finding, Level};
 use crate::replay::Step;
+use crate::rule::qry;
 use crate::source::Kind;
 use crate::subject::Subject;
 use crate::text::{FileId, Span, find_word};
@@ -170,7 +171,8 @@ pub(super) fn breaks_declared_statements(subject: &Subject, findings: &mut Vec<F
         findings.push(
             Finding::new("MIG-15", Level::Error, object, message)
                 .at(last.map(|(_, step)| step.statement.span.clone()), "breaks it")
-                .help("add the new name beside the old one, deploy the code, and remove the old one in a later migration"),
+                .help("add the new name beside the old one, deploy the code, and remove the old one in a later migration")
+                .proof(qry::proof(subject, statement.sql, "")),
         );
     }
 }

@@ -29,6 +29,22 @@ const NEEDLESS: [&str; 9] = [
     "detach",
 ];
 
+/// Whether SQLite refuses a VACUUM because D1 runs each migration in a transaction.
+pub(super) fn is_vacuum(failure: &Failure) -> bool {
+    failure.message.contains("VACUUM from within a transaction")
+}
+
+/// Why D1 does not run a statement.
+pub(super) fn why_refused(failure: &Failure) -> String {
+    if let Some(refusal) = &failure.refusal {
+        format!("D1 refuses {refusal}")
+    } else if is_vacuum(failure) {
+        "D1 refuses VACUUM: it runs every migration in a transaction".to_owned()
+    } else {
+        "this is a command of a database shell, not SQL: D1 cannot run it".to_owned()
+    }
+}
+
 /// The file without what D1 refuses, or with a table where it has a temporary one.
 pub(super) fn refused(subject: &Subject, step: &Step) -> Option<Patch> {
     let sql = &step.statement.sql;

@@ -4,6 +4,7 @@ use super::{name_of, object_of};
 use crate::engine::Deed;
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::Step;
+use crate::rule::trial;
 use crate::subject::Subject;
 use crate::text::FileId;
 
@@ -62,9 +63,23 @@ pub(super) fn outlive_the_file(subject: &Subject, findings: &mut Vec<Finding>) {
                 ))
                 .patch(Patch::Migration {
                     sql: format!("PRAGMA {name} = OFF;"),
-                }),
+                })
+                .proof(proof(name)),
         );
     }
+}
+
+/// What a CHECK lets through meanwhile; the other pragmas show nothing in a few lines.
+fn proof(name: &str) -> Vec<String> {
+    if name != "ignore_check_constraints" {
+        return Vec::new();
+    }
+    trial::answering(vec![
+        "CREATE TABLE t (n INTEGER CHECK (n > 0));".to_owned(),
+        format!("PRAGMA {name} = ON;"),
+        "INSERT INTO t VALUES (-1);".to_owned(),
+        "SELECT n FROM t;".to_owned(),
+    ])
 }
 
 /// The pragma of a statement, and whether it sets it on or off; none for the value where it only asks.

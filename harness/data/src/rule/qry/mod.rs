@@ -7,6 +7,7 @@ mod tests;
 mod times;
 
 use super::Judge;
+pub(super) use fails::proof;
 
 /// The judges of this family.
 pub(super) const JUDGES: &[(&str, Judge)] = &[

@@ -115,14 +115,17 @@ fn is_changed(
     let given = Row::from([(column.name.clone(), old(column))]);
     trial.row(table, &given)?;
     let (name, made) = (table.name.quoted(), column.name.quoted());
-    let others: Vec<String> = others(table, &column.name);
-    trial
-        .run(&format!(
-            "UPDATE {name} SET {} WHERE {made} = {};",
-            others.join(", "),
+    let change = |set: &str| {
+        trial.run(&format!(
+            "UPDATE {name} SET {set} WHERE {made} = {};",
             old(column)
         ))
-        .ok()?;
+    };
+    change(&others(table, &column.name).join(", ")).ok()?;
+    // The trigger may ask whether anything is new: each column gets another value, if the table takes one.
+    for set in new_values(table, &column.name) {
+        let _refused = change(&set);
+    }
     let sql = format!("SELECT count(*) FROM {name} WHERE {made} = {}", old(column));
     let left = subject
         .replay
@@ -137,6 +140,27 @@ fn others(table: &Table, made: &Name) -> Vec<String> {
     columns
         .filter(|column| column.generated.is_none() && &column.name != made)
         .map(|column| format!("{0} = {0}", column.name.quoted()))
+        .collect()
+}
+
+/// `column = another value` for each column that may have any.
+fn new_values(table: &Table, made: &Name) -> Vec<String> {
+    let is_bound = |name: &Name| {
+        table.primary_key.contains(name)
+            || table
+                .foreign_keys
+                .iter()
+                .any(|key| key.columns.contains(name))
+    };
+    let columns = table.columns.iter();
+    columns
+        .filter(|column| column.generated.is_none() && &column.name != made)
+        .filter(|column| !is_bound(&column.name))
+        .map(|column| {
+            let is_text = matches!(column.affinity(), Affinity::Text | Affinity::Blob);
+            let value = if is_text { "'another'" } else { "2" };
+            format!("{} = {value}", column.name.quoted())
+        })
         .collect()
 }
 
