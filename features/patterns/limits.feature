@@ -17,3 +17,11 @@ Feature: The limits of D1
     Scenario: Declared pages are read by key, not by offset
       Given the database that the target declares, replayed in memory with rows of two tenants
       Then declared pages are read by key, not by offset
+
+    Scenario: Declared writes of one item stay within D1's limits, the length of their patterns among them
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then declared writes of one item stay within D1's limits, the length of their patterns among them
+
+    Scenario: No deletion goes deeper than D1 nests triggers
+      Given the database that the target declares, replayed in memory with rows of two tenants
+      Then no deletion goes deeper than D1 nests triggers

@@ -225,7 +225,7 @@ fn has_written(
 }
 
 /// A value like a fresh one, and another.
-fn another(value: &Value) -> Value {
+pub(super) fn another(value: &Value) -> Value {
     match value {
         Value::Integer(number) => Value::Integer(number + 1),
         Value::Text(text) if text.starts_with("2026-") => Value::Text("2026-12-23".to_owned()),
@@ -259,7 +259,10 @@ fn nothing(own: &Value) -> Value {
 }
 
 /// The statements of a write with the values of its parameters.
-fn bound<'w>(write: &'w Write, values: &BTreeMap<String, Value>) -> Vec<(&'w str, Vec<Value>)> {
+pub(super) fn bound<'w>(
+    write: &'w Write,
+    values: &BTreeMap<String, Value>,
+) -> Vec<(&'w str, Vec<Value>)> {
     let statements = write.sql.iter().enumerate();
     statements
         .map(|(at, sql)| {
@@ -293,6 +296,18 @@ fn own(settled: &Settled<'_>, write: &Write) -> Result<BTreeMap<String, Value>, 
             write.name
         ),
         key: Some("[[data.write]] parameters".to_owned()),
+    })
+}
+
+/// Values of all roles that a write can be tried with for the first tenant, as far as anything is known to stand for them.
+pub(super) fn choices<'s>(
+    settled: &'s Settled<'_>,
+    write: &'s Write,
+) -> impl Iterator<Item = BTreeMap<String, Value>> + 's {
+    let givens = givens(settled, write).into_iter();
+    givens.flat_map(move |given| {
+        (0..COMBINATIONS)
+            .filter_map(move |combination| chosen(settled, write, &given, combination).ok())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::populated::{Populated, Row};
 use super::world::RefusedBy;
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome, counted, moves};
 use crate::catalog::{ForeignKey, Name, Table};
 use crate::rows::{Owner, Statements};
 use crate::subject::Subject;
@@ -190,7 +190,16 @@ fn verdict(populated: &Populated<'_>, one: &Between<'_>, attack: &Statements) ->
 }
 
 fn updates(subject: &Subject) -> Outcome {
-    judge(subject, update, "none can be moved to another tenant's row")
+    let done = "none can be moved to another tenant's row, and no row moves to another tenant without what belongs to it";
+    let outcome = judge(subject, update, done);
+    if matches!(outcome, Outcome::Broken(_)) {
+        return outcome;
+    }
+    match moves::left_behind(subject) {
+        Ok(broken) if broken.is_empty() => outcome,
+        Ok(broken) => Outcome::Broken(broken),
+        Err(unmet) => unmet,
+    }
 }
 
 fn update(populated: &Populated<'_>, one: &Between<'_>) -> Seen {

@@ -1,6 +1,6 @@
 //! PAT-009: what the migrations make of an empty database, once and again. Never applies anything to the database that is judged.
 
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome, counted, surviving};
 use crate::source::Kind;
 use crate::subject::Subject;
 
@@ -47,7 +47,17 @@ fn old_statements_work(subject: &Subject) -> Outcome {
         Ok(outcome) => outcome,
         Err(error) => return Outcome::not_judged(&error),
     };
-    if let (Some(name), true) = (never.first(), broken.is_empty()) {
+    // Behind a file that breaks a statement for good, rows tell nothing more of it.
+    let ended = if broken.is_empty() {
+        surviving::ended(subject)
+    } else {
+        Ok(Vec::new())
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(error) => return Outcome::not_judged(&error),
+    };
+    if let (Some(name), true, true) = (never.first(), broken.is_empty(), ended.is_empty()) {
         return Outcome::NotVerified {
             reason: format!("the statement \"{name}\" cannot be prepared after any file"),
             key: Some("[[data.query]] sql, [[data.write]] sql".to_owned()),
@@ -63,9 +73,9 @@ fn old_statements_work(subject: &Subject) -> Outcome {
         repeat: vec![format!("{};", statement.sql.trim_end_matches(';'))],
     });
     Outcome::of(
-        broken.collect(),
+        broken.chain(ended).collect(),
         format!(
-            "{}, each prepared after each file",
+            "{}, each prepared after each file, and writes tried before and behind each file that binds the rows of their tables",
             counted(count, "statement")
         ),
     )

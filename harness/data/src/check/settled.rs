@@ -44,9 +44,9 @@ impl<'s> Settled<'s> {
             let world = World::new(subject).map_err(|error| Outcome::not_judged(&error))?;
             let schema = subject.schema();
             let tables: Vec<Name> = schema.tables.keys().cloned().collect();
-            let filled = world
-                .engine()
-                .ours(|connection| rows::fill(connection, schema, schema, &tables, ROWS, 1));
+            let filled = world.engine().ours(|connection| {
+                rows::fill(connection, schema, subject.later(), &tables, ROWS, 1)
+            });
             filled.map_err(|error| Outcome::not_judged(&error))?;
             Kind::Alone(world)
         };
@@ -70,7 +70,7 @@ impl<'s> Settled<'s> {
         let schema = world.engine().ours(crate::catalog::read)?;
         let then = tenancy(&schema).unwrap_or_else(|_none| Tenancy::nobody());
         let made = world.engine().ours(|connection| {
-            rows::fill_tenants(connection, &schema, claims, then, TENANTS, ROWS)
+            rows::fill_tenants(connection, (&schema, &schema), claims, then, TENANTS, ROWS)
         })?;
         prepare(&world, &schema);
         let applies = subject.replay.go_on(world.engine(), file)?;
@@ -137,6 +137,27 @@ impl<'s> Settled<'s> {
                 super::populated::rows_of(world, table, condition.as_deref().unwrap_or("1"))
             }
         }
+    }
+
+    /// Whether a row of the first tenant can be made with this value.
+    pub(super) fn takes(&self, table: &Table, column: &Name, value: &Value) -> bool {
+        let row = self.rows(table, 0).into_iter().next();
+        let changed = row.map(|row| {
+            let world = self.world().engine();
+            let sql = format!(
+                "UPDATE {} SET {} = ?1 WHERE {}",
+                table.name.quoted(),
+                column.quoted(),
+                row.found()
+            );
+            world.ours(|connection| {
+                connection.execute_batch("SAVEPOINT a_value")?;
+                let changed = connection.execute(&sql, [value]);
+                connection.execute_batch("ROLLBACK TO a_value; RELEASE a_value")?;
+                changed
+            })
+        });
+        changed.is_some_and(|changed| changed.is_ok_and(|rows| rows > 0))
     }
 
     /// A declared table.

@@ -153,6 +153,14 @@ impl Replay {
         Ok(replay)
     }
 
+    /// The same without looking at what files do to rows: [`Replay::with_rows`] holds nothing.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn without_rows(source: &Source) -> rusqlite::Result<Self> {
+        empty::replay(source)
+    }
+
     /// Whether rows were seen in a table before a file was applied.
     #[must_use]
     pub fn had_rows(&self, file: FileId, table: &Name) -> bool {
@@ -180,20 +188,28 @@ impl Replay {
         Ok(engine)
     }
 
+    /// Applies a file to a database that was made of those before it. Whether it went through.
+    ///
+    /// # Errors
+    /// What SQLite says where the database itself cannot be used.
+    pub fn apply(&self, engine: &Engine, file: FileId) -> rusqlite::Result<bool> {
+        engine.ours(|connection| connection.execute_batch("BEGIN"))?;
+        let mut steps = self.steps_of(file);
+        let goes = steps.all(|(_, step)| {
+            let is_applied = step.failure.is_none() && !step.is_trimmed;
+            !is_applied || engine.run(&step.statement.sql).is_ok()
+        });
+        engine.take_deeds();
+        Ok(empty::commit(engine).is_ok() && goes)
+    }
+
     /// Applies a file and all behind it to a database that was made of those before it. Whether every one of them went through.
     ///
     /// # Errors
     /// What SQLite says where the database itself cannot be used.
     pub fn go_on(&self, engine: &Engine, from: FileId) -> rusqlite::Result<bool> {
         for number in from.0..self.files.len() {
-            engine.ours(|connection| connection.execute_batch("BEGIN"))?;
-            let mut steps = self.steps_of(FileId(number));
-            let goes = steps.all(|(_, step)| {
-                let is_applied = step.failure.is_none() && !step.is_trimmed;
-                !is_applied || engine.run(&step.statement.sql).is_ok()
-            });
-            engine.take_deeds();
-            if empty::commit(engine).is_err() || !goes {
+            if !self.apply(engine, FileId(number))? {
                 return Ok(false);
             }
         }

@@ -22,13 +22,13 @@ pub struct Tenants {
 }
 
 /// Makes a number of tenants, and for each of them rows in every table that belongs to tenants; tables that belong to nobody get as many in all.
-/// Rows that are marked by a declared soft deletion are active.
+/// Rows that are marked by a declared soft deletion are active. `later` is what the schema will be, as for [`super::fill`].
 ///
 /// # Errors
 /// What SQLite says where the database itself cannot be used.
 pub fn fill_tenants(
     connection: &Connection,
-    schema: &Schema,
+    (schema, later): (&Schema, &Schema),
     claims: &Data,
     tenancy: Tenancy,
     tenants: usize,
@@ -44,6 +44,7 @@ pub fn fill_tenants(
     let mut making = Making {
         connection,
         schema,
+        later,
         active: active(schema, claims),
         filler: Filler::new(1)?,
         unfilled: Vec::new(),
@@ -90,6 +91,7 @@ pub fn fill_tenants(
 struct Making<'m> {
     connection: &'m Connection,
     schema: &'m Schema,
+    later: &'m Schema,
     /// Values of active rows, by table.
     active: Active,
     filler: Filler,
@@ -101,7 +103,7 @@ impl Making<'_> {
         let world = World {
             connection: self.connection,
             schema: self.schema,
-            later: self.schema,
+            later: self.later,
             rows,
             scope,
         };

@@ -1,6 +1,10 @@
 //! PAT-010: declared writes within D1's limits, batches as one transaction, reads paged by key. Never counts what D1 would not.
 
+mod depth;
+mod patterns;
+
 use super::settled::{Given, Settled};
+use super::world::RefusedBy;
 use super::{Aspect, Broken, Outcome, Tally, counted};
 use crate::claims::{Items, Write};
 use crate::subject::Subject;
@@ -14,6 +18,16 @@ pub(super) const ASPECTS: &[Aspect] = &[
         criterion: "PAT-010",
         sentence: "declared writes of many items stay within D1's limits at 1, 99, 100 and 101 items",
         judge: within_limits,
+    },
+    Aspect {
+        criterion: "PAT-010",
+        sentence: "declared writes of one item stay within D1's limits, the length of their patterns among them",
+        judge: one_within_limits,
+    },
+    Aspect {
+        criterion: "PAT-010",
+        sentence: "no deletion goes deeper than D1 nests triggers",
+        judge: depth::deletions,
     },
     Aspect {
         criterion: "PAT-010",
@@ -154,7 +168,7 @@ fn borrowed<'b>(all: &'b [Call<'_>]) -> Vec<(&'b str, Vec<Value>)> {
 
 /// The kind of key with which a write of one item works.
 fn key_of(subject: &Subject, write: &Write) -> Result<Key, Outcome> {
-    let mut last = String::new();
+    let mut last = None;
     for key in [Key::Uuid, Key::Integer] {
         let settled = Settled::new(subject)?;
         match settled
@@ -162,13 +176,48 @@ fn key_of(subject: &Subject, write: &Write) -> Result<Key, Outcome> {
             .batch(&borrowed(&statements(&settled, write, (1, 0, key))?))
         {
             Ok(_) => return Ok(key),
-            Err(refused) => last = refused.message,
+            Err(refused) => last = Some(refused),
         }
     }
+    let Some(last) = last else {
+        return Err(Settled::unmet("no key was tried", KEY));
+    };
+    if last.kind == RefusedBy::Limit {
+        return Err(Outcome::Broken(vec![beyond(write, last.message)]));
+    }
     Err(Settled::unmet(
-        format!("the write \"{}\" fails for one item: {last}", write.name),
+        format!(
+            "the write \"{}\" fails for one item: {}",
+            write.name, last.message
+        ),
         "[[data.write]] parameters",
     ))
+}
+
+fn beyond(write: &Write, saw: String) -> Broken {
+    Broken {
+        object: format!("write {}", write.name),
+        expected: "within D1's limits".to_owned(),
+        saw,
+        repeat: write.sql.clone(),
+    }
+}
+
+fn one_within_limits(subject: &Subject) -> Outcome {
+    let writes = subject.claims.write.iter();
+    let writes: Vec<&Write> = writes.filter(|write| !write.sql.is_empty()).collect();
+    if writes.is_empty() {
+        return Outcome::undeclared("no write is declared", KEY);
+    }
+    let mut tally = Tally::default();
+    for write in writes {
+        let judged = key_of(subject, write).and_then(|key| patterns::refused(subject, write, key));
+        tally.add(judged.map(|found| found.into_iter().collect()));
+    }
+    tally.outcome(
+        "write",
+        "none is refused by a limit, nor could be by a pattern",
+    )
 }
 
 fn within_limits(subject: &Subject) -> Outcome {
@@ -220,7 +269,28 @@ fn undone_whole(subject: &Subject) -> Outcome {
     )
 }
 
+/// A statement by which a batch would begin or end a transaction of its own.
+fn of_a_transaction(write: &Write) -> Option<&str> {
+    const WORDS: [&str; 6] = ["begin", "commit", "end", "rollback", "savepoint", "release"];
+    let is_one = |sql: &&String| {
+        let mut words = WORDS.iter();
+        words.any(|word| {
+            find_word(sql, word, 0).is_some_and(|found| sql[..found.start].trim().is_empty())
+        })
+    };
+    write.sql.iter().find(is_one).map(String::as_str)
+}
+
 fn left_over(subject: &Subject, write: &Write) -> Result<Option<Broken>, Outcome> {
+    if let Some(sql) = of_a_transaction(write) {
+        return Ok(Some(Broken {
+            object: format!("write {}", write.name),
+            expected: "a batch is one transaction: no statement of it begins or ends one"
+                .to_owned(),
+            saw: format!("D1 refuses `{}` and undoes the batch", sql.trim()),
+            repeat: write.sql.clone(),
+        }));
+    }
     let key = key_of(subject, write)?;
     let settled = Settled::new(subject)?;
     let everything = || -> Vec<_> {

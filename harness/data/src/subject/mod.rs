@@ -1,5 +1,9 @@
 //! What rules and checks judge: a source, its replay, its schema, and what it claims. Never judges.
 
+mod statements;
+
+pub use statements::BrokenStatement;
+
 use crate::catalog::{ForeignKey, Name, Schema, Table, Trigger};
 use crate::claims::Data;
 use crate::replay::{ObjectKind, Replay};
@@ -27,6 +31,8 @@ pub struct Subject {
     pub claims: Data,
     /// The statements of its checks, where they are kept.
     pub trace: Trace,
+    /// What the schema will be, if it is not the last one: rows of now have to bear what is to come.
+    later: Option<Schema>,
     /// Rows of several tenants, once they are asked for.
     tenants: OnceLock<Result<Tenants, NoTenants>>,
     /// Rows of a database whose tenants are not asked for.
@@ -110,10 +116,36 @@ impl Subject {
             replay,
             claims,
             trace: Trace::default(),
+            later: None,
             tenants: OnceLock::new(),
             rows: OnceLock::new(),
             related: OnceLock::new(),
         })
+    }
+
+    /// The database as it is before one of its files is applied, with the same claims.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn before(&self, file: FileId) -> rusqlite::Result<Self> {
+        let mut source = self.source.clone();
+        source.files.truncate(file.0);
+        Ok(Self {
+            replay: Replay::without_rows(&source)?,
+            source,
+            claims: self.claims.clone(),
+            trace: Trace::default(),
+            later: Some(self.schema().clone()),
+            tenants: OnceLock::new(),
+            rows: OnceLock::new(),
+            related: OnceLock::new(),
+        })
+    }
+
+    /// What the schema will be.
+    #[must_use]
+    pub fn later(&self) -> &Schema {
+        self.later.as_ref().unwrap_or_else(|| self.schema())
     }
 
     /// Rows of several tenants, made in a copy at the first call.
@@ -162,7 +194,7 @@ impl Subject {
             let claims = &self.claims;
             fill_tenants(
                 connection,
-                self.schema(),
+                (self.schema(), self.later()),
                 claims,
                 tenancy,
                 TENANTS,
@@ -195,63 +227,4 @@ impl Subject {
         });
         found.or_else(|| spans.first().cloned())
     }
-
-    /// The statements that are declared, by what they are for.
-    #[must_use]
-    pub fn declared_statements(&self) -> Vec<(&str, &str)> {
-        let queries = self.claims.query.iter();
-        let writes = self.claims.write.iter();
-        queries
-            .map(|query| (query.name.as_str(), query.sql.as_str()))
-            .chain(writes.flat_map(|write| {
-                let statements = write.sql.iter();
-                statements.map(|sql| (write.name.as_str(), sql.as_str()))
-            }))
-            .collect()
-    }
-
-    /// The declared statements that a file breaks: they can be prepared before it and not behind it.
-    /// And those that can be prepared behind no file at all.
-    ///
-    /// # Errors
-    /// What SQLite says where the copy in memory itself cannot be used.
-    pub fn broken_statements(&self) -> rusqlite::Result<(Vec<BrokenStatement<'_>>, Vec<&str>)> {
-        let statements = self.declared_statements();
-        if statements.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let mut works = vec![false; statements.len()];
-        let mut ever = vec![false; statements.len()];
-        let mut broken = Vec::new();
-        self.replay.after_each_file(|file, engine| {
-            for (place, (name, sql)) in statements.iter().enumerate() {
-                let outcome = engine.ours(|connection| connection.prepare(sql).map(|_prepared| ()));
-                if let (true, Err(error)) = (works[place], &outcome) {
-                    broken.push(BrokenStatement {
-                        name,
-                        sql,
-                        file,
-                        error: error.to_string(),
-                    });
-                }
-                works[place] = outcome.is_ok();
-                ever[place] |= works[place];
-            }
-        })?;
-        let never = statements.iter().zip(ever).filter(|(_, ever)| !ever);
-        Ok((broken, never.map(|((name, _), _)| *name).collect()))
-    }
-}
-
-/// A declared statement that a file breaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokenStatement<'s> {
-    /// What it is for.
-    pub name: &'s str,
-    /// The statement.
-    pub sql: &'s str,
-    /// The file.
-    pub file: FileId,
-    /// What SQLite says behind it.
-    pub error: String,
 }
