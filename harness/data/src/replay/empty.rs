@@ -69,7 +69,8 @@ pub(super) fn commit(engine: &Engine) -> Result<(), Failure> {
     })
 }
 
-fn step(
+/// Tries one statement on the empty database.
+pub(super) fn step(
     engine: &Engine,
     objects: &mut Objects,
     statement: Statement,

@@ -44,7 +44,8 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
     Ok(all)
 }
 
-struct Database {
+/// A database that gets rows before the files that they can matter to.
+pub(super) struct Database {
     engine: Engine,
     /// What it was made of when it was looked at last.
     schema: Arc<Schema>,
@@ -56,7 +57,7 @@ struct Database {
 
 impl Database {
     /// An empty database.
-    fn new() -> rusqlite::Result<Self> {
+    pub(super) fn new() -> rusqlite::Result<Self> {
         Ok(Self {
             engine: Engine::in_memory()?,
             schema: Arc::default(),
@@ -66,13 +67,18 @@ impl Database {
     }
 
     /// Applies the files before this one that it has not seen. Where rows matter to none, no file is applied twice.
-    fn catch_up(&mut self, replay: &Replay, file: usize) -> rusqlite::Result<()> {
+    pub(super) fn catch_up(&mut self, replay: &Replay, file: usize) -> rusqlite::Result<()> {
         for file in self.applied..file {
             let steps: Vec<_> = replay.steps_of(FileId(file)).collect();
             self.apply_plainly(&steps)?;
         }
         self.applied = file + 1;
         Ok(())
+    }
+
+    /// The same database once more.
+    pub(super) fn copy(&self) -> rusqlite::Result<Engine> {
+        self.engine.copy()
     }
 
     /// What it is made of. Reading a whole schema costs by its size, so that only what changed is read.
@@ -97,7 +103,7 @@ impl Database {
         Ok(())
     }
 
-    fn apply_with_rows(
+    pub(super) fn apply_with_rows(
         &mut self,
         steps: &[(usize, &Step)],
         touched: BTreeSet<Name>,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod again;
 mod empty;
 mod filled;
 mod objects;
@@ -18,6 +19,8 @@ mod tests;
 mod tightened;
 mod touched;
 mod watch;
+
+pub use again::Again;
 
 /// A replayed source.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod files;
 mod mended;
 mod pragmas;
 mod rebuilding;
+mod repair;
 mod rows_lost;
 
 use super::Judge;

@@ -1,7 +1,7 @@
 //! MIG-02, MIG-06, MIG-16: what happens to rows that were there before a file. Never judges rows that a DELETE names.
 
 use super::applying::{creates_index, drops_table, failures_with_rows};
-use super::{name_of, object_of};
+use super::{name_of, object_of, repair};
 use crate::catalog::{IndexColumn, Name};
 use crate::engine::Deed;
 use crate::finding::{Finding, Level};
@@ -14,13 +14,25 @@ use std::collections::BTreeSet;
 pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
     for (number, with_rows) in subject.replay.with_rows.iter().enumerate() {
         let file = FileId(number);
+        // One repair of a rebuild serves all tables that it hits.
+        let mut repaired: BTreeSet<usize> = BTreeSet::new();
         for effect in with_rows.iter().flat_map(|file| &file.effects) {
             let step = &subject.replay.steps[effect.step];
-            if let Some(parent) =
+            let Some(parent) =
                 dropped(step).filter(|parent| effect.is_of_copy || *parent != effect.table)
-            {
-                findings.push(lost_with(subject, file, effect, &parent));
-            }
+            else {
+                continue;
+            };
+            let patch = if effect.is_of_copy {
+                repair::of_copy(subject, effect.step)
+            } else if repaired.insert(effect.step) {
+                repair::aside(subject, effect.step)
+            } else {
+                None
+            };
+            let mut finding = lost_with(subject, file, effect, &parent);
+            finding.patch = patch;
+            findings.push(finding);
         }
     }
     for (place, step, failure) in failures_with_rows(subject) {
@@ -34,12 +46,12 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
             failure.message
         );
         let object = format!("{}: table {parent}", object_of(subject, file));
-        findings.push(
-            Finding::new("MIG-02", Level::Error, object, message)
-                .at(Some(step.statement.span.clone()), "fails here with rows in the tables")
-                .help("copy the rows out, drop, create under the same name, and copy them in, all after PRAGMA defer_foreign_keys = ON; or use ALTER TABLE … ADD COLUMN, DROP COLUMN, RENAME COLUMN")
-                .proof(proof::of_failure_with_rows(subject, place, failure)),
-        );
+        let mut finding = Finding::new("MIG-02", Level::Error, object, message)
+            .at(Some(step.statement.span.clone()), "fails here with rows in the tables")
+            .help("copy the rows out, drop, create under the same name, and copy them in, all after PRAGMA defer_foreign_keys = ON; or use ALTER TABLE … ADD COLUMN, DROP COLUMN, RENAME COLUMN")
+            .proof(proof::of_failure_with_rows(subject, place, failure));
+        finding.patch = repair::aside(subject, place);
+        findings.push(finding);
     }
 }
 
