@@ -256,20 +256,25 @@ fn open(reason: &str, key: Option<&str>) -> String {
     key.map_or_else(|| reason.to_owned(), |key| format!("{reason} ({key})"))
 }
 
-/// The reasons of a criterion of which nothing is verified for want of claims, each told once.
+/// The reasons of a criterion of which nothing is verified for want of claims, each told once with all of its keys.
 fn undeclared(criterion: &Criterion) -> Option<String> {
-    let reasons = criterion.aspects.iter().map(|(_, outcome)| match outcome {
-        Outcome::NotVerified { reason, key } => key.as_deref().map(|key| open(reason, Some(key))),
-        Outcome::Held { .. } | Outcome::Broken(_) => None,
-    });
-    let reasons: Vec<String> = reasons.collect::<Option<_>>()?;
-    let mut told: Vec<String> = Vec::new();
-    for reason in reasons {
-        if !told.contains(&reason) {
-            told.push(reason);
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (_, outcome) in &criterion.aspects {
+        let Outcome::NotVerified { reason, key } = outcome else {
+            return None;
+        };
+        let key = key.as_deref()?;
+        let reason = reason.strip_suffix(ON_A_GUESS).unwrap_or(reason);
+        match told.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, keys)) if keys.contains(&key) => {}
+            Some((_, keys)) => keys.push(key),
+            None => told.push((reason, vec![key])),
         }
     }
-    Some(told.join("; "))
+    let told = told
+        .into_iter()
+        .map(|(reason, keys)| format!("{reason} ({})", keys.join(", ")));
+    Some(told.collect::<Vec<_>>().join("; "))
 }
 
 fn broken_text(text: &mut String, broken: &Broken, width: usize) {

@@ -2,7 +2,8 @@
 
 use super::definition::Definitions;
 use crate::catalog::{Affinity, Column, Name};
-use crate::text::find_word;
+use crate::text::{find_word, tokens};
+use rusqlite::Connection;
 use std::ops::Range;
 
 /// The statement in a form that rows do not mind, by what SQLite says of it; more than one statement where the rows need their values.
@@ -39,8 +40,9 @@ pub(in crate::rule) fn added_column(sql: &str, table: &str, why: &str) -> Option
             return Some(without(&[not_null, clause]));
         }
         let declared = definitions.type_of(&name)?;
-        let value = constant(&whole[declared]);
-        return Some(format!("{} DEFAULT {value}", without(&[clause])));
+        let mended = without(&[clause]);
+        let value = value_of(&mended, sql[..start].len(), constant(&whole[declared]))?;
+        return Some(format!("{mended} DEFAULT {value}"));
     }
     if why.contains("non-constant default") {
         let (_, value) = default?;
@@ -65,6 +67,27 @@ pub(in crate::rule) fn added_column(sql: &str, table: &str, why: &str) -> Option
         ));
     }
     None
+}
+
+/// The value that rows may get: the constant, or the first text or number of the definition that its own CHECK lets pass.
+fn value_of(sql: &str, definition: usize, constant: &str) -> Option<String> {
+    let definition = sql.get(definition..)?.trim();
+    let is_value =
+        |form: &&str| form.starts_with(['\'', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    let read = tokens(definition);
+    let written = read.iter().map(|token| &definition[token.range.clone()]);
+    let values = std::iter::once(constant).chain(written.filter(is_value));
+    // A CHECK may name other columns, which stand in no table here: then nothing is offered.
+    let takes = |value: &&str| {
+        Connection::open_in_memory().is_ok_and(|connection| {
+            let sql = format!(
+                "CREATE TABLE t (a); INSERT INTO t VALUES (1); ALTER TABLE t ADD COLUMN {definition} DEFAULT {value};"
+            );
+            connection.execute_batch(&sql).is_ok()
+        })
+    };
+    let mut values = values;
+    values.find(takes).map(str::to_owned)
 }
 
 /// A value of a type that says that there is none.
@@ -108,6 +131,14 @@ mod tests {
         check(
             "a2 TEXT NOT NULL",
             "ALTER TABLE t ADD COLUMN a2 TEXT NOT NULL DEFAULT ''",
+        );
+        check(
+            "s TEXT NOT NULL CHECK (s IN ('new', 'paid'))",
+            "ALTER TABLE t ADD COLUMN s TEXT NOT NULL CHECK (s IN ('new', 'paid')) DEFAULT 'new'",
+        );
+        check(
+            "n INTEGER NOT NULL CHECK (n BETWEEN 1 AND 5)",
+            "ALTER TABLE t ADD COLUMN n INTEGER NOT NULL CHECK (n BETWEEN 1 AND 5) DEFAULT 1",
         );
         check(
             "at INTEGER NOT NULL DEFAULT (unixepoch())",
