@@ -28,6 +28,7 @@ impl Change {
         all.extend(of_other_rows(&rows));
         all.extend(of_the_key(&rows));
         all.extend(displacing(&rows));
+        all.extend(by_parents(&rows));
         Ok(all)
     }
 
@@ -224,6 +225,25 @@ fn displacing(rows: &Rows<'_>) -> Vec<Change> {
         }
     }
     all
+}
+
+/// The parents of a row are deleted: what that does to the row is a change of it as well.
+fn by_parents(rows: &Rows<'_>) -> Vec<Change> {
+    let keys = rows.table.foreign_keys.iter();
+    let named = keys.filter(|key| {
+        let values = rows.row.values_of(&key.columns);
+        key.parent != rows.tenants && !values.contains(&Value::Null)
+    });
+    named
+        .map(|key| {
+            let delete = format!(
+                "DELETE FROM {} WHERE {}",
+                key.parent.quoted(),
+                found(&key.parent_columns, &rows.row.values_of(&key.columns))
+            );
+            Change::of("a DELETE of the parent", (delete, Vec::new()), false)
+        })
+        .collect()
 }
 
 /// The condition that finds a row by its key.

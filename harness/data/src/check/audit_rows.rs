@@ -16,6 +16,8 @@ const VALUES: usize = 6;
 /// Rows of a table, and what can be done to them.
 pub(super) struct Rows<'s> {
     pub(super) table: &'s Table,
+    /// The table of tenants; an empty name where there are none.
+    pub(super) tenants: Name,
     /// A row that is there.
     pub(super) row: Row,
     /// Another one of the same tenant.
@@ -45,6 +47,7 @@ impl<'s> Rows<'s> {
         };
         let mut rows = Self {
             table: tracked,
+            tenants: populated.tenants.tenancy.tenants.clone(),
             other: of_tenant(tracked).into_iter().find(|other| *other != row),
             spare: populated.spare(&tracked.name, tenant.unwrap_or(0)),
             row,

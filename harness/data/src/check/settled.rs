@@ -106,6 +106,12 @@ impl<'s> Settled<'s> {
         }
     }
 
+    /// Whether this is the declared table of tenants.
+    pub(super) fn is_tenants(&self, table: &Name) -> bool {
+        let tenants = self.subject.claims.tenants.as_deref();
+        tenants.is_some_and(|tenants| *table == tenants)
+    }
+
     /// Makes twenty times as many rows in every table, of all tenants. Not traced.
     pub(super) fn multiply(&self) -> rusqlite::Result<()> {
         let schema = self.schema();

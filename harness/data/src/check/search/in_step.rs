@@ -5,8 +5,9 @@ use super::super::settled::Settled;
 use super::super::{Broken, Outcome};
 use super::ways::{After, ways};
 use super::{Case, each, new_rows, older_rows, word};
+use crate::catalog::ForeignKey;
 use crate::subject::Subject;
-use crate::text::written;
+use crate::text::{literal, written};
 use rusqlite::types::Value;
 
 pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
@@ -26,8 +27,12 @@ pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
         if let Some(broken) = new_rows::out_of_step(&case, &row, repeat.clone())? {
             return Ok(vec![broken]);
         }
-        let broken = held.map(|held| still_found(&case, &row, &held, repeat));
-        Ok(broken.transpose()?.flatten().into_iter().collect())
+        if let Some(held) = held
+            && let Some(broken) = still_found(&case, &row, &held, repeat)?
+        {
+            return Ok(vec![broken]);
+        }
+        Ok(gone_with_a_parent(&case)?.into_iter().collect())
     };
     each(
         subject,
@@ -121,6 +126,54 @@ fn still_found(
         unsound.unwrap_or_else(|| "it is still found".to_owned()),
         repeat,
     )))
+}
+
+/// A row whose parent is deleted: where it goes along, nothing is found of it.
+fn gone_with_a_parent(case: &Case<'_>) -> Result<Option<Broken>, Outcome> {
+    let world = case.settled.world();
+    let mut keys: Vec<&ForeignKey> = case.table.foreign_keys.iter().collect();
+    // With the tenant everything goes: it comes last.
+    keys.sort_by_key(|key| case.settled.is_tenants(&key.parent));
+    for (number, key) in keys.into_iter().enumerate() {
+        let mut rows = case.settled.rows(case.table, 0).into_iter();
+        let Some(row) = rows.find(|row| !row.values_of(&key.columns).contains(&Value::Null)) else {
+            continue;
+        };
+        let held = word(800 + number);
+        let set = case
+            .settled
+            .set(&row, &[(&case.column, Value::Text(held.clone()))]);
+        if set.is_err() || !case.is_found(&row, &held)?.0 {
+            continue;
+        }
+        let pairs = key.parent_columns.iter().zip(row.values_of(&key.columns));
+        let parent: Vec<String> = pairs
+            .map(|(column, value)| format!("{} IS {}", column.quoted(), literal((&value).into())))
+            .collect();
+        let delete = format!(
+            "DELETE FROM {} WHERE {}",
+            key.parent.quoted(),
+            parent.join(" AND ")
+        );
+        let is_deleted = world.run(&delete, &[]).is_ok();
+        let mut left = case.settled.rows(case.table, 0).into_iter();
+        if !is_deleted || left.any(|one| one.key == row.key) {
+            continue;
+        }
+        let (is_found, asked) = case.is_found(&row, &held)?;
+        let unsound = case.integrity();
+        if is_found || unsound.is_some() {
+            return Ok(Some(case.broken(
+                format!(
+                    "nothing is found of a row that goes with its `{}`",
+                    key.parent
+                ),
+                unsound.unwrap_or_else(|| "it is still found".to_owned()),
+                vec![format!("{delete};"), asked],
+            )));
+        }
+    }
+    Ok(None)
 }
 
 fn out_of_step(

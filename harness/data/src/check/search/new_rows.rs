@@ -47,6 +47,9 @@ pub(super) fn out_of_step(case: &Case<'_>, row: &Row, mut repeat: Vec<String>) -
         if let Some(broken) = fresh.not_entered("a new row is found by a word that it holds")? {
             return Ok(Some(broken));
         }
+        if let Some(broken) = fresh.several()? {
+            return Ok(Some(broken));
+        }
         if let Some(broken) = fresh.moved()? {
             return Ok(Some(broken));
         }
@@ -144,6 +147,50 @@ impl Fresh<'_, '_> {
         let (found, asked) = self.case.found(&self.held, 0)?;
         let is_missing = found.is_empty();
         Ok(is_missing.then(|| self.broken(expected, "it is not found", asked)))
+    }
+
+    /// Two rows more by one statement, the one with the greater key first.
+    fn several(&mut self) -> Judged {
+        let case = self.case;
+        let Some(key) = case.table.primary_key.last() else {
+            return Ok(None);
+        };
+        let (mut sql, mut values, mut words) = (String::new(), Vec::new(), Vec::new());
+        // The next key is the one that the row gets afterwards.
+        for times in [3, 2] {
+            let mut copy = self.row.clone();
+            let Some(value) = (0..times).try_fold(self.row.value(key), |value, _| another(&value))
+            else {
+                return Ok(None);
+            };
+            copy.values.insert(key.clone(), value.clone());
+            let text = self.next_word();
+            let (one, given) = inserting(case, &copy, &text, "INSERT");
+            let marks = vec!["?"; given.len()].join(", ");
+            sql = if sql.is_empty() {
+                let (into, _) = one.split_once(" VALUES ").unwrap_or((&one, ""));
+                format!("{into} VALUES ({marks})")
+            } else {
+                format!("{sql}, ({marks})")
+            };
+            values.extend(given);
+            words.push((text, value));
+        }
+        if case.settled.world().run(&sql, &values).is_err() {
+            return Ok(None);
+        }
+        self.repeat.push(written(&sql, &values));
+        let expected = "each row of an INSERT of several is found by a word that it holds";
+        if let Some(broken) = self.unsound(expected) {
+            return Ok(Some(broken));
+        }
+        for (text, value) in words {
+            let (found, asked) = case.found(&text, 0)?;
+            if !found.contains(&value) {
+                return Ok(Some(self.broken(expected, "it is not found", asked)));
+            }
+        }
+        Ok(None)
     }
 
     /// The row gets another key.
