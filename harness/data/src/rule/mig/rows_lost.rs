@@ -219,7 +219,7 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 || gone.iter().any(|was| is_narrowed(was, &step.statement.sql));
             let tried = tried(subject, file, &table, &columns);
             let is_sorted_out = tried.is_some_and(|tried| tried.failure.is_none());
-            if fresh.contains(&table) || ((is_safe || is_sorted_out) && failure.is_none()) {
+            if fresh.contains(&table) || (is_safe && failure.is_none()) {
                 continue;
             }
             let object = format!("index {index}");
@@ -230,17 +230,33 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 );
                 Finding::new("MIG-16", Level::Error, object, message)
                     .proof(proof::of_failure_with_rows(subject, place, failure))
+            } else if is_sorted_out {
+                let message = format!(
+                    "`{table}` may hold duplicates by now; this file was seen to sort them out before the index is made"
+                );
+                Finding::new("MIG-16", Level::Info, object, message)
             } else {
                 let message = format!(
                     "`{table}` may hold duplicates by now; then this file fails in production and nowhere else"
                 );
                 Finding::new("MIG-16", Level::Warning, object, message)
             };
+            let (label, help) = if finding.level == Level::Info {
+                (
+                    "holds, whatever was there",
+                    "nothing is to be done but to know what becomes of the duplicates",
+                )
+            } else {
+                (
+                    "fails if there are duplicates",
+                    "look for duplicates before the deployment, or merge them in this file before the index is made",
+                )
+            };
             findings.push(
                 finding
-                    .at(Some(step.statement.span.clone()), "fails if there are duplicates")
+                    .at(Some(step.statement.span.clone()), label)
                     .related(subject.site(ObjectKind::Table, &table), "was made here")
-                    .help("look for duplicates before the deployment, or merge them in this file before the index is made"),
+                    .help(help),
             );
         }
     }
