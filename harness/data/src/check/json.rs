@@ -124,7 +124,12 @@ fn each<'s>(
         .filter(|claim| applies(claim))
         .collect();
     if claims.is_empty() {
-        return Outcome::undeclared("no such JSON column is declared", key);
+        let none = if subject.claims.json.is_empty() {
+            "no JSON column is declared"
+        } else {
+            "no JSON column with this statement is declared"
+        };
+        return Outcome::undeclared(none, key);
     }
     let mut tally = Tally::default();
     for claim in &claims {

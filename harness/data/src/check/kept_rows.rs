@@ -37,7 +37,7 @@ fn unfilled(subject: &Subject) -> Option<Outcome> {
         .find_map(|(number, rows)| Some((number, rows.as_ref()?.unfilled.first()?)))
         .map(|(number, unfilled)| Outcome::NotVerified {
             reason: format!(
-                "`{}` was not seen with rows in `{}`: no row could be made for it: {}",
+                "`{}` was not tried with rows in `{}`, for which no row could be made: {}",
                 name_of(subject, FileId(number)),
                 unfilled.table,
                 unfilled.reason
@@ -87,7 +87,7 @@ fn refused(subject: &Subject, one: &Tightened) -> Option<Broken> {
         object: format!("file {}", name_of(subject, step.statement.span.file)),
         expected: "it applies whatever rows its tables took until then".to_owned(),
         saw: format!(
-            "with rows in `{}` that do not keep what it demands of {} it fails: {}",
+            "it fails with rows in `{}` that do not meet what it demands of {}: {}",
             one.table,
             columns.join(", "),
             failure.message
@@ -204,12 +204,14 @@ fn is_own(step: &Step, deed: &Deed) -> bool {
 fn lost(subject: &Subject, file: FileId, effect: &Effect) -> Broken {
     let step = &subject.replay.steps[effect.step];
     let what = match &effect.kind {
+        EffectKind::RowsGone { before, after: 0 } => {
+            let rows = counted(*before as usize, "row");
+            format!("`{}` loses all of its {rows}", effect.table)
+        }
         EffectKind::RowsGone { before, after } => {
-            format!(
-                "of {} in `{}` {after} are left",
-                counted(*before as usize, "row"),
-                effect.table
-            )
+            let lost = before.saturating_sub(*after);
+            let rows = counted(*before as usize, "row");
+            format!("`{}` loses {lost} of its {rows}", effect.table)
         }
         EffectKind::Nulled { column, rows } => {
             format!(

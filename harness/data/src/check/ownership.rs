@@ -84,7 +84,7 @@ fn judge(subject: &Subject, attack: Attack) -> Outcome {
     Outcome::of(
         broken,
         format!(
-            "{}, each of which wrote nothing; the same with the own rows wrote",
+            "{}, each of which wrote nothing; with the tenant's own rows it wrote",
             counted(seen, "attempt")
         ),
     )
@@ -203,7 +203,7 @@ fn attacked(
     Ok(Some(Broken {
         object: format!("write {}", write.name),
         expected: format!("nothing is written where `{role}` {what}"),
-        saw: format!("it wrote with a `{role}` that {what}"),
+        saw: format!("it wrote although its `{role}` {what}"),
         repeat: repeat(subject, &statements),
     }))
 }

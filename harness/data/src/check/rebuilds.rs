@@ -182,7 +182,9 @@ fn keeps_objects(subject: &Subject) -> Outcome {
                     "the new `{}` has every index and trigger of the old one",
                     one.table
                 ),
-                saw: format!("the {kind} `{name}` goes with the old table and does not come back"),
+                saw: format!(
+                    "the {kind} `{name}` is dropped with the old table and not created again"
+                ),
                 repeat: vec![format!(
                     "SELECT type, name FROM sqlite_schema WHERE tbl_name = '{}';",
                     one.table

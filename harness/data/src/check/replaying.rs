@@ -75,7 +75,7 @@ fn old_statements_work(subject: &Subject) -> Outcome {
     Outcome::of(
         broken.chain(ended).collect(),
         format!(
-            "{}, each prepared after each file, and writes tried before and behind each file that binds the rows of their tables",
+            "{}, each prepared after each file, and writes tried before and after each file that restricts the rows of their tables",
             counted(count, "statement")
         ),
     )

@@ -142,7 +142,12 @@ fn each<'s>(
         .filter(|claim| applies(claim))
         .collect();
     if claims.is_empty() {
-        return Outcome::undeclared("no such table of sessions is declared", KEY);
+        let none = if subject.claims.session.is_empty() {
+            "no table of sessions is declared"
+        } else {
+            "no table of sessions with this statement is declared"
+        };
+        return Outcome::undeclared(none, KEY);
     }
     let mut tally = Tally::default();
     for claim in &claims {

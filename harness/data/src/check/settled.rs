@@ -262,7 +262,7 @@ impl<'s> Settled<'s> {
             _ => self.of_column(role, tenant, row),
         };
         value.ok_or_else(|| Outcome::NotVerified {
-            reason: format!("nothing is known that the parameter `{role}` could stand for"),
+            reason: format!("it is not known what the parameter `{role}` could stand for"),
             key: Some(key.to_owned()),
         })
     }

@@ -46,7 +46,10 @@ fn prepares(subject: &Subject) -> Outcome {
             if let Some(message) = alone(subject, trigger, &sql) {
                 broken.push(Broken {
                     object: format!("trigger {}", trigger.name),
-                    expected: format!("what it watches on `{}` can be done", trigger.table),
+                    expected: format!(
+                        "the statements on `{}` that it watches can be run",
+                        trigger.table
+                    ),
                     saw: message,
                     repeat: vec![format!("{sql};")],
                 });

@@ -14,7 +14,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   moltproof db fix migrations
   moltproof db fix migrations --write --name add_missing_indexes
 
-A table is made anew where SQLite cannot change it in place; its rows, indexes, triggers and children are kept.
+Where SQLite cannot change a table in place, the migration rebuilds it; its rows, indexes, triggers and children are kept.
 Only repairs that can be a new migration are offered: what a released file says stays as it is.";
 
 /// Options of `db fix`.
@@ -22,7 +22,7 @@ Only repairs that can be a new migration are offered: what a released file says 
 pub(super) struct FixArgs {
     #[command(flatten)]
     input: Input,
-    /// Only what this rule finds; may be repeated. What only informs is mended by making a table anew if its rule is named here.
+    /// Only what this rule finds; may be repeated. A finding that only informs is worth rebuilding a table if its rule is named here.
     #[arg(
         long,
         value_name = "RULE",

@@ -274,7 +274,8 @@ fn last_line(lint: &Lint, subject: &Subject, least: Level) -> String {
         lint.count(Level::Warning),
         lint.count(Level::Info),
     );
-    let mut line = if errors + warnings == 0 {
+    let shown_infos = if least == Level::Info { infos } else { 0 };
+    let mut line = if errors + warnings + shown_infos == 0 {
         let tables = counted(subject.schema().tables.len(), "table");
         format!(
             "nothing found in {files} and {tables}, by {} rules",
@@ -287,7 +288,9 @@ fn last_line(lint: &Lint, subject: &Subject, least: Level) -> String {
             counted(warnings, "warning")
         )
     };
-    if infos > 0 && least > Level::Info {
+    if shown_infos > 0 {
+        let _infallible = write!(line, "; {}", counted(infos, "remark"));
+    } else if infos > 0 {
         let _infallible = write!(line, "; {} with --level info", counted(infos, "remark"));
     }
     for (count, what) in [

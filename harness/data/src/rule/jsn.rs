@@ -40,13 +40,13 @@ fn unchecked(subject: &Subject, findings: &mut Vec<Finding>) {
             }
             let name = &column.name;
             let message = format!(
-                "one row of `{}` whose `{name}` is no JSON stops every query that looks into that column with \"malformed JSON\"",
+                "a single row of `{}` whose `{name}` is not valid JSON makes every query that looks into that column fail with \"malformed JSON\"",
                 table.name
             );
             findings.push(
                 Finding::new("JSN-01", Level::Warning, object_of_column(table, column), message)
                     .at(subject.site_of(ObjectKind::Table, &table.name, name.as_str()), "takes any text")
-                    .help(format!("add CHECK (json_valid({name})) when the table is made anew; until then two triggers refuse what is no JSON"))
+                    .help(format!("add CHECK (json_valid({name})) when the table is next rebuilt; until then two triggers refuse what is no JSON"))
                     .patch(Patch::Migration { sql: guards(table, column) }),
             );
         }
@@ -226,7 +226,7 @@ fn nest(subject: &Subject, place: &Place, tree: &Tree, column: &str) -> Finding 
         Level::Warning
     };
     let message = format!(
-        "json_array makes a new array around `{column}` instead of adding to it: after the second time the first tag stands in a text within a text, and no search finds it"
+        "json_array wraps `{column}` in a new array instead of appending to it: after two such updates the first element is buried in a text within a text, and no search finds it"
     );
     let quoted = Name::new(column).quoted();
     let site = place.site.clone().or_else(|| {
@@ -268,7 +268,7 @@ fn searched_by_like(subject: &Subject, findings: &mut Vec<Finding>) {
             continue;
         };
         let message = format!(
-            "LIKE looks at `{}.{}` as a text: it finds other values that contain the word, in any case, and fails for words beyond D1's pattern limit of 50 bytes",
+            "LIKE searches `{}.{}` as plain text: it also finds other values that contain the word, ignores case, and fails for patterns beyond D1's limit of 50 bytes",
             table.name, column.name
         );
         let site = place

@@ -22,7 +22,7 @@ fn tables(subject: &Subject) -> impl Iterator<Item = &Table> {
 fn none(subject: &Subject, findings: &mut Vec<Finding>) {
     for table in tables(subject).filter(|table| table.primary_key.is_empty()) {
         let message = format!(
-            "`{0}` has no primary key, so the same row can be stored twice and no statement can name just one of them",
+            "`{0}` has no primary key, so the same row can be stored twice, and no statement can single out one of the two",
             table.name
         );
         findings.push(
@@ -66,7 +66,7 @@ fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {
             Level::Info
         };
         let message = format!(
-            "`{}.{}` is the primary key and takes NULL, and takes it more than once: SQLite demands NOT NULL to be written out",
+            "`{}.{}` is the primary key, yet it accepts NULL, even in several rows: SQLite implies NOT NULL for an INTEGER PRIMARY KEY only",
             table.name, first.name
         );
         findings.push(
@@ -75,7 +75,7 @@ fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {
                     subject.site_of(ObjectKind::Table, &table.name, first.name.as_str()),
                     "no NOT NULL",
                 )
-                .help("write PRIMARY KEY NOT NULL when the table is made anew")
+                .help("write PRIMARY KEY NOT NULL when the table is next rebuilt")
                 .patched(repair::not_null(subject, table, &open)),
         );
     }
@@ -101,8 +101,13 @@ fn int_is_not_integer(subject: &Subject, findings: &mut Vec<Finding>) {
         else {
             continue;
         };
+        let null = if table.is_nullable(column) {
+            ", accepts NULL"
+        } else {
+            ""
+        };
         let message = format!(
-            "`{}.{}` is {} PRIMARY KEY, which is not the rowid: it counts by itself no more than any column, takes NULL, and costs a second index",
+            "`{}.{}` is {} PRIMARY KEY, which is not the rowid: it does not count up by itself{null}, and costs a second index",
             table.name, column.name, column.declared_type
         );
         findings.push(
@@ -116,7 +121,7 @@ fn int_is_not_integer(subject: &Subject, findings: &mut Vec<Finding>) {
                 subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
                 "only INTEGER, spelt out, is the rowid",
             )
-            .help("write INTEGER PRIMARY KEY when the table is made anew")
+            .help("write INTEGER PRIMARY KEY when the table is next rebuilt")
             .patched(repair::integer_key(subject, table, column))
             .proof(trial::answering(vec![
                 trial::sketch(table, &[&column.name], &[], &[]),

@@ -25,7 +25,7 @@ fn readable_secret(subject: &Subject, findings: &mut Vec<Finding>) {
                 continue;
             }
             let message = format!(
-                "whoever reads `{}` once, in a backup or an export, can use what `{}` holds: by its name it is kept readable",
+                "whoever sees `{}` once, in a backup or an export, can use what `{}` holds: by its name, it is stored in readable form",
                 table.name, column.name
             );
             findings.push(
@@ -139,7 +139,7 @@ fn known_credential(subject: &Subject, findings: &mut Vec<Finding>) {
                 Level::Warning
             };
             let message = format!(
-                "`{name}` installs '{value}' as `{column}` on every database, the production's too, and anybody who reads this file can use it"
+                "`{name}` installs '{value}' as `{column}` on every database, the production's too, and anyone who reads this file can use it"
             );
             let place = step
                 .statement

@@ -59,7 +59,7 @@ fn over_nullable_columns(subject: &Subject, findings: &mut Vec<Finding>) {
                 )
             } else {
                 format!(
-                    "`{}({})` takes the same row twice where `{column}` is NULL, because NULL equals nothing",
+                    "`{}({})` accepts the same row twice where `{column}` is NULL, because NULL equals nothing",
                     table.name,
                     shown(&columns)
                 )
@@ -128,7 +128,7 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             }
             let names = shown(&columns);
             let message = format!(
-                "a row of `{}` that was marked as deleted still holds its `{names}`, so nobody can take it again",
+                "a row of `{}` that is marked as deleted still occupies its `{names}`, so no other row can use it",
                 table.name
             );
             let mut finding = Finding::new(

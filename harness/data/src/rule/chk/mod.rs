@@ -72,7 +72,7 @@ fn no_check(subject: &Subject, findings: &mut Vec<Finding>) {
 
 fn any_word(subject: &Subject, table: &Table, column: &Column, words: &[String]) -> Finding {
     let message = format!(
-        "`{}.{}` takes any word, a misspelt one too, and no query that asks for the right ones finds that row",
+        "`{}.{}` accepts any word, even a misspelt one, and no query for the right words then finds that row",
         table.name, column.name
     );
     let patch = if words.is_empty() {

@@ -29,7 +29,7 @@ pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
                 findings.push(void_finding(subject, table, text, quoted));
             } else if let Some(quoted) = quoted {
                 let message = format!(
-                    "CHECK ({}) holds the text '{1}', not a column: SQLite takes \"{1}\" for a text because `{2}` has no such column, so a typing error passes",
+                    "CHECK ({}) compares with the text '{1}', not with a column: `{2}` has no column of this name, so SQLite reads \"{1}\" as a text, and a typo goes unnoticed",
                     text.trim(),
                     quoted.text,
                     table.name
@@ -61,10 +61,10 @@ pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
 fn void_finding(subject: &Subject, table: &Table, text: &str, quoted: Option<&Node>) -> Finding {
     let word = quoted.map_or("check", |node| node.text.as_str());
     let why = quoted.map_or_else(
-        || "it holds for each row, whatever is in it".to_owned(),
+        || "it is true for every row, whatever the row holds".to_owned(),
         |node| {
             format!(
-                "\"{}\" is no column of it but a text, the same for each row",
+                "\"{}\" is not one of its columns but a text, the same for each row",
                 node.text
             )
         },

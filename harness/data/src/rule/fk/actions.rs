@@ -120,7 +120,7 @@ pub(in crate::rule) fn set_default_without_parent(subject: &Subject, findings: &
                 continue;
             }
             let message = format!(
-                "deleting a row of `{}` writes the default into `{}`, and no migration makes a row of `{}` by that key, so the deletion fails",
+                "deleting a row of `{}` writes the default into `{}`, but no migration inserts a row of `{}` with that key, so the deletion fails",
                 parent.name,
                 shown(table, key),
                 parent.name

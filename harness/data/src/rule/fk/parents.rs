@@ -104,7 +104,7 @@ pub(in crate::rule) fn missing(subject: &Subject, findings: &mut Vec<Finding>) {
             Finding::new("FK-01", Level::Error, object(table, key), message)
                 .at(site, "this table does not exist")
                 .help(format!(
-                    "make `{}` before `{}`, or take the reference out",
+                    "create `{}` before `{}`, or remove the reference",
                     key.parent, table.name
                 ))
                 .proof(trial::failing(proof)),
@@ -217,7 +217,7 @@ pub(in crate::rule) fn other_affinity(subject: &Subject, findings: &mut Vec<Find
                     continue;
                 }
                 let message = format!(
-                    "`{}.{own}` is {} and `{}.{other}`, which it refers to, is {}: the same id is kept as two different values, and its rows are refused",
+                    "`{}.{own}` is {} and `{}.{other}`, which it refers to, is {}: the same id is stored as two different values, and the row is refused",
                     table.name,
                     told(child),
                     parent.name,

@@ -19,7 +19,7 @@ pub(in crate::rule) fn no_action_stated(subject: &Subject, findings: &mut Vec<Fi
         }
         for key in silent {
             let message = format!(
-                "a row of `{}` cannot be deleted while `{}` refers to it, and the reference does not say that this is meant",
+                "a row of `{}` cannot be deleted while `{}` refers to it, and the reference does not say whether this is intended",
                 key.parent,
                 shown(table, key)
             );
@@ -72,7 +72,7 @@ pub(in crate::rule) fn looks_like_a_reference(subject: &Subject, findings: &mut 
             }
             let name = &column.name;
             let message = format!(
-                "`{}.{name}` looks like a reference to `{}` and is none, so rows of a `{}` that is gone stay behind",
+                "`{}.{name}` looks like a reference to `{}` but is not declared as one, so its rows stay behind when a row of `{}` is deleted",
                 table.name, target.name, target.name
             );
             findings.push(
@@ -91,7 +91,7 @@ pub(in crate::rule) fn looks_like_a_reference(subject: &Subject, findings: &mut 
                     "the table of this name",
                 )
                 .help(format!(
-                    "add REFERENCES {} when the table is made anew, or leave it if rows are meant to outlive it",
+                    "add REFERENCES {} when the table is next rebuilt, or leave it if rows are meant to outlive it",
                     target.name.quoted()
                 )),
             );

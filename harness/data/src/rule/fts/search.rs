@@ -57,7 +57,7 @@ pub(in crate::rule) fn by_the_wrong_key(subject: &Subject, findings: &mut Vec<Fi
         let site =
             site.or_else(|| subject.site_of(ObjectKind::Table, &table.name, column.as_str()));
         let message = format!(
-            "the search compares the rowid of the index with `{}.{column}`, which is a text: it finds nothing, or, where an id looks like a number, a row of somebody else",
+            "the search compares the rowid of the index with `{}.{column}`, which is a text: it finds nothing, or, where an id looks like a number, somebody else's row",
             table.name
         );
         findings.push(
@@ -90,7 +90,7 @@ fn content_rowids(subject: &Subject, findings: &mut Vec<Finding>) {
             continue;
         };
         let message = format!(
-            "`{}` takes `{}.{name}`, a text, for the rowid: whatever does not look like a number is refused with \"datatype mismatch\"",
+            "`{}` uses `{}.{name}`, a text, as the rowid: any value that does not look like a number is refused with \"datatype mismatch\"",
             index.table.name, index.content.name
         );
         findings.push(

@@ -24,11 +24,11 @@ pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
         let (table, content) = (&index.table.name, &index.content.name);
         let message = if triggers.is_empty() {
             format!(
-                "no trigger tells `{table}` of changes of `{content}`: unless the application writes both, a search finds what was there once"
+                "no trigger tells `{table}` of changes of `{content}`: unless the application writes both, searches find what is no longer there"
             )
         } else {
             format!(
-                "after {verb} on `{content}` the index `{table}` no longer matches it: a search finds texts that are gone, and FTS5's own integrity check fails"
+                "after {verb} on `{content}` the index `{table}` no longer matches it: searches find texts that are gone, and FTS5's own integrity check fails"
             )
         };
         let site = triggers.first().map_or_else(

@@ -39,7 +39,7 @@ pub(in crate::rule) fn of_a_string(subject: &Subject, findings: &mut Vec<Finding
             };
             let text = &name.text;
             let message = format!(
-                "`{}` is not on a column `{text}` of `{}`, which does not exist, but on the text '{text}', the same for each row",
+                "`{}` is not on a column `{text}` of `{}`, which does not exist, but on the text '{text}', which is the same for each row",
                 index.name, table.name
             );
             let columns: Vec<_> = table

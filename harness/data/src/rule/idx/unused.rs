@@ -31,7 +31,7 @@ pub(in crate::rule) fn of_few_values(subject: &Subject, findings: &mut Vec<Findi
                 continue;
             }
             let message = format!(
-                "`{}` tells few rows apart: most rows of `{}` share one value of `{}`, so the planner reads them all, or reads them twice",
+                "`{}` is of little use: most rows of `{}` share one value of `{}`, so SQLite either ignores the index or reads most rows twice",
                 index.name, table.name, column.name
             );
             let key = super::super::trial::list(&table.primary_key);

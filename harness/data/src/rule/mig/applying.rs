@@ -164,7 +164,7 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             Level::Warning
         };
         let message = format!(
-            "`{}` applies to empty tables and fails with rows in them: {}",
+            "`{}` works on empty tables but fails once they hold rows: {}",
             name_of(subject, file),
             failure.message
         );

@@ -16,13 +16,13 @@ pub(super) fn foreign_keys_off(subject: &Subject, findings: &mut Vec<Finding>) {
         });
         let Some((_, step)) = off else { continue };
         let message = format!(
-            "`{}` believes that foreign keys are off: on D1 this pragma is accepted and does nothing",
+            "`{}` switches foreign keys off, but D1 ignores this pragma: references are still checked, and ON DELETE actions still run",
             name_of(subject, file)
         );
         findings.push(
             Finding::new("MIG-08", Level::Warning, object_of(subject, file), message)
                 .at(Some(step.statement.span.clone()), "does nothing")
-                .help("write the file so that it is right with foreign keys on; PRAGMA defer_foreign_keys = ON puts their check off until its end, but no ON DELETE action")
+                .help("write the file so that it is right with foreign keys on; PRAGMA defer_foreign_keys = ON postpones their check to the end of the file, but stops no ON DELETE action")
                 .patch(Patch::Replace { span: step.statement.span.clone(), with: "PRAGMA defer_foreign_keys = ON".to_owned() }),
         );
     }

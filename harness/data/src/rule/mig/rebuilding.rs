@@ -81,7 +81,7 @@ pub(super) fn loses_objects(subject: &Subject, findings: &mut Vec<Finding>) {
                 format!("`{name}` goes with the table"),
             )
             .help(format!(
-                "make it again behind the rename, or write DROP {} {name} if it is meant to go",
+                "create it again after the rename, or write DROP {} {name} if it is meant to go",
                 kind.to_uppercase()
             ));
             if let Some(sql) = before {
@@ -168,7 +168,7 @@ pub(super) fn exists_in_another_shape(subject: &Subject, findings: &mut Vec<Find
                 continue;
             };
             let message = format!(
-                "`{wanted}` is there already, without {}: this statement changes nothing and says nothing",
+                "`{wanted}` already exists, but without {}: this statement silently changes nothing",
                 told(&columns)
             );
             let object = format!("{}: table {wanted}", object_of(subject, file));

@@ -48,7 +48,7 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
         let object = format!("{}: table {parent}", object_of(subject, file));
         let mut finding = Finding::new("MIG-02", Level::Error, object, message)
             .at(Some(step.statement.span.clone()), "fails here with rows in the tables")
-            .help("copy the rows out, drop, create under the same name, and copy them in, all after PRAGMA defer_foreign_keys = ON; or use ALTER TABLE … ADD COLUMN, DROP COLUMN, RENAME COLUMN")
+            .help("copy the rows out, drop the table, create it again under the same name, and copy the rows back, all after PRAGMA defer_foreign_keys = ON; or use ALTER TABLE … ADD COLUMN, DROP COLUMN, RENAME COLUMN")
             .proof(proof::of_failure_with_rows(subject, place, failure));
         finding.patch = repair::aside(subject, place);
         findings.push(finding);
@@ -73,7 +73,7 @@ fn lost_with(subject: &Subject, file: FileId, effect: &Effect, parent: &Name) ->
         )
     } else {
         format!(
-            "add or rename columns with ALTER TABLE, or copy `{child}` out before the drop and in again behind the rename"
+            "add or rename columns with ALTER TABLE, or copy `{child}` out before the drop and back after the rename"
         )
     };
     let reference = reference(subject, child, parent)
@@ -135,12 +135,12 @@ pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>
             }
             let table = &effect.table;
             let kept = if after == 0 {
-                "none of its rows is".to_owned()
+                "none of its rows".to_owned()
             } else {
-                format!("only {after} of {before} rows are")
+                format!("only {after} of {before} rows")
             };
             let message = format!(
-                "`{}` drops `{table}` and makes it anew; {kept} copied",
+                "`{}` drops `{table}` and creates it again, but copies {kept}",
                 name_of(subject, file)
             );
             let object = format!("{}: table {table}", object_of(subject, file));
@@ -177,14 +177,15 @@ fn of_all_that_have_no_value(subject: &Subject, findings: &mut Vec<Finding>) {
             });
             let Some(column) = fresh else { continue };
             let table = &effect.table;
+            let remain = if after == 1 { "remains" } else { "remain" };
             let message = format!(
-                "`{column}` was added just before and is NULL in every row of `{table}`, so all rows are one group: of {before} rows {after} is left"
+                "`{column}` was added just before and is NULL in every row of `{table}`, so all rows form one group, and only {after} of {before} rows {remain}"
             );
             let object = format!("{}: table {table}", object_of(subject, file));
             findings.push(
                 Finding::new("MIG-06", Level::Warning, object, message)
                     .at(Some(step.statement.span.clone()), "the rows go here")
-                    .help(format!("leave the DELETE out: a unique index on `{column}` takes any number of NULLs")),
+                    .help(format!("leave out the DELETE: a unique index on `{column}` takes any number of NULLs")),
             );
         }
     }
@@ -225,7 +226,7 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
             let object = format!("index {index}");
             let finding = if let Some((_, _, failure)) = failure {
                 let message = format!(
-                    "with two rows in `{table}` this unique index cannot be made: {}",
+                    "this unique index cannot be created once `{table}` has two rows: {}",
                     failure.message
                 );
                 Finding::new("MIG-16", Level::Error, object, message)
@@ -237,7 +238,7 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 Finding::new("MIG-16", Level::Info, object, message)
             } else {
                 let message = format!(
-                    "`{table}` may hold duplicates by now; then this file fails in production and nowhere else"
+                    "`{table}` may contain duplicates by now, in which case this file fails in production and nowhere else"
                 );
                 Finding::new("MIG-16", Level::Warning, object, message)
             };

@@ -45,7 +45,7 @@ pub(in crate::rule) fn not_prepared(subject: &Subject, findings: &mut Vec<Findin
         };
         findings.push(
             Finding::new("QRY-03", level, one.object.clone(), told)
-                .help("mend the statement in the code and in the `[data]` section, or the schema that it speaks of")
+                .help("correct the statement in the code and in the `[data]` section, or the schema that it refers to")
                 .proof(proof),
         );
     }
@@ -150,7 +150,7 @@ pub(in crate::rule) fn text_in_double_quotes(subject: &Subject, findings: &mut V
             continue;
         };
         let message = format!(
-            "\"{name}\" is no column of the tables of the statement, so SQLite takes it for the text '{name}': a misspelt column passes in the same way"
+            "\"{name}\" is not a column of any table in the statement, so SQLite reads it as the text '{name}'; a misspelt column would go unnoticed in the same way"
         );
         findings.push(
             Finding::new("QRY-04", Level::Warning, one.object.clone(), message).help(format!(
@@ -193,7 +193,7 @@ fn in_file(subject: &Subject, file: FileId, findings: &mut Vec<Finding>) {
     let quoted = format!("\"{}\"", text.replace('"', "\"\""));
     let start = step.statement.sql.find(&quoted);
     let message = format!(
-        "`{name}` writes \"{text}\", a name in double quotes that SQLite takes for the text '{text}' because there is no such column"
+        "`{name}` writes \"{text}\", a name in double quotes that SQLite reads as the text '{text}' because there is no such column"
     );
     let mut finding = Finding::new("QRY-04", Level::Warning, format!("file {name}"), message)
         .at(

@@ -27,7 +27,7 @@ pub(in crate::rule) fn not_indexed(subject: &Subject, findings: &mut Vec<Finding
             continue;
         }
         let message = format!(
-            "whatever is done for one tenant reads all of `{}`, because no index begins with `{}`",
+            "every query for one tenant reads all of `{}`, because no index begins with `{}`",
             table.name, key.name
         );
         findings.push(
@@ -67,7 +67,7 @@ pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Find
             }
             let names = trial::plain(&columns);
             let message = format!(
-                "a tenant cannot use a `{names}` that another tenant has in `{}`, and learns that it exists",
+                "a tenant cannot use a `{names}` that another tenant already has in `{}`, and finds out that it exists",
                 table.name
             );
             findings.push(
@@ -150,14 +150,14 @@ pub(in crate::rule) fn nullable(subject: &Subject, findings: &mut Vec<Finding>) 
             Level::Warning
         };
         let message = format!(
-            "a row of `{}` can have no `{}`: it belongs to nobody, and no deletion of a tenant removes it",
+            "`{}` accepts rows whose `{}` is NULL: they belong to nobody, and no deletion of a tenant removes them",
             table.name, key.name
         );
         findings.push(
             Finding::new("TEN-05", level, format!("table {}", table.name), message)
                 .at(subject.site_of(ObjectKind::Table, &table.name, key.name.as_str()), "may be NULL")
                 .help(format!(
-                    "add NOT NULL when the table is made anew; if the table is nobody's, say so: global = {{ \"{}\" = \"why\" }}",
+                    "add NOT NULL when the table is next rebuilt; if the table is nobody's, say so: global = {{ \"{}\" = \"why\" }}",
                     table.name
                 ))
                 .proof(trial::answering(vec![

@@ -57,7 +57,7 @@ pub(in crate::rule) fn not_composite(subject: &Subject, findings: &mut Vec<Findi
             }
             let shown = fk::shown(table, key);
             let message = format!(
-                "a row of one tenant may name a row of another one's `{}` by `{shown}`, and is deleted or changed with it",
+                "a row of one tenant may refer to another tenant's row of `{}` by `{shown}`, and is then deleted or changed with it",
                 parent.name
             );
             let own = &key.columns[0];

@@ -24,7 +24,7 @@ pub(in crate::rule) fn falsified(subject: &Subject, findings: &mut Vec<Finding>)
         };
         let name = &column.name;
         let message = format!(
-            "each UPDATE of a row of `{}` overwrites `{name}`, so nobody can tell any more when the row was made",
+            "each UPDATE of a row of `{}` overwrites `{name}`, so the time at which the row was created is lost",
             table.name
         );
         findings.push(

@@ -122,7 +122,7 @@ pub(in crate::rule) fn text_into_integers(subject: &Subject, findings: &mut Vec<
                 continue;
             }
             let message = format!(
-                "`{}.{}` is {} and its default writes a text such as '2026-01-31 12:00:00': rows that the code writes with numbers stand beside rows that sort after all of them",
+                "`{}.{}` is {}, but its default is a text such as '2026-01-31 12:00:00': rows with the default sort after all rows to which the code gives a number",
                 table.name, column.name, column.declared_type
             );
             findings.push(

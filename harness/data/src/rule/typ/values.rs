@@ -19,7 +19,7 @@ pub(in crate::rule) fn money_in_floats(subject: &Subject, findings: &mut Vec<Fin
                 continue;
             }
             let message = format!(
-                "amounts in `{}.{}` drift: {} keeps 0.1 + 0.2 as 0.30000000000000004, and sums of many rows are off by cents",
+                "amounts in `{}.{}` drift: as {}, 0.1 + 0.2 is 0.30000000000000004, and sums over many rows are off by cents",
                 table.name, column.name, column.declared_type
             );
             findings.push(
@@ -152,7 +152,7 @@ pub(in crate::rule) fn unknown_type(subject: &Subject, findings: &mut Vec<Findin
                 continue;
             }
             let message = format!(
-                "`{}.{}` turns texts into numbers: SQLite does not know the type {} and takes it for NUMERIC, so '007' comes back as 7",
+                "`{}.{}` turns texts into numbers: SQLite does not know the type {} and treats it as NUMERIC, so '007' comes back as 7",
                 table.name, column.name, column.declared_type
             );
             findings.push(
@@ -206,7 +206,7 @@ pub(in crate::rule) fn length_that_is_no_limit(subject: &Subject, findings: &mut
                 continue;
             }
             let message = format!(
-                "`{}.{}` takes texts of any length: SQLite reads {} and keeps no limit",
+                "`{}.{}` accepts texts of any length: SQLite ignores the length in {}",
                 table.name, column.name, column.declared_type
             );
             findings.push(
