@@ -3,6 +3,9 @@
 mod content;
 mod search;
 mod sync;
+#[cfg(test)]
+mod tests;
+mod unreadable;
 
 use super::Judge;
 use crate::catalog::{Name, Schema, Table, TableKind};

@@ -1,6 +1,6 @@
 //! FTS-02: an index by triggers that does not follow its table. Never calls an index stale that was not seen to be: rows are written, and FTS5 itself is asked.
 
-use super::{Index, external};
+use super::{Index, external, unreadable};
 use crate::catalog::{Affinity, Name, Trigger};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
@@ -10,7 +10,11 @@ use crate::text::find_word;
 use crate::tree;
 
 pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
+    unreadable::names_nothing(subject, findings);
     for index in external(subject.schema()) {
+        if unreadable::missing(subject, index.table).is_some() {
+            continue;
+        }
         let triggers = triggers(subject, &index);
         let (level, verb) = if triggers.is_empty() {
             // The application may keep the index itself; nothing can be seen of that.
