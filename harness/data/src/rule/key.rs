@@ -89,7 +89,15 @@ fn is_int_key(table: &Table) -> bool {
         && table.rowid_alias().is_none()
         && table
             .column(only)
-            .is_some_and(|column| column.affinity() == Affinity::Integer)
+            .is_some_and(|column| column.affinity() == Affinity::Integer || is_serial(column))
+}
+
+/// Whether a column is declared with a type that counts by itself in `PostgreSQL`, and not in SQLite.
+fn is_serial(column: &Column) -> bool {
+    let types = ["serial", "bigserial", "smallserial"];
+    types
+        .iter()
+        .any(|name| column.declared_type.eq_ignore_ascii_case(name))
 }
 
 fn int_is_not_integer(subject: &Subject, findings: &mut Vec<Finding>) {

@@ -214,3 +214,15 @@ fn a_patch_of_a_schema_applies_behind_the_files_and_mends_the_finding() {
         }
     }
 }
+
+#[test]
+fn a_serial_key_of_postgresql_is_no_rowid() {
+    check(
+        "CREATE TABLE notes (id serial PRIMARY KEY NOT NULL, body TEXT NOT NULL);",
+        &["KEY-03"],
+    );
+    check(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, position serial, body TEXT NOT NULL);",
+        &[],
+    );
+}
