@@ -221,12 +221,15 @@ fn gone_with<'s>(subject: &'s Subject, one: &Rebuilt) -> Vec<(&'static str, &'s 
         .collect();
     let text = subject.source.file(one.file).map_or("", |file| &*file.text);
     let dropped = steps.iter().filter(is_drop).flat_map(|step| &step.changes);
-    dropped
-        .filter(|change| change.after.is_none() && change.table == one.table)
+    let with_it = dropped.filter(|change| change.after.is_none() && change.table == one.table);
+    with_it
+        .chain(followed(&steps, &one.table))
         .filter(|change| {
             !came.iter().any(|new| {
-                new.name == change.name
-                    || tail(new.after.as_deref()) == tail(change.before.as_deref())
+                let follows = std::ptr::eq(*new, *change);
+                let is_it = new.name == change.name
+                    || tail(new.after.as_deref()) == tail(change.before.as_deref());
+                is_it && !follows
             })
         })
         .filter(|change| find_word(text, change.name.as_str(), 0).is_none())
@@ -236,6 +239,28 @@ fn gone_with<'s>(subject: &'s Subject, one: &Rebuilt) -> Vec<(&'static str, &'s 
             ObjectKind::Table | ObjectKind::View => None,
         })
         .collect()
+}
+
+fn is_table(change: &Change) -> bool {
+    change.kind == ObjectKind::Table
+}
+
+/// Indexes and triggers that followed their table when it was renamed out of the way, if it is dropped under that name.
+fn followed<'s>(steps: &[&'s Step], table: &Name) -> impl Iterator<Item = &'s Change> {
+    let renamed = steps.iter().find_map(|step| {
+        let mut tables = step.changes.iter().filter(|change| is_table(change));
+        let away = tables.clone().find(|change| change.before.is_none())?;
+        let is_it = tables.any(|change| change.after.is_none() && change.name == *table);
+        is_it.then_some((*step, &away.name))
+    });
+    let renamed = renamed.filter(|(_, away)| {
+        let mut deeds = steps.iter().flat_map(|step| &step.deeds);
+        deeds.any(|deed| matches!(deed, Deed::DropTable(table) if **away == table.as_str()))
+    });
+    renamed.into_iter().flat_map(|(step, away)| {
+        let objects = step.changes.iter().filter(|change| !is_table(change));
+        objects.filter(move |change| change.table == *away && change.before.is_some())
+    })
 }
 
 /// What a statement says behind the name of its object, blanks and quotes left out.

@@ -2,7 +2,7 @@
 
 use super::touched::{touched, with_children, writes_rows};
 use super::watch::Watch;
-use super::{ObjectKind, Replay, Step, WithRows, empty, tightened};
+use super::{Effect, EffectKind, ObjectKind, Replay, Step, WithRows, empty, tightened};
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Filler;
@@ -136,8 +136,14 @@ impl Database {
                     watch.look(&self.engine, *place, step);
                 }
                 Ok(()) => {}
-                // What follows a failure may fail for it; a column that cannot be added fails for itself.
-                Err(why) if !is_behind || why.message.starts_with("Cannot add a") => {
+                // What follows a failure may fail for it; a column that cannot be added, or a table whose children are still there
+                // because nothing but copies failed before, fails for itself.
+                Err(why)
+                    if !is_behind
+                        || why.message.starts_with("Cannot add a")
+                        || drops_a_parent(step, &why)
+                            && failures.iter().all(|(at, _)| is_a_copy(steps, *at)) =>
+                {
                     is_certain |= !is_behind && has_no_parent(&self.engine, step, &why);
                     failures.push((*place, why));
                 }
@@ -146,7 +152,7 @@ impl Database {
         }
         let more_failures = failures.split_off(failures.len().min(1));
         let mut failure = failures.pop();
-        let effects;
+        let mut effects;
         if failure.is_some() {
             effects = watch.effects_for_good(&self.engine, steps);
             self.engine
@@ -156,6 +162,11 @@ impl Database {
             effects = Vec::new();
         } else {
             effects = watch.effects(&self.engine);
+        }
+        for effect in &mut effects {
+            if let Some(place) = dropped_unread(steps, effect) {
+                effect.step = place;
+            }
         }
         self.forget(steps);
         let tightened = match before.filter(|_copy| failure.is_none()) {
@@ -192,6 +203,41 @@ impl Database {
             };
         }
     }
+}
+
+/// The step that drops the table of an effect by name, behind the statement that took its rows along, where nothing reads them in between:
+/// then they would have gone in any case.
+fn dropped_unread(steps: &[(usize, &Step)], effect: &Effect) -> Option<usize> {
+    if effect.is_of_copy || !matches!(effect.kind, EffectKind::RowsGone { .. }) {
+        return None;
+    }
+    let is_dropped = |deed: &Deed| matches!(deed, Deed::DropTable(of) if effect.table == **of);
+    let is_read = |deed: &Deed| matches!(deed, Deed::Read(of, _) if effect.table == **of);
+    let mut behind = steps.iter().filter(|(place, _)| *place > effect.step);
+    let (place, _) = behind.find(|(_, step)| {
+        step.deeds
+            .iter()
+            .any(|deed| is_dropped(deed) || is_read(deed))
+    })?;
+    let step = steps.iter().find(|(at, _)| at == place)?.1;
+    step.deeds.iter().any(is_dropped).then_some(*place)
+}
+
+/// Whether a table could not be dropped because others refer to its rows.
+fn drops_a_parent(step: &Step, failure: &Failure) -> bool {
+    let drops = |deed: &Deed| matches!(deed, Deed::DropTable(_));
+    failure.code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY && step.deeds.iter().any(drops)
+}
+
+/// Whether the step at a place does nothing but insert rows, so that without it no table has fewer of them.
+fn is_a_copy(steps: &[(usize, &Step)], place: usize) -> bool {
+    let step = steps.iter().find(|(at, _)| *at == place);
+    step.is_some_and(|(_, step)| {
+        let inserts = |deed: &Deed| matches!(deed, Deed::Insert(..));
+        let harmless =
+            |deed: &Deed| matches!(deed, Deed::Insert(..) | Deed::Read(..) | Deed::Function(_));
+        step.deeds.iter().any(inserts) && step.deeds.iter().all(harmless)
+    })
 }
 
 /// Whether a statement failed on the empty database for a reason that only its author can mend. What D1 refuses can be left out.

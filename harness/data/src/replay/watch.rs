@@ -7,11 +7,11 @@ use crate::engine::{Deed, Engine};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is counted of a table: its rows, and the rows in which each referring column holds a value.
+/// What is counted of a table: its rows, and the rows in which each referring column holds a value; nothing for a column that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Count {
     rows: u32,
-    referring: Vec<u32>,
+    referring: Vec<Option<u32>>,
 }
 
 /// Counts of the watched tables before a file, and where they fell first.
@@ -146,7 +146,9 @@ impl Watch {
             }
             let columns = table.columns.iter().zip(&table.before.referring);
             for ((column, before), after) in columns.zip(&after.referring) {
-                if after < before {
+                if let (Some(before), Some(after)) = (before, after)
+                    && after < before
+                {
                     effects.push(effect(EffectKind::Nulled {
                         column: column.clone(),
                         rows: before - after,
@@ -159,12 +161,26 @@ impl Watch {
 }
 
 fn fell(before: &Count, now: &Count) -> bool {
-    let columns = before.referring.iter().zip(&now.referring);
-    now.rows < before.rows || columns.into_iter().any(|(before, now)| now < before)
+    let mut columns = before.referring.iter().zip(&now.referring);
+    now.rows < before.rows || columns.any(|(before, now)| now.is_some() && now < before)
 }
 
-/// Counts a table by the columns that it had; none where it, or one of them, is not there.
+/// Counts a table by the columns that it had; none where it is not there.
 fn count(connection: &Connection, table: &Name, columns: &[Name]) -> Option<Count> {
+    if let Some(count) = count_whole(connection, table, columns) {
+        return Some(count);
+    }
+    let rows = count_whole(connection, table, &[])?.rows;
+    let one = |column: &Name| {
+        let count = count_whole(connection, table, std::slice::from_ref(column))?;
+        count.referring.into_iter().next().flatten()
+    };
+    let referring = columns.iter().map(one).collect();
+    Some(Count { rows, referring })
+}
+
+/// The same where all of the columns are there.
+fn count_whole(connection: &Connection, table: &Name, columns: &[Name]) -> Option<Count> {
     let counted: Vec<String> = std::iter::once("count(*)".to_owned())
         .chain(
             columns

@@ -136,9 +136,11 @@ fn cell(
     let after =
         successor.and_then(|later| later.column(&column.name).map(|column| (later, column)));
     let default = column.default.clone().unwrap_or_default();
-    let is_rowid = table
-        .rowid_alias()
-        .is_some_and(|alias| alias.name == column.name);
+    // A text that becomes the rowid later on has to look like a number.
+    let is_rowid = std::iter::once(table).chain(successor).any(|table| {
+        let alias = table.rowid_alias();
+        alias.is_some_and(|alias| alias.name == column.name)
+    });
     let is_key = table.primary_key.contains(&column.name);
     // A key is given a value even where SQLite lets it be NULL; a column that a later file drops or renames may be wanted there.
     let is_nullable = table.is_nullable(column)

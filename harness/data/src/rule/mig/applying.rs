@@ -1,4 +1,4 @@
-//! MIG-01, MIG-05, MIG-07, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
+//! MIG-01, MIG-05, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
 
 use super::{mended, name_of, object_of};
 use crate::catalog::{self, Name};
@@ -12,7 +12,7 @@ use crate::text::{Span, find_word};
 
 /// What a failed statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+pub(super) enum Why {
     /// D1 does not let it pass, or it is no SQL at all but a command of some shell.
     Refused,
     /// SQLite cannot carry it out.
@@ -34,39 +34,6 @@ pub(super) fn does_not_apply(subject: &Subject, findings: &mut Vec<Finding>) {
                     .related(earlier(subject, place), "was made here")
                     .help("whoever sets up a new environment stops at this file; mend it, for nobody can have applied it as it stands")
                     .proof(proof::of_failure(subject, place, failure)),
-            );
-        }
-    }
-}
-
-pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
-    for (_, step, failure) in failures(subject) {
-        if why(step, failure) == Why::Refused {
-            let file = step.statement.span.file;
-            let message = mended::why_refused(failure);
-            let object = format!(
-                "{}: {}",
-                object_of(subject, file),
-                first_words(&step.statement.sql)
-            );
-            findings.push(
-                Finding::new("MIG-07", Level::Error, object, message)
-                    .at(Some(step.statement.span.clone()), "")
-                    .help(advice(&step.statement.sql))
-                    .patched(mended::refused(subject, step)),
-            );
-        }
-    }
-    for step in subject.replay.steps.iter().filter(|step| step.is_trimmed) {
-        if find_word(&step.statement.sql, "begin", 0).is_some() {
-            let file = step.statement.span.file;
-            let message = "wrangler takes this transaction out of the file by a search for its text; D1 itself refuses it";
-            let object = format!("{}: transaction", object_of(subject, file));
-            findings.push(
-                Finding::new("MIG-07", Level::Warning, object, message)
-                    .at(Some(step.statement.span.clone()), "")
-                    .help("leave BEGIN TRANSACTION and COMMIT out: D1 runs every migration in a transaction of its own")
-                    .patched(mended::refused(subject, step)),
             );
         }
     }
@@ -228,7 +195,7 @@ fn leaves_out(step: &Step, failure: &Failure) -> bool {
 
 /// The failures on the empty database that stand for themselves: those of the first file that fails, at which D1 stops, and in later files
 /// those that no mended file before them would mend.
-fn failures(subject: &Subject) -> impl Iterator<Item = (usize, &Step, &Failure)> {
+pub(super) fn failures(subject: &Subject) -> impl Iterator<Item = (usize, &Step, &Failure)> {
     let first = subject.replay.failed;
     let steps = subject.replay.steps.iter().enumerate();
     steps.filter_map(move |(place, step)| {
@@ -283,7 +250,7 @@ fn name_at_fault(message: &str) -> Option<(&str, bool)> {
     Some((name.trim_matches('"'), false))
 }
 
-fn why(step: &Step, failure: &Failure) -> Why {
+pub(super) fn why(step: &Step, failure: &Failure) -> Why {
     let is_shell = step.statement.sql.starts_with(['\\', '.']);
     if failure.refusal.is_some() || is_shell || mended::is_vacuum(failure) {
         Why::Refused
@@ -367,26 +334,7 @@ fn earlier(subject: &Subject, place: usize) -> Option<Span> {
     makers.next().map(|step| step.statement.span.clone())
 }
 
-fn first_words(sql: &str) -> String {
+pub(super) fn first_words(sql: &str) -> String {
     let words: Vec<&str> = sql.split_whitespace().take(3).collect();
     words.join(" ")
-}
-
-fn advice(sql: &str) -> &'static str {
-    let begins = |word: &str| {
-        sql.get(..word.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(word))
-    };
-    if ["begin", "commit", "end", "rollback", "savepoint", "release"]
-        .iter()
-        .any(|word| begins(word))
-    {
-        "leave it out: D1 runs every migration in a transaction of its own"
-    } else if begins("pragma") {
-        "leave it out: what it sets is D1's own business"
-    } else if sql.starts_with(['\\', '.']) {
-        "write the statements of that file here, or make it a migration of its own"
-    } else {
-        "write it without what D1 refuses; `moltproof db explain MIG-07` tells what D1 has"
-    }
 }

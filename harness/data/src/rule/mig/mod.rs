@@ -2,9 +2,12 @@
 
 mod applying;
 mod files;
+#[cfg(test)]
+mod losses;
 mod mended;
 mod pragmas;
 mod rebuilding;
+mod refusing;
 mod repair;
 mod rows_lost;
 
@@ -20,7 +23,7 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("MIG-04", rebuilding::loses_objects),
     ("MIG-05", applying::added_column_needs_an_empty_table),
     ("MIG-06", rows_lost::of_the_table_itself),
-    ("MIG-07", applying::refused),
+    ("MIG-07", refusing::refused),
     ("MIG-08", pragmas::foreign_keys_off),
     ("MIG-09", pragmas::outlive_the_file),
     ("MIG-10", files::order),

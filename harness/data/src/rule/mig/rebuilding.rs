@@ -60,12 +60,8 @@ pub(super) fn loses_objects(subject: &Subject, findings: &mut Vec<Finding>) {
             } else {
                 "trigger"
             };
-            let Change {
-                name,
-                table,
-                before,
-                ..
-            } = lost.change;
+            let Change { name, before, .. } = lost.change;
+            let table = lost.table;
             let message = format!(
                 "the rebuild of `{table}` in `{}` drops its {kind} `{name}` and does not make it again",
                 name_of(subject, file)
@@ -97,6 +93,8 @@ pub(super) fn loses_objects(subject: &Subject, findings: &mut Vec<Finding>) {
 struct Lost<'s> {
     step: &'s Step,
     change: &'s Change,
+    /// The table by the name that it has before and after the file.
+    table: &'s Name,
 }
 
 /// Indexes and triggers that went with a table which the same file makes again, and did not come back.
@@ -117,17 +115,82 @@ fn lost_in(subject: &Subject, file: FileId) -> Vec<Lost<'_>> {
                     }
                 }
                 (Some(_), None) if dropped.as_ref() == Some(&change.table) => {
-                    gone.push(Lost { step, change });
+                    let table = &change.table;
+                    gone.push(Lost {
+                        step,
+                        change,
+                        table,
+                    });
                 }
                 (_, Some(after)) => gone.retain(|lost| !is_same(lost.change, change, after)),
                 (Some(_) | None, None) => {}
             }
         }
     }
-    gone.retain(|lost| {
-        rebuilt.get(&lost.change.table) == Some(&true) && !is_at_the_end(subject, lost.change)
-    });
+    gone.retain(|lost| rebuilt.get(&lost.change.table) == Some(&true));
+    gone.extend(lost_out_of_the_way(subject, file));
+    gone.retain(|lost| !is_at_the_end(subject, lost.change));
     gone
+}
+
+/// The same for tables that are renamed out of the way, made anew under their name, and dropped then: what belongs to them follows the rename.
+fn lost_out_of_the_way(subject: &Subject, file: FileId) -> Vec<Lost<'_>> {
+    let mut lost = Vec::new();
+    for (place, step) in subject.replay.steps_of(file) {
+        let Some((old, away)) = renames(step) else {
+            continue;
+        };
+        let behind = || {
+            subject
+                .replay
+                .steps_of(file)
+                .filter(move |(at, _)| *at > place)
+        };
+        let changes = || behind().flat_map(|(_, step)| &step.changes);
+        let is_made_again = changes().any(|change| {
+            change.kind == ObjectKind::Table && change.name == *old && change.before.is_none()
+        });
+        let drop =
+            behind().find(|(_, step)| super::rows_lost::dropped(step).as_ref() == Some(away));
+        let Some((dropped, drop)) = drop.filter(|_| is_made_again) else {
+            continue;
+        };
+        for change in step.changes.iter().filter(|change| {
+            change.kind != ObjectKind::Table && change.table == *away && change.before.is_some()
+        }) {
+            let comes_back = changes().any(|came| {
+                let text = came.after.as_deref();
+                text.is_some_and(|text| is_same(change, came, text))
+            });
+            let is_dropped = behind()
+                .take_while(|(at, _)| *at < dropped)
+                .any(|(_, step)| {
+                    let mut gone = step.changes.iter().filter(|gone| gone.after.is_none());
+                    gone.any(|gone| gone.kind == change.kind && gone.name == change.name)
+                });
+            if !comes_back && !is_dropped {
+                lost.push(Lost {
+                    step: drop,
+                    change,
+                    table: old,
+                });
+            }
+        }
+    }
+    lost
+}
+
+/// The names of a table before and after a step that does nothing but rename it.
+fn renames(step: &Step) -> Option<(&Name, &Name)> {
+    let mut tables = step
+        .changes
+        .iter()
+        .filter(|change| change.kind == ObjectKind::Table);
+    let gone = |change: &&Change| change.after.is_none();
+    let came = |change: &&Change| change.before.is_none();
+    let old = tables.clone().find(gone)?;
+    let new = tables.find(came)?;
+    Some((&old.name, &new.name))
 }
 
 /// Whether what came is what went: the same name, or the same text behind the name.

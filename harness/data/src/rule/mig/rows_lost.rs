@@ -134,7 +134,11 @@ pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>
                 continue;
             }
             let table = &effect.table;
-            let kept = if after == 0 {
+            let kept = if copies_some(subject, file, effect) {
+                format!(
+                    "only the rows that its condition or join selects, {after} of {before} here"
+                )
+            } else if after == 0 {
                 "none of its rows".to_owned()
             } else {
                 format!("only {after} of {before} rows")
@@ -151,6 +155,22 @@ pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>
             );
         }
     }
+}
+
+/// Whether a statement before the drop reads the table for a copy by a condition or a join.
+fn copies_some(subject: &Subject, file: FileId, effect: &Effect) -> bool {
+    let steps = subject.replay.steps_of(file);
+    let mut before = steps.take_while(|(place, _)| *place < effect.step);
+    before.any(|(_, step)| {
+        let has = |word| find_word(&step.statement.sql, word, 0).is_some();
+        let mut deeds = step.deeds.iter();
+        let reads =
+            deeds.any(|deed| matches!(deed, Deed::Read(table, _) if effect.table == **table));
+        let mut deeds = step.deeds.iter();
+        let copies =
+            deeds.any(|deed| matches!(deed, Deed::Insert(table, _) if effect.table != **table));
+        reads && copies && (has("where") || has("join"))
+    })
 }
 
 fn of_all_that_have_no_value(subject: &Subject, findings: &mut Vec<Finding>) {

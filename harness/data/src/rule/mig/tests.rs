@@ -34,7 +34,7 @@ pub(super) fn found(judge: Judge, files: &[(&str, &str)]) -> Vec<&'static str> {
 }
 
 /// The objects of the errors among what a judge finds.
-fn errors(judge: Judge, files: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn errors(judge: Judge, files: &[(&str, &str)]) -> Vec<String> {
     let findings = findings(judge, files).into_iter();
     let errors = findings.filter(|finding| finding.level == Level::Error);
     errors.map(|finding| finding.object).collect()
