@@ -6,7 +6,7 @@ use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::subject::Subject;
 use crate::text::{Span, find_word};
-use crate::tree::{self, Kind};
+use crate::tree::{self, Kind, Node};
 
 /// The judges of this family.
 pub(super) const JUDGES: &[(&str, Judge)] = &[
@@ -186,8 +186,8 @@ fn long_pattern(subject: &Subject, findings: &mut Vec<Finding>) {
         let pattern = nodes.iter().find_map(|node| {
             let is_like = node.kind == Kind::Like && matches!(node.text.as_str(), "LIKE" | "GLOB");
             let pattern = node.parts.get(1).filter(|_| is_like)?;
-            (pattern.kind == Kind::Text && pattern.text.len() > PATTERN_BYTES)
-                .then(|| pattern.text.clone())
+            let pattern = at_least(pattern);
+            (pattern.len() > PATTERN_BYTES).then_some(pattern)
         });
         let Some(pattern) = pattern.filter(|pattern| is_refused(pattern)) else {
             continue;
@@ -205,6 +205,16 @@ fn long_pattern(subject: &Subject, findings: &mut Vec<Finding>) {
                     format!("SELECT 'x' LIKE '{}';", pattern.replace('\'', "''")),
                 ])),
         );
+    }
+}
+
+/// What is known of a pattern: a text, or texts that are joined, whatever stands between them.
+fn at_least(pattern: &Node) -> String {
+    let node = pattern.bare();
+    match (node.kind, node.text.as_str()) {
+        (Kind::Text, text) => text.to_owned(),
+        (Kind::Binary, "||") => node.parts.iter().map(at_least).collect(),
+        _ => String::new(),
     }
 }
 

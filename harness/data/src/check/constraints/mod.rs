@@ -3,6 +3,7 @@
 mod changes;
 mod conditions;
 mod nulls;
+mod refusals;
 
 use super::populated::Populated;
 use super::{Aspect, Broken, Outcome, counted};
@@ -219,6 +220,18 @@ fn refusing(
     };
     let mut kept = Vec::new();
     for value in good {
+        if let Some(check) = refusals::refusing_check(table, &column, value) {
+            let shown = literal(value.into());
+            return Ok(Some(Broken {
+                object: format!("table {}", table.name),
+                expected: format!("`{column}`: {}", expected(claim)),
+                saw: format!("{shown} is meant, and CHECK ({check}) refuses it"),
+                repeat: vec![format!(
+                    "SELECT NOT ({check}) AS is_refused FROM (SELECT {shown} AS {});",
+                    column.quoted()
+                )],
+            }));
+        }
         let made = populated
             .spares(&[wanted(value, Effort::Full)])
             .pop()

@@ -9,6 +9,7 @@ use super::{Aspect, Broken, Outcome, Tally, counted};
 use crate::claims::{Items, Write};
 use crate::subject::Subject;
 use crate::text::find_word;
+use crate::tree::{self, Kind};
 use rusqlite::types::Value;
 use std::borrow::Cow;
 
@@ -318,6 +319,12 @@ fn left_over(subject: &Subject, write: &Write) -> Result<Option<Broken>, Outcome
     }))
 }
 
+/// Whether a query counts rows that it passes over, `LIMIT 100, 20` included.
+fn is_by_offset(sql: &str) -> bool {
+    let has_offset = |tree: tree::Tree| tree.all().iter().any(|node| node.kind == Kind::Offset);
+    tree::parse(sql).map_or_else(|| find_word(sql, "offset", 0).is_some(), has_offset)
+}
+
 fn paged_by_key(subject: &Subject) -> Outcome {
     let pages: Vec<_> = subject
         .claims
@@ -331,9 +338,7 @@ fn paged_by_key(subject: &Subject) -> Outcome {
             "[[data.query]] rows = \"page\"",
         );
     }
-    let by_offset = pages
-        .iter()
-        .filter(|query| find_word(&query.sql, "offset", 0).is_some());
+    let by_offset = pages.iter().filter(|query| is_by_offset(&query.sql));
     let broken = by_offset.map(|query| Broken {
         object: format!("query {}", query.name),
         expected: "the next page begins behind the key of the last row".to_owned(),
@@ -344,4 +349,18 @@ fn paged_by_key(subject: &Subject) -> Outcome {
         broken.collect(),
         format!("{}, none by OFFSET", counted(pages.len(), "page")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_by_offset_are_known_however_it_is_written() {
+        assert!(is_by_offset("SELECT a FROM t LIMIT 20 OFFSET ?1"));
+        assert!(is_by_offset("SELECT a FROM t LIMIT ?1, 20"));
+        assert!(!is_by_offset(
+            "SELECT \"offset\" FROM t WHERE a > ?1 LIMIT 20"
+        ));
+    }
 }
