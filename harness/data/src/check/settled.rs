@@ -85,6 +85,33 @@ impl<'s> Settled<'s> {
         }))
     }
 
+    /// The same rows once more, so that what is done to them is not done to these. Not traced.
+    pub(super) fn copy(&self) -> rusqlite::Result<Self> {
+        let world = World::around(self.subject, self.world().engine().copy()?);
+        let kind = match &self.kind {
+            Kind::Tenants(populated) => Kind::Tenants(Populated {
+                world,
+                ..*populated
+            }),
+            Kind::Alone(_) => Kind::Alone(world),
+            Kind::Older { tenancy, keys, .. } => Kind::Older {
+                world,
+                tenancy: tenancy.clone(),
+                keys: keys.clone(),
+            },
+        };
+        Ok(Self {
+            subject: self.subject,
+            kind,
+        })
+    }
+
+    /// The table of tenants, where one is declared.
+    pub(super) fn tenants_table(&self) -> Option<Name> {
+        let tenants = self.subject.claims.tenants.as_deref()?;
+        Some(Name::new(tenants))
+    }
+
     /// Where statements go.
     pub(super) fn world(&self) -> &World<'s> {
         match &self.kind {

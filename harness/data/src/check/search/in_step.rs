@@ -4,7 +4,7 @@ use super::super::populated::Row;
 use super::super::settled::Settled;
 use super::super::{Broken, Outcome};
 use super::ways::{After, ways};
-use super::{Case, each, new_rows, older_rows, word};
+use super::{Case, each, new_rows, older_rows, sequences, word};
 use crate::catalog::ForeignKey;
 use crate::subject::Subject;
 use crate::text::{literal, written};
@@ -16,6 +16,8 @@ pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
             return Ok(vec![broken]);
         }
         let row = case.settled.first(case.table, 0)?;
+        let copy = case.settled.copy();
+        let untouched = case.again(copy.map_err(|error| Outcome::not_judged(&error))?);
         let mut repeat = Vec::new();
         let held = match by_each_way(&case, &row, &mut repeat)? {
             Ok(held) => held,
@@ -32,11 +34,15 @@ pub(super) fn stays_in_step(subject: &Subject) -> Outcome {
         {
             return Ok(vec![broken]);
         }
-        Ok(gone_with_a_parent(&case)?.into_iter().collect())
+        let broken = match gone_with_a_parent(&case)? {
+            Some(broken) => Some(broken),
+            None => sequences::out_of_step(&untouched)?,
+        };
+        Ok(broken.into_iter().collect())
     };
     each(
         subject,
-        "after each way of writing the right row was found, and the index passed FTS5's own check",
+        "after each way of writing, and after sequences of them, the right row was found, and the index passed FTS5's own check",
         |claim| claim.columns.len().max(1),
         judge,
     )

@@ -3,6 +3,7 @@
 mod in_step;
 mod new_rows;
 mod older_rows;
+mod sequences;
 mod tenants;
 mod ways;
 
@@ -76,6 +77,17 @@ impl<'s> Case<'s> {
             column: Name::new(name),
             place: column,
         })
+    }
+
+    /// The same search among other rows.
+    fn again(&self, settled: Settled<'s>) -> Self {
+        Self {
+            settled,
+            claim: self.claim,
+            table: self.table,
+            column: self.column.clone(),
+            place: self.place,
+        }
     }
 
     /// The keys that a search for what was typed returns, and the statement.

@@ -67,7 +67,7 @@ fn beside(case: &Case<'_>, row: &Row) -> Option<Statements> {
 }
 
 /// Another value of the same kind.
-fn another(value: &Value) -> Option<Value> {
+pub(super) fn another(value: &Value) -> Option<Value> {
     match value {
         Value::Integer(number) => Some(Value::Integer(number.checked_add(1_000_000)?)),
         Value::Text(text) => Some(Value::Text(format!("{text}-2"))),
