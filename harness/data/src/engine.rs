@@ -217,7 +217,7 @@ impl Engine {
         };
         Failure {
             refusal,
-            message,
+            message: shortened(message),
             code: error.sqlite_error().map_or(0, |code| code.extended_code),
             offset,
         }
@@ -307,6 +307,20 @@ fn deed(context: &AuthContext<'_>) -> Option<Deed> {
         AuthAction::Function { function_name } => Deed::Function(own(function_name)),
         _ => return None,
     })
+}
+
+/// Characters of what SQLite says that are told. Evidence: its own sentences have up to 80; names make them longer.
+const MESSAGE_MAX: usize = 300;
+
+/// What SQLite says, without most of what it quotes: an unclosed quotation mark makes it repeat the rest of a file.
+fn shortened(message: String) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let end = line.char_indices().nth(MESSAGE_MAX).map(|(end, _)| end);
+    let end = end.unwrap_or(line.len());
+    if end == message.len() {
+        return message;
+    }
+    format!("{}…", &message[..end])
 }
 
 #[cfg(test)]

@@ -104,6 +104,35 @@ fn a_file_that_is_no_sql_is_called_what_it_is() {
         assert_says(&refused(name, content), words);
     }
     assert_says(&refused("a.sql", b" \n"), &["is empty"]);
+    assert_says(&refused("a.sql", b"-- later\n"), &["holds no statement"]);
+    for (text, word) in [
+        ("Dear reader, select a seat.", "`dear`"),
+        ("{ \"a\": 1 }", "`{`"),
+    ] {
+        let sentence = refused("a.sql", text.as_bytes());
+        assert_says(
+            &sentence,
+            &["no SQL of SQLite", word, "name a folder of migrations"],
+        );
+    }
+}
+
+#[test]
+fn the_rest_of_a_file_is_not_repeated_where_a_quotation_mark_is_not_closed() {
+    let place = tempfile::tempdir().unwrap();
+    let text = format!(
+        "CREATE TABLE a (b DEFAULT 'c);\n{}",
+        "SELECT 1;\n".repeat(500)
+    );
+    fs::write(place.path().join("a.sql"), text).unwrap();
+    let ran = run(place.path(), &["lint", "a.sql"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let title: Vec<&str> = ran
+        .out
+        .lines()
+        .take_while(|line| !line.contains("-->"))
+        .collect();
+    assert!(title.len() < 4, "{title:#?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One file: SQL, or a SQLite database, or what it is instead. Never reads a file of more than [`BYTES_MAX`] into memory.
 
 use super::{Kind, Source, Unusable, database};
-use crate::text::{File, FileId, statements};
+use crate::text::{File, FileId, Statement, statements, tokens};
 use std::fs::Metadata;
 use std::io::Read as _;
 use std::path::Path;
@@ -64,8 +64,25 @@ pub(super) fn open(path: &Path, metadata: &Metadata) -> Result<Source, Unusable>
         path: path.to_owned(),
         text: Arc::from(text),
     };
-    if let Some((line, what)) = foreign(&file) {
-        let reason = format!("line {line} is {what}, which SQLite and D1 do not know");
+    let statements = statements(FileId(0), &file);
+    if statements.is_empty() {
+        return Err(not_sql(
+            path,
+            "holds no statement; there is nothing to judge",
+        ));
+    }
+    if let Some((line, what)) = foreign(&file, &statements) {
+        let reason = format!(
+            "line {line} is {what}, which SQLite and D1 do not know; write the schema in the SQL of SQLite, or name the migrations of the D1 database"
+        );
+        return Err(not_sql(path, &reason));
+    }
+    if !statements.iter().any(|statement| is_sqlite(&statement.sql)) {
+        let first = tokens(&statements[0].sql).into_iter().next();
+        let first = first.map_or_else(String::new, |token| token.form);
+        let reason = format!(
+            "is no SQL of SQLite: nothing in it begins as a statement does, and the first word is `{first}`; name a folder of migrations, a file of SQL or a SQLite database"
+        );
         return Err(not_sql(path, &reason));
     }
     Ok(Source {
@@ -150,10 +167,43 @@ fn other(path: &Path, head: &[u8]) -> Option<&'static str> {
     )
 }
 
+/// How a statement of SQLite begins.
+const BEGINNINGS: [&str; 23] = [
+    "alter",
+    "analyze",
+    "attach",
+    "begin",
+    "commit",
+    "create",
+    "delete",
+    "detach",
+    "drop",
+    "end",
+    "explain",
+    "insert",
+    "pragma",
+    "reindex",
+    "release",
+    "replace",
+    "rollback",
+    "savepoint",
+    "select",
+    "update",
+    "vacuum",
+    "values",
+    "with",
+];
+
+/// Whether a statement begins as one of SQLite does.
+fn is_sqlite(sql: &str) -> bool {
+    let first = tokens(sql).into_iter().next();
+    first.is_some_and(|token| BEGINNINGS.contains(&token.form.as_str()))
+}
+
 /// The first line that another database's tools wrote, and what it is.
-fn foreign(file: &File) -> Option<(usize, &'static str)> {
+fn foreign(file: &File, statements: &[Statement]) -> Option<(usize, &'static str)> {
     let line_of = |byte: usize| 1 + file.text[..byte].matches('\n').count();
-    for statement in statements(FileId(0), file) {
+    for statement in statements {
         let sql: &str = &statement.sql;
         let lower = sql
             .get(..sql.len().min(200))
