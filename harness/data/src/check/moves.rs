@@ -9,6 +9,7 @@ use crate::subject::Subject;
 use crate::text::written;
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use std::collections::BTreeSet;
 
 /// References from a row of one tenant to a row of another that a move makes, a way for each table whose rows can move.
 pub(super) fn left_behind(subject: &Subject) -> Result<Vec<Broken>, Outcome> {
@@ -27,6 +28,7 @@ fn moved(
     table: &Table,
 ) -> Result<Option<Broken>, Outcome> {
     let mut is_blocked = false;
+    let hanging = hanging(populated, table);
     for row in populated.rows(table, 0) {
         let Some(attack) = attack(populated, table, &row) else {
             return Ok(None);
@@ -42,7 +44,7 @@ fn moved(
             connection.execute_batch("SAVEPOINT a_move").ok()?;
             let values = rusqlite::params_from_iter(&attack.1);
             let moved = connection.execute(&attack.0, values).is_ok();
-            let torn = torn(connection, populated).filter(|_torn| moved);
+            let torn = torn(connection, populated, &hanging).filter(|_torn| moved);
             connection
                 .execute_batch("ROLLBACK TO a_move; RELEASE a_move")
                 .ok()?;
@@ -92,10 +94,31 @@ fn attack(populated: &Populated<'_>, table: &Table, row: &Row) -> Option<(String
     Some((sql, values))
 }
 
-/// The two tables of the first reference from a row of one tenant to a row of another.
-fn torn(connection: &Connection, populated: &Populated<'_>) -> Option<(Name, Name)> {
+/// A table, and all that refer to it or to one of these: what a move can change.
+fn hanging(populated: &Populated<'_>, table: &Table) -> BTreeSet<Name> {
+    let mut all = BTreeSet::from([table.name.clone()]);
+    let mut next = vec![table.name.clone()];
+    while let Some(name) = next.pop() {
+        for (child, _) in populated.schema.references_to(&name) {
+            if all.insert(child.name.clone()) {
+                next.push(child.name.clone());
+            }
+        }
+    }
+    all
+}
+
+/// The two tables of the first reference from a row of one tenant, in one of these tables, to a row of another.
+fn torn(
+    connection: &Connection,
+    populated: &Populated<'_>,
+    children: &BTreeSet<Name>,
+) -> Option<(Name, Name)> {
     let tenancy = &populated.tenants.tenancy;
-    for child in populated.scoped() {
+    for child in populated
+        .scoped()
+        .filter(|child| children.contains(&child.name))
+    {
         let own = match tenancy.scoped.get(&child.name)? {
             Owner::Through(key) => Some(key),
             Owner::Tenant | Owner::Key(_) => None,
@@ -136,11 +159,12 @@ fn ended(
     before: &Statements,
     attack: &(String, Vec<Value>),
 ) -> Option<Broken> {
+    let hanging = hanging(populated, table);
     let look = || {
         populated
             .world
             .engine()
-            .ours(|connection| torn(connection, populated))
+            .ours(|connection| torn(connection, populated, &hanging))
     };
     if look().is_some() {
         return None;

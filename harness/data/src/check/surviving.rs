@@ -55,7 +55,12 @@ pub(super) fn ended(subject: &Subject) -> rusqlite::Result<Vec<Broken>> {
 fn newly_bound(steps: &[&Step], before: &BTreeSet<Name>) -> BTreeSet<Name> {
     let changes = steps.iter().flat_map(|step| &step.changes);
     let binding = changes.filter(|change| match change.kind {
-        ObjectKind::Table | ObjectKind::Trigger => true,
+        ObjectKind::Trigger => true,
+        // A column more binds nobody who does not name it, unless it comes with a CHECK.
+        ObjectKind::Table => match (&change.before, &change.after) {
+            (Some(before), Some(after)) => checks(after) > checks(before),
+            (None, _) | (_, None) => true,
+        },
         ObjectKind::Index => change
             .after
             .as_ref()
@@ -66,6 +71,10 @@ fn newly_bound(steps: &[&Step], before: &BTreeSet<Name>) -> BTreeSet<Name> {
         .map(|change| change.table.clone())
         .filter(|table| before.contains(table))
         .collect()
+}
+
+fn checks(sql: &str) -> usize {
+    sql.to_ascii_lowercase().matches("check").count()
 }
 
 fn follow(tables: &mut BTreeSet<Name>, steps: &[&Step]) {
