@@ -11,6 +11,7 @@ pub mod diff;
 pub mod engine;
 pub mod finding;
 pub mod fix;
+mod indexes;
 pub mod infer;
 pub mod lint;
 mod references;

@@ -283,6 +283,9 @@ mod tests {
     fn a_key_that_older_rows_need_not_keep_is_told_of_unless_a_comment_says_why() {
         let index = "CREATE UNIQUE INDEX notes_body ON notes (body);";
         assert!(!holds(index));
+        assert!(!holds(
+            "CREATE UNIQUE INDEX notes_body ON notes (lower(body));"
+        ));
         assert!(holds(&format!(
             "-- moltproof: allow MIG-16 nobody writes a note twice\n{index}"
         )));

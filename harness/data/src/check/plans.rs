@@ -2,9 +2,10 @@
 
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally, counted};
-use crate::catalog::{ForeignKey, Index, IndexOrigin, Schema, Table};
+use crate::catalog::{ForeignKey, IndexOrigin, Schema, Table};
 use crate::claims::Query;
 use crate::engine::Engine;
+use crate::indexes::covered;
 use crate::references::is_served;
 use crate::subject::Subject;
 use rusqlite::Connection;
@@ -233,50 +234,39 @@ fn lines(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 }
 
 fn covered_indexes(subject: &Subject) -> Outcome {
-    let mut broken = Vec::new();
-    let mut seen = 0;
-    for table in subject.schema().tables.values() {
-        for index in table
-            .indexes
-            .iter()
-            .filter(|index| index.origin == IndexOrigin::Created)
-        {
-            seen += 1;
-            if let Some(other) = table.indexes.iter().find(|other| covers(other, index)) {
-                broken.push(Broken {
-                    object: format!("index {}", index.name),
-                    expected: "a use that no other index has".to_owned(),
-                    saw: format!("`{}` begins with the same columns", other.name),
-                    repeat: index.sql.iter().map(|sql| format!("{sql};")).collect(),
-                });
+    let tables = subject.schema().tables.values();
+    let indexes = tables.flat_map(|table| &table.indexes);
+    let made = indexes.filter(|index| index.origin == IndexOrigin::Created);
+    let broken = covered(subject).into_iter().map(|(table, index, other)| {
+        let saw = match other.map(|other| (other, other.origin)) {
+            Some((other, IndexOrigin::Created)) => format!("`{}` begins with the same", other.name),
+            Some((_, IndexOrigin::Unique)) => {
+                format!(
+                    "a UNIQUE constraint of `{}` begins with the same columns",
+                    table.name
+                )
             }
+            Some((_, IndexOrigin::PrimaryKey)) | None => {
+                format!(
+                    "the primary key of `{}` begins with the same columns",
+                    table.name
+                )
+            }
+        };
+        Broken {
+            object: format!("index {}", index.name),
+            expected: "a use that no other index has".to_owned(),
+            saw,
+            repeat: index.sql.iter().map(|sql| format!("{sql};")).collect(),
         }
-    }
+    });
     Outcome::of(
-        broken,
-        format!("{}, none covered by another one", counted(seen, "index")),
+        broken.collect(),
+        format!(
+            "{}, none covered by another one",
+            counted(made.count(), "index")
+        ),
     )
-}
-
-/// Whether an index serves whatever another one serves. A partial one finds its few rows at once, which a whole one does not.
-fn covers(other: &Index, index: &Index) -> bool {
-    let is_same = other.columns.len() == index.columns.len();
-    let begins = other.columns.len() >= index.columns.len()
-        && index
-            .columns
-            .iter()
-            .zip(&other.columns)
-            .all(|(own, others)| own.name.is_some() && own == others);
-    // Of two that are the same the later one is the one too many; a unique one also keeps duplicates out.
-    let comes_first = !is_same
-        || other.unique && !index.unique
-        || other.origin != IndexOrigin::Created
-        || other.name < index.name;
-    other.name != index.name
-        && begins
-        && comes_first
-        && (!index.unique || is_same && other.unique)
-        && other.condition == index.condition
 }
 
 fn parent_deletes(subject: &Subject) -> Outcome {

@@ -107,8 +107,10 @@ pub struct WithRows {
 pub struct Tightened {
     /// The table.
     pub table: Name,
-    /// The columns of the key, or the one that must not be NULL any more.
+    /// The columns that the key is about, or the one that must not be NULL any more.
     pub columns: Vec<Name>,
+    /// The index that keeps the key; none for a column that must not be NULL.
+    pub key: Option<Name>,
     /// The step at which the file fails with such rows, and why; none if it sorts them out.
     pub failure: Option<(usize, Failure)>,
 }

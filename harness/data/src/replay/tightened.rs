@@ -51,11 +51,7 @@ pub(super) fn look(
             continue;
         }
         for index in new.indexes.iter().filter(|index| is_new(table, index)) {
-            let columns: Vec<Name> = index
-                .columns
-                .iter()
-                .filter_map(|part| part.name.clone())
-                .collect();
+            let columns = looked_at(table, index);
             all.push((table, columns, Some(index)));
         }
         all.extend(
@@ -79,29 +75,47 @@ pub(super) fn look(
                 failure: failure(&engine, steps)?,
                 table: table.name.clone(),
                 columns,
+                key: index.map(|index| index.name.clone()),
             });
         }
     }
     Ok(tried)
 }
 
+/// The columns that a key is about, those of its expressions as well: rows that agree in them agree in the key.
+fn looked_at(table: &Table, index: &Index) -> Vec<Name> {
+    let is_named = |name: &Name| {
+        let mut parts = index.columns.iter();
+        parts.any(|part| part.name.as_ref() == Some(name))
+    };
+    let has_expression = index.columns.iter().any(|part| part.name.is_none());
+    let terms = index.sql.as_deref().filter(|_sql| has_expression);
+    let terms = terms.and_then(|sql| Some(&sql[sql.find('(')?..]));
+    let columns = table.columns.iter().map(|column| &column.name);
+    columns
+        .filter(|name| {
+            is_named(name)
+                || terms.is_some_and(|terms| find_word(terms, name.as_str(), 0).is_some())
+        })
+        .cloned()
+        .collect()
+}
+
 /// Whether a key forbids what no key of the table forbade.
 fn is_new(table: &Table, index: &Index) -> bool {
-    let has = |name: &Name| {
-        index
-            .columns
-            .iter()
-            .any(|part| part.name.as_ref() == Some(name))
-    };
-    let is_there = index.columns.iter().all(|part| {
-        part.name
-            .as_ref()
-            .is_some_and(|name| table.column(name).is_some())
-    });
-    let is_held = table.rowid_alias().is_some_and(|alias| has(&alias.name))
+    let columns = looked_at(table, index);
+    let parts = index.columns.iter().filter_map(|part| part.name.as_ref());
+    let is_there = !columns.is_empty() && parts.clone().all(|name| columns.contains(name));
+    let is_held = table
+        .rowid_alias()
+        .is_some_and(|alias| parts.clone().any(|name| *name == alias.name))
         || table.indexes.iter().any(|old| {
             let is_whole = old.condition.is_none() || old.condition == index.condition;
-            old.unique && is_whole && old.columns.iter().all(|part| index.columns.contains(part))
+            let is_within = old
+                .columns
+                .iter()
+                .all(|part| part.name.is_some() && index.columns.contains(part));
+            old.unique && is_whole && (is_within || old.sql.is_some() && old.sql == index.sql)
         });
     index.unique && is_there && !is_held
 }

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Index, IndexOrigin, Name, Table};
 use crate::finding::{Finding, Level, Patch};
+use crate::indexes::covered;
 use crate::replay::ObjectKind;
 use crate::rule::declared::{self, Declared};
 use crate::rule::trial::Trial;
@@ -93,12 +94,23 @@ pub(in crate::rule) fn partial_that_no_query_implies(
         .iter()
         .flat_map(|one| used_by(subject, &one.sql))
         .collect();
+    // Of two that do the same work, only one is ever used.
+    let twice = covered(subject);
+    let serves = |index: &Index| {
+        used.contains(&index.name)
+            || twice.iter().any(|(_, one, other)| {
+                other.is_some_and(|other| {
+                    one.name == index.name && used.contains(&other.name)
+                        || other.name == index.name && used.contains(&one.name)
+                })
+            })
+    };
     for table in subject.schema().tables.values() {
         for index in &table.indexes {
             let Some(condition) = &index.condition else {
                 continue;
             };
-            if index.unique || used.contains(&index.name) {
+            if index.unique || serves(index) {
                 continue;
             }
             let Some(missed) = missed_by(subject, table, index, &declared) else {

@@ -238,7 +238,7 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
             let is_safe = is_all_null
                 || holds_a_key(subject, &table, &index)
                 || gone.iter().any(|was| is_narrowed(was, &step.statement.sql));
-            let tried = tried(subject, file, &table, &columns);
+            let tried = tried(subject, file, &index);
             let is_sorted_out = tried.is_some_and(|tried| tried.failure.is_none());
             if fresh.contains(&table) || (is_safe && failure.is_none()) {
                 continue;
@@ -284,15 +284,10 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
 }
 
 /// What became of the file with rows that agree in the columns of an index, if such rows could be made.
-fn tried<'s>(
-    subject: &'s Subject,
-    file: FileId,
-    table: &Name,
-    columns: &[Name],
-) -> Option<&'s Tightened> {
+fn tried<'s>(subject: &'s Subject, file: FileId, index: &Name) -> Option<&'s Tightened> {
     let rows = subject.replay.with_rows.get(file.0)?.as_ref()?;
     let mut all = rows.tightened.iter();
-    all.find(|one| one.table == *table && one.columns == columns)
+    all.find(|one| one.key.as_ref() == Some(index))
 }
 
 /// The table that a statement drops.
