@@ -129,6 +129,15 @@ impl Engine {
         outcome.map_err(|error| self.failure(&error))
     }
 
+    /// Prepares one statement, as the user's, and does not run it.
+    ///
+    /// # Errors
+    /// [`Failure`], with D1's refusal if it was that.
+    pub(crate) fn only_prepare(&self, sql: &str) -> Result<(), Failure> {
+        let outcome = self.prepare(sql).map(|_statement| ());
+        outcome.map_err(|error| self.failure(&error))
+    }
+
     /// Prepares a statement. D1's SQLite takes `DELETE … LIMIT` and `UPDATE … LIMIT`, the one that is built in does not: they are said otherwise.
     fn prepare(&self, sql: &str) -> rusqlite::Result<Statement<'_>> {
         let outcome = self.connection.prepare(sql);
@@ -183,9 +192,19 @@ impl Engine {
     /// What SQLite says.
     pub fn copy(&self) -> rusqlite::Result<Self> {
         let mut copy = Self::in_memory()?;
-        // All pages at once: nobody else uses either database.
-        Backup::new(&self.connection, &mut copy.connection)?.step(-1)?;
+        copy.take_over(&self.connection)?;
         Ok(copy)
+    }
+
+    /// Takes the content of a database instead of its own.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn take_over(&mut self, from: &Connection) -> rusqlite::Result<()> {
+        // All pages at once: nobody else uses either database.
+        Backup::new(from, &mut self.connection)?
+            .step(-1)
+            .map(|_done| ())
     }
 
     /// Does something of our own with the connection: nothing is refused or recorded meanwhile.

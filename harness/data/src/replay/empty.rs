@@ -1,7 +1,7 @@
 //! The first pass: every file on an empty database. Never stops at a failure: it is kept, and what stands behind it is tried.
 
 use super::objects::Objects;
-use super::{Replay, Step};
+use super::{Replay, Step, bulk};
 use crate::catalog;
 use crate::engine::{Engine, Failure};
 use crate::source::Source;
@@ -9,6 +9,14 @@ use crate::text::{FileId, Statement, statements};
 
 /// Applies all files; [`Replay::with_rows`] is left empty.
 pub(super) fn replay(source: &Source) -> rusqlite::Result<Replay> {
+    match bulk::replay(source)? {
+        Some(replay) => Ok(replay),
+        None => one_by_one(source),
+    }
+}
+
+/// The same, statement by statement.
+pub(super) fn one_by_one(source: &Source) -> rusqlite::Result<Replay> {
     let engine = Engine::in_memory()?;
     let mut objects = Objects::default();
     let mut steps: Vec<Step> = Vec::new();

@@ -11,8 +11,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 mod again;
+mod bulk;
 mod empty;
 mod filled;
+mod image;
 mod objects;
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,21 @@ impl Objects {
         Ok(changes)
     }
 
+    /// Adds an object that is known to be new.
+    pub(super) fn made(
+        &mut self,
+        kind: ObjectKind,
+        name: &str,
+        table: &str,
+        sql: &str,
+        span: &Span,
+    ) -> Option<Change> {
+        self.put(
+            ((kind, Name::new(name)), Name::new(table), sql.into()),
+            span,
+        )
+    }
+
     /// Brings the mirror up to date after a transaction was undone.
     pub(super) fn resume(&mut self, engine: &Engine, span: &Span) -> rusqlite::Result<()> {
         engine

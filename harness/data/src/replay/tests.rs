@@ -113,3 +113,53 @@ fn a_trigger_that_is_called_like_its_table_has_a_place_of_its_own() {
     let sites = &replay.sites[&(ObjectKind::Trigger, Name::new("notes"))];
     assert!(text[sites[0].range()].starts_with("CREATE TRIGGER"));
 }
+
+/// A schema of every kind of object that a database can tell, and statements that D1 refuses or that cannot be prepared.
+const TOLD: &str = "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, b_key TEXT, FOREIGN KEY (b_key, id) REFERENCES b);\n\
+    CREATE TABLE \"b\" (key TEXT NOT NULL, part INTEGER, PRIMARY KEY (key, part), UNIQUE (part, key)) WITHOUT ROWID;\n\
+    CREATE TABLE c (x INT, y TEXT COLLATE NOCASE, PRIMARY KEY (x DESC), UNIQUE (y)) STRICT;\n\
+    CREATE TABLE wrong (x CHECK (no_such_function(x)));\n\
+    CREATE TABLE refused (x DEFAULT (sqlite_version()));\n\
+    CREATE VIRTUAL TABLE words USING fts5 (name, content='a', content_rowid='id');\n\
+    CREATE INDEX by_name ON a (lower(name) DESC) WHERE b_key IS NOT NULL;\n\
+    CREATE UNIQUE INDEX \"by x\" ON c (x, y);\n\
+    CREATE INDEX astray ON a (no_such_column);\n\
+    CREATE VIEW seen AS SELECT name FROM a JOIN nowhere USING (name);\n\
+    CREATE TRIGGER kept AFTER INSERT ON a BEGIN INSERT INTO words (rowid, name) VALUES (NEW.id, NEW.name); END;\n\
+    CREATE TRIGGER \"instead\" INSTEAD OF DELETE ON seen BEGIN SELECT 1; END;";
+
+#[test]
+fn a_schema_that_is_made_at_once_is_the_one_that_its_statements_make() {
+    let source = Source {
+        files: vec![File {
+            name: "told".to_owned(),
+            path: "told".into(),
+            text: TOLD.into(),
+        }],
+        kind: crate::source::Kind::Database,
+        ..Source::default()
+    };
+    let at_once = bulk::of(crate::text::statements(FileId(0), &source.files[0]))
+        .unwrap()
+        .unwrap();
+    let one_by_one = empty::one_by_one(&source).unwrap();
+    let shown = |replay: &Replay| format!("{:#?}\n{:#?}", replay.steps, replay.sites);
+    assert_eq!(shown(&at_once), shown(&one_by_one));
+    assert_eq!(at_once.failed, one_by_one.failed);
+    assert_eq!(at_once.schema, one_by_one.schema);
+    // It is a database like any other: rows go in, and keys, indexes and the full-text index hold them.
+    let rows = "INSERT INTO b VALUES ('k', 1), ('k', 2); INSERT INTO c VALUES (1, 'y'); DROP TRIGGER \"instead\"; DROP VIEW seen;\
+        INSERT INTO a (name) VALUES ('some words'); CREATE TABLE d (z UNIQUE); ALTER TABLE c RENAME TO e; DROP TABLE b;";
+    for replay in [at_once, one_by_one] {
+        let copy = replay.at_the_end().unwrap();
+        copy.ours(|connection| connection.execute_batch(rows))
+            .unwrap();
+        assert!(copy.run("INSERT INTO e VALUES (2, 'Y')").is_err());
+        let checked = copy.ours(|connection| {
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))
+        });
+        assert_eq!(checked.unwrap(), "ok");
+        let found = copy.query("SELECT rowid FROM words WHERE words MATCH 'some'", &[]);
+        assert_eq!(found.unwrap().rows.len(), 1);
+    }
+}
