@@ -115,7 +115,7 @@ pub struct Query {
     /// The statement, with `?1` to `?100`.
     pub sql: String,
     /// What each parameter is, in order: `tenant` (the tenant's key), `user`, `now`, `limit`, `offset`, `text` (what a user typed), `tag`, `id`, or
-    /// `table.column` (a value that a row of the caller's tenant holds there), or a literal in single quotes or digits.
+    /// `table.column` (a value that a row of the caller's tenant holds there), or a literal: in single quotes, digits, or `null`.
     #[serde(default)]
     pub parameters: Vec<String>,
     /// It runs often: an index must serve it.
@@ -339,6 +339,21 @@ pub struct Write {
     /// How a statement takes many items at once.
     #[serde(default)]
     pub items: Items,
+    /// What an item of a JSON array holds, by names or in order, each as in `query.parameters`; a fresh key if it is not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
+}
+
+/// An item of a JSON array.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Item {
+    /// One value.
+    Plain(String),
+    /// An object.
+    Named(BTreeMap<String, String>),
+    /// An array.
+    InOrder(Vec<String>),
 }
 
 /// How a write takes many items.

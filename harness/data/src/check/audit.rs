@@ -11,7 +11,6 @@ use crate::claims::{Audit, Writer};
 use crate::subject::Subject;
 use crate::text::{literal, written};
 use rusqlite::types::Value;
-use std::collections::BTreeSet;
 
 /// The aspects of this family.
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -195,11 +194,7 @@ fn survive(subject: &Subject) -> Outcome {
                     repeat,
                 }]);
             }
-            let after: BTreeSet<String> = populated
-                .rows(log.table, 0)
-                .iter()
-                .map(Row::found)
-                .collect();
+            let after = super::deletion::left_of(populated, log.table);
             let gone = before
                 .iter()
                 .filter(|row| !after.contains(&row.found()))

@@ -4,7 +4,7 @@
 //! one that is given when the marked rows are not there at all: what only the former has, and holds such a value, shows a deleted row.
 
 use super::Outcome;
-use super::settled::{Given, Settled};
+use super::settled::Settled;
 use crate::catalog::{Name, Table};
 use crate::claims::Query;
 use rusqlite::Connection;
@@ -23,8 +23,8 @@ pub(super) struct Asking<'a, 's> {
     /// The column that marks a row.
     pub(super) marker: Name,
     pub(super) query: &'a Query,
-    /// The place of the row whose values are parameters.
-    pub(super) at: usize,
+    /// The places of the rows whose values are parameters, one for each.
+    pub(super) at: Vec<usize>,
 }
 
 type Rows = Vec<Vec<Value>>;
@@ -80,22 +80,27 @@ impl Asking<'_, '_> {
                 .iter()
                 .try_for_each(|change| connection.execute_batch(change))
         });
-        let values = self.settled.parameters_at(
+        let values = self.settled.parameters_from(
             &self.query.parameters,
-            (0, self.at),
-            &Given::new(),
+            &self.at,
             "[[data.query]] parameters",
         );
         let answers = engine.ours(|connection| {
-            let parameters = values.as_deref().unwrap_or_default();
-            let both = begun.and_then(|()| self.both(connection, parameters));
+            let both = begun.and_then(|()| match &values {
+                Ok(values) => self.both(connection, values),
+                Err(_) => Ok(<(Rows, Rows)>::default()),
+            });
             let _undone = connection
                 .execute_batch("ROLLBACK TO deleted_rows; RELEASE deleted_rows")
                 .and_then(|()| loosen(connection, false));
             // A column whose values cannot be told apart shows nothing by them.
             both.unwrap_or_default()
         });
-        values.map(|_known| answers)
+        // Whose rows the tenant has no more shows nothing by the tenant's key.
+        match values {
+            Err(unknown) if column.is_none() => Err(unknown),
+            Ok(_) | Err(_) => Ok(answers),
+        }
     }
 
     fn both(

@@ -3,7 +3,7 @@
 use super::populated::{Populated, Row};
 use super::tenancy::{outlives, tenancy};
 use super::{Aspect, Broken, Outcome, counted};
-use crate::catalog::Name;
+use crate::catalog::{Name, Table};
 use crate::rows::Owner;
 use crate::subject::Subject;
 use crate::text::written;
@@ -293,8 +293,7 @@ fn survivors(subject: &Subject) -> Outcome {
                 .unwrap_or_else(|| Outcome::undeclared("no row", "data.outlives_tenant"));
         }
         seen += before.len();
-        let after = deleted.populated.rows(table, 0);
-        let left: BTreeSet<String> = after.iter().map(Row::found).collect();
+        let left = left_of(&deleted.populated, table);
         let gone = before
             .iter()
             .filter(|row| !left.contains(&row.found()))
@@ -311,4 +310,13 @@ fn survivors(subject: &Subject) -> Outcome {
         broken,
         format!("{} of the deleted tenant stayed", counted(seen, "row")),
     )
+}
+
+/// What the rows are known by that a deleted tenant has left in a table. A row that names its tenant through a user alone names nobody when the user is gone.
+pub(super) fn left_of(populated: &Populated<'_>, table: &Table) -> BTreeSet<String> {
+    let rows = match populated.tenants.tenancy.scoped.get(&table.name) {
+        Some(Owner::Through(_)) => populated.rows_where(table, "1"),
+        Some(Owner::Tenant | Owner::Key(_)) | None => populated.rows(table, 0),
+    };
+    rows.iter().map(Row::found).collect()
 }

@@ -1,10 +1,12 @@
 //! PAT-011: declared writes that name what does not exist, or what belongs to another tenant. Never counts a refusal where the own row is refused too.
 
-use super::populated::{Row, rows_of};
+use super::items;
+use super::own_values::{bound, content, own};
+use super::populated::Row;
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, counted};
 use crate::catalog::{Name, Table};
-use crate::claims::{Items, Write};
+use crate::claims::Write;
 use crate::rows::Tenancy;
 use crate::subject::Subject;
 use crate::text::{find_word, written};
@@ -26,9 +28,6 @@ pub(super) const ASPECTS: &[Aspect] = &[
 ];
 
 const KEY: &str = "[[data.write]]";
-
-/// Rows of the tenant that are combined until a write writes something.
-const COMBINATIONS: usize = 27;
 
 /// What is put in the place of a parameter's own value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +103,11 @@ fn owning(subject: &Subject, tenancy: &Tenancy, write: &Write, attack: Attack) -
                 .is_some_and(is_scoped)
         }
         _ => role.split_once('.').is_some_and(|(table, column)| {
-            let table = schema.table(table);
-            table
-                .is_some_and(|table| is_scoped(table) && is_key(subject, table, &Name::new(column)))
+            let (table, column) = (schema.table(table), Name::new(column));
+            table.is_some_and(|table| {
+                is_scoped(table) && is_key(subject, table, &column)
+                    || parents(subject, table, &column).any(is_scoped)
+            })
         }),
     };
     let mut roles: Vec<String> = Vec::new();
@@ -118,6 +119,11 @@ fn owning(subject: &Subject, tenancy: &Tenancy, write: &Write, attack: Attack) -
             if is_owning(role) && !is_own_key && !roles.contains(role) {
                 roles.push(role.clone());
             }
+        }
+    }
+    for role in items::roles(write) {
+        if is_owning(role) && !roles.contains(role) {
+            roles.push(role.clone());
         }
     }
     roles
@@ -154,16 +160,15 @@ fn is_key(subject: &Subject, table: &Table, column: &Name) -> bool {
         || references.any(|(_, key)| key.parent_columns.contains(column))
 }
 
-/// The whole content of a world.
-fn content(settled: &Settled<'_>) -> BTreeMap<Name, Vec<Row>> {
-    let tables = settled
-        .schema()
-        .tables
-        .values()
-        .filter(|table| table.is_ordinary());
-    tables
-        .map(|table| (table.name.clone(), rows_of(settled.world(), table, "1")))
-        .collect()
+/// The tables that a column refers to, alone or with others.
+fn parents<'s>(
+    subject: &'s Subject,
+    table: &'s Table,
+    column: &Name,
+) -> impl Iterator<Item = &'s Table> {
+    let keys = table.foreign_keys.iter();
+    let of_column = keys.filter(move |key| key.columns.contains(column));
+    of_column.filter_map(|key| subject.schema().tables.get(&key.parent))
 }
 
 /// What came of a write with one role's value replaced.
@@ -186,14 +191,16 @@ fn attacked(
     };
     values.insert(role.to_owned(), replaced);
     let statements = bound(write, &values);
+    let own_content = kept(subject, &after);
     if has_written(subject, &fresh, &statements) != Some(true) {
         return Ok(None);
     }
+    let is_as_own = kept(subject, &fresh) == own_content;
     // A batch may tidy up after itself and so remove what an earlier one left: behind the own write there is nothing left to tidy.
     if let Some(value) = values.get_mut("new") {
         *value = another(value);
     }
-    if has_written(subject, &after, &bound(write, &values)) == Some(false) {
+    if !is_as_own && has_written(subject, &after, &bound(write, &values)) == Some(false) {
         return Ok(None);
     }
     let what = match attack {
@@ -208,20 +215,22 @@ fn attacked(
     }))
 }
 
-/// Whether statements changed anything, what outlives tenants left out, for that refers to nothing; none if they are refused.
+/// The whole content of a world, what outlives tenants left out, for that refers to nothing.
+fn kept(subject: &Subject, settled: &Settled<'_>) -> BTreeMap<Name, Vec<Row>> {
+    let mut all = content(settled);
+    all.retain(|name, _| !super::tenancy::outlives(subject, name));
+    all
+}
+
+/// Whether statements changed anything of it; none if they are refused.
 fn has_written(
     subject: &Subject,
     settled: &Settled<'_>,
     statements: &[(&str, Vec<Value>)],
 ) -> Option<bool> {
-    let seen = || {
-        let mut all = content(settled);
-        all.retain(|name, _| !super::tenancy::outlives(subject, name));
-        all
-    };
-    let before = seen();
+    let before = kept(subject, settled);
     settled.world().batch(statements).ok()?;
-    Some(seen() != before)
+    Some(kept(subject, settled) != before)
 }
 
 /// A value like a fresh one, and another.
@@ -256,144 +265,4 @@ fn nothing(own: &Value) -> Value {
         Value::Blob(bytes) => Value::Blob(vec![0xee; bytes.len()]),
         Value::Text(_) | Value::Null => Value::Text("moltproof: nobody".to_owned()),
     }
-}
-
-/// The statements of a write with the values of its parameters.
-pub(super) fn bound<'w>(
-    write: &'w Write,
-    values: &BTreeMap<String, Value>,
-) -> Vec<(&'w str, Vec<Value>)> {
-    let statements = write.sql.iter().enumerate();
-    statements
-        .map(|(at, sql)| {
-            let roles = write.parameters.get(at).into_iter().flatten();
-            let values = roles.map(|role| values.get(role).cloned().unwrap_or(Value::Null));
-            (sql.as_str(), values.collect())
-        })
-        .collect()
-}
-
-/// Values of all roles with which the write writes something for the first tenant.
-fn own(settled: &Settled<'_>, write: &Write) -> Result<BTreeMap<String, Value>, Outcome> {
-    let mut why = "it writes nothing".to_owned();
-    for given in givens(settled, write) {
-        for combination in 0..COMBINATIONS {
-            let values = chosen(settled, write, &given, combination)?;
-            let statements = bound(write, &values);
-            let before = content(settled);
-            match settled.world().batch(&statements) {
-                Ok(_) if content(settled) != before => return Ok(values),
-                Ok(_) => {}
-                Err(refused) => {
-                    why = refused.message;
-                }
-            }
-        }
-    }
-    Err(Outcome::NotVerified {
-        reason: format!(
-            "the write \"{}\" is not seen to write for its own tenant: {why}",
-            write.name
-        ),
-        key: Some("[[data.write]] parameters".to_owned()),
-    })
-}
-
-/// Values of all roles that a write can be tried with for the first tenant, as far as anything is known to stand for them.
-pub(super) fn choices<'s>(
-    settled: &'s Settled<'_>,
-    write: &'s Write,
-) -> impl Iterator<Item = BTreeMap<String, Value>> + 's {
-    let givens = givens(settled, write).into_iter();
-    givens.flat_map(move |given| {
-        (0..COMBINATIONS)
-            .filter_map(move |combination| chosen(settled, write, &given, combination).ok())
-    })
-}
-
-/// What `new`, `id` and `item` may stand for, one after the other.
-fn givens(settled: &Settled<'_>, write: &Write) -> Vec<BTreeMap<&'static str, Value>> {
-    let fresh = [
-        Value::Text("moltproof-new".to_owned()),
-        Value::Integer(900_001),
-        Value::Blob(vec![0xaa; 16]),
-        Value::Text("2026-12-24".to_owned()),
-    ];
-    let keys = written_keys(settled, write);
-    let mut all = Vec::new();
-    for new in &fresh {
-        for id in keys.iter().chain([new]) {
-            let item = if write.items == Items::Json {
-                let json = match id {
-                    Value::Integer(number) => serde_json::json!([number]),
-                    Value::Text(text) => serde_json::json!([text]),
-                    Value::Null | Value::Real(_) | Value::Blob(_) => serde_json::json!([1]),
-                };
-                Value::Text(json.to_string())
-            } else {
-                new.clone()
-            };
-            all.push(BTreeMap::from([
-                ("new", new.clone()),
-                ("id", id.clone()),
-                ("item", item),
-            ]));
-        }
-    }
-    all
-}
-
-/// Keys of the first tenant's rows in the tables that the write names.
-fn written_keys(settled: &Settled<'_>, write: &Write) -> Vec<Value> {
-    let mut keys = Vec::new();
-    for table in settled
-        .schema()
-        .tables
-        .values()
-        .filter(|table| table.is_ordinary())
-    {
-        let names = |sql: &String| {
-            ["into", "update", "from"].iter().any(|word| {
-                let behind = find_word(sql, word, 0).map(|found| &sql[found.end..]);
-                behind.is_some_and(|rest| {
-                    let name = rest.trim_start().trim_start_matches(['"', '`', '[']);
-                    find_word(name, table.name.as_str(), 0).is_some_and(|found| found.start == 0)
-                })
-            })
-        };
-        if write.sql.iter().any(names)
-            && let Some(key) = table.primary_key.last()
-        {
-            keys.extend(settled.rows(table, 0).first().map(|row| row.value(key)));
-        }
-    }
-    keys
-}
-
-/// The values of all roles, those of rows from one combination of the tenant's rows.
-fn chosen(
-    settled: &Settled<'_>,
-    write: &Write,
-    given: &BTreeMap<&'static str, Value>,
-    combination: usize,
-) -> Result<BTreeMap<String, Value>, Outcome> {
-    let mut rest = combination;
-    let mut values: BTreeMap<String, Value> = BTreeMap::new();
-    for role in write.parameters.iter().flatten() {
-        if values.contains_key(role) {
-            continue;
-        }
-        let row = if role.contains('.') && !role.starts_with('\'') {
-            let row = rest % 3;
-            rest /= 3;
-            row
-        } else {
-            0
-        };
-        let value = settled
-            .parameters_at(std::slice::from_ref(role), (0, row), given, KEY)?
-            .remove(0);
-        values.insert(role.clone(), value);
-    }
-    Ok(values)
 }

@@ -256,6 +256,19 @@ impl<'s> Settled<'s> {
             .collect()
     }
 
+    /// The values of a statement's parameters for the first tenant, each from the row at its own place.
+    pub(super) fn parameters_from(
+        &self,
+        roles: &[String],
+        places: &[usize],
+        key: &str,
+    ) -> Result<Vec<Value>, Outcome> {
+        let roles = roles.iter().zip(places);
+        roles
+            .map(|(role, row)| self.parameter(role, (0, *row), &Given::new(), key))
+            .collect()
+    }
+
     fn parameter(
         &self,
         role: &str,
@@ -282,6 +295,7 @@ impl<'s> Settled<'s> {
                 Kind::Older { keys, .. } => keys.get(tenant).cloned(),
             },
             "user" => self.of_users(tenant),
+            "null" => Some(Value::Null),
             "limit" => Some(Value::Integer(20)),
             "offset" => Some(Value::Integer(0)),
             "now" => Some(self.time(0)),

@@ -1,7 +1,7 @@
 //! PAT-002: rows that are marked as deleted, and the queries that must not show them. Never takes a query that shows nothing for one that hides.
 
 use super::deleted_rows::Asking;
-use super::settled::{Given, Settled};
+use super::settled::Settled;
 use super::{Aspect, Broken, Outcome, Tally, counted, plans};
 use crate::catalog::{Name, Table};
 use crate::claims::{Query, SoftDelete};
@@ -27,6 +27,9 @@ pub(super) const ASPECTS: &[Aspect] = &[
 const KEY: &str = "[[data.soft_delete]]";
 /// Rows that are tried as the one that a page begins behind.
 const ROWS_TRIED: usize = 4;
+/// Mixtures of rows that are tried: the last parameters, which say where a page begins, are mixed most.
+const MIXED: u32 = 3;
+const MIXTURES: usize = ROWS_TRIED.pow(MIXED + 1);
 
 /// The active queries that read a table with soft deletion: all but those that are meant to show deleted rows.
 fn active<'s>(subject: &'s Subject, table: &Name) -> Vec<&'s Query> {
@@ -90,7 +93,7 @@ fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<
         ));
     };
     mark(&settled, claim, table)?;
-    let values = settled.parameters_at(&query.parameters, (0, at), &Given::new(), key)?;
+    let values = settled.parameters_from(&query.parameters, &at, key)?;
     settled
         .world()
         .run(&query.sql, &values)
@@ -120,10 +123,24 @@ fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<
     }))
 }
 
-/// The place of the row with whose values as parameters the query shows rows; a page behind the last row shows none, so each row is tried as the one before the page.
-fn some_rows(settled: &Settled<'_>, query: &Query, key: &str) -> Result<Option<usize>, Outcome> {
-    for at in 0..ROWS_TRIED {
-        let values = settled.parameters_at(&query.parameters, (0, at), &Given::new(), key)?;
+/// The places of the rows with whose values as parameters the query shows rows; a page behind the last row shows none, so each row is tried as the one before the page,
+/// and then rows are mixed: the page of one row's parent may lie behind another row.
+fn some_rows(
+    settled: &Settled<'_>,
+    query: &Query,
+    key: &str,
+) -> Result<Option<Vec<usize>>, Outcome> {
+    let count = query.parameters.len();
+    let of_one_row = (0..ROWS_TRIED).map(|at| vec![at; count]);
+    let mixed = (0..MIXTURES).map(|number| {
+        let digits = (0..=MIXED).map(|digit| number / ROWS_TRIED.pow(digit) % ROWS_TRIED);
+        let mut places: Vec<usize> = digits.take(count).collect();
+        places.resize(count, number / ROWS_TRIED.pow(MIXED));
+        places.reverse();
+        places
+    });
+    for at in of_one_row.chain(mixed) {
+        let values = settled.parameters_from(&query.parameters, &at, key)?;
         let seen = settled.world().run(&query.sql, &values);
         let seen = seen.map_err(|refused| {
             Settled::unmet(

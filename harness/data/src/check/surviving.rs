@@ -1,7 +1,8 @@
 //! PAT-009: declared writes that worked on the rows of the version before, tried again behind a file. Never tries what was refused before.
 
 use super::Broken;
-use super::ownership::{another, bound, choices};
+use super::own_values::{bound, choices};
+use super::ownership::another;
 use super::settled::Settled;
 use crate::catalog::Name;
 use crate::claims::Write;

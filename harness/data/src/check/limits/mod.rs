@@ -3,6 +3,7 @@
 mod depth;
 mod patterns;
 
+use super::items::{self, Key};
 use super::settled::{Given, Settled};
 use super::world::RefusedBy;
 use super::{Aspect, Broken, Outcome, Tally, counted};
@@ -56,24 +57,6 @@ fn many(subject: &Subject) -> Vec<&Write> {
 /// A statement with its values; it is written anew where the items of a list stand in it.
 type Call<'w> = (Cow<'w, str>, Vec<Value>);
 
-/// What a fresh key looks like.
-#[derive(Debug, Clone, Copy)]
-enum Key {
-    Uuid,
-    Integer,
-}
-
-impl Key {
-    fn fresh(self, round: usize, item: usize) -> Value {
-        match self {
-            Self::Uuid => Value::Text(format!("00000000-0000-4000-8{round:03}-{item:012}")),
-            Self::Integer => {
-                Value::Integer(i64::try_from(1_000_000 + 1_000 * round + item).unwrap_or(0))
-            }
-        }
-    }
-}
-
 /// The statements of a write of so many items; each round has keys of its own.
 fn statements<'w>(
     settled: &Settled<'_>,
@@ -94,16 +77,8 @@ fn statements<'w>(
             1
         };
         for item in 0..repeats {
-            let items: Vec<serde_json::Value> = (0..count)
-                .map(|item| match key.fresh(round, item) {
-                    Value::Integer(number) => number.into(),
-                    Value::Text(text) => text.into(),
-                    Value::Null | Value::Real(_) | Value::Blob(_) => serde_json::Value::Null,
-                })
-                .collect();
-            let list = Value::Text(serde_json::Value::from(items).to_string());
             let one = if write.items == Items::Json {
-                list
+                items::list(settled, write, (count, round, key))?
             } else {
                 key.fresh(round, item)
             };
@@ -170,7 +145,7 @@ fn borrowed<'b>(all: &'b [Call<'_>]) -> Vec<(&'b str, Vec<Value>)> {
 /// The kind of key with which a write of one item works.
 fn key_of(subject: &Subject, write: &Write) -> Result<Key, Outcome> {
     let mut last = None;
-    for key in [Key::Uuid, Key::Integer] {
+    for key in Key::ALL {
         let settled = Settled::new(subject)?;
         match settled
             .world()
@@ -305,7 +280,7 @@ fn left_over(subject: &Subject, write: &Write) -> Result<Option<Broken>, Outcome
             .collect()
     };
     let before = everything();
-    let all = statements(&settled, write, (3, 9, key))?;
+    let all = statements(&settled, write, (3, COUNTS.len() + 1, key))?;
     let mut batch = borrowed(&all);
     batch.push(("INSERT INTO no_such_table VALUES (1)", Vec::new()));
     if settled.world().batch(&batch).is_ok() {

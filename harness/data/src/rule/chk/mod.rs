@@ -1,5 +1,6 @@
 //! The rules of CHECKs that are missing, or let through what they seem to refuse. Never calls a CHECK void that was not evaluated.
 
+mod conditional;
 mod decided;
 mod void;
 
@@ -157,6 +158,11 @@ fn passes_null(subject: &Subject, findings: &mut Vec<Finding>) {
     }
     for (table, tree) in checked(subject) {
         for (node, (_, text)) in tree.parts.iter().zip(&tree.checks) {
+            let found = conditional::passes_null(subject, table, node, text);
+            if found.is_some() {
+                findings.extend(found);
+                continue;
+            }
             let Some(column) = limited(table, node) else {
                 continue;
             };
@@ -228,10 +234,7 @@ fn leaf_column(node: &Node) -> Option<&str> {
 /// The one column that a CHECK limits to a list or a range.
 fn limited<'t>(table: &'t Table, node: &Node) -> Option<&'t Column> {
     let all = node.all();
-    if all
-        .iter()
-        .any(|node| matches!(node.kind, Kind::IsNull | Kind::NotNull))
-    {
+    if all.iter().any(|node| asks_for_null(node)) {
         return None;
     }
     let limiting = all
@@ -239,6 +242,13 @@ fn limited<'t>(table: &'t Table, node: &Node) -> Option<&'t Column> {
         .find(|node| matches!(node.kind, Kind::In | Kind::Between) || has_range(node))?;
     let name = limiting.all().into_iter().find_map(leaf_column)?;
     table.columns.iter().find(|column| column.name == name)
+}
+
+/// Whether it is `x IS NULL` or the contrary, in one of the ways to write them.
+fn asks_for_null(node: &Node) -> bool {
+    let is_null = |part: &Node| part.kind == Kind::Constant && part.text == "NULL";
+    let is_is = node.kind == Kind::Binary && matches!(node.text.as_str(), "IS" | "IS NOT");
+    matches!(node.kind, Kind::IsNull | Kind::NotNull) || is_is && node.parts.iter().any(is_null)
 }
 
 fn has_range(node: &Node) -> bool {
