@@ -70,6 +70,8 @@ pub struct Seen {
     pub changes: u64,
     /// How many instructions of SQLite's machine it took: the same for the same rows and schema, whatever else the machine does.
     pub instructions: u32,
+    /// Over how many rows its scans stepped; those of searches by index are not among them.
+    pub scanned: u32,
 }
 
 /// Why a statement failed.
@@ -171,9 +173,11 @@ impl Engine {
             }
             drop(cursor);
             let instructions = statement.get_status(StatementStatus::VmStep);
-            Ok((rows, statement.readonly(), instructions))
+            let scanned = statement.get_status(StatementStatus::FullscanStep);
+            Ok((rows, statement.readonly(), (instructions, scanned)))
         });
-        let (rows, is_reading, instructions) = outcome.map_err(|error| self.failure(&error))?;
+        let (rows, is_reading, (instructions, scanned)) =
+            outcome.map_err(|error| self.failure(&error))?;
         let has_changed = !is_reading && self.connection.total_changes() != before;
         Ok(Seen {
             rows,
@@ -183,6 +187,7 @@ impl Engine {
                 0
             },
             instructions: instructions.unsigned_abs(),
+            scanned: scanned.unsigned_abs(),
         })
     }
 

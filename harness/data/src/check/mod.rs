@@ -6,6 +6,7 @@ mod audit_changes;
 mod audit_log;
 mod audit_rows;
 mod constraints;
+mod costs;
 mod deleted_rows;
 mod deletion;
 mod items;
@@ -30,6 +31,8 @@ mod tenancy;
 mod uniqueness;
 mod usable;
 pub mod world;
+
+pub use costs::{Cost, costs};
 
 use crate::subject::Subject;
 use std::sync::OnceLock;

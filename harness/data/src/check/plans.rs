@@ -216,7 +216,7 @@ pub(super) fn scans(subject: &Subject, sql: &str) -> rusqlite::Result<Vec<String
         .collect())
 }
 
-fn plan(subject: &Subject, sql: &str) -> rusqlite::Result<Vec<String>> {
+pub(super) fn plan(subject: &Subject, sql: &str) -> rusqlite::Result<Vec<String>> {
     subject
         .replay
         .empty

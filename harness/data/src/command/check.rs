@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::{Exit, Failed, output};
-use crate::check::{Aspect, Broken, ON_A_GUESS, Outcome, aspects};
+use crate::check::{Aspect, Broken, Cost, ON_A_GUESS, Outcome, aspects, costs};
 use crate::claims::Data;
 use crate::render::text::hanging;
 use crate::render::{counted, sql};
@@ -113,10 +113,17 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
         criterion.aspects.push((aspect, outcome));
     }
     let criteria: Vec<Criterion> = by_id.into_values().collect();
+    let costs = if args.criterion.is_empty() {
+        costs(&subject)
+    } else {
+        Vec::new()
+    };
     let text = match args.format {
-        Format::Text => text(&criteria, &subject),
+        Format::Text => text(&criteria, &subject) + &costs_text(&costs),
         Format::Json => {
-            serde_json::to_string_pretty(&told(&criteria, &subject)).map_err(Failed::fault)? + "\n"
+            serde_json::to_string_pretty(&told(&criteria, &subject, &costs))
+                .map_err(Failed::fault)?
+                + "\n"
         }
         Format::Junit => junit(&criteria).map_err(Failed::fault)?,
     };
@@ -212,6 +219,32 @@ fn text(criteria: &[Criterion], subject: &Subject) -> String {
         }
         text.push_str(&block);
         was_line = is_line;
+    }
+    text
+}
+
+/// What the declared queries cost: D1 bills each row that is read, so that a scan stands beside what it returned.
+fn costs_text(costs: &[Cost]) -> String {
+    if costs.is_empty() {
+        return String::new();
+    }
+    let width = output::width();
+    let mut text = String::from(
+        "\ncosts        of the declared queries, with some eighty rows in each table\n",
+    );
+    for cost in costs {
+        let scanned = match cost.scanned {
+            0 => "nothing scanned".to_owned(),
+            steps => format!("{} scanned", counted(steps as usize, "row")),
+        };
+        let read = format!(
+            "{}: {} returned, {scanned}",
+            cost.name,
+            counted(cost.returned, "row")
+        );
+        text.push_str(&hanging("  ", &read, width));
+        let plan = cost.plan.join("; ");
+        text.push_str(&hanging("            ", &plan, width));
     }
     text
 }
@@ -323,7 +356,7 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn told(criteria: &[Criterion], subject: &Subject) -> Value {
+fn told(criteria: &[Criterion], subject: &Subject, costs: &[Cost]) -> Value {
     let aspect = |(aspect, outcome): &(&Aspect, Outcome)| match outcome {
         Outcome::Held { saw } => {
             json!({ "sentence": aspect.sentence, "outcome": "held", "saw": saw })
@@ -344,5 +377,9 @@ fn told(criteria: &[Criterion], subject: &Subject) -> Value {
             json!({ "id": criterion.id, "level": level, "verdict": word(criterion.verdict()), "aspects": aspects })
         })
         .collect();
-    json!({ "schema_version": "1.0", "source": subject.source.shown, "files": counted(subject.source.files.len(), "file"), "criteria": criteria })
+    let costs: Vec<Value> = costs
+        .iter()
+        .map(|cost| json!({ "query": cost.name, "plan": cost.plan, "rows_returned": cost.returned, "rows_scanned": cost.scanned, "instructions": cost.instructions }))
+        .collect();
+    json!({ "schema_version": "1.0", "source": subject.source.shown, "files": counted(subject.source.files.len(), "file"), "criteria": criteria, "costs": costs })
 }
