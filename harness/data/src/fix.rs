@@ -1,5 +1,6 @@
 //! A new migration for what has a mechanical repair. Never edits a file that is there.
 
+use crate::catalog::Name;
 use crate::finding::{Edit, Finding, Level, Patch};
 use crate::rule::{self, repair::rebuild};
 use crate::source::Source;
@@ -7,6 +8,9 @@ use crate::subject::Subject;
 use crate::text::File;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+/// Tables that one migration makes anew at most: each is copied twice, and D1 gives a file thirty seconds. The next call offers the next ones.
+const TABLES_AT_ONCE: usize = 20;
 
 /// The repairs of findings.
 #[derive(Debug, Default)]
@@ -104,19 +108,19 @@ fn edits(finding: &Finding) -> &[Edit] {
 /// The findings whose tables are made anew: those that are worth it and can be carried out together.
 fn together<'f>(subject: &Subject, findings: &'f [Finding], is_chosen: bool) -> Vec<&'f Finding> {
     let all = || findings.iter().filter(|finding| !edits(finding).is_empty());
-    let mut chosen: Vec<&Finding> = all()
-        .filter(|finding| is_chosen || finding.level > Level::Info)
-        .collect();
-    let tables: BTreeSet<_> = chosen
-        .iter()
-        .flat_map(|finding| edits(finding))
-        .map(|edit| &edit.table)
-        .collect();
+    let mut tables: BTreeSet<&Name> = BTreeSet::new();
+    let mut chosen: Vec<&Finding> = Vec::new();
+    for finding in all().filter(|finding| is_chosen || finding.level > Level::Info) {
+        let own = edits(finding).iter().map(|edit| &edit.table);
+        let with_own: BTreeSet<&Name> = tables.iter().copied().chain(own).collect();
+        if with_own.len() <= TABLES_AT_ONCE {
+            tables = with_own;
+            chosen.push(finding);
+        }
+    }
     let besides = all().filter(|finding| {
-        finding.level == Level::Info
-            && edits(finding)
-                .iter()
-                .all(|edit| tables.contains(&edit.table))
+        let mut own = edits(finding).iter().map(|edit| &edit.table);
+        finding.level == Level::Info && own.all(|table| tables.contains(table))
     });
     if !is_chosen {
         chosen.extend(besides);
@@ -184,9 +188,30 @@ pub fn next_name(source: &Source, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::next_name;
+    use super::{TABLES_AT_ONCE, fix, next_name};
+    use crate::claims::Data;
+    use crate::rule;
     use crate::source::Source;
+    use crate::subject::Subject;
     use crate::text::File;
+
+    #[test]
+    fn a_migration_makes_a_few_tables_anew_and_leaves_the_others_for_the_next_one() {
+        let tables = (0..TABLES_AT_ONCE + 5)
+            .map(|number| format!("CREATE TABLE t{number} (id INTEGER PRIMARY KEY, code STRING);"));
+        let text: Vec<String> = tables.collect();
+        let source = Source {
+            files: vec![File {
+                name: "0001_a.sql".to_owned(),
+                path: "0001_a.sql".into(),
+                text: text.join("\n").into(),
+            }],
+            ..Source::default()
+        };
+        let subject = Subject::of(source, Data::default(), 1).unwrap();
+        let fix = fix(&subject, &rule::judge(&subject), false);
+        assert_eq!((fix.mended, fix.left), (TABLES_AT_ONCE, 5));
+    }
 
     #[test]
     fn the_next_name_is_like_the_last_one() {
