@@ -4,14 +4,18 @@ use crate::catalog::{Column, Table};
 use crate::tree::{self, Kind, Node};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use std::collections::BTreeMap;
 
 /// Combinations of values beyond which nothing is decided.
 const COMBINATIONS: usize = 30_000;
 /// Lengths beyond which no text is made to try them.
 const LENGTH_MAX: usize = 20_000;
 
+/// What was decided before, by the columns with their types and the condition: many tables have the same.
+pub(super) type Known = BTreeMap<(String, String), bool>;
+
 /// Whether a CHECK is false for no row at all. It may still be NULL, which refuses nothing either.
-pub(super) fn is_never_false(table: &Table, check: &Node, text: &str) -> bool {
+pub(super) fn is_never_false(table: &Table, check: &Node, text: &str, known: &mut Known) -> bool {
     let columns = columns_of(table, check);
     // Another collation takes texts for the same that are told apart here.
     let is_collated = table.sql.to_ascii_lowercase().contains("collate");
@@ -25,7 +29,13 @@ pub(super) fn is_never_false(table: &Table, check: &Node, text: &str) -> bool {
     if !count.is_ok_and(|count| count.is_some_and(|count| count <= COMBINATIONS)) {
         return false;
     }
-    refuses_none(&columns, &values, text).unwrap_or(false)
+    let declared = columns
+        .iter()
+        .map(|column| format!("{} {}", column.name.quoted(), column.declared_type));
+    let declared = declared.collect::<Vec<_>>().join(", ");
+    *known
+        .entry((declared.clone(), text.to_owned()))
+        .or_insert_with(|| refuses_none(&declared, columns.len(), &values, text).unwrap_or(false))
 }
 
 /// The columns that a condition reads.
@@ -141,19 +151,17 @@ fn values(check: &Node) -> Option<Vec<Value>> {
 }
 
 /// Whether no combination of values makes the condition false, in columns of the same types.
-fn refuses_none(columns: &[&Column], values: &[Value], text: &str) -> rusqlite::Result<bool> {
+fn refuses_none(
+    declared: &str,
+    columns: usize,
+    values: &[Value],
+    text: &str,
+) -> rusqlite::Result<bool> {
     let connection = Connection::open_in_memory()?;
-    let declared: Vec<String> = columns
-        .iter()
-        .map(|column| format!("{} {}", column.name.quoted(), column.declared_type))
-        .collect();
-    connection.execute_batch(&format!(
-        "CREATE TABLE one ({}); BEGIN",
-        declared.join(", ")
-    ))?;
-    let marks = vec!["?"; columns.len()].join(", ");
+    connection.execute_batch(&format!("CREATE TABLE one ({declared}); BEGIN"))?;
+    let marks = vec!["?"; columns].join(", ");
     let mut insert = connection.prepare(&format!("INSERT INTO one VALUES ({marks})"))?;
-    let mut places = vec![0; columns.len()];
+    let mut places = vec![0; columns];
     loop {
         insert.execute(params_from_iter(places.iter().map(|place| &values[*place])))?;
         // The next combination: the first place that can go up does, those before it begin anew.
@@ -179,7 +187,7 @@ mod tests {
             .unwrap();
         let schema = catalog::read(&connection).unwrap();
         let node = tree::expression(check).unwrap();
-        is_never_false(schema.table("t").unwrap(), &node, check)
+        is_never_false(schema.table("t").unwrap(), &node, check, &mut Known::new())
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::subject::Subject;
 use crate::tree::{Kind, Node};
 
 pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
+    let mut known = decided::Known::new();
     for (table, tree) in checked(subject) {
         for (node, (_, text)) in tree.parts.iter().zip(&tree.checks) {
             let is_column = |node: &&Node| {
@@ -24,7 +25,7 @@ pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
                 .find(|node| node.kind == Kind::Quoted && !is_column(node));
             let is_void = void_part(node, &is_column)
                 .is_some_and(|term| always_true(term, text, node))
-                || decided::is_never_false(table, node, text);
+                || decided::is_never_false(table, node, text, &mut known);
             if is_void {
                 findings.push(void_finding(subject, table, text, quoted));
             } else if let Some(quoted) = quoted {
