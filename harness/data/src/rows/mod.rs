@@ -28,7 +28,7 @@ pub use candidate::{candidates, conditions_of};
 pub use filler::Filler;
 pub use spare::{Effort, Statements, Wanted, spares};
 pub use tenancy::{Owner, Tenancy};
-pub use tenants::{Tenants, fill_tenants};
+pub use tenants::{Tenants, fill_one_tenant, fill_tenants};
 
 use crate::catalog::{Name, Schema};
 use rusqlite::Connection;

@@ -88,6 +88,35 @@ pub fn fill_tenants(
     })
 }
 
+/// Makes rows of one tenant, that is there, until it has so many in every table that belongs to tenants.
+///
+/// # Errors
+/// What SQLite says where the database itself cannot be used.
+pub fn fill_one_tenant(
+    connection: &Connection,
+    (schema, claims): (&Schema, &Data),
+    (tenancy, key): (&Tenancy, &Value),
+    rows: usize,
+) -> rusqlite::Result<()> {
+    let tables = tenancy
+        .scoped
+        .keys()
+        .filter(|name| **name != tenancy.tenants);
+    let tables: Vec<Name> = tables.cloned().collect();
+    let mut tables = order::parents_first(schema, &tables);
+    tables.retain(|name| tenancy.scoped.contains_key(name) && *name != tenancy.tenants);
+    let mut making = Making {
+        connection,
+        schema,
+        later: schema,
+        active: active(schema, claims),
+        filler: Filler::new(2)?,
+        unfilled: Vec::new(),
+    };
+    let scope = scope_of(tenancy, key, &making.active);
+    making.fill(&tables, rows, &scope)
+}
+
 struct Making<'m> {
     connection: &'m Connection,
     schema: &'m Schema,

@@ -107,8 +107,11 @@ fn nesting(tree: &Tree) -> Option<&str> {
                 && node.text == "json_array"
                 && node.parts.len() > 1
                 && node.parts.iter().any(|part| {
-                    part.column()
-                        .is_some_and(|name| name.eq_ignore_ascii_case(column))
+                    let part = part.bare();
+                    let is_json = part.kind == Kind::Call && part.text == "json";
+                    let inner = part.parts.first().filter(|_| is_json).unwrap_or(part);
+                    let name = inner.column();
+                    name.is_some_and(|name| name.eq_ignore_ascii_case(column))
                 })
         };
         value.all().iter().any(is_nested).then_some(column.as_str())

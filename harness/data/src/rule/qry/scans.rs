@@ -163,7 +163,8 @@ fn partial_on(subject: &Subject, sql: &str, column: &str) -> bool {
 
 /// Whether a call holds the first column of an index, and no value made by a clock.
 fn reads_index(subject: &Subject, sql: &str, call: &Node) -> bool {
-    let names: Vec<&str> = call.parts.iter().filter_map(Node::column).collect();
+    let parts = call.parts.iter().flat_map(Node::all);
+    let names: Vec<&str> = parts.filter_map(Node::column).collect();
     let tables = subject.schema().tables.values();
     tables
         .filter(|table| find_word(sql, table.name.as_str(), 0).is_some())
