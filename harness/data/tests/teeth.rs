@@ -67,10 +67,19 @@ fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// The deviants that are listed so, with what became of each.
-fn judged(catalogue: &Catalogue, as_not_found_yet: bool) -> Vec<(&Deviant, Judged)> {
+/// Of how many deviants one is judged here, where nothing is optimised: `moltproof teeth --profile data` judges all of them.
+const ONE_OF: usize = 5;
+
+/// What became of each of these deviants.
+fn judged<'c>(
+    catalogue: &'c Catalogue,
+    deviants: impl Iterator<Item = &'c Deviant>,
+) -> Vec<(&'c Deviant, Judged)> {
+    let deviants: Vec<&Deviant> = deviants.collect();
+    if deviants.is_empty() {
+        return Vec::new();
+    }
     let bench = Bench::of(catalogue, SEED);
-    let deviants: Vec<&Deviant> = catalogue.listed(as_not_found_yet).collect();
     let outcomes = side_by_side(&deviants, |deviant| bench.deviant(deviant).unwrap());
     deviants.into_iter().zip(outcomes).collect()
 }
@@ -98,7 +107,7 @@ fn every_rule_of_the_book_has_deviants() {
 #[test]
 fn what_is_not_found_yet_is_listed_only_as_long() {
     let catalogue = catalogue();
-    let found: Vec<&str> = judged(&catalogue, true)
+    let found: Vec<&str> = judged(&catalogue, catalogue.listed(true))
         .into_iter()
         .filter(|(_, judged)| judged.missed.is_empty() && judged.blamed.is_empty())
         .map(|(deviant, _)| deviant.id.as_str())
@@ -111,9 +120,9 @@ fn what_is_not_found_yet_is_listed_only_as_long() {
 }
 
 #[test]
-fn every_deviant_is_found_by_what_it_breaks_and_by_nothing_else() {
+fn one_deviant_of_five_is_found_by_what_it_breaks_and_by_nothing_else() {
     let catalogue = catalogue();
-    let all = judged(&catalogue, false);
+    let all = judged(&catalogue, catalogue.listed(false).step_by(ONE_OF));
     let mut report = String::new();
     let (mut survived, mut falsely_blamed) = (0, 0);
     for (deviant, judged) in &all {
@@ -173,7 +182,7 @@ const WITHOUT_INDEX: &str = "[[deviant.change]]\nfile = \"0001_notes.sql\"\nfrom
 #[test]
 fn what_another_rule_says_does_not_count_as_found() {
     let catalogue = one_deviant("rules = [\"FK-02\"]", WITHOUT_INDEX).unwrap();
-    let judged = &judged(&catalogue, false)[0].1;
+    let judged = &judged(&catalogue, catalogue.listed(false))[0].1;
     assert!(judged.found.is_empty());
     assert_eq!(judged.missed["FK-02"], "it finds nothing");
     let blamed: Vec<&str> = judged.blamed.iter().map(|sign| sign.id.as_str()).collect();
@@ -187,7 +196,7 @@ fn what_another_rule_says_does_not_count_as_found() {
 fn a_deviant_is_found_when_all_that_it_states_is_said_and_nothing_else() {
     let states = "rules = [\"FK-03\"]\ncriteria = [\"PAT-015\"]";
     let catalogue = one_deviant(states, WITHOUT_INDEX).unwrap();
-    let judged = &judged(&catalogue, false)[0].1;
+    let judged = &judged(&catalogue, catalogue.listed(false))[0].1;
     assert!(judged.missed.is_empty() && judged.blamed.is_empty());
     assert_eq!(judged.found.len(), 2);
 }
