@@ -1,6 +1,6 @@
 //! Judges D1 and SQLite databases: `moltproof db`, and the profile `data` of the contract. Never changes the database it judges.
 //!
-//! Layers, each of which knows only those before it: [`wrangler`] and [`source`] · [`text`] · `words` · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
+//! Layers, each of which knows only those before it: [`progress`] · [`wrangler`] and [`source`] · [`text`] · `words` · [`tree`] · [`catalog`] · [`engine`] · [`claims`] · [`rows`] · [`replay`] ·
 //! [`finding`] · [`trace`] · [`subject`] · [`rule`] and [`check`] · [`lint`] · [`render`] · [`teeth`] · [`command`].
 
 pub mod catalog;
@@ -14,6 +14,7 @@ pub mod fix;
 mod indexes;
 pub mod infer;
 pub mod lint;
+pub mod progress;
 mod references;
 pub mod render;
 pub mod replay;

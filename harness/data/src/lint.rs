@@ -6,6 +6,7 @@ mod suppressed;
 pub use baseline::{Baseline, Entry, Unreadable};
 
 use crate::finding::{Finding, Label, Level};
+use crate::progress::Progress;
 use crate::rule;
 use crate::subject::Subject;
 use crate::text::FileId;
@@ -37,10 +38,10 @@ pub struct Narrowing {
     pub baseline: Option<Baseline>,
 }
 
-/// Judges a database by every rule.
+/// Judges a database by every rule, and tells how far it is.
 #[must_use]
-pub fn lint(subject: &Subject, narrowing: &Narrowing) -> Lint {
-    let mut findings = rule::judge(subject);
+pub fn lint(subject: &Subject, narrowing: &Narrowing, progress: &dyn Progress) -> Lint {
+    let mut findings = rule::judge_telling(subject, progress);
     let allowed = suppressed::apply(subject, &mut findings);
     findings.retain(|finding| {
         let is_named = narrowing.rules.is_empty() || narrowing.rules.contains(finding.rule);

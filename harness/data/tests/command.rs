@@ -67,6 +67,20 @@ fn an_error_is_shown_with_its_statement_what_it_hits_and_a_proof() {
 }
 
 #[test]
+fn short_work_says_nothing_of_its_progress_and_quiet_changes_no_report() {
+    let place = migrations();
+    for verb in ["lint", "check"] {
+        let ran = run(place.path(), &[verb]);
+        assert_eq!(ran.err, "");
+        for option in ["-q", "--quiet"] {
+            let quiet = run(place.path(), &[verb, option]);
+            assert_eq!(quiet.err, "");
+            assert_eq!((quiet.code, &quiet.out), (ran.code, &ran.out), "{verb}");
+        }
+    }
+}
+
+#[test]
 fn where_nothing_is_found_it_is_said_what_was_judged() {
     let place = migrations();
     fs::remove_file(place.path().join("migrations/0002_email.sql")).unwrap();

@@ -1,9 +1,11 @@
 //! `moltproof db check`. Never runs a statement on the user's database.
 
 use super::input::Input;
+use super::progress::ProgressArgs;
 use super::{Exit, Failed, output};
 use crate::check::{Aspect, Broken, Cost, ON_A_GUESS, Outcome, aspects, costs};
 use crate::claims::Data;
+use crate::progress::{Progress as _, Work};
 use crate::render::text::hanging;
 use crate::render::{counted, sql};
 use crate::subject::Subject;
@@ -50,6 +52,8 @@ pub(super) struct CheckArgs {
     /// Keep every statement of the checks and what it gave, as lines of JSON, so that another engine can be asked the same.
     #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_TRACE")]
     trace: Option<PathBuf>,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 /// Forms of the report.
@@ -99,12 +103,15 @@ impl Criterion {
 
 pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     let wanted = wanted(args)?;
-    let subject = args.input.subject()?;
+    let shown = args.progress.shown();
+    let subject = args.input.subject(&shown)?;
     if args.trace.is_some() {
         subject.trace.turn_on();
     }
     let mut by_id: BTreeMap<&'static str, Criterion> = BTreeMap::new();
-    for aspect in wanted {
+    let all = wanted.len();
+    for (done, aspect) in wanted.into_iter().enumerate() {
+        shown.hear(Work::Aspects, done, all);
         let outcome = (aspect.judge)(&subject);
         let criterion = by_id.entry(aspect.criterion).or_insert_with(|| Criterion {
             id: aspect.criterion,
@@ -112,12 +119,14 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
         });
         criterion.aspects.push((aspect, outcome));
     }
+    shown.hear(Work::Aspects, all, all);
     let criteria: Vec<Criterion> = by_id.into_values().collect();
     let costs = if args.criterion.is_empty() {
         costs(&subject)
     } else {
         Vec::new()
     };
+    drop(shown);
     let text = match args.format {
         Format::Text => text(&criteria, &subject) + &costs_text(&costs),
         Format::Json => {

@@ -4,6 +4,7 @@ use super::{Exit, Failed, output};
 use crate::claims::Data;
 use crate::finding::{Finding, Level};
 use crate::lint::{Narrowing, lint};
+use crate::progress::Nobody;
 use crate::render;
 use crate::rule::book::{self, Rule};
 use crate::source::{Kind, Source};
@@ -130,7 +131,7 @@ fn found(rule: &Rule) -> String {
     let Ok(subject) = Subject::of(source, claims, 1) else {
         return String::new();
     };
-    let lint = lint(&subject, &Narrowing::default());
+    let lint = lint(&subject, &Narrowing::default(), &Nobody);
     let own: Vec<&Finding> = lint
         .findings
         .iter()

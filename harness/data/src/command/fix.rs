@@ -5,6 +5,7 @@ use super::lint::known_rules;
 use super::{Exit, Failed, output};
 use crate::fix::{Fix, fix as repair, next_name};
 use crate::lint::{Narrowing, lint};
+use crate::progress::Nobody;
 use crate::render::counted;
 use crate::source::{Kind, Source};
 use std::io::Write as _;
@@ -49,12 +50,12 @@ fn name(text: &str) -> Result<String, Failed> {
 }
 
 pub(super) fn fix(args: &FixArgs) -> Result<Exit, Failed> {
-    let subject = args.input.subject()?;
+    let subject = args.input.subject(&Nobody)?;
     let narrowing = Narrowing {
         rules: known_rules(&args.rule)?,
         ..Narrowing::default()
     };
-    let found = lint(&subject, &narrowing).findings;
+    let found = lint(&subject, &narrowing, &Nobody).findings;
     let fix = repair(&subject, &found, !args.rule.is_empty());
     let Fix {
         migration,

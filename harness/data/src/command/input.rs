@@ -2,6 +2,7 @@
 
 use super::Failed;
 use crate::claims::Data;
+use crate::progress::Progress;
 use crate::source::{self, Binding, Remote, Source, Unusable};
 use crate::subject::Subject;
 use std::io::Write as _;
@@ -167,11 +168,11 @@ impl From<Unusable> for Failed {
 }
 
 impl Input {
-    /// Reads everything and applies the files.
-    pub(super) fn subject(&self) -> Result<Subject, Failed> {
+    /// Reads everything and applies the files, and tells how far it is.
+    pub(super) fn subject(&self, progress: &dyn Progress) -> Result<Subject, Failed> {
         let source = self.place.source()?;
         let claims = self.claims()?;
-        Subject::of(source, claims, self.seed).map_err(Failed::fault)
+        Subject::telling(source, claims, self.seed, progress).map_err(Failed::fault)
     }
 
     fn claims(&self) -> Result<Data, Failed> {

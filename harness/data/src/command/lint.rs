@@ -1,6 +1,7 @@
 //! `moltproof db lint`. Never runs a statement on the user's database.
 
 use super::input::Input;
+use super::progress::ProgressArgs;
 use super::{Exit, Failed, git, output};
 use crate::finding::{Finding, Level};
 use crate::lint::{Baseline, Lint, Narrowing, lint as judge};
@@ -67,6 +68,8 @@ pub(super) struct LintArgs {
         env = "MOLTPROOF_DB_UPDATE_BASELINE"
     )]
     update_baseline: bool,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 /// Forms of the report.
@@ -111,7 +114,8 @@ pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
             "--level says what the text shows; the other forms have all levels, so leave it out",
         ));
     }
-    let subject = args.input.subject()?;
+    let shown = args.progress.shown();
+    let subject = args.input.subject(&shown)?;
     let since = args
         .since
         .as_deref()
@@ -129,7 +133,8 @@ pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
         files: since.as_ref().map(|since| since.changed.clone()),
         baseline: baseline.clone().filter(|_known| !args.update_baseline),
     };
-    let mut lint = judge(&subject, &narrowing);
+    let mut lint = judge(&subject, &narrowing, &shown);
+    drop(shown);
     if let Some(since) = &since {
         let mut edited: Vec<Finding> = since
             .edited

@@ -9,6 +9,7 @@ mod infer;
 mod input;
 mod lint;
 mod output;
+mod progress;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -4,19 +4,21 @@ use super::objects::Objects;
 use super::{Replay, Step, bulk};
 use crate::catalog;
 use crate::engine::{Engine, Failure};
+use crate::progress::{Progress, Work};
 use crate::source::Source;
 use crate::text::{FileId, Statement, statements};
 
 /// Applies all files; [`Replay::with_rows`] is left empty.
-pub(super) fn replay(source: &Source) -> rusqlite::Result<Replay> {
+pub(super) fn replay(source: &Source, progress: &dyn Progress) -> rusqlite::Result<Replay> {
+    progress.hear(Work::Files, 0, source.files.len());
     match bulk::replay(source)? {
         Some(replay) => Ok(replay),
-        None => one_by_one(source),
+        None => one_by_one(source, progress),
     }
 }
 
 /// The same, statement by statement.
-pub(super) fn one_by_one(source: &Source) -> rusqlite::Result<Replay> {
+pub(super) fn one_by_one(source: &Source, progress: &dyn Progress) -> rusqlite::Result<Replay> {
     let engine = Engine::in_memory()?;
     let mut objects = Objects::default();
     let mut steps: Vec<Step> = Vec::new();
@@ -46,6 +48,7 @@ pub(super) fn one_by_one(source: &Source) -> rusqlite::Result<Replay> {
         let refused = (first..steps.len()).find(|place| steps[*place].failure.is_some());
         failed = failed.or(refused.map(|place| (id, place)));
         files.push(first..steps.len());
+        progress.hear(Work::Files, files.len(), source.files.len());
     }
     engine.take_deeds();
     let schema = engine.ours(catalog::read)?;

@@ -5,6 +5,7 @@ use super::watch::Watch;
 use super::{Effect, EffectKind, ObjectKind, Replay, Step, WithRows, empty, tightened};
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
+use crate::progress::{Progress, Work};
 use crate::rows::Filler;
 use crate::text::FileId;
 use std::collections::BTreeSet;
@@ -14,13 +15,18 @@ use std::sync::Arc;
 const ROWS: usize = 3;
 
 /// Applies all files of a replay again, with rows in the tables that a file touches and in those that refer to them.
-pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<WithRows>>> {
+pub(super) fn replay(
+    replay: &Replay,
+    seed: u64,
+    progress: &dyn Progress,
+) -> rusqlite::Result<Vec<Option<WithRows>>> {
     let mut database = Database::new()?;
     let mut filler = Filler::new(seed)?;
     // Reading the schema costs by its size; which tables there are is known from what the first pass saw.
     let mut tables: BTreeSet<Name> = BTreeSet::new();
     let mut all = Vec::with_capacity(replay.files.len());
     for number in 0..replay.files.len() {
+        progress.hear(Work::FilesWithRows, number, replay.files.len());
         let file = FileId(number);
         let steps: Vec<(usize, &Step)> = replay.steps_of(file).collect();
         let touched = if steps.iter().any(|(_, step)| is_beyond_repair(step)) {
@@ -41,6 +47,7 @@ pub(super) fn replay(replay: &Replay, seed: u64) -> rusqlite::Result<Vec<Option<
         }
         all.push(Some(outcome));
     }
+    progress.hear(Work::FilesWithRows, all.len(), replay.files.len());
     Ok(all)
 }
 

@@ -3,6 +3,7 @@
 
 use crate::catalog::{Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
+use crate::progress::{Nobody, Progress};
 use crate::rows::Unfilled;
 use crate::source::Source;
 use crate::text::{FileId, Span, Statement};
@@ -155,8 +156,16 @@ impl Replay {
     /// # Errors
     /// What SQLite says where the copy in memory itself cannot be used.
     pub fn of(source: &Source, seed: u64) -> rusqlite::Result<Self> {
-        let mut replay = empty::replay(source)?;
-        replay.with_rows = filled::replay(&replay, seed)?;
+        Self::telling(source, seed, &Nobody)
+    }
+
+    /// The same, and tells how far it is.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn telling(source: &Source, seed: u64, progress: &dyn Progress) -> rusqlite::Result<Self> {
+        let mut replay = empty::replay(source, progress)?;
+        replay.with_rows = filled::replay(&replay, seed, progress)?;
         Ok(replay)
     }
 
@@ -165,7 +174,7 @@ impl Replay {
     /// # Errors
     /// What SQLite says where the copy in memory itself cannot be used.
     pub fn without_rows(source: &Source) -> rusqlite::Result<Self> {
-        empty::replay(source)
+        empty::replay(source, &Nobody)
     }
 
     /// Whether rows were seen in a table before a file was applied.

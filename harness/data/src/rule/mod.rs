@@ -28,6 +28,7 @@ mod unq;
 
 use crate::catalog::{Column, Name, Table};
 use crate::finding::Finding;
+use crate::progress::{Nobody, Progress, Work};
 use crate::subject::Subject;
 use crate::words;
 
@@ -56,10 +57,19 @@ pub const FAMILIES: &[&[(&str, Judge)]] = &[
 /// What all rules find, in the order of the families.
 #[must_use]
 pub fn judge(subject: &Subject) -> Vec<Finding> {
+    judge_telling(subject, &Nobody)
+}
+
+/// The same, and tells how far it is.
+pub(crate) fn judge_telling(subject: &Subject, progress: &dyn Progress) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (_, judge) in FAMILIES.iter().copied().flatten() {
+    let judges = || FAMILIES.iter().copied().flatten();
+    let all = judges().count();
+    for (done, (_, judge)) in judges().enumerate() {
+        progress.hear(Work::Rules, done, all);
         judge(subject, &mut findings);
     }
+    progress.hear(Work::Rules, all, all);
     findings
 }
 

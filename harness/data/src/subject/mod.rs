@@ -6,6 +6,7 @@ pub use statements::BrokenStatement;
 
 use crate::catalog::{ForeignKey, Name, Schema, Table, Trigger};
 use crate::claims::Data;
+use crate::progress::{Nobody, Progress};
 use crate::replay::{ObjectKind, Replay};
 use crate::rows::{Tenancy, Tenants, fill_tenants};
 use crate::source::Source;
@@ -110,7 +111,20 @@ impl Subject {
     /// # Errors
     /// What SQLite says where the copy in memory itself cannot be used.
     pub fn of(source: Source, claims: Data, seed: u64) -> rusqlite::Result<Self> {
-        let replay = Replay::of(&source, seed)?;
+        Self::telling(source, claims, seed, &Nobody)
+    }
+
+    /// The same, and tells how far it is.
+    ///
+    /// # Errors
+    /// What SQLite says where the copy in memory itself cannot be used.
+    pub fn telling(
+        source: Source,
+        claims: Data,
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> rusqlite::Result<Self> {
+        let replay = Replay::telling(&source, seed, progress)?;
         Ok(Self {
             source,
             replay,
