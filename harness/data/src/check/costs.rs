@@ -1,12 +1,14 @@
 //! What each declared query costs: its plan, and what it reads on a copy with rows. Never a verdict: that is PAT-007's.
 
 use super::Outcome;
-use super::plans::plan;
+use super::deep::{Deep, told};
+use super::plans::{plan, plan_on};
 use super::settled::{Given, Settled};
 use crate::claims::Query;
+use crate::engine::Engine;
 use crate::subject::Subject;
 
-/// What one declared query costs on a copy of which every table holds some eighty rows.
+/// What one declared query costs on a copy of which every table holds some eighty rows, or as many as `--deep` asks for where a hot query reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {
     /// The query's name.
@@ -19,6 +21,20 @@ pub struct Cost {
     pub scanned: u32,
     /// The instructions of SQLite's machine that it took.
     pub instructions: u32,
+    /// The rows of the tables that it reads, by name, where `--deep` has filled them.
+    pub held: Vec<(String, u64)>,
+}
+
+impl Cost {
+    /// The tables that it reads and their rows, in words (`users: 1,000,000 rows`); empty without `--deep`.
+    #[must_use]
+    pub fn tables(&self) -> String {
+        let tables = self.held.iter();
+        let tables: Vec<String> = tables
+            .map(|(table, rows)| format!("{table}: {} rows", told(*rows)))
+            .collect();
+        tables.join(", ")
+    }
 }
 
 /// The costs of the declared queries, in their order. A query that cannot be run is left out: its criteria say why.
@@ -31,25 +47,55 @@ pub fn costs(subject: &Subject) -> Vec<Cost> {
     let Ok(settled) = Settled::new(subject) else {
         return Vec::new();
     };
-    if settled.multiply().is_err() {
-        return Vec::new();
-    }
-    let costs = queries.iter().map(|query| cost(subject, &settled, query));
+    let deep = match Deep::of(subject) {
+        Ok(Some(deep)) => deep,
+        Ok(None) if settled.multiply().is_ok() => {
+            let costs = queries.iter().map(|query| cost(subject, &settled, query));
+            return costs.filter_map(Result::ok).collect();
+        }
+        Ok(None) | Err(_) => return Vec::new(),
+    };
+    let costs = queries
+        .iter()
+        .map(|query| cost_deep(&deep, &settled, query));
     costs.filter_map(Result::ok).collect()
 }
 
+fn cost_deep(deep: &Deep<'_>, settled: &Settled<'_>, query: &Query) -> Result<Cost, Outcome> {
+    let held = deep.held(query)?;
+    let plan = plan_on(deep.engine, &query.sql);
+    let plan = plan.map_err(|error| Outcome::not_judged(&error))?;
+    let held = held.into_iter();
+    Ok(Cost {
+        plan,
+        held: held
+            .map(|(table, rows)| (table.as_str().to_owned(), rows))
+            .collect(),
+        ..run(deep.engine, settled, query)?
+    })
+}
+
 fn cost(subject: &Subject, settled: &Settled<'_>, query: &Query) -> Result<Cost, Outcome> {
-    let key = "[[data.query]] parameters";
-    let values = settled.parameters(&query.parameters, 0, &Given::new(), key)?;
-    let seen = settled.world().engine().query(&query.sql, &values);
-    let seen = seen.map_err(|failure| Settled::unmet(failure.message, "[[data.query]] sql"))?;
     let plan = plan(subject, &query.sql).map_err(|error| Outcome::not_judged(&error))?;
     Ok(Cost {
-        name: query.name.clone(),
         plan,
+        ..run(settled.world().engine(), settled, query)?
+    })
+}
+
+/// What it took on a copy, without a plan.
+fn run(engine: &Engine, settled: &Settled<'_>, query: &Query) -> Result<Cost, Outcome> {
+    let key = "[[data.query]] parameters";
+    let values = settled.parameters(&query.parameters, 0, &Given::new(), key)?;
+    let seen = engine.query(&query.sql, &values);
+    let seen = seen.map_err(|failure| Settled::unmet(failure.message, "[[data.query]] sql"))?;
+    Ok(Cost {
+        name: query.name.clone(),
+        plan: Vec::new(),
         returned: seen.rows.len(),
         scanned: seen.scanned,
         instructions: seen.instructions,
+        held: Vec::new(),
     })
 }
 

@@ -7,6 +7,7 @@ mod audit_log;
 mod audit_rows;
 mod constraints;
 mod costs;
+mod deep;
 mod deleted_rows;
 mod deletion;
 mod items;

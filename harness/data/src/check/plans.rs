@@ -1,14 +1,16 @@
 //! PAT-007, PAT-015: what serves declared queries and references. Never runs a query on rows of the user's.
 
+use super::deep::{self, Deep};
 use super::settled::{Given, Settled};
 use super::{Aspect, Broken, Outcome, Tally, counted};
 use crate::catalog::{ForeignKey, IndexOrigin, Schema, Table};
 use crate::claims::Query;
-use crate::engine::Engine;
+use crate::engine::{Engine, Seen};
 use crate::indexes::covered;
 use crate::references::is_served;
 use crate::subject::Subject;
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 /// The aspects of this family.
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -50,6 +52,11 @@ fn hot_queries(subject: &Subject) -> Outcome {
 }
 
 fn hot_queries_with_statistics(subject: &Subject) -> Outcome {
+    match hot(subject).and_then(|hot| Ok((hot, Deep::of(subject)?))) {
+        Ok((hot, Some(deep))) => return searches_deep(hot, &deep),
+        Ok((_, None)) => {}
+        Err(outcome) => return outcome,
+    }
     let told = subject.replay.at_the_end().and_then(|engine| {
         engine.ours(|connection| tell_statistics(connection, subject.schema()))?;
         Ok(engine)
@@ -96,8 +103,8 @@ fn tell_statistics(connection: &Connection, schema: &Schema) -> rusqlite::Result
     connection.execute_batch("ANALYZE sqlite_schema")
 }
 
-/// Whether every declared hot query is a search on this database.
-fn searches(subject: &Subject, engine: &Engine) -> Outcome {
+/// The declared hot queries.
+fn hot(subject: &Subject) -> Result<Vec<&Query>, Outcome> {
     let hot: Vec<&Query> = subject
         .claims
         .query
@@ -105,20 +112,59 @@ fn searches(subject: &Subject, engine: &Engine) -> Outcome {
         .filter(|query| query.hot)
         .collect();
     if hot.is_empty() {
-        return Outcome::undeclared("no hot query is declared", "[[data.query]] hot = true");
+        return Err(Outcome::undeclared(
+            "no hot query is declared",
+            "[[data.query]] hot = true",
+        ));
     }
+    Ok(hot)
+}
+
+/// Whether every declared hot query is a search on this database.
+fn searches(subject: &Subject, engine: &Engine) -> Outcome {
+    let hot = match hot(subject) {
+        Ok(hot) => hot,
+        Err(outcome) => return outcome,
+    };
     let mut tally = Tally::default();
     for query in hot {
-        let judged = match engine.ours(|connection| lines(connection, &query.sql)) {
-            Ok(lines) => {
-                let bad: Vec<String> = lines.into_iter().filter(|line| is_costly(line)).collect();
-                Ok(costly(query, bad.join("; ")))
-            }
-            Err(error) => Err(unprepared(query, &error.to_string())),
-        };
-        tally.add(judged);
+        tally.add(search(engine, query));
     }
     tally.outcome("hot query", "each a search")
+}
+
+/// The same on the copy with many rows. A query of which a table is missing there is not judged, and neither is the whole then.
+fn searches_deep(hot: Vec<&Query>, deep: &Deep<'_>) -> Outcome {
+    let judged = hot.into_iter().map(|query| {
+        let held = deep.held(query)?;
+        let mut all = search(deep.engine, query)?;
+        for broken in &mut all {
+            broken.repeat.splice(..0, deep.statistics(&held));
+        }
+        Ok(all)
+    });
+    let saw = format!("each a search with {} rows", deep::told(deep.rows));
+    whole(judged, &saw)
+}
+
+/// One outcome of several hot queries, that holds only if all of them were judged.
+fn whole(all: impl Iterator<Item = Result<Vec<Broken>, Outcome>>, saw: &str) -> Outcome {
+    let mut tally = Tally::default();
+    for judged in all {
+        tally.add(judged);
+    }
+    let open = tally.open.first().cloned();
+    match open {
+        Some((reason, key)) if tally.broken.is_empty() => Outcome::NotVerified { reason, key },
+        Some(_) | None => tally.outcome("hot query", saw),
+    }
+}
+
+fn search(engine: &Engine, query: &Query) -> Result<Vec<Broken>, Outcome> {
+    let lines = engine.ours(|connection| lines(connection, &query.sql));
+    let lines = lines.map_err(|error| unprepared(query, &error.to_string()))?;
+    let bad: Vec<String> = lines.into_iter().filter(|line| is_costly(line)).collect();
+    Ok(costly(query, bad.join("; ")))
 }
 
 fn costly(query: &Query, bad: String) -> Vec<Broken> {
@@ -148,19 +194,19 @@ const INSTRUCTIONS_MORE: u32 = 300;
 
 /// The same query with few rows in the tables and with twenty times as many: per row that it returns, it must take about as much.
 fn reads_what_it_returns(subject: &Subject) -> Outcome {
-    let hot: Vec<&Query> = subject
-        .claims
-        .query
-        .iter()
-        .filter(|query| query.hot)
-        .collect();
-    if hot.is_empty() {
-        return Outcome::undeclared("no hot query is declared", "[[data.query]] hot = true");
-    }
+    let hot = match hot(subject) {
+        Ok(hot) => hot,
+        Err(outcome) => return outcome,
+    };
     let settled = match Settled::new(subject) {
         Ok(settled) => settled,
         Err(outcome) => return outcome,
     };
+    match Deep::of(subject) {
+        Ok(Some(deep)) => return reads_what_it_returns_deep(hot, &settled, &deep),
+        Ok(None) => {}
+        Err(outcome) => return outcome,
+    }
     let few: Vec<_> = hot.iter().map(|query| cost(&settled, query)).collect();
     if let Err(error) = settled.multiply() {
         return Outcome::not_judged(&error);
@@ -168,13 +214,7 @@ fn reads_what_it_returns(subject: &Subject) -> Outcome {
     let mut tally = Tally::default();
     for (query, few) in hot.into_iter().zip(few) {
         let many = few.and_then(|few| Ok((few, cost(&settled, query)?)));
-        tally.add(many.map(|(few, many)| {
-            if many <= few.saturating_mul(3).saturating_add(INSTRUCTIONS_MORE) {
-                return Vec::new();
-            }
-            let saw = format!("{few} instructions a row with few rows in the tables, {many} with twenty times as many");
-            costly(query, saw)
-        }));
+        tally.add(many.map(|(few, many)| compared(query, few, many, "twenty times as many")));
     }
     tally.outcome(
         "hot query",
@@ -182,20 +222,47 @@ fn reads_what_it_returns(subject: &Subject) -> Outcome {
     )
 }
 
+/// The same, with many rows instead of twenty times as many.
+fn reads_what_it_returns_deep(hot: Vec<&Query>, settled: &Settled<'_>, deep: &Deep<'_>) -> Outcome {
+    let rows = deep::told(deep.rows);
+    let judged = hot.into_iter().map(|query| {
+        deep.held(query)?;
+        let few = cost(settled, query)?;
+        let values = values(settled, query)?;
+        let seen = deep.engine.query(&query.sql, &values);
+        let seen = seen.map_err(|failure| unprepared(query, &failure.message))?;
+        Ok(compared(query, few, a_row(&seen), &rows))
+    });
+    let saw = format!("each took as much for a row with {rows} rows in the tables");
+    whole(judged, &saw)
+}
+
+fn compared(query: &Query, few: u32, many: u32, times: &str) -> Vec<Broken> {
+    if many <= few.saturating_mul(3).saturating_add(INSTRUCTIONS_MORE) {
+        return Vec::new();
+    }
+    let saw = format!("{few} instructions a row with few rows in the tables, {many} with {times}");
+    costly(query, saw)
+}
+
+fn values(settled: &Settled<'_>, query: &Query) -> Result<Vec<Value>, Outcome> {
+    let key = "[[data.query]] parameters";
+    settled.parameters(&query.parameters, 0, &Given::new(), key)
+}
+
+fn a_row(seen: &Seen) -> u32 {
+    let rows = u32::try_from(seen.rows.len().max(1)).unwrap_or(u32::MAX);
+    seen.instructions / rows
+}
+
 /// Instructions that a query takes per row that it returns.
 fn cost(settled: &Settled<'_>, query: &Query) -> Result<u32, Outcome> {
-    let values = settled.parameters(
-        &query.parameters,
-        0,
-        &Given::new(),
-        "[[data.query]] parameters",
-    )?;
+    let values = values(settled, query)?;
     let seen = settled
         .world()
         .run(&query.sql, &values)
         .map_err(|refused| unprepared(query, &refused.message))?;
-    let rows = u32::try_from(seen.rows.len().max(1)).unwrap_or(u32::MAX);
-    Ok(seen.instructions / rows)
+    Ok(a_row(&seen))
 }
 
 /// A step of a plan that reads what it does not return, or sorts. The scan of a virtual table is a search of its own kind, that of a constant or of a
@@ -217,10 +284,11 @@ pub(super) fn scans(subject: &Subject, sql: &str) -> rusqlite::Result<Vec<String
 }
 
 pub(super) fn plan(subject: &Subject, sql: &str) -> rusqlite::Result<Vec<String>> {
-    subject
-        .replay
-        .empty
-        .ours(|connection| lines(connection, sql))
+    plan_on(&subject.replay.empty, sql)
+}
+
+pub(super) fn plan_on(engine: &Engine, sql: &str) -> rusqlite::Result<Vec<String>> {
+    engine.ours(|connection| lines(connection, sql))
 }
 
 fn lines(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {

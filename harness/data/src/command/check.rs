@@ -2,8 +2,8 @@
 
 use super::input::Input;
 use super::progress::ProgressArgs;
-use super::{Exit, Failed, output};
-use crate::check::{Aspect, Broken, Cost, ON_A_GUESS, Outcome, aspects, costs};
+use super::{Exit, Failed, costs, output};
+use crate::check::{Aspect, Broken, Cost, ON_A_GUESS, Outcome, aspects};
 use crate::claims::Data;
 use crate::progress::{Progress as _, Work};
 use crate::render::text::hanging;
@@ -52,9 +52,21 @@ pub(super) struct CheckArgs {
     /// Keep every statement of the checks and what it gave, as lines of JSON, so that another engine can be asked the same.
     #[arg(long, value_name = "FILE", env = "MOLTPROOF_DB_TRACE")]
     trace: Option<PathBuf>,
+    /// Judge the hot queries of PAT-007 on tables of 1,000,000 rows with the statistics of ANALYZE.
+    #[arg(long, env = "MOLTPROOF_DB_DEEP")]
+    deep: bool,
+    /// The same with this many rows, from 1,000 to 10,000,000.
+    #[arg(long, value_name = "N", env = "MOLTPROOF_DB_ROWS", value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
+    rows: Option<u64>,
     #[command(flatten)]
     progress: ProgressArgs,
 }
+
+/// Rows of each table of a hot query with `--deep` alone.
+const DEEP_ROWS: u64 = 1_000_000;
+
+/// The one criterion that is judged with so many rows.
+const DEEP: &str = "PAT-007";
 
 /// Forms of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -103,8 +115,10 @@ impl Criterion {
 
 pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     let wanted = wanted(args)?;
+    let deep = deep(args, &wanted)?;
     let shown = args.progress.shown();
-    let subject = args.input.subject(&shown)?;
+    let mut subject = args.input.subject(&shown)?;
+    subject.deep = deep;
     if args.trace.is_some() {
         subject.trace.turn_on();
     }
@@ -122,13 +136,13 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     shown.hear(Work::Aspects, all, all);
     let criteria: Vec<Criterion> = by_id.into_values().collect();
     let costs = if args.criterion.is_empty() {
-        costs(&subject)
+        crate::check::costs(&subject)
     } else {
         Vec::new()
     };
     drop(shown);
     let text = match args.format {
-        Format::Text => text(&criteria, &subject) + &costs_text(&costs),
+        Format::Text => text(&criteria, &subject) + &costs::text(&costs),
         Format::Json => {
             serde_json::to_string_pretty(&told(&criteria, &subject, &costs))
                 .map_err(Failed::fault)?
@@ -141,6 +155,17 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     }
     output::put(&text, args.output.as_deref())?;
     Ok(ended(args, &criteria))
+}
+
+/// The rows that the tables of hot queries are to hold, if they are to hold many.
+fn deep(args: &CheckArgs, wanted: &[&Aspect]) -> Result<Option<u64>, Failed> {
+    let rows = args.rows.or(args.deep.then_some(DEEP_ROWS));
+    if rows.is_some() && !wanted.iter().any(|aspect| aspect.criterion == DEEP) {
+        return Err(Failed::usage(format!(
+            "--deep and --rows change what {DEEP} is judged on, which no --criterion names; add it, or leave them out"
+        )));
+    }
+    Ok(rows)
 }
 
 fn wanted(args: &CheckArgs) -> Result<Vec<&'static Aspect>, Failed> {
@@ -228,32 +253,6 @@ fn text(criteria: &[Criterion], subject: &Subject) -> String {
         }
         text.push_str(&block);
         was_line = is_line;
-    }
-    text
-}
-
-/// What the declared queries cost: D1 bills each row that is read, so that a scan stands beside what it returned.
-fn costs_text(costs: &[Cost]) -> String {
-    if costs.is_empty() {
-        return String::new();
-    }
-    let width = output::width();
-    let mut text = String::from(
-        "\ncosts        of the declared queries, with some eighty rows in each table\n",
-    );
-    for cost in costs {
-        let scanned = match cost.scanned {
-            0 => "nothing scanned".to_owned(),
-            steps => format!("{} scanned", counted(steps as usize, "row")),
-        };
-        let read = format!(
-            "{}: {} returned, {scanned}",
-            cost.name,
-            counted(cost.returned, "row")
-        );
-        text.push_str(&hanging("  ", &read, width));
-        let plan = cost.plan.join("; ");
-        text.push_str(&hanging("            ", &plan, width));
     }
     text
 }
@@ -386,9 +385,5 @@ fn told(criteria: &[Criterion], subject: &Subject, costs: &[Cost]) -> Value {
             json!({ "id": criterion.id, "level": level, "verdict": word(criterion.verdict()), "aspects": aspects })
         })
         .collect();
-    let costs: Vec<Value> = costs
-        .iter()
-        .map(|cost| json!({ "query": cost.name, "plan": cost.plan, "rows_returned": cost.returned, "rows_scanned": cost.scanned, "instructions": cost.instructions }))
-        .collect();
-    json!({ "schema_version": "1.0", "source": subject.source.shown, "files": counted(subject.source.files.len(), "file"), "criteria": criteria, "costs": costs })
+    json!({ "schema_version": "1.0", "source": subject.source.shown, "files": counted(subject.source.files.len(), "file"), "criteria": criteria, "costs": costs::told(costs) })
 }

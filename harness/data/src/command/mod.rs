@@ -1,6 +1,7 @@
 //! `moltproof db`: options, verbs and exit codes. Never judges.
 
 mod check;
+mod costs;
 mod diff;
 mod explain;
 mod fix;

@@ -6,6 +6,7 @@ mod attempt;
 mod candidate;
 mod filler;
 mod look;
+mod many;
 mod order;
 mod parent;
 mod pattern;
@@ -26,6 +27,7 @@ mod wish;
 
 pub use candidate::{candidates, conditions_of};
 pub use filler::Filler;
+pub use many::{Many, fill_many};
 pub use spare::{Effort, Statements, Wanted, spares};
 pub use tenancy::{Owner, Tenancy};
 pub use tenants::{Tenants, fill_one_tenant, fill_tenants};

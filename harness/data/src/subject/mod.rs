@@ -6,9 +6,10 @@ pub use statements::BrokenStatement;
 
 use crate::catalog::{ForeignKey, Name, Schema, Table, Trigger};
 use crate::claims::Data;
+use crate::engine::Engine;
 use crate::progress::{Nobody, Progress};
 use crate::replay::{ObjectKind, Replay};
-use crate::rows::{Tenancy, Tenants, fill_tenants};
+use crate::rows::{Many, Tenancy, Tenants, fill_tenants};
 use crate::source::Source;
 use crate::text::{FileId, Span, find_word};
 use crate::trace::Trace;
@@ -32,6 +33,10 @@ pub struct Subject {
     pub claims: Data,
     /// The statements of its checks, where they are kept.
     pub trace: Trace,
+    /// The rows that the tables of hot queries hold while these are judged; few of them where it is none.
+    pub deep: Option<u64>,
+    /// The copy with so many rows, once it is asked for.
+    pub(crate) many: OnceLock<Result<ManyRows, NoRows>>,
     /// What the schema will be, if it is not the last one: rows of now have to bear what is to come.
     later: Option<Schema>,
     /// Rows of several tenants, once they are asked for.
@@ -41,6 +46,12 @@ pub struct Subject {
     /// What hangs on each table, once it is asked for.
     related: OnceLock<Related>,
 }
+
+/// A copy with many rows, and what its tables hold.
+pub(crate) type ManyRows = (Engine, Many);
+
+/// Why there is no such copy, and the key of the manifest that would mend it, if one would.
+pub(crate) type NoRows = (String, Option<String>);
 
 /// What hangs on each table, by names in the schema.
 #[derive(Debug, Default)]
@@ -130,6 +141,8 @@ impl Subject {
             replay,
             claims,
             trace: Trace::default(),
+            deep: None,
+            many: OnceLock::new(),
             later: None,
             tenants: OnceLock::new(),
             rows: OnceLock::new(),
@@ -149,6 +162,8 @@ impl Subject {
             source,
             claims: self.claims.clone(),
             trace: Trace::default(),
+            deep: None,
+            many: OnceLock::new(),
             later: Some(self.schema().clone()),
             tenants: OnceLock::new(),
             rows: OnceLock::new(),
