@@ -1,13 +1,18 @@
 //! PAT-003: sequences of writes to a searched table that nobody planned, and the shortest one after which the index is out of step.
 //! Never says more of a sequence than the rows themselves do: what a row holds is read from its table, and the search must agree.
 
+#[cfg(test)]
+mod tests;
+mod write;
+
+use self::write::{Write, write};
 use super::super::populated::Row;
 use super::super::settled::Settled;
 use super::super::{Broken, Outcome};
+use super::new_rows::another;
 use super::{Case, word};
 use crate::catalog::{Action, ForeignKey, Name};
 use crate::text::written;
-use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use rusqlite::types::Value;
 use std::cell::RefCell;
@@ -23,45 +28,6 @@ const SHRINKS_MAX: u32 = 400;
 const SEED: u64 = 3;
 /// Where the words of sequences begin.
 const FIRST_WORD: usize = 2_000;
-
-/// One write; rows are told by their place among those that a sequence works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Write {
-    Update(usize),
-    UpdateAll,
-    UpdateOrReplace(usize),
-    Replace(usize),
-    Upsert(usize),
-    InsertOrIgnore(usize),
-    Empty(usize),
-    /// A new key alone, or a new text in the same statement.
-    NewKey(usize, bool),
-    Delete(usize),
-    /// What was deleted comes back, all of it by one statement.
-    ComeBack,
-    /// The parent goes, and takes its children along.
-    DeleteParent(usize),
-    /// An update, a deletion and a statement that fails, as one batch.
-    RolledBack(usize),
-}
-
-fn write() -> impl Strategy<Value = Write> {
-    let row = || 0..ROWS;
-    prop_oneof![
-        3 => row().prop_map(Write::Update),
-        1 => Just(Write::UpdateAll),
-        1 => row().prop_map(Write::UpdateOrReplace),
-        2 => row().prop_map(Write::Replace),
-        2 => row().prop_map(Write::Upsert),
-        1 => row().prop_map(Write::InsertOrIgnore),
-        1 => row().prop_map(Write::Empty),
-        2 => (row(), any::<bool>()).prop_map(|(row, with_text)| Write::NewKey(row, with_text)),
-        2 => row().prop_map(Write::Delete),
-        2 => Just(Write::ComeBack),
-        1 => row().prop_map(Write::DeleteParent),
-        1 => row().prop_map(Write::RolledBack),
-    ]
-}
 
 /// Draws sequences; the shortest one that brings the index out of step, with its lines of SQL.
 pub(super) fn out_of_step(case: &Case<'_>) -> Result<Option<Broken>, Outcome> {
@@ -237,9 +203,7 @@ impl<'c, 's> Sequence<'c, 's> {
                     vec![(sql, vec![text.clone()])]
                 })
             }
-            Write::Replace(place) => {
-                one(self.inserting("REPLACE", &[slot(place)?.0], Some(text), ""))
-            }
+            Write::Replace(place) => one(self.inserting("REPLACE", &[slot(place)?.0], text, "")),
             Write::Upsert(place) => {
                 let key = &self.case.table.primary_key;
                 let key: Vec<String> = key.iter().map(Name::quoted).collect();
@@ -249,10 +213,10 @@ impl<'c, 's> Sequence<'c, 's> {
                 );
                 (!key.is_empty())
                     .then_some(slot(place)?.0)
-                    .map(|row| vec![self.inserting("INSERT", &[row], Some(text), &end)])
+                    .map(|row| vec![self.inserting("INSERT", &[row], text, &end)])
             }
             Write::InsertOrIgnore(place) => {
-                one(self.inserting("INSERT OR IGNORE", &[slot(place)?.0], Some(text), ""))
+                one(self.inserting("INSERT OR IGNORE", &[slot(place)?.0], text, ""))
             }
             Write::Empty(place) => {
                 let (sql, _) = update(there(place)?, "UPDATE");
@@ -283,7 +247,7 @@ impl<'c, 's> Sequence<'c, 's> {
                     .filter(|slot| !slot.is_there)
                     .map(|slot| &slot.row)
                     .collect();
-                (!gone.is_empty()).then(|| vec![self.inserting("INSERT", &gone, Some(text), "")])
+                (!gone.is_empty()).then(|| vec![self.inserting("INSERT", &gone, text, "")])
             }
             Write::DeleteParent(place) => one(self.deleting_parent(there(place)?)?),
             Write::RolledBack(place) => {
@@ -301,12 +265,12 @@ impl<'c, 's> Sequence<'c, 's> {
         self.slots.iter().filter(|slot| slot.is_there)
     }
 
-    /// One statement that makes rows, with a text in the searched column where one is given.
+    /// One statement that makes rows, with a text in the searched column.
     fn inserting(
         &self,
         verb: &str,
         rows: &[&Row],
-        text: Option<&Value>,
+        text: &Value,
         end: &str,
     ) -> (String, Vec<Value>) {
         let table = self.case.table;
@@ -315,9 +279,12 @@ impl<'c, 's> Sequence<'c, 's> {
         let mut tuples = Vec::new();
         for row in rows {
             let from = values.len() + 1;
-            values.extend(columns.iter().map(|name| match text {
-                Some(text) if **name == self.case.column => text.clone(),
-                Some(_) | None => row.value(name),
+            values.extend(columns.iter().map(|name| {
+                if **name == self.case.column {
+                    text.clone()
+                } else {
+                    row.value(name)
+                }
             }));
             let marks: Vec<String> = (from..=values.len())
                 .map(|place| format!("?{place}"))
@@ -411,76 +378,5 @@ impl<'c, 's> Sequence<'c, 's> {
         let mut repeat = self.lines.clone();
         repeat.push(asked);
         self.declared.broken(expected, saw, repeat)
-    }
-}
-
-/// Another value of the same kind.
-fn another(value: &Value) -> Option<Value> {
-    super::new_rows::another(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::claims::Data;
-    use crate::source::Source;
-    use crate::subject::Subject;
-    use crate::text::File;
-
-    /// Notes that are entered through a side table; the update is entered by the trigger's condition.
-    fn subject(on_update: &str) -> Subject {
-        let text = format!(
-            "CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL);
-             CREATE TABLE note_search (number INTEGER PRIMARY KEY, note TEXT NOT NULL UNIQUE REFERENCES notes (id) ON DELETE CASCADE ON UPDATE CASCADE, body TEXT NOT NULL);
-             CREATE VIRTUAL TABLE note_fts USING fts5 (body, content = 'note_search', content_rowid = 'number');
-             CREATE TRIGGER side_new AFTER INSERT ON note_search BEGIN INSERT INTO note_fts (rowid, body) VALUES (new.number, new.body); END;
-             CREATE TRIGGER side_old AFTER DELETE ON note_search BEGIN INSERT INTO note_fts (note_fts, rowid, body) VALUES ('delete', old.number, old.body); END;
-             CREATE TRIGGER side_other AFTER UPDATE OF body ON note_search BEGIN
-               INSERT INTO note_fts (note_fts, rowid, body) VALUES ('delete', old.number, old.body);
-               INSERT INTO note_fts (rowid, body) VALUES (new.number, new.body);
-             END;
-             CREATE TRIGGER note_new AFTER INSERT ON notes BEGIN INSERT INTO note_search (note, body) VALUES (new.id, new.body); END;
-             CREATE TRIGGER note_other AFTER UPDATE OF body ON notes {on_update} BEGIN UPDATE note_search SET body = new.body WHERE note = new.id; END;"
-        );
-        let file = File {
-            name: "0001.sql".to_owned(),
-            path: "0001.sql".into(),
-            text: text.into(),
-        };
-        let source = Source {
-            files: vec![file],
-            ..Source::default()
-        };
-        let claims = "[[data.search]]\ntable = 'notes'\ncolumns = ['body']\nindex = 'note_fts'\n\
-            sql = 'SELECT s.note FROM note_fts JOIN note_search AS s ON s.number = note_fts.rowid WHERE note_fts MATCH ?1'\n\
-            parameters = ['text']\n";
-        Subject::of(source, Data::parse(claims).unwrap(), 1).unwrap()
-    }
-
-    fn found_by(seed: u64, subject: &Subject) -> Option<Broken> {
-        let claim = &subject.claims.search[0];
-        let case = Case::new(subject, claim, 0).unwrap_or_else(|why| panic!("{why:?}"));
-        drawn_by(seed, &case).unwrap_or_else(|why| panic!("{why:?}"))
-    }
-
-    #[test]
-    fn an_index_that_is_in_step_is_not_blamed_by_any_sequence() {
-        let subject = subject("");
-        for seed in 0..10 {
-            let broken = found_by(seed, &subject);
-            assert!(broken.is_none(), "seed {seed}: {broken:?}");
-        }
-    }
-
-    /// The text of a row whose key changed once is never entered again.
-    #[test]
-    fn what_takes_two_writes_in_order_is_found_by_every_seed_and_told_by_the_shortest_sequence() {
-        let subject = subject("WHEN length(new.id) = (SELECT min(length(id)) FROM notes)");
-        for seed in 0..20 {
-            let broken = found_by(seed, &subject);
-            let broken = broken.unwrap_or_else(|| panic!("seed {seed} finds nothing"));
-            // Three rows are given their words, two writes follow, and the search.
-            assert!(broken.repeat.len() <= ROWS + 3, "{:#?}", broken.repeat);
-        }
     }
 }
