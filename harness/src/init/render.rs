@@ -31,7 +31,7 @@ pub fn manifest(draft: &Draft, named: &str) -> String {
 fn head(out: &mut String, draft: &Draft, from: &str, named: &str) -> std::fmt::Result {
     writeln!(
         out,
-        "# What moltproof knows of this Worker, from {from}. Yours to change; every key is described in fixtures/targets/README.md."
+        "# What moltproof knows of this Worker, from {from}. Yours to change; every key is described in docs/manifest.md."
     )?;
     writeln!(out, "# Look first: moltproof doctor --target {named}")?;
     writeln!(out, "# Then judge: moltproof run --target {named}")?;
