@@ -5,6 +5,8 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+#[path = "command_line/documents.rs"]
+mod documents;
 #[path = "command_line/surroundings.rs"]
 mod surroundings;
 
