@@ -92,9 +92,10 @@ fn root() -> PathBuf {
 fn pages() -> Vec<(String, String)> {
     let mut pages = vec!["README.md".to_owned()];
     for entry in fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let of_the_data_crate = ["data.md", "rules.md"].contains(&name.as_str());
-        if name.ends_with(".md") && !of_the_data_crate {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let of_the_data_crate = ["data.md", "rules.md"].contains(&name);
+        if path.extension().is_some_and(|ending| ending == "md") && !of_the_data_crate {
             pages.push(format!("docs/{name}"));
         }
     }
