@@ -1,5 +1,6 @@
 //! Embeds features, deviants of Workers and of databases, advice and the reference's patterns (`features/**/*.feature`, `fixtures/deviants/*.toml`,
-//! `fixtures/data`, `fixtures/explain/*.toml`, `migrations/patterns`) so that the binary needs no file. Never looks into them.
+//! `fixtures/data`, `fixtures/explain/*.toml`, `migrations/patterns`) so that the binary needs no file, and says what it is built for.
+//! Never looks into them, and never asks git.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::{env, fs, io};
 const DATABASES: [&str; 3] = ["correct", "deviants", "not_found_yet"];
 
 fn main() -> io::Result<()> {
+    describe();
     embed("features", &[""], &["feature"], "pub static FEATURES")?;
     embed("fixtures/deviants", &[""], &["toml"], "static DEVIANTS")?;
     embed("fixtures/explain", &[""], &["toml"], "static ADVICE")?;
@@ -21,6 +23,38 @@ fn main() -> io::Result<()> {
     )?;
     let endings = ["md", "sql", "toml", "tsv"];
     embed("fixtures/data", &DATABASES, &endings, "static DATABASES")
+}
+
+/// What `--version` tells beside the commit that the variable `MOLTPROOF_BUILD_COMMIT` names.
+fn describe() {
+    let target = env::var_os("TARGET").unwrap_or_else(|| "unknown".into());
+    println!(
+        "cargo::rustc-env=MOLTPROOF_BUILD_TARGET={}",
+        target.display()
+    );
+    // A checkout that `cargo install --git` has made stays at its commit. In a work tree every commit would compile everything anew.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    if root.join(".cargo-ok").is_file()
+        && let Some(commit) = commit_of(&root.join(".git"))
+    {
+        println!("cargo::rustc-env=MOLTPROOF_BUILD_CHECKOUT={commit}");
+    }
+}
+
+/// The commit that is checked out, as the files in `.git` name it.
+fn commit_of(git: &Path) -> Option<String> {
+    let head = fs::read_to_string(git.join("HEAD")).ok()?;
+    let Some(name) = head.trim().strip_prefix("ref: ") else {
+        return Some(head.trim().to_owned());
+    };
+    if let Ok(commit) = fs::read_to_string(git.join(name)) {
+        return Some(commit.trim().to_owned());
+    }
+    let packed = fs::read_to_string(git.join("packed-refs")).ok()?;
+    let mut lines = packed.lines().filter_map(|line| line.split_once(' '));
+    lines
+        .find(|(_, of)| *of == name)
+        .map(|(commit, _)| commit.to_owned())
 }
 
 /// Writes a table of path and text of every file with one of these endings in parts of a folder of the repository, as the item of this name.

@@ -12,6 +12,7 @@ mod files;
 mod generating;
 mod history;
 mod init;
+mod itself;
 mod keeping;
 mod list;
 mod open_files;
@@ -29,6 +30,7 @@ mod teeth;
 mod tests;
 mod token;
 mod vectors;
+mod version;
 mod watch;
 
 use crate::contract::version::Version;
@@ -37,6 +39,7 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+pub use version::Build;
 
 const EXIT_CODES: &str = "Exit codes:
   0    no violation found (conforms, or --strict not given and some criteria unverified, or all that is broken is known by the
@@ -220,11 +223,15 @@ impl Failure {
     }
 }
 
-/// Runs the command line `args` (program name first) and returns the exit code.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the command line `args` (program name first) of a program built from `build`, and returns the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     colour::before(&args);
-    let parsed = command().try_get_matches_from(args);
+    let mut asked = command();
+    if let Some(lines) = version::told(&args, build) {
+        asked = asked.long_version(lines);
+    }
+    let parsed = asked.try_get_matches_from(args);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,

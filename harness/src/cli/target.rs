@@ -1,5 +1,6 @@
 //! Which target is meant, and on what terms: shared by `run`, `doctor` and `sweep`. Never judges it.
 
+use super::itself::program;
 use super::staging::looks_like_staging;
 use super::{Failure, open_files, say};
 use crate::client::meter::{Budget, Meter};
@@ -269,12 +270,6 @@ fn opened(target: Arc<dyn Target>, client: Client, named: String, terms: Terms) 
         client,
         named,
     }
-}
-
-/// Where this program lies: what is started in a process of its own.
-pub(super) fn program() -> Result<PathBuf, Failure> {
-    std::env::current_exe()
-        .map_err(|error| Failure::fault(format!("cannot find this program: {error}")))
 }
 
 fn cannot(error: &dyn std::fmt::Display) -> Failure {

@@ -127,7 +127,7 @@ async fn one_run(
     told: &Path,
     leaving: &mut Leaving,
 ) -> Result<Option<std::process::ExitStatus>, Failure> {
-    let program = super::target::program()?;
+    let program = super::itself::program()?;
     let fault = |error: std::io::Error| Failure::fault(format!("cannot run again: {error}"));
     // What the run before told is not what this one tells.
     drop(std::fs::remove_file(told));

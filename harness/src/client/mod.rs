@@ -5,6 +5,7 @@ pub mod meter;
 mod place;
 pub mod raw;
 pub mod stream;
+pub(crate) mod trust;
 
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, redact, sent_body};
@@ -292,16 +293,12 @@ impl Client {
     }
 }
 
-/// A client that trusts the system's certificate authorities, or Mozilla's where the system has none (an image with nothing in it).
+/// A client that trusts these certificates besides the usual authorities.
 fn built(certificates: &[u8], idle_max: usize) -> Result<reqwest::Client, reqwest::Error> {
     builder(certificates, idle_max)?
         .build()
         .or_else(|_no_certificates| {
-            let authorities = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-            let authorities = authorities
-                .iter()
-                .map(|certificate| reqwest::Certificate::from_der(certificate));
-            let mut trusted = authorities.collect::<Result<Vec<_>, _>>()?;
+            let mut trusted = trust::mozilla()?;
             trusted.extend(reqwest::Certificate::from_pem_bundle(certificates)?);
             builder(&[], idle_max)?.tls_certs_only(trusted).build()
         })

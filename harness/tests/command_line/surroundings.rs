@@ -70,3 +70,24 @@ fn an_empty_variable_is_a_variable_that_is_not_set() {
         .assert()
         .code(0);
 }
+
+#[test]
+fn the_long_version_tells_what_was_built_and_the_short_one_its_number_alone() {
+    let number = env!("CARGO_PKG_VERSION");
+    let short = moltproof(&["-V"]).code(0);
+    let short = String::from_utf8_lossy(&short.get_output().stdout).into_owned();
+    assert_eq!(short, format!("moltproof {number}\n"));
+
+    let long = moltproof(&["--version"]).code(0);
+    let long = String::from_utf8_lossy(&long.get_output().stdout).into_owned();
+    let lines = Regex::new(concat!(
+        r"^commit:   (unknown|[0-9a-f]{40}(-dirty)?)\n",
+        r"contract: [0-9]+\.[0-9]+, sha256:[0-9a-f]{64}\n",
+        r"target:   [a-z0-9_]+(-[a-z0-9_]+)+\n$"
+    ));
+    let rest = long.strip_prefix(&short);
+    assert!(
+        rest.is_some_and(|rest| lines.unwrap().is_match(rest)),
+        "{long}"
+    );
+}

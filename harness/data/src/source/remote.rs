@@ -74,11 +74,20 @@ pub fn remote(remote: &Remote) -> Result<Source, Unusable> {
     })
 }
 
+/// A client that trusts the system's certificate authorities, or Mozilla's where the system has none (an image with nothing in it).
+fn client() -> Result<reqwest::Client, reqwest::Error> {
+    let bare = || reqwest::Client::builder().timeout(PATIENCE);
+    bare().build().or_else(|_no_certificates| {
+        let authorities = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+        let trusted = authorities.map(|certificate| reqwest::Certificate::from_der(certificate));
+        bare()
+            .tls_certs_only(trusted.collect::<Result<Vec<_>, _>>()?)
+            .build()
+    })
+}
+
 async fn read(remote: &Remote) -> Result<Source, Unusable> {
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .build()
-        .map_err(|error| unreachable(remote, &error))?;
+    let client = client().map_err(|error| unreachable(remote, &error))?;
     let objects = ask(&client, remote, OBJECTS).await?;
     let cells = objects.into_iter().filter_map(|row| {
         let [kind, name, sql] = <[Option<String>; 3]>::try_from(row).ok()?;

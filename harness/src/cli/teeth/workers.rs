@@ -1,7 +1,8 @@
 //! `moltproof teeth`: the contract run, measured on Workers. Never measures what is said of databases.
 
 use super::{Listed, TeethArgs, list, measured};
-use crate::cli::target::{program, runtime};
+use crate::cli::itself::program;
+use crate::cli::target::runtime;
 use crate::cli::{Failure, contract, open_files, say};
 use crate::contract::Contract;
 use crate::target::reference::altered;

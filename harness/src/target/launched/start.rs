@@ -2,7 +2,7 @@
 
 use super::fault_control::FaultControl;
 use super::process::{Supervised, copy_folder, run_to_end};
-use crate::client::{Client, Whereabouts};
+use crate::client::{Client, Whereabouts, trust};
 use crate::doubles::tls::{CA_FILE, Identity, NAMES};
 use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
@@ -88,19 +88,19 @@ impl Workshop {
     ) -> Result<Self, Fault> {
         let fault = |error: std::io::Error| Fault(format!("cannot set up the target: {error}"));
         // No connection is used twice: workerd closes one without notice when a body was not read to its end.
-        let observer = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| Fault(error.to_string()))?;
+        let alone = || {
+            reqwest::Client::builder()
+                .no_proxy()
+                .pool_max_idle_per_host(0)
+        };
+        let observer = trust::client(alone).map_err(|error| Fault(error.to_string()))?;
         let folder = tempfile::Builder::new()
             .prefix("moltproof-")
             .tempdir()
             .map_err(fault)?;
         // Cloudflare's API is far away: by the proxy that the environment names.
-        let remote = reqwest::Client::builder()
-            .build()
-            .map_err(|error| Fault(error.to_string()))?;
+        let remote = trust::client(reqwest::Client::builder);
+        let remote = remote.map_err(|error| Fault(error.to_string()))?;
         let budget = Arc::new(Budget::default());
         let tls = manifest.control.tls.then(|| identity(folder.path()));
         let tls = tls.transpose()?;

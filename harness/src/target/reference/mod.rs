@@ -318,7 +318,16 @@ fn scratch_folder() -> io::Result<TempDir> {
     {
         return Ok(folder);
     }
-    named.tempdir()
+    named.tempdir().or_else(|error| {
+        let none = || {
+            let remedy = "make a folder for temporary files (docker run --tmpfs /tmp), or name one in TMPDIR";
+            io::Error::new(error.kind(), format!("{error}; {remedy}"))
+        };
+        // An image with nothing in it may have no folder for temporary files, and yet one for the reports.
+        let own = std::env::var_os("TMPDIR").is_none();
+        let here = own.then(|| named.tempdir_in(std::env::current_dir()?));
+        here.and_then(Result::ok).ok_or_else(none)
+    })
 }
 
 /// The variables that a variant does without.

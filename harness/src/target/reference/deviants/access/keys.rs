@@ -3,6 +3,7 @@
 use super::super::{Draft, deviant};
 use super::token::rsa_key;
 use super::{TOKEN, good_token, turns_away};
+use crate::client::trust;
 use crate::clock;
 use crate::doubles::AccessIssuer;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
@@ -148,7 +149,8 @@ struct Source {
 impl Source {
     fn of(origin: &str) -> Self {
         Self {
-            client: reqwest::Client::new(),
+            client: trust::client(reqwest::Client::builder)
+                .expect("a client with certificates that are built in"),
             address: format!("{origin}/cdn-cgi/access/certs"),
         }
     }
