@@ -9,6 +9,8 @@
 mod documents;
 #[path = "command_line/surroundings.rs"]
 mod surroundings;
+#[path = "command_line/untrusted.rs"]
+mod untrusted;
 
 use assert_cmd::Command;
 use std::io::{Read as _, Write as _};

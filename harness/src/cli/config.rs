@@ -66,8 +66,7 @@ pub(super) fn config(
     let verb = command.find_subcommand("run").ok_or_else(fault)?;
     let named = show.run.target_named();
     let manifest = if Path::new(&named).is_file() {
-        let read = Manifest::read(Path::new(&named));
-        Some(read.map_err(|error| Failure::usage(error.to_string()))?)
+        Some(show.run.target.manifest(&named)?)
     } else {
         None
     };

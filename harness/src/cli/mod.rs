@@ -15,6 +15,7 @@ mod init;
 mod itself;
 mod keeping;
 mod list;
+mod no_verdict;
 mod open_files;
 mod progress;
 mod replay;
@@ -47,7 +48,7 @@ const EXIT_CODES: &str = "Exit codes:
   1    a MUST is violated; with --strict also a SHOULD
   2    the command line, or something it names, is wrong
   3    the target cannot be reached, or the harness is at fault
-  4    nothing could be verified, or with --strict not every MUST
+  4    nothing could be verified, with --strict not every MUST, or with --min-verified too few of them
   5    an entry of the baseline is unused, expired, vague, unknown or double; what gives 1 or 3 goes first
   130  interrupted";
 

@@ -86,6 +86,9 @@ struct MergeArgs {
     /// Exit 4 if a MUST could not be verified, 1 if a SHOULD is not met. A missing shard always leaves the verdict open: exit 4.
     #[arg(long, env = "MOLTPROOF_STRICT")]
     strict: bool,
+    /// Exit 4 if fewer than N MUST criteria could be judged in all shards together.
+    #[arg(long, env = "MOLTPROOF_MIN_VERIFIED", value_name = "N")]
+    min_verified: Option<usize>,
     /// Form of the report on standard output.
     #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,

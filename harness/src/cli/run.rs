@@ -4,8 +4,7 @@ use super::files::{Files, cannot, print};
 use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
-use super::{Failure, Format, contract_at, watch};
-use super::{baseline, generating};
+use super::{Failure, Format, baseline, contract_at, generating, no_verdict, say, watch};
 use crate::client::meter::Budget;
 use crate::contract::profile::Profile;
 use crate::contract::select::{Selection, digest, select, smoke_within};
@@ -27,7 +26,7 @@ use std::time::Duration;
 )]
 pub(super) struct RunArgs {
     #[command(flatten)]
-    target: TargetArgs,
+    pub(super) target: TargetArgs,
     /// Only this profile: core, data, api-worker. May be repeated.
     #[arg(
         long,
@@ -83,13 +82,16 @@ pub(super) struct RunArgs {
     baseline: Option<PathBuf>,
     /// Judge by this version of the contract, such as 1.0: its ids and its assertions; the latest unless told otherwise.
     #[arg(long, env = "MOLTPROOF_CONTRACT", value_name = "VERSION")]
-    contract: Option<Version>,
+    pub(super) contract: Option<Version>,
     /// Repeats the order of an earlier run; without it every run has another.
     #[arg(long, env = "MOLTPROOF_SEED", value_name = "N")]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Exit 4 if a MUST could not be verified, 1 if a SHOULD is not met.
     #[arg(long, env = "MOLTPROOF_STRICT")]
     strict: bool,
+    /// Exit 4 if fewer than N MUST criteria could be judged. A run of a shard counts too little: there the floor belongs to `report merge`.
+    #[arg(long, env = "MOLTPROOF_MIN_VERIFIED", value_name = "N")]
+    min_verified: Option<usize>,
     /// Change nothing on the target: only scenarios that need no tenant of their own and write nothing are run.
     #[arg(long, env = "MOLTPROOF_READ_ONLY")]
     read_only: bool,
@@ -112,7 +114,7 @@ pub(super) struct RunArgs {
     format: Format,
     /// No progress on standard error.
     #[arg(long, short, env = "MOLTPROOF_QUIET")]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
@@ -147,7 +149,30 @@ fn burst(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let mut report = match judge(args) {
+        Ok(report) => report,
+        Err(failure) => {
+            no_verdict::tell(args, &failure);
+            return Err(failure);
+        }
+    };
+    args.store.keep(&mut report);
+    deliver(args, &report)?;
+    baseline::complain(&report);
+    if let Some(few) = report.below_floor() {
+        say(&format!("moltproof: too little was judged: {few}"));
+    }
+    Ok(report.exit(args.strict))
+}
+
+/// Runs what is asked for.
+fn judge(args: &RunArgs) -> Result<Report, Failure> {
     let contract = contract_at(args.contract)?;
+    if args.min_verified.is_some() && args.shard.is_some_and(|(_, of)| of > 1) {
+        return Err(Failure::usage(
+            "--min-verified counts the whole run, of which a shard is a part: give it to `moltproof report merge`",
+        ));
+    }
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
     let claimed = args.target.profiles()?;
     let plan = args.written(&contract, &claimed)?;
@@ -165,10 +190,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     };
     let mut report = perform(&contract, &args.target, order)?;
     report.smoke = args.smoke;
-    args.store.keep(&mut report);
-    deliver(args, &report)?;
-    baseline::complain(&report);
-    Ok(report.exit(args.strict))
+    report.no_launch = args.target.no_launch;
+    Ok(report.with_floor(args.min_verified))
 }
 
 impl RunArgs {
@@ -183,7 +206,7 @@ impl RunArgs {
     }
 
     /// The written scenarios that are asked for: none where nothing but generated checks is named.
-    fn written(
+    pub(super) fn written(
         &self,
         contract: &Contract,
         claimed: &[Profile],
@@ -197,7 +220,11 @@ impl RunArgs {
     }
 
     /// Which part of a run this is.
-    fn shards(&self, contract: &Contract, claimed: &[Profile]) -> Result<Option<Shards>, Failure> {
+    pub(super) fn shards(
+        &self,
+        contract: &Contract,
+        claimed: &[Profile],
+    ) -> Result<Option<Shards>, Failure> {
         let Some((part, of)) = self.shard else {
             return Ok(None);
         };

@@ -9,7 +9,7 @@ use crate::contract::profile::Profile;
 use crate::scrub;
 use crate::target::Target;
 use crate::target::launched::described;
-use crate::target::manifest::{self, Manifest};
+use crate::target::manifest::{self, Allowed, Manifest};
 use crate::target::read_only::ReadOnly;
 use crate::target::reference::ReferenceTarget;
 use crate::target::url::UrlTarget;
@@ -64,6 +64,36 @@ pub(super) struct TargetArgs {
     /// Also trust the certificates in this PEM file.
     #[arg(long, env = "MOLTPROOF_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Execute nothing of the manifest: no server is started, nothing is prepared, and no command observes or migrates. What needs one of
+    /// them is not verified. For a manifest that may be a stranger's.
+    #[arg(long, env = "MOLTPROOF_NO_LAUNCH")]
+    pub(super) no_launch: bool,
+    /// The manifest may name this environment variable, and none that is not allowed so: `NAME`, `file:PATH` for a file, or `none`.
+    /// May be repeated. Without it: all.
+    #[arg(
+        long,
+        env = "MOLTPROOF_ALLOW_ENV",
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = allowed_name
+    )]
+    allow_env: Vec<String>,
+}
+
+/// Allows no variable.
+const NOTHING: &str = "none";
+
+/// Something that a manifest may name.
+fn allowed_name(text: &str) -> Result<String, String> {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let is_file = text
+        .strip_prefix("file:")
+        .is_some_and(|path| !path.is_empty());
+    if is_file || (!text.is_empty() && text.chars().all(is_name)) {
+        Ok(text.to_owned())
+    } else {
+        Err("write the name of a variable, `file:PATH`, or `none`".to_owned())
+    }
 }
 
 /// What may be done with a target.
@@ -145,12 +175,37 @@ impl TargetArgs {
             return Ok(ReferenceTarget::PROFILES.to_vec());
         }
         if Path::new(&named).is_file() {
-            let manifest = Manifest::read(Path::new(&named));
-            return manifest
-                .map(|manifest| manifest.profiles)
-                .map_err(|error| Failure::usage(error.to_string()));
+            return Ok(self.manifest(&named)?.profiles);
         }
         Ok(vec![Profile::Core])
+    }
+
+    /// The manifest, as far as it may be used.
+    pub(super) fn manifest(&self, named: &str) -> Result<Manifest, Failure> {
+        let allowed = match &self.allow_env[..] {
+            [] => Allowed::Everything,
+            names => Allowed::Only(
+                names
+                    .iter()
+                    .filter(|name| *name != NOTHING)
+                    .cloned()
+                    .collect(),
+            ),
+        };
+        let mut manifest = Manifest::read_allowing(Path::new(named), &allowed)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        if self.no_launch {
+            manifest.withhold_commands();
+        }
+        Ok(manifest)
+    }
+
+    /// The name that the manifest gives, if there is one that can be used.
+    pub(super) fn name(&self) -> Option<String> {
+        let named = self.named();
+        let is_manifest = Path::new(&named).is_file();
+        let manifest = is_manifest.then(|| self.manifest(&named).ok()).flatten();
+        manifest.map(|manifest| manifest.name)
     }
 
     /// What is meant: as given, else the nearest manifest, else the reference.
@@ -168,8 +223,7 @@ impl TargetArgs {
     }
 
     async fn by_manifest(&self, named: String, terms: Terms) -> Result<Opened, Failure> {
-        let manifest =
-            Manifest::read(Path::new(&named)).map_err(|error| Failure::usage(error.to_string()))?;
+        let manifest = self.manifest(&named)?;
         for secret in &manifest.secrets {
             scrub::remember(secret);
         }

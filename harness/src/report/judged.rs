@@ -78,13 +78,14 @@ impl ScenarioReport {
 impl Report {
     /// Counts the criteria, and sets the verdict on the whole.
     pub(super) fn count(&mut self) {
+        let judged = self.criteria.iter().map(|one| (one.level, one.verdict));
+        let summary = &mut self.summary;
+        [summary.must, summary.should, summary.may] = verdict::tallies(judged);
         let mut each = profiles::judged(&self.criteria);
         for one in &mut each {
             one.verdict = self.left_open(one);
         }
         let summary = &mut self.summary;
-        let judged = self.criteria.iter().map(|one| (one.level, one.verdict));
-        [summary.must, summary.should, summary.may] = verdict::tallies(judged);
         // Where nothing was judged nothing was proven.
         summary.verdict =
             profiles::worst(each.iter().map(|one| one.verdict)).unwrap_or(RunVerdict::Inconclusive);
@@ -100,7 +101,7 @@ impl Report {
             RunVerdict::Violates => RunVerdict::Violates,
             RunVerdict::Conforms if untold => RunVerdict::Inconclusive,
             RunVerdict::Conforms | RunVerdict::Known | RunVerdict::Inconclusive
-                if self.lacks_shards() =>
+                if self.lacks_shards() || self.below_floor().is_some() =>
             {
                 RunVerdict::Inconclusive
             }

@@ -54,6 +54,15 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     }
     let mut xml = Xml::new(name);
     xml.set_time(Duration::from_secs_f64(report.duration_ms / 1000.0));
+    if let Some(why) = report.unjudged() {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message(why.clone()).set_description(why);
+        let mut case = TestCase::new("The run comes to a verdict", status);
+        case.set_classname("moltproof");
+        let mut suite = TestSuite::new("moltproof");
+        suite.add_test_case(case);
+        xml.add_test_suite(suite);
+    }
     xml.add_test_suites(suites.into_values());
     if !report.generated.is_empty() {
         let mut suite = TestSuite::new("generated");

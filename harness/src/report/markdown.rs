@@ -32,6 +32,9 @@ pub fn render(report: &Report) -> String {
     write(&mut out, report).unwrap_or_default();
     if out.len() > SUMMARY_LEN_MAX {
         out = cut(&out, SUMMARY_LEN_MAX);
+        if !out.matches("```").count().is_multiple_of(2) {
+            out.push_str("\n```\n");
+        }
         out.push_str("\n\nThe summary is cut here; the JSON report has everything.\n");
     }
     out
@@ -75,11 +78,10 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         "Accepted deviations",
         with(report, &[Verdict::Accepted]).collect(),
     )?;
-    table(
-        out,
-        "Not verified",
-        with(report, &[Verdict::NotVerified]).collect(),
-    )?;
+    if report.no_verdict.is_none() {
+        let open = with(report, &[Verdict::NotVerified]);
+        table(out, "Not verified", open.collect())?;
+    }
     table(
         out,
         "Declared not applicable",
@@ -279,12 +281,19 @@ fn plain(text: &str) -> String {
 pub fn annotations(report: &Report) -> String {
     let mut broken: Vec<_> = with(report, &RED).collect();
     broken.sort_by_key(|criterion| (criterion.verdict != Verdict::Failed, criterion.level));
-    let shown = if broken.len() > ANNOTATIONS_MAX {
-        ANNOTATIONS_MAX - 1
+    let mut out = String::new();
+    // What is about the whole run: at most one of these.
+    let whole = report.unjudged().or_else(|| report.below_floor());
+    if let Some(why) = &whole {
+        let why = message(&cut(why, 2000));
+        let _infallible = writeln!(out, "::error title=moltproof::{why}");
+    }
+    let room = ANNOTATIONS_MAX - usize::from(whole.is_some());
+    let shown = if broken.len() > room {
+        room - 1
     } else {
         broken.len()
     };
-    let mut out = String::new();
     for criterion in &broken[..shown] {
         let _infallible = writeln!(
             out,
@@ -322,6 +331,32 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::samples::Sample;
+
+    #[test]
+    fn a_summary_stays_below_what_github_takes_and_says_that_it_is_cut() {
+        let sample = Sample {
+            criteria: 400,
+            scenarios: 6,
+            exchanges: 1,
+            finding_every: 1,
+            text: "ünïcode | ``` <b> \u{202e}",
+            times: 40,
+        };
+        let report: Report = serde_json::from_value(sample.json()).unwrap();
+        let summary = render(&report);
+        assert!(summary.len() > 800 * 1024, "{} bytes", summary.len());
+        assert!(summary.len() < 1024 * 1024, "{} bytes", summary.len());
+        assert!(summary.ends_with("The summary is cut here; the JSON report has everything.\n"));
+        assert!(summary.matches("```").count().is_multiple_of(2));
+        let annotations = annotations(&report);
+        assert_eq!(annotations.lines().count(), 10);
+        assert!(
+            annotations.ends_with(
+                "391 more criteria are broken or in error; the job summary has them all\n"
+            )
+        );
+    }
 
     #[test]
     fn a_text_from_outside_is_neither_markdown_nor_html() {

@@ -104,6 +104,8 @@ impl Whole {
         }
         all.criteria.sort_by(|one, other| one.id.cmp(&other.id));
         all.warnings = warnings(&all.warnings, &part.warnings);
+        all.no_verdict = all.no_verdict.take().or(part.no_verdict);
+        all.build = all.build.take().or(part.build);
         all.lacking.extend(part.lacking);
         all.generated.extend(part.generated);
         all.evidence.extend(part.evidence);
@@ -200,14 +202,17 @@ fn same(one: &str, first: &Report, other: &str, second: &Report) -> Result<(), N
         shards.map_or(String::new(), |own| own.selection.clone())
     };
     let terms = |report: &Report| {
-        let words = if report.read_only {
-            "--read-only"
-        } else {
-            "full"
+        let words = match (report.read_only, report.no_launch) {
+            (true, true) => "--read-only --no-launch",
+            (true, false) => "--read-only",
+            (false, true) => "--no-launch",
+            (false, false) => "full",
         };
         words.to_owned()
     };
     let build = |report: &Report| report.build.clone().unwrap_or_default();
+    // A shard that came to no verdict may not have got as far as the target.
+    let is_known = first.no_verdict.is_none() && second.no_verdict.is_none();
     for (what, here, there) in [
         ("contracts", &first.contract_digest, &second.contract_digest),
         ("targets", &first.target, &second.target),
@@ -217,7 +222,8 @@ fn same(one: &str, first: &Report, other: &str, second: &Report) -> Result<(), N
         ("selections", &selection(first), &selection(second)),
         ("terms", &terms(first), &terms(second)),
     ] {
-        if here != there {
+        let is_told = is_known || !matches!(what, "targets" | "builds");
+        if is_told && here != there {
             return Err(NoShards::Different {
                 one: one.to_owned(),
                 other: other.to_owned(),

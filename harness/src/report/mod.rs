@@ -3,6 +3,7 @@
 pub mod badge;
 pub mod diff;
 mod evidence;
+mod floor;
 pub mod generated;
 pub mod html;
 pub mod json;
@@ -12,6 +13,7 @@ mod kind;
 pub mod markdown;
 pub mod merge;
 mod model;
+pub mod no_verdict;
 mod profiles;
 #[cfg(test)]
 mod samples;
@@ -107,6 +109,9 @@ impl Report {
             build: facts.build.clone(),
             kept: None,
             read_only: false,
+            no_launch: false,
+            min_verified: None,
+            no_verdict: None,
             spent: facts.spent,
             smoke: false,
             summary: Summary {
@@ -154,8 +159,11 @@ impl Report {
             .as_ref()
             .is_some_and(|baseline| !baseline.stale.is_empty());
         match found {
+            Exit::Conforms | Exit::NotVerified if self.no_verdict.is_some() => Exit::Fault,
             // What a missing shard would have found nobody knows.
-            Exit::Conforms if self.lacks_shards() => Exit::NotVerified,
+            Exit::Conforms if self.lacks_shards() || self.below_floor().is_some() => {
+                Exit::NotVerified
+            }
             // What is broken or at fault is told first: the list of stale entries stands beside it.
             Exit::Conforms | Exit::NotVerified if is_stale => Exit::StaleBaseline,
             Exit::Conforms

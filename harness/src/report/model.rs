@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the JSON form: additive within a major version.
-pub const SCHEMA_VERSION: &str = "2.0";
+pub const SCHEMA_VERSION: &str = "2.1";
 
 /// A run and its verdicts.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,15 @@ pub struct Report {
     /// Whether nothing was changed on the target, as `--read-only` has it.
     #[serde(default)]
     pub read_only: bool,
+    /// Whether nothing of the manifest was executed, as `--no-launch` has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_launch: bool,
+    /// How many MUST criteria had to be judged, as `--min-verified` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_verified: Option<usize>,
+    /// Why the run came to no verdict, such as a target that cannot be reached; every criterion is then not verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_verdict: Option<String>,
     /// What the run has spent.
     pub spent: Spent,
     /// Whether it was a smoke run: the smoke test, and one scenario of every other area.

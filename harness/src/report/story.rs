@@ -34,6 +34,9 @@ pub fn sentence(report: &Report) -> String {
             .collect(),
     };
     let mut text = each.join(" ");
+    if report.no_verdict.is_some() {
+        text.insert_str(0, "The run came to no verdict. ");
+    }
     if !report.is_whole() {
         text.push_str(" Only a part of the contract was run.");
     }
@@ -171,7 +174,12 @@ impl Report {
 /// What makes the verdict weaker, the gravest first.
 #[must_use]
 pub fn weaknesses(report: &Report) -> Vec<Weakness> {
+    if let Some(why) = &report.no_verdict {
+        return vec![plain("The run came to no verdict", why)];
+    }
     let mut all = Vec::new();
+    let too_few = report.below_floor();
+    all.extend(too_few.map(|few| plain("Too little was judged", few)));
     let mut add = |one: &str, many: &str, wanted: &dyn Fn(&CriterionReport) -> bool| {
         let reasons = by_reason(report, wanted);
         let count: usize = reasons.iter().map(|(_, ids)| ids.len()).sum();
@@ -215,6 +223,12 @@ pub fn weaknesses(report: &Report) -> Vec<Weakness> {
         plain(
             "Nothing was changed on the target",
             "with --read-only, what needs a tenant of its own or writes anything was not run",
+        )
+    }));
+    all.extend(report.no_launch.then(|| {
+        plain(
+            "Nothing of the manifest was executed",
+            "with --no-launch, what a command of the manifest starts, prepares, observes or migrates is not verified",
         )
     }));
     all.extend(generated(report));

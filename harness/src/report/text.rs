@@ -22,6 +22,9 @@ pub fn render(report: &Report) -> String {
 }
 
 fn write(out: &mut String, report: &Report) -> fmt::Result {
+    if let Some(first) = report.unjudged().or_else(|| report.judged_in_part()) {
+        writeln!(out, "{YELLOW}{}{YELLOW:#}: {first}\n", report.target)?;
+    }
     findings(out, report)?;
     generated_findings(out, report)?;
     declared(out, report)?;
@@ -268,6 +271,9 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
     }
     if let Some(part) = report.part() {
         writeln!(out, "{YELLOW}{part}{YELLOW:#}")?;
+    }
+    if let Some(few) = report.below_floor() {
+        writeln!(out, "{YELLOW}too little was judged:{YELLOW:#} {few}")?;
     }
     writeln!(
         out,

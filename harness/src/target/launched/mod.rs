@@ -111,6 +111,11 @@ impl Target for LaunchedTarget {
 
     fn lacks(&self, need: Need) -> Option<String> {
         let manifest = &self.workshop.manifest;
+        let withheld = manifest.withheld.why(need);
+        // The files of migrations are read, whatever would apply them.
+        if let Some(why) = withheld.filter(|_| need != Need::Migrations) {
+            return Some(why);
+        }
         let meets = |need| observers::meets(&manifest.observe, need);
         let looks = |need| meets(need).unwrap_or((false, "[observe]"));
         let operator = manifest.control.access || manifest.operator.credential().is_some();
@@ -215,10 +220,12 @@ impl Target for LaunchedTarget {
     fn lacks_migration_tool(&self) -> Option<String> {
         let manifest = &self.workshop.manifest;
         // The command runs in the launch folder, with what is prepared there.
-        manifest
-            .launch
-            .is_none()
-            .then(|| format!("{} (manifest: [launch])", Need::Migrations.remedy()))
+        manifest.withheld.why(Need::Migrations).or_else(|| {
+            manifest
+                .launch
+                .is_none()
+                .then(|| format!("{} (manifest: [launch])", Need::Migrations.remedy()))
+        })
     }
 
     async fn migrate(&self, folder: &Path, database: &Path) -> Result<Migrated, Fault> {

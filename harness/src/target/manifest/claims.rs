@@ -1,5 +1,6 @@
 //! What a described target claims: profiles of the contract, and the database of the profile `data`. Never judges a claim.
 
+use super::environment::Allowed;
 use super::{Manifest, Unusable, document};
 use crate::contract::profile::{Profile, listed};
 use crate::target::database::Database;
@@ -41,14 +42,14 @@ impl Manifest {
     ///
     /// # Errors
     /// [`Unusable`], about that file.
-    pub(super) fn read_claims(&mut self) -> Result<Vec<String>, Unusable> {
+    pub(super) fn read_claims(&mut self, allowed: &Allowed) -> Result<Vec<String>, Unusable> {
         if self.data.is_some() {
             return Ok(Vec::new());
         }
         let Some(path) = self.claims.take() else {
             return Ok(Vec::new());
         };
-        let read = document::read::<ClaimsFile>(&self.folder.join(&path))?;
+        let read = document::read::<ClaimsFile>(&self.folder.join(&path), allowed)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut data = read.content.data;
         data.from = data.from.map(|from| below(from, folder));

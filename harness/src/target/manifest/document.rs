@@ -1,6 +1,7 @@
 //! A file of TOML as it is meant: what it says, with its variables filled in. Never knows what stands in it.
 
-use super::{Unusable, environment};
+use super::Unusable;
+use super::environment::{self, Allowed};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,10 @@ pub(super) struct Document<T> {
 ///
 /// # Errors
 /// [`Unusable`] with the place and what to do.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Document<T>, Unusable> {
+pub(super) fn read<T: DeserializeOwned>(
+    path: &Path,
+    allowed: &Allowed,
+) -> Result<Document<T>, Unusable> {
     let shown = path.display().to_string();
     let unreadable = |source| Unusable::Unreadable {
         path: shown.clone(),
@@ -43,7 +47,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Document<T>, Unus
     if text.contains("${") || may_hold_secrets {
         let mut document: toml::Table =
             toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        secrets = environment::resolve(&mut document, &folder).map_err(&malformed)?;
+        secrets = environment::resolve(&mut document, &folder, allowed).map_err(&malformed)?;
         content = document
             .try_into()
             .map_err(|error: toml::de::Error| malformed(error.to_string()))?;

@@ -1,5 +1,6 @@
 //! `${NAME}` and `${file:PATH}` in a manifest: what comes from the environment or from a file. Never prints a value.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -16,6 +17,25 @@ const SECRET_WORDS: [&str; 7] = [
     "private",
     "key",
 ];
+
+/// What a manifest may name of its surroundings: a manifest that nobody has read could name any secret of the machine it is read on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Allowed {
+    /// Every variable, and every file.
+    #[default]
+    Everything,
+    /// These variables, and these files as `file:PATH`; nothing where it is empty.
+    Only(BTreeSet<String>),
+}
+
+impl Allowed {
+    fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
 
 /// Whether a key or a variable is named as secrets are.
 fn is_named_secret(name: &str) -> bool {
@@ -38,12 +58,17 @@ fn password(text: &str) -> Option<String> {
 /// Returns what is secret of it: the values of secret keys, of files, and of variables and keys that are named as secrets are.
 ///
 /// # Errors
-/// Which key names a variable that is not set, a file that cannot be read, or holds a secret in plain text.
-pub(super) fn resolve(document: &mut Table, folder: &Path) -> Result<Vec<String>, String> {
+/// Which key names a variable that is not set or not allowed, a file that cannot be read or is not allowed, or holds a secret in plain text.
+pub(super) fn resolve(
+    document: &mut Table,
+    folder: &Path,
+    allowed: &Allowed,
+) -> Result<Vec<String>, String> {
     let mut secrets = Vec::new();
     let source = Source {
         folder,
         variable: &variable,
+        allowed,
     };
     for (key, value) in document.iter_mut() {
         source.fill(key, key, value, &mut secrets)?;
@@ -62,6 +87,7 @@ fn variable(name: &str) -> Option<String> {
 struct Source<'a> {
     folder: &'a Path,
     variable: &'a dyn Fn(&str) -> Option<String>,
+    allowed: &'a Allowed,
 }
 
 impl Source<'_> {
@@ -131,6 +157,15 @@ impl Source<'_> {
     }
 
     fn value(&self, place: &str, name: &str) -> Result<String, String> {
+        if !self.allowed.holds(name) {
+            let what = match name.strip_prefix("file:") {
+                Some(path) => format!("the file {path}"),
+                None => format!("the environment variable {name}"),
+            };
+            return Err(format!(
+                "{place} names {what}, which this manifest may not name here; `--allow-env {name}` allows it"
+            ));
+        }
         match name.strip_prefix("file:") {
             Some(path) => std::fs::read_to_string(self.folder.join(path))
                 .map(|text| text.trim_end().to_owned())
@@ -155,6 +190,7 @@ mod tests {
         let source = Source {
             folder: Path::new("."),
             variable: &|name| (name == "STAGING").then(|| "s3cret".to_owned()),
+            allowed: &Allowed::Everything,
         };
         let mut secrets = Vec::new();
         for (key, value) in &mut document {
@@ -170,6 +206,20 @@ mod tests {
         assert_eq!(document["a"][0].as_str(), Some("x-s3cret"));
         assert_eq!(document["a"][1].as_str(), Some("${STAGING}"));
         assert_eq!(secrets, ["s3cret", "s3cret"]);
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_refused_before_it_is_read() {
+        let refused = |text: &str| {
+            let source = Source {
+                folder: Path::new("."),
+                variable: &|_| unreachable!("a variable that is not allowed was read"),
+                allowed: &Allowed::Only(BTreeSet::from(["OTHER".to_owned()])),
+            };
+            source.value("o.address", text).unwrap_err()
+        };
+        assert!(refused("STAGING").contains("--allow-env STAGING"));
+        assert!(refused("file:/proc/self/environ").contains("--allow-env file:/proc"));
     }
 
     #[test]

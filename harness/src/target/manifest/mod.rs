@@ -10,6 +10,7 @@ mod impossible;
 mod launch;
 mod limits;
 mod migrations;
+mod no_launch;
 mod observe;
 mod operator;
 pub mod placeholders;
@@ -19,10 +20,12 @@ mod seeding;
 pub use accept::Accept;
 pub use budget::BudgetEntry;
 pub use control::Control;
+pub use environment::Allowed;
 pub use impossible::Impossible;
 pub use launch::{Launch, Prepare, VariantEntry};
 pub use limits::{LimitKey, LimitsEntry, TierChange, Timestamps};
 pub use migrations::Migrations;
+pub use no_launch::Withheld;
 pub use observe::{
     CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source,
 };
@@ -101,6 +104,9 @@ pub struct Manifest {
     /// Values of its secret keys: they may appear in no output.
     #[serde(skip)]
     pub secrets: Vec<String>,
+    /// What it does not have because nothing of it is executed.
+    #[serde(skip)]
+    pub withheld: Withheld,
 }
 
 /// The manifest cannot be used.
@@ -130,13 +136,21 @@ impl Manifest {
     /// # Errors
     /// [`Unusable`] with the place and what to do.
     pub fn read(path: &Path) -> Result<Self, Unusable> {
+        Self::read_allowing(path, &Allowed::Everything)
+    }
+
+    /// Reads a manifest that may name only some of its surroundings.
+    ///
+    /// # Errors
+    /// [`Unusable`] with the place and what to do.
+    pub fn read_allowing(path: &Path, allowed: &Allowed) -> Result<Self, Unusable> {
         let document::Document {
             content: mut manifest,
             folder,
             mut secrets,
-        } = document::read::<Self>(path)?;
+        } = document::read::<Self>(path, allowed)?;
         manifest.folder = folder;
-        secrets.extend(manifest.read_claims()?);
+        secrets.extend(manifest.read_claims(allowed)?);
         manifest.secrets = secrets;
         manifest.check().map_err(|reason| Unusable::Malformed {
             path: path.display().to_string(),
