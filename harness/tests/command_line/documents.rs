@@ -48,6 +48,13 @@ const LINES: &[(&str, Way)] = &[
         ]),
     ),
     ("moltproof run", Here(&[("run --id RES-001,ISO-001", 0)])),
+    (
+        "MOLTPROOF_TARGET=https://staging.example ci/staging.sh --min-verified 6",
+        By(
+            "ci/files/test_docs.py",
+            "test_the_line_for_any_other_ci_judges",
+        ),
+    ),
     ("moltproof history", Here(&[("history", 0)])),
     (
         "moltproof run --generate 100",
