@@ -211,6 +211,12 @@ impl Table {
         })
     }
 
+    /// The names by which a statement can speak of a row's number beside that of a column: those that no column has taken.
+    pub fn rowid_names(&self) -> impl Iterator<Item = &'static str> {
+        let names = ["rowid", "oid", "_rowid_"].into_iter();
+        names.filter(|name| !self.without_rowid && self.column(&Name::new(name)).is_none())
+    }
+
     /// Whether a column can hold NULL. A column of the primary key can, unless the table is `STRICT`-less `WITHOUT ROWID`, or it is the rowid's alias.
     #[must_use]
     pub fn is_nullable(&self, column: &Column) -> bool {

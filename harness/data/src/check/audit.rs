@@ -1,6 +1,6 @@
 //! PAT-005: what an audit log holds of changes. Never judges entries that the application writes itself.
 
-use super::audit_attacks::attacks;
+use super::audit_attacks::Target;
 use super::audit_changes::Change;
 use super::audit_log::{Log, log_of, logs};
 use super::populated::{Populated, Row};
@@ -127,22 +127,28 @@ fn append_only(subject: &Subject) -> Outcome {
             if populated.rows_where(log.table, "1").is_empty() {
                 return Err(format!("no entry could be made in `{}`", log.table.name));
             }
-            for place in 0.. {
-                // Keys may be made by chance: each attack is thought of in the world in which it is made.
-                let world = Populated::of_anybody(subject)
-                    .map_err(|_same| "the rows cannot be made twice".to_owned())?;
+            let (mut world, mut place) = (populated, 0);
+            let mut anew: Populated<'_>;
+            loop {
+                // Keys may be made by chance: what is tried is thought of in the world in which it is tried.
                 let rows = world.rows_where(log.table, "1");
                 let mut chosen = rows.clone();
                 chosen.sort_by_cached_key(|row| without_key(log.table, row));
-                let thought_of = chosen
-                    .first()
-                    .map(|entry| attacks(log.table, entry, chosen.get(1)));
-                let Some(attack) = thought_of.and_then(|all| all.into_iter().nth(place)) else {
-                    break;
+                let Some(entry) = chosen.first() else { break };
+                let target = Target {
+                    populated: world,
+                    table: log.table,
+                    entry,
+                    other: chosen.get(1),
                 };
-                let accepted = world.world.run(&attack, &[]).is_ok();
+                let mut left = target.attacks().into_iter().skip(place);
+                let accepted = left.find(|attack| {
+                    place += 1;
+                    world.world.run(attack, &[]).is_ok()
+                });
+                let Some(attack) = accepted else { break };
                 let after = world.rows_where(log.table, "1");
-                if accepted && !rows.iter().all(|row| after.contains(row)) {
+                if !rows.iter().all(|row| after.contains(row)) {
                     let mut repeat = world.script(&[&log.table.name]);
                     repeat.push(written(&attack, &[]));
                     return Ok(vec![Broken {
@@ -152,6 +158,9 @@ fn append_only(subject: &Subject) -> Outcome {
                         repeat,
                     }]);
                 }
+                anew = Populated::of_anybody(subject)
+                    .map_err(|_same| "the rows cannot be made twice".to_owned())?;
+                world = &anew;
             }
             Ok(Vec::new())
         },

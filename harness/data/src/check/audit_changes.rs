@@ -1,6 +1,7 @@
 //! Ways to change a tracked table, each made in a world of its own. Never judges what the schema refuses.
 
 use super::Broken;
+use super::audit_actors::nobody;
 use super::audit_log::{Log, complaint};
 use super::audit_rows::{Rows, Set};
 use super::populated::{Populated, Row};
@@ -28,6 +29,8 @@ impl Change {
         all.extend(of_other_rows(&rows));
         all.extend(of_the_key(&rows));
         all.extend(displacing(&rows));
+        all.extend(by_number(&rows));
+        all.extend(without_children(&rows));
         all.extend(by_parents(&rows));
         Ok(all)
     }
@@ -96,7 +99,8 @@ impl Change {
                 Ok(None)
             };
         }
-        let complaint = complaint(log, &removed, &made, &new);
+        let complaint = complaint(log, &removed, &made, &new)
+            .or_else(|| nobody(populated, log, &removed, &made, &new));
         let mut repeat = populated.script(&[&tracked.name, &log.table.name]);
         let all = self.before.iter().chain(std::iter::once(&self.last));
         repeat.extend(all.map(|(sql, values)| written(sql, values)));
@@ -225,6 +229,71 @@ fn displacing(rows: &Rows<'_>) -> Vec<Change> {
         }
     }
     all
+}
+
+/// A row gets another number, or the number of another row, under each of the names that a number has beside that of a column:
+/// triggers that watch a column by its name do not see it.
+fn by_number(rows: &Rows<'_>) -> Vec<Change> {
+    let table = rows.table.name.quoted();
+    let taken = |rowid: &str| format!("(SELECT {rowid} FROM {table} WHERE {})", rows.row.found());
+    let mut all = Vec::new();
+    for rowid in rows.table.rowid_names() {
+        all.extend(rows.other.as_ref().map(|other| {
+            let sql = format!(
+                "UPDATE OR REPLACE {table} SET {rowid} = {} WHERE {}",
+                taken(rowid),
+                other.found()
+            );
+            let what = "an UPDATE OR REPLACE of the row's number that displaces a row";
+            Change::of(what, (sql, Vec::new()), false)
+        }));
+        // Under the name of a column it is a key like others.
+        if rows.table.rowid_alias().is_some() {
+            continue;
+        }
+        let displaced = rows.spare.clone().map(|mut spare| {
+            if let Some((sql, _)) = spare.last_mut() {
+                let into = sql.replacen("INSERT OR ABORT", "INSERT OR REPLACE", 1);
+                let into = into.replacen(" (", &format!(" ({rowid}, "), 1);
+                *sql = into.replacen("VALUES (", &format!("VALUES ({}, ", taken(rowid)), 1);
+            }
+            spare
+        });
+        let what = "a REPLACE by the row's number that displaces a row";
+        all.extend(displaced.and_then(|made| Change::last_of(what, made, false)));
+    }
+    all
+}
+
+/// A row that nothing refers to is changed and removed: a trigger may mind its children.
+fn without_children(rows: &Rows<'_>) -> Vec<Change> {
+    let made = || {
+        let spare = rows.spare.clone()?;
+        let keys = key_in(&spare, rows.table, &rows.table.primary_key)?;
+        Some((spare, found(&rows.table.primary_key, &keys)))
+    };
+    let Some((spare, found)) = made() else {
+        return Vec::new();
+    };
+    let table = rows.table.name.quoted();
+    let delete = (format!("DELETE FROM {table} WHERE {found}"), Vec::new());
+    let update = rows.changes.first().map(|(column, value)| {
+        let sql = format!("UPDATE {table} SET {} = ?1 WHERE {found}", column.quoted());
+        (sql, vec![value.clone()])
+    });
+    let all = [
+        Some(("a DELETE", delete)),
+        update.map(|update| ("an UPDATE", update)),
+    ];
+    all.into_iter()
+        .flatten()
+        .map(|(what, last)| Change {
+            what,
+            before: spare.clone(),
+            last,
+            is_plain: false,
+        })
+        .collect()
 }
 
 /// The parents of a row are deleted: what that does to the row is a change of it as well.

@@ -126,7 +126,7 @@ fn about(
 }
 
 /// Whether an entry is about a row.
-fn is_of(log: &Log<'_>, entry: &Row, row: &Row) -> bool {
+pub(super) fn is_of(log: &Log<'_>, entry: &Row, row: &Row) -> bool {
     let resource = text(&entry.value(&Name::new(&log.claim.resource)));
     row.key.iter().any(|(_, key)| text(key) == resource)
 }

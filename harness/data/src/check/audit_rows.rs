@@ -3,8 +3,7 @@
 use super::populated::{Populated, Row};
 use super::references::given;
 use crate::catalog::{Name, Table};
-use crate::rows::{Statements, candidates};
-use crate::text::find_word;
+use crate::rows::{Statements, candidates, candidates_of_trigger};
 use rusqlite::types::Value;
 
 /// A column and a value for it.
@@ -208,9 +207,8 @@ impl<'s> Rows<'s> {
         let mut all: Vec<Set> = self.changes.iter().filter(nullable).cloned().collect();
         let triggers = populated.schema.triggers.values();
         for trigger in triggers.filter(|trigger| trigger.table == self.table.name) {
-            let pools = condition_of(&trigger.sql)
-                .map(|condition| candidates(populated.schema, self.table, condition));
-            for (name, values) in pools.into_iter().flatten() {
+            for (name, values) in candidates_of_trigger(populated.schema, self.table, &trigger.sql)
+            {
                 if self.is_fixed(populated, &name) {
                     continue;
                 }
@@ -228,11 +226,4 @@ impl<'s> Rows<'s> {
         }
         told
     }
-}
-
-/// The condition between WHEN and BEGIN, if a trigger has one.
-fn condition_of(sql: &str) -> Option<&str> {
-    let begin = find_word(sql, "begin", 0)?.start;
-    let when = find_word(sql, "when", 0).filter(|when| when.end < begin)?;
-    sql.get(when.end..begin)
 }

@@ -1,6 +1,7 @@
 //! The behaviour of a database, judged on a copy in memory: the criteria PAT-001 to PAT-019. Never judges what is not declared.
 
 mod audit;
+mod audit_actors;
 mod audit_attacks;
 mod audit_changes;
 mod audit_log;

@@ -9,12 +9,24 @@ use rusqlite::types::Value;
 /// The columns that a condition names, and for each the values that it and the schema let one think of, at, beside and beyond every bound.
 #[must_use]
 pub fn candidates(schema: &Schema, table: &Table, condition: &str) -> Vec<(Name, Vec<Value>)> {
-    let Some(term) = term::expression(condition) else {
-        return Vec::new();
-    };
+    term::expression(condition).map_or_else(Vec::new, |term| of(schema, table, &term))
+}
+
+/// The same of the conditions of a trigger on the table, whether they speak of the row as it was or as it will be.
+#[must_use]
+pub fn candidates_of_trigger(
+    schema: &Schema,
+    table: &Table,
+    trigger: &str,
+) -> Vec<(Name, Vec<Value>)> {
+    let all = term::Term::Of("and".to_owned(), term::conditions(trigger));
+    of(schema, table, &all)
+}
+
+fn of(schema: &Schema, table: &Table, term: &term::Term) -> Vec<(Name, Vec<Value>)> {
     let known = |name: &Name| table.column(name).is_some();
     let mut wishes = wish::Wishes::new();
-    wish::collect(&term, &known, &mut wishes);
+    wish::collect(term, &known, &mut wishes);
     let plan = Plan::of(table, schema, schema);
     let mut named = Vec::new();
     term.visit(&mut |part| {

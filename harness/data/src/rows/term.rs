@@ -49,6 +49,18 @@ impl Term {
             }
         }
     }
+
+    /// Leaves `old` and `new` out: whichever of both a condition speaks of, it speaks of the row.
+    fn unqualify(&mut self) {
+        match self {
+            Self::Column(qualifier, _) => {
+                let is_row = |name: &Name| *name == "old" || *name == "new";
+                *qualifier = qualifier.take().filter(|name| !is_row(name));
+            }
+            Self::Of(_, parts) => parts.iter_mut().for_each(Self::unqualify),
+            Self::Literal(_) => {}
+        }
+    }
 }
 
 /// The `CHECK` constraints of a `CREATE TABLE`, in the order in which SQLite tests them.
@@ -128,6 +140,41 @@ pub(super) fn guard(sql: &str) -> Guard {
         guard
     })
     .unwrap_or_default()
+}
+
+/// What a trigger makes its work depend on: its `WHEN` and the conditions of its statements, in which `old` and `new` are left out.
+pub(super) fn conditions(sql: &str) -> Vec<Term> {
+    let mut found = parsed(sql, |statement| {
+        let Stmt::CreateTrigger {
+            when_clause,
+            commands,
+            ..
+        } = statement
+        else {
+            return Vec::new();
+        };
+        let of_commands = commands.iter().filter_map(|command| match command {
+            TriggerCmd::Select(query) | TriggerCmd::Insert { select: query, .. } => {
+                condition(query).map(term)
+            }
+            TriggerCmd::Update { where_clause, .. } | TriggerCmd::Delete { where_clause, .. } => {
+                where_clause.as_ref().map(term)
+            }
+        });
+        when_clause.iter().map(term).chain(of_commands).collect()
+    });
+    let all = found.get_or_insert_default();
+    all.iter_mut().for_each(Term::unqualify);
+    found.unwrap_or_default()
+}
+
+/// The condition of a query.
+fn condition<'q>(query: &'q Select<'_>) -> Option<&'q Expr<'q>> {
+    if let OneSelect::Select { where_clause, .. } = &query.body.select {
+        where_clause.as_deref()
+    } else {
+        None
+    }
 }
 
 /// An expression as it stands in an error message or in an index.
