@@ -54,8 +54,8 @@ fn names_somebody(populated: &Populated<'_>, users: &Table, row: &Row) -> bool {
     if keys.peek().is_some() {
         keys.all(|key| is_there(populated, users, key, row))
     } else {
-        // Nobody can be read from it, unless a column that is empty would have told.
-        !row.values.values().any(|value| *value == Value::Null)
+        // Nobody can be read from it, unless a column that is empty would have told, or it is somebody's own row.
+        table.name != users.name && !row.values.values().any(|value| *value == Value::Null)
     }
 }
 

@@ -92,6 +92,9 @@ fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<
             key,
         ));
     };
+    let active = settled
+        .copy()
+        .map_err(|error| Outcome::not_judged(&error))?;
     mark(&settled, claim, table)?;
     let values = settled.parameters_from(&query.parameters, &at, key)?;
     settled
@@ -100,26 +103,29 @@ fn shown(subject: &Subject, claim: &SoftDelete, query: &Query) -> Result<Option<
         .map_err(|refused| Settled::unmet(refused.message, KEY))?;
     let asking = Asking {
         settled: &settled,
+        active: &active,
         table,
         marker: Name::new(&claim.column),
         query,
         at,
     };
     let still = asking.still_shown()?;
-    Ok((still > 0).then(|| Broken {
-        object: format!("query {}", query.name),
-        expected: format!(
-            "nothing of `{}` once its rows are marked as deleted",
-            table.name
-        ),
-        saw: format!("{} still shown", counted(still, "row")),
-        repeat: vec![
-            format!(
-                "UPDATE {} SET {} = …; -- as deleted",
-                table.name, claim.column
+    Ok(still.map(|still| {
+        let mut repeat: Vec<String> = still.shape.into_iter().collect();
+        repeat.push(format!(
+            "UPDATE {} SET {} = …; -- as deleted",
+            table.name, claim.column
+        ));
+        repeat.push(written(&query.sql, &values));
+        Broken {
+            object: format!("query {}", query.name),
+            expected: format!(
+                "nothing of `{}` once its rows are marked as deleted",
+                table.name
             ),
-            written(&query.sql, &values),
-        ],
+            saw: format!("{} still shown", counted(still.rows, "row")),
+            repeat,
+        }
     }))
 }
 

@@ -4,6 +4,7 @@ use super::plan::Plan;
 use super::value::values;
 use super::{term, wish};
 use crate::catalog::{Name, Schema, Table};
+use crate::text::find_word;
 use rusqlite::types::Value;
 
 /// The columns that a condition names, and for each the values that it and the schema let one think of, at, beside and beyond every bound.
@@ -21,6 +22,18 @@ pub fn candidates_of_trigger(
 ) -> Vec<(Name, Vec<Value>)> {
     let all = term::Term::Of("and".to_owned(), term::conditions(trigger));
     of(schema, table, &all)
+}
+
+/// The same of a query, for every column of the table whose name stands in it.
+#[must_use]
+pub fn candidates_of_query(schema: &Schema, table: &Table, query: &str) -> Vec<(Name, Vec<Value>)> {
+    let columns = table.columns.iter().map(|column| &column.name);
+    let named = columns.filter(|name| find_word(query, name.as_str(), 0).is_some());
+    let mut all: Vec<term::Term> = named
+        .map(|name| term::Term::Column(None, name.clone()))
+        .collect();
+    all.extend(term::query(query));
+    of(schema, table, &term::Term::Of("and".to_owned(), all))
 }
 
 fn of(schema: &Schema, table: &Table, term: &term::Term) -> Vec<(Name, Vec<Value>)> {

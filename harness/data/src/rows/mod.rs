@@ -25,7 +25,7 @@ mod value;
 mod virtual_table;
 mod wish;
 
-pub use candidate::{candidates, candidates_of_trigger, conditions_of};
+pub use candidate::{candidates, candidates_of_query, candidates_of_trigger, conditions_of};
 pub use filler::Filler;
 pub use many::{Many, fill_many};
 pub use spare::{Effort, Statements, Wanted, spares};

@@ -179,11 +179,17 @@ fn condition<'q>(query: &'q Select<'_>) -> Option<&'q Expr<'q>> {
 
 /// An expression as it stands in an error message or in an index.
 pub(super) fn expression(text: &str) -> Option<Term> {
-    parsed(&format!("SELECT {text}"), |statement| {
-        let Stmt::Select(query) = statement else {
-            return None;
-        };
-        Some(select(query))
+    query(&format!("SELECT {text}"))
+}
+
+/// A query that is read.
+pub(super) fn query(sql: &str) -> Option<Term> {
+    parsed(sql, |statement| {
+        if let Stmt::Select(query) = statement {
+            Some(select(query))
+        } else {
+            None
+        }
     })
     .flatten()
 }
