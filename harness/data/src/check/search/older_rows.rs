@@ -1,6 +1,7 @@
 //! PAT-003: rows that are older than the index of a search. Never judges a row that the search would not find in any case.
 
-use super::super::populated::rows_of;
+use super::super::populated::{Row, rows_of};
+use super::super::references::given;
 use super::super::settled::Settled;
 use super::super::world::World;
 use super::super::{Broken, Outcome};
@@ -25,6 +26,20 @@ pub(super) fn not_entered(subject: &Subject, case: &Case<'_>) -> Result<Option<B
         return Ok(None);
     };
     let name = subject.source.file(file).map_or("", |file| &file.name);
+    if let Some(unsound) = older.integrity() {
+        let index = &older.claim.index;
+        return Ok(Some(older.broken(
+            format!("behind `{name}` the index is in step with the rows that were there before it"),
+            unsound,
+            vec![
+                format!(
+                    "-- `{}` holds rows before {name} is applied",
+                    older.table.name
+                ),
+                format!("INSERT INTO {index}({index}, rank) VALUES ('integrity-check', 1);"),
+            ],
+        )));
+    }
     for tenant in 0..older.settled.tenants() {
         for row in older.settled.rows(older.table, tenant) {
             let Value::Text(held) = row.value(&older.column) else {
@@ -34,18 +49,13 @@ pub(super) fn not_entered(subject: &Subject, case: &Case<'_>) -> Result<Option<B
             if is_found || !held.starts_with("quixword") {
                 continue;
             }
-            let anew = word(2 * OLDER);
-            let set = (&older.column, Value::Text(anew.clone()));
-            if older.settled.set(&row, &[set]).is_err() {
-                continue;
-            }
-            // A row that is not found now is one that the search leaves out on purpose.
-            if older.is_found_by(&row, &anew, tenant)?.0 {
+            // A row that is not found now either is one that the search leaves out on purpose.
+            if let Some(how) = found_anew(&older, &row, tenant)? {
                 return Ok(Some(older.broken(
                     format!(
                         "a row that was there before `{name}` is found by a word that it holds"
                     ),
-                    "it is found only once it is written anew",
+                    format!("it is found only once it is {how}"),
                     vec![
                         format!(
                             "-- `{}` holds a row with the text '{held}' before {name} is applied",
@@ -58,6 +68,43 @@ pub(super) fn not_entered(subject: &Subject, case: &Case<'_>) -> Result<Option<B
         }
     }
     Ok(None)
+}
+
+/// What makes a row be found that was not: that its text is written anew, or the whole row, or nothing.
+fn found_anew(older: &Case<'_>, row: &Row, tenant: usize) -> Result<Option<&'static str>, Outcome> {
+    let anew = word(2 * OLDER);
+    let text = Value::Text(anew.clone());
+    if older
+        .settled
+        .set(row, &[(&older.column, text.clone())])
+        .is_ok()
+        && older.is_found_by(row, &anew, tenant)?.0
+    {
+        return Ok(Some("written anew"));
+    }
+    let table = older.table.name.quoted();
+    let columns: Vec<&Name> = given(older.table).collect();
+    let names: Vec<String> = columns.iter().map(|name| name.quoted()).collect();
+    let marks: Vec<String> = (1..=columns.len())
+        .map(|place| format!("?{place}"))
+        .collect();
+    let values = columns.iter().map(|name| match **name == older.column {
+        true => text.clone(),
+        false => row.value(name),
+    });
+    let delete = format!("DELETE FROM {table} WHERE {}", row.found());
+    let insert = format!(
+        "INSERT INTO {table} ({}) VALUES ({})",
+        names.join(", "),
+        marks.join(", ")
+    );
+    let both = [
+        (delete.as_str(), Vec::new()),
+        (insert.as_str(), values.collect()),
+    ];
+    let is_made = older.settled.world().batch(&both).is_ok();
+    Ok((is_made && older.is_found_by(row, &anew, tenant)?.0)
+        .then_some("removed and inserted once more"))
 }
 
 /// Gives every row a word of its own.
