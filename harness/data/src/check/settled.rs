@@ -120,6 +120,14 @@ impl<'s> Settled<'s> {
         }
     }
 
+    /// The rows of tenants, where tenants are declared and their rows are as old as the schema.
+    pub(super) fn populated(&self) -> Option<&Populated<'s>> {
+        match &self.kind {
+            Kind::Tenants(populated) => Some(populated),
+            Kind::Alone(_) | Kind::Older { .. } => None,
+        }
+    }
+
     pub(super) fn schema(&self) -> &'s Schema {
         self.subject.schema()
     }

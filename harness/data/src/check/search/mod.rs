@@ -92,11 +92,21 @@ impl<'s> Case<'s> {
 
     /// The keys that a search for what was typed returns, and the statement.
     fn find(&self, typed: &str, tenant: usize) -> Result<(Vec<Value>, String), (String, Outcome)> {
+        self.find_given(typed, tenant, Given::new())
+    }
+
+    /// The same where some parameters stand for something else.
+    fn find_given(
+        &self,
+        typed: &str,
+        tenant: usize,
+        mut given: Given<'_>,
+    ) -> Result<(Vec<Value>, String), (String, Outcome)> {
         let text = match self.claim.typed {
             Typed::Raw => typed.to_owned(),
             Typed::Quoted => quoted(typed),
         };
-        let given = Given::from([("text", Value::Text(text))]);
+        given.insert("text", Value::Text(text));
         let values = self
             .settled
             .parameters(

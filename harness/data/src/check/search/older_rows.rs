@@ -88,9 +88,12 @@ fn found_anew(older: &Case<'_>, row: &Row, tenant: usize) -> Result<Option<&'sta
     let marks: Vec<String> = (1..=columns.len())
         .map(|place| format!("?{place}"))
         .collect();
-    let values = columns.iter().map(|name| match **name == older.column {
-        true => text.clone(),
-        false => row.value(name),
+    let values = columns.iter().map(|name| {
+        if **name == older.column {
+            text.clone()
+        } else {
+            row.value(name)
+        }
     });
     let delete = format!("DELETE FROM {table} WHERE {}", row.found());
     let insert = format!(
