@@ -120,7 +120,8 @@ fn keeps_rows(subject: &Subject) -> Outcome {
         let unnamed = rows
             .effects
             .iter()
-            .filter(|effect| !names_rows(subject, FileId(number), effect));
+            .filter(|effect| !names_rows(subject, FileId(number), effect))
+            .filter(|effect| !is_for_search(subject, effect));
         broken.extend(unnamed.map(|effect| lost(subject, FileId(number), effect)));
     }
     if let (true, Some(outcome)) = (broken.is_empty(), unfilled(subject)) {
@@ -166,6 +167,28 @@ fn names_rows(subject: &Subject, file: FileId, effect: &Effect) -> bool {
                 | Deed::Function(_) => false,
             })
         })
+}
+
+/// Whether what goes is only there for a full-text search of rows that the statement deletes by name: the index, or the one row beside each that it reads.
+fn is_for_search(subject: &Subject, effect: &Effect) -> bool {
+    let step = &subject.replay.steps[effect.step];
+    let deletes = |table: &Name| {
+        let mut deeds = step.deeds.iter();
+        is_written(step, table)
+            && deeds.any(|deed| matches!(deed, Deed::Delete(of, None) if *table == of.as_str()))
+    };
+    let schema = subject.schema();
+    let Some(table) = schema.tables.get(&effect.table) else {
+        return false;
+    };
+    if drops(step) || matches!(effect.kind, EffectKind::Nulled { .. }) {
+        return false;
+    }
+    let mut indexes = schema.tables.values().filter(|table| !table.is_ordinary());
+    let is_read = indexes.any(|index| find_word(&index.sql, table.name.as_str(), 0).is_some());
+    let mut keys = table.foreign_keys.iter();
+    !table.is_ordinary()
+        || is_read && keys.any(|key| table.is_unique(&key.columns) && deletes(&key.parent))
 }
 
 fn drops(step: &Step) -> bool {
@@ -240,13 +263,22 @@ mod tests {
 
     /// Whether a second file keeps both aspects.
     fn holds(second: &str) -> bool {
+        holds_all(&[second])
+    }
+
+    /// Whether files behind the first one keep both aspects.
+    fn holds_all(others: &[&str]) -> bool {
         let file = |name: &str, text: &str| File {
             name: name.to_owned(),
             path: name.into(),
             text: text.into(),
         };
         let source = Source {
-            files: vec![file("1.sql", NOTES), file("2.sql", second)],
+            files: std::iter::once(&NOTES)
+                .chain(others)
+                .zip(1..)
+                .map(|(text, number): (&&str, u8)| file(&format!("{number}.sql"), text))
+                .collect(),
             kind: Kind::Migrations,
             ..Source::default()
         };
@@ -277,6 +309,25 @@ mod tests {
             holds(&format!("DROP TABLE notes; {NOTES}")),
             "nothing is copied"
         );
+    }
+
+    #[test]
+    fn what_a_search_holds_of_deleted_rows_goes_with_them_and_other_children_do_not() {
+        let with = |beside: &str| {
+            format!(
+                "CREATE TABLE side (number INTEGER PRIMARY KEY, note INTEGER NOT NULL {beside} REFERENCES notes (id) ON DELETE CASCADE, body TEXT NOT NULL);
+                CREATE VIRTUAL TABLE note_fts USING fts5 (body, content = 'side', content_rowid = 'number');
+                CREATE TRIGGER side_gone AFTER DELETE ON side BEGIN
+                  INSERT INTO note_fts (note_fts, rowid, body) VALUES ('delete', old.number, old.body);
+                END;
+                CREATE TRIGGER side_new AFTER INSERT ON side BEGIN
+                  INSERT INTO note_fts (rowid, body) VALUES (new.number, new.body);
+                END;"
+            )
+        };
+        let delete = "DELETE FROM notes WHERE body LIKE 'draft %';";
+        assert!(holds_all(&[&with("UNIQUE"), delete]));
+        assert!(!holds_all(&[&with(""), delete]));
     }
 
     #[test]

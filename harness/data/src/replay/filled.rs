@@ -2,7 +2,7 @@
 
 use super::touched::{touched, with_children, writes_rows};
 use super::watch::Watch;
-use super::{Effect, EffectKind, ObjectKind, Replay, Step, WithRows, empty, tightened};
+use super::{Effect, EffectKind, ObjectKind, Replay, Step, WithRows, empty, swept, tightened};
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::progress::{Progress, Work};
@@ -123,6 +123,7 @@ impl Database {
         let unfilled = self
             .engine
             .ours(|connection| filler.fill(connection, &schema, later, &tables, ROWS))?;
+        swept::make(&self.engine, steps, &schema);
         let before = tightened::may_tighten(steps, &schema)
             .then(|| self.engine.copy())
             .transpose()?;

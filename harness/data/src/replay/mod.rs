@@ -17,6 +17,7 @@ mod empty;
 mod filled;
 mod image;
 mod objects;
+mod swept;
 #[cfg(test)]
 mod tests;
 mod tightened;

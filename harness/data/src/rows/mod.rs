@@ -4,6 +4,7 @@
 mod any_schema;
 mod attempt;
 mod candidate;
+mod depends;
 mod filler;
 mod look;
 mod many;
@@ -25,7 +26,10 @@ mod value;
 mod virtual_table;
 mod wish;
 
-pub use candidate::{candidates, candidates_of_query, candidates_of_trigger, conditions_of};
+pub use candidate::{
+    Choices, candidates, candidates_of_deletion, candidates_of_query, candidates_of_trigger,
+    conditions_of,
+};
 pub use filler::Filler;
 pub use many::{Many, fill_many};
 pub use spare::{Effort, Statements, Wanted, spares};

@@ -51,7 +51,7 @@ impl Term {
     }
 
     /// Leaves `old` and `new` out: whichever of both a condition speaks of, it speaks of the row.
-    fn unqualify(&mut self) {
+    pub(super) fn unqualify(&mut self) {
         match self {
             Self::Column(qualifier, _) => {
                 let is_row = |name: &Name| *name == "old" || *name == "new";
@@ -142,41 +142,6 @@ pub(super) fn guard(sql: &str) -> Guard {
     .unwrap_or_default()
 }
 
-/// What a trigger makes its work depend on: its `WHEN` and the conditions of its statements, in which `old` and `new` are left out.
-pub(super) fn conditions(sql: &str) -> Vec<Term> {
-    let mut found = parsed(sql, |statement| {
-        let Stmt::CreateTrigger {
-            when_clause,
-            commands,
-            ..
-        } = statement
-        else {
-            return Vec::new();
-        };
-        let of_commands = commands.iter().filter_map(|command| match command {
-            TriggerCmd::Select(query) | TriggerCmd::Insert { select: query, .. } => {
-                condition(query).map(term)
-            }
-            TriggerCmd::Update { where_clause, .. } | TriggerCmd::Delete { where_clause, .. } => {
-                where_clause.as_ref().map(term)
-            }
-        });
-        when_clause.iter().map(term).chain(of_commands).collect()
-    });
-    let all = found.get_or_insert_default();
-    all.iter_mut().for_each(Term::unqualify);
-    found.unwrap_or_default()
-}
-
-/// The condition of a query.
-fn condition<'q>(query: &'q Select<'_>) -> Option<&'q Expr<'q>> {
-    if let OneSelect::Select { where_clause, .. } = &query.body.select {
-        where_clause.as_deref()
-    } else {
-        None
-    }
-}
-
 /// An expression as it stands in an error message or in an index.
 pub(super) fn expression(text: &str) -> Option<Term> {
     query(&format!("SELECT {text}"))
@@ -212,7 +177,7 @@ pub(super) fn index(sql: &str) -> Option<Term> {
     .flatten()
 }
 
-fn parsed<T>(sql: &str, read: impl FnOnce(&Stmt<'_>) -> T) -> Option<T> {
+pub(super) fn parsed<T>(sql: &str, read: impl FnOnce(&Stmt<'_>) -> T) -> Option<T> {
     let bump = Bump::new();
     let mut parser = Parser::new(&bump, sql.as_bytes());
     match parser.next() {
@@ -225,7 +190,7 @@ fn of(what: &str, parts: Vec<Term>) -> Term {
     Term::Of(what.to_owned(), parts)
 }
 
-fn term(expression: &Expr<'_>) -> Term {
+pub(super) fn term(expression: &Expr<'_>) -> Term {
     match expression {
         Expr::Between {
             lhs, start, end, ..
@@ -316,7 +281,7 @@ fn named(name: &str) -> Term {
 }
 
 /// A query: its tables are told by `from`, its conditions and columns are parts.
-fn select(query: &Select<'_>) -> Term {
+pub(super) fn select(query: &Select<'_>) -> Term {
     let mut parts = Vec::new();
     if let OneSelect::Select {
         columns,
@@ -381,7 +346,7 @@ fn blob(text: &str) -> Vec<u8> {
 }
 
 /// Without the quotes around it, and with doubled ones single.
-fn unquoted(text: &str) -> String {
+pub(super) fn unquoted(text: &str) -> String {
     let close = match text.bytes().next() {
         Some(b'[') => ']',
         Some(b'"') => '"',

@@ -91,8 +91,30 @@ impl Filler {
         columns: &[Name],
         condition: Option<&str>,
     ) -> rusqlite::Result<bool> {
-        let first = first(world.connection, table, columns, condition)?;
-        first.map_or(Ok(false), |pinned| self.add(world, table, pinned))
+        let Some(pinned) = first(world.connection, table, columns, condition)? else {
+            return Ok(false);
+        };
+        if self.add(world, table, pinned.clone())? {
+            return Ok(true);
+        }
+        // Each parent may have a child of its own already that another key allows only once: new ones are made, within what is bound.
+        for key in &table.foreign_keys {
+            let Some(parent) = world.schema.tables.get(&key.parent) else {
+                continue;
+            };
+            let pairs = key.columns.iter().zip(&key.parent_columns);
+            let bound = pairs.filter_map(|(column, of)| {
+                let (_, value) = pinned.iter().find(|(name, _)| name == column)?;
+                Some((of.clone(), value.clone()))
+            });
+            if !holds_key(
+                parent,
+                &bound.clone().map(|(name, _)| name).collect::<Vec<_>>(),
+            ) {
+                self.add(world, parent, bound.collect())?;
+            }
+        }
+        self.add(world, table, pinned)
     }
 
     /// Adds one row; whether there is one more.
