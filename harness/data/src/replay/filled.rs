@@ -177,10 +177,24 @@ impl Database {
             }
         }
         self.forget(steps);
-        let tightened = match before.filter(|_copy| failure.is_none()) {
+        // Children that keep a table from being dropped are told; what else the file brings does not hang on them.
+        let is_kept = failure.as_ref().is_some_and(|(at, why)| {
+            let step = steps.iter().find(|(place, _)| place == at);
+            step.is_some_and(|(_, step)| drops_a_parent(step, why))
+        });
+        let tightened = match before.filter(|_copy| failure.is_none() || is_kept) {
             Some(before) => {
-                let after = self.schema()?;
-                tightened::look(&before, steps, (&*schema, &*after), filler)?
+                let with_rows = tightened::Before {
+                    engine: &before,
+                    schema: &schema,
+                    keeps_references: !is_kept,
+                };
+                let after = if is_kept {
+                    Arc::new(with_rows.after(steps)?)
+                } else {
+                    self.schema()?
+                };
+                tightened::look(&with_rows, steps, &after, filler)?
             }
             None => Vec::new(),
         };
@@ -234,7 +248,12 @@ fn dropped_unread(steps: &[(usize, &Step)], effect: &Effect) -> Option<usize> {
 /// Whether a table could not be dropped because others refer to its rows.
 fn drops_a_parent(step: &Step, failure: &Failure) -> bool {
     let drops = |deed: &Deed| matches!(deed, Deed::DropTable(_));
-    failure.code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY && step.deeds.iter().any(drops)
+    // RESTRICT is a trigger within SQLite, and a table that is dropped fires no others.
+    let is_kept = matches!(
+        failure.code,
+        rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY | rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER
+    );
+    is_kept && step.deeds.iter().any(drops)
 }
 
 /// Whether the step at a place does nothing but insert rows, so that without it no table has fewer of them.

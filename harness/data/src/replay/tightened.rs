@@ -1,7 +1,7 @@
 //! The third look: rows that the schema before a file takes, and a key or a NOT NULL that the file brings does not. Never blames a file that sorts them out.
 
 use super::{Step, Tightened};
-use crate::catalog::{Index, Name, Schema, Table};
+use crate::catalog::{self, Index, Name, Schema, Table};
 use crate::engine::{Deed, Engine, Failure};
 use crate::rows::Filler;
 use crate::text::find_word;
@@ -35,13 +35,45 @@ pub(super) fn may_tighten(steps: &[(usize, &Step)], before: &Schema) -> bool {
     })
 }
 
+/// A database with rows before a file.
+pub(super) struct Before<'e> {
+    pub(super) engine: &'e Engine,
+    /// What it is made of.
+    pub(super) schema: &'e Schema,
+    /// Whether references are to hold while the file is applied. Where they alone stop it, they are left out for the time being.
+    pub(super) keeps_references: bool,
+}
+
+impl Before<'_> {
+    /// The same database once more.
+    fn copy(&self) -> rusqlite::Result<Engine> {
+        let engine = self.engine.copy()?;
+        if !self.keeps_references {
+            engine.ours(|connection| connection.pragma_update(None, "foreign_keys", false))?;
+        }
+        Ok(engine)
+    }
+
+    /// What it is made of behind a file that fails.
+    pub(super) fn after(&self, steps: &[(usize, &Step)]) -> rusqlite::Result<Schema> {
+        let engine = self.copy()?;
+        for (_, step) in steps {
+            if step.failure.is_none() && !step.is_trimmed {
+                let _seen_before = engine.run(&step.statement.sql);
+            }
+        }
+        engine.ours(catalog::read)
+    }
+}
+
 /// Applies a file once for each key and each NOT NULL that it brings, to a copy of the database with rows in which that does not hold yet.
 pub(super) fn look(
-    with_rows: &Engine,
+    with_rows: &Before<'_>,
     steps: &[(usize, &Step)],
-    (before, after): (&Schema, &Schema),
+    after: &Schema,
     filler: &mut Filler,
 ) -> rusqlite::Result<Vec<Tightened>> {
+    let before = with_rows.schema;
     let mut all = Vec::new();
     for table in before.tables.values().filter(|table| table.is_ordinary()) {
         let Some(new) = after.tables.get(&table.name) else {

@@ -18,13 +18,32 @@ struct Count {
 pub(super) struct Watch {
     tables: Vec<Watched>,
     /// Tables that the file made, as they are before the statement that runs now.
-    made: BTreeMap<Root, Count>,
+    made: BTreeMap<Root, Made>,
     /// The statements that took rows out of tables that the file made.
-    copies_fell_at: BTreeMap<Root, usize>,
+    copies_fell_at: BTreeMap<Root, Fall>,
+    /// Watched tables that are gone, so that what has their names from then on was made by the file.
+    replaced: BTreeSet<Name>,
 }
 
 /// The page of a table: it stays when the table is renamed.
 type Root = i64;
+
+/// Where a table that the file made lost rows.
+#[derive(Debug, Clone)]
+struct Fall {
+    step: usize,
+    /// A referring column that lost values, and how many it had.
+    column: Option<(Name, u32)>,
+    /// Whether it had a name of its own then, and not yet the one of the table whose place it takes.
+    is_of_copy: bool,
+}
+
+/// A table that the file made.
+struct Made {
+    /// The columns that refer to other tables.
+    columns: Vec<Name>,
+    count: Count,
+}
 
 struct Watched {
     name: Name,
@@ -55,6 +74,7 @@ impl Watch {
             tables: watched.collect(),
             made: BTreeMap::new(),
             copies_fell_at: BTreeMap::new(),
+            replaced: BTreeSet::new(),
         }
     }
 
@@ -68,15 +88,28 @@ impl Watch {
     pub(super) fn look(&mut self, engine: &Engine, place: usize, step: &Step) {
         if drops_table(step) {
             let now = self.count_made(engine);
+            let names = engine.ours(roots);
             for (root, before) in &self.made {
-                if now.get(root).is_some_and(|now| fell(before, now)) {
-                    self.copies_fell_at.entry(*root).or_insert(place);
+                let now = now.get(root).map(|made| &made.count);
+                let now = now.filter(|now| fell(&before.count, now));
+                if let Some(now) = now {
+                    let mut names = names.iter().filter(|(_, of)| *of == root);
+                    let is_of_copy = names.all(|(name, _)| !self.replaced.contains(name));
+                    let fall = Fall {
+                        step: place,
+                        column: nulled(before, now),
+                        is_of_copy,
+                    };
+                    self.copies_fell_at.entry(*root).or_insert(fall);
                 }
             }
         }
         for table in &mut self.tables {
             if table.fell_at.is_none() {
                 let now = engine.ours(|connection| count(connection, &table.name, &table.columns));
+                if now.is_none() {
+                    self.replaced.insert(table.name.clone());
+                }
                 if now.is_none_or(|now| fell(&table.before, &now)) {
                     table.fell_at = Some(place);
                 }
@@ -84,16 +117,16 @@ impl Watch {
         }
     }
 
-    /// The tables that are not watched, by their pages. References are those that they have themselves.
-    fn count_made(&self, engine: &Engine) -> BTreeMap<Root, Count> {
+    /// The tables that are not watched, or stand in the place of one that was, by their pages. References are those that they have themselves.
+    fn count_made(&self, engine: &Engine) -> BTreeMap<Root, Made> {
         let roots = engine.ours(roots);
-        let made = roots
-            .into_iter()
-            .filter(|(name, _)| self.tables.iter().all(|watched| watched.name != *name));
+        let made = roots.into_iter().filter(|(name, _)| {
+            self.replaced.contains(name) || self.tables.iter().all(|watched| watched.name != *name)
+        });
         made.filter_map(|(name, root)| {
             let columns = engine.ours(|connection| referring(connection, &name));
             let count = engine.ours(|connection| count(connection, &name, &columns))?;
-            Some((root, count))
+            Some((root, Made { columns, count }))
         })
         .collect()
     }
@@ -133,9 +166,9 @@ impl Watch {
             let copy_fell_at = root.and_then(|root| self.copies_fell_at.get(root));
             let effect = |kind| Effect {
                 table: table.name.clone(),
-                step: copy_fell_at.copied().unwrap_or(step),
+                step: copy_fell_at.map_or(step, |fall| fall.step),
                 kind,
-                is_of_copy: copy_fell_at.is_some(),
+                is_of_copy: copy_fell_at.is_some_and(|fall| fall.is_of_copy),
             };
             if after.rows < table.before.rows {
                 effects.push(effect(EffectKind::RowsGone {
@@ -155,9 +188,31 @@ impl Watch {
                     }));
                 }
             }
+            // A column that refers to a table from this file on.
+            if let Some((column, before)) = copy_fell_at.and_then(|fall| fall.column.clone())
+                && !table.columns.contains(&column)
+            {
+                let columns = std::slice::from_ref(&column);
+                let now = engine.ours(|connection| count(connection, &table.name, columns));
+                let now = now.and_then(|now| now.referring.first().copied().flatten());
+                if let Some(rows) =
+                    now.and_then(|now| before.checked_sub(now).filter(|rows| *rows > 0))
+                {
+                    effects.push(effect(EffectKind::Nulled { column, rows }));
+                }
+            }
         }
         effects
     }
+}
+
+/// The first referring column that lost values while its rows stayed, and how many it had.
+fn nulled(before: &Made, now: &Count) -> Option<(Name, u32)> {
+    let pairs = before.count.referring.iter().zip(&now.referring);
+    let mut columns = before.columns.iter().zip(pairs);
+    let (column, (had, _)) = columns.find(|(_, (had, has))| has.is_some() && has < had)?;
+    had.filter(|_| now.rows == before.count.rows)
+        .map(|had| (column.clone(), had))
 }
 
 fn fell(before: &Count, now: &Count) -> bool {

@@ -72,6 +72,10 @@ INSERT INTO memos_next SELECT id, follows_id FROM memos; DROP TABLE memos; ALTER
     let files = [("1.sql", old), ("2.sql", new)];
     let told = errors(super::rows_lost::of_other_tables, &files);
     assert_eq!(told, ["file 2.sql: table memos"]);
+    let kept = old.replace("(id));", "(id) ON DELETE RESTRICT);");
+    let files = [("1.sql", kept.as_str()), ("2.sql", new)];
+    let told = errors(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told, ["file 2.sql: table memos"], "RESTRICT");
     let mended = new.replace("DROP TABLE memos;", "DELETE FROM shares; DROP TABLE memos;");
     let files = [("1.sql", old), ("2.sql", mended.as_str())];
     let told = errors(super::rows_lost::of_other_tables, &files);
@@ -117,4 +121,80 @@ fn a_constraint_that_is_added_is_refused_in_words_of_sql() {
     let told = findings(super::refusing::refused, &files);
     assert_eq!(told.len(), 1);
     assert!(!told[0].message.contains("sqlite_"), "{}", told[0].message);
+}
+
+/// A child that is rebuilt first, and then its parent.
+const REBUILT: [&str; 2] = [
+    "CREATE TABLE members (id TEXT PRIMARY KEY NOT NULL);
+CREATE TABLE parcels (id TEXT PRIMARY KEY NOT NULL, member_id TEXT NOT NULL REFERENCES members (id) ON DELETE CASCADE);",
+    "CREATE TABLE new_parcels (id TEXT PRIMARY KEY NOT NULL, member_id TEXT NOT NULL REFERENCES members (id) ON DELETE CASCADE);
+INSERT INTO new_parcels SELECT id, member_id FROM parcels; DROP TABLE parcels; ALTER TABLE new_parcels RENAME TO parcels;
+CREATE TABLE new_members (id TEXT PRIMARY KEY NOT NULL, street TEXT);
+INSERT INTO new_members (id) SELECT id FROM members; DROP TABLE members; ALTER TABLE new_members RENAME TO members;",
+];
+
+#[test]
+fn a_child_that_was_rebuilt_before_its_parent_is_emptied_by_the_parents_drop() {
+    let files = [("1.sql", REBUILT[0]), ("2.sql", REBUILT[1])];
+    let told = findings(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(
+        told[0]
+            .message
+            .starts_with("dropping `members` empties `parcels`"),
+        "{told:#?}"
+    );
+    let own = found(super::rows_lost::of_the_table_itself, &files);
+    assert_eq!(own, [] as [&str; 0], "the copy had all of them");
+}
+
+#[test]
+fn what_a_rebuild_tightens_is_tried_though_a_parent_cannot_be_dropped() {
+    let old = "CREATE TABLE members (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE tokens (id INTEGER PRIMARY KEY, member_id INTEGER REFERENCES members (id));";
+    let new = "CREATE TABLE new_members (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+INSERT INTO new_members SELECT id, name FROM members; DROP TABLE members; ALTER TABLE new_members RENAME TO members;
+CREATE UNIQUE INDEX members_name ON members (name);";
+    let files = [("1.sql", old), ("2.sql", new)];
+    let lost = errors(super::rows_lost::of_other_tables, &files);
+    assert_eq!(lost, ["file 2.sql: table members"]);
+    let closed = found(super::applying::fails_with_rows, &files);
+    assert_eq!(closed, ["MIG-17"], "a name may be missing");
+    let unique = found(super::rows_lost::unique_index_on_old_rows, &files);
+    assert_eq!(unique, ["MIG-16"], "two names may be the same");
+}
+
+#[test]
+fn a_unique_index_that_was_there_is_not_new_in_a_rebuilt_table() {
+    let old = "CREATE TABLE cities (id INTEGER PRIMARY KEY, name TEXT NOT NULL); CREATE UNIQUE INDEX cities_name ON cities (name);";
+    let new = "CREATE TABLE new_cities (id INTEGER PRIMARY KEY, name TEXT NOT NULL, area INTEGER);
+INSERT INTO new_cities (id, name) SELECT id, name FROM cities; DROP TABLE cities; ALTER TABLE new_cities RENAME TO cities;
+CREATE UNIQUE INDEX cities_name ON cities (name);";
+    let files = [("1.sql", old), ("2.sql", new)];
+    let judge = super::rows_lost::unique_index_on_old_rows;
+    assert_eq!(found(judge, &files), [] as [&str; 0]);
+    let fresh = old.replace(" CREATE UNIQUE INDEX cities_name ON cities (name);", "");
+    let files = [("1.sql", fresh.as_str()), ("2.sql", new)];
+    assert_eq!(found(judge, &files), ["MIG-16"]);
+}
+
+#[test]
+fn a_column_that_refers_from_this_file_on_is_nulled_by_the_drop_of_the_old_table() {
+    let old = "CREATE TABLE task (id TEXT PRIMARY KEY NOT NULL, parent_id TEXT);";
+    let new = "PRAGMA defer_foreign_keys = ON;
+CREATE TABLE new_task (id TEXT PRIMARY KEY NOT NULL, parent_id TEXT REFERENCES task (id) ON DELETE SET NULL);
+INSERT INTO new_task SELECT id, parent_id FROM task; DROP TABLE task; ALTER TABLE new_task RENAME TO task;
+PRAGMA defer_foreign_keys = OFF;";
+    let files = [("1.sql", old), ("2.sql", new)];
+    let told = findings(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(
+        told[0]
+            .message
+            .contains("sets `parent_id` to NULL in the copy of `task`")
+    );
+    let mended = new.replace("REFERENCES task", "REFERENCES new_task");
+    let files = [("1.sql", old), ("2.sql", mended.as_str())];
+    let told = errors(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told, [] as [&str; 0], "the copy refers to itself");
 }
