@@ -25,6 +25,8 @@ pub struct Lint {
     pub stale: Vec<Entry>,
     /// Tables of which nothing is known with rows in them, and why.
     pub unfilled: Vec<String>,
+    /// Files that could not be judged whole, because a statement of theirs or one before them fails.
+    pub unreached: Vec<String>,
 }
 
 /// What narrows a look.
@@ -69,6 +71,7 @@ pub fn lint(subject: &Subject, narrowing: &Narrowing, progress: &dyn Progress) -
         known,
         stale,
         unfilled: unfilled(subject),
+        unreached: rule::unreached(subject),
     }
 }
 

@@ -264,6 +264,9 @@ fn text(args: &LintArgs, lint: &Lint, subject: &Subject) -> String {
         );
         text.push_str(&render::text::hanging("error: ", &said, width));
     }
+    for unreached in &lint.unreached {
+        text.push_str(&render::text::hanging("note: ", unreached, width));
+    }
     for unfilled in &lint.unfilled {
         let said = format!("{unfilled}; what a migration does to its rows was not judged");
         text.push_str(&render::text::hanging("note: ", &said, width));

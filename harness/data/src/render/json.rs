@@ -90,7 +90,12 @@ pub fn report(lint: &Lint, source: &Source) -> Report {
         findings: findings.collect(),
         allowed: lint.allowed,
         known: lint.known,
-        not_judged: lint.unfilled.clone(),
+        not_judged: lint
+            .unreached
+            .iter()
+            .chain(&lint.unfilled)
+            .cloned()
+            .collect(),
     }
 }
 

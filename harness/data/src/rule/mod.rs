@@ -26,6 +26,8 @@ mod trial;
 mod typ;
 mod unq;
 
+pub(crate) use mig::unreached;
+
 use crate::catalog::{Column, Name, Table};
 use crate::finding::Finding;
 use crate::progress::{Nobody, Progress, Work};

@@ -307,7 +307,7 @@ fn altered(step: &Step) -> Option<&str> {
 }
 
 /// Where SQLite points at, as the word there; the statement where it does not.
-fn point(step: &Step, failure: &Failure) -> Span {
+pub(super) fn point(step: &Step, failure: &Failure) -> Span {
     let sql = &step.statement.sql;
     let Some(start) = failure.offset.filter(|start| *start < sql.len()) else {
         return step.statement.span.clone();

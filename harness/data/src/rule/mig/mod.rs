@@ -10,6 +10,9 @@ mod rebuilding;
 mod refusing;
 mod repair;
 mod rows_lost;
+mod unreached;
+
+pub(crate) use unreached::unreached;
 
 use super::Judge;
 use crate::subject::Subject;

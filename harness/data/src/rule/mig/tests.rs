@@ -9,8 +9,8 @@ use crate::text::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What a judge finds in these files, each a name and a text.
-pub(super) fn findings(judge: Judge, files: &[(&str, &str)]) -> Vec<Finding> {
+/// These files, each a name and a text.
+pub(super) fn subject(files: &[(&str, &str)]) -> Subject {
     let file = |(name, text): &(&str, &str)| File {
         name: (*name).to_owned(),
         path: PathBuf::from(name),
@@ -21,9 +21,13 @@ pub(super) fn findings(judge: Judge, files: &[(&str, &str)]) -> Vec<Finding> {
         kind: Kind::Migrations,
         ..Source::default()
     };
-    let subject = Subject::of(source, Data::default(), 1).expect("the copy can be used");
+    Subject::of(source, Data::default(), 1).expect("the copy can be used")
+}
+
+/// What a judge finds in these files.
+pub(super) fn findings(judge: Judge, files: &[(&str, &str)]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    judge(&subject, &mut findings);
+    judge(&subject(files), &mut findings);
     findings
 }
 
