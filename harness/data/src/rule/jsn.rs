@@ -1,6 +1,7 @@
 //! The rules of JSON in text columns. Never judges what the JSON means.
 
 use super::names::Names;
+use super::words::words;
 use super::{Judge, declared, object_of_column, repair, trial};
 use crate::catalog::{Affinity, Column, Name, Table};
 use crate::claims::Shape;
@@ -17,14 +18,19 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("JSN-03", searched_by_like),
 ];
 
-/// Whether a column holds JSON: it is declared to, or its default is an empty array or object.
+/// Whether a column holds JSON: it is declared to, its type or its name says so, or its default is an empty array or object.
 fn is_json(subject: &Subject, table: &Table, column: &Column) -> bool {
     let mut claims = subject.claims.json.iter();
     let is_claimed = claims
         .any(|claim| table.name == claim.table.as_str() && column.name == claim.column.as_str());
     let default = column.default.as_deref().unwrap_or_default();
     let is_text = matches!(column.affinity(), Affinity::Text | Affinity::Numeric);
-    is_text && column.generated.is_none() && (is_claimed || matches!(default, "'[]'" | "'{}'"))
+    let is_said = column.declared_type.eq_ignore_ascii_case("json")
+        || words(column.name.as_str())
+            .last()
+            .is_some_and(|last| last == "json");
+    let is_meant = is_claimed || is_said || matches!(default, "'[]'" | "'{}'");
+    is_text && column.generated.is_none() && is_meant
 }
 
 fn unchecked(subject: &Subject, findings: &mut Vec<Finding>) {

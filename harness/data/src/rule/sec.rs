@@ -130,6 +130,7 @@ fn known_credential(subject: &Subject, findings: &mut Vec<Finding>) {
         }
         for (_, step) in subject.replay.steps_of(file) {
             let Some((column, value)) = installed(subject, step) else {
+                findings.extend(fixed_password(subject, step, name));
                 continue;
             };
             // It is an error where it was seen to come into the database, and still does so at the end.
@@ -155,6 +156,51 @@ fn known_credential(subject: &Subject, findings: &mut Vec<Finding>) {
             break;
         }
     }
+}
+
+/// An account whose password is written down as a hash: the same one on every database.
+fn fixed_password(subject: &Subject, step: &Step, name: &str) -> Option<Finding> {
+    let sql = &step.statement.sql;
+    let is_insert = ["insert", "replace"].iter().any(|word| {
+        let word = find_word(sql, word, 0);
+        word.is_some_and(|word| word.start == 0)
+    });
+    if !is_insert || !sql.to_ascii_lowercase().contains("pass") {
+        return None;
+    }
+    let tree = tree::parse(sql).filter(|tree| tree.verb == Verb::Insert)?;
+    let columns = columns(subject, &tree);
+    let select = tree.parts.iter().find(|part| part.kind == Kind::Select)?;
+    let row = select
+        .parts
+        .iter()
+        .find(|part| part.kind == Kind::Columns)?;
+    let (column, _) = columns
+        .iter()
+        .zip(&row.parts)
+        .find(|(column, value)| is_password(column) && is_hash(value))?;
+    let message = format!(
+        "`{name}` makes an account whose `{column}` stands in the file: every database has the same password, and whoever reads the file can try to guess it at leisure"
+    );
+    let finding = Finding::new("SEC-02", Level::Warning, format!("file {name}"), message);
+    let finding = finding.at(Some(step.statement.span.clone()), "the same everywhere");
+    Some(finding.help("create the first account outside of migrations, with a password of its own; keep what is for development in a file that is not applied elsewhere"))
+}
+
+fn is_password(column: &str) -> bool {
+    has_any(
+        column,
+        &["password", "passwd", "passhash", "passwordhash", "pwd"],
+    )
+}
+
+/// Whether a value looks like a hash rather than like a mark that there is no password.
+fn is_hash(value: &Node) -> bool {
+    let text = &value.text;
+    value.kind == Kind::Text
+        && text.len() >= 20
+        && !text.contains(' ')
+        && text.chars().any(|letter| letter.is_ascii_digit())
 }
 
 fn is_for_development(name: &str) -> bool {

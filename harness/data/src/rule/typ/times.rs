@@ -4,8 +4,8 @@ use crate::catalog::{Affinity, Column, Table};
 use crate::claims::TimeFormat;
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
+use crate::rule::object_of_column;
 use crate::rule::words::is_time;
-use crate::rule::{object_of_column, trial};
 use crate::subject::Subject;
 use crate::text::find_word;
 
@@ -95,45 +95,6 @@ pub(in crate::rule) fn of_two_formats(subject: &Subject, findings: &mut Vec<Find
                     told(form(first).unwrap_or(usual)),
                 )
                 .help("keep all times in one form"),
-            );
-        }
-    }
-}
-
-pub(in crate::rule) fn text_into_integers(subject: &Subject, findings: &mut Vec<Finding>) {
-    for table in subject
-        .schema()
-        .tables
-        .values()
-        .filter(|table| table.is_ordinary())
-    {
-        for column in &table.columns {
-            let default = column
-                .default
-                .as_deref()
-                .unwrap_or_default()
-                .to_ascii_lowercase();
-            let is_text = ["current_timestamp", "current_date", "current_time"]
-                .contains(&default.as_str())
-                || default.contains("datetime(")
-                    && !default.contains("unixepoch(")
-                    && !default.contains("cast");
-            if column.affinity() != Affinity::Integer || !is_text {
-                continue;
-            }
-            let message = format!(
-                "`{}.{}` is {}, but its default is a text such as '2026-01-31 12:00:00': rows with the default sort after all rows to which the code gives a number",
-                table.name, column.name, column.declared_type
-            );
-            findings.push(
-                Finding::new("TYP-03", Level::Warning, object_of_column(table, column), message)
-                    .at(subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()), "a text by default")
-                    .help("write DEFAULT (unixepoch()), or DEFAULT (unixepoch('subsec') * 1000) for milliseconds")
-                    .proof(trial::answering(vec![
-                        trial::sketch(table, &[&column.name], &[], &[]),
-                        format!("INSERT INTO {} DEFAULT VALUES;", table.name.quoted()),
-                        format!("SELECT typeof({}) FROM {};", column.name.quoted(), table.name.quoted()),
-                    ])),
             );
         }
     }

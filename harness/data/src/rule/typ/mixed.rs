@@ -1,0 +1,208 @@
+//! TYP-02 within one column: a file or a trigger writes times of another form than the column's default. Never judges what the code writes.
+
+use crate::catalog::{Affinity, Column, Name, Table};
+use crate::engine::Deed;
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::rule::object_of_column;
+use crate::subject::Subject;
+use crate::text::Span;
+use crate::tree::{self, Kind, Node, Tree, Verb};
+use crate::words::is_time;
+use std::collections::BTreeSet;
+
+/// Statements that are longer hold rows for the most part; what they write is judged by what the others write.
+const LONGEST: usize = 20_000;
+
+/// The form of a time as a text or a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `2026-01-31 12:00:00`.
+    Blank,
+    /// `2026-01-31T12:00:00Z`.
+    Iso,
+    /// `2026-01-31`.
+    Day,
+    /// `12:00:00`.
+    Clock,
+    /// Seconds since 1970.
+    Epoch,
+}
+
+impl Form {
+    fn example(self) -> &'static str {
+        match self {
+            Self::Blank => "'2026-01-31 12:00:00'",
+            Self::Iso => "'2026-01-31T12:00:00Z'",
+            Self::Day => "'2026-01-31'",
+            Self::Clock => "'12:00:00'",
+            Self::Epoch => "1769860800",
+        }
+    }
+}
+
+pub(in crate::rule) fn in_one_column(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    let mut told: BTreeSet<(Name, Name)> = BTreeSet::new();
+    let mut tell = |tree: &Tree, span: Option<Span>, findings: &mut Vec<Finding>| {
+        for (table, column, own, other) in differing(subject, tree) {
+            if told.insert((table.name.clone(), column.name.clone())) {
+                findings.push(finding(
+                    subject,
+                    (table, column),
+                    (own, other),
+                    span.clone(),
+                ));
+            }
+        }
+    };
+    for step in &subject.replay.steps {
+        let sql = &step.statement.sql;
+        let is_done = step.failure.is_none() && step.deeds.iter().any(writes);
+        if is_done && sql.len() < LONGEST && speaks_of_time(sql) {
+            let tree = tree::parse(sql);
+            let tree = tree.filter(|tree| matches!(tree.verb, Verb::Insert | Verb::Update));
+            if let Some(tree) = tree {
+                tell(&tree, Some(step.statement.span.clone()), findings);
+            }
+        }
+    }
+    for trigger in schema
+        .triggers
+        .values()
+        .filter(|one| speaks_of_time(&one.sql))
+    {
+        let Some(tree) = tree::parse(&trigger.sql) else {
+            continue;
+        };
+        let site = subject.site(ObjectKind::Trigger, &trigger.name);
+        for statement in &tree.body {
+            tell(statement, site.clone(), findings);
+        }
+    }
+}
+
+fn writes(deed: &Deed) -> bool {
+    matches!(deed, Deed::Insert(..) | Deed::Update(..))
+}
+
+fn speaks_of_time(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    ["time(", "date(", "unixepoch(", "current_"]
+        .iter()
+        .any(|word| lower.contains(word))
+}
+
+/// Columns that a statement gives a time of another form than their default has.
+fn differing<'s>(subject: &'s Subject, tree: &Tree) -> Vec<(&'s Table, &'s Column, Form, Form)> {
+    let table = tree
+        .table
+        .as_deref()
+        .and_then(|name| subject.schema().table(name));
+    let Some(table) = table.filter(|table| table.is_ordinary()) else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    for (name, value) in written(table, tree) {
+        let Some(column) = table.column(&Name::new(&name)) else {
+            continue;
+        };
+        let Some(own) = default_form(column) else {
+            continue;
+        };
+        if let Some(other) = form(value).filter(|other| *other != own) {
+            all.push((table, column, own, other));
+        }
+    }
+    all
+}
+
+/// The columns that a statement writes, each with its value; of an INSERT what its first row or its query gives.
+fn written<'t>(table: &Table, tree: &'t Tree) -> Vec<(String, &'t Node)> {
+    let mut all: Vec<(String, &Node)> = tree
+        .sets
+        .iter()
+        .map(|(column, value)| (column.clone(), value))
+        .collect();
+    let select = tree.parts.iter().find(|part| part.kind == Kind::Select);
+    let row = select.and_then(|select| select.parts.iter().find(|part| part.kind == Kind::Columns));
+    if let (Verb::Insert, Some(row)) = (tree.verb, row) {
+        let names = if tree.columns.is_empty() {
+            table
+                .columns
+                .iter()
+                .map(|column| column.name.as_str().to_owned())
+                .collect()
+        } else {
+            tree.columns.clone()
+        };
+        all.extend(names.into_iter().zip(&row.parts));
+    }
+    all
+}
+
+/// The form in which a column keeps times by its default, where it keeps texts.
+fn default_form(column: &Column) -> Option<Form> {
+    let keeps_texts = matches!(column.affinity(), Affinity::Text | Affinity::Numeric);
+    if !keeps_texts || !is_time(column.name.as_str()) || column.generated.is_some() {
+        return None;
+    }
+    form(&tree::expression(column.default.as_deref()?)?)
+}
+
+fn form(value: &Node) -> Option<Form> {
+    let value = value.bare();
+    let lower = value.text.to_ascii_lowercase();
+    if !matches!(value.kind, Kind::Constant | Kind::Call) {
+        return None;
+    }
+    match lower.as_str() {
+        "current_timestamp" | "datetime" => Some(Form::Blank),
+        "current_date" | "date" => Some(Form::Day),
+        "current_time" | "time" => Some(Form::Clock),
+        "unixepoch" => Some(Form::Epoch),
+        "strftime" => value
+            .parts
+            .first()
+            .and_then(|format| of_format(&format.text)),
+        _ => None,
+    }
+}
+
+fn of_format(format: &str) -> Option<Form> {
+    let has_day = format.contains("%Y-%m-%d") || format.contains("%F");
+    if format == "%s" {
+        Some(Form::Epoch)
+    } else if has_day && format.contains('T') && format.contains("%H") {
+        Some(Form::Iso)
+    } else if has_day && format.contains(" %H") {
+        Some(Form::Blank)
+    } else {
+        None
+    }
+}
+
+fn finding(
+    subject: &Subject,
+    (table, column): (&Table, &Column),
+    (own, other): (Form, Form),
+    span: Option<Span>,
+) -> Finding {
+    let message = format!(
+        "`{}.{}` holds times of two forms: {} by default, and {} from this statement, so they neither sort together nor equal each other",
+        table.name,
+        column.name,
+        own.example(),
+        other.example()
+    );
+    let default = subject.site_of(ObjectKind::Table, &table.name, column.name.as_str());
+    Finding::new(
+        "TYP-02",
+        Level::Warning,
+        object_of_column(table, column),
+        message,
+    )
+    .at(span, format!("writes {}", other.example()))
+    .related(default, format!("{} by default", own.example()))
+    .help("write the form that the default has, or give the default the form that is written")
+}
