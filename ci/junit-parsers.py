@@ -1,5 +1,6 @@
 """What junitparser, and GitLab by its rules, read from the JUnit report of fixtures/reports/every-outcome.json."""
 
+import re
 import sys
 import xml.etree.ElementTree as xml
 
@@ -30,6 +31,8 @@ seen = set()
 for case in xml.parse(path).iter("testcase"):
     key = (case.get("classname"), case.get("name"))
     must(f"GitLab: {key} once", key in seen, False)
+    # A name that holds a line is another test as soon as a line is added above it.
+    must(f"GitLab: no line in {key}", re.search(r"\bline [0-9]|:[0-9]", key[1]), None)
     seen.add(key)
     # Generated checks that found nothing stand in no file.
     must(f"GitLab: a file for {key}", bool(case.get("file")), key[0] != "generated" or len(case) > 0)

@@ -23,6 +23,7 @@ const RUN: Sample = Sample {
     scenarios: 6,
     exchanges: 14,
     finding_every: 50,
+    alike: false,
     text: "some words of a body that are <escaped> & \"quoted\" ",
     times: 8,
 };
@@ -33,6 +34,7 @@ const CRITERIA: Sample = Sample {
     scenarios: 1,
     exchanges: 1,
     finding_every: 0,
+    alike: false,
     text: "plain",
     times: 1,
 };

@@ -3,6 +3,7 @@
 use crate::contract::{Contract, Planned};
 use crate::generate::Kind;
 use crate::report::{CriterionReport, GeneratedReport, Report, ScenarioReport};
+use crate::said::said;
 use crate::verdict::{OutcomeKind, Severity};
 use serde::Serialize;
 use std::sync::{Arc, LazyLock};
@@ -269,7 +270,7 @@ impl Told {
             }
             Some(CHANGING.replace_all(&text, "·").into_owned())
         };
-        let severity = self.severity.map(|severity| format!("{severity:?}"));
+        let severity = self.severity.map(|severity| said(&severity));
         [
             severity,
             steady(&self.step),

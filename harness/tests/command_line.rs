@@ -51,6 +51,74 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
 }
 
 #[test]
+fn a_wrong_value_of_a_variable_is_blamed_on_the_variable() {
+    let run = |args: &[&str]| {
+        let mut command = Command::cargo_bin("moltproof").unwrap();
+        let done = command.env("MOLTPROOF_SEED", "abc").args(args).assert();
+        let done = done.code(2);
+        String::from_utf8_lossy(&done.get_output().stderr).into_owned()
+    };
+    let said = run(&["run"]);
+    assert!(said.contains("'abc' for 'MOLTPROOF_SEED'"), "{said}");
+    assert!(said.contains("stands for '--seed <"), "{said}");
+    // An option that was given answers for itself.
+    let said = run(&["run", "--seed", "xyz"]);
+    assert!(said.contains("'xyz' for '--seed <"), "{said}");
+    assert!(!said.contains("MOLTPROOF_SEED"), "{said}");
+}
+
+/// What bash proposes behind these words.
+fn completed(words: &[&str]) -> String {
+    let script = told(&["completions", "bash"], 0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("moltproof.bash");
+    std::fs::write(&file, script).unwrap();
+    std::fs::write(folder.path().join("staging.toml"), "").unwrap();
+    std::fs::write(folder.path().join("staging.txt"), "").unwrap();
+    let list = words.iter().map(|word| format!("'{word}'"));
+    let ask = format!(
+        "source '{}'; COMP_WORDS=({}); COMP_CWORD={}; _moltproof moltproof '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        file.display(),
+        list.collect::<Vec<_>>().join(" "),
+        words.len() - 1,
+        words[words.len() - 1],
+        words[words.len() - 2],
+    );
+    let done = Command::new("bash")
+        .args(["--norc", "-c", &ask])
+        .current_dir(folder.path())
+        .assert()
+        .success();
+    String::from_utf8_lossy(&done.get_output().stdout).into_owned()
+}
+
+#[test]
+fn bash_completes_ids_report_kinds_and_targets() {
+    let proposed = completed(&["moltproof", "run", "--id", "ACC-00"]);
+    assert!(proposed.lines().any(|word| word == "ACC-009"), "{proposed}");
+    assert!(!proposed.contains("RES-001"), "{proposed}");
+    let proposed = completed(&["moltproof", "explain", "PAT-01"]);
+    assert!(proposed.lines().any(|word| word == "PAT-019"), "{proposed}");
+    let proposed = completed(&["moltproof", "run", "--report", "j"]);
+    assert!(proposed.contains("json\njunit"), "{proposed}");
+    let proposed = completed(&["moltproof", "run", "--target", ""]);
+    let words: Vec<_> = proposed.lines().collect();
+    assert!(words.contains(&"reference"), "{proposed}");
+    assert!(words.contains(&"staging.toml"), "{proposed}");
+    assert!(!words.contains(&"staging.txt"), "{proposed}");
+}
+
+#[test]
+fn zsh_and_fish_know_ids_report_kinds_and_targets_too() {
+    for shell in ["zsh", "fish"] {
+        let script = told(&["completions", shell], 0);
+        for word in ["ACC-009", "junit", "reference"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
 fn a_selection_that_leaves_nothing_is_no_green_run() {
     let said = told(&["run", "--id", "RES-001", "--tags", "@ACC-001"], 2);
     assert!(said.contains("an empty run proves nothing"), "{said}");

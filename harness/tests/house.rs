@@ -241,3 +241,37 @@ fn no_file_of_the_project_is_ignored_by_a_test_attribute() {
         }
     }
 }
+
+/// Places that look through a value or print a number for SQLite, and show it to nobody. May only shrink.
+const DEBUG_TEXT: [&str; 4] = [
+    "harness/src/generate/isolation.rs",
+    "harness/src/generate/paths.rs",
+    "harness/src/observe/sql_text.rs",
+    "harness/src/steps/isolation/matrix.rs",
+];
+
+#[test]
+fn no_reader_meets_the_debug_text_of_a_value() {
+    let mut strays = Vec::new();
+    for (name, text) in rust_files("harness/src") {
+        let is_test = name.ends_with("tests.rs");
+        let written = text.split("#[cfg(test)]\nmod tests {").next();
+        let lines = written.into_iter().flat_map(str::lines).enumerate();
+        for (number, line) in lines {
+            let is_for_tests = is_test || line.contains("assert") || line.contains("panic!");
+            if (line.contains(":?}") || line.contains(":#?}")) && !is_for_tests {
+                strays.push((name.clone(), number + 1));
+            }
+        }
+    }
+    let known = |name: &str| DEBUG_TEXT.iter().any(|known| name.ends_with(known));
+    let unknown: Vec<_> = strays.iter().filter(|(name, _)| !known(name)).collect();
+    assert!(
+        unknown.is_empty(),
+        "{unknown:?}: say the value in words, with `crate::said::said`"
+    );
+    for known in DEBUG_TEXT {
+        let is_there = strays.iter().any(|(name, _)| name.ends_with(known));
+        assert!(is_there, "{known} has none any more: take it off the list");
+    }
+}

@@ -1,41 +1,14 @@
 //! By what a finding is known again in another run: its step, what was expected, what was seen, without what is new in every run.
 //! Never lets another status, code or name pass for the one that is known.
 //!
-//! What is new in every run is put in the form of a word, in the text of the baseline and in that of the finding alike:
-//!
-//! | in the text | becomes |
-//! |---|---|
-//! | a UUID | `<uuid-1>`, `<uuid-2>`: numbered as they come, so that equal ones stay equal and others other |
-//! | the harness's part of a slug, marker or custom host | `<run-1>` in the same way |
-//! | a port after a scheme and host, or after loopback | `<port>` |
-//! | RFC 3339 time, HTTP date, epoch seconds or milliseconds of 2017 to 2033 | `<time>` |
-//! | in what was seen: milliseconds after the words after, within, takes, took | `<n>` |
+//! What is new in every run is put in the form of a word, in the text of the baseline and in that of the finding alike: see [`crate::lasting`].
 
+use crate::lasting::{lasting, without_times};
 use crate::scrub;
-use regex::{Captures, Regex};
-use std::sync::LazyLock;
+use regex::Regex;
 
 /// Letters and digits that a text must have beside its wildcards: as many as a status code has.
 const LITERAL_MIN: usize = 3;
-
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).unwrap_or_else(|_invalid| unreachable!("a constant pattern"))
-}
-
-static NEW_IN_EVERY_RUN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(concat!(
-        r"(?P<uuid>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b)",
-        r"|mp-(?P<slug>[a-z]{6}[0-9]{4})",
-        r"|(?P<custom>[a-z]{6}[0-9]{4})\.customer\.example",
-        r"|(?P<host>(?:https?|wss?)://(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)|\b127\.0\.0\.1|\blocalhost|\[::1\]):[0-9]{1,5}\b",
-        r"|(?P<time>\b[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2}\b)?",
-        r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT",
-        r"|\b(?:1[5-9][0-9]{8}|1[5-9][0-9]{11})\b)",
-    ))
-});
-
-static MEASURED: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\b(after|within|takes|took) [0-9]+(?:\.[0-9]+)? ms\b"));
 
 /// What a `*` may stand for, before [`is_of_a_run`] looks at it: one word or value, no more.
 const WILDCARD: &str = r#"([^\s"',;{}\[\]()]+)"#;
@@ -55,7 +28,7 @@ impl Fingerprint {
         Self {
             step: put(step),
             expected: put(expected),
-            seen: MEASURED.replace_all(&put(seen), "$1 <n> ms").into_owned(),
+            seen: without_times(&put(seen)),
         }
     }
 
@@ -65,38 +38,6 @@ impl Fingerprint {
             && fits(&self.expected, &finding.expected)
             && fits(&self.seen, &finding.seen)
     }
-}
-
-/// The text with what is new in every run as words, numbered through all texts of a finding.
-fn lasting(text: &str, numbered: &mut Vec<String>) -> String {
-    let mut number = |kind: &str, value: &str| {
-        let value = format!("{kind} {}", value.to_lowercase());
-        let of_kind = |one: &&String| one.starts_with(kind);
-        if let Some(at) = numbered
-            .iter()
-            .filter(of_kind)
-            .position(|one| *one == value)
-        {
-            return format!("<{kind}-{}>", at + 1);
-        }
-        numbered.push(value);
-        format!("<{kind}-{}>", numbered.iter().filter(of_kind).count())
-    };
-    let word = |found: &Captures<'_>| {
-        let part = |name| found.name(name).map(|part| part.as_str());
-        if let Some(uuid) = part("uuid") {
-            number("uuid", uuid)
-        } else if let Some(run) = part("slug") {
-            format!("mp-{}", number("run", run))
-        } else if let Some(run) = part("custom") {
-            format!("{}.customer.example", number("run", run))
-        } else if let Some(host) = part("host") {
-            format!("{host}:<port>")
-        } else {
-            "<time>".to_owned()
-        }
-    };
-    NEW_IN_EVERY_RUN.replace_all(text, word).into_owned()
 }
 
 /// Whether a text of the baseline, in which `*` stands for something of a run, is this one.

@@ -1,6 +1,6 @@
 //! `moltproof completions` and `moltproof man`: what shells and `man` read, made from the command line itself. Never describes a verb in words of its own.
 
-use super::{Failure, put};
+use super::{Failure, candidates, put};
 use crate::verdict::Exit;
 use std::path::PathBuf;
 
@@ -29,13 +29,13 @@ pub(super) struct ManArgs {
     output: Option<PathBuf>,
 }
 
-pub(super) fn completions(
-    args: &CompletionsArgs,
-    command: &mut clap::Command,
-) -> Result<Exit, Failure> {
+pub(super) fn completions(args: &CompletionsArgs, command: clap::Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, command, "moltproof", &mut script);
-    put(&String::from_utf8_lossy(&script))?;
+    let mut command = candidates::known(command)
+        .map_err(|error| Failure::fault(format!("cannot read the contract: {error}")))?;
+    clap_complete::generate(args.shell, &mut command, "moltproof", &mut script);
+    let script = candidates::with_files(args.shell, &String::from_utf8_lossy(&script));
+    put(&script)?;
     Ok(Exit::Conforms)
 }
 

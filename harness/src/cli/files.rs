@@ -180,7 +180,10 @@ pub(super) fn cannot(what: &str, error: &std::io::Error) -> Failure {
 /// Writes a report to standard output.
 pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
     match format {
-        Format::Text => put(&scrub::clean_report(&text::render(report))),
+        Format::Text => put(&scrub::clean_report(&text::render_within(
+            report,
+            super::colour::width(),
+        ))),
         Format::Json => {
             let bytes = Kind::Json.render(report);
             let bytes = bytes.map_err(|error| cannot("the report", &error))?;

@@ -2,6 +2,7 @@
 
 mod around;
 mod baseline;
+mod candidates;
 mod colour;
 mod completions;
 mod config;
@@ -30,6 +31,7 @@ mod teeth;
 #[cfg(test)]
 mod tests;
 mod token;
+mod variables;
 mod vectors;
 mod version;
 mod watch;
@@ -232,7 +234,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode 
     if let Some(lines) = version::told(&args, build) {
         asked = asked.long_version(lines);
     }
-    let parsed = asked.try_get_matches_from(args);
+    let parsed = asked
+        .try_get_matches_from(&args)
+        .map_err(|error| variables::named(error, &built(), &args));
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
@@ -269,7 +273,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode 
         Verb::Config(args) => {
             of_verb(&matches, "config").and_then(|matches| config::config(&args, &built(), matches))
         }
-        Verb::Completions(args) => completions::completions(&args, &mut command()),
+        Verb::Completions(args) => completions::completions(&args, command()),
         Verb::Man(args) => completions::man(&args, command()),
         Verb::Vectors(args) => vectors::vectors(&args),
     };

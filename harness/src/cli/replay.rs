@@ -73,7 +73,11 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
     let compared = chosen.compare(&then, &now);
     match args.format {
         Format::Text => {
-            let told = format!("{}\n{}", text::render(&now), told(&then, &compared));
+            let told = format!(
+                "{}\n{}",
+                text::render_within(&now, super::colour::width()),
+                told(&then, &compared)
+            );
             put(&scrub::clean_report(&told))?;
         }
         Format::Json => {

@@ -31,6 +31,17 @@ pub enum Next {
     Nothing,
 }
 
+impl std::fmt::Display for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::End => f.write_str("the orderly end"),
+            Self::Cut(why) => write!(f, "a broken connection ({why})"),
+            Self::Nothing => f.write_str("nothing more in time"),
+        }
+    }
+}
+
 impl StreamedAnswer {
     /// Sends a request and returns when the response head is here.
     ///

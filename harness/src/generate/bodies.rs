@@ -8,6 +8,7 @@ use super::stage::{Cast, Held, Stage, for_request};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe, misshapen};
+use crate::said::said;
 use crate::steps::operating::{QUIET, authorised, tenant_row, usage_rows};
 use crate::target::seeding::Tenant;
 use crate::verdict::Stop;
@@ -349,9 +350,7 @@ async fn create(
         let row = tenant_row(&mut cast.scene, &tenant.id).await?;
         let check = cast
             .scene
-            .expect(row.is_none(), "no tenant of a refused body", || {
-                format!("{row:?}")
-            });
+            .expect(row.is_none(), "no tenant of a refused body", || said(&row));
         cast.about(
             &["SCH-008"],
             for_request(check, &format!("body `{}`", shown(&body))),

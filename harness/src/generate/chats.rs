@@ -10,6 +10,7 @@ use crate::evidence::Exchange;
 use crate::oracle::routing::{self, Call, Ended, PREMIUM_MODEL, Told};
 use crate::oracle::{completion, metadata};
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::target::faults::{Calls, StoreFault};
 use crate::verdict::Stop;
 use crate::{clock, wait};
@@ -74,7 +75,7 @@ fn ended(attempt: &Attempt) -> Ended {
 fn words(calls: &[Attempt]) -> String {
     let words: Vec<String> = calls
         .iter()
-        .map(|call| format!("{} {:?}", call.model, call.outcome))
+        .map(|call| format!("{} {}", call.model, call.outcome))
         .collect();
     format!("{} upstream calls: {}", calls.len(), words.join(", "))
 }
@@ -228,7 +229,7 @@ impl Play<'_> {
             let check = self.cast.scene.expect(
                 fits,
                 format!("metadata of a {} tenant on platform web", tenant.tier),
-                || format!("{seen:?}"),
+                || said(&seen),
             );
             self.cast.about(&["AIG-001", "AIG-022"], check)?;
             let own = [
@@ -243,7 +244,7 @@ impl Play<'_> {
                 self.cast
                     .scene
                     .expect(names, format!("metadata of tenant {}", tenant.id), || {
-                        format!("{seen:?}")
+                        said(&seen)
                     });
             self.cast.about(&["AIG-003", "ISO-003"], check)?;
             if let Some(key) = &key {

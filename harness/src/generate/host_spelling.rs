@@ -150,7 +150,7 @@ impl Twist {
             Self::Dot => "a dot behind".to_owned(),
             Self::Before(more) => format!("`{more}` before"),
             Self::Behind(more) => format!("`{more}` behind"),
-            Self::Into(at, letter) => format!("{letter:?} put in at {at}"),
+            Self::Into(at, letter) => format!("`{letter}` put in at {at}"),
             Self::Without(at) => format!("character {at} left out"),
         }
     }

@@ -10,6 +10,7 @@ use crate::client::Request;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::steps::operating::{
     authorised, difference, expect_usage_count, gateway, holdings, start_gateway, usage_rows,
 };
@@ -365,7 +366,7 @@ async fn bills(cast: &mut Cast, caller: &Tenant, number: usize, chats: usize) ->
                     "`{key}` of tenant {} in the metadata of its calls",
                     TENANTS[number].0
                 ),
-                || format!("{seen:?}"),
+                || said(&seen),
             );
             cast.about(&["ISO-001", "AIG-003"], check)?;
         }
@@ -383,7 +384,7 @@ async fn bills(cast: &mut Cast, caller: &Tenant, number: usize, chats: usize) ->
             "usage rows of tenant {} with its own tokens",
             TENANTS[number].0
         ),
-        || format!("{strange:?}"),
+        || said(&strange),
     );
     cast.about(&["ISO-001", "USG-012"], check)
 }

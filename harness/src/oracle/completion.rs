@@ -1,6 +1,9 @@
 //! What the caller of the chat route reads: the text of an OpenAI answer, plain or streamed. Never reads any other shape.
 
+use crate::counted::counted;
+use crate::said::said;
 use serde_json::Value;
+use std::fmt;
 
 /// What a streamed answer says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +14,22 @@ pub struct Streamed {
     pub pieces: usize,
     /// Whether `[DONE]` came.
     pub done: bool,
+}
+
+impl fmt::Display for Streamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = if self.done {
+            "and [DONE]"
+        } else {
+            "and no [DONE]"
+        };
+        write!(
+            f,
+            "the text {} in {} {end}",
+            said(&self.text),
+            counted(self.pieces, "event")
+        )
+    }
 }
 
 /// The text of a chat completion; `None` if the body is none.

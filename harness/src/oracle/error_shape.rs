@@ -1,6 +1,7 @@
 //! The shape of an error, held against the published JSON Schema. Never asks what caused the error.
 
 use crate::evidence::Exchange;
+use crate::said::said;
 use jsonschema::Validator;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -117,7 +118,9 @@ pub fn id_flaw(answer: &Exchange) -> Option<String> {
         Some("several X-Request-Id".to_owned())
     } else if header != body.as_deref() {
         Some(format!(
-            "X-Request-Id is {header:?} and meta.request_id {body:?}"
+            "X-Request-Id is {header} and meta.request_id {body}",
+            header = said(&header),
+            body = said(&body)
         ))
     } else {
         None

@@ -1,5 +1,6 @@
 //! The rules of `cf-aig-metadata` (AIG-001 to AIG-003). Never repairs what it reads: what the platform drops silently is a fault here.
 
+use crate::said::said;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -54,7 +55,11 @@ pub fn entries(raw: Option<&str>) -> Result<BTreeMap<String, String>, String> {
 /// In words, what would be dropped, or breaks the contract's own limit.
 pub fn within_limits(entries: &BTreeMap<String, String>) -> Result<(), String> {
     if entries.len() > KEYS_MAX {
-        return Err(format!("{} keys: {entries:?}", entries.len()));
+        return Err(format!(
+            "{} keys: {entries}",
+            entries.len(),
+            entries = said(&entries)
+        ));
     }
     for (key, value) in entries {
         if key.starts_with("cf.") {

@@ -88,6 +88,17 @@ pub enum Ended {
     Unstated,
 }
 
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Answered => "answered",
+            Self::Retryable => "failed in a way that may be tried again",
+            Self::Final => "refused for good",
+            Self::Unstated => "broke off",
+        })
+    }
+}
+
 impl Ended {
     /// What a status means for the rubric.
     #[must_use]
@@ -113,7 +124,7 @@ pub struct Call {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.model, self.ended)
+        write!(f, "{} {}", self.model, self.ended)
     }
 }
 

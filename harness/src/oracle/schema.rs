@@ -1,6 +1,8 @@
 //! What a schema means, told by SQLite itself from the `CREATE` texts alone. Never opens a target's database.
 
+use crate::said::said;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// One entry of `sqlite_schema`.
@@ -15,7 +17,7 @@ pub struct Entry {
 }
 
 /// What a database consists of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Schema {
     /// By name.
     pub tables: BTreeMap<String, Table>,
@@ -26,7 +28,7 @@ pub struct Schema {
 }
 
 /// One table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Table {
     /// In their order.
     pub columns: Vec<Column>,
@@ -39,7 +41,7 @@ pub struct Table {
 }
 
 /// One column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -52,7 +54,7 @@ pub struct Column {
 }
 
 /// One index.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Index {
     /// Columns in their order; an expression stands as `(expression)`.
     pub columns: Vec<String>,
@@ -63,7 +65,7 @@ pub struct Index {
 }
 
 /// One reference.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ForeignKey {
     /// The referring column.
     pub column: String,
@@ -166,7 +168,13 @@ pub fn differences(wanted: &Schema, seen: &Schema) -> Vec<String> {
         wanted.tables.keys().chain(seen.tables.keys()).collect();
     let tables = names.into_iter().filter_map(|name| {
         let (wanted, seen) = (wanted.tables.get(name), seen.tables.get(name));
-        (wanted != seen).then(|| format!("table `{name}`: {wanted:?} against {seen:?}"))
+        (wanted != seen).then(|| {
+            format!(
+                "table `{name}`: {wanted} against {seen}",
+                wanted = said(&wanted),
+                seen = said(&seen)
+            )
+        })
     });
     let others = [
         ("triggers", &wanted.triggers, &seen.triggers),
@@ -175,7 +183,13 @@ pub fn differences(wanted: &Schema, seen: &Schema) -> Vec<String> {
     let others = others
         .into_iter()
         .filter(|(_, wanted, seen)| wanted != seen)
-        .map(|(what, wanted, seen)| format!("{what}: {wanted:?} against {seen:?}"));
+        .map(|(what, wanted, seen)| {
+            format!(
+                "{what}: {wanted} against {seen}",
+                wanted = said(&wanted),
+                seen = said(&seen)
+            )
+        });
     tables.chain(others).collect()
 }
 

@@ -120,6 +120,7 @@ mod tests {
         scenarios: 2,
         exchanges: 1,
         finding_every: 0,
+        alike: false,
         text: "plain",
         times: 1,
     };

@@ -25,6 +25,7 @@ pub(super) fn evidence(ended: &Ended, run_began: Instant) -> Option<Evidence> {
         .as_ref()
         .map(|one| number_of(one, ended, &mut exchanges, began));
     Some(Evidence {
+        name: captured.name.as_deref().map(scrub::clean_report),
         began_ms: since(run_began, began),
         steps: steps(captured, began),
         exchanges,
@@ -78,6 +79,13 @@ fn steps(captured: &Captured, began: Instant) -> Vec<StepReport> {
     let report = |step: &crate::run::capture::StepTaken| StepReport {
         line: step.line,
         text: step.text.clone(),
+        filled: step.filled.as_deref().map(scrub::clean_report),
+        table: step
+            .table
+            .iter()
+            .map(|row| row.iter().map(|cell| scrub::clean_report(cell)).collect())
+            .collect(),
+        block: step.block.as_deref().map(scrub::clean_report),
         at_ms: since(began, step.began),
         duration_ms: clock::ms(step.took),
         held: step.held,

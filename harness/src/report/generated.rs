@@ -3,6 +3,7 @@
 use super::{CriterionReport, Evidence, GeneratedReport, Report, ScenarioReport, exchange_report};
 use crate::clock;
 use crate::contract::Contract;
+use crate::counted::counted;
 use crate::generate::Generated;
 use crate::scrub;
 use crate::verdict::{Exit, Outcome, OutcomeKind, Verdict};
@@ -109,8 +110,9 @@ impl GeneratedReport {
             writeln!(out, "  {reason}")?;
         }
         let evidence = report.evidence.get(&self.id);
-        if let Some(exchange) = evidence.and_then(Evidence::decisive_exchange) {
-            writeln!(out, "  {}", exchange.curl)?;
+        if let Some(shown) = evidence.and_then(Evidence::shown) {
+            writeln!(out, "  {}", shown.line())?;
+            writeln!(out, "  {}", shown.exchange.curl)?;
         }
         match report.replay(&self.id) {
             Some(replay) => writeln!(out, "  moltproof run {} · {replay}", self.repeat),
@@ -230,11 +232,11 @@ pub(super) fn rows(report: &Report) -> Vec<(Option<OutcomeKind>, String)> {
             .as_ref()
             .map_or_else(String::new, |reason| format!(" · {reason}"));
         let text = format!(
-            "{} {}: {} cases, {} assertions in {:.2} s · seed {}{broken}{reason}",
+            "{} {}: {}, {} in {:.2} s · seed {}{broken}{reason}",
             one.id,
             one.name,
-            one.cases,
-            one.checks,
+            counted(one.cases, "case"),
+            counted(one.checks, "assertion"),
             one.duration_ms / 1000.0,
             one.seed
         );

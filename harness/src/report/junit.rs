@@ -1,7 +1,9 @@
 //! The report as `JUnit` XML: one test case per scenario. Never writes a pass for what was not asserted.
 
+use super::causes::{Cause, causes, told_at};
+use super::lines::Lines;
 use super::text::profile;
-use super::{GeneratedReport, Report, ScenarioReport};
+use super::{CriterionReport, GeneratedReport, Report, ScenarioReport};
 use crate::evidence::cut;
 use crate::verdict::OutcomeKind;
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
@@ -18,34 +20,25 @@ const SAID_MAX: usize = 4096;
 /// # Errors
 /// When the XML cannot be written.
 pub fn render(report: &Report) -> io::Result<Vec<u8>> {
+    let causes = causes(report);
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
-    for criterion in &report.criteria {
-        // What generated checks found has a suite of its own.
-        for scenario in criterion
-            .scenarios
-            .iter()
-            .filter(|scenario| scenario.line > 0)
-        {
-            let suite = suites.entry(&scenario.feature).or_insert_with(|| {
-                let mut suite = TestSuite::new(scenario.feature.clone());
-                if !report.profiles.is_empty() {
-                    suite.add_property(("profile", criterion.profile.as_str()));
-                }
-                suite
-            });
-            let name = format!(
-                "{} {} (line {})",
-                criterion.id, scenario.name, scenario.line
-            );
-            let mut case = TestCase::new(name, status(report, &criterion.id, scenario));
-            case.set_classname(scenario.feature.clone());
-            case.set_time(Duration::from_secs_f64(scenario.duration_ms / 1000.0));
-            case.extra
-                .insert("file".into(), scenario.feature.clone().into());
-            case.extra
-                .insert("line".into(), scenario.line.to_string().into());
-            suite.add_test_case(case);
-        }
+    for (name, own) in named(report) {
+        let (criterion, scenario) = own[0];
+        let suite = suites.entry(&scenario.feature).or_insert_with(|| {
+            let mut suite = TestSuite::new(scenario.feature.clone());
+            if !report.profiles.is_empty() {
+                suite.add_property(("profile", criterion.profile.as_str()));
+            }
+            suite
+        });
+        let mut case = TestCase::new(name, status(report, &causes, criterion, scenario));
+        case.set_classname(scenario.feature.clone());
+        case.set_time(Duration::from_secs_f64(scenario.duration_ms / 1000.0));
+        case.extra
+            .insert("file".into(), scenario.feature.clone().into());
+        case.extra
+            .insert("line".into(), scenario.line.to_string().into());
+        suite.add_test_case(case);
     }
     let profiles = report.profiles.iter().map(profile).collect::<Vec<_>>();
     let mut name = format!("moltproof {}", report.target);
@@ -73,6 +66,65 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     xml.to_string()
         .map(String::into_bytes)
         .map_err(io::Error::other)
+}
+
+/// A scenario with the criteria that it decides, the one that it went worst for first.
+type Own<'a> = Vec<(&'a CriterionReport, &'a ScenarioReport)>;
+
+/// Every written scenario once, in the order of the features, with a name that no other one of its feature has and that stays the same
+/// when lines move: a view of tests knows a test by it from run to run.
+fn named(report: &Report) -> Vec<(String, Own<'_>)> {
+    let mut by_place: BTreeMap<(&str, usize), Own<'_>> = BTreeMap::new();
+    for criterion in &report.criteria {
+        // What generated checks found has a suite of its own.
+        let written = criterion
+            .scenarios
+            .iter()
+            .filter(|scenario| scenario.line > 0);
+        for scenario in written {
+            by_place
+                .entry((&scenario.feature, scenario.line))
+                .or_default()
+                .push((criterion, scenario));
+        }
+    }
+    let mut all: Vec<(String, Own<'_>)> = by_place.into_values().map(with_name).collect();
+    let mut counts: BTreeMap<(&str, String), (usize, usize)> = BTreeMap::new();
+    for (name, own) in &all {
+        let held = counts.entry((&own[0].1.feature, name.clone()));
+        held.or_default().0 += 1;
+    }
+    for (name, own) in &mut all {
+        let held = counts.entry((&own[0].1.feature, name.clone())).or_default();
+        if held.0 > 1 {
+            held.1 += 1;
+            *name = format!("{name} ({} of {})", held.1, held.0);
+        }
+    }
+    all
+}
+
+fn with_name(mut own: Own<'_>) -> (String, Own<'_>) {
+    own.sort_by_key(|(criterion, _)| &criterion.id);
+    let ids: Vec<&str> = own.iter().map(|(one, _)| one.id.as_str()).collect();
+    let name = format!("{} {}", ids.join(" "), own[0].1.name);
+    own.sort_by_key(|(_, scenario)| badness(scenario.outcome));
+    (name, own)
+}
+
+/// Which of several outcomes is told, the smallest first: a finding, a fault, and a pass only where nothing else is.
+fn badness(outcome: OutcomeKind) -> usize {
+    match outcome {
+        OutcomeKind::Failed => 0,
+        OutcomeKind::Flaky => 1,
+        OutcomeKind::Error => 2,
+        OutcomeKind::NotVerified => 3,
+        OutcomeKind::Known => 4,
+        OutcomeKind::Accepted => 5,
+        OutcomeKind::NotApplicable => 6,
+        OutcomeKind::NotSelected => 7,
+        OutcomeKind::Passed => 8,
+    }
 }
 
 /// One kind of generated checks as a test case; its name holds the seed.
@@ -116,7 +168,12 @@ fn generated(report: &Report, one: &GeneratedReport) -> TestCase {
     case
 }
 
-fn status(report: &Report, id: &str, scenario: &ScenarioReport) -> TestCaseStatus {
+fn status(
+    report: &Report,
+    causes: &[Cause<'_>],
+    criterion: &CriterionReport,
+    scenario: &ScenarioReport,
+) -> TestCaseStatus {
     match scenario.outcome {
         OutcomeKind::Passed => TestCaseStatus::success(),
         OutcomeKind::Failed | OutcomeKind::Flaky => {
@@ -129,29 +186,16 @@ fn status(report: &Report, id: &str, scenario: &ScenarioReport) -> TestCaseStatu
             if let Some(rate) = &scenario.reason {
                 reason = format!("{rate}: {reason}");
             }
+            let text = told(report, causes, criterion, scenario, &reason);
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let place = format!(
-                "{}:{}  {}",
-                scenario.feature,
-                scenario.step_line.unwrap_or(scenario.line),
-                scenario.step.as_deref().unwrap_or_default()
-            );
-            let curl = report
-                .decisive(scenario)
-                .map(|exchange| exchange.curl.as_str())
-                .unwrap_or_default();
-            let sql = report.sql(scenario).join("\n");
-            let again = if sql.is_empty() { curl } else { &sql };
-            let replay = report.repeat(id);
-            status
-                .set_message(reason.clone())
-                .set_description(format!("{place}\n{reason}\n{again}\n{replay}"));
+            status.set_message(reason).set_description(text);
             status
         }
         OutcomeKind::Error => {
             let reason = scenario.reason.clone().unwrap_or_default();
+            let text = told(report, causes, criterion, scenario, &reason);
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(reason.clone()).set_description(reason);
+            status.set_message(reason).set_description(text);
             status
         }
         OutcomeKind::Known
@@ -166,4 +210,45 @@ fn status(report: &Report, id: &str, scenario: &ScenarioReport) -> TestCaseStatu
             status
         }
     }
+}
+
+/// What is red, over several lines: where it ended, what was found, which exchange is shown, and the lines that repeat it.
+fn told(
+    report: &Report,
+    causes: &[Cause<'_>],
+    criterion: &CriterionReport,
+    scenario: &ScenarioReport,
+    reason: &str,
+) -> String {
+    let mut out = Lines::within(None);
+    let line = scenario.step_line.unwrap_or(scenario.line);
+    let step = report.step_said(scenario).unwrap_or_default();
+    out.put(0, &format!("{}:{line}  {step}", scenario.feature));
+    if let Some(step) = report.step_of(scenario) {
+        out.table(2, &step.table);
+        if let Some(block) = &step.block {
+            out.put(2, block);
+        }
+    }
+    out.put(0, reason);
+    let level = criterion.level.word();
+    let (id, sentence) = (&criterion.id, &criterion.sentence);
+    out.put(0, &format!("criterion {id} ({level}): {sentence}"));
+    if let Some(first) = told_at(causes, scenario) {
+        let (feature, line) = (&first.feature, first.line);
+        out.put(
+            0,
+            &format!("the same was found by the scenario at {feature}:{line}"),
+        );
+    }
+    let sql = report.sql(scenario);
+    for line in sql {
+        out.whole(0, line);
+    }
+    if let Some(shown) = report.shown(scenario) {
+        out.put(0, &shown.line());
+        out.command(0, &shown.exchange.curl);
+    }
+    out.command(0, &report.repeat(id));
+    out.finished()
 }

@@ -1,8 +1,11 @@
 //! The report as Markdown, for a job summary, and as annotations of a GitHub workflow. Never says less in the headline than the other reports.
 
+use super::causes::{Case, Cause, causes};
+use super::lines;
 use super::story::{Weakness, sentence, weaknesses};
-use super::text::{level, profile, short, why, word};
+use super::text::{level, made, profile, short, why, word};
 use super::{CriterionReport, Evidence, Report, ScenarioReport};
+use crate::counted::counted;
 use crate::evidence::cut;
 use crate::verdict::{Level, OutcomeKind, Verdict};
 use std::fmt::{self, Write as _};
@@ -16,6 +19,14 @@ const ANNOTATIONS_MAX: usize = 10;
 /// Reasons of a weakness under the verdict, and criteria of a reason. Evidence: more than that is a table, and stands in one below.
 const REASONS_MAX: usize = 3;
 const IDS_MAX: usize = 8;
+
+/// Bytes of all findings. Evidence: what stands below them, every table of every criterion, stays under 100 KiB.
+const FINDINGS_LEN_MAX: usize = 700 * 1024;
+
+/// Bytes of what was expected or seen, and of a line that repeats a request. Evidence: the longest answer of the contract that is an error
+/// has 400; what is longer is read better on the page.
+const SAID_MAX: usize = 800;
+const CURL_MAX: usize = 2000;
 
 /// Model calls or looks into stores that are short enough for a summary, and the bytes of each.
 const SEEN_MAX: usize = 3;
@@ -64,9 +75,7 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         weaker(out, &weakness)?;
     }
     writeln!(out)?;
-    for criterion in with(report, &RED) {
-        finding(out, report, criterion)?;
-    }
+    findings(out, report)?;
     generated_checks(out, report)?;
     table(
         out,
@@ -91,10 +100,8 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     table(out, "Passed in part", in_part.collect())?;
     writeln!(
         out,
-        "{} scenarios, {} exchanges, {} assertions in {:.1} s · {} · seed {} · contract {} (`{}`)",
-        summary.scenarios_run,
-        summary.exchanges,
-        summary.checks,
+        "{} in {:.1} s · {} · seed {} · contract {} (`{}`)",
+        made(summary),
         report.duration_ms / 1000.0,
         report.harness,
         report.seed,
@@ -120,7 +127,7 @@ fn weaker(out: &mut String, weakness: &Weakness) -> fmt::Result {
         .collect();
     let left = weakness.reasons.len() - shown.len();
     let more = if left > 0 {
-        format!("; {left} more reasons below")
+        format!("; {} below", counted(left, "more reason"))
     } else {
         String::new()
     };
@@ -147,12 +154,12 @@ fn generated_checks(out: &mut String, report: &Report) -> fmt::Result {
         let broken = one.criteria.join(" ");
         writeln!(
             out,
-            "- {} `{}` {}: {} cases, {} assertions, seed {} {broken}",
+            "- {} `{}` {}: {}, {}, seed {} {broken}",
             one.outcome.word(),
             one.id,
             plain(&one.name),
-            one.cases,
-            one.checks,
+            counted(one.cases, "case"),
+            counted(one.checks, "assertion"),
             one.seed
         )?;
         if one.outcome != OutcomeKind::Passed {
@@ -163,48 +170,132 @@ fn generated_checks(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out)
 }
 
-fn finding(out: &mut String, report: &Report, criterion: &CriterionReport) -> fmt::Result {
+/// Each cause once and whole, the scenarios that saw the same below it; as many as there is room for.
+fn findings(out: &mut String, report: &Report) -> fmt::Result {
+    let all = causes(report);
+    let from = out.len();
+    for (at, cause) in all.iter().enumerate() {
+        let mut text = String::new();
+        finding(&mut text, report, cause.first())?;
+        others(&mut text, cause)?;
+        if out.len() + text.len() > from + FINDINGS_LEN_MAX {
+            let left = counted(all.len() - at, "further finding");
+            return writeln!(
+                out,
+                "There is no room here for {left}; the page and the JSON report have all.\n"
+            );
+        }
+        out.push_str(&text);
+    }
+    Ok(())
+}
+
+fn finding(out: &mut String, report: &Report, case: &Case<'_>) -> fmt::Result {
+    let scenario = case.scenario;
+    let ids: Vec<&str> = case.criteria.iter().map(|one| one.id.as_str()).collect();
+    let levels: Vec<&str> = case.criteria.iter().map(|one| one.level.word()).collect();
     writeln!(
         out,
-        "### {} {} ({})\n\n> {}\n",
-        criterion.id,
-        criterion.verdict.word(),
-        criterion.level.word(),
-        plain(&criterion.sentence)
+        "### {} {} ({})\n",
+        ids.join(" "),
+        scenario.outcome.word(),
+        levels.join(" ")
     )?;
-    for scenario in broken(criterion) {
-        let line = scenario.step_line.unwrap_or(scenario.line);
-        writeln!(
-            out,
-            "- `{}:{line}` {}",
-            scenario.feature,
-            plain(&scenario.name)
-        )?;
-        let said = [
-            ("expected", &scenario.expected),
-            ("saw", &scenario.seen),
-            (why(scenario), &scenario.reason),
-        ];
-        for (word, text) in said {
-            if let Some(text) = text {
-                writeln!(out, "  - {word} {}", plain(&cut(text, 2000)))?;
-            }
-        }
-        if let Some(exchange) = report.decisive(scenario) {
-            let curl = exchange.curl.replace('\n', " ");
-            let replay = report.repeat(&criterion.id);
-            writeln!(out, "\n  ```sh\n  {curl}\n  {replay}\n  ```")?;
-        }
-        let sql = report.sql(scenario);
-        if !sql.is_empty() {
-            let text = sql.join("\n  ").replace("```", "~~~");
-            writeln!(out, "\n  ```sql\n  {text}\n  ```")?;
-        }
-        if let Some(evidence) = report.evidence_of(scenario) {
-            seen(out, evidence)?;
+    for criterion in &case.criteria {
+        writeln!(out, "> {}\n", plain(&criterion.sentence))?;
+    }
+    let line = scenario.step_line.unwrap_or(scenario.line);
+    writeln!(
+        out,
+        "- `{}:{line}` {}",
+        scenario.feature,
+        plain(report.name_of(scenario))
+    )?;
+    step(out, report, scenario)?;
+    let said = [
+        ("expected", &scenario.expected),
+        ("saw", &scenario.seen),
+        (why(scenario), &scenario.reason),
+    ];
+    for (word, text) in said {
+        if let Some(text) = text {
+            writeln!(out, "  - {word} {}", plain(&cut(text, SAID_MAX)))?;
         }
     }
+    again(out, report, &case.criteria[0].id, scenario)?;
+    if let Some(evidence) = report.evidence_of(scenario) {
+        seen(out, evidence)?;
+    }
     writeln!(out)
+}
+
+/// The step that ended the scenario, with its table.
+fn step(out: &mut String, report: &Report, scenario: &ScenarioReport) -> fmt::Result {
+    let Some(said) = report.step_said(scenario) else {
+        return Ok(());
+    };
+    writeln!(out, "  - at the step {}", plain(said))?;
+    let Some(step) = report.step_of(scenario) else {
+        return Ok(());
+    };
+    let mut below = lines::table(&step.table);
+    below.extend(
+        step.block
+            .iter()
+            .flat_map(|text| text.lines())
+            .map(str::to_owned),
+    );
+    if !below.is_empty() {
+        let text = below.join("\n    ").replace("```", "~~~");
+        writeln!(out, "\n    ```text\n    {text}\n    ```")?;
+    }
+    Ok(())
+}
+
+/// The exchange, and the lines that repeat it.
+fn again(out: &mut String, report: &Report, id: &str, scenario: &ScenarioReport) -> fmt::Result {
+    let replay = report.repeat(id);
+    let shown = report.shown(scenario);
+    let mut commands = Vec::new();
+    if let Some(shown) = shown {
+        writeln!(out, "  - {}", plain(&shown.line()))?;
+        let curl = shown.exchange.curl.replace('\n', " ");
+        if curl.len() <= CURL_MAX {
+            commands.push(curl);
+        } else {
+            writeln!(out, "  - its `curl` line is long: the JSON report has it")?;
+        }
+    }
+    commands.push(replay);
+    writeln!(out, "\n  ```sh\n  {}\n  ```", commands.join("\n  "))?;
+    let sql = report.sql(scenario);
+    if !sql.is_empty() {
+        let text = sql.join("\n  ").replace("```", "~~~");
+        writeln!(out, "\n  ```sql\n  {text}\n  ```")?;
+    }
+    Ok(())
+}
+
+/// The scenarios that are red for the same reason, a line for each criterion.
+fn others(out: &mut String, cause: &Cause<'_>) -> fmt::Result {
+    let Some(more) = cause.more() else {
+        return Ok(());
+    };
+    writeln!(out, "<details><summary>{more}</summary>\n")?;
+    for (criterion, scenarios) in cause.others() {
+        let places: Vec<String> = scenarios
+            .iter()
+            .map(|one| format!("`{}:{}`", one.feature, one.line))
+            .collect();
+        writeln!(
+            out,
+            "- {} ({}): {}",
+            criterion.id,
+            criterion.level.word(),
+            places.join(", ")
+        )?;
+    }
+    writeln!(out, "\n</details>\n")
 }
 
 /// Model calls and rows, if they are few: many are told better by the page.
@@ -229,11 +320,6 @@ fn seen(out: &mut String, evidence: &Evidence) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-fn broken(criterion: &CriterionReport) -> impl Iterator<Item = &ScenarioReport> {
-    let scenarios = criterion.scenarios.iter();
-    scenarios.filter(|scenario| scenario.outcome.is_red())
 }
 
 fn table(out: &mut String, title: &str, criteria: Vec<&CriterionReport>) -> fmt::Result {
@@ -279,8 +365,7 @@ fn plain(text: &str) -> String {
 /// Workflow commands that GitHub shows beside the change: one per broken criterion, ten at most, the last of which counts the others.
 #[must_use]
 pub fn annotations(report: &Report) -> String {
-    let mut broken: Vec<_> = with(report, &RED).collect();
-    broken.sort_by_key(|criterion| (criterion.verdict != Verdict::Failed, criterion.level));
+    let broken = in_order(report);
     let mut out = String::new();
     // What is about the whole run: at most one of these.
     let whole = report.unjudged().or_else(|| report.below_floor());
@@ -311,11 +396,26 @@ pub fn annotations(report: &Report) -> String {
     if shown < broken.len() {
         let _infallible = writeln!(
             out,
-            "::error title=moltproof::{} more criteria are broken or in error; the job summary has them all",
-            broken.len() - shown
+            "::error title=moltproof::{} broken or in error; the job summary has them all",
+            match broken.len() - shown {
+                1 => "1 more criterion is".to_owned(),
+                more => format!("{more} more criteria are"),
+            }
         );
     }
     out
+}
+
+/// The criteria that are red, each once, as [`causes`] has them: failures first, and what explains others before these.
+fn in_order(report: &Report) -> Vec<&CriterionReport> {
+    let mut broken: Vec<&CriterionReport> = with(report, &RED).collect();
+    let causes = causes(report);
+    let place = |criterion: &CriterionReport| {
+        let decides = |cause: &Cause<'_>| cause.criteria().iter().any(|one| one.id == criterion.id);
+        causes.iter().position(decides).unwrap_or(usize::MAX)
+    };
+    broken.sort_by_cached_key(|one| (one.verdict != Verdict::Failed, place(one), one.level));
+    broken
 }
 
 fn message(text: &str) -> String {

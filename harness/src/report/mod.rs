@@ -1,6 +1,8 @@
 //! One report of a run; everything that is printed or written is a rendering of it. Never runs anything.
 
 pub mod badge;
+pub(crate) mod causes;
+pub mod decisive;
 pub mod diff;
 mod evidence;
 mod floor;
@@ -10,6 +12,7 @@ pub mod json;
 mod judged;
 pub mod junit;
 mod kind;
+pub(crate) mod lines;
 pub mod markdown;
 pub mod merge;
 mod model;
@@ -17,6 +20,8 @@ pub mod no_verdict;
 mod profiles;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod shown_tests;
 pub mod statement;
 pub mod story;
 pub mod text;

@@ -208,6 +208,9 @@ pub struct ScenarioReport {
 /// What one scenario has seen, in order of time. Secrets were taken out at capture.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
+    /// The scenario's name with what its words in braces stood for in this run, such as a host for `{host a}`; `None` if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// When it began, milliseconds after the run did. Every `at_ms` below counts from here.
     pub began_ms: f64,
     /// Its steps, each with time and result, as far as it came.
@@ -237,6 +240,15 @@ pub struct StepReport {
     pub line: usize,
     /// Keyword and text.
     pub text: String,
+    /// The same with what its words in braces stood for in this run, such as a host for `{host a}`; `None` if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<String>,
+    /// The table below it, its header row first; its words in braces are replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub table: Vec<Vec<String>>,
+    /// The text below it; its words in braces are replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<String>,
     /// When it began.
     pub at_ms: f64,
     /// How long it took, milliseconds.
@@ -382,7 +394,10 @@ impl Report {
         } else {
             "a part of the contract only"
         };
-        (left_out > 0).then(|| format!("{part}; {left_out} scenarios were not selected"))
+        (left_out > 0).then(|| match left_out {
+            1 => format!("{part}; 1 scenario was not selected"),
+            more => format!("{part}; {more} scenarios were not selected"),
+        })
     }
 
     /// The command that runs what was red for an id again, if a store keeps this report.
@@ -433,10 +448,15 @@ impl CriterionReport {
         let folder = feature
             .strip_prefix("features/")
             .and_then(|rest| rest.split_once('/'));
-        let letters = self.id.split('-').next().unwrap_or_default();
         folder
-            .map_or(letters, |(folder, _)| folder)
+            .map_or(self.letters(), |(folder, _)| folder)
             .replace('_', " ")
+    }
+
+    /// The area of the contract as the command line names it: the letters of its id, such as `ACC`.
+    #[must_use]
+    pub fn letters(&self) -> &str {
+        self.id.split('-').next().unwrap_or_default()
     }
 }
 

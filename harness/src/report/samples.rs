@@ -15,6 +15,8 @@ pub(crate) struct Sample {
     pub(crate) exchanges: usize,
     /// Every so-manieth scenario has a finding; 0 for none.
     pub(crate) finding_every: usize,
+    /// Whether all findings saw the same.
+    pub(crate) alike: bool,
     /// What bodies, names and findings hold.
     pub(crate) text: &'static str,
     /// How often a body repeats it.
@@ -76,10 +78,15 @@ impl Sample {
 
     fn scenario(self, at: usize, nth: usize, found: bool) -> Value {
         let said = |text: &str| found.then(|| format!("{text} {}", self.text));
+        let seen = if self.alike {
+            "status 200".to_owned()
+        } else {
+            format!("status 200 at row {}", at * self.scenarios + nth)
+        };
         json!({
             "name": format!("Somebody asks for {nth} {}", self.text), "feature": format!("features/area_{}/some.feature", at % 4),
             "line": at * 1000 + nth + 1, "outcome": if found { "failed" } else { "passed" }, "reason": null,
-            "severity": found.then_some("breach"), "expected": said("status 403"), "seen": said("status 200"),
+            "severity": found.then_some("breach"), "expected": said("status 403"), "seen": said(&seen),
             "step_line": found.then_some(4), "step": said("Then the answer has status 403"), "duration_ms": 12.5, "checks": 3,
             "evidence": place(at, nth),
         })

@@ -2,6 +2,7 @@
 
 use super::text::shards;
 use super::{CriterionReport, ProfileReport, Report};
+use crate::counted::counted as numbered;
 use crate::verdict::{Level, OutcomeKind, RunVerdict, Tally, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -272,7 +273,7 @@ fn selection(report: &Report) -> Option<Weakness> {
     (left > 0).then(|| {
         plain(
             title,
-            format!("{left} of its scenarios not selected; the whole contract runs without --smoke, --id, --tags, --profile and --shard"),
+            format!("{} of it not selected; the whole contract runs without --smoke, --id, --tags, --profile and --shard", numbered(left, "scenario")),
         )
     })
 }

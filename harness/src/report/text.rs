@@ -1,59 +1,68 @@
 //! The report for people: verdict, findings, what stayed open. Never says less than the JSON.
 
+mod findings;
+
 use super::generated;
-use super::{CriterionReport, GeneratedReport, ProfileReport, Report, ScenarioReport};
-use crate::verdict::{Level, OutcomeKind, RunVerdict, Severity, Tally, Verdict};
+use super::lines::Lines;
+use super::{ProfileReport, Report, ScenarioReport, Summary};
+use crate::counted::counted;
+use crate::verdict::{Level, OutcomeKind, RunVerdict, Tally, Verdict};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
+/// How many criteria of an area have a verdict.
+type Count = fn(&Tally) -> usize;
+
+/// The columns of the table of areas. All of them take 78 of 80 columns.
+const COLUMNS: [(&str, Count); 9] = [
+    ("total", |tally| tally.total),
+    ("passed", |tally| tally.passed),
+    ("failed", |tally| tally.failed),
+    ("flaky", |tally| tally.flaky),
+    ("known", |tally| tally.known),
+    ("accepted", |tally| tally.accepted),
+    ("not verified", |tally| tally.not_verified),
+    ("n/a", |tally| tally.not_applicable),
+    ("error", |tally| tally.error),
+];
+
+/// Those that are there even where every count is nought.
+const ALWAYS: [&str; 3] = ["total", "passed", "failed"];
+
 /// The report as text with ANSI colours; the writer strips them where they do not belong.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let mut out = String::new();
-    // Writing to a String cannot fail.
-    write(&mut out, report).unwrap_or_default();
-    out
+    render_within(report, None)
 }
 
-fn write(out: &mut String, report: &Report) -> fmt::Result {
+/// The same, wrapped between words to so many columns, if any.
+#[must_use]
+pub fn render_within(report: &Report, width: Option<usize>) -> String {
+    let mut out = Lines::within(width);
     if let Some(first) = report.unjudged().or_else(|| report.judged_in_part()) {
-        writeln!(out, "{YELLOW}{}{YELLOW:#}: {first}\n", report.target)?;
+        let target = &report.target;
+        out.put(0, &format!("{YELLOW}{target}{YELLOW:#}: {first}"));
+        out.blank();
     }
-    findings(out, report)?;
-    generated_findings(out, report)?;
-    declared(out, report)?;
-    open(out, report)?;
-    areas(out, report)?;
-    generated_rows(out, report)?;
-    headline(out, report)
+    findings::findings(&mut out, report);
+    findings::generated(&mut out, report);
+    declared(&mut out, report);
+    open(&mut out, report);
+    areas(&mut out, report);
+    generated_rows(&mut out, report);
+    headline(&mut out, report);
+    out.finished()
 }
 
-/// What generated checks found: the smallest sequence, and how to repeat it.
-fn generated_findings(out: &mut String, report: &Report) -> fmt::Result {
-    let not_passed = |one: &&GeneratedReport| one.outcome.is_red();
-    for one in report.generated.iter().filter(not_passed) {
-        writeln!(out, "{RED}{}{RED:#}  {}", one.id, one.name)?;
-        writeln!(out, "{}", one.finding(report))?;
-        for id in &one.criteria {
-            if let Some(criterion) = report.criteria.iter().find(|own| own.id == *id) {
-                let level = criterion.level.word();
-                writeln!(out, "  criterion {id} ({level}): {}", criterion.sentence)?;
-            }
-        }
-        writeln!(out)?;
-    }
-    Ok(())
-}
-
-fn generated_rows(out: &mut String, report: &Report) -> fmt::Result {
+fn generated_rows(out: &mut Lines, report: &Report) {
     if report.generated.is_empty() {
-        return Ok(());
+        return;
     }
     for (outcome, row) in generated::rows(report) {
         let colour = match outcome {
@@ -63,62 +72,9 @@ fn generated_rows(out: &mut String, report: &Report) -> fmt::Result {
             None => DIM,
         };
         let word = outcome.map_or("left out", OutcomeKind::word);
-        writeln!(out, "{colour}{word}{colour:#} {row}")?;
+        out.put(0, &format!("{colour}{word}{colour:#} {row}"));
     }
-    writeln!(out)
-}
-
-fn findings(out: &mut String, report: &Report) -> fmt::Result {
-    for criterion in &report.criteria {
-        for scenario in criterion
-            .scenarios
-            .iter()
-            // Generated findings are told once, for all their criteria.
-            .filter(|scenario| scenario.line > 0 && scenario.outcome.is_red())
-        {
-            finding(out, report, criterion, scenario)?;
-        }
-    }
-    Ok(())
-}
-
-fn finding(
-    out: &mut String,
-    report: &Report,
-    criterion: &CriterionReport,
-    scenario: &ScenarioReport,
-) -> fmt::Result {
-    let line = scenario.step_line.unwrap_or(scenario.line);
-    let step = scenario.step.as_deref().unwrap_or(&scenario.name);
-    writeln!(out, "{RED}{}:{line}{RED:#}  {step}", scenario.feature)?;
-    writeln!(out, "  {DIM}scenario{DIM:#} {}", scenario.name)?;
-    if let (Some(expected), Some(seen)) = (&scenario.expected, &scenario.seen) {
-        writeln!(out, "  expected {expected}")?;
-        writeln!(out, "  saw {seen}")?;
-    }
-    if let Some(reason) = &scenario.reason {
-        writeln!(out, "  {YELLOW}{}{YELLOW:#} {reason}", why(scenario))?;
-    }
-    let shape = if scenario.severity == Some(Severity::Shape) {
-        " · kept, in another shape"
-    } else {
-        ""
-    };
-    writeln!(
-        out,
-        "  criterion {} ({}){shape}: {}",
-        criterion.id,
-        criterion.level.word(),
-        criterion.sentence
-    )?;
-    if let Some(exchange) = report.decisive(scenario) {
-        writeln!(out, "  {}", exchange.curl)?;
-    }
-    for line in report.sql(scenario) {
-        writeln!(out, "  {line}")?;
-    }
-    let again = report.repeat(&criterion.id);
-    writeln!(out, "  moltproof explain {} · {again}\n", criterion.id)
+    out.blank();
 }
 
 /// What the reason of a scenario that is red tells.
@@ -131,29 +87,26 @@ pub(super) fn why(scenario: &ScenarioReport) -> &'static str {
 }
 
 /// What somebody answers for, and which of these declarations nothing met.
-fn declared(out: &mut String, report: &Report) -> fmt::Result {
+fn declared(out: &mut Lines, report: &Report) {
     let declared = report
         .criteria
         .iter()
         .filter(|criterion| matches!(criterion.verdict, Verdict::Known | Verdict::Accepted));
     for criterion in declared {
-        writeln!(
-            out,
-            "{YELLOW}{}{YELLOW:#} {} ({}): {}",
-            criterion.verdict.word(),
-            criterion.id,
-            criterion.level.word(),
-            criterion.reason
-        )?;
+        let (word, level) = (criterion.verdict.word(), criterion.level.word());
+        let (id, reason) = (&criterion.id, &criterion.reason);
+        out.put(
+            0,
+            &format!("{YELLOW}{word}{YELLOW:#} {id} ({level}): {reason}"),
+        );
     }
     for warning in &report.warnings {
-        writeln!(out, "{YELLOW}warning{YELLOW:#} {warning}")?;
+        out.put(0, &format!("{YELLOW}warning{YELLOW:#} {warning}"));
     }
-    Ok(())
 }
 
 /// What was not verified, grouped by reason: a reader provides one thing and gains many criteria.
-fn open(out: &mut String, report: &Report) -> fmt::Result {
+fn open(out: &mut Lines, report: &Report) {
     let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for criterion in report
         .criteria
@@ -166,11 +119,12 @@ fn open(out: &mut String, report: &Report) -> fmt::Result {
             .push(&criterion.id);
     }
     if !by_reason.is_empty() {
-        writeln!(out, "{YELLOW}not verified{YELLOW:#}")?;
+        out.put(0, &format!("{YELLOW}not verified{YELLOW:#}"));
         for (reason, ids) in by_reason {
-            writeln!(out, "  {reason}\n    {DIM}{}{DIM:#}", ids.join(" "))?;
+            out.put(2, reason);
+            out.put(4, &format!("{DIM}{}{DIM:#}", ids.join(" ")));
         }
-        writeln!(out)?;
+        out.blank();
     }
     let noted = |verdict| {
         report
@@ -178,81 +132,74 @@ fn open(out: &mut String, report: &Report) -> fmt::Result {
             .iter()
             .filter(move |criterion| criterion.verdict == verdict && !criterion.reason.is_empty())
     };
-    for criterion in noted(Verdict::NotApplicable) {
-        writeln!(
-            out,
-            "{DIM}not applicable{DIM:#} {}: {}",
-            criterion.id, criterion.reason
-        )?;
+    for (verdict, words) in [
+        (Verdict::NotApplicable, "not applicable"),
+        (Verdict::Passed, "passed in part"),
+    ] {
+        for criterion in noted(verdict) {
+            let (id, reason) = (&criterion.id, &criterion.reason);
+            out.put(0, &format!("{DIM}{words}{DIM:#} {id}: {reason}"));
+        }
     }
-    for criterion in noted(Verdict::Passed) {
-        writeln!(
-            out,
-            "{DIM}passed in part{DIM:#} {}: {}",
-            criterion.id, criterion.reason
-        )?;
-    }
-    Ok(())
 }
 
-fn areas(out: &mut String, report: &Report) -> fmt::Result {
+/// A count for each area and verdict; verdicts that there are none of have no column.
+fn areas(out: &mut Lines, report: &Report) {
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
+    let mut whole = Tally::default();
     for criterion in &report.criteria {
-        let area = criterion
-            .id
-            .split_once('-')
-            .map_or(criterion.id.as_str(), |(area, _)| area);
-        tallies.entry(area).or_default().count(criterion.verdict);
+        tallies
+            .entry(criterion.letters())
+            .or_default()
+            .count(criterion.verdict);
+        whole.count(criterion.verdict);
     }
-    writeln!(
-        out,
-        "{DIM}area   criteria  passed  failed  flaky  known  accepted  not verified  n/a  error{DIM:#}"
-    )?;
+    let columns: Vec<(&str, Count)> = COLUMNS
+        .into_iter()
+        .filter(|(word, of)| ALWAYS.contains(word) || of(&whole) > 0)
+        .collect();
+    let head: String = columns
+        .iter()
+        .map(|(word, _)| format!("  {word}"))
+        .collect();
+    out.whole(0, &format!("{DIM}area {head}{DIM:#}"));
     for (area, tally) in tallies {
-        let Tally {
-            total,
-            passed,
-            failed,
-            flaky,
-            known,
-            accepted,
-            not_verified,
-            not_applicable,
-            error,
-        } = tally;
-        let colour = if failed + flaky + error > 0 {
+        let colour = if tally.failed + tally.flaky + tally.error > 0 {
             RED
-        } else if not_verified + accepted + known > 0 {
+        } else if tally.not_verified + tally.accepted + tally.known > 0 {
             YELLOW
         } else {
             GREEN
         };
-        writeln!(
-            out,
-            "{colour}{area:<5}{colour:#}  {total:>8}  {passed:>6}  {failed:>6}  {flaky:>5}  {known:>5}  {accepted:>8}  {not_verified:>12}  {not_applicable:>3}  {error:>5}"
-        )?;
+        let counts: String = columns
+            .iter()
+            .map(|(word, of)| format!("  {:>1$}", of(&tally), word.len()))
+            .collect();
+        out.whole(0, &format!("{colour}{area:<5}{colour:#}{counts}"));
     }
-    writeln!(out)
+    out.blank();
 }
 
-fn headline(out: &mut String, report: &Report) -> fmt::Result {
+fn headline(out: &mut Lines, report: &Report) {
     let summary = &report.summary;
     let colour = colour_of(summary.verdict);
     let word = word(summary.verdict);
     let seconds = report.duration_ms / 1000.0;
     if report.profiles.is_empty() {
-        writeln!(
-            out,
-            "{colour}{} {word}{colour:#} — {}; {}",
-            report.target,
-            level(Level::Must, &summary.must),
-            level(Level::Should, &summary.should)
-        )?;
+        out.put(
+            0,
+            &format!(
+                "{colour}{} {word}{colour:#} — {}; {}",
+                report.target,
+                level(Level::Must, &summary.must),
+                level(Level::Should, &summary.should)
+            ),
+        );
     } else {
-        writeln!(out, "{colour}{} {word}{colour:#}", report.target)?;
+        out.put(0, &format!("{colour}{} {word}{colour:#}", report.target));
         for one in &report.profiles {
             let colour = colour_of(one.verdict);
-            writeln!(out, "  {colour}{}{colour:#}", profile(one))?;
+            out.put(2, &format!("{colour}{}{colour:#}", profile(one)));
         }
     }
     let in_part = report
@@ -261,46 +208,72 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
         .filter(|one| one.verdict == Verdict::Passed && !one.reason.is_empty())
         .count();
     if in_part > 0 {
-        writeln!(
-            out,
-            "{YELLOW}{in_part} of them passed in part:{YELLOW:#} not all of their scenarios ran"
-        )?;
+        out.put(
+            0,
+            &format!(
+                "{YELLOW}{in_part} of them passed in part:{YELLOW:#} not all of their scenarios ran"
+            ),
+        );
     }
     if let Some(line) = shards(report) {
-        writeln!(out, "{YELLOW}not the whole run:{YELLOW:#} {line}")?;
+        out.put(0, &format!("{YELLOW}not the whole run:{YELLOW:#} {line}"));
     }
     if let Some(part) = report.part() {
-        writeln!(out, "{YELLOW}{part}{YELLOW:#}")?;
+        out.put(0, &format!("{YELLOW}{part}{YELLOW:#}"));
     }
     if let Some(few) = report.below_floor() {
-        writeln!(out, "{YELLOW}too little was judged:{YELLOW:#} {few}")?;
+        out.put(
+            0,
+            &format!("{YELLOW}too little was judged:{YELLOW:#} {few}"),
+        );
     }
-    writeln!(
-        out,
-        "{} scenarios, {} exchanges, {} assertions in {seconds:.2} s · {} · seed {} · contract {} ({})",
-        summary.scenarios_run,
-        summary.exchanges,
-        summary.checks,
-        report.harness,
-        report.seed,
-        report.contract_version,
-        short(&report.contract_digest)
-    )?;
+    out.put(
+        0,
+        &format!(
+            "{} in {seconds:.2} s · {} · seed {} · contract {} ({})",
+            made(summary),
+            report.harness,
+            report.seed,
+            report.contract_version,
+            short(&report.contract_digest)
+        ),
+    );
+    if !report.is_about_a_worker() {
+        return;
+    }
+    spent(out, report);
+}
+
+fn spent(out: &mut Lines, report: &Report) {
     let build = report
         .build
         .as_ref()
         .map_or_else(String::new, |build| format!(" · build {build}"));
-    if !report.is_about_a_worker() {
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "spent: {} requests, {} model calls, at most {} requests to one host in a second{build}",
-        report.spent.requests, report.spent.model_calls, report.spent.largest_burst
-    )?;
-    writeln!(
-        out,
-        "{DIM}Isolation here means routing and identity; containers as a boundary against hostile code are out of scope.{DIM:#}"
+    let spent = &report.spent;
+    out.put(
+        0,
+        &format!(
+            "spent: {}, {}, at most {} to one host in a second{build}",
+            counted(spent.requests, "request"),
+            counted(spent.model_calls, "model call"),
+            counted(spent.largest_burst, "request")
+        ),
+    );
+    out.put(
+        0,
+        &format!(
+            "{DIM}Isolation here means routing and identity; containers as a boundary against hostile code are out of scope.{DIM:#}"
+        ),
+    );
+}
+
+/// What a run was made of, in words.
+pub(super) fn made(summary: &Summary) -> String {
+    format!(
+        "{}, {}, {}",
+        counted(summary.scenarios_run, "scenario"),
+        counted(summary.exchanges, "exchange"),
+        counted(summary.checks, "assertion")
     )
 }
 

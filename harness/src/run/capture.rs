@@ -1,6 +1,7 @@
 //! What a scenario leaves as evidence beside its exchanges: steps, model calls, looks at stores, log lines, and which exchange decided.
 //! Never judges, never waits, and never keeps a secret.
 
+use super::placeholders::Placeholders;
 use super::scene::Scene;
 use crate::doubles::ai_gateway::{Attempt, Outcome};
 use crate::evidence::{Exchange, cut, redact};
@@ -31,6 +32,8 @@ const TEXT_MAX: usize = 2048;
 /// What was captured.
 #[derive(Debug, Clone, Default)]
 pub struct Captured {
+    /// The scenario's name with what its words in braces stood for, if it has any.
+    pub name: Option<String>,
     /// The steps, as far as it came.
     pub steps: Vec<StepTaken>,
     /// The exchange that the finding is about; maybe another scenario's, where the whole run is judged.
@@ -54,6 +57,12 @@ pub struct StepTaken {
     pub line: usize,
     /// Keyword and text.
     pub text: String,
+    /// The same with what its words in braces stood for, if it has any.
+    pub filled: Option<String>,
+    /// The table below it, its header row first, filled in the same way.
+    pub table: Vec<Vec<String>>,
+    /// The text below it, filled in the same way.
+    pub block: Option<String>,
     /// When it began.
     pub began: Instant,
     /// How long it took.
@@ -99,6 +108,24 @@ pub(super) async fn pointing<F: Future>(step: F) -> (F::Output, Option<(usize, I
     let pointed = Rc::new(Cell::new(None));
     let done = POINTED.scope(Rc::clone(&pointed), step).await;
     (done, pointed.get())
+}
+
+/// The table below a step, with what its words in braces stood for.
+pub(super) fn table(step: &gherkin::Step, words: &Placeholders) -> Vec<Vec<String>> {
+    let rows = step.table.iter().flat_map(|table| &table.rows);
+    rows.map(|row| {
+        let cells = row.iter();
+        cells
+            .map(|cell| words.fill(cell).unwrap_or_else(|| cell.clone()))
+            .collect()
+    })
+    .collect()
+}
+
+/// The text below a step, with what its words in braces stood for.
+pub(super) fn block(step: &gherkin::Step, words: &Placeholders) -> Option<String> {
+    let text = step.docstring.as_ref()?.trim();
+    Some(words.fill(text).unwrap_or_else(|| text.to_owned()))
 }
 
 /// Log lines that a scenario has looked at.
@@ -180,6 +207,7 @@ pub(super) fn captured(
     );
     model_calls.truncate(MODEL_CALLS_MAX);
     Captured {
+        name: None,
         steps,
         decisive: pointed.and_then(|pointed| exchange_at(scene, pointed)),
         model_calls,

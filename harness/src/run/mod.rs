@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod capture;
+pub mod placeholders;
 pub mod repeat;
 pub mod scene;
 
@@ -20,6 +21,7 @@ use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
+use placeholders::Placeholders;
 use repeat::Repeats;
 use scene::{Run, Scene};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -215,6 +217,7 @@ struct World {
     began: Option<Instant>,
     stopped: Option<(Stop, StepAt)>,
     steps: Vec<StepTaken>,
+    words: Placeholders,
     pointed: Option<(usize, Instant)>,
 }
 
@@ -311,13 +314,21 @@ fn dispatch(world: &mut World, context: step::Context) -> LocalBoxFuture<'_, ()>
             line: step.position.line,
             text: format!("{} {}", step.keyword.trim(), step.value),
         };
+        let scene = world.scene.as_mut();
+        let (told, words) = scene.map_or_else(Default::default, |scene| {
+            (scene.told.take(), std::mem::take(&mut scene.words))
+        });
+        world.words.extend(&words);
         world.steps.push(StepTaken {
             line: at.line,
             text: at.text.clone(),
+            filled: words.fill(&at.text),
+            table: capture::table(&step, &words),
+            block: capture::block(&step, &words),
             began,
             took: began.elapsed(),
             held: stop.is_none(),
-            told: world.scene.as_mut().and_then(|scene| scene.told.take()),
+            told,
         });
         if let Some(stop) = stop {
             world.pointed = pointed;
@@ -400,7 +411,11 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
             (Outcome::Error(step_error(error)), None)
         }
     };
-    let captured = capture::captured(&mut scene, std::mem::take(&mut world.steps), world.pointed);
+    let steps = std::mem::take(&mut world.steps);
+    let captured = Captured {
+        name: world.words.fill(&planned.name),
+        ..capture::captured(&mut scene, steps, world.pointed)
+    };
     Ended {
         planned,
         outcome,

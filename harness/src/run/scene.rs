@@ -28,6 +28,7 @@ use crate::observe::model_calls::ModelCalls;
 use crate::observe::model_calls::Whose;
 use crate::observe::recorded::{Looks, RecordedBucket, RecordedD1, RecordedKv};
 use crate::run::capture::{self, Lines};
+use crate::run::placeholders::Placeholders;
 use crate::target::Disposable;
 use crate::target::Fault;
 use crate::target::Instance;
@@ -226,6 +227,8 @@ pub struct Scene {
     pub(in crate::run) lines: Lines,
     /// What the step under way leaves for the report.
     pub told: Option<String>,
+    /// What the words in braces stood for that the step under way has used.
+    pub words: Placeholders,
     /// Lines of SQL that repeat its finding about the database.
     pub(in crate::run) sql: Vec<String>,
 }
@@ -323,6 +326,7 @@ impl Scene {
             looks: Looks::default(),
             lines: Lines::default(),
             told: None,
+            words: Placeholders::default(),
             sql: Vec::new(),
         }
     }

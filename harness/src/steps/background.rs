@@ -2,6 +2,7 @@
 
 use super::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::target::need::Variant;
 use crate::verdict::{Check, Stop};
 
@@ -77,6 +78,12 @@ async fn names_tenant(s: &mut Scene, a: Args) -> Check {
     s.expect(
         seen.as_deref() == Some(tenant.slug.as_str()),
         format!("tenant `{}`", tenant.slug),
-        || format!("{}, answered by {seen:?}", describe(&answer)),
+        || {
+            format!(
+                "{}, answered by {seen}",
+                describe(&answer),
+                seen = said(&seen)
+            )
+        },
     )
 }

@@ -9,6 +9,7 @@ use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::verdict::{Check, Stop};
 use crate::wait;
 use serde_json::{Value, json};
@@ -160,7 +161,7 @@ async fn row_is_there(s: &mut Scene) -> Check {
     s.expect(
         rows.len() == 1 && tokens("tokens_in") && tokens("tokens_out"),
         "one row with the tokens of the response",
-        || format!("{rows:?}"),
+        || said(&rows),
     )
 }
 
@@ -291,7 +292,7 @@ async fn one_run(s: &mut Scene) -> Check {
     s.expect(
         runs.len() == 1 && runs.iter().all(Option::is_some),
         "one run named by every start and by a later look",
-        || format!("{runs:?}"),
+        || said(&runs),
     )
 }
 

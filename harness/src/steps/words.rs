@@ -29,6 +29,7 @@ pub(super) async fn filled_bytes(s: &mut Scene, text: &str) -> Result<Vec<u8>, S
             rest = &rest[open + 1..];
             continue;
         };
+        s.words.note(word, &value);
         out.extend_from_slice(&rest.as_bytes()[..open]);
         out.extend_from_slice(&value);
         rest = &rest[open + len + 1..];

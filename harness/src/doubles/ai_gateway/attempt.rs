@@ -84,6 +84,19 @@ pub enum Outcome {
     InProgress,
 }
 
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Answered(status) => write!(f, "answered with {status}"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Hung => f.write_str("left without an end"),
+            Self::Reset => f.write_str("reset"),
+            Self::Cut => f.write_str("cut inside the body"),
+            Self::InProgress => f.write_str("not ended yet"),
+        }
+    }
+}
+
 /// The gateway's endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {

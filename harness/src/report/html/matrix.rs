@@ -58,7 +58,7 @@ pub(super) fn level(level: Level) -> &'static str {
 pub(super) fn areas(report: &Report) -> Vec<(String, Vec<usize>)> {
     let mut areas: Vec<(String, Vec<usize>)> = Vec::new();
     for (place, criterion) in report.criteria.iter().enumerate() {
-        let area = criterion.area();
+        let area = format!("{} · {}", criterion.letters(), criterion.area());
         match areas.iter_mut().find(|(name, _)| *name == area) {
             Some((_, places)) => places.push(place),
             None => areas.push((area, vec![place])),

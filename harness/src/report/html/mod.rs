@@ -1,10 +1,11 @@
-//! The report as one page to hand on: the verdict first, then what makes it weaker, then every criterion with its evidence. Never fetches anything.
+//! The report as one page to hand on: the verdict first, then what was found with its evidence, what makes the verdict weaker, and every criterion. Never fetches anything.
 //!
 //! The page stays below [`PAGE_LEN_MAX`]: findings have their evidence whole as long as there is room, what passed is folded, and
 //! whatever is left out is said where it would stand. Text from outside is escaped, and what turns or hides text is made visible.
 
 mod deviants;
 mod exchange;
+mod finding;
 pub(crate) mod frame;
 mod matrix;
 mod outside;
@@ -17,10 +18,12 @@ use self::deviants::Teeth;
 use self::matrix::{areas, class, level, link, sign};
 use self::outside::{line, prose};
 use self::plan::Plan;
+use super::causes::{Cause, causes};
 use super::story::{sentence, weaknesses};
 use super::{CriterionReport, Report, text};
 use crate::clock;
-use crate::verdict::{OutcomeKind, RunVerdict, Verdict};
+use crate::counted::counted;
+use crate::verdict::{OutcomeKind, RunVerdict};
 use maud::{Markup, PreEscaped, html};
 
 /// Bytes of the page. Evidence: what mail gateways and chat tools show without a download is 1 MB.
@@ -29,26 +32,40 @@ pub const PAGE_LEN_MAX: usize = 1_000_000;
 /// Bytes kept free for what is said about what was left out, and for secrets whose mask is longer than they are.
 const RESERVE: usize = 8 * 1024;
 
-/// Findings in the overview; all stand below.
-const OVERVIEW_MAX: usize = 40;
+/// Bytes of a page that has found nothing. Evidence: with every criterion and scenario in a line it has 250 KB, and is sent along in a chat.
+const CALM_LEN_MAX: usize = 295_000;
 
 /// The page.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let teeth = Teeth::of(report);
     let areas = areas(report);
-    let top = html! { (header(report)) (weak(report)) (found(report)) (matrix::table(report, &areas, teeth)) };
-    let bottom = html! { (generated(report)) (believed(report, teeth)) };
+    let causes = causes(report);
     let heads: Vec<Markup> = report.criteria.iter().map(|one| head(one, teeth)).collect();
+    let around = html! {
+        (header(report)) (generated(report)) (weak(report)) (matrix::table(report, &areas, teeth)) (believed(report, teeth))
+        (matrix::controls(report, &areas))
+    };
     let empty = document(report, &html! {}).into_string().len();
     let fixed: usize = heads.iter().map(|head| head.0.len() + 160).sum();
-    let used = empty + top.0.len() + bottom.0.len() + fixed + RESERVE;
-    let plan = Plan::new(report, PAGE_LEN_MAX.saturating_sub(used));
+    let used = empty + around.0.len() + fixed + RESERVE;
+    let plan = Plan::new(
+        report,
+        &causes,
+        PAGE_LEN_MAX.saturating_sub(used),
+        CALM_LEN_MAX.saturating_sub(used),
+    );
     let body = html! {
-        (top)
-        section aria-labelledby="criteria" {
+        (header(report))
+        (found(&plan, &causes))
+        (generated(report))
+        (weak(report))
+        (matrix::table(report, &areas, teeth))
+        (believed(report, teeth))
+        section.appendix aria-labelledby="criteria" {
             h2 id="criteria" { "Every criterion" }
             (left_out(&plan))
+            p.paper { "On paper each criterion stands in a line; its scenarios and what they did are on the page on a screen, and in the JSON report." }
             (matrix::controls(report, &areas))
             @for (name, places) in &areas {
                 section.group {
@@ -57,7 +74,6 @@ pub fn render(report: &Report) -> String {
                 }
             }
         }
-        (bottom)
     };
     document(report, &body).into_string()
 }
@@ -114,9 +130,9 @@ fn header(report: &Report) -> Markup {
                 @for one in &report.profiles {
                     div { dt { "Profile " (one.profile) } dd { (text::profile(one)) } }
                 }
-                div { dt { "Evidence" } dd { (summary.scenarios_run) " scenarios, " (summary.exchanges) " exchanges, " (summary.checks) " assertions" } }
+                div { dt { "Evidence" } dd { (text::made(summary)) } }
                 div { dt { "Run" } dd { code { (report.run_id) } " · " (exchange::ms(report.duration_ms)) " · seed " (report.seed) } }
-                div { dt { "Spent" } dd { (report.spent.requests) " requests, " (report.spent.model_calls) " model calls" } }
+                div { dt { "Spent" } dd { (counted(report.spent.requests, "request")) ", " (counted(report.spent.model_calls, "model call")) } }
             }
         }
     }
@@ -147,41 +163,51 @@ fn weak(report: &Report) -> Markup {
     }
 }
 
-/// What is broken, at a glance.
-fn found(report: &Report) -> Markup {
-    let is_red = |one: &&CriterionReport| {
-        matches!(
-            one.verdict,
-            Verdict::Failed | Verdict::Flaky | Verdict::Error
-        )
-    };
-    let mut red: Vec<_> = report.criteria.iter().filter(is_red).collect();
-    red.sort_by_key(|one| (one.verdict != Verdict::Failed, one.level));
+/// What is broken: each cause whole, with the scenarios that saw the same.
+fn found(plan: &Plan, causes: &[Cause<'_>]) -> Markup {
     html! {
-        @if !red.is_empty() {
+        @if !causes.is_empty() {
             section aria-labelledby="found" {
                 h2 id="found" { "What was found" }
-                ul.found {
-                    @for one in red.iter().take(OVERVIEW_MAX) {
-                        li {
-                            p { (link(&one.id)) span.level { (one.level.word()) } " " b { (one.verdict.word()) } " · " (prose(&one.sentence, 400)) }
-                            p.dim { (line(&one.reason, 300)) }
-                        }
-                    }
+                p.dim { (at_a_glance(causes)) }
+                @if plan.findings_short > 0 {
+                    p.dim { "So that this page stays small, " (counted(plan.findings_short, "finding")) " with a part of the evidence only; the JSON report has all of it." }
                 }
-                @if red.len() > OVERVIEW_MAX { p { (red.len() - OVERVIEW_MAX) " more stand below." } }
+                @for one in &plan.findings { (PreEscaped(one)) }
+                @if causes.len() > finding::BRIEF_ON_PAPER_MAX {
+                    p.paper { "On paper " (counted(causes.len() - finding::BRIEF_ON_PAPER_MAX, "more finding")) " with the criteria in the appendix only." }
+                }
+                p.paper { "On paper long texts end after some lines, and model calls, stores, log lines, times and further exchanges are left out; they are on the page on a screen, and in the JSON report." }
             }
         }
     }
 }
 
+/// How many causes there are, of what kinds.
+fn at_a_glance(causes: &[Cause<'_>]) -> String {
+    let count = |outcome: OutcomeKind| {
+        let own = causes
+            .iter()
+            .filter(|cause| cause.first().scenario.outcome == outcome);
+        own.count()
+    };
+    let kinds = [
+        (count(OutcomeKind::Failed), "finding"),
+        (count(OutcomeKind::Flaky), "flaky finding"),
+        (count(OutcomeKind::Error), "error"),
+    ];
+    let kinds = kinds.into_iter().filter(|(count, _)| *count > 0);
+    let kinds: Vec<String> = kinds.map(|(count, noun)| counted(count, noun)).collect();
+    format!(
+        "{}; what was seen in several scenarios is told once, and what explains most stands first.",
+        kinds.join(", ")
+    )
+}
+
 fn left_out(plan: &Plan) -> Markup {
     html! {
-        @if plan.findings_short > 0 {
-            p.dim { "So that this page stays small, " (plan.findings_short) " findings have a part of their evidence only; the JSON report has all of it." }
-        }
         @if plan.calm_short > 0 {
-            p.dim { "What holds is folded: of " (plan.calm_short) " scenarios not all exchanges are listed; the JSON report has them." }
+            p.dim { "So that this page stays small, what holds is told in a line: of " (counted(plan.calm_short, "scenario")) " the JSON report has steps and exchanges." }
         }
     }
 }
@@ -193,8 +219,7 @@ fn head(criterion: &CriterionReport, teeth: Teeth) -> Markup {
             span class={ "pill " (class(criterion.verdict)) } { (sign(criterion.verdict)) " " (criterion.verdict.word()) }
             h4 { strong.s { (criterion.id) } " " span.level { (criterion.level.word()) } " " span.s { (prose(&criterion.sentence, 2000)) } }
         }
-        // A finding stands below in full.
-        @if !criterion.reason.is_empty() && !criterion.scenarios.iter().any(scenario::is_case) { p.s { (prose(&criterion.reason, 600)) } }
+        @if !criterion.reason.is_empty() { p.s { (prose(&criterion.reason, 600)) } }
         p.dim {
             @if !criterion.source.is_empty() { code { (criterion.source) } " · " }
             "profile " (criterion.profile) " · " (counts(criterion))
@@ -232,7 +257,7 @@ fn counts(criterion: &CriterionReport) -> String {
 fn criterion(criterion: &CriterionReport, head: &Markup, scenarios: &[String]) -> Markup {
     let is_relevant = criterion.scenarios.iter().any(scenario::is_case);
     html! {
-        details.row.relevant[is_relevant] id=(criterion.id) data-verdict=(class(criterion.verdict)) data-level=(level(criterion.level)) data-area=(criterion.area()) open[is_relevant] {
+        details.row.relevant[is_relevant] id=(criterion.id) data-verdict=(class(criterion.verdict)) data-level=(level(criterion.level)) data-area={ (criterion.letters()) " · " (criterion.area()) } open[is_relevant] {
             (head)
             div.body { @for one in scenarios { (PreEscaped(one)) } }
         }
@@ -248,7 +273,7 @@ fn generated(report: &Report) -> Markup {
                 p { "Beyond the written scenarios: what they find breaks criteria, what they do not find proves none." }
                 @for one in &report.generated {
                     details.relevant[one.outcome.is_red()] id=(one.id) open[one.outcome.is_red()] {
-                        summary { b { (one.outcome.word()) } " " strong { (one.id) } " " (one.name) ": " (one.cases) " cases, " (one.checks) " assertions, seed " (one.seed) }
+                        summary { b { (one.outcome.word()) } " " strong { (one.id) } " " (one.name) ": " (counted(one.cases, "case")) ", " (counted(one.checks, "assertion")) ", seed " (one.seed) }
                         @if !one.criteria.is_empty() { p { "Breaks " @for id in &one.criteria { (link(id)) } } }
                         @for what in &one.left_out { p.dim { "Left out: " (line(what, 400)) } }
                         @if one.outcome != OutcomeKind::Passed { pre { (exchange::cut(&one.finding(report), 16 * 1024)) } }

@@ -76,5 +76,4 @@ if (search) {
 }
 for (const button of all("button.copy")) button.addEventListener("click", () => copy(button));
 addEventListener("hashchange", reveal);
-addEventListener("beforeprint", () => { for (const part of all("details.relevant")) part.open = true; });
 reveal();

@@ -1,12 +1,16 @@
 //! What stands on the page of each scenario, so that the page stays small: findings first, then what passed. Never drops a finding's sentence.
 
+use super::finding::{finding, number_of, told_above};
 use super::scenario::{Depth, calm, case, is_case};
-use crate::report::Report;
+use crate::report::causes::Cause;
+use crate::report::{CriterionReport, Report, ScenarioReport};
 use crate::verdict::{Level, Severity};
 use std::collections::BTreeSet;
 
 /// The scenarios of the page, rendered.
 pub(super) struct Plan {
+    /// What was found, by cause.
+    pub(super) findings: Vec<String>,
     /// By criterion, then by scenario.
     pub(super) scenarios: Vec<Vec<String>>,
     /// Findings whose evidence is not whole.
@@ -16,44 +20,72 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Everything that fits into so many bytes.
-    pub(super) fn new(report: &Report, room: usize) -> Self {
+    /// Everything that fits into so many bytes, of which what holds may fill `calm_room` together with the rest of the page.
+    pub(super) fn new(
+        report: &Report,
+        causes: &[Cause<'_>],
+        room: usize,
+        calm_room: usize,
+    ) -> Self {
+        let told = |(at, cause)| finding(report, cause, at + 1, Depth::Brief).into_string();
         let mut plan = Self {
-            scenarios: brief(report),
+            findings: causes.iter().enumerate().map(told).collect(),
+            scenarios: brief(report, causes),
             findings_short: 0,
             calm_short: 0,
         };
-        let used: usize = plan.scenarios.iter().flatten().map(String::len).sum();
-        let mut room = room.saturating_sub(used);
-        plan.deepen_findings(report, &mut room);
-        plan.deepen_calm(report, room);
+        let mut left = room.saturating_sub(plan.len());
+        plan.deepen_findings(report, causes, &mut left);
+        plan.deepen_known(report, causes, &mut left);
+        let calm = calm_room.saturating_sub(plan.len());
+        plan.deepen_calm(report, left.min(calm));
         plan
     }
 
-    /// Whole evidence for the gravest findings, the decisive exchange for as many others as have room.
-    /// Half of the room first goes to decisive exchanges: a cause in every finding is worth more than everything about a few.
-    fn deepen_findings(&mut self, report: &Report, room: &mut usize) {
-        let order = gravest_first(report);
-        let mut depths = vec![Depth::Brief; order.len()];
-        for (depth, reserve) in [(Depth::Decisive, 0), (Depth::Whole, 0)] {
-            for (turn, &(at, nth)) in order.iter().enumerate() {
-                let criterion = &report.criteria[at];
-                let scenario = &criterion.scenarios[nth];
-                if report.evidence_of(scenario).is_none() {
-                    depths[turn] = Depth::Whole;
+    fn len(&self) -> usize {
+        let all = self.scenarios.iter().flatten().chain(&self.findings);
+        all.map(String::len).sum()
+    }
+
+    /// Whole evidence for the first findings, the decisive exchange for as many others as have room.
+    fn deepen_findings(&mut self, report: &Report, causes: &[Cause<'_>], room: &mut usize) {
+        let mut depths = vec![Depth::Brief; causes.len()];
+        for depth in [Depth::Decisive, Depth::Whole] {
+            for (at, cause) in causes.iter().enumerate() {
+                if report.evidence_of(cause.first().scenario).is_none() {
+                    depths[at] = Depth::Whole;
                     continue;
                 }
-                let more = case(report, criterion, scenario, depth).into_string();
-                let held = &mut self.scenarios[at][nth];
-                if more.len() + reserve <= *room + held.len() {
+                let more = finding(report, cause, at + 1, depth).into_string();
+                let held = &mut self.findings[at];
+                if more.len() <= *room + held.len() {
                     *room = *room + held.len() - more.len();
                     *held = more;
-                    depths[turn] = depth;
+                    depths[at] = depth;
                 }
             }
         }
         let is_short = |depth: &&Depth| **depth != Depth::Whole;
         self.findings_short = depths.iter().filter(is_short).count();
+    }
+
+    /// The same for findings that stand in the row of their criterion.
+    fn deepen_known(&mut self, report: &Report, causes: &[Cause<'_>], room: &mut usize) {
+        for (at, nth) in gravest_first(report, causes) {
+            let criterion = &report.criteria[at];
+            let scenario = &criterion.scenarios[nth];
+            if report.evidence_of(scenario).is_none() {
+                continue;
+            }
+            let more = case(report, criterion, scenario, Depth::Whole).into_string();
+            let held = &mut self.scenarios[at][nth];
+            if more.len() <= *room + held.len() {
+                *room = *room + held.len() - more.len();
+                *held = more;
+            } else {
+                self.findings_short += 1;
+            }
+        }
     }
 
     /// Steps and exchanges of what passed: each has its share of the room, and what one does not need goes to those after it.
@@ -71,7 +103,7 @@ impl Plan {
             let more = calm(report, scenario, share.saturating_sub(share / 8 + 120)).into_string();
             if more.len() <= held.len() + share {
                 room = room + held.len() - more.len();
-                if more.contains(" more exchanges: ") || more.len() == held.len() {
+                if more.contains(": the JSON report has all") || more.len() == held.len() {
                     self.calm_short += 1;
                 }
                 *held = more;
@@ -83,16 +115,18 @@ impl Plan {
 }
 
 /// Every scenario with no more than must be said of it.
-fn brief(report: &Report) -> Vec<Vec<String>> {
-    let of_criterion = |criterion: &crate::report::CriterionReport| {
-        let of_scenario = |scenario: &crate::report::ScenarioReport| {
-            if is_case(scenario) {
-                case(report, criterion, scenario, Depth::Brief).into_string()
-            } else {
-                calm(report, scenario, 0).into_string()
-            }
+fn brief(report: &Report, causes: &[Cause<'_>]) -> Vec<Vec<String>> {
+    let of_scenario = |criterion: &CriterionReport, scenario: &ScenarioReport| {
+        let told = match number_of(causes, scenario) {
+            Some((number, is_first)) => told_above(scenario, number + 1, is_first),
+            None if is_case(scenario) => case(report, criterion, scenario, Depth::Brief),
+            None => calm(report, scenario, 0),
         };
-        criterion.scenarios.iter().map(of_scenario).collect()
+        told.into_string()
+    };
+    let of_criterion = |criterion: &CriterionReport| {
+        let scenarios = criterion.scenarios.iter();
+        scenarios.map(|one| of_scenario(criterion, one)).collect()
     };
     report.criteria.iter().map(of_criterion).collect()
 }
@@ -117,9 +151,12 @@ fn first_of_each(
         .collect()
 }
 
-/// Findings, those that break a MUST first, and of these those that nobody answers for.
-fn gravest_first(report: &Report) -> Vec<(usize, usize)> {
-    let cases = each(report).filter(|&(at, nth)| is_case(&report.criteria[at].scenarios[nth]));
+/// Findings that no cause tells of, those that break a MUST first, and of these those that nobody answers for.
+fn gravest_first(report: &Report, causes: &[Cause<'_>]) -> Vec<(usize, usize)> {
+    let cases = each(report).filter(|&(at, nth)| {
+        let scenario = &report.criteria[at].scenarios[nth];
+        is_case(scenario) && number_of(causes, scenario).is_none()
+    });
     let mut order: Vec<_> = first_of_each(report, cases);
     order.sort_by_key(|&(at, nth)| {
         let criterion = &report.criteria[at];

@@ -1,10 +1,12 @@
 //! One scenario: its finding with all evidence, or, if it found nothing, its steps and exchanges in lines. Never hides that something is left out.
 
 use super::exchange::{cut, in_a_line, ms, whole};
+use super::finding::facts;
 use super::outside::{line, visible};
 use super::{sequence, timings};
-use crate::report::{CriterionReport, Evidence, Report, ScenarioReport};
-use crate::verdict::{OutcomeKind, Severity};
+use crate::counted::counted;
+use crate::report::{CriterionReport, Evidence, Report, ScenarioReport, StepReport};
+use crate::verdict::OutcomeKind;
 use maud::{Markup, html};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -51,42 +53,42 @@ pub(super) fn place(scenario: &ScenarioReport) -> String {
     }
 }
 
-/// A scenario with a finding.
+/// A scenario with a finding that is told in the row of its criterion: a generated one, or one that somebody answers for.
 pub(super) fn case(
     report: &Report,
     criterion: &CriterionReport,
     scenario: &ScenarioReport,
     depth: Depth,
 ) -> Markup {
-    let max = if depth == Depth::Brief {
-        SAID_BRIEF_MAX
-    } else {
-        SAID_MAX
-    };
     let evidence = report
         .evidence_of(scenario)
         .filter(|_| depth != Depth::Brief);
     html! {
         section class=(if scenario.outcome.is_red() { "case" } else { "case calm" }) {
-            h4.s { (scenario.outcome.word()) ": " (line(&scenario.name, 300)) }
-            p.dim {
-                code { (place(scenario)) } " · " (scenario.checks) " assertions held before · " (ms(scenario.duration_ms))
-                @match scenario.severity {
-                    Some(Severity::Breach) => " · the promise is broken",
-                    Some(Severity::Shape) => " · the promise is kept, in another form",
-                    None => "",
-                }
-            }
-            dl.said {
-                @if let Some(step) = &scenario.step { dt { "at the step" } dd { (cut(step, max)) } }
-                @if let Some(expected) = &scenario.expected { dt { "expected" } dd.s { (cut(expected, max)) } }
-                @if let Some(seen) = &scenario.seen { dt { "saw" } dd.s.saw { (cut(&listed(seen), max)) } }
-                @if let Some(reason) = &scenario.reason { dt { "why" } dd.s { (cut(reason, max)) } }
-            }
-            @if let Some(evidence) = evidence { (shown(report, criterion, scenario, evidence, depth)) }
+            h4.s { (scenario.outcome.word()) ": " (line(report.name_of(scenario), 300)) }
+            (facts(scenario))
+            (said(report, scenario, depth))
+            @if let Some(evidence) = evidence { div.evidence { (shown(report, criterion, scenario, evidence, depth)) } }
             @else if report.evidence_of(scenario).is_some() {
                 p.dim { "Its evidence is left out here: the JSON report has it, and " code { (report.repeat(&criterion.id)) } " repeats it." }
             }
+        }
+    }
+}
+
+/// Step, expected and seen.
+pub(super) fn said(report: &Report, scenario: &ScenarioReport, depth: Depth) -> Markup {
+    let max = if depth == Depth::Brief {
+        SAID_BRIEF_MAX
+    } else {
+        SAID_MAX
+    };
+    html! {
+        dl.said {
+            @if let Some(step) = report.step_said(scenario) { dt { "at the step" } dd { (cut(step, max)) } }
+            @if let Some(expected) = &scenario.expected { dt { "expected" } dd.s { (cut(expected, max)) } }
+            @if let Some(seen) = &scenario.seen { dt { "saw" } dd.s.saw { (cut(&listed(seen), max)) } }
+            @if let Some(reason) = &scenario.reason { dt { "why" } dd.s { (cut(reason, max)) } }
         }
     }
 }
@@ -117,35 +119,36 @@ fn rows(saw: &str) -> String {
     }
 }
 
-/// The evidence below a finding.
-fn shown(
+/// The evidence below a finding; what goes deeper than the exchange is not printed on paper.
+pub(super) fn shown(
     report: &Report,
     criterion: &CriterionReport,
     scenario: &ScenarioReport,
     evidence: &Evidence,
     depth: Depth,
 ) -> Markup {
-    let decisive = evidence.decisive_exchange();
     let finding = scenario.seen.as_ref().map(|seen| format!("saw {seen}"));
     html! {
         (steps(scenario, evidence))
-        @if let Some(decisive) = decisive {
+        @if let Some(shown) = evidence.shown() {
             h4 {
-                @if evidence.decisive.is_some() { "The exchange that decided" } @else { "The last exchange" }
+                @if shown.has_decided { "The exchange that decided" } @else { "The last exchange" }
             }
-            (whole(decisive, BODY_MAX))
+            (whole(shown.exchange, BODY_MAX))
         }
         h4 { "Do it again" }
         (again(report, criterion, evidence))
         @if depth == Depth::Whole {
-            (sequence::figure(evidence, finding.as_deref()))
-            (model_calls(evidence))
-            (observations(evidence))
-            (log_lines(evidence))
-            (timings::figure(evidence))
-            (others(evidence))
+            div.deep {
+                (sequence::figure(evidence, finding.as_deref()))
+                (model_calls(evidence))
+                (observations(evidence))
+                (log_lines(evidence))
+                (timings::figure(evidence))
+                (others(evidence))
+            }
         } @else if evidence.exchanges.len() > 1 {
-            p.dim { (evidence.exchanges.len() - 1) " more exchanges are left out here: the JSON report has them." }
+            p.dim { (counted(evidence.exchanges.len() - 1, "more exchange")) " left out here: the JSON report has all." }
         }
         @for what in &evidence.left_out { p.dim { "Left out at capture: " (line(what, 300)) } }
     }
@@ -160,11 +163,24 @@ fn steps(scenario: &ScenarioReport, evidence: &Evidence) -> Markup {
                     // A step holds unless the scenario ended at it.
                     li class=[(!step.held).then_some("no")] {
                         (if step.held { "✓ " } else if is_case(scenario) { "✗ " } else { "– " })
-                        (line(&step.text, 400)) " " @if let Some(told) = &step.told { "→ " (line(told, 300)) " " } small { ":" (step.line) " · " (ms(step.duration_ms)) }
+                        (line(step.said(), 400)) " " @if let Some(told) = &step.told { "→ " (line(told, 300)) " " } small { ":" (step.line) " · " (ms(step.duration_ms)) }
+                        (table(step))
                     }
                 }
             }
         }
+    }
+}
+
+/// What stands below a step: its table or its text.
+fn table(step: &StepReport) -> Markup {
+    let rows = step.table.iter().take(LINES_MAX);
+    html! {
+        @if !step.table.is_empty() {
+            table.below { @for row in rows { tr { @for cell in row { td { (line(cell, ITEM_MAX)) } } } } }
+            (left_out(step.table.len().saturating_sub(LINES_MAX), "row"))
+        }
+        @if let Some(block) = &step.block { pre { (cut(block, OTHER_BODY_MAX)) } }
     }
 }
 
@@ -201,7 +217,7 @@ fn model_calls(evidence: &Evidence) -> Markup {
     html! {
         @if !calls.is_empty() {
             h4 { "What the AI Gateway saw" }
-            (left_out(left, "model calls"))
+            (left_out(left, "earlier model call"))
             div.scroll {
                 table {
                     thead { tr { th scope="col" { "at" } th scope="col" { "model and path" } th scope="col" { "metadata" } th scope="col" { "outcome" } } }
@@ -235,7 +251,7 @@ fn observations(evidence: &Evidence) -> Markup {
     html! {
         @if !all.is_empty() {
             h4 { "What was seen in stores, before and after" }
-            (left_out(left, "looks"))
+            (left_out(left, "earlier look"))
             div.scroll {
                 table {
                     thead { tr { th.id scope="col" { "at" } th.id scope="col" { "store" } th scope="col" { "asked" } th scope="col" { "saw" } } }
@@ -264,14 +280,14 @@ fn log_lines(evidence: &Evidence) -> Markup {
     html! {
         @if !all.is_empty() {
             h4 { "Lines of the target's log" }
-            (left_out(left, "lines"))
+            (left_out(left, "earlier line"))
             pre { @for one in &all[left..] { (one.number) " " (line(&one.text, 800)) "\n" } }
         }
     }
 }
 
 fn left_out(count: usize, what: &str) -> Markup {
-    html! { @if count > 0 { p.dim { (count) " earlier " (what) " are left out here: the JSON report has them." } } }
+    html! { @if count > 0 { p.dim { "Left out here: " (counted(count, what)) "; the JSON report has all." } } }
 }
 
 /// The exchanges beside the decisive one: the nearest whole, the others in lines.
@@ -287,7 +303,7 @@ fn others(evidence: &Evidence) -> Markup {
     html! {
         @if all.len() > 1 {
             h4 { "The other exchanges" }
-            (left_out(first_line, "exchanges"))
+            (left_out(first_line, "earlier exchange"))
             @if first_line < first_whole { pre { (lines(evidence, first_line, first_whole)) } }
             @for one in &all[first_whole..last_whole] {
                 @if Some(one.number) != decisive {
@@ -298,7 +314,7 @@ fn others(evidence: &Evidence) -> Markup {
                 }
             }
             @if last_whole < last_line { pre { (lines(evidence, last_whole, last_line)) } }
-            @if last_line < all.len() { p.dim { (all.len() - last_line) " later exchanges are left out here: the JSON report has them." } }
+            @if last_line < all.len() { (left_out(all.len() - last_line, "later exchange")) }
         }
     }
 }
@@ -318,7 +334,7 @@ pub(super) fn calm(report: &Report, scenario: &ScenarioReport, room: usize) -> M
         small {
             (scenario.feature.rsplit('/').next().unwrap_or_default()) ":" (scenario.line)
             @if let Some(evidence) = evidence {
-                " · " (scenario.checks) " assertions · " (evidence.exchanges.len()) " exchanges · " (ms(scenario.duration_ms))
+                " · " (counted(scenario.checks, "assertion")) " · " (counted(evidence.exchanges.len(), "exchange")) " · " (ms(scenario.duration_ms))
             }
         }
         @if let Some(reason) = &scenario.reason { br; small { (line(reason, 300)) } }
@@ -338,7 +354,7 @@ fn compact(evidence: &Evidence, room: usize) -> String {
     let mut text = String::new();
     for step in &evidence.steps {
         let mark = if step.held { '✓' } else { '–' };
-        let _infallible = writeln!(text, "{mark} {}", line(&step.text, 160));
+        let _infallible = writeln!(text, "{mark} {}", line(step.said(), 160));
     }
     if text.len() > room {
         return String::new();
@@ -348,7 +364,11 @@ fn compact(evidence: &Evidence, room: usize) -> String {
         let next = in_a_line(one, &mut host);
         if text.len() + next.len() > room {
             let left = evidence.exchanges.len() - place;
-            let _infallible = writeln!(text, "… {left} more exchanges: the JSON report has them");
+            let _infallible = writeln!(
+                text,
+                "… {}: the JSON report has all",
+                counted(left, "more exchange")
+            );
             break;
         }
         text.push_str(&next);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::report::samples::Sample;
 use crate::report::{Evidence, Kind};
+use crate::verdict::Verdict;
 
 /// What a hostile target may answer.
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\" onclick=\"a' -->]]>\u{0}\u{1b}[31m\u{202e}gnp.exe\u{2066}\u{feff}";
@@ -12,6 +13,7 @@ const WHOLE_RUN: Sample = Sample {
     scenarios: 6,
     exchanges: 14,
     finding_every: 0,
+    alike: false,
     text: "plain",
     times: 40,
 };
@@ -41,12 +43,48 @@ fn a_whole_run_stays_below_1_mb_however_many_findings_it_has() {
             "{} bytes with every {finding_every}th",
             page.len()
         );
-        let cases = page.matches("<section class=\"case\"").count();
         let all = sample.criteria * sample.scenarios;
         let findings = all.checked_div(finding_every).unwrap_or(0);
+        let cases = page.matches("<section class=\"case").count();
         assert_eq!(cases, findings, "a finding is missing");
+        let rows = page.matches("told above, number").count();
+        assert_eq!(rows, findings, "a criterion does not name its finding");
         assert!(finding_every == 0 || page.contains("The exchange that decided"));
     }
+}
+
+#[test]
+fn a_page_of_a_whole_run_without_a_finding_stays_below_300_kb() {
+    let page = render(&report(WHOLE_RUN));
+    assert!(page.len() < 300_000, "{} bytes", page.len());
+}
+
+#[test]
+fn what_many_scenarios_saw_is_told_once_and_names_them_all() {
+    let sample = Sample {
+        finding_every: 3,
+        alike: true,
+        ..WHOLE_RUN
+    };
+    let page = render(&report(sample));
+    assert_eq!(page.matches("<section class=\"case").count(), 1);
+    let findings = sample.criteria * sample.scenarios / 3;
+    let rows = page.matches("told above, number 1").count();
+    let same = page.matches("the same as number 1 above").count();
+    assert_eq!((rows, rows + same), (1, findings));
+    let more = format!("The same was found by {} more scenarios, of", findings - 1);
+    assert!(page.contains(&more), "{more}");
+}
+
+#[test]
+fn what_was_found_stands_before_what_makes_it_weaker() {
+    let page = render(&report(Sample {
+        finding_every: 9,
+        ..WHOLE_RUN
+    }));
+    let place = |words: &str| page.find(words).unwrap_or_else(|| panic!("no {words}"));
+    assert!(place("What was found") < place("What makes this verdict weaker"));
+    assert!(place("What makes this verdict weaker") < place("Every criterion"));
 }
 
 #[test]
@@ -77,6 +115,7 @@ fn nothing_from_outside_becomes_markup_or_turns_text() {
         scenarios: 2,
         exchanges: 3,
         finding_every: 2,
+        alike: false,
         text: HOSTILE,
         times: 3,
     };
@@ -125,6 +164,7 @@ fn a_line_of_64_kib_is_cut_and_every_kind_bears_it() {
         scenarios: 1,
         exchanges: 2,
         finding_every: 1,
+        alike: false,
         text: HOSTILE.repeat(600).leak(),
         times: 1,
     };

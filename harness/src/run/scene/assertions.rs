@@ -7,6 +7,7 @@
 
 use super::{Scene, breach, describe, misshapen};
 use crate::evidence::Exchange;
+use crate::said::said;
 use crate::verdict::Check;
 use crate::verdict::Stop;
 use crate::wait;
@@ -30,15 +31,17 @@ impl Scene {
     }
 
     /// Asserts that two values are equal; `what` names them.
-    pub fn expect_eq<T: PartialEq + std::fmt::Debug>(
+    pub fn expect_eq<T: PartialEq + serde::Serialize>(
         &mut self,
         what: &str,
         expected: &T,
         seen: &T,
     ) -> Check {
-        self.expect(expected == seen, format!("{what} {expected:?}"), || {
-            format!("{what} {seen:?}")
-        })
+        self.expect(
+            expected == seen,
+            format!("{what} {}", said(expected)),
+            || format!("{what} {}", said(seen)),
+        )
     }
 
     /// Asserts the status of an answer.

@@ -4,6 +4,7 @@ use super::{Credential, token, with_request};
 use crate::client::Request;
 use crate::oracle::cache_control;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -31,7 +32,10 @@ async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
         // Only an answer of the kind that is meant shows how such answers are kept.
         s.expect(
             statuses.contains(&answer.status),
-            format!("the answer \"{name}\" with a status of {statuses:?}"),
+            format!(
+                "the answer \"{name}\" with a status of {statuses}",
+                statuses = said(&statuses)
+            ),
             || describe(&answer),
         )?;
         s.expect(
@@ -39,8 +43,8 @@ async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
             "Cache-Control: no-store",
             || {
                 format!(
-                    "Cache-Control {:?} on status {}",
-                    answer.header_all("cache-control"),
+                    "Cache-Control {} on status {}",
+                    said(&answer.header_all("cache-control")),
                     answer.status
                 )
             },

@@ -4,6 +4,7 @@ use super::{
     Credential, expect_all_open, expect_denied, expect_record, record_request, with_request,
 };
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::need::Need;
 use crate::verdict::{Check, Stop};
@@ -55,9 +56,7 @@ fn last_request_id(s: &Scene) -> Result<String, Stop> {
     answer
         .header("x-request-id")
         .map(str::to_owned)
-        .ok_or_else(|| {
-            crate::run::scene::breach("an X-Request-Id header", format!("{:?}", answer.headers))
-        })
+        .ok_or_else(|| crate::run::scene::breach("an X-Request-Id header", said(&answer.headers)))
 }
 
 async fn is_logged(s: &mut Scene, _a: Args) -> Check {

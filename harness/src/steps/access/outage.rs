@@ -10,6 +10,7 @@ use crate::clock;
 use crate::doubles::{AccessIssuer, KeySetMode};
 use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::need::Need;
 use crate::verdict::{Check, Stop};
@@ -137,7 +138,8 @@ async fn cached_goes_on_once(s: &mut Scene, late: &str) -> Result<bool, Stop> {
     Err(breach(
         "a token by a cached key to open without waiting for a key set that does not answer",
         format!(
-            "answers after {waited:?} ms, when the request with the unknown key had been given up"
+            "answers after {waited} ms, when the request with the unknown key had been given up",
+            waited = said(&waited)
         ),
     ))
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::client::Request;
 use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::dialect::AdminRoute;
 use crate::verdict::{Check, Stop};
@@ -202,7 +203,7 @@ async fn no_override(s: &mut Scene, a: Args) -> Check {
     for (request, outcome) in on_admin.iter().zip(&outcomes) {
         expect_not_opened(
             s,
-            &format!("{} with {:?}", line(request), request.headers),
+            &format!("{} with {}", line(request), said(&request.headers)),
             outcome,
         )?;
     }
@@ -216,7 +217,7 @@ async fn no_override(s: &mut Scene, a: Args) -> Check {
             format!("nothing of tenant `{}`", tenant.slug),
             || describe(&answer),
         )
-        .map_err(|stop| with_request(stop, &format!("{:?}", request.headers)))?;
+        .map_err(|stop| with_request(stop, &said(&request.headers)))?;
     }
     Ok(())
 }

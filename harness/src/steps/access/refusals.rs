@@ -8,6 +8,7 @@ use crate::client::Request;
 use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::verdict::Check;
 use serde_json::{Value, json};
@@ -139,9 +140,9 @@ impl Refusal {
             || {
                 let telling = differs.iter().map(|key| {
                     format!(
-                        "{key}: {:?} instead of {:?}",
-                        other.get(key),
-                        self.face.get(key)
+                        "{key}: {} instead of {}",
+                        said(&other.get(key)),
+                        said(&self.face.get(key))
                     )
                 });
                 telling.collect::<Vec<_>>().join("; ")
@@ -201,7 +202,7 @@ async fn says_where_to_sign_in(s: &mut Scene, a: Args) -> Check {
             s.expect(
                 to.as_deref().is_some_and(is_address),
                 "a redirect to an http(s) address",
-                || format!("Location {to:?}"),
+                || format!("Location {to}", to = said(&to)),
             )?;
             continue;
         }

@@ -2,6 +2,7 @@
 
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe, misshapen};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::LOG_SOON;
 use crate::target::need::Variant;
@@ -56,7 +57,10 @@ pub(super) fn expect_missing(
     names: &BTreeSet<String>,
 ) -> Check {
     let which = format!("{} {}", answer.request.method, answer.request.path);
-    let expected = format!("{status} {code} that names exactly {names:?} from {which}");
+    let expected = format!(
+        "{status} {code} that names exactly {names} from {which}",
+        names = said(&names)
+    );
     if answer.status < 400 {
         return Err(breach(expected, describe(answer)));
     }
@@ -99,7 +103,10 @@ async fn banner(s: &mut Scene, a: Args) -> Check {
     let seen = named(&line["missing"]);
     s.expect(
         seen == names && line["level"] == "warn",
-        format!("a banner at level warn that names exactly {names:?}"),
+        format!(
+            "a banner at level warn that names exactly {names}",
+            names = said(&names)
+        ),
         || line.to_string(),
     )?;
     let message = line["message"].as_str().unwrap_or_default();
@@ -115,7 +122,7 @@ async fn no_banner(s: &mut Scene) -> Check {
     s.expect(
         warnings.is_empty(),
         "no configuration warning while nothing is missing",
-        || format!("{warnings:?}"),
+        || said(&warnings),
     )
 }
 
@@ -165,7 +172,7 @@ async fn names_only(s: &mut Scene) -> Check {
             || describe(&answer),
         )?;
         let error = answer.at("/error").unwrap_or_default().to_string();
-        let head = format!("{:?}", answer.headers);
+        let head = said(&answer.headers);
         for text in [&error, &head] {
             let leaked = values.iter().find(|value| text.contains(value.as_str()));
             s.expect(

@@ -3,6 +3,7 @@
 use super::routes::{admin_routes, chat_body, probe, probed};
 use super::{any_gateway, plant};
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     QUIET, authorised, create, creation, expect_usage_count, registry_keys, tenant_row, worst,
@@ -137,7 +138,7 @@ pub(super) async fn expect_untouched(s: &mut Scene, tenant: &Tenant) -> Check {
         s.expect(
             entry.is_none(),
             "no tenant made by a refused request",
-            || format!("`{key}`: {entry:?}"),
+            || format!("`{key}`: {entry}", entry = said(&entry)),
         )?;
     }
     Ok(())
@@ -161,7 +162,7 @@ async fn no_trace(s: &mut Scene) -> Check {
         s.expect(
             rows.len() == 1 && rows[0]["used"] == json!(0) && rows[0]["made"] == json!(0),
             "no usage row and no tenant made",
-            || format!("{rows:?}"),
+            || said(&rows),
         )?;
     }
     if let Some(r2) = &instance.r2 {

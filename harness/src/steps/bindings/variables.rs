@@ -6,6 +6,7 @@ use super::{any_gateway, app_domain, tenant_to_be};
 use crate::client::Request;
 use crate::doubles::TokenKind;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{authorised, gateway, operator_token, usage_rows};
 use crate::target::need::Variant;
@@ -161,7 +162,7 @@ async fn no_provider(s: &mut Scene, a: Args) -> Check {
         })?;
     }
     let rows = usage_rows(s, &tenant.id).await?;
-    s.expect(rows.is_empty(), "no usage row", || format!("{rows:?}"))
+    s.expect(rows.is_empty(), "no usage row", || said(&rows))
 }
 
 /// Makes a tenant that has a custom domain beside its subdomain.

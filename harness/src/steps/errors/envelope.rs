@@ -4,6 +4,7 @@ use super::whole_run::in_another_form;
 use crate::evidence::Exchange;
 use crate::oracle::error_shape::{flaws, id_flaw, is_error};
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::filled;
@@ -304,7 +305,7 @@ async fn ids_differ(s: &mut Scene) -> Check {
     s.expect(
         different.len() == ids.len() && !ids.is_empty(),
         format!("{} different request ids", ids.len()),
-        || format!("{}: {ids:?}", different.len()),
+        || format!("{}: {ids}", different.len(), ids = said(&ids)),
     )
 }
 

@@ -2,6 +2,7 @@
 
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::{about, request_for};
 use crate::steps::words::filled;
@@ -147,7 +148,7 @@ async fn denied_alike(s: &mut Scene, a: Args) -> Check {
         s.expect(
             allow.is_none(),
             format!("{}: no `Allow`, which would tell of the route", row[0]),
-            || format!("{allow:?}"),
+            || said(&allow),
         )?;
         let message = answer.at("/error/message").unwrap_or_default();
         let expected = first.get_or_insert_with(|| message.clone()).clone();

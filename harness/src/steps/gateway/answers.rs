@@ -6,6 +6,7 @@ use crate::doubles::{Endpoint, Reply, Script};
 use crate::evidence::Exchange;
 use crate::oracle::completion;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use serde_json::Value;
@@ -85,7 +86,7 @@ async fn gets_text(s: &mut Scene, _a: Args) -> Check {
         return s.expect(
             read.text == TEXT && read.done,
             format!("a stream of chat completion chunks that say \"{TEXT}\" and end with [DONE]"),
-            || format!("{read:?} from {}", describe(&answer)),
+            || format!("{read} from {}", describe(&answer)),
         );
     }
     let seen = answer.json().as_ref().and_then(completion::text);
@@ -117,7 +118,13 @@ async fn told_step(s: &mut Scene, a: Args) -> Check {
     s.expect(
         seen == expected,
         format!("one header cf-aig-step: {}", a.text(1)),
-        || format!("cf-aig-step {seen:?}; {}", describe(&answer)),
+        || {
+            format!(
+                "cf-aig-step {seen}; {}",
+                describe(&answer),
+                seen = said(&seen)
+            )
+        },
     )
 }
 
@@ -236,6 +243,12 @@ async fn no_redirect_no_cookie(s: &mut Scene, _a: Args) -> Check {
     s.expect(
         !(300..400).contains(&answer.status) && location.is_none(),
         "no redirect",
-        || format!("location {location:?}, {}", describe(&answer)),
+        || {
+            format!(
+                "location {location}, {}",
+                describe(&answer),
+                location = said(&location)
+            )
+        },
     )
 }

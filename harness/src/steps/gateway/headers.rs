@@ -4,6 +4,7 @@ use super::calls::some_calls;
 use super::prompts::{chat_body, prompt};
 use crate::doubles::Attempt;
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::need::Need;
 use crate::verdict::{Check, Stop};
@@ -130,7 +131,7 @@ async fn key_carried(s: &mut Scene, _a: Args) -> Check {
                     .iter()
                     .map(|value| value.replace(&key, "<key>"))
                     .collect();
-                format!("{shown:?}")
+                said(&shown)
             },
         )?;
         let elsewhere = shown_elsewhere(call, &key);

@@ -5,6 +5,7 @@ use crate::doubles::{Attempt, Endpoint};
 use crate::observe::model_calls::ModelCall;
 use crate::oracle::{metadata, routing};
 use crate::run::scene::{Scene, breach};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -69,7 +70,13 @@ async fn carried(s: &mut Scene, a: Args) -> Check {
                 "metadata of call {number}: platform {}, tier {}, workload {workload}",
                 tenant.platform, tenant.tier
             ),
-            || format!("{seen:?} among calls {}", seen_words(&calls)),
+            || {
+                format!(
+                    "{seen} among calls {}",
+                    seen_words(&calls),
+                    seen = said(&seen)
+                )
+            },
         )?;
     }
     Ok(())
@@ -101,7 +108,7 @@ async fn within_limits(s: &mut Scene, _a: Args) -> Check {
         s.expect(
             call.kept == seen.len(),
             "metadata that the platform keeps whole",
-            || format!("it keeps {} of {seen:?}", call.kept),
+            || format!("it keeps {} of {seen}", call.kept, seen = said(&seen)),
         )?;
     }
     Ok(())
@@ -117,8 +124,11 @@ async fn names_tenant_and_sandbox(s: &mut Scene, a: Args) -> Check {
         let seen = entries(&ModelCall::from(&call))?;
         s.expect(
             seen.len() == expected.len() && expected.iter().all(|key| seen.contains_key(*key)),
-            format!("the keys {expected:?} and no other"),
-            || format!("{seen:?}"),
+            format!(
+                "the keys {expected} and no other",
+                expected = said(&expected)
+            ),
+            || said(&seen),
         )?;
         s.expect(
             seen.get("tenant_id") == Some(&tenant.id)
@@ -127,7 +137,7 @@ async fn names_tenant_and_sandbox(s: &mut Scene, a: Args) -> Check {
                 "tenant_id {} and sandbox_id {}",
                 tenant.id, tenant.sandbox_id
             ),
-            || format!("{seen:?}"),
+            || said(&seen),
         )?;
     }
     Ok(())
@@ -143,7 +153,10 @@ async fn nothing_personal(s: &mut Scene, a: Args) -> Check {
         let raw = call.metadata_raw.unwrap_or_default();
         s.expect(
             !personal.iter().any(|text| raw.contains(text.as_str())),
-            format!("none of {personal:?} in cf-aig-metadata"),
+            format!(
+                "none of {personal} in cf-aig-metadata",
+                personal = said(&personal)
+            ),
             || raw.clone(),
         )?;
     }

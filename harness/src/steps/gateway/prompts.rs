@@ -4,6 +4,7 @@ use super::calls::mark_calls;
 use crate::client::Request;
 use crate::client::stream::Next;
 use crate::run::scene::{Scene, breach};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
@@ -63,7 +64,11 @@ pub(in crate::steps) async fn prompt(s: &mut Scene, request: Request, streamed: 
             Next::Bytes(_) => {}
             Next::End | Next::Cut(_) => break,
             Next::Nothing => {
-                let seen = format!("{:?}, then {SILENCE_MAX:?} of silence", stream.text());
+                let seen = format!(
+                    "{}, then {} s of silence",
+                    said(&stream.text()),
+                    SILENCE_MAX.as_secs()
+                );
                 return Err(breach("a streamed answer that ends", seen));
             }
         }

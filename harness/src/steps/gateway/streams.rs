@@ -4,6 +4,7 @@ use super::TEXT;
 use super::calls::{calls, mark_calls, words};
 use super::prompts::chat_body;
 use crate::client::stream::Next;
+use crate::counted::counted;
 use crate::doubles::{Attempt, Outcome};
 use crate::oracle::completion::{self, Streamed};
 use crate::run::scene::{COMPLETE_ANSWER, Scene, breach, describe};
@@ -98,7 +99,7 @@ async fn is_not_whole(s: &mut Scene, _a: Args) -> Check {
     s.expect(
         !read.done,
         "no [DONE] behind a stream that broke off upstream",
-        || format!("{read:?}"),
+        || read.to_string(),
     )
 }
 
@@ -141,8 +142,8 @@ async fn has_first_event(s: &mut Scene, _a: Args) -> Check {
         "the first event with the caller while the upstream holds back the rest",
         || {
             format!(
-                "{read:?}, then {last:?}; the upstream had sent {} events",
-                call.chunks_sent
+                "{read}, then {last}; the upstream had sent {}",
+                counted(call.chunks_sent, "event")
             )
         },
     )?;
@@ -173,7 +174,7 @@ async fn rest_comes(s: &mut Scene, _a: Args) -> Check {
     s.expect(
         last == Next::End && read.text == TEXT && read.done,
         format!("the rest of \"{TEXT}\", [DONE] and an orderly end"),
-        || format!("{read:?}, then {last:?}"),
+        || format!("{read}, then {last}"),
     )
 }
 
@@ -192,6 +193,12 @@ async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
     s.expect(
         is_gone(&calls),
         "the upstream call cancelled when its caller has gone",
-        || format!("still open after {PROMPTLY:?}: {}", words(&calls)),
+        || {
+            format!(
+                "still open after {} ms: {}",
+                PROMPTLY.as_millis(),
+                words(&calls)
+            )
+        },
     )
 }

@@ -4,6 +4,7 @@ use crate::evidence::Exchange;
 use crate::oracle::sandbox_id::expected;
 use crate::oracle::vectors;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{create, creation, delete, presuppose, read, tenant_row};
 use crate::verdict::{Check, Stop};
@@ -115,9 +116,7 @@ async fn judge(s: &mut Scene, answer: &Exchange, canonical: &str, spelled: &str)
     if answer.status != 201 {
         s.expect_error(answer, 400, "INVALID_REQUEST")?;
         let row = tenant_row(s, canonical).await?;
-        return s.expect(row.is_none(), "no tenant after the refusal", || {
-            format!("{row:?}")
-        });
+        return s.expect(row.is_none(), "no tenant after the refusal", || said(&row));
     }
     let sandbox_id = expected(canonical);
     let wanted = format!("id {canonical} and sandbox id {sandbox_id} for the id `{spelled}`");
@@ -134,7 +133,7 @@ async fn judge(s: &mut Scene, answer: &Exchange, canonical: &str, spelled: &str)
     s.expect(
         stored == Some(sandbox_id.as_str()),
         format!("in D1, {wanted}"),
-        || format!("{row:?}"),
+        || said(&row),
     )
 }
 
@@ -176,7 +175,7 @@ async fn no_second_tenant(s: &mut Scene) -> Check {
     s.expect(
         rows.len() == 1 && rows[0]["id"] == json!(canonical),
         format!("one row, its id {canonical}"),
-        || format!("{rows:?}"),
+        || said(&rows),
     )
 }
 
@@ -309,7 +308,7 @@ async fn all_own(s: &mut Scene) -> Check {
         s.expect(
             other.is_none(),
             format!("a sandbox id of its own for tenant {id}"),
-            || format!("`{seen}`, as tenant {other:?}"),
+            || format!("`{seen}`, as tenant {other}", other = said(&other)),
         )?;
     }
     s.expect(taken.len() > 1, "several tenants created", || {

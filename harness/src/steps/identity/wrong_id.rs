@@ -3,6 +3,7 @@
 use crate::client::Request;
 use crate::oracle::sandbox_id::expected;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     LOG_SOON, at, authorised, create, delete, objects, presuppose, registry_keys, settle,
@@ -109,16 +110,14 @@ async fn try_to_create(s: &mut Scene, a: Args) -> Check {
 async fn unknown_everywhere(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let row = tenant_row(s, &tenant.id).await?;
-    s.expect(row.is_none(), "no row of the refused tenant", || {
-        format!("{row:?}")
-    })?;
+    s.expect(row.is_none(), "no row of the refused tenant", || said(&row))?;
     let (kv, keys) = (s.kv().await?, registry_keys(s, &tenant));
     for key in keys {
         let value = kv.get(&key).await?;
         s.expect(
             value.is_none(),
             format!("no entry `{key}` of the refused tenant"),
-            || format!("{value:?}"),
+            || said(&value),
         )?;
     }
     Ok(())

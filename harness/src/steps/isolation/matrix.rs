@@ -5,6 +5,7 @@ use super::{chat_of, greet, greeting, identifiers, marker_of, whole};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     QUIET, difference, expect_usage_count, presuppose, start_gateway, usage_rows, worst,
@@ -223,7 +224,7 @@ pub(super) async fn judge_caller(
 
 fn judge_answer(s: &mut Scene, caller: &Tenant, others: &[String], answer: &Exchange) -> Check {
     let sent = format!("{:?}", answer.request);
-    let received = format!("{:?} {}", answer.headers, answer.text());
+    let received = format!("{} {}", said(&answer.headers), answer.text());
     // What the caller said itself may come back; what it could not know may not.
     let foreign = others
         .iter()
@@ -231,7 +232,7 @@ fn judge_answer(s: &mut Scene, caller: &Tenant, others: &[String], answer: &Exch
     s.expect(
         foreign.is_none(),
         format!("an answer to `{}` that names no other tenant", caller.slug),
-        || format!("{foreign:?} in {received}"),
+        || format!("{foreign} in {received}", foreign = said(&foreign)),
     )?;
     if answer.status >= 300 {
         return s.expect(answer.status < 500, "an answer of the caller's own", || {

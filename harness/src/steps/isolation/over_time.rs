@@ -3,6 +3,7 @@
 use super::matrix::{judge_caller, tokens_of};
 use super::{chat_of, greet};
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{QUIET, change, expect_usage_count, gateway, settle};
 use crate::target::seeding::Tenant;
@@ -126,7 +127,13 @@ async fn own_gateways(s: &mut Scene) -> Check {
         s.expect(
             other.is_none(),
             format!("a gateway of its own for `{}`", tenant.slug),
-            || format!("the one of {other:?}: {}", describe(&answer)),
+            || {
+                format!(
+                    "the one of {other}: {}",
+                    describe(&answer),
+                    other = said(&other)
+                )
+            },
         )?;
     }
     Ok(())

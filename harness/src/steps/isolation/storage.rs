@@ -3,6 +3,7 @@
 use super::chat_of;
 use crate::oracle::sandbox_id::has_form;
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{change, delete, objects, registry_keys, start_gateway};
 use crate::verdict::{Check, Stop};
@@ -102,7 +103,11 @@ async fn holds_objects(s: &mut Scene, a: Args) -> Check {
     let elsewhere: Vec<_> = keys.iter().filter(|key| !is_below_a_sandbox(key)).collect();
     let shown = &elsewhere[..elsewhere.len().min(ELSEWHERE_MAX)];
     if !shown.is_empty() {
-        finding.seen = format!("{}; below no sandbox id at all: {shown:?}", finding.seen);
+        finding.seen = format!(
+            "{}; below no sandbox id at all: {shown}",
+            finding.seen,
+            shown = said(&shown)
+        );
     }
     Err(Stop::Violation(finding))
 }
@@ -134,7 +139,7 @@ async fn named_nowhere_else(s: &mut Scene, a: Args) -> Check {
                 "every key of tenant `{}` below `{own}`, its registry entries aside",
                 tenant.slug
             ),
-            || format!("{stray:?}"),
+            || said(&stray),
         )?;
     }
     Ok(())

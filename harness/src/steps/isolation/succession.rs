@@ -4,6 +4,7 @@ use super::{chat_of, greet, marker_of, whole};
 use crate::client::stream::Next;
 use crate::doubles::{Reply, Script, StreamDialect};
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     LOG_SOON, QUIET, create, delete, difference, expect_usage_count, operate, presuppose, read,
@@ -162,12 +163,10 @@ async fn is_blank(s: &mut Scene, a: Args) -> Check {
 async fn nothing_left(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let row = tenant_row(s, &tenant.id).await?;
-    s.expect(row.is_none(), "no row of the deleted tenant", || {
-        format!("{row:?}")
-    })?;
+    s.expect(row.is_none(), "no row of the deleted tenant", || said(&row))?;
     let rows = usage_rows(s, &tenant.id).await?;
     s.expect(rows.is_empty(), "no usage of the deleted tenant", || {
-        format!("{rows:?}")
+        said(&rows)
     })?;
     let answer = read(s, &tenant.id).await?;
     s.expect_error(&answer, 404, "TENANT_NOT_FOUND")?;
@@ -217,7 +216,7 @@ async fn chats_on_own_bill(s: &mut Scene, a: Args) -> Check {
             && is_own("tenant_id", &tenant.id)
             && is_own("sandbox_id", &tenant.sandbox_id),
         format!("one model call for tenant {}", tenant.id),
-        || format!("{metadata:?}"),
+        || said(&metadata),
     )?;
     let keys = s
         .r2()
@@ -262,7 +261,7 @@ async fn begin_stream(s: &mut Scene, a: Args) -> Check {
     s.expect(
         status == 200 && matches!(first, Next::Bytes(_)),
         "a first piece of the streamed answer",
-        || format!("status {status}, {first:?}"),
+        || format!("status {status}, {first}"),
     )
 }
 
@@ -298,8 +297,8 @@ async fn one_own_row(s: &mut Scene, a: Args) -> Check {
         rows.len() == 1
             && rows[0]["tokens_in"] == json!(OWN_TOKENS.0)
             && rows[0]["tokens_out"] == json!(OWN_TOKENS.1),
-        format!("one row of {OWN_TOKENS:?} tokens"),
-        || format!("{rows:?}"),
+        format!("one row of {tokens} tokens", tokens = said(&OWN_TOKENS)),
+        || said(&rows),
     )
 }
 
@@ -309,6 +308,6 @@ async fn no_row(s: &mut Scene, a: Args) -> Check {
     s.expect(
         rows.is_empty(),
         "no usage row of the deleted tenant",
-        || format!("{rows:?}"),
+        || said(&rows),
     )
 }

@@ -4,6 +4,7 @@ use super::{chat_of, fill};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{at, authorised, delete, presuppose, settle};
 use crate::target::seeding::Tenant;
@@ -214,7 +215,11 @@ fn face(answer: &Exchange, named: &Tenant) -> String {
         }
         _ => answer.text(),
     };
-    let mut face = format!("{} {headers:?} {body}", answer.status);
+    let mut face = format!(
+        "{} {headers} {body}",
+        answer.status,
+        headers = said(&headers)
+    );
     for (name, word) in [
         (&named.host, "{host}"),
         (&named.slug, "{slug}"),

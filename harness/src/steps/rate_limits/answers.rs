@@ -5,6 +5,7 @@ use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::oracle::{cache_control, retry_after};
 use crate::run::scene::{Scene, breach, describe, misshapen};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -107,8 +108,8 @@ pub(super) async fn expect_stated(s: &mut Scene, answer: &Exchange, limit: Optio
             .iter()
             .filter(|(name, _)| name.starts_with("x-ratelimit"));
         format!(
-            "{:?} on status {}",
-            quota.collect::<Vec<_>>(),
+            "{} on status {}",
+            said(&quota.collect::<Vec<_>>()),
             answer.status
         )
     };
@@ -140,7 +141,10 @@ async fn may_be_kept(s: &mut Scene, _a: Args) -> Check {
         .and_then(|value| value.as_deref())
         .and_then(retry_after::whole_seconds);
     let expected = "Cache-Control: public, max-age=10";
-    let seen = format!("Cache-Control {:?}", answer.header_all("cache-control"));
+    let seen = format!(
+        "Cache-Control {}",
+        said(&answer.header_all("cache-control"))
+    );
     let forbids = ["no-store", "no-cache", "private"]
         .iter()
         .any(|word| directives.contains_key(*word));
@@ -159,8 +163,8 @@ fn expect_not_kept(s: &mut Scene, answer: &Exchange) -> Check {
         "Cache-Control: no-store",
         || {
             format!(
-                "Cache-Control {:?} on {}",
-                answer.header_all("cache-control"),
+                "Cache-Control {} on {}",
+                said(&answer.header_all("cache-control")),
                 answer.line()
             )
         },

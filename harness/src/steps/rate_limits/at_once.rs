@@ -6,6 +6,7 @@ use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::oracle::retry_after;
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::need::Need;
 use crate::verdict::{Check, Stop};
@@ -85,7 +86,10 @@ fn not_exactly(limit: u32, findings: &[Vec<usize>]) -> Stop {
         format!(
             "exactly {limit} requests of each tenant admitted, all others refused with 429 {LIMITED}"
         ),
-        format!("admitted per tenant: {findings:?}"),
+        format!(
+            "admitted per tenant: {findings}",
+            findings = said(&findings)
+        ),
     )
 }
 

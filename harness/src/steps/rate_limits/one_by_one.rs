@@ -6,6 +6,7 @@ use super::{
 };
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
@@ -264,8 +265,11 @@ async fn rest_falls(s: &mut Scene, _a: Args) -> Check {
             // A window boundary on the way gives some of the rest back.
             if !one_clock_explains(&met) {
                 return Err(breach(
-                    format!("X-RateLimit-Remaining {wanted:?} in that order"),
-                    format!("{told:?}"),
+                    format!(
+                        "X-RateLimit-Remaining {wanted} in that order",
+                        wanted = said(&wanted)
+                    ),
+                    said(&told),
                 ));
             }
         }

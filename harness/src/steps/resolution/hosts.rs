@@ -5,6 +5,7 @@ use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{SETTLED_MAX, too_late};
 use crate::steps::words::filled;
@@ -104,7 +105,13 @@ pub(in crate::steps) async fn is_tenant(s: &mut Scene, answer: &Exchange, name: 
             "host `{}` is tenant `{slug}`",
             crate::evidence::cut(&answer.request.host, 80)
         ),
-        || format!("{}, answered by {seen:?}", describe(answer)),
+        || {
+            format!(
+                "{}, answered by {seen}",
+                describe(answer),
+                seen = said(&seen)
+            )
+        },
     )
 }
 

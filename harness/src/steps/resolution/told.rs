@@ -1,6 +1,7 @@
 //! What is told of a resolution, and to whom: the log, the bill, the body. Never reads another scenario's lines.
 
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
 use crate::verdict::{Check, Stop};
@@ -38,7 +39,7 @@ async fn warns_of_override(s: &mut Scene, _a: Args) -> Check {
     let answer = s.last()?;
     let id = answer.header("x-request-id").unwrap_or_default().to_owned();
     s.expect(!id.is_empty(), "an X-Request-Id on the answer", || {
-        format!("{:?}", answer.headers)
+        said(&answer.headers)
     })?;
     let expected = format!("a warning `override_ignored` in the log for request {id}");
     s.wait_for_log(&expected, LOGGED, |line| {

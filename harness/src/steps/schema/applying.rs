@@ -4,6 +4,7 @@ use super::{described, unreadable};
 use crate::oracle::d1_migrations::{self, NotApplied};
 use crate::oracle::schema::{self, Schema};
 use crate::run::scene::{Scene, breach};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::Migrated;
 use crate::target::need::Need;
@@ -228,7 +229,7 @@ async fn is_not_there(s: &mut Scene, a: Args) -> Check {
     s.expect(
         !seen.iter().any(|name| name == a.text(1)),
         format!("no table `{}`", a.text(1)),
-        || format!("{seen:?}"),
+        || said(&seen),
     )
 }
 

@@ -5,6 +5,7 @@ use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::run::scene::{Scene, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     QUIET, at, authorised, change, create, creation, registry_keys, tenant_row, usage_rows, worst,
@@ -124,9 +125,7 @@ async fn nothing_written(s: &mut Scene, a: Args) -> Check {
         // Where the id itself was the one in use, the row of that id is the tenant that was there.
         if tenant.id != there.id {
             let row = tenant_row(s, &tenant.id).await?;
-            s.expect(row.is_none(), "no row of a refused tenant", || {
-                format!("{row:?}")
-            })?;
+            s.expect(row.is_none(), "no row of a refused tenant", || said(&row))?;
         }
         for key in registry_keys(s, &tenant) {
             let value = kv.get(&key).await?;
@@ -136,7 +135,7 @@ async fn nothing_written(s: &mut Scene, a: Args) -> Check {
             s.expect(
                 is_free,
                 format!("no entry `{key}` of a refused tenant"),
-                || format!("{value:?}"),
+                || said(&value),
             )?;
         }
     }
@@ -165,7 +164,10 @@ async fn report_tokens(s: &mut Scene, a: Args) -> Check {
     for (number, row) in a.table.iter().enumerate() {
         let tokens: Vec<i64> = row.iter().filter_map(|cell| cell.parse().ok()).collect();
         let [tokens_in, tokens_out] = tokens[..] else {
-            return Err(Stop::Fault(format!("{row:?} are no two numbers")));
+            return Err(Stop::Fault(format!(
+                "{row} are no two numbers",
+                row = said(&row)
+            )));
         };
         let body = json!({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "",
@@ -197,7 +199,7 @@ async fn one_good_row(s: &mut Scene, a: Args) -> Check {
     s.expect(
         rows.len() == 1 && rows.iter().all(is_good),
         "the one row of the chat with good tokens",
-        || format!("{rows:?}"),
+        || said(&rows),
     )
 }
 
@@ -245,7 +247,10 @@ async fn refused_as_duplicate(s: &mut Scene) -> Check {
 async fn insert_good(s: &mut Scene) -> Check {
     let fresh = s.tenant("fresh")?;
     let done = insert(s, &fresh.id, &fresh.sandbox_id).await?;
-    s.expect(done == Ok(1), "the row taken", || format!("{done:?}"))
+    s.expect(done == Ok(1), "the row taken", || match &done {
+        Ok(rows) => format!("{rows} rows taken"),
+        Err(why) => format!("a refusal: {why}"),
+    })
 }
 
 async fn tenant_with_domain(s: &mut Scene, a: Args) -> Check {

@@ -4,6 +4,7 @@ use super::described;
 use crate::clock;
 use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
 use crate::run::scene::{Scene, breach, describe, misshapen};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{QUIET, delete, expect_usage_count, settle, usage_rows};
 use crate::target::manifest::Timestamps;
@@ -71,7 +72,7 @@ fn table<'a>(schema: &'a Schema, name: &str) -> Result<&'a Table, Stop> {
     schema.tables.get(name).ok_or_else(|| {
         breach(
             format!("a table `{name}`"),
-            format!("tables {:?}", schema.tables.keys()),
+            format!("tables {}", said(&schema.tables.keys().collect::<Vec<_>>())),
         )
     })
 }
@@ -83,7 +84,13 @@ async fn has_tables(s: &mut Scene, a: Args) -> Check {
     s.expect(
         schema.triggers.is_empty() && schema.views.is_empty(),
         "no trigger and no view",
-        || format!("triggers {:?}, views {:?}", schema.triggers, schema.views),
+        || {
+            format!(
+                "triggers {}, views {}",
+                said(&schema.triggers),
+                said(&schema.views)
+            )
+        },
     )
 }
 
@@ -138,8 +145,8 @@ async fn has_unique_index(s: &mut Scene, a: Args) -> Check {
     let seen = &table(&schema, a.text(1))?.indexes;
     s.expect(
         seen.contains(&wanted),
-        format!("on `{}` {wanted:?}", a.text(1)),
-        || format!("{seen:?}"),
+        format!("on `{}` {wanted}", a.text(1), wanted = said(&wanted)),
+        || said(&seen),
     )
 }
 
@@ -150,8 +157,12 @@ async fn has_index(s: &mut Scene, a: Args) -> Check {
     s.expect(
         seen.iter()
             .any(|index| !index.partial && index.columns.starts_with(&wanted)),
-        format!("on `{}` an index of every row by {wanted:?}", a.text(1)),
-        || format!("{seen:?}"),
+        format!(
+            "on `{}` an index of every row by {wanted}",
+            a.text(1),
+            wanted = said(&wanted)
+        ),
+        || said(&seen),
     )
 }
 
@@ -173,7 +184,7 @@ async fn references(s: &mut Scene, a: Args) -> Check {
             a.text(3),
             a.text(4)
         ),
-        || format!("{seen:?}"),
+        || said(&seen),
     )
 }
 
@@ -204,7 +215,7 @@ async fn types_are_right(s: &mut Scene, a: Args) -> Check {
         s.expect(
             rows.len() == 1 && rows[0]["types"] == json!(wanted),
             format!("one row of types {wanted}"),
-            || format!("{rows:?}"),
+            || said(&rows),
         )?;
     }
     Ok(())
@@ -223,7 +234,7 @@ async fn times_are_right(s: &mut Scene) -> Check {
     s.expect(
         is_now("made") && is_now("changed") && is_now("used"),
         format!("times in epoch milliseconds, about {now}"),
-        || format!("{rows:?}"),
+        || said(&rows),
     )
 }
 
@@ -244,7 +255,7 @@ async fn no_row_left(s: &mut Scene, a: Args) -> Check {
     s.expect(
         rows.is_empty(),
         "no usage row of the deleted tenant",
-        || format!("{rows:?}"),
+        || said(&rows),
     )
 }
 
@@ -258,6 +269,6 @@ async fn no_orphans(s: &mut Scene) -> Check {
         "SELECT id, tenant_id FROM usage WHERE tenant_id NOT IN (SELECT id FROM tenants) LIMIT 5";
     let rows = s.d1().await?.query(sql, &[]).await?;
     s.expect(rows.is_empty(), "no usage row without tenant", || {
-        format!("{rows:?}")
+        said(&rows)
     })
 }

@@ -3,6 +3,7 @@
 use crate::client::Request;
 use crate::evidence::{Exchange, cut};
 use crate::run::scene::{Scene, breach, describe};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::{canary, filled, filled_bytes};
@@ -119,7 +120,7 @@ fn echoes_nothing(s: &mut Scene, answer: &Exchange, canary: &str) -> Check {
     s.expect(
         answer.header("x-injected").is_none(),
         "no header made of the host",
-        || format!("{:?}", answer.headers),
+        || said(&answer.headers),
     )
 }
 

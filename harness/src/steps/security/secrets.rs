@@ -5,6 +5,7 @@ use crate::client::Request;
 use crate::doubles::{Reply, Script, TokenKind};
 use crate::evidence::Exchange;
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
 use crate::target::need::Need;
@@ -227,9 +228,7 @@ async fn both_kinds(s: &mut Scene, _a: Args) -> Check {
         is(|status| (400..500).contains(&status)),
     );
     let statuses: Vec<u16> = s.exchanges.iter().map(|answer| answer.status).collect();
-    s.expect(good && bad, "successes and errors", || {
-        format!("{statuses:?}")
-    })
+    s.expect(good && bad, "successes and errors", || said(&statuses))
 }
 
 /// Asks for nobody, waits for the line that must come of it: then the lines of all earlier requests are there.

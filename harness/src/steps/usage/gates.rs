@@ -3,6 +3,7 @@
 use super::rows::expect_exactly;
 use crate::client::Request;
 use crate::run::scene::{Scene, describe, misshapen};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::chat_body;
 use crate::verdict::Check;
@@ -59,7 +60,7 @@ async fn no_stranger(s: &mut Scene, a: Args) -> Check {
     s.expect(
         strangers.is_empty(),
         "no usage row for a request that was refused",
-        || format!("{strangers:?}"),
+        || said(&strangers),
     )
 }
 

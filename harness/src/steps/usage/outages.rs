@@ -3,6 +3,7 @@
 use super::rows::{self, LATER, words};
 use crate::observe::LogLine;
 use crate::run::scene::{Scene, breach};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::faults::{Calls, StoreFault};
 use crate::verdict::{Check, Stop};
@@ -157,7 +158,10 @@ async fn tried_after_pauses(s: &mut Scene, a: Args) -> Check {
         });
     s.expect(
         fits,
-        format!("{tries} tries, after pauses of {nominal:?} ms"),
+        format!(
+            "{tries} tries, after pauses of {nominal} ms",
+            nominal = said(&nominal)
+        ),
         || format!("pauses of {pauses:.0?} ms"),
     )
 }
@@ -236,6 +240,12 @@ async fn retry_had_time(s: &mut Scene, a: Args) -> Check {
     s.expect(
         !counts.is_empty(),
         "the row that was written before the answer was lost",
-        || format!("{} ({retried:?})", words(&counts)),
+        || {
+            let tried = match &retried {
+                Ok(()) => "it was tried again".to_owned(),
+                Err(late) => format!("a second try: {late}"),
+            };
+            format!("{} ({tried})", words(&counts))
+        },
     )
 }

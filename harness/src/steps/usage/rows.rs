@@ -4,6 +4,7 @@ use crate::clock;
 use crate::observe::{D1, Row};
 use crate::oracle::usage::{self, Expected, Tokens};
 use crate::run::scene::{Scene, breach, misshapen};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::{model_word, parse_tokens};
 use crate::target::manifest::Timestamps;
@@ -166,7 +167,7 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
     s.expect(
         judged.is_ok(),
         "a usage row that says who called, which model answered, the tokens, the latency and the time",
-        || format!("{}: {row:?}", judged.err().unwrap_or_default()),
+        || format!("{}: {row}", judged.err().unwrap_or_default(), row = said(&row)),
     )?;
     let stored = |column: &str| {
         row.get(&format!("type_of_{column}"))
@@ -180,7 +181,7 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
         stored("id") == Some("text")
             && integers.clone().all(|name| stored(name) == Some("integer")),
         "the id stored as text, counts and times as integers",
-        || format!("{row:?}"),
+        || said(&row),
     )?;
     // Declared, and still not what the contract has: found where the row's form is the subject.
     if as_text && s.planned.criteria.iter().any(|id| id == "USG-001") {
@@ -231,6 +232,6 @@ async fn ids_differ(s: &mut Scene, a: Args) -> Check {
     s.expect(
         ids.len() == rows.len() && !rows.is_empty(),
         format!("{} rows with an id of their own each", rows.len()),
-        || format!("{ids:?}"),
+        || said(&ids),
     )
 }

@@ -7,6 +7,7 @@ use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::oracle::usage::{self, Tokens};
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::Disposable;
 use crate::verdict::{Check, Stop};
@@ -239,9 +240,7 @@ async fn none_doubled(s: &mut Scene, a: Args) -> Check {
     let broken = there
         .iter()
         .find(|row| !is_whole(&rows::told_in_ms(s, row).0, &tenant.id));
-    s.expect(broken.is_none(), "every usage row whole", || {
-        format!("{broken:?}")
-    })?;
+    s.expect(broken.is_none(), "every usage row whole", || said(&broken))?;
     let distinct: BTreeSet<_> = there.iter().filter_map(usage::tokens).collect();
     s.expect(
         distinct.len() == there.len(),

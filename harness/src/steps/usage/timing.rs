@@ -3,6 +3,7 @@
 use super::rows::{expect_exactly, whole_ms};
 use crate::doubles::{Reply, Script, StreamDialect};
 use crate::run::scene::Scene;
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::{chat_body, prompt};
 use crate::verdict::Check;
@@ -64,6 +65,6 @@ async fn latency_between(s: &mut Scene, a: Args) -> Check {
     s.expect(
         latency.is_some_and(|latency| (least..=most).contains(&latency)),
         format!("latency_ms from {least} (the upstream's) to {most} (the caller's)"),
-        || format!("{seen:?}"),
+        || said(&seen),
     )
 }

@@ -142,7 +142,13 @@ impl Workshop {
         let free = std::iter::repeat_with(|| fastrand::u16(PORTS))
             .take(usize::from(PORTS.end - PORTS.start))
             .find(|&port| !given.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok());
-        let port = free.ok_or_else(|| Fault(format!("no free port in {PORTS:?}")))?;
+        let port = free.ok_or_else(|| {
+            Fault(format!(
+                "no free port from {} to {}",
+                PORTS.start,
+                PORTS.end - 1
+            ))
+        })?;
         given.insert(port);
         Ok(port)
     }

@@ -1,5 +1,6 @@
 //! Deviations that somebody answers for, with a reason. Never accepts that a promise is broken: only that it is kept in another form.
 
+use crate::said::said;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -60,10 +61,10 @@ impl Accept {
     pub fn describe(&self) -> String {
         let mut words = vec![self.criterion.clone()];
         if !self.status.is_empty() {
-            words.push(format!("status {:?}", self.status));
+            words.push(format!("status {}", said(&self.status)));
         }
         if !self.code.is_empty() {
-            words.push(format!("code {:?}", self.code));
+            words.push(format!("code {}", said(&self.code)));
         }
         words.join(" ")
     }

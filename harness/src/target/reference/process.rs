@@ -2,6 +2,7 @@
 
 use super::altered::{Alteration, Variables};
 use crate::observe::log_lines::LogLines;
+use crate::said::said;
 use crate::target::{Disposable, Fault, Instance};
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process};
@@ -128,7 +129,7 @@ impl Disposable for Process {
                 .strip_prefix("listening on ")
                 .map(str::to_owned)
                 .ok_or_else(|| fault(format!("it said `{line}`")))?,
-            Ok(Ok(None)) => return Err(fault(format!("it ended at once: {:?}", self.said()))),
+            Ok(Ok(None)) => return Err(fault(format!("it ended at once: {}", said(&self.said())))),
             Ok(Err(error)) => return Err(fault(error.to_string())),
             Err(_elapsed) => {
                 return Err(fault(format!(
