@@ -7,10 +7,10 @@ use serde_json::Value;
 pub(crate) fn said(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_value(value).map_or_else(
         |error| format!("what cannot be told ({error})"),
-        |value| match value {
-            Value::Array(items) if items.is_empty() => "none".to_owned(),
-            Value::Array(items) => list(&items),
-            other => one(&other),
+        |value| match value.as_array() {
+            Some(items) if items.is_empty() => "none".to_owned(),
+            Some(items) => list(items),
+            None => one(&value),
         },
     )
 }

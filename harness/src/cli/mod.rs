@@ -2,6 +2,7 @@
 
 mod around;
 mod baseline;
+mod blamed;
 mod candidates;
 mod colour;
 mod completions;
@@ -31,7 +32,6 @@ mod teeth;
 #[cfg(test)]
 mod tests;
 mod token;
-mod variables;
 mod vectors;
 mod version;
 mod watch;
@@ -236,7 +236,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode 
     }
     let parsed = asked
         .try_get_matches_from(&args)
-        .map_err(|error| variables::named(error, &built(), &args));
+        .map_err(|error| blamed::named(error, &built(), &args));
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,

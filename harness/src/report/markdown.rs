@@ -71,12 +71,16 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         writeln!(out, "**{}**\n", profile(one))?;
     }
     writeln!(out, "{}\n", plain(&sentence(report)))?;
-    for weakness in weaknesses(report) {
+    findings(out, report)?;
+    generated_checks(out, report)?;
+    let weaknesses = weaknesses(report);
+    if !weaknesses.is_empty() {
+        writeln!(out, "### What makes this verdict weaker\n")?;
+    }
+    for weakness in weaknesses {
         weaker(out, &weakness)?;
     }
     writeln!(out)?;
-    findings(out, report)?;
-    generated_checks(out, report)?;
     table(
         out,
         "Known by the baseline",

@@ -158,11 +158,8 @@ fn areas(out: &mut Lines, report: &Report) {
         .into_iter()
         .filter(|(word, of)| ALWAYS.contains(word) || of(&whole) > 0)
         .collect();
-    let head: String = columns
-        .iter()
-        .map(|(word, _)| format!("  {word}"))
-        .collect();
-    out.whole(0, &format!("{DIM}area {head}{DIM:#}"));
+    let head: Vec<&str> = columns.iter().map(|(word, _)| *word).collect();
+    out.whole(0, &format!("{DIM}area   {}{DIM:#}", head.join("  ")));
     for (area, tally) in tallies {
         let colour = if tally.failed + tally.flaky + tally.error > 0 {
             RED
@@ -171,11 +168,12 @@ fn areas(out: &mut Lines, report: &Report) {
         } else {
             GREEN
         };
-        let counts: String = columns
+        let counts: Vec<String> = columns
             .iter()
-            .map(|(word, of)| format!("  {:>1$}", of(&tally), word.len()))
+            .map(|(word, of)| format!("{:>1$}", of(&tally), word.len()))
             .collect();
-        out.whole(0, &format!("{colour}{area:<5}{colour:#}{counts}"));
+        let counts = counts.join("  ");
+        out.whole(0, &format!("{colour}{area:<5}{colour:#}  {counts}"));
     }
     out.blank();
 }

@@ -3,6 +3,7 @@
 use super::{Credential, token, with_request};
 use crate::client::Request;
 use crate::oracle::cache_control;
+use crate::run::capture::point_at;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -42,6 +43,7 @@ async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
             cache_control::forbids_storing(&answer),
             "Cache-Control: no-store",
             || {
+                point_at(&answer);
                 format!(
                     "Cache-Control {} on status {}",
                     said(&answer.header_all("cache-control")),

@@ -4,6 +4,7 @@ use super::{LIMITED, free_quota, number_in, quota};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::oracle::{cache_control, retry_after};
+use crate::run::capture::point_at;
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -103,6 +104,7 @@ pub(super) async fn expect_stated(s: &mut Scene, answer: &Exchange, limit: Optio
         None => told.is_some_and(|told| told > 0),
     };
     let headers = |answer: &Exchange| {
+        point_at(answer);
         let quota = answer
             .headers
             .iter()
@@ -151,10 +153,14 @@ async fn may_be_kept(s: &mut Scene, _a: Args) -> Check {
     let is_short = seconds.is_some_and(|seconds| seconds < HEALTH_SECONDS);
     if forbids || is_short {
         // Kept for less than it may be: nothing stale is ever served.
+        point_at(&answer);
         return Err(misshapen(expected, seen));
     }
     let right = directives.contains_key("public") && seconds == Some(HEALTH_SECONDS);
-    s.expect(right, expected, || seen)
+    s.expect(right, expected, || {
+        point_at(&answer);
+        seen
+    })
 }
 
 fn expect_not_kept(s: &mut Scene, answer: &Exchange) -> Check {
@@ -162,6 +168,7 @@ fn expect_not_kept(s: &mut Scene, answer: &Exchange) -> Check {
         cache_control::forbids_storing(answer),
         "Cache-Control: no-store",
         || {
+            point_at(answer);
             format!(
                 "Cache-Control {} on {}",
                 said(&answer.header_all("cache-control")),

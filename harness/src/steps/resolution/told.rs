@@ -1,5 +1,6 @@
 //! What is told of a resolution, and to whom: the log, the bill, the body. Never reads another scenario's lines.
 
+use crate::run::capture::point_at;
 use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -39,6 +40,7 @@ async fn warns_of_override(s: &mut Scene, _a: Args) -> Check {
     let answer = s.last()?;
     let id = answer.header("x-request-id").unwrap_or_default().to_owned();
     s.expect(!id.is_empty(), "an X-Request-Id on the answer", || {
+        point_at(&answer);
         said(&answer.headers)
     })?;
     let expected = format!("a warning `override_ignored` in the log for request {id}");

@@ -2,6 +2,7 @@
 
 use crate::client::Request;
 use crate::evidence::{Exchange, cut};
+use crate::run::capture::point_at;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -112,6 +113,7 @@ fn echoes_nothing(s: &mut Scene, answer: &Exchange, canary: &str) -> Check {
         .filter(|text| text.len() >= 8)
         .find(|text| shown.to_lowercase().contains(&text.to_lowercase()));
     if let Some(echo) = echoes {
+        point_at(answer);
         return Err(breach(
             "an answer that repeats nothing of the host",
             format!("`{}` in: {}", cut(&echo, 80), cut(&shown, 300)),
@@ -120,7 +122,10 @@ fn echoes_nothing(s: &mut Scene, answer: &Exchange, canary: &str) -> Check {
     s.expect(
         answer.header("x-injected").is_none(),
         "no header made of the host",
-        || said(&answer.headers),
+        || {
+            point_at(answer);
+            said(&answer.headers)
+        },
     )
 }
 
