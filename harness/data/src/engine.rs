@@ -1,50 +1,18 @@
 //! SQLite as D1 runs it: a connection with D1's limits and refusals, and what each statement did. Never opens a file of the user's for writing.
 
+mod deed;
+
 pub use d1_platform::Refusal;
+pub use deed::{Act, Deed};
 
 use crate::text::find_word;
 use d1_platform::Line;
 use rusqlite::backup::Backup;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Statement, StatementStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What a statement does to the schema and to rows, as SQLite's authorizer tells it while the statement is prepared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
-    /// Makes a table (virtual ones too).
-    CreateTable(String),
-    /// Removes a table (virtual ones too).
-    DropTable(String),
-    /// Changes a table's definition.
-    AlterTable(String),
-    /// Makes an index: its name and table.
-    CreateIndex(String, String),
-    /// Removes an index: its name and table.
-    DropIndex(String, String),
-    /// Makes a trigger: its name and table.
-    CreateTrigger(String, String),
-    /// Removes a trigger: its name and table.
-    DropTrigger(String, String),
-    /// Makes a view.
-    CreateView(String),
-    /// Removes a view.
-    DropView(String),
-    /// Adds rows; through a trigger, if one is named.
-    Insert(String, Option<String>),
-    /// Changes a column of rows; through a trigger, if one is named.
-    Update(String, String, Option<String>),
-    /// Removes rows; through a trigger, if one is named.
-    Delete(String, Option<String>),
-    /// Reads a column of a table.
-    Read(String, String),
-    /// Asks or sets a pragma: its name and value.
-    Pragma(String, Option<String>),
-    /// Calls a function.
-    Function(String),
-}
 
 /// A connection that records what its statements do.
 #[derive(Debug)]
@@ -106,7 +74,7 @@ impl Engine {
                 seen.refusal = Some(refusal);
                 return Authorization::Deny;
             }
-            seen.deeds.extend(deed(&context));
+            seen.deeds.extend(Deed::of(&context));
             Authorization::Allow
         }))?;
         Ok(Self { connection, seen })
@@ -279,58 +247,6 @@ fn said_otherwise(sql: &str) -> Option<String> {
     Some(format!(
         "{head} WHERE rowid IN (SELECT rowid FROM {table} {rest})"
     ))
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what is left over changes neither schema nor rows"
-)]
-fn deed(context: &AuthContext<'_>) -> Option<Deed> {
-    let by = || context.accessor.map(str::to_owned);
-    let own = str::to_owned;
-    Some(match context.action {
-        AuthAction::CreateTable { table_name } | AuthAction::CreateVtable { table_name, .. } => {
-            Deed::CreateTable(own(table_name))
-        }
-        AuthAction::DropTable { table_name } | AuthAction::DropVtable { table_name, .. } => {
-            Deed::DropTable(own(table_name))
-        }
-        AuthAction::AlterTable { table_name, .. } => Deed::AlterTable(own(table_name)),
-        AuthAction::CreateIndex {
-            index_name,
-            table_name,
-        } => Deed::CreateIndex(own(index_name), own(table_name)),
-        AuthAction::DropIndex {
-            index_name,
-            table_name,
-        } => Deed::DropIndex(own(index_name), own(table_name)),
-        AuthAction::CreateTrigger {
-            trigger_name,
-            table_name,
-        } => Deed::CreateTrigger(own(trigger_name), own(table_name)),
-        AuthAction::DropTrigger {
-            trigger_name,
-            table_name,
-        } => Deed::DropTrigger(own(trigger_name), own(table_name)),
-        AuthAction::CreateView { view_name } => Deed::CreateView(own(view_name)),
-        AuthAction::DropView { view_name } => Deed::DropView(own(view_name)),
-        AuthAction::Insert { table_name } => Deed::Insert(own(table_name), by()),
-        AuthAction::Update {
-            table_name,
-            column_name,
-        } => Deed::Update(own(table_name), own(column_name), by()),
-        AuthAction::Delete { table_name } => Deed::Delete(own(table_name), by()),
-        AuthAction::Read {
-            table_name,
-            column_name,
-        } => Deed::Read(own(table_name), own(column_name)),
-        AuthAction::Pragma {
-            pragma_name,
-            pragma_value,
-        } => Deed::Pragma(own(pragma_name), pragma_value.map(own)),
-        AuthAction::Function { function_name } => Deed::Function(own(function_name)),
-        _ => return None,
-    })
 }
 
 /// Characters of what SQLite says that are told. Evidence: its own sentences have up to 80; names make them longer.

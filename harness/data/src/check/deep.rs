@@ -4,7 +4,7 @@ use super::Outcome;
 use super::settled::Settled;
 use crate::catalog::Name;
 use crate::claims::Query;
-use crate::engine::{Deed, Engine};
+use crate::engine::{Act, Engine};
 use crate::rows::{Many, Tenancy, fill_many};
 use crate::subject::Subject;
 use std::collections::BTreeSet;
@@ -118,23 +118,8 @@ fn read_by(subject: &Subject, query: &Query) -> BTreeSet<Name> {
     if prepared.is_err() {
         return BTreeSet::new();
     }
-    let read = deeds.into_iter().filter_map(|deed| match deed {
-        Deed::Read(table, _) => Some(Name::new(&table)),
-        Deed::CreateTable(_)
-        | Deed::DropTable(_)
-        | Deed::AlterTable(_)
-        | Deed::CreateIndex(..)
-        | Deed::DropIndex(..)
-        | Deed::CreateTrigger(..)
-        | Deed::DropTrigger(..)
-        | Deed::CreateView(_)
-        | Deed::DropView(_)
-        | Deed::Insert(..)
-        | Deed::Update(..)
-        | Deed::Delete(..)
-        | Deed::Pragma(..)
-        | Deed::Function(_) => None,
-    });
+    let read = deeds.iter().filter_map(|deed| deed.table(Act::Read));
+    let read = read.map(Name::new);
     read.filter(|table| subject.schema().tables.contains_key(table))
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{Aspect, Broken, Outcome, counted};
 use crate::catalog::Name;
-use crate::engine::Deed;
+use crate::engine::{Act, Deed};
 use crate::replay::{Effect, EffectKind, Step, Tightened};
 use crate::subject::Subject;
 use crate::text::{FileId, find_word, statements, suppressions};
@@ -142,29 +142,16 @@ fn names_rows(subject: &Subject, file: FileId, effect: &Effect) -> bool {
     let is_nulled = matches!(effect.kind, EffectKind::Nulled { .. });
     is_acknowledged(subject, &subject.replay.steps[effect.step])
         || subject.replay.steps_of(file).any(|(_, step)| {
-            step.deeds.iter().any(|deed| match deed {
+            step.deeds.iter().any(|deed| {
+                let is_of = |act| deed.table(act).is_some_and(|of| *table == of);
                 // The actions of references are told as if the statement itself had done them; its text tells them apart.
                 // The rows of a table that is dropped are deleted first; whoever copies it means to keep them.
-                Deed::Delete(of, None) | Deed::DropTable(of) => {
-                    *table == of.as_str()
-                        && !replaces(step)
-                        && is_written(step, table)
-                        && !(drops(step) && is_copied(subject, file, table))
-                }
-                Deed::Update(of, ..) => is_nulled && *table == of.as_str() && is_own(step, deed),
-                Deed::Delete(_, Some(_))
-                | Deed::CreateTable(_)
-                | Deed::AlterTable(_)
-                | Deed::CreateIndex(..)
-                | Deed::DropIndex(..)
-                | Deed::CreateTrigger(..)
-                | Deed::DropTrigger(..)
-                | Deed::CreateView(_)
-                | Deed::DropView(_)
-                | Deed::Insert(..)
-                | Deed::Read(..)
-                | Deed::Pragma(..)
-                | Deed::Function(_) => false,
+                let removes = is_of(Act::Drop) || is_of(Act::Delete) && deed.trigger().is_none();
+                removes
+                    && !replaces(step)
+                    && is_written(step, table)
+                    && !(drops(step) && is_copied(subject, file, table))
+                    || is_nulled && is_of(Act::Update) && is_own(step, deed)
             })
         })
 }

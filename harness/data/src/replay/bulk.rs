@@ -105,31 +105,18 @@ fn prepare(engine: &Engine, all: &mut [Made], kinds: &[ObjectKind]) {
 
 /// What `sqlite_schema` will hold of an object.
 fn line(made: &Made) -> Option<Line> {
-    let line = |kind, name: &String, table: &String, tree| Line {
+    let (kind, name, table) = made.deeds.iter().find_map(Deed::made)?;
+    Some(Line {
         kind,
-        name: name.clone(),
-        table: table.clone(),
-        tree,
+        name: name.to_owned(),
+        table: table.to_owned(),
+        tree: match kind {
+            "table" => Tree::Table,
+            "index" => Tree::Index,
+            _ => Tree::None,
+        },
         sql: Some(made.statement.sql.to_string()),
-    };
-    let mut lines = made.deeds.iter().filter_map(|deed| match deed {
-        Deed::CreateTable(name) => Some(line("table", name, name, Tree::Table)),
-        Deed::CreateIndex(name, table) => Some(line("index", name, table, Tree::Index)),
-        Deed::CreateView(name) => Some(line("view", name, name, Tree::None)),
-        Deed::CreateTrigger(name, table) => Some(line("trigger", name, table, Tree::None)),
-        Deed::DropTable(_)
-        | Deed::AlterTable(_)
-        | Deed::DropIndex(..)
-        | Deed::DropTrigger(..)
-        | Deed::DropView(_)
-        | Deed::Insert(..)
-        | Deed::Update(..)
-        | Deed::Delete(..)
-        | Deed::Read(..)
-        | Deed::Pragma(..)
-        | Deed::Function(_) => None,
-    });
-    lines.next()
+    })
 }
 
 /// Whether the statements can be taken together, and if so whether one of them counts its keys: none makes what another one makes, each that

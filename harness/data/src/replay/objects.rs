@@ -35,30 +35,18 @@ impl Objects {
         span: &Span,
     ) -> rusqlite::Result<Vec<Change>> {
         let mut created = Vec::new();
+        // The shadow tables of a virtual one come with it.
+        let tables = deeds.iter().filter(|deed| makes_table(deed)).count();
         for deed in deeds {
-            match deed {
-                Deed::CreateIndex(name, _) => created.push(("index", name.as_str())),
-                Deed::CreateTrigger(name, _) => created.push(("trigger", name.as_str())),
-                Deed::CreateView(name) => created.push(("view", name.as_str())),
-                Deed::CreateTable(name)
-                    if deeds.iter().filter(|deed| makes_table(deed)).count() == 1 =>
-                {
-                    created.push(("table", name.as_str()));
-                }
-                Deed::CreateTable(_)
-                | Deed::DropTable(_)
-                | Deed::AlterTable(_)
-                | Deed::DropIndex(..)
-                | Deed::DropTrigger(..)
-                | Deed::DropView(_) => {
+            match deed.made() {
+                Some(("table", ..)) if tables > 1 => {
                     return engine.ours(|connection| self.compare(connection, span));
                 }
-                Deed::Insert(..)
-                | Deed::Update(..)
-                | Deed::Delete(..)
-                | Deed::Read(..)
-                | Deed::Pragma(..)
-                | Deed::Function(_) => {}
+                Some((kind, name, _)) => created.push((kind, name)),
+                None if deed.changes_objects() => {
+                    return engine.ours(|connection| self.compare(connection, span));
+                }
+                None => {}
             }
         }
         let mut changes = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{Step, Tightened};
 use crate::catalog::{self, Index, Name, Schema, Table};
-use crate::engine::{Deed, Engine, Failure};
+use crate::engine::{Act, Engine, Failure};
 use crate::rows::Filler;
 use crate::text::find_word;
 
@@ -13,24 +13,10 @@ const TRIED_MAX: usize = 8;
 pub(super) fn may_tighten(steps: &[(usize, &Step)], before: &Schema) -> bool {
     let is_old = |table: &str| before.tables.contains_key(&Name::new(table));
     steps.iter().any(|(_, step)| {
-        step.deeds.iter().any(|deed| match deed {
-            Deed::DropTable(table) => is_old(table),
-            Deed::CreateIndex(_, table) => {
-                is_old(table) && find_word(&step.statement.sql, "unique", 0).is_some()
-            }
-            Deed::CreateTable(_)
-            | Deed::AlterTable(_)
-            | Deed::DropIndex(..)
-            | Deed::CreateTrigger(..)
-            | Deed::DropTrigger(..)
-            | Deed::CreateView(_)
-            | Deed::DropView(_)
-            | Deed::Insert(..)
-            | Deed::Update(..)
-            | Deed::Delete(..)
-            | Deed::Read(..)
-            | Deed::Pragma(..)
-            | Deed::Function(_) => false,
+        step.deeds.iter().any(|deed| {
+            let is_unique = || find_word(&step.statement.sql, "unique", 0).is_some();
+            deed.table(Act::Drop).is_some_and(is_old)
+                || deed.table(Act::Index).is_some_and(is_old) && is_unique()
         })
     })
 }

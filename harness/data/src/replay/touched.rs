@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::catalog::{Name, Schema};
-use crate::engine::Deed;
+use crate::engine::{Act, Deed};
 use crate::text::find_word;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,28 +12,15 @@ pub(super) fn touched(steps: &[(usize, &Step)], before: &BTreeSet<Name>) -> BTre
     for (_, step) in steps {
         let writes = step.deeds.iter().any(writes_rows);
         for deed in &step.deeds {
-            match deed {
-                Deed::DropTable(table)
-                | Deed::AlterTable(table)
-                | Deed::CreateIndex(_, table)
-                | Deed::Insert(table, _)
-                | Deed::Update(table, ..)
-                | Deed::Delete(table, _) => {
-                    names.insert(Name::new(table));
-                }
-                Deed::Read(table, _) if writes => {
-                    names.insert(Name::new(table));
-                }
-                Deed::Read(..)
-                | Deed::CreateTable(_)
-                | Deed::DropIndex(..)
-                | Deed::CreateTrigger(..)
-                | Deed::DropTrigger(..)
-                | Deed::CreateView(_)
-                | Deed::DropView(_)
-                | Deed::Pragma(..)
-                | Deed::Function(_) => {}
-            }
+            let table = match deed.act() {
+                Some((Act::Make, _)) | None => None,
+                Some((Act::Read, table)) => Some(table).filter(|_table| writes),
+                Some((
+                    Act::Drop | Act::Alter | Act::Index | Act::Insert | Act::Update | Act::Delete,
+                    table,
+                )) => Some(table),
+            };
+            names.extend(table.map(Name::new));
         }
     }
     names.retain(|name| before.contains(name));
@@ -42,23 +29,9 @@ pub(super) fn touched(steps: &[(usize, &Step)], before: &BTreeSet<Name>) -> BTre
 
 /// Whether the statement writes rows of the user's. Every change of the schema writes `sqlite_schema`, which does not count.
 pub(super) fn writes_rows(deed: &Deed) -> bool {
-    match deed {
-        Deed::Insert(table, _) | Deed::Update(table, ..) | Deed::Delete(table, _) => {
-            !table.starts_with("sqlite_")
-        }
-        Deed::CreateTable(_)
-        | Deed::DropTable(_)
-        | Deed::AlterTable(_)
-        | Deed::CreateIndex(..)
-        | Deed::DropIndex(..)
-        | Deed::CreateTrigger(..)
-        | Deed::DropTrigger(..)
-        | Deed::CreateView(_)
-        | Deed::DropView(_)
-        | Deed::Read(..)
-        | Deed::Pragma(..)
-        | Deed::Function(_) => false,
-    }
+    let written = [Act::Insert, Act::Update, Act::Delete];
+    let table = written.into_iter().find_map(|act| deed.table(act));
+    table.is_some_and(|table| !table.starts_with("sqlite_"))
 }
 
 /// The tables, and those whose rows can go or be refused with theirs: all that refer to a table of which the file removes rows or changes
@@ -104,37 +77,23 @@ fn removed_from(
     let mut names = BTreeSet::new();
     for (_, step) in steps {
         for deed in &step.deeds {
-            let name = match deed {
-                Deed::DropTable(table) | Deed::Delete(table, _) => Name::new(table),
-                Deed::Update(table, column, by) => {
-                    let table = Name::new(table);
-                    if !is_key(&table, &Name::new(column))
-                        && !replaces(step, &table, by.as_deref(), schema)
-                    {
-                        continue;
-                    }
-                    table
-                }
-                Deed::Insert(table, by) => {
-                    let table = Name::new(table);
-                    if !replaces(step, &table, by.as_deref(), schema) {
-                        continue;
-                    }
-                    table
-                }
-                Deed::CreateTable(_)
-                | Deed::AlterTable(_)
-                | Deed::CreateIndex(..)
-                | Deed::DropIndex(..)
-                | Deed::CreateTrigger(..)
-                | Deed::DropTrigger(..)
-                | Deed::CreateView(_)
-                | Deed::DropView(_)
-                | Deed::Read(..)
-                | Deed::Pragma(..)
-                | Deed::Function(_) => continue,
+            let Some((act, table)) = deed.act() else {
+                continue;
             };
-            names.insert(name);
+            let table = Name::new(table);
+            let by = deed.trigger();
+            let is_removed = match act {
+                Act::Drop | Act::Delete => true,
+                Act::Update => {
+                    let changes_key = |column| is_key(&table, &Name::new(column));
+                    deed.column().is_some_and(changes_key) || replaces(step, &table, by, schema)
+                }
+                Act::Insert => replaces(step, &table, by, schema),
+                Act::Make | Act::Alter | Act::Index | Act::Read => false,
+            };
+            if is_removed {
+                names.insert(table);
+            }
         }
     }
     names

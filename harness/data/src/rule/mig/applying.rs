@@ -2,7 +2,7 @@
 
 use super::{mended, name_of, object_of};
 use crate::catalog::{self, Name};
-use crate::engine::{Deed, Failure};
+use crate::engine::{Act, Deed, Failure};
 use crate::finding::{Finding, Level};
 use crate::replay::{ObjectKind, Step};
 use crate::rows;
@@ -287,23 +287,7 @@ pub(super) fn creates_index(step: &Step) -> bool {
 }
 
 fn altered(step: &Step) -> Option<&str> {
-    step.deeds.iter().find_map(|deed| match deed {
-        Deed::AlterTable(table) => Some(table.as_str()),
-        Deed::CreateTable(_)
-        | Deed::DropTable(_)
-        | Deed::CreateIndex(..)
-        | Deed::DropIndex(..)
-        | Deed::CreateTrigger(..)
-        | Deed::DropTrigger(..)
-        | Deed::CreateView(_)
-        | Deed::DropView(_)
-        | Deed::Insert(..)
-        | Deed::Update(..)
-        | Deed::Delete(..)
-        | Deed::Read(..)
-        | Deed::Pragma(..)
-        | Deed::Function(_) => None,
-    })
+    step.deeds.iter().find_map(|deed| deed.table(Act::Alter))
 }
 
 /// Where SQLite points at, as the word there; the statement where it does not.
