@@ -5,8 +5,11 @@ use super::{
     TableKind, Trigger, View,
 };
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Tables from which on it costs less to look at all of them once than at each by its name.
+pub(super) const TOGETHER: usize = 8;
 
 /// Tables that are D1's or wrangler's, not the user's.
 pub(super) fn is_foreign(name: &str) -> bool {
@@ -59,8 +62,36 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
     Ok(schema)
 }
 
+/// All tables of the user's whose names are among these. What SQLite tells of one table takes it a walk over all of them.
+pub(super) fn tables_of(
+    connection: &Connection,
+    names: &BTreeSet<Name>,
+) -> rusqlite::Result<Vec<Table>> {
+    if names.len() < TOGETHER {
+        let tables = names.iter().filter(|name| !is_foreign(name.as_str()));
+        let tables = tables.filter_map(|name| table_of(connection, name).transpose());
+        return tables.collect();
+    }
+    let kinds = table_kinds(connection, None)?;
+    let texts = index_texts(connection, None)?;
+    let mut list = connection.prepare_cached(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL",
+    )?;
+    let mut rows = list.query([])?;
+    let mut tables = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = Name::new(&row.get::<_, String>(0)?);
+        let wanted = names.contains(&name) && !is_foreign(name.as_str());
+        if let Some(kind) = kinds.get(&name).filter(|_kind| wanted) {
+            let sql = Arc::from(row.get::<_, String>(1)?);
+            tables.push(table(connection, &name, kind, sql, &texts)?);
+        }
+    }
+    Ok(tables)
+}
+
 /// One table; none if it is not there, or not the user's.
-pub(super) fn table_of(connection: &Connection, name: &Name) -> rusqlite::Result<Option<Table>> {
+fn table_of(connection: &Connection, name: &Name) -> rusqlite::Result<Option<Table>> {
     let kinds = table_kinds(connection, Some(name))?;
     let Some((name, kind)) = kinds.into_iter().next() else {
         return Ok(None);
