@@ -222,7 +222,10 @@ impl Engine {
     /// What the statements since the last call did, and what D1 refused of them.
     pub fn take_deeds(&self) -> (Vec<Deed>, Option<Refusal>) {
         let mut seen = self.lock();
-        (std::mem::take(&mut seen.deeds), seen.refusal.take())
+        let mut deeds = std::mem::take(&mut seen.deeds);
+        // They are kept with each statement, tens of thousands in a large schema.
+        deeds.shrink_to_fit();
+        (deeds, seen.refusal.take())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::source::{Kind, Source};
 use crate::text::{FileId, Statement, find_word, statements};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Statements from which on it is worth it.
 const MANY: usize = 300;
@@ -59,6 +60,8 @@ pub(super) fn of(statements: Vec<Statement>) -> rusqlite::Result<Option<Replay>>
     if is_plain(&all).is_none() {
         return Ok(None);
     }
+    // It knows the whole schema, as the next one will.
+    drop(scratch);
     let mut engine = Engine::in_memory()?;
     engine.take_over(&image(&with_trees(lines(&all), &trees), has_sequence)?)?;
     let is_whole =
@@ -115,7 +118,7 @@ fn line(made: &Made) -> Option<Line> {
             "index" => Tree::Index,
             _ => Tree::None,
         },
-        sql: Some(made.statement.sql.to_string()),
+        sql: Some(Arc::clone(&made.statement.sql)),
     })
 }
 
@@ -203,8 +206,8 @@ fn ended(all: Vec<Made>, engine: Engine) -> rusqlite::Result<Replay> {
         .into_iter()
         .map(|made| {
             let change = made.line.zip(made.kind).and_then(|(line, kind)| {
-                let sql = line.sql.unwrap_or_default();
-                objects.made(kind, &line.name, &line.table, &sql, &made.statement.span)
+                let sql = Arc::clone(&made.statement.sql);
+                objects.made(kind, &line.name, &line.table, sql, &made.statement.span)
             });
             Step {
                 statement: made.statement,

@@ -1,5 +1,6 @@
 //! The first pass: every file on an empty database. Never stops at a failure: it is kept, and what stands behind it is tried.
 
+use super::added::{Added, Alone};
 use super::objects::Objects;
 use super::{Replay, Step, bulk};
 use crate::catalog;
@@ -13,12 +14,16 @@ pub(super) fn replay(source: &Source, progress: &dyn Progress) -> rusqlite::Resu
     progress.hear(Work::Files, 0, source.files.len());
     match bulk::replay(source)? {
         Some(replay) => Ok(replay),
-        None => one_by_one(source, progress),
+        None => one_by_one(source, progress, Some(Added::new()?)),
     }
 }
 
-/// The same, statement by statement.
-pub(super) fn one_by_one(source: &Source, progress: &dyn Progress) -> rusqlite::Result<Replay> {
+/// The same, statement by statement; columns are added to their tables alone if there is where to.
+pub(super) fn one_by_one(
+    source: &Source,
+    progress: &dyn Progress,
+    mut added: Option<Added>,
+) -> rusqlite::Result<Replay> {
     let engine = Engine::in_memory()?;
     let mut objects = Objects::default();
     let mut steps: Vec<Step> = Vec::new();
@@ -30,16 +35,26 @@ pub(super) fn one_by_one(source: &Source, progress: &dyn Progress) -> rusqlite::
         let statements = statements(id, file);
         let trimmed = trimmed(&file.text, &statements);
         engine.ours(|connection| connection.execute_batch("BEGIN"))?;
+        if let Some(added) = &mut added {
+            added.begin();
+        }
         for (place, statement) in statements.into_iter().enumerate() {
-            steps.push(step(
-                &engine,
-                &mut objects,
-                statement,
-                trimmed.contains(&place),
-            )?);
+            let is_trimmed = trimmed.contains(&place);
+            if let Some(added) = &mut added {
+                let sql = (&*statement.sql, &statement.span);
+                if let Some(alone) = added.add(&engine, &mut objects, sql)? {
+                    steps.push(done_alone(statement, alone));
+                    continue;
+                }
+                added.tell_before(&engine, &objects, &statement.sql)?;
+            }
+            steps.push(step(&engine, &mut objects, statement, is_trimmed)?);
         }
         if let Err(failure) = commit(&engine) {
             // Deferred references that nothing mended: D1 undoes the file; here its last statement bears the failure.
+            if let Some(added) = &mut added {
+                added.undo(&engine)?;
+            }
             if let Some(last) = steps.get_mut(first..).and_then(<[Step]>::last_mut) {
                 objects.resume(&engine, &last.statement.span)?;
                 last.failure.get_or_insert(failure);
@@ -49,6 +64,9 @@ pub(super) fn one_by_one(source: &Source, progress: &dyn Progress) -> rusqlite::
         failed = failed.or(refused.map(|place| (id, place)));
         files.push(first..steps.len());
         progress.hear(Work::Files, files.len(), source.files.len());
+    }
+    if let Some(added) = &mut added {
+        added.tell(&engine)?;
     }
     engine.take_deeds();
     let schema = engine.ours(catalog::read)?;
@@ -61,6 +79,16 @@ pub(super) fn one_by_one(source: &Source, progress: &dyn Progress) -> rusqlite::
         schema,
         empty: engine,
     })
+}
+
+fn done_alone(statement: Statement, alone: Alone) -> Step {
+    Step {
+        statement,
+        deeds: alone.deeds,
+        changes: alone.changes,
+        failure: alone.outcome.err(),
+        is_trimmed: false,
+    }
 }
 
 /// Ends the transaction of a file. Where references are still broken, what it did is undone.

@@ -1,5 +1,6 @@
 //! The second pass: every file on a database whose tables hold rows. Never looks at files that rows cannot matter to, beyond applying them.
 
+use super::needs::Needs;
 use super::touched::{touched, with_children, writes_rows};
 use super::watch::Watch;
 use super::{Effect, EffectKind, ObjectKind, Replay, Step, WithRows, empty, swept, tightened};
@@ -20,7 +21,18 @@ pub(super) fn replay(
     seed: u64,
     progress: &dyn Progress,
 ) -> rusqlite::Result<Vec<Option<WithRows>>> {
-    let mut database = Database::new()?;
+    let needs = Arc::new(Needs::of(replay));
+    replay_on(replay, seed, progress, &|| Database::that_forgets(&needs))
+}
+
+/// The same on databases that are made so.
+pub(super) fn replay_on(
+    replay: &Replay,
+    seed: u64,
+    progress: &dyn Progress,
+    new: &dyn Fn() -> rusqlite::Result<Database>,
+) -> rusqlite::Result<Vec<Option<WithRows>>> {
+    let mut database = new()?;
     let mut filler = Filler::new(seed)?;
     // Reading the schema costs by its size; which tables there are is known from what the first pass saw.
     let mut tables: BTreeSet<Name> = BTreeSet::new();
@@ -40,10 +52,19 @@ pub(super) fn replay(
             continue;
         }
         database.catch_up(replay, number)?;
-        let outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
+        let mut outcome =
+            database.apply_with_rows(&steps, touched.clone(), &replay.schema, &mut filler)?;
+        if database.needs.is_some() && outcome.failure.as_ref().is_some_and(misses_an_object) {
+            // Nothing that is needed is dropped, so that this does not happen; if it did, a healthy file would be blamed.
+            database = Database::new()?;
+            database.catch_up(replay, number)?;
+            filler = Filler::new(seed)?;
+            outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
+        }
+        database.drop_what_ended(number)?;
         if outcome.failure.is_some() || !outcome.effects.is_empty() {
             // D1 would stop here, or has lost rows. Those that come after it are judged as if it had been mended.
-            database = Database::new()?;
+            database = new()?;
         }
         all.push(Some(outcome));
     }
@@ -60,6 +81,8 @@ pub(super) struct Database {
     changed: Changed,
     /// How many files were applied to it.
     applied: usize,
+    /// What it may drop behind which file; none if it keeps everything.
+    needs: Option<Arc<Needs>>,
 }
 
 impl Database {
@@ -70,7 +93,15 @@ impl Database {
             schema: Arc::default(),
             changed: Changed::default(),
             applied: 0,
+            needs: None,
         })
+    }
+
+    /// An empty database that drops what no later file needs.
+    fn that_forgets(needs: &Arc<Needs>) -> rusqlite::Result<Self> {
+        let mut database = Self::new()?;
+        database.needs = Some(Arc::clone(needs));
+        Ok(database)
     }
 
     /// Applies the files before this one that it has not seen. Where rows matter to none, no file is applied twice.
@@ -78,9 +109,47 @@ impl Database {
         for file in self.applied..file {
             let steps: Vec<_> = replay.steps_of(FileId(file)).collect();
             self.apply_plainly(&steps)?;
+            self.drop_what_ended(file)?;
         }
         self.applied = file + 1;
         Ok(())
+    }
+
+    /// Drops what no file behind this one needs.
+    fn drop_what_ended(&mut self, file: usize) -> rusqlite::Result<()> {
+        let Some(needs) = self.needs.clone() else {
+            return Ok(());
+        };
+        let mut ended = needs.ended_by(file).peekable();
+        if ended.peek().is_none() {
+            return Ok(());
+        }
+        let set = |on: bool| {
+            self.engine
+                .ours(|connection| connection.pragma_update(None, "foreign_keys", on))
+        };
+        // No row of another table may go along.
+        set(false)?;
+        for (kind, name) in ended {
+            let word = match kind {
+                ObjectKind::Table => "TABLE",
+                ObjectKind::Trigger => "TRIGGER",
+                ObjectKind::View => "VIEW",
+                ObjectKind::Index => continue,
+            };
+            let sql = format!("DROP {word} IF EXISTS main.{}", name.quoted());
+            // What cannot be dropped, because another object has taken the name, costs its time and no more.
+            let _kept = self
+                .engine
+                .ours(|connection| connection.execute_batch(&sql));
+            match kind {
+                ObjectKind::Table => self.changed.tables.insert(name.clone()),
+                ObjectKind::Trigger | ObjectKind::View | ObjectKind::Index => {
+                    self.changed.others.insert(name.clone())
+                }
+            };
+        }
+        set(true)
     }
 
     /// The same database once more.
@@ -243,6 +312,14 @@ fn dropped_unread(steps: &[(usize, &Step)], effect: &Effect) -> Option<usize> {
     })?;
     let step = steps.iter().find(|(at, _)| at == place)?.1;
     step.deeds.iter().any(is_dropped).then_some(*place)
+}
+
+/// Whether a statement misses a table, a view or a trigger, which hangs on no row.
+fn misses_an_object((_, failure): &(usize, Failure)) -> bool {
+    let message = &failure.message;
+    ["no such ", "error in "]
+        .iter()
+        .any(|start| message.starts_with(start))
 }
 
 /// Whether a table could not be dropped because others refer to its rows.

@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 use rusqlite::MAIN_DB;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Bytes of a page: a table without rows needs one, so that small ones keep thousands of them small.
 const PAGE: usize = 512;
@@ -23,7 +24,7 @@ pub(super) struct Line {
     /// What of its own it keeps.
     pub(super) tree: Tree,
     /// Its statement; none for the index of a `UNIQUE` or a `PRIMARY KEY`.
-    pub(super) sql: Option<String>,
+    pub(super) sql: Option<Arc<str>>,
 }
 
 /// The tree that an object has.
@@ -63,7 +64,13 @@ pub(super) fn image(lines: &[Line], has_sequence: bool) -> rusqlite::Result<Conn
             page += 1;
             page
         };
-        insert.execute((line.kind, &line.name, &line.table, root, &line.sql))?;
+        insert.execute((
+            line.kind,
+            &line.name,
+            &line.table,
+            root,
+            line.sql.as_deref(),
+        ))?;
     }
     drop(insert);
     connection.execute_batch("COMMIT")?;

@@ -11,12 +11,16 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod added;
 mod again;
 mod bulk;
 mod empty;
 mod filled;
 mod image;
+mod needs;
 mod objects;
+#[cfg(test)]
+mod shortcuts;
 mod swept;
 #[cfg(test)]
 mod tests;

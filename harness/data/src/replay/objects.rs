@@ -63,13 +63,56 @@ impl Objects {
         kind: ObjectKind,
         name: &str,
         table: &str,
-        sql: &str,
+        sql: Arc<str>,
         span: &Span,
     ) -> Option<Change> {
-        self.put(
-            ((kind, Name::new(name)), Name::new(table), sql.into()),
-            span,
-        )
+        self.put(((kind, Name::new(name)), Name::new(table), sql), span)
+    }
+
+    /// Keeps the new statement of a table that got a column.
+    pub(super) fn altered(&mut self, table: &Name, sql: &str, span: &Span) -> Option<Change> {
+        let key = (ObjectKind::Table, table.clone());
+        self.put((key, table.clone(), sql.into()), span)
+    }
+
+    /// A table as it is called, and its statement.
+    pub(super) fn table(&self, name: &Name) -> Option<(&Name, &Arc<str>)> {
+        let key = (ObjectKind::Table, name.clone());
+        let ((_, name), object) = self.objects.get_key_value(&key)?;
+        Some((name, &object.sql))
+    }
+
+    /// The statements of a table's indexes, without those of its own constraints.
+    pub(super) fn indexes_of(&self, table: &Name) -> impl Iterator<Item = &Arc<str>> {
+        let indexes = self.of_kind(ObjectKind::Index);
+        let own = indexes.filter(move |(_, object)| object.table == *table);
+        own.map(|(_, object)| &object.sql)
+    }
+
+    /// The virtual tables.
+    pub(super) fn virtual_tables(&self) -> Vec<&Name> {
+        let tables = self.of_kind(ObjectKind::Table);
+        // SQLite writes the beginning itself.
+        let is_virtual = |object: &Object| object.sql.starts_with("CREATE VIRTUAL TABLE");
+        tables
+            .filter(|(_, object)| is_virtual(object))
+            .map(|((_, name), _)| name)
+            .collect()
+    }
+
+    /// The tables and views that have triggers.
+    pub(super) fn triggered(&self) -> impl Iterator<Item = &Name> {
+        let triggers = self.of_kind(ObjectKind::Trigger);
+        triggers.map(|(_, object)| &object.table)
+    }
+
+    pub(super) fn is_there(&self, kind: ObjectKind, name: &Name) -> bool {
+        self.objects.contains_key(&(kind, name.clone()))
+    }
+
+    fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = (&(ObjectKind, Name), &Object)> {
+        let objects = self.objects.iter();
+        objects.filter(move |((own, _), _)| *own == kind)
     }
 
     /// Brings the mirror up to date after a transaction was undone.

@@ -142,7 +142,7 @@ fn a_schema_that_is_made_at_once_is_the_one_that_its_statements_make() {
     let at_once = bulk::of(crate::text::statements(FileId(0), &source.files[0]))
         .unwrap()
         .unwrap();
-    let one_by_one = empty::one_by_one(&source, &Nobody).unwrap();
+    let one_by_one = empty::one_by_one(&source, &Nobody, None).unwrap();
     let shown = |replay: &Replay| format!("{:#?}\n{:#?}", replay.steps, replay.sites);
     assert_eq!(shown(&at_once), shown(&one_by_one));
     assert_eq!(at_once.failed, one_by_one.failed);
