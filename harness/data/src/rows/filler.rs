@@ -17,14 +17,19 @@ use std::sync::Arc;
 pub struct Filler {
     mirror: Mirror,
     random: fastrand::Rng,
-    pub(super) plans: BTreeMap<(Name, u64), Arc<Plan>>,
+    pub(super) plans: Plans,
     /// Why no row could be made, by plan; it is not tried again.
     refused: BTreeMap<(Name, u64), String>,
+    /// How many rows a table takes at most, by plan, where that is fewer than were asked for: its only key may be 1.
+    full: BTreeMap<(Name, u64), usize>,
     /// Tables that are being filled because a trigger looks into them.
     within: BTreeSet<Name>,
     /// The statements that made rows since it was taken last, with their parameters.
     journal: Vec<(String, Vec<Value>)>,
 }
+
+/// What was worked out about tables, by their names and by what that hangs on.
+pub(super) type Plans = BTreeMap<(Name, u64), Arc<Plan>>;
 
 /// Attempts for a row that only adds to those that are there.
 pub(super) const ATTEMPTS_FOR_A_CHILD: usize = 60;
@@ -51,6 +56,7 @@ impl Filler {
             random: fastrand::Rng::with_seed(seed),
             plans: BTreeMap::new(),
             refused: BTreeMap::new(),
+            full: BTreeMap::new(),
             within: BTreeSet::new(),
             journal: Vec::new(),
         })
@@ -235,6 +241,9 @@ impl Filler {
         if let Some(reason) = self.refused.get(&key) {
             return Ok((there == 0).then(|| reason.clone()));
         }
+        if condition.is_none() && self.full.get(&key) == Some(&there) {
+            return Ok(None);
+        }
         let plan = Arc::clone(
             self.plans
                 .entry(key.clone())
@@ -242,19 +251,25 @@ impl Filler {
         );
         self.fill_looked_for(world, &plan)?;
         let refused = self.insert_rows(world, &plan, there)?;
-        let there = count(connection, name, condition, 1)?.unwrap_or(0);
-        let Some((kind, message)) = refused.filter(|_refused| there == 0) else {
+        let there = count(connection, name, condition, world.rows)?.unwrap_or(0);
+        let is_of_its_own = plan.guarded.is_empty() && world.scope.pinned.is_empty();
+        let Some((kind, message)) = refused else {
             return Ok(None);
         };
+        let is_about_columns = matches!(kind, Kind::Columns(_));
+        if there > 0 {
+            let is_free = plan.references.is_empty() && world.scope.attempts.is_none();
+            if is_about_columns && is_of_its_own && is_free && condition.is_none() {
+                self.full.insert(key, there);
+            }
+            return Ok(None);
+        }
         let reason = match kind {
             Kind::Columns(_) => format!("every row that was tried is refused ({message})"),
             Kind::Reference => format!("there is no row that it could refer to ({message})"),
             Kind::Hopeless => message,
         };
-        if matches!(kind, Kind::Columns(_))
-            && plan.guarded.is_empty()
-            && world.scope.pinned.is_empty()
-        {
+        if is_about_columns && is_of_its_own {
             self.refused.insert(key, reason.clone());
         }
         Ok(Some(reason))
@@ -300,7 +315,8 @@ impl Filler {
             // Another number gives other values, where a row with these is there already.
             for _other in 0..6 {
                 number += 1;
-                let guess = |reference: &Reference| guessed_key(world, reference, number);
+                let plans = &self.plans;
+                let guess = |reference: &Reference| guessed_key(world, plans, reference, number);
                 let choices = parent::choices(plan, &keys, number, &pinned, &guess);
                 let mut search =
                     search::Search::new(connection, &mut self.mirror, plan, &mut self.random);
@@ -352,9 +368,18 @@ impl World<'_> {
 }
 
 /// The key that the parent's row of a number will have, for references that have to be kept at the end only.
-fn guessed_key(world: &World<'_>, reference: &Reference, number: usize) -> Option<Vec<Value>> {
+fn guessed_key(
+    world: &World<'_>,
+    plans: &Plans,
+    reference: &Reference,
+    number: usize,
+) -> Option<Vec<Value>> {
     let parent = world.schema.tables.get(&reference.parent)?;
-    let plan = Plan::of(parent, world.schema, world.later);
+    let plan = plans.get(&(parent.name.clone(), fingerprint(parent, world)));
+    let plan = plan.map_or_else(
+        || Arc::new(Plan::of(parent, world.schema, world.later)),
+        Arc::clone,
+    );
     let places = plan.places(&reference.parent_columns);
     let first = |at: &usize| {
         value::values(&plan.name, &plan.cells[*at], number)

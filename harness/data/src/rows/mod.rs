@@ -6,6 +6,8 @@ mod attempt;
 mod candidate;
 mod depends;
 mod filler;
+#[cfg(test)]
+mod full;
 mod look;
 mod many;
 mod order;
