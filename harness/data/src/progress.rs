@@ -11,6 +11,8 @@ pub enum Work {
     Rules,
     /// Aspects of the criteria are judged.
     Aspects,
+    /// Tables are filled with as many rows as `--deep` asks for.
+    Tables,
 }
 
 /// Hears how far long work is.

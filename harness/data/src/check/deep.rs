@@ -5,6 +5,7 @@ use super::settled::Settled;
 use crate::catalog::Name;
 use crate::claims::Query;
 use crate::engine::{Act, Engine};
+use crate::progress::{Nobody, Progress};
 use crate::rows::{Many, Tenancy, fill_many};
 use crate::subject::Subject;
 use std::collections::BTreeSet;
@@ -25,8 +26,16 @@ impl<'s> Deep<'s> {
         let Some(rows) = subject.deep else {
             return Ok(None);
         };
+        Self::telling(subject, rows, &Nobody)
+    }
+
+    fn telling(
+        subject: &'s Subject,
+        rows: u64,
+        progress: &dyn Progress,
+    ) -> Result<Option<Self>, Outcome> {
         let made = subject.many.get_or_init(|| {
-            make(subject, rows).map_err(|outcome| match outcome {
+            make(subject, rows, progress).map_err(|outcome| match outcome {
                 Outcome::NotVerified { reason, key } => (reason, key),
                 Outcome::Held { saw } => (saw, None),
                 Outcome::Broken(_) => ("its first rows cannot be made".to_owned(), None),
@@ -66,6 +75,13 @@ impl<'s> Deep<'s> {
     }
 }
 
+/// Makes the copy before anything is judged on it, and tells how far it is; nothing where few rows are asked for.
+pub fn fill_deep(subject: &Subject, progress: &dyn Progress) {
+    if let Some(rows) = subject.deep {
+        let _told_by_what_is_judged_on_it = Deep::telling(subject, rows, progress);
+    }
+}
+
 impl Deep<'_> {
     /// Lines of SQL that tell a database without rows the statistics of these tables.
     pub(super) fn statistics(&self, tables: &[(Name, u64)]) -> Vec<String> {
@@ -92,7 +108,7 @@ impl Deep<'_> {
     }
 }
 
-fn make(subject: &Subject, rows: u64) -> Result<(Engine, Many), Outcome> {
+fn make(subject: &Subject, rows: u64, progress: &dyn Progress) -> Result<(Engine, Many), Outcome> {
     let hot = subject.claims.query.iter().filter(|query| query.hot);
     let tables: BTreeSet<Name> = hot.flat_map(|query| read_by(subject, query)).collect();
     let tables: Vec<Name> = tables.into_iter().collect();
@@ -104,7 +120,15 @@ fn make(subject: &Subject, rows: u64) -> Result<(Engine, Many), Outcome> {
     settled.multiply().map_err(fault)?;
     let engine = settled.world().engine().copy().map_err(fault)?;
     let many = engine
-        .ours(|connection| fill_many(connection, (schema, claims), &tenancy, &tables, rows))
+        .ours(|connection| {
+            fill_many(
+                connection,
+                (schema, claims),
+                &tenancy,
+                (&tables, rows),
+                progress,
+            )
+        })
         .map_err(fault)?;
     Ok((engine, many))
 }
@@ -135,4 +159,49 @@ pub(super) fn told(number: u64) -> String {
         told.push(digit);
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Data;
+    use crate::progress::Work;
+    use crate::source::Source;
+    use crate::text::File;
+    use std::cell::RefCell;
+
+    #[derive(Default)]
+    struct Heard(RefCell<Vec<(Work, usize, usize)>>);
+
+    impl Progress for Heard {
+        fn hear(&self, work: Work, done: usize, all: usize) {
+            self.0.borrow_mut().push((work, done, all));
+        }
+    }
+
+    #[test]
+    fn filling_tells_how_far_it_is_and_is_done_once() {
+        let text = "CREATE TABLE owners (id INTEGER PRIMARY KEY);\n\
+            CREATE TABLE notes (id INTEGER PRIMARY KEY, owner_id INTEGER NOT NULL REFERENCES owners (id));";
+        let source = Source {
+            files: vec![File {
+                name: "0001.sql".to_owned(),
+                path: "0001.sql".into(),
+                text: text.into(),
+            }],
+            ..Source::default()
+        };
+        let claims = "[[data.query]]\nname = 'one'\nsql = 'SELECT id FROM notes WHERE owner_id = ?1'\nparameters = ['notes.owner_id']\nhot = true\n";
+        let mut subject = Subject::of(source, Data::parse(claims).unwrap(), 1).unwrap();
+        let heard = Heard::default();
+        fill_deep(&subject, &heard);
+        assert!(heard.0.borrow().is_empty(), "nobody asked for rows");
+        subject.deep = Some(1_000);
+        fill_deep(&subject, &heard);
+        let told: Vec<_> = (0..=2).map(|done| (Work::Tables, done, 2)).collect();
+        assert_eq!(*heard.0.borrow(), told);
+        assert!(matches!(Deep::of(&subject), Ok(Some(_))));
+        fill_deep(&subject, &heard);
+        assert_eq!(heard.0.borrow().len(), told.len(), "it is made once");
+    }
 }

@@ -35,6 +35,7 @@ mod usable;
 pub mod world;
 
 pub use costs::{Cost, costs};
+pub use deep::fill_deep;
 
 use crate::subject::Subject;
 use std::sync::OnceLock;

@@ -122,6 +122,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     if args.trace.is_some() {
         subject.trace.turn_on();
     }
+    crate::check::fill_deep(&subject, &shown);
     let mut by_id: BTreeMap<&'static str, Criterion> = BTreeMap::new();
     let all = wanted.len();
     for (done, aspect) in wanted.into_iter().enumerate() {

@@ -105,6 +105,7 @@ fn words(work: Work) -> &'static str {
         Work::FilesWithRows => "files applied with rows",
         Work::Rules => "rules judged",
         Work::Aspects => "aspects judged",
+        Work::Tables => "tables filled with many rows",
     }
 }
 

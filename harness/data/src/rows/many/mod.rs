@@ -6,6 +6,7 @@ use super::order::parents_first;
 use super::{Owner, Tenancy};
 use crate::catalog::{Name, Schema, Table, Trigger};
 use crate::claims::Data;
+use crate::progress::{Progress, Work};
 use crate::text::find_word;
 use columns::{Columns, Freedom, Shape, columns};
 use rusqlite::Connection;
@@ -30,8 +31,8 @@ pub fn fill_many(
     connection: &Connection,
     (schema, claims): (&Schema, &Data),
     tenancy: &Tenancy,
-    tables: &[Name],
-    rows: u64,
+    (tables, rows): (&[Name], u64),
+    progress: &dyn Progress,
 ) -> rusqlite::Result<Many> {
     let (virtual_tables, tables): (Vec<Name>, Vec<Name>) =
         parents_first(schema, tables).into_iter().partition(|name| {
@@ -54,9 +55,13 @@ pub fn fill_many(
         many: Many::default(),
     };
     filling.own = filling.own_numbers(&tables)?;
-    for table in tables.iter().filter_map(|name| schema.tables.get(name)) {
-        filling.fill(table)?;
+    for (done, name) in tables.iter().enumerate() {
+        progress.hear(Work::Tables, done, tables.len());
+        if let Some(table) = schema.tables.get(name) {
+            filling.fill(table)?;
+        }
     }
+    progress.hear(Work::Tables, tables.len(), tables.len());
     for name in &virtual_tables {
         filling.note_virtual(name);
     }
