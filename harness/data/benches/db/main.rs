@@ -2,6 +2,7 @@
 //! Never judges: it prints each ratio beside its goal.
 //!
 //! `cargo bench -p moltproof-data` measures; with words behind `--` only the rows whose names have one of them.
+//! `cargo bench -p moltproof-data -- squawk PROGRAM` measures `lint` and squawk, a linter for another database, on the same folder in turn.
 //! `cargo bench -p moltproof-data -- make FOLDER` writes what is measured into a folder, for another program to be measured on.
 
 #![expect(
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
             made(Path::new(&words[1]));
             ExitCode::SUCCESS
         }
+        Some("squawk") => {
+            beside_squawk(Path::new(&words[1]));
+            ExitCode::SUCCESS
+        }
         _ => {
             measure(&words);
             ExitCode::SUCCESS
@@ -86,6 +91,16 @@ fn measure(words: &[String]) {
         if words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str())) {
             println!("{}", measured::line(&row));
         }
+    }
+}
+
+/// Both on 500 migrations that build on each other, and on the first twenty of them.
+fn beside_squawk(squawk: &Path) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("db-scale");
+    for files in [20, 500] {
+        let migrations = folder.join(format!("migrations{files}"));
+        write(&migrations, &scale::migrations(files));
+        println!("{}", measured::beside(squawk, &migrations, files));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{PROGRAM, floor};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -62,6 +62,45 @@ pub(crate) fn line(row: &Row) -> String {
         row.goal
     );
     line
+}
+
+/// Runs `lint` and another linter in turn on the files of a folder, and says what each took.
+pub(crate) fn beside(other: &Path, folder: &Path, files: usize) -> String {
+    let row = Row {
+        name: "beside",
+        words: vec!["lint".to_owned()],
+        path: folder.to_owned(),
+        goal: 0.0,
+    };
+    let mut texts: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    texts.sort();
+    let (mut own, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let run = run(&row);
+        let began = now();
+        let output = Command::new(other).args(&texts).output().unwrap();
+        let took = began.elapsed().as_secs_f64();
+        assert!(
+            !output.stdout.is_empty(),
+            "{} says nothing",
+            other.display()
+        );
+        ratios.push(run.wall / took);
+        own.push(run.wall);
+        others.push(took);
+    }
+    let per_file =
+        |seconds: Vec<f64>| median(seconds) * 1000.0 / f64::from(u32::try_from(files).unwrap());
+    format!(
+        "{files} files: {:.2} ms a file, {} {:.2} ms, ratio {:.1}",
+        per_file(own),
+        other.display(),
+        per_file(others),
+        median(ratios)
+    )
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
