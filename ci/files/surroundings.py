@@ -85,11 +85,14 @@ class Reference:
             found = re.search(r"listening on (http://\S+)", line)
             if found:
                 self.address = found.group(1)
-                threading.Thread(target=self.process.stdout.read, daemon=True).start()
+                self.reader = threading.Thread(target=self.process.stdout.read, daemon=True)
+                self.reader.start()
                 return
         raise RuntimeError("the reference cannot be served")
 
     def end(self):
         self.process.kill()
         self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
         shutil.rmtree(self.folder)

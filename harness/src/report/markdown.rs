@@ -446,6 +446,7 @@ mod tests {
             finding_every: 1,
             text: "ünïcode | ``` <b> \u{202e}",
             times: 40,
+            alike: false,
         };
         let report: Report = serde_json::from_value(sample.json()).unwrap();
         let summary = render(&report);
