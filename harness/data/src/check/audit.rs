@@ -254,10 +254,24 @@ fn stands_in_the_way(
             .try_out(&vec![(delete, Vec::new())])
             .is_err_and(|guard| guard.kind == RefusedBy::Trigger && guard == *refused);
     let tenants = &populated.tenants.tenancy.tenants;
-    let by_reference = has(&|action, parent| {
-        matches!(action, Action::NoAction | Action::Restrict) && parent == tenants
-    });
+    let by_reference = has(&|action, parent| refuses(action) && parent == tenants);
     by_guard || by_reference
+}
+
+/// Whether a row beside the log refers to a user and says that the user has to stay.
+fn is_held_elsewhere(populated: &Populated<'_>, log: &Table, users: &Table, person: &Row) -> bool {
+    let references = populated.schema.references_to(&users.name);
+    let mut others =
+        references.filter(|(child, key)| child.name != log.name && refuses(key.on_delete));
+    others.any(|(child, key)| {
+        let named = person.values_of(&key.parent_columns);
+        let rows = populated.rows_where(child, "1");
+        rows.iter().any(|row| row.values_of(&key.columns) == named)
+    })
+}
+
+fn refuses(action: Action) -> bool {
+    matches!(action, Action::NoAction | Action::Restrict)
 }
 
 fn without_actor(subject: &Subject) -> Outcome {
@@ -295,8 +309,12 @@ fn without_actor(subject: &Subject) -> Outcome {
                 person.found()
             );
             if let Err(refused) = populated.world.run(&sql, &[]) {
-                let is_held = log.table.foreign_keys.iter();
-                if !is_held.clone().any(|held| held.columns.contains(&actor)) {
+                let keys = log.table.foreign_keys.iter();
+                let mut held = keys.filter(|key| key.columns.contains(&actor)).peekable();
+                let is_by_log = held.peek().is_some()
+                    && (held.any(|key| refuses(key.on_delete))
+                        || !is_held_elsewhere(populated, log.table, users, &person));
+                if !is_by_log {
                     return Err(format!("the user cannot be deleted: {}", refused.message));
                 }
                 let mut repeat = populated.script(&[&log.table.name, &users.name]);

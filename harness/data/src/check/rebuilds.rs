@@ -2,7 +2,7 @@
 
 use super::kept_rows::name_of;
 use super::{Aspect, Broken, Outcome, counted};
-use crate::catalog::{self, ForeignKey, Name, Schema, Table};
+use crate::catalog::{self, Action, ForeignKey, Name, Schema, Table};
 use crate::engine::Deed;
 use crate::replay::{Change, ObjectKind, Step};
 use crate::subject::Subject;
@@ -118,10 +118,13 @@ fn keeps_shape(subject: &Subject) -> Outcome {
                 .columns
                 .iter()
                 .all(|name| one.after.column(name).is_some())
-                && !is_named(&key.parent)
+                && !is_loss_named(one, text, &key.parent)
             {
                 tell(format!("the reference to `{}` is gone", key.parent));
             }
+        }
+        for what in actions_lost(one) {
+            tell(what);
         }
         for child in no_longer_referring(subject, one) {
             tell(format!("`{child}` no longer refers to it"));
@@ -134,6 +137,56 @@ fn keeps_shape(subject: &Subject) -> Outcome {
             counted(all.len(), "rebuilt table")
         ),
     )
+}
+
+/// Whether a file speaks of a parent to which its table no longer refers; where a column has the same name, only a comment does.
+fn is_loss_named(one: &Rebuilt, text: &str, parent: &Name) -> bool {
+    let is_named = |text: &str| find_word(text, parent.as_str(), 0).is_some();
+    if one.before.column(parent).is_none() {
+        return is_named(text);
+    }
+    let comments = text.lines().filter_map(|line| line.split_once("--"));
+    comments.map(|(_, comment)| comment).any(is_named)
+}
+
+/// What references that are kept no longer do when their parent goes or changes its key, though nothing says that they should not.
+fn actions_lost(one: &Rebuilt) -> Vec<String> {
+    let says_none = |event: &str| {
+        let sql = crate::text::normal(&one.after.sql);
+        sql.contains(&format!("on {event} no action"))
+    };
+    let mut lost = Vec::new();
+    for key in &one.before.foreign_keys {
+        let mut keys = one.after.foreign_keys.iter();
+        let Some(new) = keys.find(|new| keeps(new, key)) else {
+            continue;
+        };
+        let pairs = [
+            ("delete", key.on_delete, new.on_delete),
+            ("update", key.on_update, new.on_update),
+        ];
+        for (event, before, after) in pairs {
+            let Some(action) = done(before) else { continue };
+            if done(after).is_none() && !says_none(event) {
+                lost.push(format!(
+                    "the reference to `{}` no longer says ON {} {action}",
+                    key.parent,
+                    event.to_ascii_uppercase()
+                ));
+            }
+        }
+    }
+    lost
+}
+
+/// What an action does to the child, in the words of SQL; nothing for those that refuse.
+fn done(action: Action) -> Option<&'static str> {
+    match action {
+        Action::NoAction | Action::Restrict => None,
+        Action::Cascade => Some("CASCADE"),
+        Action::SetNull => Some("SET NULL"),
+        Action::SetDefault => Some("SET DEFAULT"),
+    }
 }
 
 /// Tables that referred to a rebuilt one before the file and do not behind it: a rename takes references along.
@@ -165,10 +218,11 @@ fn no_longer_referring(subject: &Subject, one: &Rebuilt) -> Vec<Name> {
 
 fn is_kept(key: &ForeignKey, after: &Table) -> bool {
     // A wider reference to the same parent says more, not less.
-    let mut keys = after.foreign_keys.iter();
-    keys.any(|new| {
-        new.parent == key.parent && key.columns.iter().all(|name| new.columns.contains(name))
-    })
+    after.foreign_keys.iter().any(|new| keeps(new, key))
+}
+
+fn keeps(new: &ForeignKey, key: &ForeignKey) -> bool {
+    new.parent == key.parent && key.columns.iter().all(|name| new.columns.contains(name))
 }
 
 fn keeps_objects(subject: &Subject) -> Outcome {

@@ -162,7 +162,7 @@ fn cascades(subject: &Subject) -> Outcome {
                 "a NOT NULL reference that leads to `{}` ON DELETE CASCADE",
                 tenancy.tenants
             ),
-            saw: why_not(table, &tenancy, &cascading),
+            saw: why_not(subject.schema(), table, &tenancy, &cascading),
             repeat: vec![format!("PRAGMA foreign_key_list({});", table.name.quoted())],
         });
     }
@@ -185,7 +185,11 @@ fn cascading(schema: &Schema, tenancy: &Tenancy) -> BTreeSet<Name> {
             .filter(|table| !cascading.contains(&table.name))
             .filter(|table| {
                 let mut keys = table.foreign_keys.iter();
-                keys.any(|key| goes_along(table, key) && cascading.contains(&key.parent))
+                keys.any(|key| {
+                    goes_along(table, key)
+                        && cascading.contains(&key.parent)
+                        && finds_parent(schema, key)
+                })
             })
             .map(|table| table.name.clone())
             .collect();
@@ -194,6 +198,12 @@ fn cascading(schema: &Schema, tenancy: &Tenancy) -> BTreeSet<Name> {
         }
         cascading.extend(more);
     }
+}
+
+/// Whether the columns that a reference names tell its parents apart: otherwise no deletion of a parent goes through.
+fn finds_parent(schema: &Schema, key: &ForeignKey) -> bool {
+    let parent = schema.tables.get(&key.parent);
+    parent.is_some_and(|parent| parent.is_unique(&key.parent_columns))
 }
 
 fn goes_along(table: &Table, key: &ForeignKey) -> bool {
@@ -205,7 +215,12 @@ fn is_required(table: &Table, key: &ForeignKey) -> bool {
     columns.all(|column| !table.is_nullable(column))
 }
 
-fn why_not(table: &Table, tenancy: &Tenancy, cascading: &BTreeSet<Name>) -> String {
+fn why_not(
+    schema: &Schema,
+    table: &Table,
+    tenancy: &Tenancy,
+    cascading: &BTreeSet<Name>,
+) -> String {
     let leads =
         |key: &&ForeignKey| tenancy.scoped.contains_key(&key.parent) && key.parent != table.name;
     let Some(key) = table.foreign_keys.iter().find(leads) else {
@@ -216,6 +231,12 @@ fn why_not(table: &Table, tenancy: &Tenancy, cascading: &BTreeSet<Name>) -> Stri
     }
     if !is_required(table, key) {
         return format!("the reference to `{}` may be NULL", key.parent);
+    }
+    if !finds_parent(schema, key) {
+        return format!(
+            "the reference to `{}` cannot find its parent, since nothing makes the columns that it names unique",
+            key.parent
+        );
     }
     if cascading.contains(&key.parent) {
         "another reference is in the way".to_owned()

@@ -111,7 +111,12 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
         let Some((mark, active)) = deletion(subject, table) else {
             continue;
         };
-        for (index, columns) in table.unique_keys() {
+        let keys = table.indexes.iter().filter(|index| index.unique);
+        for index in keys.filter(|index| index.origin != IndexOrigin::PrimaryKey) {
+            let columns = index.key_columns(table);
+            let Some(first) = columns.first() else {
+                continue;
+            };
             let mut sorted = columns.clone();
             sorted.sort();
             let holds_key = !table.primary_key.is_empty()
@@ -138,7 +143,7 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
                 message,
             )
             .at(
-                site(subject, table, index, &columns[0]),
+                site(subject, table, index, first),
                 "deleted rows count as well",
             )
             .related(

@@ -3,6 +3,7 @@
 use crate::catalog::{Index, IndexOrigin, Name, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::indexes::covered;
+use crate::references::is_served;
 use crate::replay::ObjectKind;
 use crate::rule::declared::{self, Declared};
 use crate::rule::trial::Trial;
@@ -113,13 +114,19 @@ pub(in crate::rule) fn partial_that_no_query_implies(
             if index.unique || serves(index) {
                 continue;
             }
-            let Some(missed) = missed_by(subject, table, index, &declared) else {
+            let message = if let Some(missed) = missed_by(subject, table, index, &declared) {
+                format!(
+                    "the statement \"{missed}\" would be served by `{}`, but does not say `{condition}` in the words of the index, so no declared statement uses it",
+                    index.name
+                )
+            } else if let Some(parent) = missed_by_deletions(subject, table, index) {
+                format!(
+                    "the deletion of a row of `{parent}` would be served by `{}`, but the rows of `{}` that do not meet `{condition}` are not in it, so neither the deletion nor a declared statement uses it",
+                    index.name, table.name
+                )
+            } else {
                 continue;
             };
-            let message = format!(
-                "the statement \"{missed}\" would be served by `{}`, but does not say `{condition}` in the words of the index, so no declared statement uses it",
-                index.name
-            );
             findings.push(
                 Finding::new("IDX-04", Level::Warning, format!("index {}", index.name), message)
                     .at(subject.site(ObjectKind::Index, &index.name), "used by no declared statement")
@@ -127,6 +134,27 @@ pub(in crate::rule) fn partial_that_no_query_implies(
             );
         }
     }
+}
+
+/// The parent whose deletions search by the columns with which the index begins, if no other index serves them.
+fn missed_by_deletions<'s>(
+    subject: &'s Subject,
+    table: &'s Table,
+    index: &Index,
+) -> Option<&'s Name> {
+    let mut keys = table.foreign_keys.iter();
+    let missed = keys.find(|key| {
+        let leading = index.columns.iter().take(key.columns.len());
+        let leading: Vec<&Name> = leading.filter_map(|part| part.name.as_ref()).collect();
+        leading.len() == key.columns.len()
+            && key.columns.iter().all(|name| leading.contains(&name))
+            && subject
+                .schema()
+                .tables
+                .get(&key.parent)
+                .is_some_and(|parent| !is_served(subject, table, key, parent))
+    });
+    missed.map(|key| &key.parent)
 }
 
 /// The indexes that SQLite uses for a statement.
