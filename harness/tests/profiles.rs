@@ -174,7 +174,7 @@ fn every_claimed_profile_has_a_verdict_of_its_own_and_the_worst_is_the_whole() {
     let forged: Statement = toml::from_str(&forged).unwrap();
     assert!(forged.agrees_with_itself().is_err());
     assert!(
-        markdown.contains("Profile core: Every one of the 1 MUST criteria"),
+        markdown.contains("Profile core: The one MUST criterion"),
         "{markdown}"
     );
 }

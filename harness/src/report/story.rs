@@ -58,11 +58,15 @@ fn told(report: &Report, one: &ProfileReport) -> String {
             besides(must)
         ),
         RunVerdict::Conforms if must.passed == must.total => format!(
-            "Every one of the {} MUST criteria {} was verified and holds.",
-            must.total,
+            "{} {} was verified and holds.",
+            match must.total {
+                1 => "The one MUST criterion".to_owned(),
+                total => format!("Every one of the {total} MUST criteria"),
+            },
             match (report.is_whole(), one.profile.is_empty()) {
                 (true, true) => "of the contract",
                 (true, false) => "of this profile",
+                (false, _) if must.total == 1 => "that was selected",
                 (false, _) => "that were selected",
             }
         ),
@@ -84,6 +88,9 @@ fn told(report: &Report, one: &ProfileReport) -> String {
 }
 
 fn counted(count: usize, total: usize) -> String {
+    if total == 1 {
+        return "The one MUST criterion is".to_owned();
+    }
     let verb = if count == 1 { "is" } else { "are" };
     format!("{count} of {total} MUST criteria {verb}")
 }
