@@ -89,7 +89,67 @@ const LINES: &[(&str, Way)] = &[
         "curl -H \"cf-access-jwt-assertion: $(moltproof token mint)\" http://localhost:8787/api/admin/tenants",
         NotOurs("it asks the user's own Worker; `harness/tests/doubles_command.rs` mints tokens"),
     ),
+    (
+        "npx moltproof run",
+        By("ci/install", "user npx moltproof run"),
+    ),
+    (
+        "npm install --save-dev moltproof",
+        By("ci/install", "user npm install --save-dev moltproof"),
+    ),
+    ("version=0.1.0", By("ci/install", FETCHED)),
+    (
+        "target=x86_64-unknown-linux-musl",
+        By("ci/install", FETCHED),
+    ),
+    (
+        "releases=\"${MOLTPROOF_RELEASES:-https://github.com/OWNER/moltproof/releases/download}\"",
+        By("ci/install", FETCHED),
+    ),
+    (
+        "curl -fsSLO \"$releases/v$version/moltproof-$target-v$version.tgz\" -O \"$releases/v$version/moltproof-$target-v$version.tgz.sha256\"",
+        By("ci/install", FETCHED),
+    ),
+    (
+        "sha256sum -c \"moltproof-$target-v$version.tgz.sha256\"",
+        By("ci/install", FETCHED),
+    ),
+    (
+        "tar -xzf \"moltproof-$target-v$version.tgz\" --strip-components=1 \"moltproof-$target-v$version/moltproof\"",
+        By("ci/install", FETCHED),
+    ),
+    (
+        "cargo binstall --git https://github.com/OWNER/moltproof moltproof",
+        NotOurs("it takes what is published; `ci/install` unpacks the same archive"),
+    ),
+    (
+        "cargo install --locked --git https://github.com/OWNER/moltproof moltproof",
+        NotOurs("it takes what is published; `packaging/build` compiles the same"),
+    ),
+    (
+        "docker run --rm ghcr.io/OWNER/moltproof:0.1.0 run --target https://staging.example",
+        NotOurs(ENGINE),
+    ),
+    (
+        "docker run --rm --read-only --tmpfs /tmp ghcr.io/OWNER/moltproof:0.1.0 run",
+        NotOurs(ENGINE),
+    ),
+    (
+        "docker run --rm --user \"$(id -u)\" --volume \"$PWD:/work\" ghcr.io/OWNER/moltproof:0.1.0 run --target https://staging.example --report junit=junit.xml",
+        NotOurs(ENGINE),
+    ),
+    (
+        "git clone https://github.com/OWNER/moltproof && cd moltproof",
+        NotOurs("it fetches this repository"),
+    ),
+    ("packaging/build", By(".ci/run", "\npackaging/build\n")),
 ];
+
+/// How `ci/install` runs the lines that fetch an archive: as they stand on the page.
+const FETCHED: &str = "documented \"The program itself, with its checksum\"";
+/// Why a container is not started here.
+const ENGINE: &str =
+    "it needs a container engine; `ci/install` runs the program in a root that holds nothing else";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
