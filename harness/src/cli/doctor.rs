@@ -1,17 +1,21 @@
 //! `moltproof doctor`. Never judges, and changes nothing on a target that lives on.
 
 use super::target::{Manner, TargetArgs, Terms, asked_to_go, runtime, seconds};
-use super::{Failure, Format, contract, put};
+use super::{Failure, contract, put};
 use crate::client::meter::Budget;
+use crate::doctor::sarif::{self, Manifest};
 use crate::doctor::{diagnose, text};
 use crate::scrub;
 use crate::verdict::Exit;
+use clap::ValueEnum;
+use std::path::Path;
 use std::time::Duration;
 
 pub(super) const EXAMPLES: &str = "Examples:
   moltproof doctor --target moltproof.toml
   moltproof doctor --target https://staging.example --wait 30s
-  moltproof doctor --format json";
+  moltproof doctor --format json
+  moltproof doctor --target moltproof.toml --format sarif > doctor.sarif";
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +30,37 @@ pub(super) struct DoctorArgs {
     format: Format,
 }
 
+/// Form of a diagnosis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For code scanning: each thing at the line of the manifest that it is about.
+    Sarif,
+}
+
+/// The manifest that is named, if one is.
+fn manifest(args: &DoctorArgs) -> Option<Manifest> {
+    Manifest::at(Path::new(args.target.target.as_deref()?))
+}
+
+fn json<T: serde::Serialize>(told: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(told)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::fault(format!("cannot write the diagnosis: {error}")))
+}
+
+/// A manifest that cannot be read is told in the log, too.
+fn told_unreadable(args: &DoctorArgs, failure: &Failure) -> Result<(), Failure> {
+    if args.format != Format::Sarif || failure.exit != Exit::Usage {
+        return Ok(());
+    }
+    let log = sarif::log_of_unreadable(&failure.message, manifest(args).as_ref());
+    put(&scrub::clean_report(&json(&log)?))
+}
+
 pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     let contract = contract()?;
     runtime()?.block_on(async {
@@ -36,7 +71,13 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
             must_answer: false,
             quiet: true,
         };
-        let opened = args.target.open(terms).await?;
+        let opened = match args.target.open(terms).await {
+            Ok(opened) => opened,
+            Err(failure) => {
+                told_unreadable(args, &failure)?;
+                return Err(failure);
+            }
+        };
         let found = tokio::select! {
             found = diagnose(&opened.client, opened.target.as_ref(), &contract, args.wait) => Some(found),
             () = asked_to_go() => None,
@@ -50,9 +91,8 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
         };
         let told = match args.format {
             Format::Text => text::render(&found),
-            Format::Json => serde_json::to_string_pretty(&found)
-                .map(|text| text + "\n")
-                .map_err(|error| Failure::fault(format!("cannot write the diagnosis: {error}")))?,
+            Format::Json => json(&found)?,
+            Format::Sarif => json(&sarif::log(&found, manifest(args).as_ref()))?,
         };
         put(&scrub::clean_report(&told))?;
         Ok(found.exit())

@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod node;
 mod reach;
+pub mod sarif;
 pub mod text;
 
 pub use coverage::{Coverage, LevelCoverage, Open};

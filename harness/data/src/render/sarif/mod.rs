@@ -2,7 +2,10 @@
 
 mod log;
 
+mod plain;
+
 pub use log::Log;
+pub use plain::{Plain, PlainLevel, plain};
 
 use super::json::{Found, Place, Report};
 use crate::finding::{Finding, Level, Patch};
@@ -14,13 +17,17 @@ use log::{
     Replacement, Run, Severity, Tool,
 };
 
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+const VERSION: &str = "2.1.0";
+const COLUMN_KIND: &str = "unicodeCodePoints";
+
 /// The log; a report holds the findings in the same order.
 #[must_use]
 pub fn log(report: &Report, findings: &[Finding], source: &Source) -> Log {
     let results = report.findings.iter().zip(findings);
     Log {
-        schema: "https://json.schemastore.org/sarif-2.1.0.json",
-        version: "2.1.0",
+        schema: SCHEMA,
+        version: VERSION,
         runs: vec![Run {
             tool: Tool {
                 driver: Driver {
@@ -29,7 +36,7 @@ pub fn log(report: &Report, findings: &[Finding], source: &Source) -> Log {
                     rules: book::rules().iter().map(descriptor).collect(),
                 },
             },
-            column_kind: "unicodeCodePoints",
+            column_kind: COLUMN_KIND,
             results: results
                 .map(|(found, finding)| outcome(found, finding, source))
                 .collect(),
