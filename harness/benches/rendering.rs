@@ -65,7 +65,7 @@ fn main() {
     let before = peak_mib();
     let mut sum = 0.0;
     for kind in Kind::ALL {
-        let (ms, bytes) = fastest(|| kind.render(&report).unwrap());
+        let (ms, bytes) = fastest(|| kind.render(&report, &[]).unwrap());
         sum += ms;
         println!("{:<9} {ms:>8.1} ms {:>12} bytes", kind.word(), bytes.len());
     }

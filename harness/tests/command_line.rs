@@ -42,10 +42,9 @@ fn an_unknown_tag_profile_or_report_kind_is_a_usage_error() {
     assert!(told(&["run", "--tags", "@nosuchtag"], 2).contains("no scenario carries the tag"));
     assert!(told(&["run", "--tags", "and or"], 2).contains("no tag expression"));
     assert!(told(&["run", "--profile", "nosuch"], 2).contains("the contract has: "));
-    assert!(
-        told(&["run", "--report", "pdf"], 2)
-            .contains("use json, junit, markdown, html, badge, statement or github")
-    );
+    assert!(told(&["run", "--report", "pdf"], 2).contains(
+        "use json, junit, markdown, html, badge, ctrf, messages, har, statement, in-toto or github"
+    ));
     assert!(told(&["run", "--shard", "3/2"], 2).contains("K/N"));
     assert!(told(&["run", "--concurrency", "0"], 2).contains("1 to 1024"));
 }

@@ -97,7 +97,7 @@ fn judged(text: &str) -> Report {
 
 /// All that people and machines are told, without what differs from run to run.
 fn rendered(report: &Report) -> Vec<String> {
-    let file = |kind: Kind| String::from_utf8(kind.render(report).unwrap()).unwrap();
+    let file = |kind: Kind| String::from_utf8(kind.render(report, &[]).unwrap()).unwrap();
     vec![
         file(Kind::Markdown),
         file(Kind::Html),
@@ -396,7 +396,7 @@ fn reports_are_compared_by_profile() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, report: &Report| {
         let path = folder.path().join(name);
-        std::fs::write(&path, Kind::Json.render(report).unwrap()).unwrap();
+        std::fs::write(&path, Kind::Json.render(report, &[]).unwrap()).unwrap();
         path.display().to_string()
     };
     let (both, core) = (

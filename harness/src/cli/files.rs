@@ -1,22 +1,27 @@
 //! Where a report goes: the files that are asked for, the job summary, standard output. Never judges.
 
+use super::signing::Signing;
 use super::{Failure, Format, put, say};
 use crate::nearest;
-use crate::report::{Kind, Report, json, markdown, statement, text};
+use crate::report::{Kind, Report, json, markdown, text};
 use crate::scrub;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
-
-/// The statement's file where none is named.
-const STATEMENT: &str = "moltproof.statement.toml";
 
 /// The options that name report files.
 #[derive(Debug, clap::Args)]
 pub(super) struct Files {
-    /// Also write a report: json, junit, markdown, html, badge or statement, with `=PATH` for where; `github` writes to the job summary
-    /// and annotates the change, in a GitHub workflow. May be repeated.
-    #[arg(long, env = "MOLTPROOF_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
+    #[arg(
+        long,
+        env = "MOLTPROOF_REPORT",
+        value_name = "KIND[=PATH]",
+        value_delimiter = ',',
+        value_parser = report_file,
+        help = report_help(),
+        long_help = report_long_help(),
+    )]
     report: Vec<ReportFile>,
     /// Folder for reports that are given without a path.
     #[arg(
@@ -26,6 +31,8 @@ pub(super) struct Files {
         default_value = "."
     )]
     report_dir: PathBuf,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// One report to be written.
@@ -39,10 +46,31 @@ struct ReportFile {
 enum Written {
     /// A file of this kind.
     File(Kind),
-    /// The conformance statement, with the digests of the other files.
-    Statement,
     /// The summary and the annotations of a GitHub workflow.
     Github,
+}
+
+fn report_help() -> String {
+    format!(
+        "Also write a report: {} or github, with `=PATH` for where; may be repeated",
+        Kind::words()
+    )
+}
+
+/// With what each kind is for.
+fn report_long_help() -> String {
+    let github = (
+        "github",
+        "the job summary and the annotations of a GitHub workflow",
+    );
+    let kinds = Kind::ALL.map(|kind| (kind.word(), kind.purpose()));
+    let mut text =
+        "Also write a report, with `=PATH` for where. May be repeated. Kinds:".to_owned();
+    for (word, purpose) in kinds.into_iter().chain([github]) {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "\n- {word}: {purpose}");
+    }
+    text
 }
 
 fn report_file(text: &str) -> Result<ReportFile, String> {
@@ -52,16 +80,12 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     let kind = match (kind, Kind::parse(kind)) {
         (_, Some(kind)) => Written::File(kind),
         ("github", None) => Written::Github,
-        ("statement", None) => Written::Statement,
         (other, None) => {
             return Err(format!(
-                "there is no report kind `{other}`{}; use {}, statement or github",
+                "there is no report kind `{other}`{}; use {} or github",
                 nearest::hint(
                     other,
-                    Kind::ALL
-                        .map(Kind::word)
-                        .into_iter()
-                        .chain(["statement", "github"])
+                    Kind::ALL.map(Kind::word).into_iter().chain(["github"])
                 ),
                 Kind::words()
             ));
@@ -82,8 +106,15 @@ impl Files {
         self.report.is_empty()
     }
 
-    /// Whether everything that is asked for has a place, before anything is run.
+    /// Whether everything that is asked for has a place, and what it takes to sign, before anything is run.
     pub(super) fn can_be_written(&self) -> Result<(), Failure> {
+        let has = |wanted: fn(Kind) -> bool| {
+            let mut all = self.report.iter();
+            all.any(|file| matches!(file.kind, Written::File(kind) if wanted(kind)))
+        };
+        let others = has(|kind| !kind.comes_last());
+        self.signing
+            .can_be_done(has(|kind| kind == Kind::InToto), others)?;
         let github = |file: &&ReportFile| file.kind == Written::Github;
         for file in self.report.iter().filter(github) {
             step_summary(file)?;
@@ -94,21 +125,14 @@ impl Files {
     /// Writes every report that is asked for, and tells where.
     pub(super) fn write(&self, report: &Report, quiet: bool) -> Result<(), Failure> {
         let mut written = Vec::new();
-        // The statement names the others: it comes last.
-        let (statements, others): (Vec<_>, Vec<_>) = self
+        // A statement names the others: it comes last.
+        let (last, others): (Vec<_>, Vec<_>) = self
             .report
             .iter()
-            .partition(|file| file.kind == Written::Statement);
-        for file in others.into_iter().chain(statements) {
+            .partition(|file| matches!(file.kind, Written::File(kind) if kind.comes_last()));
+        for file in others.into_iter().chain(last) {
             let (bytes, name) = match file.kind {
-                Written::File(kind) => (kind.render(report), kind.file_name()),
-                Written::Statement => (
-                    statement::Statement::of(report, &written)
-                        .render()
-                        .map(String::into_bytes)
-                        .map_err(std::io::Error::other),
-                    STATEMENT,
-                ),
+                Written::File(kind) => (kind.render(report, &written), kind.file_name()),
                 Written::Github => {
                     github(file, report)?;
                     continue;
@@ -119,7 +143,10 @@ impl Files {
                 .clone()
                 .unwrap_or_else(|| self.report_dir.join(name));
             let what = path.display().to_string();
-            let bytes = bytes.map_err(|error| cannot(&what, &error))?;
+            let mut bytes = bytes.map_err(|error| cannot(&what, &error))?;
+            if file.kind == Written::File(Kind::InToto) {
+                bytes = self.signing.finished(&bytes)?;
+            }
             json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
             if !quiet {
                 say(&format!("report written to {what}"));
@@ -134,10 +161,7 @@ impl Files {
     pub(super) fn names(&self) -> impl Iterator<Item = OsString> {
         let paths = self.report.iter().filter_map(|file| file.path.as_ref());
         let given = paths.filter_map(|path| path.file_name().map(OsString::from));
-        let own = Kind::ALL
-            .map(Kind::file_name)
-            .into_iter()
-            .chain([STATEMENT]);
+        let own = Kind::ALL.map(Kind::file_name).into_iter();
         own.map(OsString::from).chain(given)
     }
 }
@@ -185,7 +209,7 @@ pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
             super::colour::width(),
         ))),
         Format::Json => {
-            let bytes = Kind::Json.render(report);
+            let bytes = Kind::Json.render(report, &[]);
             let bytes = bytes.map_err(|error| cannot("the report", &error))?;
             put(&String::from_utf8_lossy(&bytes))
         }

@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod running;
 mod schema;
+mod signing;
 mod staging;
 mod sweep;
 mod target;
@@ -33,6 +34,7 @@ mod teeth;
 mod tests;
 mod token;
 mod vectors;
+mod verify;
 mod version;
 mod watch;
 

@@ -1,5 +1,6 @@
 //! `moltproof replay RUN ID`: runs again what was red in an earlier run, and compares. Never keeps a run of its own in the store.
 
+use super::files::Files;
 use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
@@ -17,7 +18,8 @@ pub(super) const EXAMPLES: &str = "Examples:
   moltproof replay last RES-002                       what was red for RES-002 in the newest run
   moltproof replay kqz features/usage/success.feature:21   one scenario of the run whose id begins with kqz
   moltproof replay report.json GEN-ISO                the same generated cases as in a report of CI
-  moltproof replay last ACC-009 --target http://127.0.0.1:8787";
+  moltproof replay last ACC-009 --target http://127.0.0.1:8787
+  moltproof replay last RES-002 --report har=finding.har   its exchanges, for the network view of a browser";
 
 /// Options of `replay`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +32,8 @@ pub(super) struct ReplayArgs {
     target: TargetArgs,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    files: Files,
     /// Exit 4 if a MUST could not be verified, 1 if a SHOULD is not met.
     #[arg(long, env = "MOLTPROOF_STRICT")]
     strict: bool,
@@ -45,6 +49,7 @@ pub(super) struct ReplayArgs {
 }
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
+    args.files.can_be_written()?;
     let path = args.path()?;
     let then: Report = json::read(&path).map_err(|error| Failure::usage(error.to_string()))?;
     // The version that was judged then, where this program still holds it.
@@ -70,6 +75,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
         target.target = Some(then.named.clone());
     }
     let now = perform(&contract, &target, args.order(&then, &chosen))?;
+    args.files.write(&now, args.quiet)?;
     let compared = chosen.compare(&then, &now);
     match args.format {
         Format::Text => {

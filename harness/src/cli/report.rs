@@ -1,14 +1,13 @@
 //! `moltproof report …`: what can be done with reports that are already written. Never runs a contract.
 
 use super::files::{Files, print};
-use super::{Failure, Format, contract, put, say};
+use super::{Failure, Format, put, verify};
 use crate::contract::profile::Profile;
 use crate::report::diff::{self, Move};
-use crate::report::statement::Statement;
 use crate::report::{Report, json, merge};
 use crate::verdict::Exit;
 use clap::Subcommand;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub(super) const EXAMPLES: &str = "Examples:
   moltproof report diff yesterday.json today.json
@@ -22,10 +21,6 @@ const RENDER_EXAMPLES: &str = "Examples:
 
 const MERGE_EXAMPLES: &str = "Examples:
   moltproof report merge shard-1.json shard-2.json --report json=run.json --strict";
-
-const VERIFY_EXAMPLES: &str = "Examples:
-  moltproof report verify moltproof.statement.toml
-  moltproof report verify moltproof.statement.toml kept/moltproof.json";
 
 const DIFF_EXAMPLES: &str = "Examples:
   moltproof report diff yesterday.json today.json
@@ -49,18 +44,9 @@ enum ReportVerb {
     /// Merges the JSON reports of all shards of one run; exits as that run would have.
     #[command(after_help = MERGE_EXAMPLES)]
     Merge(MergeArgs),
-    /// Checks a conformance statement offline: its files, its verdicts, its contract; exits 1 if something does not hold.
-    #[command(after_help = VERIFY_EXAMPLES)]
-    Verify(VerifyArgs),
-}
-
-/// Options of `report verify`.
-#[derive(Debug, clap::Args)]
-struct VerifyArgs {
-    /// The statement, as `run --report statement` writes it.
-    statement: PathBuf,
-    /// The report files that were written with it; those beside it unless told otherwise.
-    reports: Vec<PathBuf>,
+    /// Checks a conformance statement offline, or an in-toto one: its signature, its files, its verdicts, its contract; exits 1 if something does not hold.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::VerifyArgs),
 }
 
 /// Options of `report render`.
@@ -125,7 +111,7 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, Failure> {
         ReportVerb::Diff(args) => compare(args),
         ReportVerb::Render(args) => render(args),
         ReportVerb::Merge(args) => merged(args),
-        ReportVerb::Verify(args) => verify(args),
+        ReportVerb::Verify(args) => verify::verify(args),
     }
 }
 
@@ -154,74 +140,6 @@ fn merged(args: &MergeArgs) -> Result<Exit, Failure> {
     args.files.write(&whole, args.quiet)?;
     print(args.format, &whole)?;
     Ok(whole.exit(args.strict))
-}
-
-fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
-    let shown = args.statement.display();
-    let unreadable =
-        |path: &Path, error| Failure::usage(format!("cannot read {}: {error}", path.display()));
-    let text = std::fs::read_to_string(&args.statement)
-        .map_err(|error| unreadable(&args.statement, error))?;
-    let statement: Statement = toml::from_str(&text).map_err(|error| {
-        Failure::usage(format!(
-            "{shown} is no conformance statement of moltproof ({}); write one with `moltproof run --report json,statement`",
-            error.message()
-        ))
-    })?;
-    let beside = args.statement.parent().unwrap_or(Path::new(""));
-    let files = if args.reports.is_empty() {
-        statement.files_in(beside)
-    } else {
-        args.reports.clone()
-    };
-    let mut found = Vec::new();
-    let mut judged_by = 0;
-    found.extend(statement.agrees_with_itself().err());
-    for path in &files {
-        let bytes = std::fs::read(path).map_err(|error| unreadable(path, error))?;
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        found.extend(statement.names(&name.to_string_lossy(), &bytes).err());
-        if let Ok(report) = json::read::<Report>(path) {
-            judged_by += 1;
-            found.extend(statement.follows_from(&report).err());
-        }
-    }
-    for untrue in &found {
-        put(&format!("{untrue}\n"))?;
-    }
-    let ours = contract()?;
-    if statement.contract.digest != ours.digest() {
-        say(&format!(
-            "note: stated by contract {} ({}), this program has {} ({})",
-            statement.contract.version,
-            statement.contract.digest,
-            ours.version,
-            ours.digest()
-        ));
-    }
-    let missing = statement.reports.len().saturating_sub(files.len());
-    if missing > 0 {
-        say(&format!(
-            "note: {missing} of the stated files are not here and were not checked"
-        ));
-    }
-    if !found.is_empty() {
-        put(&format!("{shown} does not hold\n"))?;
-        return Ok(Exit::Violation);
-    }
-    if judged_by == 0 {
-        return Err(Failure::usage(format!(
-            "{shown} agrees with itself, and no JSON report is here to check its verdicts by: give the one that was written with it"
-        )));
-    }
-    put(&format!(
-        "{shown} holds: {} files are as stated, {} criteria follow from the report; target {}, verdict {}\n",
-        files.len(),
-        statement.criteria.len(),
-        statement.target,
-        crate::report::text::word(statement.verdict)
-    ))?;
-    Ok(Exit::Conforms)
 }
 
 fn compare(args: &DiffArgs) -> Result<Exit, Failure> {

@@ -62,13 +62,18 @@ impl CriterionReport {
 }
 
 impl ScenarioReport {
-    /// The finding in one line.
-    fn told(&self) -> String {
-        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    /// The finding in one line, and how often it was found where the scenario was repeated.
+    pub(super) fn told(&self) -> String {
         let rate = self.reason.as_ref();
         let rate = rate.map_or_else(String::new, |rate| format!("{rate}: "));
+        format!("{rate}{}", self.finding())
+    }
+
+    /// What was demanded and what was seen, in one line.
+    pub(super) fn finding(&self) -> String {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
         format!(
-            "{rate}expected {}, saw {}",
+            "expected {}, saw {}",
             text(&self.expected),
             text(&self.seen)
         )

@@ -2,6 +2,7 @@
 
 use super::causes::{Cause, causes, told_at};
 use super::lines::Lines;
+use super::once;
 use super::text::profile;
 use super::{CriterionReport, GeneratedReport, Report, ScenarioReport};
 use crate::evidence::cut;
@@ -22,8 +23,8 @@ const SAID_MAX: usize = 4096;
 pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     let causes = causes(report);
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
-    for (name, own) in named(report) {
-        let (criterion, scenario) = own[0];
+    for once in once::scenarios(report) {
+        let (criterion, scenario) = (once.worst_for, once.scenario);
         let suite = suites.entry(&scenario.feature).or_insert_with(|| {
             let mut suite = TestSuite::new(scenario.feature.clone());
             if !report.profiles.is_empty() {
@@ -31,7 +32,7 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
             }
             suite
         });
-        let mut case = TestCase::new(name, status(report, &causes, criterion, scenario));
+        let mut case = TestCase::new(once.title, status(report, &causes, criterion, scenario));
         case.set_classname(scenario.feature.clone());
         case.set_time(Duration::from_secs_f64(scenario.duration_ms / 1000.0));
         case.extra
@@ -66,65 +67,6 @@ pub fn render(report: &Report) -> io::Result<Vec<u8>> {
     xml.to_string()
         .map(String::into_bytes)
         .map_err(io::Error::other)
-}
-
-/// A scenario with the criteria that it decides, the one that it went worst for first.
-type Own<'a> = Vec<(&'a CriterionReport, &'a ScenarioReport)>;
-
-/// Every written scenario once, in the order of the features, with a name that no other one of its feature has and that stays the same
-/// when lines move: a view of tests knows a test by it from run to run.
-fn named(report: &Report) -> Vec<(String, Own<'_>)> {
-    let mut by_place: BTreeMap<(&str, usize), Own<'_>> = BTreeMap::new();
-    for criterion in &report.criteria {
-        // What generated checks found has a suite of its own.
-        let written = criterion
-            .scenarios
-            .iter()
-            .filter(|scenario| scenario.line > 0);
-        for scenario in written {
-            by_place
-                .entry((&scenario.feature, scenario.line))
-                .or_default()
-                .push((criterion, scenario));
-        }
-    }
-    let mut all: Vec<(String, Own<'_>)> = by_place.into_values().map(with_name).collect();
-    let mut counts: BTreeMap<(&str, String), (usize, usize)> = BTreeMap::new();
-    for (name, own) in &all {
-        let held = counts.entry((&own[0].1.feature, name.clone()));
-        held.or_default().0 += 1;
-    }
-    for (name, own) in &mut all {
-        let held = counts.entry((&own[0].1.feature, name.clone())).or_default();
-        if held.0 > 1 {
-            held.1 += 1;
-            *name = format!("{name} ({} of {})", held.1, held.0);
-        }
-    }
-    all
-}
-
-fn with_name(mut own: Own<'_>) -> (String, Own<'_>) {
-    own.sort_by_key(|(criterion, _)| &criterion.id);
-    let ids: Vec<&str> = own.iter().map(|(one, _)| one.id.as_str()).collect();
-    let name = format!("{} {}", ids.join(" "), own[0].1.name);
-    own.sort_by_key(|(_, scenario)| badness(scenario.outcome));
-    (name, own)
-}
-
-/// Which of several outcomes is told, the smallest first: a finding, a fault, and a pass only where nothing else is.
-fn badness(outcome: OutcomeKind) -> usize {
-    match outcome {
-        OutcomeKind::Failed => 0,
-        OutcomeKind::Flaky => 1,
-        OutcomeKind::Error => 2,
-        OutcomeKind::NotVerified => 3,
-        OutcomeKind::Known => 4,
-        OutcomeKind::Accepted => 5,
-        OutcomeKind::NotApplicable => 6,
-        OutcomeKind::NotSelected => 7,
-        OutcomeKind::Passed => 8,
-    }
 }
 
 /// One kind of generated checks as a test case; its name holds the seed.

@@ -2,12 +2,16 @@
 
 pub mod badge;
 pub(crate) mod causes;
+mod ctrf;
 pub mod decisive;
 pub mod diff;
+pub mod dsse;
 mod evidence;
 mod floor;
 pub mod generated;
+mod har;
 pub mod html;
+pub mod intoto;
 pub mod json;
 mod judged;
 pub mod junit;
@@ -15,8 +19,10 @@ mod kind;
 pub(crate) mod lines;
 pub mod markdown;
 pub mod merge;
+mod messages;
 mod model;
 pub mod no_verdict;
+mod once;
 mod profiles;
 #[cfg(test)]
 mod samples;
@@ -27,7 +33,7 @@ pub mod story;
 pub mod text;
 
 use evidence::{evidence, exchange_report};
-pub use kind::Kind;
+pub use kind::{Kind, WrittenFile};
 pub use model::*;
 
 use crate::client::meter::Spent;

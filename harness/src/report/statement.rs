@@ -1,5 +1,7 @@
 //! The conformance statement: what a target was found to keep, in a form to sign, to publish and to check offline. Never states more than its report.
 
+use super::dsse::NotSigned;
+use super::kind::WrittenFile;
 use super::{CriterionReport, ProfileReport, Report, Summary, profiles, text};
 use crate::clock;
 use crate::contract::profile::Profile;
@@ -7,6 +9,7 @@ use crate::digest::sha256;
 use crate::verdict::{self, Level, OutcomeKind, RunVerdict, Tally, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Version of the statement's form: additive within a major version.
@@ -120,15 +123,30 @@ pub enum Untrue {
         "the statement names no file {0}; give the reports that were written with it, under their names"
     )]
     Unstated(String),
+    /// It was to be signed, and is not.
+    #[error("it is not signed, so that no key can hold for it")]
+    Unsigned,
+    /// Its signature does not hold.
+    #[error("its signature does not hold: {0}")]
+    Signature(#[from] NotSigned),
     /// The report says something else.
     #[error("the report does not say what is stated: {0}")]
     OtherVerdict(String),
 }
 
+/// The statement as TOML, beside the files that were written of the same report.
+///
+/// # Errors
+/// When it cannot be rendered.
+pub(super) fn render(report: &Report, files: &[WrittenFile]) -> io::Result<Vec<u8>> {
+    let text = Statement::of(report, files).render();
+    text.map(String::into_bytes).map_err(io::Error::other)
+}
+
 impl Statement {
     /// The statement of a report, and of the files that were written of it: name and bytes.
     #[must_use]
-    pub fn of(report: &Report, files: &[(String, Vec<u8>)]) -> Self {
+    pub fn of(report: &Report, files: &[WrittenFile]) -> Self {
         let Summary {
             must, should, may, ..
         } = report.summary;

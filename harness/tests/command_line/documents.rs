@@ -71,6 +71,36 @@ const LINES: &[(&str, Way)] = &[
             1,
         )]),
     ),
+    (
+        "moltproof run --report messages=run.ndjson",
+        Here(&[("run --id RES-001 --report messages=run.ndjson", 0)]),
+    ),
+    (
+        "moltproof replay last RES-002 --report har=finding.har",
+        Here(&[
+            ("run --target {broken} --id RL-011", 1),
+            ("replay last RL-011 --report har=finding.har", 1),
+        ]),
+    ),
+    (
+        "openssl genpkey -algorithm ed25519 -out signer.key",
+        By(
+            "ci/report-forms/run",
+            "openssl genpkey -algorithm ed25519 -out",
+        ),
+    ),
+    (
+        "openssl pkey -in signer.key -pubout -out signer.pub",
+        By("ci/report-forms/run", "-pubout -out"),
+    ),
+    (
+        "moltproof run --report json,in-toto --sign-key signer.key",
+        By("ci/report-forms/run", "--sign-key"),
+    ),
+    (
+        "moltproof report verify moltproof.intoto.json --key signer.pub",
+        By("ci/report-forms/run", "report verify \"$signed\" --key"),
+    ),
     // What is new has no reason and no owner yet, and does not hold.
     (
         "moltproof run --target https://staging.example --baseline known.toml",

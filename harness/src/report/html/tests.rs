@@ -170,7 +170,7 @@ fn a_line_of_64_kib_is_cut_and_every_kind_bears_it() {
     };
     let report = report(sample);
     for kind in Kind::ALL {
-        let bytes = kind.render(&report).expect("it renders");
+        let bytes = kind.render(&report, &[]).expect("it renders");
         assert!(!bytes.is_empty(), "{}", kind.word());
     }
     let page = render(&report);
