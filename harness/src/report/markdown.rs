@@ -444,7 +444,6 @@ mod tests {
             scenarios: 6,
             exchanges: 1,
             finding_every: 1,
-            alike: false,
             text: "ünïcode | ``` <b> \u{202e}",
             times: 40,
             alike: false,
