@@ -3,6 +3,7 @@
 use super::audit_attacks::Target;
 use super::audit_changes::Change;
 use super::audit_log::{Log, log_of, logs};
+use super::audit_sequences::{Asked, not_stood};
 use super::populated::{Populated, Row};
 use super::world::{Refused, RefusedBy};
 use super::{Aspect, Broken, Outcome, counted};
@@ -99,7 +100,13 @@ fn entries(subject: &Subject) -> Outcome {
             }
             match unseen {
                 Some(why) if broken.is_empty() => Err(why),
-                Some(_) | None => Ok(broken),
+                Some(_) => Ok(broken),
+                None => {
+                    if broken.is_empty() {
+                        broken.extend(not_stood(subject, populated, log, Asked::Entries));
+                    }
+                    Ok(broken)
+                }
             }
         },
     )
@@ -162,7 +169,8 @@ fn append_only(subject: &Subject) -> Outcome {
                     .map_err(|_same| "the rows cannot be made twice".to_owned())?;
                 world = &anew;
             }
-            Ok(Vec::new())
+            let broken = not_stood(subject, world, log, Asked::Kept);
+            Ok(broken.into_iter().collect())
         },
     )
 }

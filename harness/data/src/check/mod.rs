@@ -6,6 +6,7 @@ mod audit_attacks;
 mod audit_changes;
 mod audit_log;
 mod audit_rows;
+mod audit_sequences;
 mod constraints;
 mod costs;
 mod deep;
