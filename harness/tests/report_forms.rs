@@ -70,7 +70,7 @@ fn har_has_an_address_for_what_no_address_can_hold() {
         addresses("a.example:8787", "//x/%zz/%2F/../a b|c?q=1"),
         "http://a.example:8787//x/%25zz/%2F/../a%20b%7Cc?q=1"
     );
-    for host in ["", "a b", "<script>", "a.example:80:80", "a/b", "u@a"] {
+    for host in ["", "a b", "\"a\"", "{{a}}", "a.example:80:80", "a/b", "u@a"] {
         assert_eq!(addresses(host, "/"), "http://host.invalid/", "{host}");
     }
     assert_eq!(addresses("a.example", "*"), "http://a.example/*");

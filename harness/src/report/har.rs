@@ -139,8 +139,8 @@ fn address(one: &ExchangeReport) -> String {
         "http"
     };
     let host = one.host.as_str();
-    let is_plain = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
-    let is_host = is_plain && !host.contains(['/', '?', '#', '@', '\\']);
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let is_host = !host.is_empty() && host.bytes().all(may_stand);
     let parses = is_host && url::Url::parse(&format!("{scheme}://{host}/")).is_ok();
     let host = if parses { host } else { NO_HOST };
     let slash = if one.path.starts_with('/') { "" } else { "/" };

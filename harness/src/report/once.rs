@@ -1,4 +1,4 @@
-//! The scenarios of a report, each once with all criteria that it proves: for forms that know tests and no criteria (JUnit among them). Never lets one criterion's pass hide another's finding.
+//! The scenarios of a report, each once with all criteria that it proves: for forms that know tests and no criteria (`JUnit` among them). Never lets one criterion's pass hide another's finding.
 
 use super::{CriterionReport, Report, ScenarioReport, story};
 use crate::verdict::{Exit, OutcomeKind};

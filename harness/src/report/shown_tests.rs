@@ -199,7 +199,7 @@ fn every_kind_counts_in_the_right_number() {
     value["spent"] = json!({ "requests": 1, "model_calls": 1, "largest_burst": 1 });
     let report = report(value);
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Json) {
-        let told = kind.render(&report).expect("it renders");
+        let told = kind.render(&report, &[]).expect("it renders");
         let told = String::from_utf8_lossy(&told).into_owned() + &plain(&report, None);
         for wrong in [
             "1 scenarios",
