@@ -1,5 +1,7 @@
 //! Which target is meant, and on what terms: shared by `run`, `doctor` and `sweep`. Never judges it.
 
+mod scratch;
+
 use super::itself::program;
 use super::staging::looks_like_staging;
 use super::{Failure, open_files, say};
@@ -139,6 +141,7 @@ impl TargetArgs {
     /// Exit 2 for what the user has to change, 3 for a target that cannot be reached.
     pub(super) async fn open(&self, terms: Terms) -> Result<Opened, Failure> {
         let named = self.named();
+        scratch::settle();
         if named == "reference" {
             open_files::require(open_files::WITH_THE_REFERENCE)?;
             let client = self.client(terms, Budget::default(), false)?;

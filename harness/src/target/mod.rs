@@ -112,7 +112,7 @@ pub trait Target: Send + Sync {
     }
     /// Where the harness keeps the stores of what it starts.
     fn stores_folder(&self) -> std::path::PathBuf {
-        std::env::temp_dir()
+        tempfile::env::temp_dir()
     }
     /// How production is started, if the harness starts it.
     fn launch_facts(&self) -> Option<LaunchFacts> {

@@ -318,15 +318,10 @@ fn scratch_folder() -> io::Result<TempDir> {
     {
         return Ok(folder);
     }
-    named.tempdir().or_else(|error| {
-        let none = || {
-            let remedy = "make a folder for temporary files (docker run --tmpfs /tmp), or name one in TMPDIR";
-            io::Error::new(error.kind(), format!("{error}; {remedy}"))
-        };
-        // An image with nothing in it may have no folder for temporary files, and yet one for the reports.
-        let own = std::env::var_os("TMPDIR").is_none();
-        let here = own.then(|| named.tempdir_in(std::env::current_dir()?));
-        here.and_then(Result::ok).ok_or_else(none)
+    named.tempdir().map_err(|error| {
+        let remedy =
+            "make a folder for temporary files (docker run --tmpfs /tmp), or name one in TMPDIR";
+        io::Error::new(error.kind(), format!("{error}; {remedy}"))
     })
 }
 
