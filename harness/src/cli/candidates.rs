@@ -31,10 +31,7 @@ pub(super) fn known(command: clap::Command) -> Result<clap::Command, Malformed> 
     let known = Known {
         ids: contract.criteria.keys().cloned().chain(generated).collect(),
         areas: areas.into_iter().collect(),
-        kinds: kinds
-            .chain(["statement", "github"])
-            .map(str::to_owned)
-            .collect(),
+        kinds: kinds.chain(["github"]).map(str::to_owned).collect(),
         needs: variants.to_vec(),
     };
     Ok(told(command, &known))

@@ -185,7 +185,6 @@ fn junit_has_each_scenario_once_by_a_name_without_a_line() {
             "RES-000 ACC-001 Somebody asks for 0 plain",
             "RES-000 Somebody asks for 0 plain"
         ]
-        .map(|name| name.replace("RES-000 ACC-001", "ACC-001 RES-000"))
     );
     assert!(xml.contains("failures=\"1\""), "{xml}");
 }
@@ -198,7 +197,7 @@ fn every_kind_counts_in_the_right_number() {
     }
     value["spent"] = json!({ "requests": 1, "model_calls": 1, "largest_burst": 1 });
     let report = report(value);
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Json) {
+    for kind in [Kind::Markdown, Kind::Html, Kind::Junit, Kind::Badge] {
         let told = kind.render(&report, &[]).expect("it renders");
         let told = String::from_utf8_lossy(&told).into_owned() + &plain(&report, None);
         for wrong in [
