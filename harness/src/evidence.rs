@@ -176,7 +176,14 @@ impl Exchange {
     /// and so does a body that was not kept whole.
     #[must_use]
     pub fn curl(&self) -> String {
-        curl::line(&self.request)
+        curl::line(&self.request, None)
+    }
+
+    /// The same where the address is there no more: it stands as a variable, too. `gone` says how to have its like again, in words that
+    /// mean nothing to a shell inside double quotes.
+    #[must_use]
+    pub fn curl_without_address(&self, gone: &str) -> String {
+        curl::line(&self.request, Some(gone))
     }
 }
 

@@ -102,10 +102,10 @@ pub fn choose(contract: &Contract, then: &Report, id: &str) -> Result<Chosen, No
         let of_kind = then.generated.iter().find(|one| one.id == kind.id());
         let one = of_kind.ok_or_else(|| {
             NotChosen(format!(
-                "{} was not part of run {}; `moltproof run --generate N --id {}` runs it",
+                "{} was not part of run {}; `{}` runs it",
                 kind.id(),
                 then.run_id,
-                kind.id()
+                then.run_again(&format!("--generate N --id {}", kind.id()))
             ))
         })?;
         let mut chosen = Chosen::default();
@@ -326,8 +326,9 @@ fn of_criterion<'a>(
     let Some(criterion) = criterion else {
         return Err(NotChosen(if contract.criteria.contains_key(&wanted) {
             format!(
-                "{wanted} was not part of run {}; `moltproof run --id {wanted}` runs it",
-                then.run_id
+                "{wanted} was not part of run {}; `{}` runs it",
+                then.run_id,
+                then.run_again(&format!("--id {wanted}"))
             )
         } else {
             unknown(then, &wanted)

@@ -28,7 +28,7 @@ use crate::client::{Client, ClientOptions};
 use crate::clock;
 use crate::contract::select::{Selection, Unselectable, select};
 use crate::contract::{self, Contract, Malformed, Planned};
-use crate::report::{Report, RunFacts, text};
+use crate::report::{Report, RunFacts, Started, text};
 use crate::run::scene::Run;
 use crate::run::{self, Ended, Options, Progress};
 use crate::scrub;
@@ -182,6 +182,8 @@ impl Suite {
         let facts = RunFacts {
             id: self.shared.id.clone(),
             named: self.named.clone(),
+            options: vec!["--target".to_owned(), self.named.clone()],
+            started: Started::of(&self.shared),
             seed: self.options.seed,
             concurrency: self.options.concurrency,
             started_at_ms: self.started_at_ms,

@@ -1,5 +1,9 @@
 //! What an outcome means. Never runs anything: from outcomes of scenarios to verdicts of criteria, and from those to one of the run.
 
+mod exit;
+
+pub use exit::{Exit, exit_of};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -386,41 +390,6 @@ pub fn of_run(must: &Tally, should: &Tally, may: &Tally) -> RunVerdict {
         RunVerdict::Known
     } else {
         RunVerdict::Conforms
-    }
-}
-
-/// Exit codes: fixed, users and CI rely on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// No violation found. Without `--strict` some criteria may be unverified: the headline says so.
-    Conforms = 0,
-    /// A MUST is broken; with `--strict` also a SHOULD.
-    Violation = 1,
-    /// The command line or a file it names is wrong.
-    Usage = 2,
-    /// The target cannot be reached, or the harness is at fault.
-    Fault = 3,
-    /// Nothing could be verified, or with `--strict` not every MUST.
-    NotVerified = 4,
-    /// The baseline is stale: an entry was not met, is over, or says too little.
-    StaleBaseline = 5,
-    /// Interrupted from the keyboard.
-    Interrupted = 130,
-}
-
-/// The exit code of a run.
-#[must_use]
-pub fn exit_of(must: &Tally, should: &Tally, may: &Tally, strict: bool) -> Exit {
-    let errors = must.error + should.error + may.error;
-    let passed = passed(must, should, may);
-    if must.failed + must.flaky > 0 || (strict && should.failed + should.flaky > 0) {
-        Exit::Violation
-    } else if errors > 0 {
-        Exit::Fault
-    } else if passed == 0 || (strict && must.not_verified > 0) {
-        Exit::NotVerified
-    } else {
-        Exit::Conforms
     }
 }
 

@@ -12,7 +12,7 @@ use moltproof::client::Client;
 use moltproof::client::meter::Spent;
 use moltproof::contract::Contract;
 use moltproof::generate::{self, Generated, Kind, Plan, Progress};
-use moltproof::report::{Report, RunFacts, junit, text};
+use moltproof::report::{Report, RunFacts, Started, junit, text};
 use moltproof::run::scene::Run;
 use moltproof::target::Target;
 use moltproof::target::need::Need;
@@ -44,7 +44,6 @@ fn generated(target: &Arc<dyn Target>, kinds: &[Kind], cases: usize, seed: u64) 
         seed,
         kinds: kinds.to_vec(),
         concurrency: 8,
-        target: String::new(),
     };
     runtime.block_on(generate::run(&run, &plan, &Quiet))
 }
@@ -108,6 +107,8 @@ fn report_of(target: &dyn Target, generated: &[Generated], seed: u64) -> Report 
         id: "abcdef".to_owned(),
         shards: None,
         named: "reference".to_owned(),
+        options: vec!["--target".to_owned(), "reference".to_owned()],
+        started: Started::default(),
         began: moltproof::clock::now(),
         seed,
         concurrency: 1,
@@ -118,7 +119,7 @@ fn report_of(target: &dyn Target, generated: &[Generated], seed: u64) -> Report 
         accepted: BTreeSet::new(),
     };
     let contract = Contract::embedded().unwrap();
-    Report::new(&contract, target, &facts, &[]).with_generated(&contract, generated)
+    Report::new(&contract, target, &facts, &[]).with_generated(&contract, generated, &facts)
 }
 
 #[test]

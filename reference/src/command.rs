@@ -70,10 +70,7 @@ pub async fn serve(args: &ServeArgs) -> ExitCode {
         match listen(args.listen).and_then(|listener| Ok((listener, stop_signal()?))) {
             Ok(ready) => ready,
             Err(error) => {
-                return fail(
-                    EXIT_CANNOT_OPEN,
-                    &format!("cannot listen on {}: {error}", args.listen),
-                );
+                return fail(EXIT_CANNOT_OPEN, &cannot_listen(args.listen, &error));
             }
         };
     if let Ok(address) = listener.local_addr() {
@@ -83,6 +80,19 @@ pub async fn serve(args: &ServeArgs) -> ExitCode {
     match backend.serve(listener, shutdown).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ ServeError::ShutdownTimedOut) => fail(EXIT_CANNOT_OPEN, &error),
+    }
+}
+
+/// Why it cannot listen there, and what to do where somebody else does.
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        format!(
+            "cannot listen on {address}: port {port} is in use, perhaps by another server of this kind or by `wrangler dev`; \
+             end that one, or choose another port with --listen {ip}:PORT or the variable LISTEN; --listen {ip}:0 takes a free one"
+        )
+    } else {
+        format!("cannot listen on {address}: {error}")
     }
 }
 

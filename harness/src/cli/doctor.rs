@@ -61,6 +61,13 @@ fn told_unreadable(args: &DoctorArgs, failure: &Failure) -> Result<(), Failure> 
     put(&scrub::clean_report(&json(&log)?))
 }
 
+impl DoctorArgs {
+    /// What is meant, as `--target` has it.
+    pub(super) fn target_named(&self) -> String {
+        self.target.named()
+    }
+}
+
 pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
     let contract = contract()?;
     runtime()?.block_on(async {

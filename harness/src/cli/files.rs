@@ -1,7 +1,7 @@
 //! Where a report goes: the files that are asked for, the job summary, standard output. Never judges.
 
 use super::signing::Signing;
-use super::{Failure, Format, put, say};
+use super::{Failure, Format, probe, put, say};
 use crate::nearest;
 use crate::report::{Kind, Report, json, markdown, text};
 use crate::scrub;
@@ -106,7 +106,11 @@ impl Files {
         self.report.is_empty()
     }
 
-    /// Whether everything that is asked for has a place, and what it takes to sign, before anything is run.
+    /// Whether everything that is asked for has a place and can be written there, before anything is run: what a run has found must not
+    /// be lost for want of a folder.
+    ///
+    /// # Errors
+    /// Exit 2, with the place and the reason.
     pub(super) fn can_be_written(&self) -> Result<(), Failure> {
         let has = |wanted: fn(Kind) -> bool| {
             let mut all = self.report.iter();
@@ -115,46 +119,77 @@ impl Files {
         let others = has(|kind| !kind.comes_last());
         self.signing
             .can_be_done(has(|kind| kind == Kind::InToto), others)?;
-        let github = |file: &&ReportFile| file.kind == Written::Github;
-        for file in self.report.iter().filter(github) {
-            step_summary(file)?;
+        for file in &self.report {
+            let path = match file.kind {
+                Written::Github => step_summary(file)?,
+                Written::File(kind) => self.path_of(file, kind.file_name()),
+            };
+            probe::can_be_written(&path).map_err(|why| {
+                Failure::usage(format!(
+                    "cannot write the report {}: {why}; nothing was judged; name another place with --report KIND=PATH or --report-dir DIR",
+                    path.display()
+                ))
+            })?;
         }
         Ok(())
     }
 
-    /// Writes every report that is asked for, and tells where.
+    fn path_of(&self, file: &ReportFile, name: &str) -> PathBuf {
+        let own = file.path.clone();
+        own.unwrap_or_else(|| self.report_dir.join(name))
+    }
+
+    /// Writes every report that is asked for, and tells where. One that cannot be written keeps no other from being written.
+    ///
+    /// # Errors
+    /// Exit 3, with each that could not be written.
     pub(super) fn write(&self, report: &Report, quiet: bool) -> Result<(), Failure> {
         let mut written = Vec::new();
+        let mut failed: Vec<String> = Vec::new();
         // A statement names the others: it comes last.
         let (last, others): (Vec<_>, Vec<_>) = self
             .report
             .iter()
             .partition(|file| matches!(file.kind, Written::File(kind) if kind.comes_last()));
         for file in others.into_iter().chain(last) {
-            let (bytes, name) = match file.kind {
-                Written::File(kind) => (kind.render(report, &written), kind.file_name()),
-                Written::Github => {
-                    github(file, report)?;
-                    continue;
+            match self.write_one(file, report, &written) {
+                Ok(None) => {}
+                Ok(Some((path, bytes))) => {
+                    if !quiet {
+                        say(&format!("report written to {}", path.display()));
+                    }
+                    let name = path.file_name().unwrap_or(path.as_os_str());
+                    written.push((name.to_string_lossy().into_owned(), bytes));
                 }
-            };
-            let path = file
-                .path
-                .clone()
-                .unwrap_or_else(|| self.report_dir.join(name));
-            let what = path.display().to_string();
-            let mut bytes = bytes.map_err(|error| cannot(&what, &error))?;
-            if file.kind == Written::File(Kind::InToto) {
-                bytes = self.signing.finished(&bytes)?;
+                Err(failure) => failed.push(failure.message),
             }
-            json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
-            if !quiet {
-                say(&format!("report written to {what}"));
-            }
-            let name = path.file_name().unwrap_or(path.as_os_str());
-            written.push((name.to_string_lossy().into_owned(), bytes));
         }
-        Ok(())
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::fault(failed.join("; ")))
+        }
+    }
+
+    /// Writes one report; returns where its file lies and what is in it, if it has one.
+    fn write_one(
+        &self,
+        file: &ReportFile,
+        report: &Report,
+        written: &[(String, Vec<u8>)],
+    ) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
+        let (bytes, name) = match file.kind {
+            Written::File(kind) => (kind.render(report, written), kind.file_name()),
+            Written::Github => return github(file, report).map(|()| None),
+        };
+        let path = self.path_of(file, name);
+        let what = path.display().to_string();
+        let mut bytes = bytes.map_err(|error| cannot(&what, &error))?;
+        if file.kind == Written::File(Kind::InToto) {
+            bytes = self.signing.finished(&bytes)?;
+        }
+        json::write_whole(&path, &bytes).map_err(|error| cannot(&what, &error))?;
+        Ok(Some((path, bytes)))
     }
 
     /// The names of all files that may be written: by path, or where none is given.
@@ -187,7 +222,12 @@ fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
         .open(&path);
     opened
         .and_then(|mut out| {
-            out.write_all(scrub::clean_report(&markdown::render(report)).as_bytes())
+            let before = out.metadata()?.len();
+            let text = scrub::clean_report(&markdown::render(report));
+            out.write_all(text.as_bytes()).inspect_err(|_full| {
+                // Half a summary tells half a verdict. Where not even that can be taken back, nothing is left to be done.
+                drop(out.set_len(before));
+            })
         })
         .map_err(|error| Failure::fault(format!("cannot write to {}: {error}", path.display())))?;
     // GitHub reads commands from both streams; standard output may hold the JSON report.
@@ -201,7 +241,7 @@ pub(super) fn cannot(what: &str, error: &std::io::Error) -> Failure {
     Failure::fault(format!("cannot write {what}: {error}"))
 }
 
-/// Writes a report to standard output.
+/// Writes a report to standard output. For people it is told as it is read, on this machine.
 pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
     match format {
         Format::Text => put(&scrub::clean_report(&text::render_within(

@@ -1,8 +1,8 @@
 //! Which generated checks a command line asks for, and a line as each kind ends. Never runs one.
 
+use super::progress::word;
 use super::{Failure, say};
 use crate::generate::{Generated, Kind, Progress};
-use crate::verdict::Outcome;
 
 /// The kinds that are asked for: those named, else all, of which a shard has its part.
 pub(super) fn kinds(
@@ -40,16 +40,7 @@ pub(super) struct Told {
 
 impl Progress for Told {
     fn ended(&self, generated: &Generated) {
-        let word = match generated.outcome {
-            Outcome::Passed => "ok",
-            Outcome::NotVerified(_) | Outcome::NotApplicable(_) => "not verified",
-            Outcome::Failed(_)
-            | Outcome::Flaky(_)
-            | Outcome::Known(_)
-            | Outcome::Accepted(_)
-            | Outcome::Error(_)
-            | Outcome::NotSelected => "FAILED",
-        };
+        let word = word(generated.outcome.kind());
         if !self.quiet {
             say(&format!(
                 "[generated] {word} {} {} cases in {:.1} s",

@@ -1,6 +1,8 @@
 //! `moltproof init`: writes a target manifest. Never overwrites one unless told to, never asks for a secret.
 
-use super::{Failure, put};
+use super::signals::Signals;
+use super::target::runtime;
+use super::{Failure, put, say};
 use crate::init::{AsFound, Asks, Known, NotDrafted, draft, render, wrangler};
 use crate::report::json;
 use crate::target::manifest::{FILE_NAME, Manifest};
@@ -52,6 +54,9 @@ pub(super) fn init(args: &InitArgs) -> Result<Exit, Failure> {
         )));
     }
     let known = known(args)?;
+    if !args.yes && io::stdin().is_terminal() {
+        leave_on_ctrl_c()?;
+    }
     let mut terminal = Terminal;
     let mut as_found = AsFound;
     let asks: &mut dyn Asks = if args.yes || !io::stdin().is_terminal() {
@@ -129,6 +134,20 @@ fn failed(error: &NotDrafted) -> Failure {
             error.to_string()
         },
     }
+}
+
+/// Ends this program at Ctrl-C as it should be left: a menu hides the cursor, and must give it back.
+fn leave_on_ctrl_c() -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let mut signals = runtime.block_on(async { Signals::heard() })?;
+    std::thread::spawn(move || {
+        let by = runtime.block_on(signals.next());
+        // Where there is no terminal any more, there is no cursor either.
+        drop(dialoguer::console::Term::stderr().show_cursor());
+        say("\nmoltproof: interrupted; nothing was written");
+        std::process::exit(Exit::of(by) as i32);
+    });
+    Ok(())
 }
 
 /// Somebody at a terminal.

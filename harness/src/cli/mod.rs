@@ -1,5 +1,6 @@
 //! Verbs, options and exit codes. Never decides a verdict.
 
+mod again;
 mod around;
 mod baseline;
 mod blamed;
@@ -17,22 +18,28 @@ mod init;
 mod itself;
 mod keeping;
 mod list;
+mod meaning;
 mod no_verdict;
 mod open_files;
+mod probe;
 mod progress;
 mod replay;
 mod report;
 mod run;
 mod running;
 mod schema;
+mod signals;
 mod signing;
 mod staging;
 mod sweep;
+mod switches;
 mod target;
 mod teeth;
 #[cfg(test)]
 mod tests;
 mod token;
+mod up;
+mod variables;
 mod vectors;
 mod verify;
 mod version;
@@ -40,7 +47,7 @@ mod watch;
 
 use crate::contract::version::Version;
 use crate::verdict::Exit;
-use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -51,10 +58,10 @@ const EXIT_CODES: &str = "Exit codes:
        baseline: the headline says so)
   1    a MUST is violated; with --strict also a SHOULD
   2    the command line, or something it names, is wrong
-  3    the target cannot be reached, or the harness is at fault
+  3    the target cannot be reached, the harness is at fault, or a report cannot be written any more
   4    nothing could be verified, with --strict not every MUST, or with --min-verified too few of them
   5    an entry of the baseline is unused, expired, vague, unknown or double; what gives 1 or 3 goes first
-  130  interrupted";
+  130  ended by Ctrl-C before it was through, and no violation found until then; 143 by SIGTERM. What was found is reported as incomplete";
 
 const EXAMPLES: &str = "Examples:
   moltproof run                                    the whole contract against the embedded reference
@@ -154,6 +161,9 @@ enum Verb {
     Schema(schema::SchemaArgs),
     /// Serves the reference implementation, configured by environment variables.
     Serve(crate::target::reference::ServeArgs),
+    /// Starts a target as a run does, prints its address, and keeps it until Ctrl-C.
+    #[command(after_help = up::EXAMPLES)]
+    Up(Box<up::UpArgs>),
     /// Plays AI Gateway and the Access team domain beside your own `wrangler dev`, until Ctrl-C.
     #[command(after_help = doubles::AFTER_HELP, after_long_help = doubles::after_long_help())]
     Doubles(Box<doubles::DoublesArgs>),
@@ -252,8 +262,20 @@ pub fn main(args: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode 
         }
     };
     colour::choose(cli.color);
-    let ended = match cli.verb {
-        Verb::Run(args) if args.watch.is_some() => watching(&args, &matches),
+    let ended = variables::known(&cli.verb).and_then(|()| perform(cli.verb, &matches));
+    match ended {
+        Ok(code) => code,
+        Err(failure) => {
+            say(&format!("moltproof: {}", failure.message));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Does what a verb says.
+fn perform(verb: Verb, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
+    let ended = match verb {
+        Verb::Run(args) if args.watch.is_some() => watching(&args, matches),
         Verb::Run(args) => run::run(&args),
         Verb::Init(args) => init::init(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
@@ -265,27 +287,22 @@ pub fn main(args: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode 
         Verb::Report(args) => report::report(&args),
         Verb::Baseline(args) => baseline::baseline(&args),
         Verb::Schema(args) => schema::schema(&args),
-        Verb::Serve(args) => return crate::target::reference::serve(&args),
+        Verb::Serve(args) => return Ok(crate::target::reference::serve(&args)),
+        Verb::Up(args) => up::up(&args),
         Verb::Teeth(args) => teeth::teeth(&args),
-        Verb::ServeAltered(args) => return teeth::serve_altered(&args),
-        Verb::Supervise(args) => return supervise(&args),
+        Verb::ServeAltered(args) => return Ok(teeth::serve_altered(&args)),
+        Verb::Supervise(args) => return Ok(supervise(&args)),
         Verb::Doubles(args) => doubles::doubles(&args),
         Verb::Token(args) => token::token(&args),
-        Verb::Db(args) => return moltproof_data::command::run(&args),
+        Verb::Db(args) => return Ok(moltproof_data::command::run(&args)),
         Verb::Config(args) => {
-            of_verb(&matches, "config").and_then(|matches| config::config(&args, &built(), matches))
+            of_verb(matches, "config").and_then(|matches| config::config(&args, &built(), matches))
         }
         Verb::Completions(args) => completions::completions(&args, command()),
         Verb::Man(args) => completions::man(&args, command()),
         Verb::Vectors(args) => vectors::vectors(&args),
     };
-    match ended {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(failure) => {
-            say(&format!("moltproof: {}", failure.message));
-            ExitCode::from(failure.exit as u8)
-        }
-    }
+    ended.map(|exit| ExitCode::from(exit as u8))
 }
 
 /// The command line.
@@ -295,35 +312,7 @@ fn command() -> clap::Command {
         let told = serve.get_after_help().cloned().unwrap_or_default();
         serve.after_help(format!("{told}\n\n{SERVE_EXAMPLES}"))
     });
-    with_usual_words(command)
-}
-
-/// Lets the variable of a switch hold the words that CI systems use, not `true` and `false` alone, and takes an empty variable for one
-/// that is not set: a workflow sets a variable even where its input was not given.
-fn with_usual_words(verb: clap::Command) -> clap::Command {
-    verb.mut_args(|argument| {
-        let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-        let argument = if argument.get_env().is_some_and(is_empty) {
-            argument.env(clap::builder::Resettable::Reset)
-        } else {
-            argument
-        };
-        if matches!(argument.get_action(), ArgAction::SetTrue) {
-            argument.value_parser(switch)
-        } else {
-            argument
-        }
-    })
-    .mut_subcommands(with_usual_words)
-}
-
-/// What a variable says of a switch.
-fn switch(text: &str) -> Result<bool, String> {
-    match text.to_lowercase().as_str() {
-        "true" | "1" | "yes" | "y" | "on" | "t" => Ok(true),
-        "false" | "0" | "no" | "n" | "off" | "f" => Ok(false),
-        _ => Err("write true or false".to_owned()),
-    }
+    switches::with_usual_words(command)
 }
 
 /// The same, with what all verbs share put into each.
@@ -362,6 +351,12 @@ fn put(text: &str) -> Result<(), Failure> {
 fn say(line: &str) {
     let line = crate::scrub::clean_report(line);
     // If even standard error is gone there is nobody left to tell.
+    drop(writeln!(anstream::stderr(), "{line}"));
+}
+
+/// As [`say`], with what looks like a secret and is none: the token of a team domain that ends with this program.
+fn say_for_use(line: &str) {
+    let line = crate::scrub::clean(line);
     drop(writeln!(anstream::stderr(), "{line}"));
 }
 

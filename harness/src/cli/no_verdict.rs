@@ -6,7 +6,7 @@ use crate::client::meter::Spent;
 use crate::clock;
 use crate::contract::profile::Profile;
 use crate::report::no_verdict::Unjudged;
-use crate::report::{Report, RunFacts};
+use crate::report::{Report, RunFacts, Started};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ fn report(args: &RunArgs, failure: &Failure) -> Option<Report> {
     let facts = RunFacts {
         id: String::new(),
         named: named.clone(),
+        options: args.target.again(args.manner(), &contract, None).as_named,
+        started: Started::default(),
         seed: args.seed.unwrap_or_default(),
         concurrency: 0,
         shards: args.shards(&contract, &profiles).ok().flatten(),

@@ -2,6 +2,7 @@
 
 use super::files::Files;
 use super::keeping::StoreArgs;
+use super::run::kept;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract_at, put, say};
@@ -74,24 +75,25 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
         must_be_here(&then)?;
         target.target = Some(then.named.clone());
     }
-    let now = perform(&contract, &target, args.order(&then, &chosen))?;
-    args.files.write(&now, args.quiet)?;
-    let compared = chosen.compare(&then, &now);
-    match args.format {
-        Format::Text => {
-            let told = format!(
-                "{}\n{}",
-                text::render_within(&now, super::colour::width()),
-                told(&then, &compared)
-            );
-            put(&scrub::clean_report(&told))?;
+    let order = args.order(&then, &chosen);
+    perform(&contract, &target, order, |now, again| {
+        let compared = chosen.compare(&then, &now);
+        let exit = now.exit(args.strict);
+        let written = args.files.write(&now, args.quiet);
+        match args.format {
+            Format::Text => {
+                let width = super::colour::width();
+                let now = text::render_within(&now.read_here(again), width);
+                let told = format!("{now}\n{}", told(&then, &compared));
+                put(&scrub::clean_report(&told))?;
+            }
+            Format::Json => {
+                let value = serde_json::json!({ "run": then.run_id, "id": args.id, "compared": compared, "report": now });
+                put(&scrub::clean_report(&format!("{value:#}\n")))?;
+            }
         }
-        Format::Json => {
-            let value = serde_json::json!({ "run": then.run_id, "id": args.id, "compared": compared, "report": now });
-            put(&scrub::clean_report(&format!("{value:#}\n")))?;
-        }
-    }
-    Ok(now.exit(args.strict))
+        kept(exit, written)
+    })
 }
 
 impl ReplayArgs {

@@ -11,7 +11,7 @@ use crate::contract::select::{Selection, digest, select, smoke_within};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Planned};
 use crate::generate;
-use crate::report::{Report, Shards, json};
+use crate::report::{Again, Report, Shards, json};
 use crate::run::repeat::TIMES_MAX;
 use crate::verdict::Exit;
 use std::path::PathBuf;
@@ -149,24 +149,20 @@ fn burst(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let mut report = match judge(args) {
-        Ok(report) => report,
+    match judge(args) {
+        Ok(told) => told,
         Err(failure) => {
             no_verdict::tell(args, &failure);
-            return Err(failure);
+            Err(failure)
         }
-    };
-    args.store.keep(&mut report);
-    deliver(args, &report)?;
-    baseline::complain(&report);
-    if let Some(few) = report.below_floor() {
-        say(&format!("moltproof: too little was judged: {few}"));
     }
-    Ok(report.exit(args.strict))
 }
 
-/// Runs what is asked for.
-fn judge(args: &RunArgs) -> Result<Report, Failure> {
+/// Runs what is asked for, and tells of it: the exit code, or why the verdict that there is could not be told whole.
+///
+/// # Errors
+/// When there is no verdict.
+fn judge(args: &RunArgs) -> Result<Result<Exit, Failure>, Failure> {
     let contract = contract_at(args.contract)?;
     if args.min_verified.is_some() && args.shard.is_some_and(|(_, of)| of > 1) {
         return Err(Failure::usage(
@@ -188,10 +184,30 @@ fn judge(args: &RunArgs) -> Result<Report, Failure> {
         concurrency: args.concurrency,
         terms: args.terms(),
     };
-    let mut report = perform(&contract, &args.target, order)?;
-    report.smoke = args.smoke;
-    report.no_launch = args.target.no_launch;
-    Ok(report.with_floor(args.min_verified))
+    perform(&contract, &args.target, order, |mut report, again| {
+        report.smoke = args.smoke;
+        report.no_launch = args.target.no_launch;
+        let mut report = report.with_floor(args.min_verified);
+        args.store.keep(&mut report);
+        let exit = report.exit(args.strict);
+        let delivered = deliver(args, &report, again);
+        if let Some(few) = report.below_floor() {
+            say(&format!("moltproof: too little was judged: {few}"));
+        }
+        Ok(kept(exit, delivered))
+    })
+}
+
+/// The exit code of a run whose report could not be written or printed whole: a violation is told all the same.
+pub(super) fn kept(exit: Exit, delivered: Result<(), Failure>) -> Result<Exit, Failure> {
+    match delivered {
+        Err(failure) if exit == Exit::Violation => {
+            say(&format!("moltproof: {}", failure.message));
+            Ok(exit)
+        }
+        Ok(()) => Ok(exit),
+        Err(failure) => Err(failure),
+    }
 }
 
 impl RunArgs {
@@ -273,13 +289,18 @@ impl RunArgs {
         }
     }
 
+    /// What may be done with the target.
+    pub(super) fn manner(&self) -> Manner {
+        if self.read_only {
+            Manner::ReadOnly
+        } else {
+            Manner::Full
+        }
+    }
+
     fn terms(&self) -> Terms {
         Terms {
-            manner: if self.read_only {
-                Manner::ReadOnly
-            } else {
-                Manner::Full
-            },
+            manner: self.manner(),
             budget: Budget {
                 requests: self.budget_requests,
                 model_calls: self.budget_model_calls,
@@ -292,12 +313,18 @@ impl RunArgs {
     }
 }
 
-fn deliver(args: &RunArgs, report: &Report) -> Result<(), Failure> {
-    if let Some(path) = &args.red_to {
-        let red = watch::red(report);
-        json::write_whole(path, red.as_bytes())
-            .map_err(|error| cannot(&path.display().to_string(), &error))?;
-    }
-    args.files.write(report, args.quiet)?;
-    print(args.format, report)
+/// Writes and prints the report: neither keeps the other from being done.
+fn deliver(args: &RunArgs, report: &Report, again: &Again) -> Result<(), Failure> {
+    let told = match &args.red_to {
+        None => Ok(()),
+        Some(path) => json::write_whole(path, watch::red(report).as_bytes())
+            .map_err(|error| cannot(&path.display().to_string(), &error)),
+    };
+    let written = args.files.write(report, args.quiet);
+    let printed = match args.format {
+        Format::Text => print(args.format, &report.clone().read_here(again)),
+        Format::Json => print(args.format, report),
+    };
+    baseline::complain(report);
+    told.and(written).and(printed)
 }

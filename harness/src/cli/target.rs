@@ -11,7 +11,7 @@ use crate::contract::profile::Profile;
 use crate::scrub;
 use crate::target::Target;
 use crate::target::launched::described;
-use crate::target::manifest::{self, Allowed, Manifest};
+use crate::target::manifest::{Allowed, Manifest};
 use crate::target::read_only::ReadOnly;
 use crate::target::reference::ReferenceTarget;
 use crate::target::url::UrlTarget;
@@ -62,10 +62,10 @@ pub(super) struct TargetArgs {
     pub(super) target: Option<String>,
     /// I own this target: needed for a host whose name does not look like staging.
     #[arg(long, env = "MOLTPROOF_I_OWN_THIS_TARGET")]
-    i_own_this_target: bool,
+    pub(super) i_own_this_target: bool,
     /// Also trust the certificates in this PEM file.
     #[arg(long, env = "MOLTPROOF_CA_FILE", value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
     /// Execute nothing of the manifest: no server is started, nothing is prepared, and no command observes or migrates. What needs one of
     /// them is not verified. For a manifest that may be a stranger's.
     #[arg(long, env = "MOLTPROOF_NO_LAUNCH")]
@@ -79,7 +79,7 @@ pub(super) struct TargetArgs {
         value_delimiter = ',',
         value_parser = allowed_name
     )]
-    allow_env: Vec<String>,
+    pub(super) allow_env: Vec<String>,
 }
 
 /// Allows no variable.
@@ -142,6 +142,7 @@ impl TargetArgs {
     pub(super) async fn open(&self, terms: Terms) -> Result<Opened, Failure> {
         let named = self.named();
         scratch::settle();
+        self.must_be_meant()?;
         if named == "reference" {
             open_files::require(open_files::WITH_THE_REFERENCE)?;
             let client = self.client(terms, Budget::default(), false)?;
@@ -209,20 +210,6 @@ impl TargetArgs {
         let is_manifest = Path::new(&named).is_file();
         let manifest = is_manifest.then(|| self.manifest(&named).ok()).flatten();
         manifest.map(|manifest| manifest.name)
-    }
-
-    /// What is meant: as given, else the nearest manifest, else the reference.
-    pub(super) fn named(&self) -> String {
-        let discovered = || {
-            std::env::current_dir()
-                .ok()
-                .and_then(|folder| manifest::discover(&folder))
-        };
-        match &self.target {
-            Some(text) => text.clone(),
-            None => discovered()
-                .map_or_else(|| "reference".to_owned(), |file| file.display().to_string()),
-        }
     }
 
     async fn by_manifest(&self, named: String, terms: Terms) -> Result<Opened, Failure> {

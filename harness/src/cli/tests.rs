@@ -85,9 +85,9 @@ fn every_verb_has_examples_and_each_of_them_parses() {
 #[test]
 fn the_variable_of_a_switch_takes_the_usual_words() {
     for (word, on) in [("1", true), ("YES", true), ("0", false)] {
-        assert_eq!(super::switch(word), Ok(on), "{word}");
+        assert_eq!(super::switches::switch(word), Ok(on), "{word}");
     }
-    assert!(super::switch("flase").is_err());
+    assert!(super::switches::switch("flase").is_err());
 }
 
 #[test]

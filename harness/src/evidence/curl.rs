@@ -4,9 +4,15 @@
 use super::{REDACTED, SECRET_HEADERS, SENT_BODY_MAX, SentRequest};
 use std::fmt::Write as _;
 
-/// The line.
-pub(super) fn line(sent: &SentRequest) -> String {
-    let mut line = Line::default();
+/// The line; `gone` says how to have an address again that is there no more.
+pub(super) fn line(sent: &SentRequest, gone: Option<&str>) -> String {
+    let mut line = Line {
+        base: gone.map_or_else(
+            || quote(&sent.base),
+            |gone| format!("\"${{TARGET_URL:?{gone}}}\""),
+        ),
+        ..Line::default()
+    };
     let has_body = sent.body_len > 0;
     line.words.push("curl -sS -i -g --path-as-is".to_owned());
     if sent.base.starts_with("https://") {
@@ -37,6 +43,8 @@ pub(super) fn line(sent: &SentRequest) -> String {
 /// Words of a line, and what its variables are called.
 #[derive(Default)]
 struct Line {
+    /// Where it goes, as a word of a shell.
+    base: String,
     /// What is written into curl's standard input.
     input: Option<String>,
     words: Vec<String>,
@@ -85,13 +93,21 @@ impl Line {
     fn address(&mut self, sent: &SentRequest) {
         let tame = |byte: u8| byte.is_ascii_graphic() && !b"#\"<>\\^`|".contains(&byte);
         if sent.path.starts_with('/') && sent.path.bytes().all(tame) {
-            let word = self.word(&format!("{}{}", sent.base, sent.path), None);
-            self.words.push(word);
+            let path = self.word(&sent.path, None);
+            self.push_address(&path);
         } else {
             self.option("--request-target", &sent.path, None);
-            let word = self.word(&format!("{}/", sent.base), None);
-            self.words.push(word);
+            self.push_address("'/'");
         }
+    }
+
+    /// The base with a quoted path behind it, as one word, and in one pair of quotes where both have some.
+    fn push_address(&mut self, path: &str) {
+        let joined = match (self.base.strip_suffix('\''), path.strip_prefix('\'')) {
+            (Some(base), Some(path)) => format!("{base}{path}"),
+            _ => format!("{}{path}", self.base),
+        };
+        self.words.push(joined);
     }
 
     /// A text as one word of a shell, each secret in it a variable.

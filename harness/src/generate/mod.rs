@@ -153,8 +153,6 @@ pub struct Plan {
     pub kinds: Vec<Kind>,
     /// Cases side by side, at most.
     pub concurrency: usize,
-    /// The target as a command line names it; empty for the reference.
-    pub target: String,
 }
 
 /// How the cases of one kind ended.
@@ -162,8 +160,6 @@ pub struct Plan {
 pub struct Generated {
     /// Which kind.
     pub kind: Kind,
-    /// The target as a command line names it; empty for the reference.
-    pub target: String,
     /// How many were asked for.
     pub asked: usize,
     /// The seed they follow from.
@@ -193,25 +189,9 @@ pub struct Generated {
 }
 
 impl Generated {
-    /// The options of `moltproof run` that repeat it.
-    #[must_use]
-    pub fn repeat(&self) -> String {
-        let target = match self.target.as_str() {
-            "" => String::new(),
-            named => format!("--target {named} "),
-        };
-        format!(
-            "{target}--generate {} --seed {} --id {}",
-            self.asked,
-            self.seed,
-            self.kind.id()
-        )
-    }
-
     fn unrun(kind: Kind, plan: &Plan, outcome: Outcome) -> Self {
         Self {
             kind,
-            target: plan.target.clone(),
             asked: plan.cases,
             seed: plan.seed,
             outcome,
@@ -237,8 +217,19 @@ pub trait Progress {
 
 /// Draws and runs the cases of each kind in turn. Must be called on a current-thread runtime, as scenarios are.
 pub async fn run(run: &Arc<Run>, plan: &Plan, progress: &dyn Progress) -> Vec<Generated> {
-    let serial = Arc::new(AtomicUsize::new(0));
     let mut list = Vec::new();
+    gather(run, plan, progress, &mut list).await;
+    list
+}
+
+/// As [`run`], into `list`: there is each kind that ended by then, should this be dropped before it is through.
+pub async fn gather(
+    run: &Arc<Run>,
+    plan: &Plan,
+    progress: &dyn Progress,
+    list: &mut Vec<Generated>,
+) {
+    let serial = Arc::new(AtomicUsize::new(0));
     for &kind in &plan.kinds {
         let ended = match lacking(run.target.as_ref(), kind) {
             Some(reason) => Generated::unrun(kind, plan, Outcome::NotVerified(reason)),
@@ -247,7 +238,17 @@ pub async fn run(run: &Arc<Run>, plan: &Plan, progress: &dyn Progress) -> Vec<Ge
         progress.ended(&ended);
         list.push(ended);
     }
-    list
+}
+
+/// The kinds of a plan that are not in `list`, as not verified for this reason.
+#[must_use]
+pub fn untold(plan: &Plan, list: &[Generated], reason: &str) -> Vec<Generated> {
+    let is_missing = |kind: &&Kind| !list.iter().any(|one| one.kind == **kind);
+    let missing = plan.kinds.iter().filter(is_missing);
+    let untold = || Outcome::NotVerified(reason.to_owned());
+    missing
+        .map(|&kind| Generated::unrun(kind, plan, untold()))
+        .collect()
 }
 
 fn lacking(target: &dyn Target, kind: Kind) -> Option<String> {

@@ -62,7 +62,9 @@ fn words(report: &Report) -> (String, &'static str) {
     } else {
         each.collect::<Vec<_>>().join(" · ")
     };
-    let part = if report.is_whole() {
+    let part = if report.interrupted.is_some() {
+        " · incomplete"
+    } else if report.is_whole() {
         ""
     } else {
         " · a part only"

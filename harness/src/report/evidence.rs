@@ -1,7 +1,8 @@
 //! What scenarios have seen, in the form of a report. Never keeps more of a text than its documented size, and no secret.
 
 use super::{
-    Evidence, ExchangeReport, LogLineReport, ModelCallReport, ObservationReport, StepReport,
+    Evidence, ExchangeReport, LogLineReport, ModelCallReport, ObservationReport, RunFacts,
+    StepReport,
 };
 use crate::clock;
 use crate::evidence::{Exchange, cut, redact};
@@ -15,18 +16,19 @@ use std::time::Instant;
 const BODY_SHOWN_MAX: usize = 4096;
 
 /// What a scenario has seen; `None` if it did not run.
-pub(super) fn evidence(ended: &Ended, run_began: Instant) -> Option<Evidence> {
+pub(super) fn evidence(ended: &Ended, facts: &RunFacts) -> Option<Evidence> {
     let began = ended.began?;
     let captured = &ended.captured;
     let own = ended.exchanges.iter();
-    let mut exchanges: Vec<ExchangeReport> = own.map(|one| exchange_report(one, began)).collect();
+    let mut exchanges: Vec<ExchangeReport> =
+        own.map(|one| exchange_report(one, began, facts)).collect();
     let decisive = captured
         .decisive
         .as_ref()
-        .map(|one| number_of(one, ended, &mut exchanges, began));
+        .map(|one| number_of(one, ended, &mut exchanges, facts));
     Some(Evidence {
         name: captured.name.as_deref().map(scrub::clean_report),
-        began_ms: since(run_began, began),
+        began_ms: since(facts.began, began),
         steps: steps(captured, began),
         exchanges,
         decisive,
@@ -54,15 +56,16 @@ fn number_of(
     decisive: &Arc<Exchange>,
     ended: &Ended,
     exchanges: &mut Vec<ExchangeReport>,
-    began: Instant,
+    facts: &RunFacts,
 ) -> usize {
+    let began = ended.began.unwrap_or(facts.began);
     if ended.exchanges.iter().any(|one| Arc::ptr_eq(one, decisive)) {
         return decisive.number;
     }
     let number = exchanges.iter().map(|one| one.number).max().unwrap_or(0) + 1;
     exchanges.push(ExchangeReport {
         number,
-        ..exchange_report(decisive, began)
+        ..exchange_report(decisive, began, facts)
     });
     number
 }
@@ -118,8 +121,13 @@ fn observations(captured: &Captured, began: Instant) -> Vec<ObservationReport> {
 }
 
 /// An exchange; times count from `began`.
-pub(super) fn exchange_report(exchange: &Exchange, began: Instant) -> ExchangeReport {
+pub(super) fn exchange_report(
+    exchange: &Exchange,
+    began: Instant,
+    facts: &RunFacts,
+) -> ExchangeReport {
     let sent = &exchange.request;
+    let gone = facts.started.gone(&sent.base, &facts.options);
     let shown = |(name, value): &(String, String)| {
         let (name, value) = (scrub::clean_report(name), redact(name, value));
         (name, scrub::clean_report(&value))
@@ -140,6 +148,9 @@ pub(super) fn exchange_report(exchange: &Exchange, began: Instant) -> ExchangeRe
         connect_ms: exchange.connected_after.map(clock::ms),
         head_ms: clock::ms(exchange.head_after),
         duration_ms: clock::ms(exchange.done_after),
-        curl: exchange.curl(),
+        curl: gone.map_or_else(
+            || exchange.curl(),
+            |gone| exchange.curl_without_address(&gone),
+        ),
     }
 }

@@ -1,6 +1,8 @@
 //! Generated checks in a report: a row each, and a finding with each criterion they break. Never makes a criterion pass.
 
-use super::{CriterionReport, Evidence, GeneratedReport, Report, ScenarioReport, exchange_report};
+use super::{
+    CriterionReport, Evidence, GeneratedReport, Report, RunFacts, ScenarioReport, exchange_report,
+};
 use crate::clock;
 use crate::contract::Contract;
 use crate::counted::counted;
@@ -49,7 +51,7 @@ impl GeneratedReport {
                 .collect(),
             failed_at: generated.failed_at,
             drawn: generated.drawn,
-            repeat: generated.repeat(),
+            repeat: String::new(),
             left_out: generated.left_out.clone(),
         }
     }
@@ -114,20 +116,23 @@ impl GeneratedReport {
             writeln!(out, "  {}", shown.line())?;
             writeln!(out, "  {}", shown.exchange.curl)?;
         }
-        match report.replay(&self.id) {
-            Some(replay) => writeln!(out, "  moltproof run {} · {replay}", self.repeat),
-            None => writeln!(out, "  moltproof run {}", self.repeat),
-        }
+        writeln!(out, "  {}", report.repeat_generated(self))
     }
 }
 
 impl Report {
     /// The report with generated checks: what they found breaks their criteria, what they did not find proves none.
     #[must_use]
-    pub fn with_generated(mut self, contract: &Contract, generated: &[Generated]) -> Self {
+    pub fn with_generated(
+        mut self,
+        contract: &Contract,
+        generated: &[Generated],
+        facts: &RunFacts,
+    ) -> Self {
         self.generated = generated.iter().map(GeneratedReport::new).collect();
+        self.name_their_repeats();
         for one in generated {
-            if let Some(evidence) = smallest_case(one) {
+            if let Some(evidence) = smallest_case(one, facts) {
                 self.evidence.insert(one.kind.id().to_owned(), evidence);
             }
         }
@@ -147,6 +152,16 @@ impl Report {
         summary.exchanges += all().map(|one| one.exchange_count).sum::<usize>();
         self.count();
         self
+    }
+
+    fn name_their_repeats(&mut self) {
+        let own = self.generated.iter();
+        let repeats: Vec<String> = own.map(|one| self.repeat_generated(one)).collect();
+        for (one, repeat) in self.generated.iter_mut().zip(repeats) {
+            repeat
+                .trim_start_matches("moltproof run ")
+                .clone_into(&mut one.repeat);
+        }
     }
 
     fn break_criterion(&mut self, contract: &Contract, id: &str, found: &GeneratedReport) {
@@ -194,20 +209,21 @@ impl Report {
             | Exit::Fault
             | Exit::NotVerified
             | Exit::StaleBaseline
-            | Exit::Interrupted => written,
+            | Exit::Interrupted
+            | Exit::Terminated => written,
         }
     }
 }
 
 /// What was exchanged in the smallest case; the last ones, if they are many.
-fn smallest_case(generated: &Generated) -> Option<Evidence> {
+fn smallest_case(generated: &Generated, facts: &RunFacts) -> Option<Evidence> {
     let all = &generated.evidence;
     let began = all.first()?.sent_at;
     let first = all.len().saturating_sub(EVIDENCE_MAX);
     Some(Evidence {
         exchanges: all[first..]
             .iter()
-            .map(|one| exchange_report(one, began))
+            .map(|one| exchange_report(one, began, facts))
             .collect(),
         ..Evidence::default()
     })

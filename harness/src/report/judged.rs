@@ -88,7 +88,7 @@ impl Report {
         [summary.must, summary.should, summary.may] = verdict::tallies(judged);
         let mut each = profiles::judged(&self.criteria);
         for one in &mut each {
-            one.verdict = self.left_open(one);
+            one.verdict = self.unless_cut_short(self.left_open(one));
         }
         let summary = &mut self.summary;
         // Where nothing was judged nothing was proven.

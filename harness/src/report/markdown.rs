@@ -372,7 +372,8 @@ pub fn annotations(report: &Report) -> String {
     let broken = in_order(report);
     let mut out = String::new();
     // What is about the whole run: at most one of these.
-    let whole = report.unjudged().or_else(|| report.below_floor());
+    let whole = report.unjudged().or_else(|| report.incomplete());
+    let whole = whole.or_else(|| report.below_floor());
     if let Some(why) = &whole {
         let why = message(&cut(why, 2000));
         let _infallible = writeln!(out, "::error title=moltproof::{why}");

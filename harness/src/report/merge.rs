@@ -117,6 +117,7 @@ impl Whole {
         sum.scenarios_run += more.scenarios_run;
         sum.checks += more.checks;
         sum.exchanges += more.exchanges;
+        all.interrupted = all.interrupted.or(part.interrupted);
         all.spent = all.spent.with(part.spent);
         all.run_id = format!("{}+{}", all.run_id, part.run_id);
         all.started_at_ms = all.started_at_ms.min(part.started_at_ms);

@@ -11,6 +11,7 @@ mod floor;
 pub mod generated;
 mod har;
 pub mod html;
+mod interrupted;
 pub mod intoto;
 pub mod json;
 mod judged;
@@ -24,6 +25,7 @@ mod model;
 pub mod no_verdict;
 mod once;
 mod profiles;
+pub mod repeat;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -33,8 +35,10 @@ pub mod story;
 pub mod text;
 
 use evidence::{evidence, exchange_report};
+pub use interrupted::Interruption;
 pub use kind::{Kind, WrittenFile};
 pub use model::*;
+pub use repeat::{Again, Started};
 
 use crate::client::meter::Spent;
 use crate::clock;
@@ -58,6 +62,10 @@ pub struct RunFacts {
     pub id: String,
     /// What was judged, as `--target` has it.
     pub named: String,
+    /// Options of `moltproof run` that judge the same target on the same terms, paths as they were named.
+    pub options: Vec<String>,
+    /// What the harness itself started, and ends with the run.
+    pub started: Started,
     /// Order.
     pub seed: u64,
     /// Side by side.
@@ -97,13 +105,6 @@ impl Report {
             .filter(|criterion| target.profiles().contains(&criterion.profile))
             .filter_map(|criterion| criterion_report(contract, criterion, &by_number))
             .collect();
-        // The needs are a Worker's: a database alone lacks none of them.
-        let is_worker = !matches!(target.profiles(), [Profile::Data]);
-        let lacking = capabilities(target)
-            .into_iter()
-            .filter(|_| is_worker)
-            .filter_map(|(need, reason)| Some((need, reason?)))
-            .collect();
         let mut report = Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
@@ -111,6 +112,8 @@ impl Report {
             contract_digest: contract.digest(),
             target: target.name(),
             named: facts.named.clone(),
+            options: facts.options.clone(),
+            options_here: None,
             run_id: facts.id.clone(),
             seed: facts.seed,
             concurrency: facts.concurrency,
@@ -123,6 +126,7 @@ impl Report {
             no_launch: false,
             min_verified: None,
             no_verdict: None,
+            interrupted: None,
             spent: facts.spent,
             smoke: false,
             summary: Summary {
@@ -147,13 +151,13 @@ impl Report {
                 .iter()
                 .map(|text| scrub::clean_report(text))
                 .collect(),
-            lacking,
+            lacking: lacking(target),
             criteria,
             generated: Vec::new(),
             baseline: None,
             evidence: ended
                 .iter()
-                .filter_map(|one| Some((place(&one.planned), evidence(one, facts.began)?)))
+                .filter_map(|one| Some((place(&one.planned), evidence(one, facts)?)))
                 .collect(),
         };
         report.count();
@@ -169,7 +173,7 @@ impl Report {
             .baseline
             .as_ref()
             .is_some_and(|baseline| !baseline.stale.is_empty());
-        match found {
+        let found = match found {
             Exit::Conforms | Exit::NotVerified if self.no_verdict.is_some() => Exit::Fault,
             // What a missing shard would have found nobody knows.
             Exit::Conforms if self.lacks_shards() || self.below_floor().is_some() => {
@@ -183,8 +187,10 @@ impl Report {
             | Exit::Usage
             | Exit::Fault
             | Exit::StaleBaseline
-            | Exit::Interrupted => found,
-        }
+            | Exit::Interrupted
+            | Exit::Terminated => found,
+        };
+        self.exit_unless_cut_short(found)
     }
 
     /// The report with what became of a baseline's entries.
@@ -196,6 +202,14 @@ impl Report {
         self.baseline = baseline;
         self
     }
+}
+
+/// What the target lacks: need → reason. The needs are a Worker's: a database alone lacks none of them.
+fn lacking(target: &dyn Target) -> BTreeMap<String, String> {
+    let is_worker = !matches!(target.profiles(), [Profile::Data]);
+    let all = capabilities(target).into_iter().filter(|_| is_worker);
+    all.filter_map(|(need, reason)| Some((need, reason?)))
+        .collect()
 }
 
 /// Scenarios of the profiles that the target claims.

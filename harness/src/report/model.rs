@@ -1,5 +1,6 @@
 //! The form of a report: what is written as JSON, read back, and rendered as everything else. Never decides a verdict.
 
+use super::Interruption;
 use crate::client::meter::Spent;
 use crate::verdict::{Level, OutcomeKind, RunVerdict, Severity, Tally, Verdict};
 use schemars::JsonSchema;
@@ -24,6 +25,12 @@ pub struct Report {
     pub target: String,
     /// What was judged, as `--target` has it: `moltproof replay` starts it again.
     pub named: String,
+    /// Options of `moltproof run` that judge the same target on the same terms, each a word of a command line; empty in older reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// The same with whole paths, where the report is read on the machine of the run.
+    #[serde(skip)]
+    pub options_here: Option<Vec<String>>,
     /// Names the run; part of every tenant it made.
     pub run_id: String,
     /// Decides the order of scenarios; `--seed` repeats it.
@@ -54,6 +61,9 @@ pub struct Report {
     /// Why the run came to no verdict, such as a target that cannot be reached; every criterion is then not verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_verdict: Option<String>,
+    /// Who ended the run before it was through; what was not seen through then is not verified, and the verdict is never green.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<Interruption>,
     /// What the run has spent.
     pub spent: Spent,
     /// Whether it was a smoke run: the smoke test, and one scenario of every other area.
@@ -398,25 +408,6 @@ impl Report {
             1 => format!("{part}; 1 scenario was not selected"),
             more => format!("{part}; {more} scenarios were not selected"),
         })
-    }
-
-    /// The command that runs what was red for an id again, if a store keeps this report.
-    #[must_use]
-    pub fn replay(&self, id: &str) -> Option<String> {
-        let store = self.kept.as_deref()?;
-        let at = if store == crate::store::DEFAULT {
-            String::new()
-        } else {
-            format!(" --store '{}'", store.replace('\'', "'\\''"))
-        };
-        Some(format!("moltproof replay {} {id}{at}", self.run_id))
-    }
-
-    /// The command that repeats an id: from the store if one keeps this report, else by the seed.
-    #[must_use]
-    pub fn repeat(&self, id: &str) -> String {
-        self.replay(id)
-            .unwrap_or_else(|| format!("moltproof run --id {id} --seed {}", self.seed))
     }
 
     /// What a scenario has seen; `None` if it did not run.

@@ -81,7 +81,10 @@ pub(super) fn untold(report: &Report) -> Option<String> {
     }
     let stale = report.baseline.iter().flat_map(|own| &own.stale);
     let stale = stale.map(|entry| format!("baseline: {entry}"));
-    let why = report.unjudged().or_else(|| report.below_floor());
+    let why = report
+        .unjudged()
+        .or_else(|| report.incomplete())
+        .or_else(|| report.below_floor());
     let why = why.unwrap_or_else(|| story::sentence(report));
     let lines: Vec<String> = std::iter::once(why).chain(stale).collect();
     Some(lines.join("\n"))

@@ -50,6 +50,7 @@ fn urgency(exit: Exit) -> u8 {
         Exit::Violation => 4,
         Exit::Usage => 5,
         Exit::Interrupted => 6,
+        Exit::Terminated => 7,
     }
 }
 

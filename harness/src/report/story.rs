@@ -38,7 +38,13 @@ pub fn sentence(report: &Report) -> String {
     if report.no_verdict.is_some() {
         text.insert_str(0, "The run came to no verdict. ");
     }
-    if !report.is_whole() {
+    if let Some(by) = report.interrupted {
+        let _infallible = write!(
+            text,
+            " The run was ended by {} before it was through: this report is incomplete.",
+            by.words()
+        );
+    } else if !report.is_whole() {
         text.push_str(" Only a part of the contract was run.");
     }
     text
@@ -164,7 +170,9 @@ impl Report {
     /// Whether every scenario of the contract was selected, and no shard is missing.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.summary.scenarios_not_selected == 0 && shards(self).is_none()
+        self.summary.scenarios_not_selected == 0
+            && shards(self).is_none()
+            && self.interrupted.is_none()
     }
 
     /// Criteria of this level and profile that passed, though not all of their scenarios ran; of all profiles where none is named.
@@ -186,6 +194,11 @@ pub fn weaknesses(report: &Report) -> Vec<Weakness> {
         return vec![plain("The run came to no verdict", why)];
     }
     let mut all = Vec::new();
+    all.extend(
+        report
+            .incomplete()
+            .map(|how| plain("Incomplete: the run was ended before it was through", how)),
+    );
     let too_few = report.below_floor();
     all.extend(too_few.map(|few| plain("Too little was judged", few)));
     let mut add = |one: &str, many: &str, wanted: &dyn Fn(&CriterionReport) -> bool| {

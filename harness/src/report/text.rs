@@ -200,31 +200,7 @@ fn headline(out: &mut Lines, report: &Report) {
             out.put(2, &format!("{colour}{}{colour:#}", profile(one)));
         }
     }
-    let in_part = report
-        .criteria
-        .iter()
-        .filter(|one| one.verdict == Verdict::Passed && !one.reason.is_empty())
-        .count();
-    if in_part > 0 {
-        out.put(
-            0,
-            &format!(
-                "{YELLOW}{in_part} of them passed in part:{YELLOW:#} not all of their scenarios ran"
-            ),
-        );
-    }
-    if let Some(line) = shards(report) {
-        out.put(0, &format!("{YELLOW}not the whole run:{YELLOW:#} {line}"));
-    }
-    if let Some(part) = report.part() {
-        out.put(0, &format!("{YELLOW}{part}{YELLOW:#}"));
-    }
-    if let Some(few) = report.below_floor() {
-        out.put(
-            0,
-            &format!("{YELLOW}too little was judged:{YELLOW:#} {few}"),
-        );
-    }
+    weaker(out, report);
     out.put(
         0,
         &format!(
@@ -273,6 +249,39 @@ pub(super) fn made(summary: &Summary) -> String {
         counted(summary.exchanges, "exchange"),
         counted(summary.checks, "assertion")
     )
+}
+
+/// What makes the verdict weaker, and how a finding is run again.
+fn weaker(out: &mut Lines, report: &Report) {
+    let in_part = report
+        .criteria
+        .iter()
+        .filter(|one| one.verdict == Verdict::Passed && !one.reason.is_empty())
+        .count();
+    let mut weak = |head: &str, text: &str| {
+        out.put(0, &format!("{YELLOW}{head}{YELLOW:#}{text}"));
+    };
+    if in_part > 0 {
+        let head = format!("{in_part} of them passed in part:");
+        weak(&head, " not all of their scenarios ran");
+    }
+    if let Some(line) = shards(report) {
+        weak("not the whole run:", &format!(" {line}"));
+    }
+    if let Some(part) = report.part() {
+        weak(&part, "");
+    }
+    if let Some(incomplete) = report.incomplete() {
+        weak(&incomplete, "");
+    }
+    if let Some(few) = report.below_floor() {
+        weak("too little was judged:", &format!(" {few}"));
+    }
+    let is_red = report.criteria.iter().any(|one| one.verdict.is_red());
+    if let Some(replay) = report.replay("ID").filter(|_| is_red) {
+        let line = format!("{DIM}`{replay}` runs a finding again and compares{DIM:#}");
+        out.put(0, &line);
+    }
 }
 
 fn colour_of(verdict: RunVerdict) -> Style {

@@ -2,6 +2,8 @@
 
 pub mod attempts;
 pub mod capture;
+pub mod cut_short;
+mod gate;
 pub mod placeholders;
 pub mod repeat;
 pub mod scene;
@@ -11,27 +13,23 @@ use crate::contract::Planned;
 use crate::contract::profile::Profile;
 use crate::evidence::Exchange;
 use crate::steps::book::Book;
-use crate::target::Target;
-use crate::target::manifest::{LimitKey, Seeding};
-use crate::target::need::{Need, Variant};
 use crate::verdict::{Outcome, Stop};
 use capture::{Captured, StepTaken};
 use cucumber::event::ScenarioFinished;
 use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
+use cut_short::Gathered;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
+pub use gate::gate;
 use placeholders::Placeholders;
 use repeat::Repeats;
 use scene::{Run, Scene};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest time one step may take. Evidence: the slowest step waits for three upstream attempts that each hang for 8 s, and a little more.
 const STEP_MS_MAX: u64 = 90_000;
-
-/// Longest window of a quota that a scenario waits for. Evidence: the slowest waits for three windows, within one step.
-const WINDOW_S_MAX: u64 = STEP_MS_MAX / 1000 / 4;
 
 /// How one scenario ended, with its evidence.
 #[derive(Debug, Clone)]
@@ -91,9 +89,22 @@ pub async fn run(
     options: Options,
     progress: Arc<dyn Progress>,
 ) -> Vec<Ended> {
-    let ended = Arc::new(Mutex::new(Vec::with_capacity(plan.len())));
+    let gathered = Gathered::default();
+    gather(&run, plan, book, options, progress, &gathered).await;
+    cut_short::through(&run, &gathered).await
+}
+
+/// As [`run`], into `gathered`: there is what ended by then, should this be dropped before it is through.
+pub async fn gather(
+    run: &Arc<Run>,
+    plan: Vec<Arc<Planned>>,
+    book: Arc<Book>,
+    options: Options,
+    progress: Arc<dyn Progress>,
+    gathered: &Gathered,
+) {
     let sink = Sink {
-        ended: Arc::clone(&ended),
+        ended: gathered.clone(),
         progress,
     };
     let mut runnable = Vec::with_capacity(plan.len());
@@ -117,7 +128,7 @@ pub async fn run(
     for (phase, concurrency) in [(first, options.concurrency), (database, 1), (last, 1)] {
         if !phase.is_empty() {
             perform(
-                Arc::clone(&run),
+                Arc::clone(run),
                 phase,
                 Arc::clone(&book),
                 concurrency,
@@ -126,55 +137,6 @@ pub async fn run(
             .await;
         }
     }
-    let mut list = std::mem::take(&mut *ended.lock().unwrap_or_else(PoisonError::into_inner));
-    list.sort_by_key(|ended: &Ended| ended.planned.number);
-    run.take_back(&mut list).await;
-    list
-}
-
-/// Why a scenario is not run: declared impossible, or a need that the target lacks.
-pub fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
-    let declared = planned
-        .criteria
-        .iter()
-        .find_map(|id| target.impossible(id, &planned.name));
-    let unfit = || unfit(target, planned).map(Outcome::NotVerified);
-    let lacking = || {
-        planned.needs.iter().find_map(|&need| {
-            target
-                .lacks(need)
-                .map(|reason| format!("needs {need}: {reason}"))
-        })
-    };
-    declared
-        .map(|reason| Outcome::NotApplicable(format!("declared: {reason}")))
-        .or_else(|| lacking().map(Outcome::NotVerified))
-        .or_else(unfit)
-}
-
-/// Why a scenario could tell nothing true of this target's limits, though nothing that it needs is missing.
-fn unfit(target: &dyn Target, planned: &Planned) -> Option<String> {
-    let limits = target.limits();
-    let about_quotas = planned.criteria.iter().any(|id| id.starts_with("RL-"));
-    if !about_quotas {
-        return None;
-    }
-    if matches!(target.seeding(), Some(Seeding::Fixed { .. }))
-        && planned.needs.contains(&Need::Tenants)
-    {
-        return Some("the quota of a fixed tenant is shared by all scenarios: it shows nothing of one (manifest: [seeding])".to_owned());
-    }
-    if limits.key == LimitKey::Ip && target.lacks(Need::ClientIp).is_some() {
-        return Some("the target counts the requests of a client ip, and all scenarios come from one (manifest: [control] client_ip)".to_owned());
-    }
-    let (_, window_s) = if planned.needs.contains(&Need::Variant(Variant::SmallLimits)) {
-        limits.small_quota
-    } else {
-        limits.quota
-    };
-    (planned.waits() && window_s > WINDOW_S_MAX).then(|| {
-        format!("it waits for windows of {window_s} s; a variant `small-limits` with one of at most {WINDOW_S_MAX} s would do (manifest: [limits] small_quota)")
-    })
 }
 
 /// A scenario that was not run.
@@ -195,7 +157,7 @@ pub(crate) fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
 /// Where ended scenarios go.
 #[derive(Clone)]
 struct Sink {
-    ended: Arc<Mutex<Vec<Ended>>>,
+    ended: Gathered,
     progress: Arc<dyn Progress>,
 }
 
@@ -203,6 +165,7 @@ impl Sink {
     fn put(&self, ended: Ended) {
         self.progress.ended(&ended);
         self.ended
+            .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(ended);

@@ -36,6 +36,9 @@ pub struct Line {
     pub scenarios_run: usize,
     /// Scenarios that the selection left out: 0 for a run of the whole contract.
     pub scenarios_not_selected: usize,
+    /// Whether somebody ended the run before it was through.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// The criteria of the run by verdict.
     pub verdicts: BTreeMap<Verdict, Vec<String>>,
 }
@@ -73,6 +76,7 @@ impl Line {
             duration_ms: report.duration_ms,
             scenarios_run,
             scenarios_not_selected,
+            interrupted: report.interrupted.is_some(),
             verdicts,
         }
     }
@@ -80,7 +84,7 @@ impl Line {
     /// Whether the whole contract was run.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.scenarios_not_selected == 0
+        self.scenarios_not_selected == 0 && !self.interrupted
     }
 
     fn verdict_on(&self, id: &str) -> Option<Verdict> {
@@ -177,6 +181,7 @@ mod tests {
             duration_ms: 0.0,
             scenarios_run: 0,
             scenarios_not_selected: 0,
+            interrupted: false,
             verdicts,
         }
     }

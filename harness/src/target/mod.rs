@@ -122,12 +122,22 @@ pub trait Target: Send + Sync {
     fn has_fixed_tenants(&self) -> bool {
         matches!(self.seeding(), Some(Seeding::Fixed { .. }))
     }
+    /// From here on tells `whom` what it does before it can be judged; one that does nothing of that kind tells nothing.
+    fn tell_works(&self, _whom: Arc<dyn Works>) {}
     /// Where it tells about itself.
     fn probe(&self) -> Probe {
         Probe::default()
     }
     /// The folder with the target's own migrations, if it tells.
     fn migrations(&self) -> Option<std::path::PathBuf>;
+}
+
+/// Told of what a target does before it can be judged: installing, preparing, starting.
+pub trait Works: Send + Sync {
+    /// Something begins, such as ``starting variant `production` ``.
+    fn begins(&self, what: &str);
+    /// It is over, after so long.
+    fn over(&self, what: &str, took: std::time::Duration);
 }
 
 /// How a server is started.

@@ -127,6 +127,10 @@ impl Target for ReadOnly {
         self.target.end().await;
     }
 
+    fn tell_works(&self, whom: Arc<dyn super::Works>) {
+        self.target.tell_works(whom);
+    }
+
     fn standing(&self) -> Vec<Variant> {
         self.target.standing()
     }

@@ -114,6 +114,10 @@ const LINES: &[(&str, Way)] = &[
         "moltproof doubles",
         NotOurs("it plays until Ctrl-C; `harness/tests/doubles_command.rs` runs it"),
     ),
+    (
+        "moltproof up --target moltproof.toml --variant dev-mode",
+        NotOurs("it serves until Ctrl-C; `harness/tests/command_line/repeating.rs` runs it"),
+    ),
     ("npx wrangler dev", NotOurs("the user's own Worker")),
     (
         "curl -H \"cf-access-jwt-assertion: $(moltproof token mint)\" http://localhost:8787/api/admin/tenants",

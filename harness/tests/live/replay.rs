@@ -84,7 +84,7 @@ fn a_finding_is_replayed_and_told_as_the_same_another_or_not_seen_again() {
     let run = kept.run(&[]);
     assert_eq!(run.code, 1, "{}", run.err);
     let id = kept.ids().remove(0);
-    let tip = format!("moltproof replay {id} RL-013 --store '{}'", kept.store());
+    let tip = format!("moltproof replay {id} ID --store {}", kept.store());
     assert!(run.out.contains(&tip), "{tip}\n{}", run.out);
     let path = moltproof::store::Store::at(kept.store()).path_of(&id);
     let report: moltproof::report::Report = moltproof::report::json::read(&path).unwrap();
@@ -142,7 +142,10 @@ fn what_is_not_there_is_named_with_what_is() {
         wrong.contains("did you mean RL-013?") && wrong.contains("red in run"),
         "{wrong}"
     );
-    assert!(told(&["replay", "last", "RES-002"]).contains("moltproof run --id RES-002"));
+    assert!(told(&["replay", "last", "RES-002"]).contains(&format!(
+        "moltproof run --target {} --id RES-002",
+        kept.server.base
+    )));
     assert!(told(&["replay", "last", "GEN-ISO"]).contains("--generate N --id GEN-ISO"));
     assert!(told(&["replay", "last", "features/nowhere.feature:1"]).contains("no scenario at"));
     assert!(told(&["history", "--target", "elsewhere"]).contains(&kept.server.base));

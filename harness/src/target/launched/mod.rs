@@ -1,5 +1,6 @@
 //! A target described by a manifest: started as processes, or found at addresses. Never judges.
 
+mod certificate;
 mod fault_control;
 mod migrate;
 mod observers;
@@ -8,12 +9,13 @@ mod serving;
 mod start;
 pub mod supervisor;
 pub mod why;
+mod works;
 
 use super::database::{Database, DatabaseTarget};
 use super::dialect::Dialect;
 use super::manifest::{Accept, Manifest, Probe, Seeding};
 use super::need::{Need, Variant};
-use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
+use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target, Works};
 use crate::client::Client;
 use crate::contract::profile::Profile;
 use async_trait::async_trait;
@@ -279,6 +281,10 @@ impl Target for LaunchedTarget {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
         })
+    }
+
+    fn tell_works(&self, whom: Arc<dyn Works>) {
+        self.workshop.tell_works(whom);
     }
 
     fn probe(&self) -> Probe {

@@ -1,9 +1,11 @@
 //! Prepares a described target and knows what its instances are made of. Never keeps track of what runs: its callers do.
 
+use super::certificate::identity;
 use super::fault_control::FaultControl;
 use super::process::{Supervised, copy_folder, run_to_end};
+use super::works::Told;
 use crate::client::{Client, Whereabouts, trust};
-use crate::doubles::tls::{CA_FILE, Identity, NAMES};
+use crate::doubles::tls::{CA_FILE, Identity};
 use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
 use crate::observe::budget::Budget;
@@ -66,6 +68,7 @@ pub(super) struct Workshop {
     fault_control: FaultControl,
     prepared: OnceCell<PathBuf>,
     pub(super) starting: Semaphore,
+    pub(super) told: Told,
     /// Ports of the servers of this run.
     pub(super) ports: Mutex<HashSet<u16>>,
 }
@@ -121,6 +124,7 @@ impl Workshop {
             gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
             fault_control: FaultControl::start().map_err(fault)?,
             prepared: OnceCell::new(),
+            told: Told::default(),
             ports: Mutex::default(),
             starting: Semaphore::new(
                 manifest
@@ -196,7 +200,8 @@ impl Workshop {
         let (base, process) = if let Some(address) = &blueprint.entry.address {
             (address.trim_end_matches('/').to_owned(), None)
         } else {
-            let (base, process) = self.launch(blueprint).await?;
+            let what = format!("starting variant `{}`", blueprint.kind.name());
+            let (base, process) = self.telling(what, self.launch(blueprint)).await?;
             (base, Some(process))
         };
         self.client
@@ -254,7 +259,8 @@ impl Workshop {
         command: &[String],
         values: &BTreeMap<&str, String>,
     ) -> Result<(), Fault> {
-        let (ok, said) = self.run(command, values).await?;
+        let what = format!("running `{}`", command.join(" "));
+        let (ok, said) = self.telling(what, self.run(command, values)).await?;
         if ok {
             Ok(())
         } else {
@@ -415,13 +421,4 @@ pub(super) fn environment(
         .iter()
         .map(|(name, value)| Ok((name.clone(), fill(value, values).map_err(Fault)?)))
         .collect()
-}
-
-/// Certificate and key of the doubles; the authority's certificate lies in the folder.
-fn identity(folder: &Path) -> Result<Identity, Fault> {
-    let identity = Identity::generate(&NAMES.map(str::to_owned))
-        .map_err(|error| Fault(crate::client::chain(&error)))?;
-    std::fs::write(folder.join(CA_FILE), identity.ca_pem())
-        .map_err(|error| Fault(format!("cannot write {CA_FILE}: {error}")))?;
-    Ok(identity)
 }

@@ -1,0 +1,56 @@
+//! Whether a scenario can be run on a target at all. Never runs one.
+
+use super::STEP_MS_MAX;
+use crate::contract::Planned;
+use crate::target::Target;
+use crate::target::manifest::{LimitKey, Seeding};
+use crate::target::need::{Need, Variant};
+use crate::verdict::Outcome;
+
+/// Longest window of a quota that a scenario waits for. Evidence: the slowest waits for three windows, within one step.
+const WINDOW_S_MAX: u64 = STEP_MS_MAX / 1000 / 4;
+
+/// Why a scenario is not run: declared impossible, or a need that the target lacks.
+pub fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
+    let declared = planned
+        .criteria
+        .iter()
+        .find_map(|id| target.impossible(id, &planned.name));
+    let unfit = || unfit(target, planned).map(Outcome::NotVerified);
+    let lacking = || {
+        planned.needs.iter().find_map(|&need| {
+            target
+                .lacks(need)
+                .map(|reason| format!("needs {need}: {reason}"))
+        })
+    };
+    declared
+        .map(|reason| Outcome::NotApplicable(format!("declared: {reason}")))
+        .or_else(|| lacking().map(Outcome::NotVerified))
+        .or_else(unfit)
+}
+
+/// Why a scenario could tell nothing true of this target's limits, though nothing that it needs is missing.
+fn unfit(target: &dyn Target, planned: &Planned) -> Option<String> {
+    let limits = target.limits();
+    let about_quotas = planned.criteria.iter().any(|id| id.starts_with("RL-"));
+    if !about_quotas {
+        return None;
+    }
+    if matches!(target.seeding(), Some(Seeding::Fixed { .. }))
+        && planned.needs.contains(&Need::Tenants)
+    {
+        return Some("the quota of a fixed tenant is shared by all scenarios: it shows nothing of one (manifest: [seeding])".to_owned());
+    }
+    if limits.key == LimitKey::Ip && target.lacks(Need::ClientIp).is_some() {
+        return Some("the target counts the requests of a client ip, and all scenarios come from one (manifest: [control] client_ip)".to_owned());
+    }
+    let (_, window_s) = if planned.needs.contains(&Need::Variant(Variant::SmallLimits)) {
+        limits.small_quota
+    } else {
+        limits.quota
+    };
+    (planned.waits() && window_s > WINDOW_S_MAX).then(|| {
+        format!("it waits for windows of {window_s} s; a variant `small-limits` with one of at most {WINDOW_S_MAX} s would do (manifest: [limits] small_quota)")
+    })
+}
