@@ -142,12 +142,17 @@ fn leave_on_ctrl_c() -> Result<(), Failure> {
     let mut signals = runtime.block_on(async { Signals::heard() })?;
     std::thread::spawn(move || {
         let by = runtime.block_on(signals.next());
-        // Where there is no terminal any more, there is no cursor either.
-        drop(dialoguer::console::Term::stderr().show_cursor());
-        say("\nmoltproof: interrupted; nothing was written");
+        show_cursor();
+        say("");
+        say("moltproof: interrupted; nothing was written");
         std::process::exit(Exit::of(by) as i32);
     });
     Ok(())
+}
+
+/// Gives back the cursor that a menu has hidden. Where there is no terminal any more, there is no cursor either.
+fn show_cursor() {
+    drop(dialoguer::console::Term::stderr().show_cursor());
 }
 
 /// Somebody at a terminal.
@@ -170,6 +175,7 @@ impl Asks for Terminal {
             .items(choices)
             .default(default)
             .interact()
+            .inspect_err(|_ended| show_cursor())
             .map_err(of_terminal)
     }
 }

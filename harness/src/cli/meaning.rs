@@ -27,11 +27,13 @@ impl TargetArgs {
         let Some(file) = worker_here() else {
             return Ok(());
         };
+        // Lines of at most 80 columns, for this is read in a terminal.
         Err(Failure::usage(format!(
-            "no target is given, and here lies a Worker ({}): without one the embedded reference is judged, not your Worker, and so nothing was judged\n  \
-             moltproof init                                   writes moltproof.toml, by which your Worker is judged\n  \
-             moltproof run --target http://localhost:8787     judges it where it runs, as far as an address allows\n  \
-             moltproof run --target reference                 judges the embedded reference",
+            "no target is given, and here lies a Worker ({}).\n\
+             Without a target the reference is judged, not your Worker: nothing was judged.\n  \
+             moltproof init                                writes the manifest to judge it\n  \
+             moltproof run --target http://localhost:8787  judges it by its address alone\n  \
+             moltproof run --target reference              judges the embedded reference",
             file.display()
         )))
     }

@@ -117,7 +117,7 @@ pub(super) fn perform<T>(
         let came = underway.until_ended(&mut signals).await;
         if let Some(by) = came.interrupted {
             say(&format!(
-                "ended by {}: what was found is reported now; once more ends the tidying, too",
+                "ended by {}: reporting what was found; once more ends at once",
                 by.words()
             ));
             let told = tell(underway.report(came), &underway.again);

@@ -51,7 +51,7 @@ impl Started {
     pub(super) fn gone(&self, base: &str, options: &[String]) -> Option<String> {
         let variant = self.variant(base)?;
         Some(format!(
-            "the port of the run is gone; set TARGET_URL to the address that this prints: {}",
+            "its port is gone; set it to what this prints: {}",
             up(options, variant.name())
         ))
     }

@@ -124,7 +124,7 @@ fn a_finding_of_a_launched_target_is_repeated_by_starting_it_again() {
     let curl = pasted(line(&printed, "curl "));
     let said = text(&curl.stderr);
     assert!(!curl.status.success(), "{said}");
-    assert!(said.contains("the port of the run is gone"), "{said}");
+    assert!(said.contains("TARGET_URL: its port is gone"), "{said}");
     assert!(
         said.contains("moltproof up --target MANIFEST --variant production"),
         "{said}"
