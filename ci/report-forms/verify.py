@@ -57,7 +57,7 @@ told = json_format.ParseDict(predicate, test_result_pb2.TestResult(), ignore_unk
 must("result", told.result, result)
 digests = {one.digest["sha256"] for one in statement.pb.subject}
 must("about the report", hashlib.sha256(read(report_path)).hexdigest() in digests, True)
-lists = [set(told.passedTests), set(told.warnedTests), set(told.failedTests)]
+lists = [set(told.passed_tests), set(told.warned_tests), set(told.failed_tests)]
 must("each test in one list", sum(map(len, lists)), len(set.union(*lists)))
 must("no test that was not verified", any(predicate["moltproof"]["criteria"][one]["verdict"] == "not_verified" for one in set.union(*lists)), False)
 print(f"in-toto: {told.result}, {[len(one) for one in lists]} tests passed, warned, failed; signature and statement hold")

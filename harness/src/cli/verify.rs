@@ -90,9 +90,15 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
         (None, None) => String::new(),
     };
     put(&format!(
-        "{shown} holds: {signed}{} files are as stated, {} criteria follow from the report; target {}, verdict {}\n",
-        files.len(),
-        statement.criteria.len(),
+        "{shown} holds: {signed}{} as stated, {} from the report; target {}, verdict {}\n",
+        match files.len() {
+            1 => "1 file is".to_owned(),
+            count => format!("{count} files are"),
+        },
+        match statement.criteria.len() {
+            1 => "1 criterion follows".to_owned(),
+            count => format!("{count} criteria follow"),
+        },
         statement.target,
         text::word(statement.verdict)
     ))?;

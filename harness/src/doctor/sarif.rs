@@ -10,6 +10,9 @@ const TOOL: &str = "moltproof doctor";
 /// The rule for a manifest that cannot be read.
 const MANIFEST: &str = "manifest";
 
+/// What a check is about that names no place of the manifest: the target itself.
+const ELSEWHERE: &str = "[variants.production] address";
+
 /// A manifest: its path, and its text.
 #[derive(Debug, Clone)]
 pub struct Manifest {
@@ -69,7 +72,7 @@ pub fn log(diagnosis: &Diagnosis, manifest: Option<&Manifest>) -> Log {
     let found = diagnosis.checks.iter().filter_map(|check| {
         let level = level(check.state)?;
         let message = told(check);
-        let line = manifest.map(|own| own.line_of(&message));
+        let line = manifest.map(|own| own.line_of(&format!("{message} {ELSEWHERE}")));
         Some(Plain {
             rule: check.id,
             level,
@@ -82,7 +85,7 @@ pub fn log(diagnosis: &Diagnosis, manifest: Option<&Manifest>) -> Log {
     plain(TOOL, found.collect())
 }
 
-/// A manifest that cannot be read as a log, at the place that its error names.
+/// A manifest that cannot be read as a log, at the place that its error names, by number or by its table and key.
 #[must_use]
 pub fn log_of_unreadable(error: &str, manifest: Option<&Manifest>) -> Log {
     let number = |before: &str| {
@@ -90,7 +93,9 @@ pub fn log_of_unreadable(error: &str, manifest: Option<&Manifest>) -> Log {
         let end = rest.find(|letter: char| !letter.is_ascii_digit());
         rest[..end.unwrap_or(rest.len())].parse::<usize>().ok()
     };
-    let place = (number("line ").unwrap_or(1), number("column ").unwrap_or(1));
+    let named = || manifest.map_or(1, |own| own.line_of(error));
+    let line = number("line ").unwrap_or_else(named);
+    let place = (line, number("column ").unwrap_or(1));
     let found = Plain {
         rule: MANIFEST,
         level: PlainLevel::Error,
@@ -138,6 +143,7 @@ mod tests {
             ("correct [limits] body_max", 1),
             ("[operator] token is no JWT; see [probe]", 6),
             ("start the Worker", 1),
+            ("start the Worker [variants.production] address", 4),
         ] {
             assert_eq!(manifest.line_of(told), line, "{told}");
         }
