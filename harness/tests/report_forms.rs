@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use moltproof::contract::Contract;
 use moltproof::report::intoto::{InToto, Outcome};
 use moltproof::report::statement::Statement;
-use moltproof::report::{Kind, Report};
+use moltproof::report::{Interruption, Kind, Report};
 use moltproof::verdict::{Level, RunVerdict, Verdict};
 use serde_json::Value;
 use std::path::Path;
@@ -195,6 +195,28 @@ fn a_run_that_came_to_no_verdict_is_green_in_no_form() {
     let end = &all.last().unwrap()["testRunFinished"];
     assert_eq!(end["success"], false);
     assert_eq!(end["message"], told["message"]);
+}
+
+#[test]
+fn a_run_that_was_ended_before_it_was_through_is_green_in_no_form() {
+    let mut report = every_outcome();
+    report.generated.clear();
+    report.criteria.truncate(1);
+    report.summary.verdict = RunVerdict::Conforms;
+    let report = report.cut_short(Some(Interruption::Terminate));
+    let ctrf: Value = serde_json::from_str(&rendered(Kind::Ctrf, &report)).unwrap();
+    assert_eq!(ctrf["results"]["summary"]["failed"], 1);
+    let tests = ctrf["results"]["tests"].as_array().unwrap();
+    let told = tests.last().unwrap()["message"].as_str().unwrap();
+    assert!(
+        told.starts_with("incomplete: the run was ended by SIGTERM"),
+        "{told}"
+    );
+    let all = messages(&report);
+    assert_eq!(all.last().unwrap()["testRunFinished"]["message"], told);
+    let files = [("moltproof.json".to_owned(), b"{}".to_vec())];
+    let stated = InToto::of(Statement::of(&report, &files));
+    assert_eq!(stated.predicate.result, Outcome::Failed);
 }
 
 #[test]
