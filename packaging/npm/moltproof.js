@@ -79,7 +79,7 @@ function sharesTerminal() {
 }
 
 function spawn(file, args) {
-  const child = require("child_process").spawn(file, args, { stdio: "inherit" });
+  let child;
   const ofTerminal = ["SIGINT", "SIGQUIT", "SIGHUP"];
   const handlers = new Map();
   for (const signal of [...ofTerminal, "SIGTERM", "SIGUSR2"]) {
@@ -90,6 +90,8 @@ function spawn(file, args) {
     handlers.set(signal, handler);
     process.on(signal, handler);
   }
+  // Only now: the program may be signalled as soon as it is there, and no handler runs before the next turn.
+  child = require("child_process").spawn(file, args, { stdio: "inherit" });
   child.on("error", (error) => fail(`cannot run ${file}: ${error.message}`));
   child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code);
