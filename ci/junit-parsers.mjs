@@ -19,7 +19,7 @@ const cases = read.testsuite.flatMap((suite) => suite.testcase);
 const named = (id) => cases.find((one) => one.name.startsWith(id));
 must("junit2json: counts", [read.tests, read.failures, read.errors, cases.length], [11, 3, 1, 11]);
 must("junit2json: the reason", named("ACC-002").failure[0].message, reason);
-must("junit2json: the text", named("ACC-002").failure[0].inner.includes("moltproof run --id ACC-002 --seed 7"), true);
+must("junit2json: the text", named("ACC-002").failure[0].inner.includes("moltproof run --target staging.toml --id ACC-002 --seed 7"), true);
 must("junit2json: not verified is no pass", named("ACC-006").skipped?.[0]?.message ?? named("ACC-006").skipped?.message, "needs d1: add [observe.d1] to the manifest");
 
 const { parse: results } = createRequire(`${place}/package.json`)("test-results-parser");
