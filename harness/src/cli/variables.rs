@@ -8,11 +8,13 @@ use std::path::Path;
 /// How all variables of this program begin.
 const PREFIX: &str = "MOLTPROOF_";
 
-/// Variables of the project's own scripts, which are in the environment of this program as well: it heeds none of them.
-const OF_THE_SCRIPTS: [&str; 8] = [
+/// Variables of the project's own scripts and build, which are in the environment of this program as well: it heeds none of them.
+const OF_THE_SCRIPTS: [&str; 10] = [
     "MOLTPROOF_ACCEPTANCE_FAIL_FAST",
     "MOLTPROOF_BINARY",
+    "MOLTPROOF_BUILD_CHECKOUT",
     "MOLTPROOF_BUILD_COMMIT",
+    "MOLTPROOF_BUILD_TARGET",
     "MOLTPROOF_RELEASES",
     "MOLTPROOF_REPORTS",
     "MOLTPROOF_REPOSITORY",
