@@ -209,10 +209,11 @@ fn find(report: &Report, wanted: &Told) -> Option<Told> {
 fn again(before: &Told, after: &Told, ids: [&str; 2]) -> Again {
     use OutcomeKind::{
         Accepted, Error, Failed, Flaky, Known, NotApplicable, NotSelected, NotVerified, Passed,
+        Unmet,
     };
     match (before.outcome, after.outcome) {
-        (_, NotVerified | NotApplicable | NotSelected)
-        | (NotVerified | NotApplicable | NotSelected, Passed | Accepted) => Again::Open,
+        (_, Unmet | NotVerified | NotApplicable | NotSelected)
+        | (Unmet | NotVerified | NotApplicable | NotSelected, Passed | Accepted) => Again::Open,
         (Failed | Flaky | Known | Error, Failed | Flaky | Known | Error) => {
             if before.essence(ids) == after.essence(ids) {
                 Again::Same

@@ -1,8 +1,10 @@
 //! What an outcome means. Never runs anything: from outcomes of scenarios to verdicts of criteria, and from those to one of the run.
 
 mod exit;
+mod stop;
 
 pub use exit::{Exit, exit_of};
+pub use stop::{Check, Finding, OrUnmet, Severity, Stop, Unmet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,45 +35,6 @@ impl Level {
         }
     }
 }
-
-/// How bad a finding is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The promise is kept, in another form than the contract's: refused, but with another status.
-    Shape,
-    /// The promise is broken.
-    Breach,
-}
-
-/// What a scenario saw that the contract forbids.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What the contract demands.
-    pub expected: String,
-    /// What was seen.
-    pub seen: String,
-}
-
-/// Why a step ended its scenario.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
-    /// The target breaks the contract.
-    Violation(Finding),
-    /// It cannot be told here: reason and remedy.
-    NotVerified(String),
-    /// The target declares that this does not concern it: the reason.
-    NotApplicable(String),
-    /// The target or the harness does not work.
-    Fault(String),
-}
-
-/// What a step returns.
-pub type Check = Result<(), Stop>;
 
 /// What repeating a scenario showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +77,8 @@ pub enum Outcome {
     Known(Known),
     /// Every step held, some of them only because somebody answers for another form of refusal: criterion and reason.
     Accepted(BTreeMap<String, String>),
+    /// What had to hold before did not: nothing was judged.
+    Unmet(Unmet),
     /// Reason and remedy.
     NotVerified(String),
     /// The reason.
@@ -140,11 +105,16 @@ impl Outcome {
             Self::Known(known) if !known.reasons.contains_key(id) => {
                 Self::Failed(known.finding.clone())
             }
+            Self::Failed(finding) if !finding.breaks(id) => Self::Unmet(finding.elsewhere()),
+            Self::Flaky(flaky) if !flaky.finding.breaks(id) => {
+                Self::Unmet(flaky.finding.elsewhere())
+            }
             Self::Passed
             | Self::Failed(_)
             | Self::Flaky(_)
             | Self::Known(_)
             | Self::Accepted(_)
+            | Self::Unmet(_)
             | Self::NotVerified(_)
             | Self::NotApplicable(_)
             | Self::Error(_)
@@ -161,6 +131,7 @@ impl Outcome {
             Self::Flaky(_) => OutcomeKind::Flaky,
             Self::Known(_) => OutcomeKind::Known,
             Self::Accepted(_) => OutcomeKind::Accepted,
+            Self::Unmet(_) => OutcomeKind::Unmet,
             Self::NotVerified(_) => OutcomeKind::NotVerified,
             Self::NotApplicable(_) => OutcomeKind::NotApplicable,
             Self::Error(_) => OutcomeKind::Error,
@@ -185,6 +156,8 @@ pub enum OutcomeKind {
     Known,
     /// Every step held, some only because a deviation is accepted.
     Accepted,
+    /// What had to hold before did not: nothing was judged.
+    Unmet,
     /// It could not be told here.
     NotVerified,
     /// Declared not to concern the target.
@@ -205,6 +178,7 @@ impl OutcomeKind {
             Self::Flaky => "flaky",
             Self::Known => "known",
             Self::Accepted => "accepted deviation",
+            Self::Unmet => "not judged",
             Self::NotVerified => "not verified",
             Self::NotApplicable => "not applicable",
             Self::Error => "error",
@@ -275,7 +249,8 @@ impl Verdict {
 /// The verdict on a criterion from the outcomes of its scenarios; `None` when none of them was selected.
 ///
 /// One finding fails it, be it one that comes and goes. Without one, a fault leaves it in error: what was not seen through cannot pass.
-/// A pass needs at least one scenario that made its assertion, and none that was let go on by an accepted deviation.
+/// A pass needs at least one scenario that made its assertion, and none that was let go on by an accepted deviation, or could not be judged
+/// because the target did not do what had to come before.
 #[must_use]
 pub fn of_criterion(outcomes: &[&Outcome]) -> Option<Verdict> {
     of_kinds(outcomes.iter().map(|outcome| outcome.kind()))
@@ -287,17 +262,18 @@ pub fn of_kinds(kinds: impl IntoIterator<Item = OutcomeKind>) -> Option<Verdict>
     let kinds: BTreeSet<OutcomeKind> = kinds.into_iter().collect();
     // The first of these that there is decides.
     [
-        Verdict::Failed,
-        Verdict::Flaky,
-        Verdict::Error,
-        Verdict::Known,
-        Verdict::Accepted,
-        Verdict::Passed,
-        Verdict::NotVerified,
-        Verdict::NotApplicable,
+        (OutcomeKind::Failed, Verdict::Failed),
+        (OutcomeKind::Flaky, Verdict::Flaky),
+        (OutcomeKind::Error, Verdict::Error),
+        (OutcomeKind::Unmet, Verdict::NotVerified),
+        (OutcomeKind::Known, Verdict::Known),
+        (OutcomeKind::Accepted, Verdict::Accepted),
+        (OutcomeKind::Passed, Verdict::Passed),
+        (OutcomeKind::NotVerified, Verdict::NotVerified),
+        (OutcomeKind::NotApplicable, Verdict::NotApplicable),
     ]
     .into_iter()
-    .find(|verdict| kinds.contains(&verdict.kind()))
+    .find_map(|(kind, verdict)| kinds.contains(&kind).then_some(verdict))
 }
 
 /// Criteria of one level, counted by verdict.
@@ -406,6 +382,7 @@ mod tests {
             severity: Severity::Breach,
             expected: "403".to_owned(),
             seen: "200".to_owned(),
+            only: BTreeSet::new(),
         })
     }
 

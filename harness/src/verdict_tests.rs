@@ -12,6 +12,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         severity,
         expected: "403".to_owned(),
         seen: "200".to_owned(),
+        only: BTreeSet::new(),
     };
     select(vec![
         Outcome::Passed,
@@ -27,6 +28,11 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             finding: finding(Severity::Breach),
         }),
         Outcome::Accepted(BTreeMap::from([("ACC-001".to_owned(), "why".to_owned())])),
+        Outcome::Unmet(Unmet {
+            because: "USG-001".to_owned(),
+            expected: "one row".to_owned(),
+            seen: "none".to_owned(),
+        }),
         Outcome::NotVerified("needs d1".to_owned()),
         Outcome::NotApplicable("declared".to_owned()),
         Outcome::Error("the target died".to_owned()),

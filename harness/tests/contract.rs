@@ -135,6 +135,16 @@ fn every_definition_is_used_by_some_step() {
 }
 
 #[test]
+fn every_criterion_that_a_definition_is_about_is_one_of_the_contract() {
+    let (book, contract) = (steps::all(), contract());
+    let unknown: BTreeSet<_> = book
+        .named()
+        .filter(|id| !contract.criteria.contains_key(*id))
+        .collect();
+    assert!(unknown.is_empty(), "no criteria: {unknown:?}");
+}
+
+#[test]
 fn a_smoke_run_has_the_smoke_test_and_one_scenario_of_a_must_of_every_other_area() {
     let contract = contract();
     let mut of_area: BTreeMap<&str, usize> = BTreeMap::new();

@@ -179,6 +179,7 @@ fn shown(ended: &Ended, outcome: &Outcome) -> Vec<Fingerprint> {
         Outcome::Passed
         | Outcome::Known(_)
         | Outcome::Accepted(_)
+        | Outcome::Unmet(_)
         | Outcome::NotVerified(_)
         | Outcome::NotApplicable(_)
         | Outcome::Error(_)

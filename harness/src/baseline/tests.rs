@@ -40,6 +40,7 @@ fn finding(seen: &str) -> Finding {
         severity: Severity::Breach,
         expected: "Cache-Control public, max-age=10".to_owned(),
         seen: seen.to_owned(),
+        only: std::collections::BTreeSet::new(),
     }
 }
 

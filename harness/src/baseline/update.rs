@@ -181,7 +181,8 @@ fn stays(entry: &Entry, report: &Report, found: &[Found<'_>]) -> bool {
         | OutcomeKind::Flaky
         | OutcomeKind::Known
         | OutcomeKind::Accepted => false,
-        OutcomeKind::NotVerified
+        OutcomeKind::Unmet
+        | OutcomeKind::NotVerified
         | OutcomeKind::NotApplicable
         | OutcomeKind::Error
         | OutcomeKind::NotSelected => true,

@@ -20,13 +20,14 @@ const LINE_EVERY: usize = 25;
 const LONG: Duration = Duration::from_secs(2);
 
 /// In which order outcomes are counted: what a reader must act on first.
-const ORDER: [OutcomeKind; 9] = [
+const ORDER: [OutcomeKind; 10] = [
     OutcomeKind::Failed,
     OutcomeKind::Error,
     OutcomeKind::Flaky,
     OutcomeKind::Passed,
     OutcomeKind::Known,
     OutcomeKind::Accepted,
+    OutcomeKind::Unmet,
     OutcomeKind::NotVerified,
     OutcomeKind::NotApplicable,
     OutcomeKind::NotSelected,
@@ -40,6 +41,7 @@ pub(super) fn word(kind: OutcomeKind) -> &'static str {
         OutcomeKind::Flaky
         | OutcomeKind::Known
         | OutcomeKind::Accepted
+        | OutcomeKind::Unmet
         | OutcomeKind::NotVerified
         | OutcomeKind::NotApplicable
         | OutcomeKind::Error

@@ -73,6 +73,7 @@ pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
                 | Outcome::Failed(_)
                 | Outcome::Flaky(_)
                 | Outcome::Known(_)
+                | Outcome::Unmet(_)
                 | Outcome::Error(_)
                 | Outcome::NotSelected => None,
             });

@@ -347,6 +347,7 @@ fn outcome_of(
     let outcome = match &searched.stopped {
         Some(Stop::Violation(finding)) => Outcome::Failed(finding.clone()),
         Some(Stop::Fault(reason)) => Outcome::Error(reason.clone()),
+        Some(Stop::Unmet(unmet)) => Outcome::NotVerified(unmet.to_string()),
         Some(Stop::NotVerified(reason)) => Outcome::NotVerified(reason.clone()),
         Some(Stop::NotApplicable(reason)) => Outcome::NotApplicable(reason.clone()),
         None if searched.checks == 0 => Outcome::Error("no case asserted anything".to_owned()),

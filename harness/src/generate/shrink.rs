@@ -299,6 +299,7 @@ mod tests {
                     severity: Severity::Breach,
                     expected: "order".to_owned(),
                     seen: "none".to_owned(),
+                    only: std::collections::BTreeSet::new(),
                 },
                 at: None,
             };

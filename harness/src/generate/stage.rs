@@ -57,9 +57,10 @@ impl From<Stop> for Halt {
                 finding,
                 at: None,
             }),
-            other @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => {
-                Self::Stopped(other)
-            }
+            other @ (Stop::Unmet(_)
+            | Stop::NotVerified(_)
+            | Stop::NotApplicable(_)
+            | Stop::Fault(_)) => Self::Stopped(other),
         }
     }
 }
@@ -168,9 +169,15 @@ impl Cast {
                 }))
             }
             (Ok(()), None) => Ok(()),
-            (Err(stop @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_))), _) => {
-                Err(Halt::Stopped(stop))
-            }
+            (
+                Err(
+                    stop @ (Stop::Unmet(_)
+                    | Stop::NotVerified(_)
+                    | Stop::NotApplicable(_)
+                    | Stop::Fault(_)),
+                ),
+                _,
+            ) => Err(Halt::Stopped(stop)),
         }
     }
 
@@ -220,9 +227,10 @@ impl Cast {
                 let finding = Stop::Violation(broken.finding.clone());
                 match self.scene.unless_gone(finding).await {
                     Stop::Violation(_) => Err(Halt::Broken(broken)),
-                    gone @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => {
-                        Err(Halt::Stopped(gone))
-                    }
+                    gone @ (Stop::Unmet(_)
+                    | Stop::NotVerified(_)
+                    | Stop::NotApplicable(_)
+                    | Stop::Fault(_)) => Err(Halt::Stopped(gone)),
                 }
             }
             other @ (Ok(()) | Err(Halt::Stopped(_))) => other,
@@ -242,7 +250,10 @@ pub(super) fn for_request(check: Check, request: &str) -> Check {
             expected: format!("{} for {request}", finding.expected),
             ..finding
         }),
-        other @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => other,
+        other @ (Stop::Unmet(_)
+        | Stop::NotVerified(_)
+        | Stop::NotApplicable(_)
+        | Stop::Fault(_)) => other,
     })
 }
 

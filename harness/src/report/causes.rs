@@ -156,6 +156,7 @@ fn rank(outcome: OutcomeKind) -> usize {
         | OutcomeKind::Passed
         | OutcomeKind::Known
         | OutcomeKind::Accepted
+        | OutcomeKind::Unmet
         | OutcomeKind::NotVerified
         | OutcomeKind::NotApplicable
         | OutcomeKind::NotSelected => 2,
@@ -177,6 +178,7 @@ fn key(scenario: &ScenarioReport) -> (usize, String, String) {
         | OutcomeKind::Passed
         | OutcomeKind::Known
         | OutcomeKind::Accepted
+        | OutcomeKind::Unmet
         | OutcomeKind::NotVerified
         | OutcomeKind::NotApplicable
         | OutcomeKind::NotSelected => put(&scenario.seen),

@@ -200,9 +200,10 @@ fn status(outcome: OutcomeKind) -> Status {
         OutcomeKind::Passed => Status::Passed,
         OutcomeKind::Failed | OutcomeKind::Flaky | OutcomeKind::Error => Status::Failed,
         OutcomeKind::Known | OutcomeKind::Accepted => Status::Other,
-        OutcomeKind::NotVerified | OutcomeKind::NotApplicable | OutcomeKind::NotSelected => {
-            Status::Skipped
-        }
+        OutcomeKind::Unmet
+        | OutcomeKind::NotVerified
+        | OutcomeKind::NotApplicable
+        | OutcomeKind::NotSelected => Status::Skipped,
     }
 }
 

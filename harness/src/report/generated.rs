@@ -24,6 +24,7 @@ impl GeneratedReport {
             other @ (Outcome::NotVerified(reason)
             | Outcome::NotApplicable(reason)
             | Outcome::Error(reason)) => (other.kind(), Some(reason.clone()), None),
+            Outcome::Unmet(unmet) => (OutcomeKind::NotVerified, Some(unmet.to_string()), None),
             Outcome::Passed => (OutcomeKind::Passed, None, None),
             Outcome::Flaky(_) | Outcome::Known(_) | Outcome::Accepted(_) | Outcome::NotSelected => {
                 (OutcomeKind::Error, Some("it was not run".to_owned()), None)
@@ -64,6 +65,7 @@ impl GeneratedReport {
             line: 0,
             outcome: self.outcome,
             reason: self.reason.clone(),
+            because: None,
             severity: self.severity,
             expected: self.expected.clone(),
             seen: self.seen.clone(),
@@ -238,6 +240,7 @@ pub(super) fn rows(report: &Report) -> Vec<(Option<OutcomeKind>, String)> {
             | OutcomeKind::Flaky
             | OutcomeKind::Known
             | OutcomeKind::Accepted
+            | OutcomeKind::Unmet
             | OutcomeKind::NotVerified
             | OutcomeKind::NotApplicable
             | OutcomeKind::Error

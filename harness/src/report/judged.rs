@@ -35,9 +35,16 @@ impl CriterionReport {
     }
 
     fn left_open(&self) -> Option<String> {
+        let mut unmet = self.scenarios.iter();
+        let unmet = unmet.find(|scenario| scenario.outcome == OutcomeKind::Unmet);
+        if let Some(scenario) = unmet {
+            return scenario.reason.clone();
+        }
         let mut own = self.scenarios.iter();
         own.find_map(|scenario| match scenario.outcome {
-            OutcomeKind::NotVerified | OutcomeKind::NotApplicable => scenario.reason.clone(),
+            OutcomeKind::Unmet | OutcomeKind::NotVerified | OutcomeKind::NotApplicable => {
+                scenario.reason.clone()
+            }
             OutcomeKind::NotSelected => Some("not selected".to_owned()),
             OutcomeKind::Passed
             | OutcomeKind::Failed

@@ -103,6 +103,7 @@ fn generated(report: &Report, one: &GeneratedReport) -> TestCase {
         OutcomeKind::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
         OutcomeKind::Known
         | OutcomeKind::Accepted
+        | OutcomeKind::Unmet
         | OutcomeKind::NotVerified
         | OutcomeKind::NotApplicable
         | OutcomeKind::NotSelected => TestCaseStatus::skipped(),
@@ -156,6 +157,7 @@ fn status(
         }
         OutcomeKind::Known
         | OutcomeKind::Accepted
+        | OutcomeKind::Unmet
         | OutcomeKind::NotVerified
         | OutcomeKind::NotApplicable
         | OutcomeKind::NotSelected => {

@@ -331,6 +331,11 @@ fn scenario_report(ended: &Ended, id: &str) -> ScenarioReport {
             report.reason = known.reasons.get(id).cloned();
             Some(&known.finding)
         }
+        Outcome::Unmet(unmet) => {
+            report.because = Some(unmet.because.clone());
+            report.reason = Some(unmet.to_string());
+            None
+        }
         Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) | Outcome::Error(reason) => {
             report.reason = Some(reason.clone());
             None
@@ -353,6 +358,7 @@ fn not_selected(planned: &Planned) -> ScenarioReport {
         line: planned.line,
         outcome: OutcomeKind::NotSelected,
         reason: None,
+        because: None,
         severity: None,
         expected: None,
         seen: None,

@@ -197,6 +197,9 @@ pub struct ScenarioReport {
     pub outcome: OutcomeKind,
     /// Why it did not pass, where there is no finding; else what repeating it showed, or what the baseline says of it.
     pub reason: Option<String>,
+    /// Where what had to hold before did not: the criterion or the capability at fault, or the words of the step that found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
     /// How bad the finding is.
     pub severity: Option<Severity>,
     /// What the contract demands, if there is a finding.

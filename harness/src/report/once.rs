@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 /// Which outcome is told of a scenario that counts differently for its criteria, the first of these that there is: a finding, a fault, and a pass only
 /// where nothing else is.
-const TOLD_FIRST: [OutcomeKind; 9] = [
+const TOLD_FIRST: [OutcomeKind; 10] = [
     OutcomeKind::Failed,
     OutcomeKind::Flaky,
     OutcomeKind::Error,
+    OutcomeKind::Unmet,
     OutcomeKind::NotVerified,
     OutcomeKind::Known,
     OutcomeKind::Accepted,
@@ -112,6 +113,7 @@ impl Once<'_> {
                 Some(format!("known: {reason}; {}", one.finding()))
             }
             OutcomeKind::Accepted
+            | OutcomeKind::Unmet
             | OutcomeKind::NotVerified
             | OutcomeKind::NotApplicable
             | OutcomeKind::Error => {

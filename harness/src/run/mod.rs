@@ -1,6 +1,7 @@
 //! Runs planned scenarios with cucumber and collects how each ended. Never decides what an outcome means for a criterion.
 
 pub mod attempts;
+mod attribution;
 pub mod capture;
 pub mod cut_short;
 mod gate;
@@ -14,6 +15,7 @@ use crate::contract::profile::Profile;
 use crate::evidence::Exchange;
 use crate::steps::book::Book;
 use crate::verdict::{Outcome, Stop};
+use attribution::{Judging, Role};
 use capture::{Captured, StepTaken};
 use cucumber::event::ScenarioFinished;
 use cucumber::{Cucumber, Event, cli, event, parser, runner, step, writer};
@@ -307,13 +309,27 @@ async fn take(world: &mut World, step: &gherkin::Step) -> Option<Stop> {
     let (Some(scene), Some(book)) = (&mut world.scene, &world.book) else {
         return Some(Stop::Fault("the scenario was not set up".to_owned()));
     };
+    let criteria = scene.planned.criteria.clone();
+    let judging = Judging {
+        role: Role::from(step.ty),
+        about: book.about(&step.value),
+        criteria: &criteria,
+        text: &step.value,
+    };
+    if let Some(cut_off) = &scene.cut_off {
+        return Some(judging.ended(Stop::Violation(cut_off.clone())));
+    }
     let patience = Duration::from_millis(STEP_MS_MAX);
     match tokio::time::timeout(patience, book.perform(scene, step)).await {
         Ok(done) => match (scene.doubted(), done) {
             // What was compared with nothing shows nothing, whichever way it went.
             (Some(reason), Ok(()) | Err(Stop::Violation(_))) => Some(Stop::NotVerified(reason)),
             (_, Ok(())) => None,
-            (_, Err(stop)) => Some(scene.unless_gone(stop).await),
+            (_, Err(stop)) => {
+                let stop = scene.unless_gone(stop).await;
+                scene.cut_off = judging.cut_off(&stop);
+                scene.cut_off.is_none().then(|| judging.ended(stop))
+            }
         },
         Err(_elapsed) => Some(Stop::Fault(format!(
             "the step did not end within {} s",
@@ -342,6 +358,7 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
                 (Outcome::Failed(finding), Some(at))
             }
         }
+        (Some((Stop::Unmet(unmet), at)), _) => (Outcome::Unmet(unmet), Some(at)),
         // A deviation that was met does not vanish because a later step could tell nothing.
         (Some((Stop::NotVerified(_), at)), _) if !scene.accepted.is_empty() => (
             Outcome::Accepted(std::mem::take(&mut scene.accepted)),
@@ -350,6 +367,10 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         (Some((Stop::NotVerified(reason), at)), _) => (Outcome::NotVerified(reason), Some(at)),
         (Some((Stop::NotApplicable(reason), at)), _) => (Outcome::NotApplicable(reason), Some(at)),
         (Some((Stop::Fault(reason), at)), _) => (Outcome::Error(reason), Some(at)),
+        (None, ScenarioFinished::StepPassed) if scene.cut_off.is_some() => (
+            Outcome::Error("nothing was asserted of an answer that never came whole".to_owned()),
+            None,
+        ),
         (None, ScenarioFinished::StepPassed) if scene.checks > 0 && !scene.accepted.is_empty() => {
             (Outcome::Accepted(std::mem::take(&mut scene.accepted)), None)
         }

@@ -53,6 +53,7 @@ impl Repeats {
                 self.untold
                     .push(format!("a repeat ended in error: {reason}"));
             }
+            Outcome::Unmet(unmet) => self.untold.push(format!("a repeat was withheld: {unmet}")),
             Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => {
                 self.untold.push(format!("a repeat was withheld: {reason}"));
             }
@@ -182,6 +183,7 @@ mod tests {
             severity: Severity::Breach,
             expected: "403".to_owned(),
             seen: "200".to_owned(),
+            only: BTreeSet::new(),
         }
     }
 

@@ -225,6 +225,8 @@ pub struct Scene {
     pub(in crate::run) looks: Looks,
     /// The log lines that it has looked at.
     pub(in crate::run) lines: Lines,
+    /// The answer of an action that never came whole: what is asserted next has nothing to look at.
+    pub(in crate::run) cut_off: Option<Finding>,
     /// What the step under way leaves for the report.
     pub told: Option<String>,
     /// What the words in braces stood for that the step under way has used.
@@ -253,6 +255,7 @@ pub fn breach(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
         severity: Severity::Breach,
         expected: expected.into(),
         seen: seen.into(),
+        only: BTreeSet::new(),
     })
 }
 
@@ -263,6 +266,7 @@ pub fn misshapen(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
         severity: Severity::Shape,
         expected: expected.into(),
         seen: seen.into(),
+        only: BTreeSet::new(),
     })
 }
 
@@ -325,6 +329,7 @@ impl Scene {
             client_ip,
             looks: Looks::default(),
             lines: Lines::default(),
+            cut_off: None,
             told: None,
             words: Placeholders::default(),
             sql: Vec::new(),

@@ -59,11 +59,12 @@ impl Args {
     }
 }
 
-/// All step definitions. The keyword (Given, When, Then) does not take part in the match.
+/// All step definitions. The keyword (Given, When, Then) does not take part in the match; it says what a step is for.
 #[derive(Default)]
 pub struct Book {
     patterns: Vec<Regex>,
     acts: Vec<Act>,
+    about: Vec<&'static [&'static str]>,
     set: OnceLock<RegexSet>,
 }
 
@@ -84,11 +85,23 @@ pub enum NoMatch {
 }
 
 impl Book {
-    /// Adds a definition. `pattern` is anchored at both ends.
+    /// Adds a definition. `pattern` is anchored at both ends. Below `Then` it judges every criterion of its scenario.
     ///
     /// # Panics
     /// If the pattern is no regular expression: a mistake in the code, found by any test that builds the book.
     pub fn step<F>(&mut self, pattern: &str, act: F)
+    where
+        F: for<'a> Fn(&'a mut Scene, Args) -> LocalBoxFuture<'a, Check> + Send + Sync + 'static,
+    {
+        self.asserting(&[], pattern, act);
+    }
+
+    /// Adds a definition that judges these criteria only: in the scenario of another one it is a precondition, below `Then` too, and what
+    /// it finds wrong there is told as their fault, the first one's by name.
+    ///
+    /// # Panics
+    /// As [`Self::step`].
+    pub fn asserting<F>(&mut self, criteria: &'static [&'static str], pattern: &str, act: F)
     where
         F: for<'a> Fn(&'a mut Scene, Args) -> LocalBoxFuture<'a, Check> + Send + Sync + 'static,
     {
@@ -97,6 +110,7 @@ impl Book {
             .expect("a step pattern is a regular expression");
         self.patterns.push(regex);
         self.acts.push(Box::new(act));
+        self.about.push(criteria);
         self.set = OnceLock::new();
     }
 
@@ -132,6 +146,16 @@ impl Book {
             },
         )
         .await
+    }
+
+    /// The criteria that the definition of a step is about; none named, or no definition: those of its scenario.
+    pub(crate) fn about(&self, step: &str) -> &'static [&'static str] {
+        self.find(step).map_or(&[], |found| self.about[found])
+    }
+
+    /// Every criterion that a definition names.
+    pub fn named(&self) -> impl Iterator<Item = &'static str> {
+        self.about.iter().flat_map(|list| list.iter().copied())
     }
 
     /// Which definition matches a step text.

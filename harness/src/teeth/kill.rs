@@ -95,6 +95,7 @@ fn reds_of(ended: &Ended) -> Vec<(&str, KilledBy)> {
     planned
         .criteria
         .iter()
+        .filter(|id| finding.breaks(id))
         .map(|id| {
             let red = KilledBy {
                 criterion: id.clone(),
@@ -130,6 +131,9 @@ fn instead(id: &str, ended: &[Ended]) -> String {
             }
             Outcome::Error(why) => {
                 reasons.insert(format!("error: {why}"));
+            }
+            Outcome::Unmet(unmet) => {
+                reasons.insert(format!("not verified: {unmet}"));
             }
             Outcome::NotVerified(why) | Outcome::NotApplicable(why) => {
                 reasons.insert(format!("not verified: {why}"));

@@ -359,6 +359,7 @@ impl Tried {
                 | Outcome::Known(Known { finding, .. }) => {
                     format!("expected {}, saw {}", finding.expected, finding.seen)
                 }
+                Outcome::Unmet(unmet) => unmet.to_string(),
                 Outcome::Error(why) | Outcome::NotVerified(why) => why.clone(),
                 Outcome::Passed
                 | Outcome::Accepted(_)

@@ -241,6 +241,7 @@ fn counts(criterion: &CriterionReport) -> String {
         OutcomeKind::Error,
         OutcomeKind::Known,
         OutcomeKind::Accepted,
+        OutcomeKind::Unmet,
         OutcomeKind::NotVerified,
         OutcomeKind::NotApplicable,
         OutcomeKind::NotSelected,

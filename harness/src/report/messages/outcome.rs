@@ -61,9 +61,10 @@ fn status(outcome: OutcomeKind) -> &'static str {
         OutcomeKind::Passed => "PASSED",
         OutcomeKind::Failed | OutcomeKind::Flaky | OutcomeKind::Error => "FAILED",
         OutcomeKind::Known | OutcomeKind::Accepted => "PENDING",
-        OutcomeKind::NotVerified | OutcomeKind::NotApplicable | OutcomeKind::NotSelected => {
-            "SKIPPED"
-        }
+        OutcomeKind::Unmet
+        | OutcomeKind::NotVerified
+        | OutcomeKind::NotApplicable
+        | OutcomeKind::NotSelected => "SKIPPED",
     }
 }
 

@@ -111,6 +111,7 @@ fn finding(all: &[Broken]) -> Finding {
         severity: Severity::Breach,
         expected: expected.join("; "),
         seen: seen.join("; "),
+        only: std::collections::BTreeSet::new(),
     }
 }
 

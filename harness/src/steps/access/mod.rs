@@ -168,7 +168,7 @@ fn with_request(stop: Stop, request: &str) -> Stop {
             finding.expected = format!("{} for {request}", finding.expected);
             Stop::Violation(finding)
         }
-        Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_) => stop,
+        Stop::Unmet(_) | Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_) => stop,
     }
 }
 

@@ -89,7 +89,10 @@ pub(super) fn in_another_form(check: Check) -> Check {
             severity: Severity::Shape,
             ..finding
         }),
-        other @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => other,
+        other @ (Stop::Unmet(_)
+        | Stop::NotVerified(_)
+        | Stop::NotApplicable(_)
+        | Stop::Fault(_)) => other,
     })
 }
 

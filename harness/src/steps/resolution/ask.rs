@@ -111,6 +111,9 @@ pub(in crate::steps) fn about(what: &str, check: Check) -> Check {
             expected: format!("{what}: {}", finding.expected),
             ..finding
         }),
-        other @ (Stop::NotVerified(_) | Stop::NotApplicable(_) | Stop::Fault(_)) => other,
+        other @ (Stop::Unmet(_)
+        | Stop::NotVerified(_)
+        | Stop::NotApplicable(_)
+        | Stop::Fault(_)) => other,
     })
 }
