@@ -3,11 +3,11 @@
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::observe::Row;
-use crate::run::scene::Scene;
+use crate::run::scene::{Scene, describe};
 use crate::target::need::{Need, Variant};
 use crate::target::operator::Operator;
 use crate::target::seeding::{self, Tenant};
-use crate::verdict::{Check, Severity, Stop};
+use crate::verdict::{Check, Severity, Stop, Unmet};
 use crate::wait::{self, Look};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -120,31 +120,86 @@ pub(crate) async fn gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, St
 /// Does what a scenario only presupposes: another answer than expected leaves it unjudged.
 pub(crate) fn presuppose(answer: &Exchange, wanted: bool, what: &str) -> Check {
     if wanted {
-        Ok(())
+        return Ok(());
+    }
+    Err(Stop::Unmet(Unmet {
+        because: at_fault(answer),
+        expected: "a request of which the scenario only makes use to succeed".to_owned(),
+        seen: format!("{what}: {}", describe(answer)),
+    }))
+}
+
+/// Asserts what must hold of an answer before anything can be judged: where it does not, the operation is at fault, and no criterion.
+pub(crate) fn expect_first(
+    s: &mut Scene,
+    answer: &Exchange,
+    holds: bool,
+    expected: impl Into<String>,
+) -> Check {
+    if holds {
+        s.checks += 1;
+        return Ok(());
+    }
+    Err(Stop::Unmet(Unmet {
+        because: at_fault(answer),
+        expected: expected.into(),
+        seen: describe(answer),
+    }))
+}
+
+/// As [`expect_first`], of the status.
+pub(crate) fn expect_status_first(s: &mut Scene, answer: &Exchange, status: u16) -> Check {
+    let holds = answer.status == status;
+    expect_first(s, answer, holds, format!("status {status}"))
+}
+
+/// What is at fault when a request is not answered as it has to be before anything can be judged. The same for all tenants, so that one
+/// cause is told once.
+pub(crate) fn at_fault(answer: &Exchange) -> String {
+    let path = answer.request.path.split('?').next().unwrap_or_default();
+    let is_id = |segment: &str| uuid::Uuid::try_parse(segment).is_ok();
+    let segments: Vec<&str> = path
+        .split('/')
+        .map(|segment| if is_id(segment) { "{id}" } else { segment })
+        .collect();
+    let what = format!(
+        "status {} of {} {}",
+        answer.status,
+        answer.request.method,
+        segments.join("/")
+    );
+    if answer.status == 429 {
+        format!("the rate limit ({what})")
     } else {
-        Err(Stop::Fault(format!(
-            "{what}: {} {}",
-            answer.status,
-            answer.text()
-        )))
+        what
     }
 }
 
-/// The worst of several checks: a breach before a finding of shape, so that no harmless difference hides a broken promise.
+/// The worst of several checks: a breach before a finding of shape, so that no harmless difference hides a broken promise, and any finding
+/// before what could not be judged.
 pub(crate) fn worst(checks: impl IntoIterator<Item = Check>) -> Check {
     let mut worst = Ok(());
     for check in checks {
-        match check {
-            Err(Stop::Violation(finding)) if finding.severity == Severity::Shape => {
-                if worst.is_ok() {
-                    worst = Err(Stop::Violation(finding));
-                }
-            }
-            Err(stop) => return Err(stop),
-            Ok(()) => {}
+        if let Err(Stop::Fault(_)) = check {
+            return check;
+        }
+        if badness(&check) > badness(&worst) {
+            worst = check;
         }
     }
     worst
+}
+
+fn badness(check: &Check) -> u8 {
+    match check {
+        Ok(()) => 0,
+        Err(Stop::NotApplicable(_)) => 1,
+        Err(Stop::NotVerified(_)) => 2,
+        Err(Stop::Unmet(_)) => 3,
+        Err(Stop::Violation(finding)) if finding.severity == Severity::Shape => 4,
+        Err(Stop::Violation(_)) => 5,
+        Err(Stop::Fault(_)) => 6,
+    }
 }
 
 /// Lets a change by the operator, or behind the target's back, become visible to resolution.
@@ -280,6 +335,25 @@ mod tests {
         assert_eq!(worst([Ok(()), shape(), broken()]), broken());
         assert_eq!(worst([Ok(()), shape(), Ok(())]), shape());
         assert_eq!(worst([Ok(())]), Ok(()));
+    }
+
+    #[test]
+    fn what_could_not_be_judged_hides_no_finding() {
+        use crate::run::scene::misshapen;
+        let untold = || Err(misshapen("a", "b").or_unmet("RL-001"));
+        let shape = || Err(misshapen("c", "d"));
+        assert_eq!(worst([untold(), shape()]), shape());
+        assert_eq!(worst([Ok(()), untold()]), untold());
+    }
+
+    #[test]
+    fn a_cause_is_the_same_for_every_tenant() {
+        use crate::evidence::samples::answer;
+        let mut one = answer(403, "application/json", "{}");
+        one.request.path = format!("/api/admin/tenants/{}?limit=1", uuid::Uuid::new_v4());
+        assert_eq!(at_fault(&one), "status 403 of GET /api/admin/tenants/{id}");
+        one.status = 429;
+        assert!(at_fault(&one).starts_with("the rate limit (status 429 of"));
     }
 
     #[test]

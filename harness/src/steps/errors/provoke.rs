@@ -6,6 +6,7 @@ use crate::evidence::Exchange;
 use crate::oracle::sandbox_id;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::expect_status_first;
 use crate::steps::rate_limits::{span, too_slow};
 use crate::steps::resolution::ask::request_for;
 use crate::target::faults::{Calls, StoreFault};
@@ -84,7 +85,7 @@ async fn tenant(s: &mut Scene) -> Result<Tenant, Stop> {
 /// A request that must succeed: the positive control.
 async fn succeed(s: &mut Scene, request: Request, status: u16) -> Result<Arc<Exchange>, Stop> {
     let answer = s.send(request).await?;
-    s.expect_status(&answer, status)?;
+    expect_status_first(s, &answer, status)?;
     Ok(answer)
 }
 

@@ -1,13 +1,13 @@
 //! Errors of the whole run, judged at its end. Never judges what HTTP itself refused before any route was asked.
 
 use crate::evidence::Exchange;
-use crate::oracle::error_shape::{code_flaw, flaws, id_flaw, is_error};
+use crate::oracle::error_shape::{CODES, code_flaw, flaws, is_error};
 use crate::oracle::http_form::answered_before_the_backend;
 use crate::oracle::leaks::signs;
 use crate::run::capture::point_at;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::Book;
-use crate::verdict::{Check, Finding, Severity, Stop};
+use crate::verdict::{Check, Finding, OrUnmet as _, Severity, Stop};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -61,7 +61,8 @@ fn none_has(s: &mut Scene, expected: &str, flaws_of: impl Fn(&Exchange) -> Vec<S
     let errors = errors(s);
     s.expect(!errors.is_empty(), "errors in the run", || {
         "none".to_owned()
-    })?;
+    })
+    .or_unmet("the refusal of an unknown route")?;
     let flawed: Vec<String> = errors
         .iter()
         .filter_map(|answer| {
@@ -79,7 +80,35 @@ fn none_has(s: &mut Scene, expected: &str, flaws_of: impl Fn(&Exchange) -> Vec<S
             let shown = flawed.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>();
             format!("{} are not: {}", flawed.len(), shown.join(" | "))
         },
+    )?;
+    seen_to_work(s)
+}
+
+/// What is true of all errors shows nothing on a server that does nothing but refuse, or knows the contract in nothing: somebody was served,
+/// and somebody was refused as the contract has it.
+fn seen_to_work(s: &mut Scene) -> Check {
+    let all = s.run.all_exchanges();
+    let served = all
+        .iter()
+        .any(|answer| answer.status < 300 && answer.sent_json().is_some());
+    let refused = errors(s).iter().any(|answer| {
+        CODES
+            .iter()
+            .any(|(code, status)| *status == answer.status && answer.has_code(code))
+    });
+    s.expect(
+        served && refused,
+        "an answer with JSON and a refusal with a code of the contract, somewhere in the run",
+        || {
+            let seen = |is: bool| if is { "one" } else { "none" };
+            format!(
+                "{} of the first and {} of the second",
+                seen(served),
+                seen(refused)
+            )
+        },
     )
+    .or_unmet("a target that was not seen to work")
 }
 
 /// An error that is one, in another form than the contract's: a finding of shape.
@@ -97,11 +126,7 @@ pub(super) fn in_another_form(check: Check) -> Check {
 }
 
 async fn all_shaped(s: &mut Scene) -> Check {
-    let check = none_has(s, "errors in the contract's shape", |answer| {
-        let mut all = flaws(answer);
-        all.extend(id_flaw(answer));
-        all
-    });
+    let check = none_has(s, "errors in the contract's shape", flaws);
     in_another_form(check)
 }
 
@@ -137,9 +162,10 @@ async fn ids_unique(s: &mut Scene) -> Check {
         }
     }
     let (with_id, errors) = (seen.len(), errors(s).len());
-    s.expect(
-        with_id >= errors && errors > 0,
-        "an X-Request-Id on every error",
-        || format!("{with_id} ids in {errors} errors"),
-    )
+    s.expect(errors > 0, "errors in the run", || "none".to_owned())
+        .or_unmet("the refusal of an unknown route")?;
+    s.expect(with_id >= errors, "an X-Request-Id on every error", || {
+        format!("{with_id} ids in {errors} errors")
+    })?;
+    seen_to_work(s)
 }
