@@ -40,3 +40,10 @@ Feature: Isolation holds under load and when names change hands
       When the operator exchanges the slugs of tenants "a" and "b"
       And 3 chats are sent to the host that was of tenant "a" and 5 to the one of tenant "b"
       Then tenant "b" has 3 usage rows and tenant "a" has 5
+
+    @since.1.1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv-write @needs.r2
+    Scenario: A deleted tenant leaves nothing, however much it had
+      Given a free tenant "old" with usage, a running gateway, stored objects and entries
+      And 1100 more objects are stored below the sandbox id of tenant "old"
+      When the operator deletes tenant "old"
+      Then nothing is left of tenant "old"

@@ -95,6 +95,58 @@ Feature: What the operator changes, resolution sees
       And a chat at host "{own a}.{app}" is refused as an unknown tenant's
       And host "{host b}" answers as tenant "b"
 
+    @since.1.1 @needs.tenants @needs.hosts @needs.admin
+    Scenario Outline: A new <what> leaves every name that it does not change
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+        | {domain second} |
+      And these hosts are tenant "a":
+        | host            |
+        | {host a}        |
+        | shop.{domain a} |
+        | {domain second} |
+      When the operator changes nothing of tenant "a" but its <what>
+      Then these hosts become tenant "a":
+        | host            |
+        | {host a}        |
+        | shop.{domain a} |
+        | {domain second} |
+
+      Examples:
+        | what     |
+        | slug     |
+        | tier     |
+        | platform |
+
+    @since.1.1 @needs.hosts @needs.admin
+    Scenario Outline: Of tenants created at once with one <name>, one has it
+      When the operator creates 8 tenants at once with one <name>
+      Then one tenant of them is told to be created, and the <name> is that one's
+
+      Examples:
+        | name     |
+        | slug     |
+        | hostname |
+
+    @since.1.1 @needs.tenants @needs.hosts @needs.admin
+    Scenario: The names of a deleted tenant are free for the next one
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+        | {domain second} |
+      And these hosts are tenant "a":
+        | host            |
+        | {host a}        |
+        | shop.{domain a} |
+        | {domain second} |
+      When the operator deletes tenant "a"
+      And the operator creates tenant "next" with all names of tenant "a"
+      Then tenant "next" is given all names of tenant "a"
+      And these hosts become tenant "next":
+        | host            |
+        | {host next}     |
+        | shop.{domain a} |
+        | {domain second} |
+
   @RES-017 @must
   Rule: RES-017 A failing store is an outage
     A failing tenant store is an outage (503 `STORE_UNAVAILABLE`): never an unknown tenant, never another or a default tenant, and not remembered as absence.
@@ -178,3 +230,48 @@ Feature: What the operator changes, resolution sees
       When D1 is back for tenant "a"
       And the operator looks at tenant "a"
       Then the answer has status 200
+
+    @since.1.1 @needs.tenants @needs.hosts @needs.store-faults
+    Scenario Outline: <store> is <state> for a tenant that was served a moment ago
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      And these hosts are tenant "a":
+        | host            |
+        | {host a}        |
+        | shop.{domain a} |
+      And <store> is <state> for <whom>
+      When somebody asks host "<host>" for the status
+      Then it is told as an outage of <store> for <whom>
+      When <store> is back for <whom>
+      Then host "<host>" answers as tenant "a"
+
+      Examples:
+        | store        | state       | whom              | host            |
+        | D1           | unavailable | tenant "a"        | {host a}        |
+        | D1           | busy        | tenant "a"        | {host a}        |
+        | D1           | unavailable | tenant "a"        | shop.{domain a} |
+        | D1           | busy        | tenant "a"        | shop.{domain a} |
+        | the registry | unavailable | "{slug a}"        | {host a}        |
+        | the registry | busy        | "{slug a}"        | {host a}        |
+        | the registry | unavailable | "shop.{domain a}" | shop.{domain a} |
+        | the registry | busy        | "shop.{domain a}" | shop.{domain a} |
+
+    @since.1.1 @needs.tenants @needs.hosts @needs.store-faults @needs.ai-gateway
+    Scenario: No model is called for a tenant whose record was read a moment ago
+      Given a free tenant "a"
+      And host "{host a}" answers as tenant "a"
+      And D1 is unavailable for tenant "a"
+      When somebody chats at host "{host a}"
+      Then it is told as an outage of D1 for tenant "a"
+      And no model was called
+      When D1 is back for tenant "a"
+      And somebody chats at host "{host a}"
+      Then the answer has status 200
+
+    @since.1.1 @needs.tenants @needs.admin @needs.store-faults
+    Scenario: The operator is not shown the record that was read a moment ago
+      Given a free tenant "a"
+      And the operator looks at tenant "a"
+      And D1 is unavailable for tenant "a"
+      When the operator looks at tenant "a"
+      Then it is told as an outage of D1 for tenant "a"

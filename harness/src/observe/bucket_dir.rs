@@ -1,4 +1,4 @@
-//! An R2 bucket that is a directory. Never writes.
+//! An R2 bucket that is a directory. Never writes but the object that it is told to.
 
 use super::{Bucket, CannotObserve};
 use async_trait::async_trait;
@@ -69,6 +69,14 @@ impl Bucket for BucketDir {
             Err(error) => Err(cannot(&error)),
         }
     }
+
+    async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), CannotObserve> {
+        let file = self.root.join(key);
+        let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+        folder
+            .and_then(|()| std::fs::write(&file, bytes))
+            .map_err(|error| cannot(&error))
+    }
 }
 
 #[cfg(test)]
@@ -91,5 +99,7 @@ mod tests {
         assert_eq!(bucket.keys("sk-a/x").await.unwrap(), ["sk-a/x/y"]);
         assert_eq!(bucket.get("stray").await.unwrap().unwrap(), b"stray");
         assert!(bucket.get("gone").await.unwrap().is_none());
+        bucket.put("sk-b/new/one", b"kept").await.unwrap();
+        assert_eq!(bucket.get("sk-b/new/one").await.unwrap().unwrap(), b"kept");
     }
 }

@@ -94,4 +94,14 @@ impl Bucket for Explorer {
             _ => Err(self.0.refused(&answer)),
         }
     }
+
+    async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), CannotObserve> {
+        let url = self.0.url(&format!("objects/{}", segment(key)));
+        let request = self.0.http().put(url).body(bytes.to_owned());
+        let answer = self.0.send(request).await?;
+        match answer.status {
+            200..=299 => Ok(()),
+            _ => Err(self.0.refused(&answer)),
+        }
+    }
 }

@@ -70,6 +70,8 @@ pub trait Bucket: Send + Sync {
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, CannotObserve>;
     /// The bytes of an object.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CannotObserve>;
+    /// Stores an object.
+    async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), CannotObserve>;
 }
 
 /// One line of the log, as written.

@@ -185,6 +185,14 @@ impl Bucket for RecordedBucket {
             .note("R2", &format!("get {key}"), &told.map_err(Clone::clone));
         bytes
     }
+
+    async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), CannotObserve> {
+        let done = self.0.put(key, bytes).await;
+        let told = done.as_ref().map(|()| format!("put {} bytes", bytes.len()));
+        self.1
+            .note("R2", &format!("put {key}"), &told.map_err(Clone::clone));
+        done
+    }
 }
 
 #[cfg(test)]

@@ -12,17 +12,25 @@ use crate::steps::operating::{
 };
 use crate::verdict::{Check, Stop};
 use crate::wait::{self, Look};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long the next piece of a stream may take. Evidence: pieces follow each other within milliseconds here.
 const PIECE: Duration = Duration::from_secs(5);
 
+/// Objects that are stored at once.
+const OBJECTS_AT_ONCE: usize = 16;
+
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     book.step(
         r#"a free tenant "([^"]+)" with usage, a running gateway, stored objects and entries"#,
         |s, a| Box::pin(furnished(s, a)),
+    );
+    book.step(
+        r#"(\d+) more objects are stored below the sandbox id of tenant "([^"]+)""#,
+        |s, a| Box::pin(more_objects(s, a)),
     );
     book.step(
         r#"tenant "([^"]+)" is deleted and tenant "([^"]+)" made with its slug at once"#,
@@ -95,6 +103,28 @@ async fn furnished(s: &mut Scene, a: Args) -> Check {
         all["r2"].to_string()
     })?;
     s.notes.insert(format!("all of {name}"), all);
+    Ok(())
+}
+
+/// As many as a listing of R2 does not give in one page.
+async fn more_objects(s: &mut Scene, a: Args) -> Check {
+    let (count, tenant): (usize, _) = (a.number(1)?, s.tenant(a.text(2))?);
+    let r2 = s.r2().await?;
+    let keys: Vec<String> = (0..count)
+        .map(|number| format!("{}/files/{number:04}", tenant.sandbox_id))
+        .collect();
+    let storing = keys.iter().map(|key| r2.put(key, b"kept"));
+    futures_util::stream::iter(storing)
+        .buffer_unordered(OBJECTS_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    let prefix = format!("{}/", tenant.sandbox_id);
+    let there = r2.keys(&prefix).await?.len();
+    if there < count {
+        return Err(Stop::Fault(format!(
+            "{there} objects lie below `{prefix}`, and {count} were stored"
+        )));
+    }
     Ok(())
 }
 

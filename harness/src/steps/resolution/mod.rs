@@ -2,6 +2,7 @@
 
 mod alike;
 pub(super) mod ask;
+mod given_again;
 mod hosts;
 mod operator;
 mod outage;
@@ -19,6 +20,7 @@ pub(super) fn register(book: &mut Book) {
     alike::register(book);
     told::register(book);
     operator::register(book);
+    given_again::register(book);
     record::register(book);
     outage::register(book);
     speed::register(book);

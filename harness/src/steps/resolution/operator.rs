@@ -28,6 +28,10 @@ pub(super) fn register(book: &mut Book) {
         Box::pin(looks_at(s, a))
     });
     book.step(
+        r#"the operator changes nothing of tenant "([^"]+)" but its (slug|tier|platform)"#,
+        |s, a| Box::pin(changes_one_field(s, a)),
+    );
+    book.step(
         r#"the operator starts the gateway of tenant "([^"]+)""#,
         |s, a| Box::pin(starts_gateway(s, a)),
     );
@@ -61,6 +65,23 @@ async fn renames(s: &mut Scene, a: Args) -> Check {
     patch(s, &tenant, &json!({ "slug": slug })).await?;
     tenant.host = s.instance().await?.tenant_host(&slug);
     tenant.slug = slug;
+    s.know_tenant(a.text(1), tenant);
+    Ok(())
+}
+
+async fn changes_one_field(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.tenant(a.text(1))?;
+    let change = match a.text(2) {
+        "slug" => {
+            let slug = s.slug("renamed");
+            tenant.host = s.instance().await?.tenant_host(&slug);
+            tenant.slug.clone_from(&slug);
+            json!({ "slug": slug })
+        }
+        "tier" => json!({ "tier": "premium" }),
+        _ => json!({ "platform": "cli" }),
+    };
+    patch(s, &tenant, &change).await?;
     s.know_tenant(a.text(1), tenant);
     Ok(())
 }

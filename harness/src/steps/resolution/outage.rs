@@ -2,6 +2,7 @@
 
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::settle;
 use crate::steps::words::filled;
 use crate::target::faults::{Calls, StoreFault};
 use crate::verdict::{Check, Stop};
@@ -48,7 +49,16 @@ fn fault(state: &str) -> StoreFault {
     }
 }
 
+/// What the target may have kept of an answer, as long as it says to keep it: an outage is no reason to keep it longer.
+async fn forgotten(s: &mut Scene) -> Check {
+    if s.exchanges.is_empty() {
+        return Ok(());
+    }
+    settle(s).await
+}
+
 async fn d1_fails(s: &mut Scene, a: Args) -> Check {
+    forgotten(s).await?;
     let id = s.tenant(a.text(2))?.id;
     s.faults()
         .await?
@@ -63,6 +73,7 @@ async fn d1_back(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn registry_fails(s: &mut Scene, a: Args) -> Check {
+    forgotten(s).await?;
     let scope = filled(s, a.text(2)).await?;
     s.faults()
         .await?

@@ -4,6 +4,7 @@ mod developers;
 mod hosts;
 mod memory;
 mod names;
+mod operators;
 mod outages;
 mod told;
 
@@ -15,6 +16,7 @@ pub(super) fn all() -> Vec<Draft> {
         developers::all(),
         names::all(),
         memory::all(),
+        operators::all(),
         outages::all(),
         told::all(),
     ];

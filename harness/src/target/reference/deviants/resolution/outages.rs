@@ -3,7 +3,7 @@
 use super::names::free;
 use crate::target::reference::deviants::directory::Directory;
 use crate::target::reference::deviants::stores::{self, OtherRegistry, OtherTenants};
-use crate::target::reference::deviants::{Draft, deviant};
+use crate::target::reference::deviants::{Draft, deviant, held};
 use async_trait::async_trait;
 use moltworker_reference::domain::tenant::{TenantId, TenantRecord};
 use moltworker_reference::ports::{Registry, StoreError, TenantStore};
@@ -49,6 +49,18 @@ pub(super) fn all() -> Vec<Draft> {
             &["RES-017"],
         )
         .parts(|parts| stores::tenants(&mut parts.ports, Stale::default())),
+        deviant(
+            "failing-d1-gives-the-record-last-read",
+            "While D1 fails a tenant is served by its record as it was last read",
+            &["RES-017"],
+        )
+        .parts(|parts| stores::tenants(&mut parts.ports, LastRead::default())),
+        deviant(
+            "failing-registry-gives-the-name-last-found",
+            "While the registry fails a name leads to the tenant that it was last found to lead to",
+            &["RES-017"],
+        )
+        .parts(|parts| stores::registry(&mut parts.ports, LastRead::default())),
         deviant(
             "failing-registry-is-an-unknown-tenant",
             "A failing registry is taken for a name that nobody has",
@@ -129,6 +141,48 @@ impl OtherTenants for Stale {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(record.id, record.clone());
         Ok(())
+    }
+}
+
+/// What was read before stands in for what cannot be read now.
+#[derive(Default)]
+struct LastRead {
+    records: Mutex<BTreeMap<TenantId, TenantRecord>>,
+    names: Mutex<BTreeMap<String, TenantId>>,
+}
+
+/// What was read, or else what was read before; what is read is kept.
+fn or_last<K: Ord, V: Clone>(
+    kept: &Mutex<BTreeMap<K, V>>,
+    key: K,
+    read: Result<Option<V>, StoreError>,
+) -> Result<Option<V>, StoreError> {
+    let mut kept = held(kept);
+    match &read {
+        Ok(Some(value)) => {
+            kept.insert(key, value.clone());
+            read
+        }
+        Err(_failed) if kept.contains_key(&key) => Ok(kept.get(&key).cloned()),
+        Ok(None) | Err(_) => read,
+    }
+}
+
+#[async_trait]
+impl OtherTenants for LastRead {
+    async fn by_id(&self, inner: &dyn TenantStore, id: TenantId) -> Read {
+        or_last(&self.records, id, inner.by_id(id).await)
+    }
+}
+
+#[async_trait]
+impl OtherRegistry for LastRead {
+    async fn by_slug(&self, inner: &dyn Registry, slug: &str) -> Found {
+        or_last(&self.names, slug.to_owned(), inner.by_slug(slug).await)
+    }
+
+    async fn by_host(&self, inner: &dyn Registry, host: &str) -> Found {
+        or_last(&self.names, host.to_owned(), inner.by_host(host).await)
     }
 }
 
