@@ -96,3 +96,10 @@ class Reference:
         self.reader.join()
         self.process.stdout.close()
         shutil.rmtree(self.folder)
+
+
+def served(test):
+    """Address of a reference of one's own: the quota of the client ip at one that was judged within the minute is used up."""
+    reference = Reference()
+    test.addCleanup(reference.end)
+    return reference.address

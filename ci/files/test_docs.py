@@ -78,9 +78,7 @@ class Docs(unittest.TestCase):
 
     def test_the_line_for_any_other_ci_judges_and_leaves_four_reports(self):
         line = re.search(r"^MOLTPROOF_TARGET=\S+ ci/staging\.sh.*$", PAGE, re.MULTILINE).group()
-        reference = surroundings.Reference()
-        self.addCleanup(reference.end)
-        line = line.replace("https://staging.example", reference.address).replace("ci/staging.sh", str(ROOT / "ci/staging.sh"))
+        line = line.replace("https://staging.example", surroundings.served(self)).replace("ci/staging.sh", str(ROOT / "ci/staging.sh"))
         done = subprocess.run(["sh", "-c", line], cwd=self.place, env=self.environment, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(len(list((self.place / "moltproof-reports").iterdir())), 4)

@@ -27,11 +27,6 @@ class Action(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.releases, cls.folder = surroundings.releases()
-        cls.reference = surroundings.Reference()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.reference.end()
 
     def setUp(self):
         self.workflow = runner.Workflow()
@@ -44,7 +39,7 @@ class Action(unittest.TestCase):
         return runner.run(inputs, self.workflow, environment=environment, **facts)
 
     def judged(self, **inputs):
-        return self.job({"target": self.reference.address, **inputs})
+        return self.job({"target": surroundings.served(self), **inputs})
 
     def ended(self, done, code):
         self.assertEqual(done.outputs["exit-code"], str(code), done.log)
@@ -95,7 +90,7 @@ class Action(unittest.TestCase):
         self.ended(done, 4)
         self.assertIn("6 of 127 MUSTs could be judged, and --min-verified demands 100", annotations(done)[0])
         self.assertIn("--min-verified demands 100", done.summary)
-        self.ended(self.job({"target": self.reference.address, "min-verified": "6"}, job="lower"), 0)
+        self.ended(self.job({"target": surroundings.served(self), "min-verified": "6"}, job="lower"), 0)
 
     # ---- arguments ----
 
@@ -211,7 +206,7 @@ class Action(unittest.TestCase):
 
     def test_a_stranger_names_no_variable_but_those_that_are_allowed(self):
         inputs = {"target": self.manifest("name = 'x'\n[variants.production]\naddress = '${STAGING_URL}'\n")}
-        facts = {"event": "workflow_run", "environment": {"STAGING_URL": self.reference.address}}
+        facts = {"event": "workflow_run", "environment": {"STAGING_URL": surroundings.served(self)}}
         done = self.job(inputs, **facts)
         self.without_a_verdict(done, 2, "--allow-env STAGING_URL")
         done = self.job({**inputs, "allow-env": "OTHER,\n  STAGING_URL"}, job="allowed", **facts)
@@ -250,7 +245,7 @@ class Action(unittest.TestCase):
                 file.unlink(missing_ok=True)
                 if sums:
                     file.write_text(sums)
-                done = self.job({"target": self.reference.address}, environment={"MOLTPROOF_RELEASES": f"{self.releases}/tampered"})
+                done = self.job({"target": surroundings.served(self)}, environment={"MOLTPROOF_RELEASES": f"{self.releases}/tampered"})
                 self.assertEqual(done.failed_at, "Download moltproof")
                 self.assertEqual(done.ran, ["Download moltproof"])
                 self.assertIn(reason, annotations(done)[0])
@@ -265,7 +260,7 @@ class Action(unittest.TestCase):
             ({"ref": ""}, {"version": "../../x"}, None),
         ]:
             with self.subTest(expected):
-                done = self.job({"target": self.reference.address, **inputs}, path=f"{self.bare()}", **facts)
+                done = self.job({"target": surroundings.served(self), **inputs}, path=f"{self.bare()}", **facts)
                 if expected == VERSION:
                     self.assertIsNone(done.failed_at, done.log)
                 else:
@@ -291,13 +286,13 @@ class Action(unittest.TestCase):
         cargo.chmod(0o755)
         facts = {"path": str(folder), "environment": {"MOLTPROOF_RELEASES": f"{self.releases}/nowhere"}}
         for attempt in (1, 2):
-            done = self.job({"target": self.reference.address}, attempt=attempt, **facts)
+            done = self.job({"target": surroundings.served(self)}, attempt=attempt, **facts)
             self.ended(done, 0)
             self.assertIn("built from source", annotations(done, "warning")[0])
         self.assertEqual(len(count.read_text().splitlines()), 1, "it was built again though the cache had it")
         self.assertIn("--locked", count.read_text())
         cargo.unlink()
-        done = self.job({"target": self.reference.address}, job="bare", **facts)
+        done = self.job({"target": surroundings.served(self)}, job="bare", **facts)
         self.assertEqual(done.failed_at, "Download moltproof")
         self.assertIn("no cargo", annotations(done)[0])
 

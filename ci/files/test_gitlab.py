@@ -22,11 +22,6 @@ class Job(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.releases, cls.folder = surroundings.releases()
-        cls.reference = surroundings.Reference()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.reference.end()
 
     def setUp(self):
         self.place = Path(tempfile.mkdtemp())
@@ -52,7 +47,7 @@ class Job(unittest.TestCase):
         return xml.parse(self.place / place).getroot()
 
     def test_a_deployment_that_keeps_the_contract_is_green(self):
-        done = self.judge(self.reference.address)
+        done = self.judge(surroundings.served(self))
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("6 of 127 MUSTs could be judged", done.stdout)
         self.assertEqual(self.junit().get("failures"), "0")
@@ -63,7 +58,7 @@ class Job(unittest.TestCase):
         self.assertGreater(int(self.junit().get("failures")), 0)
 
     def test_too_little_judged_is_red(self):
-        done = self.judge(self.reference.address, MOLTPROOF_MIN_VERIFIED="20")
+        done = self.judge(surroundings.served(self), MOLTPROOF_MIN_VERIFIED="20")
         self.assertEqual(done.returncode, 4, done.stdout)
 
     def test_a_target_out_of_reach_and_a_wrong_manifest_leave_a_junit(self):
@@ -89,11 +84,11 @@ class Job(unittest.TestCase):
         below.mkdir(parents=True)
         (below / NAME).write_bytes((self.folder / NAME).read_bytes() + b"x")
         shutil.copy(self.folder / f"{NAME}.sha256", below)
-        done = self.judge(self.reference.address, MOLTPROOF_RELEASES=f"{self.releases}/tampered")
+        done = self.judge(surroundings.served(self), MOLTPROOF_RELEASES=f"{self.releases}/tampered")
         self.assertEqual(done.returncode, 1)
         self.assertIn("is not what was released", done.stdout)
         (below / f"{NAME}.sha256").unlink()
-        done = self.judge(self.reference.address, MOLTPROOF_RELEASES=f"{self.releases}/tampered")
+        done = self.judge(surroundings.served(self), MOLTPROOF_RELEASES=f"{self.releases}/tampered")
         self.assertIn("no checksum", done.stdout)
         self.assertEqual(done.returncode, 1)
 
@@ -106,7 +101,7 @@ class Job(unittest.TestCase):
         cargo.chmod(0o755)
         path = f"{tools}:{os.environ['PATH']}"
         for _ in range(2):
-            done = self.judge(self.reference.address, path=path, MOLTPROOF_RELEASES=f"{self.releases}/nowhere")
+            done = self.judge(surroundings.served(self), path=path, MOLTPROOF_RELEASES=f"{self.releases}/nowhere")
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertIn("cannot be downloaded", done.stdout)
         self.assertEqual(len(count.read_text().splitlines()), 1)
