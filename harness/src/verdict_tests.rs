@@ -96,10 +96,18 @@ proptest! {
     #[test]
     fn a_criterion_passes_only_by_an_assertion_that_ran(list in outcomes()) {
         let open = |outcome: &Outcome| {
-            outcome.kind().is_red() || matches!(outcome, Outcome::Known(_) | Outcome::Accepted(_))
+            outcome.kind().is_red() || matches!(outcome, Outcome::Known(_) | Outcome::Accepted(_) | Outcome::Unmet(_))
         };
         let proven = list.contains(&Outcome::Passed) && !list.iter().any(open);
         prop_assert_eq!(of(&list) == Some(Verdict::Passed), proven);
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_no_pass_and_hides_no_finding(list in outcomes()) {
+        let mut with = list.clone();
+        with.push(Outcome::Unmet(Unmet { because: "AIG-017".to_owned(), expected: "an answer".to_owned(), seen: "none".to_owned() }));
+        let red = of(&list).filter(|verdict| verdict.is_red());
+        prop_assert_eq!(of(&with), Some(red.unwrap_or(Verdict::NotVerified)));
     }
 
     #[test]

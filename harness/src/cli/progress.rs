@@ -223,7 +223,7 @@ mod tests {
         let counts = Counts(ORDER.into_iter().zip(1..).collect());
         assert_eq!(
             counts.told(|_any| true),
-            "1 FAILED, 2 error, 3 flaky, 4 ok, 5 known, 6 accepted deviation, 7 not verified, 8 not applicable, 9 not selected"
+            "1 FAILED, 2 error, 3 flaky, 4 ok, 5 known, 6 accepted deviation, 7 not judged, 8 not verified, 9 not applicable, 10 not selected"
         );
         assert_eq!(
             counts.told(OutcomeKind::is_red),

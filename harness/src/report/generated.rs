@@ -65,7 +65,7 @@ impl GeneratedReport {
             line: 0,
             outcome: self.outcome,
             reason: self.reason.clone(),
-            because: None,
+            unmet: None,
             severity: self.severity,
             expected: self.expected.clone(),
             seen: self.seen.clone(),

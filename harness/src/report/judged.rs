@@ -90,6 +90,7 @@ impl ScenarioReport {
 impl Report {
     /// Counts the criteria, and sets the verdict on the whole.
     pub(super) fn count(&mut self) {
+        self.gather_unjudged();
         let judged = self.criteria.iter().map(|one| (one.level, one.verdict));
         let summary = &mut self.summary;
         [summary.must, summary.should, summary.may] = verdict::tallies(judged);

@@ -71,6 +71,9 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         writeln!(out, "**{}**\n", profile(one))?;
     }
     writeln!(out, "{}\n", plain(&sentence(report)))?;
+    for line in report.unjudged_lines() {
+        writeln!(out, "{}\n", plain(&cut(&line, 400)))?;
+    }
     findings(out, report)?;
     generated_checks(out, report)?;
     let weaknesses = weaknesses(report);

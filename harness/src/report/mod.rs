@@ -33,6 +33,7 @@ mod shown_tests;
 pub mod statement;
 pub mod story;
 pub mod text;
+mod unjudged;
 
 use evidence::{evidence, exchange_report};
 pub use interrupted::Interruption;
@@ -48,7 +49,7 @@ use crate::run::Ended;
 use crate::run::repeat::Repeats;
 use crate::scrub;
 use crate::target::{Target, capabilities};
-use crate::verdict::{Exit, Outcome, OutcomeKind, RunVerdict, Tally, Verdict};
+use crate::verdict::{Exit, Outcome, OutcomeKind, RunVerdict, Tally, Unmet, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -153,6 +154,7 @@ impl Report {
                 .collect(),
             lacking: lacking(target),
             criteria,
+            unjudged: Vec::new(),
             generated: Vec::new(),
             baseline: None,
             evidence: ended
@@ -332,8 +334,12 @@ fn scenario_report(ended: &Ended, id: &str) -> ScenarioReport {
             Some(&known.finding)
         }
         Outcome::Unmet(unmet) => {
-            report.because = Some(unmet.because.clone());
             report.reason = Some(unmet.to_string());
+            report.unmet = Some(Unmet {
+                because: scrub::clean_report(&unmet.because),
+                expected: scrub::clean_report(&unmet.expected),
+                seen: scrub::clean_report(&unmet.seen),
+            });
             None
         }
         Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) | Outcome::Error(reason) => {
@@ -358,7 +364,7 @@ fn not_selected(planned: &Planned) -> ScenarioReport {
         line: planned.line,
         outcome: OutcomeKind::NotSelected,
         reason: None,
-        because: None,
+        unmet: None,
         severity: None,
         expected: None,
         seen: None,

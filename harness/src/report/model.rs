@@ -2,7 +2,7 @@
 
 use super::Interruption;
 use crate::client::meter::Spent;
-use crate::verdict::{Level, OutcomeKind, RunVerdict, Severity, Tally, Verdict};
+use crate::verdict::{Level, OutcomeKind, RunVerdict, Severity, Tally, Unmet, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,6 +80,9 @@ pub struct Report {
     pub lacking: BTreeMap<String, String>,
     /// One entry per selected criterion, by id.
     pub criteria: Vec<CriterionReport>,
+    /// What had to hold before anything could be judged and did not, each cause once, the one on which most hangs first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<UnjudgedReport>,
     /// One entry per kind of generated checks, if some were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generated: Vec<GeneratedReport>,
@@ -197,9 +200,9 @@ pub struct ScenarioReport {
     pub outcome: OutcomeKind,
     /// Why it did not pass, where there is no finding; else what repeating it showed, or what the baseline says of it.
     pub reason: Option<String>,
-    /// Where what had to hold before did not: the criterion or the capability at fault, or the words of the step that found it.
+    /// What had to hold before and did not, where nothing was judged because of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<String>,
+    pub unmet: Option<Unmet>,
     /// How bad the finding is.
     pub severity: Option<Severity>,
     /// What the contract demands, if there is a finding.
@@ -351,6 +354,21 @@ pub struct LogLineReport {
     pub number: usize,
     /// The line, cut.
     pub text: String,
+}
+
+/// One cause for which criteria could not be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnjudgedReport {
+    /// The criterion or the capability at fault, or the words of the step that found it.
+    pub because: String,
+    /// What had to be there.
+    pub expected: String,
+    /// What was there instead.
+    pub seen: String,
+    /// The criteria that are not verified because of it.
+    pub criteria: Vec<String>,
+    /// Scenarios that ended by it.
+    pub scenarios: usize,
 }
 
 /// The generated checks of one kind.

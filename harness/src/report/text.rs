@@ -200,6 +200,9 @@ fn headline(out: &mut Lines, report: &Report) {
             out.put(2, &format!("{colour}{}{colour:#}", profile(one)));
         }
     }
+    for line in report.unjudged_lines() {
+        out.put(0, &format!("{YELLOW}{line}{YELLOW:#}"));
+    }
     weaker(out, report);
     out.put(
         0,

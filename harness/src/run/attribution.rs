@@ -64,6 +64,13 @@ impl Judging<'_> {
         let Stop::Violation(finding) = stop else {
             return stop;
         };
+        if self.met_a_quota(&finding) {
+            return Stop::Unmet(Unmet {
+                because: "RL-001".to_owned(),
+                expected: finding.expected,
+                seen: finding.seen,
+            });
+        }
         let about: BTreeSet<&str> = self.about.iter().copied().collect();
         let own = self.criteria.iter().map(String::as_str);
         let broken: Vec<&str> = own
@@ -78,6 +85,15 @@ impl Judging<'_> {
             broken.into_iter().map(str::to_owned).collect()
         };
         Stop::Violation(Finding { only, ..finding })
+    }
+
+    /// Whether another status was wanted and a quota was used up: that says nothing about a promise that is not about quotas.
+    fn met_a_quota(&self, finding: &Finding) -> bool {
+        let is_about_quotas = self.criteria.iter().any(|id| id.starts_with("RL-"));
+        !is_about_quotas
+            && finding.seen.starts_with("status 429")
+            && finding.expected.starts_with("status ")
+            && !finding.expected.starts_with("status 429")
     }
 
     fn unmet(&self, finding: Finding) -> Unmet {
@@ -152,6 +168,24 @@ mod tests {
         assert_eq!(judging(Role::Assertion).cut_off(&stop), None);
         let other = breach("status 403", "status 200");
         assert_eq!(judging(Role::Action).cut_off(&other), None);
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_convicts_only_what_is_about_quotas() {
+        let of = |id: &str, expected: &str| {
+            let criteria = [id.to_owned()];
+            let judging = Judging {
+                role: Role::Assertion,
+                about: &[],
+                criteria: &criteria,
+                text: "",
+            };
+            judging.ended(breach(expected, "status 429 {}"))
+        };
+        assert_eq!(because(of("ERR-001", "status 200")), "RL-001");
+        assert!(matches!(of("RL-011", "status 200"), Stop::Violation(_)));
+        let shape = "status 429 with error code RATE_LIMIT_EXCEEDED";
+        assert!(matches!(of("ERR-003", shape), Stop::Violation(_)));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Finding {
 }
 
 /// What had to hold before anything could be judged, and did not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unmet {
     /// The criterion or the capability at fault, or the words of the step that found it.
     pub because: String,

@@ -115,6 +115,7 @@ fn header(report: &Report) -> Markup {
                 p.kicker { (kicker) }
                 h1 { (line(&report.target, 200)) " " (text::word(summary.verdict)) }
                 p { (sentence(report)) }
+                @for line in report.unjudged_lines() { p { (prose(&line, 400)) } }
             }
             dl.plate {
                 div { dt { "Target" } dd { (line(&report.named, 200)) } }
