@@ -8,7 +8,7 @@
 mod program;
 
 use moltproof_data::claims::Data;
-use moltproof_data::finding::{Finding, Patch};
+use moltproof_data::finding::{Finding, Level, Patch};
 use moltproof_data::fix::fix;
 use moltproof_data::rule::{book, judge};
 use moltproof_data::source::{self, Kind, Source};
@@ -163,6 +163,7 @@ fn left_over(finding: &Finding, before: &[Finding], after: &[Finding]) -> Vec<St
     };
     let is_unavoidable = |other: &&Finding| !UNAVOIDABLE.contains(&(finding.rule, other.rule));
     let left = after.iter().filter(is_left).filter(is_unavoidable);
+    let left = left.filter(|other| !is_told_of_a_check(other));
     left.map(|other| format!("{} {}: {}", other.rule, other.object, other.message))
         .collect()
 }
@@ -243,6 +244,11 @@ fn every_repair_of_a_rule_mends_its_example_and_breaks_nothing() {
     assert!(repairs > 25, "only {repairs} repairs");
 }
 
+/// A repair that gives a column its first CHECK has to be told of rows that do not keep it, and of nothing else.
+fn is_told_of_a_check(finding: &Finding) -> bool {
+    finding.rule == "MIG-17" && finding.level == Level::Info
+}
+
 #[test]
 fn all_repairs_of_a_healthy_schema_or_a_document_are_one_migration_that_loses_nothing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/data");
@@ -273,6 +279,7 @@ fn all_repairs_of_a_healthy_schema_or_a_document_are_one_migration_that_loses_no
         let new: Vec<String> = after
             .iter()
             .filter(|finding| !known.contains(&(finding.rule, finding.object.clone())))
+            .filter(|finding| !is_told_of_a_check(finding))
             .map(|finding| format!("{} {}: {}", finding.rule, finding.object, finding.message))
             .collect();
         if !new.is_empty() {

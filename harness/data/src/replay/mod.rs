@@ -104,20 +104,22 @@ pub struct WithRows {
     /// What the file did, all in all, to rows of tables that were there before and are there after it; if it failed, what no statement
     /// behind could have mended.
     pub effects: Vec<Effect>,
-    /// Keys and NOT NULLs that it brings to tables that were there before it, each tried with rows in which it does not hold.
+    /// Keys, NOT NULLs and CHECKs that it brings to tables that were there before it, each tried with rows in which it does not hold.
     pub tightened: Vec<Tightened>,
     /// Tables that it touches and that could not be filled; nothing is known of them.
     pub unfilled: Vec<Unfilled>,
 }
 
-/// A key, or a NOT NULL, that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
+/// A key, a NOT NULL or a CHECK that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tightened {
     /// The table.
     pub table: Name,
-    /// The columns that the key is about, or the one that must not be NULL any more.
+    /// The columns that the key is about, or the one that must not be NULL any more, or on which there is a new CHECK.
     pub columns: Vec<Name>,
-    /// The index that keeps the key; none for a column that must not be NULL.
+    /// Whether it is a CHECK on a column that had none: nobody had said before what it may hold.
+    pub is_first_check: bool,
+    /// The index that keeps the key; none for a NOT NULL or a CHECK.
     pub key: Option<Name>,
     /// The step at which the file fails with such rows, and why; none if it sorts them out.
     pub failure: Option<(usize, Failure)>,

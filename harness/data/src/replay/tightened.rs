@@ -1,9 +1,9 @@
-//! The third look: rows that the schema before a file takes, and a key or a NOT NULL that the file brings does not. Never blames a file that sorts them out.
+//! The third look: rows that the schema before a file takes, and a key, a NOT NULL or a CHECK that the file brings does not. Never blames a file that sorts them out.
 
 use super::{Step, Tightened};
 use crate::catalog::{self, Index, Name, Schema, Table};
 use crate::engine::{Act, Engine, Failure};
-use crate::rows::Filler;
+use crate::rows::{Filler, is_checked, put_outside, restricted};
 use crate::text::find_word;
 
 /// Keys and columns of one file that are tried.
@@ -52,7 +52,7 @@ impl Before<'_> {
     }
 }
 
-/// Applies a file once for each key and each NOT NULL that it brings, to a copy of the database with rows in which that does not hold yet.
+/// Applies a file once for each key, each NOT NULL and each column with a new CHECK that it brings, to a copy of the database with rows in which that does not hold yet.
 pub(super) fn look(
     with_rows: &Before<'_>,
     steps: &[(usize, &Step)],
@@ -60,7 +60,7 @@ pub(super) fn look(
     filler: &mut Filler,
 ) -> rusqlite::Result<Vec<Tightened>> {
     let before = with_rows.schema;
-    let mut all = Vec::new();
+    let mut all: Vec<(&Table, Vec<Name>, Brings<'_>)> = Vec::new();
     for table in before.tables.values().filter(|table| table.is_ordinary()) {
         let Some(new) = after.tables.get(&table.name) else {
             continue;
@@ -70,34 +70,49 @@ pub(super) fn look(
         }
         for index in new.indexes.iter().filter(|index| is_new(table, index)) {
             let columns = looked_at(table, index);
-            all.push((table, columns, Some(index)));
+            all.push((table, columns, Brings::Key(index)));
         }
         all.extend(
             closed(table, new)
                 .into_iter()
-                .map(|column| (table, vec![column], None)),
+                .map(|column| (table, vec![column], Brings::NotNull)),
         );
+        let checked = restricted(table, new).into_iter();
+        all.extend(checked.map(|column| (table, vec![column], Brings::Check)));
     }
     let mut tried = Vec::new();
-    for (table, columns, index) in all.into_iter().take(TRIED_MAX) {
+    for (table, columns, brings) in all.into_iter().take(TRIED_MAX) {
         let engine = with_rows.copy()?;
-        let is_made = engine.ours(|connection| match index {
-            Some(index) => {
+        let is_made = engine.ours(|connection| match brings {
+            Brings::Key(index) => {
                 let condition = index.condition.as_deref();
                 filler.twin(connection, before, table, &columns, condition)
             }
-            None => filler.null(connection, before, table, &columns[0]),
+            Brings::NotNull => filler.null(connection, before, table, &columns[0]),
+            Brings::Check => Ok(put_outside(connection, table, &columns[0])),
         })?;
         if is_made {
             tried.push(Tightened {
                 failure: failure(&engine, steps)?,
+                is_first_check: matches!(brings, Brings::Check) && !is_checked(table, &columns[0]),
                 table: table.name.clone(),
                 columns,
-                key: index.map(|index| index.name.clone()),
+                key: if let Brings::Key(index) = brings {
+                    Some(index.name.clone())
+                } else {
+                    None
+                },
             });
         }
     }
     Ok(tried)
+}
+
+/// What a file brings to a table that was there before it.
+enum Brings<'s> {
+    Key(&'s Index),
+    NotNull,
+    Check,
 }
 
 /// The columns that a key is about, those of its expressions as well: rows that agree in them agree in the key.
@@ -152,7 +167,7 @@ fn closed(table: &Table, new: &Table) -> Vec<Name> {
         .collect()
 }
 
-/// Where a file fails because a key or a NOT NULL does not hold.
+/// Where a file fails because a key, a NOT NULL or a CHECK does not hold.
 fn failure(
     engine: &Engine,
     steps: &[(usize, &Step)],
@@ -168,6 +183,7 @@ fn failure(
                 rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
                     | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
                     | rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL
+                    | rusqlite::ffi::SQLITE_CONSTRAINT_CHECK
             );
             return Ok(is_meant.then_some((*place, why)));
         }

@@ -11,6 +11,7 @@ mod full;
 mod look;
 mod many;
 mod order;
+mod outside;
 mod parent;
 mod pattern;
 mod plan;
@@ -34,6 +35,7 @@ pub use candidate::{
 };
 pub use filler::Filler;
 pub use many::{Many, fill_many};
+pub(crate) use outside::{is_checked, put_outside, restricted};
 pub use spare::{Effort, Statements, Wanted, spares};
 pub use tenancy::{Owner, Tenancy};
 pub use tenants::{Tenants, fill_one_tenant, fill_tenants};

@@ -1,7 +1,7 @@
 //! The rule of audit trails, and of what else is kept when its owner goes. Never judges what an entry says: that is PAT-005's.
 
 use super::Judge;
-use super::words::words;
+use super::words::{has_any, words};
 use crate::catalog::{Action, ForeignKey, Name, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
@@ -88,11 +88,91 @@ fn gone_with_tenants(subject: &Subject) -> BTreeSet<Name> {
     }
 }
 
-/// Declared as an audit log, or called one.
+/// Declared as an audit log, called one, or one by what it holds.
 fn is_log(subject: &Subject, table: &Table) -> bool {
     let mut claimed = subject.claims.audit.iter();
     claimed.any(|claim| table.name == claim.log.as_str())
-        || words(table.name.as_str())
+        || has_any(
+            table.name.as_str(),
+            &["audit", "audits", "auditlog", "auditlogs", "auditing"],
+        )
+        || is_a_record(table)
+            && (tells_of_changes(table) || is_called_so_in_a_comment(subject, table))
+}
+
+/// Whether a table is called like one that is only ever added to.
+fn is_a_record(table: &Table) -> bool {
+    has_any(
+        table.name.as_str(),
+        &[
+            "event",
+            "events",
+            "log",
+            "logs",
+            "history",
+            "histories",
+            "activity",
+            "activities",
+            "trail",
+            "trails",
+            "change",
+            "changes",
+            "changelog",
+            "journal",
+            "timeline",
+        ],
+    )
+}
+
+/// Whether each row tells who did what: an actor, and either an action in words or the values before and after.
+fn tells_of_changes(table: &Table) -> bool {
+    let has = |wanted: &[&str]| {
+        let mut columns = table.columns.iter();
+        columns.any(|column| wanted.contains(&words(column.name.as_str()).join("_").as_str()))
+    };
+    let has_actor = has(&[
+        "actor",
+        "actor_id",
+        "actor_user_id",
+        "changed_by",
+        "changed_by_id",
+        "performed_by",
+        "done_by",
+        "modified_by",
+        "admin_id",
+    ]);
+    let has_user = has_actor || has(&["user_id", "member_id", "by_user_id", "user"]);
+    let pairs = [
+        ("old_value", "new_value"),
+        ("old_values", "new_values"),
+        ("old", "new"),
+        ("from_value", "to_value"),
+        ("from_status", "to_status"),
+        ("old_status", "new_status"),
+        ("previous_value", "new_value"),
+        ("before", "after"),
+        ("old_data", "new_data"),
+    ];
+    let has_pair = pairs.iter().any(|(old, new)| has(&[old]) && has(&[new]));
+    has_user && has_pair || has_actor && has(&["action", "operation", "event", "event_type"])
+}
+
+/// Whether the comment above its CREATE TABLE calls it an audit trail, or one that is only added to.
+fn is_called_so_in_a_comment(subject: &Subject, table: &Table) -> bool {
+    let comment = || {
+        let span = subject.site(ObjectKind::Table, &table.name)?;
+        let before = subject.source.file(span.file)?.text.get(..span.start)?;
+        let lines = before.trim_end_matches([' ', '\t']).lines().rev();
+        let lines = lines
+            .map(str::trim)
+            .take_while(|line| line.starts_with("--"));
+        Some(lines.collect::<Vec<&str>>().join(" ").to_ascii_lowercase())
+    };
+    comment().is_some_and(|comment| {
+        let is_denied = ["no audit", "not an audit", "not audit", "unlike the audit"];
+        ["audit", "append-only", "append only"]
             .iter()
-            .any(|word| matches!(word.as_str(), "audit" | "audits" | "auditlog" | "auditlogs"))
+            .any(|word| comment.contains(word))
+            && !is_denied.iter().any(|word| comment.contains(word))
+    })
 }

@@ -18,7 +18,7 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("JSN-03", searched_by_like),
 ];
 
-/// Whether a column holds JSON: it is declared to, its type or its name says so, or its default is an empty array or object.
+/// Whether a column holds JSON: it is declared to, its type, its name or the comment on its line says so, or its default is an empty array or object.
 fn is_json(subject: &Subject, table: &Table, column: &Column) -> bool {
     let mut claims = subject.claims.json.iter();
     let is_claimed = claims
@@ -28,9 +28,30 @@ fn is_json(subject: &Subject, table: &Table, column: &Column) -> bool {
     let is_said = column.declared_type.eq_ignore_ascii_case("json")
         || words(column.name.as_str())
             .last()
-            .is_some_and(|last| last == "json");
+            .is_some_and(|last| last.ends_with("json"))
+        || is_said_in_a_comment(subject, table, column);
     let is_meant = is_claimed || is_said || matches!(default, "'[]'" | "'{}'");
     is_text && column.generated.is_none() && is_meant
+}
+
+/// Whether the comment on the column's line begins with JSON: `dependencies TEXT, -- JSON array of ids`.
+fn is_said_in_a_comment(subject: &Subject, table: &Table, column: &Column) -> bool {
+    let comment = || {
+        let site = subject.site_of(ObjectKind::Table, &table.name, column.name.as_str())?;
+        let line = subject
+            .source
+            .file(site.file)?
+            .text
+            .get(site.end..)?
+            .lines()
+            .next()?;
+        let (_, comment) = line.split_once("--")?;
+        comment.split_whitespace().next()
+    };
+    comment().is_some_and(|word| {
+        let word = word.trim_end_matches([':', ',', '-', '.', '[', ']']);
+        word.eq_ignore_ascii_case("json")
+    })
 }
 
 fn unchecked(subject: &Subject, findings: &mut Vec<Finding>) {

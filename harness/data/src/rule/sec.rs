@@ -44,9 +44,26 @@ fn is_secret(table: &Table, column: &Column) -> bool {
         words.as_slice(),
         [
             ..,
-            "token" | "secret" | "password" | "passwd" | "apikey" | "accesstoken" | "refreshtoken"
-        ] | [.., "api" | "private" | "secret" | "signing", "key"]
-    );
+            "token"
+                | "secret"
+                | "password"
+                | "passwd"
+                | "pwd"
+                | "passphrase"
+                | "mnemonic"
+                | "apikey"
+                | "accesstoken"
+                | "refreshtoken"
+        ] | [
+            ..,
+            "api" | "private" | "secret" | "signing" | "access" | "auth" | "encryption" | "master",
+            "key"
+        ] | [
+            ..,
+            "db" | "database" | "smtp" | "imap" | "mail" | "ftp" | "user",
+            "pass"
+        ]
+    ) || is_key_of_keys(table, &words);
     let is_other = words.iter().any(|word| {
         matches!(
             *word,
@@ -76,6 +93,58 @@ fn is_secret(table: &Table, column: &Column) -> bool {
         && is_text
         && column.generated.is_none()
         && !has_length_of_a_hash(table, column)
+}
+
+/// Whether a column is what a table of keys is about: `api_keys.key`, or `channel_keys.channel_key`. A key that only names something
+/// (`storage_keys.key`) is told apart by what else the table knows: such keys do not expire, and nobody revokes them.
+fn is_key_of_keys(table: &Table, column: &[&str]) -> bool {
+    let words = words(table.name.as_str());
+    let Some((last, before)) = words.split_last() else {
+        return false;
+    };
+    let is_about = match column {
+        ["key" | "value"] => true,
+        [start @ .., "key"] => start.iter().eq(before.iter()),
+        _ => false,
+    };
+    let opens = ["api", "access", "secret", "signing", "private", "auth"];
+    let has_a_life = table.columns.iter().any(|column| {
+        has_any(
+            column.name.as_str(),
+            &[
+                "revoked",
+                "expires",
+                "expiry",
+                "expired",
+                "enabled",
+                "disabled",
+                "active",
+                "scopes",
+                "scope",
+                "permissions",
+                "last",
+                "rotated",
+                "quota",
+            ],
+        )
+    });
+    let opens = before.iter().any(|word| opens.contains(&word.as_str()));
+    let is_known = before.iter().any(|word| {
+        matches!(
+            word.as_str(),
+            "public"
+                | "idempotency"
+                | "cache"
+                | "translation"
+                | "i18n"
+                | "foreign"
+                | "sort"
+                | "storage"
+                | "object"
+                | "host"
+        )
+    });
+    last == "keys" && !before.is_empty() && is_about && !is_known && (opens || has_a_life)
 }
 
 /// `CHECK (length(token) = 64)`: a hash, whatever the column is called.

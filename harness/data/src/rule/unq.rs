@@ -33,10 +33,13 @@ fn over_nullable_columns(subject: &Subject, findings: &mut Vec<Finding>) {
                     .column(name)
                     .is_some_and(|column| table.is_nullable(column))
             });
-            let Some(place) = open.filter(|_| columns.len() > 1 && index.condition.is_none())
-            else {
+            let Some(place) = open.filter(|_| index.condition.is_none()) else {
                 continue;
             };
+            if let [column] = columns.as_slice() {
+                findings.push(of_one_column(subject, table, index, column));
+                continue;
+            }
             let column = &columns[place];
             // The last column alone, and no reference: often a value that some rows lack and only the others must not share.
             let is_optional = place + 1 == columns.len()
@@ -88,6 +91,21 @@ fn over_nullable_columns(subject: &Subject, findings: &mut Vec<Finding>) {
             );
         }
     }
+}
+
+/// A key of one column that rows need not have: often meant, and never more than informed of.
+fn of_one_column(subject: &Subject, table: &Table, index: &Index, column: &Name) -> Finding {
+    let message = format!(
+        "any number of rows of `{}` may have no `{column}`: NULL equals nothing, so the unique key refuses none of them",
+        table.name
+    );
+    let object = format!("table {}: unique {column}", table.name);
+    Finding::new("UNQ-01", Level::Info, object, message)
+        .at(
+            site(subject, table, index, column),
+            format!("`{column}` may be NULL"),
+        )
+        .help("add NOT NULL if each row is to be known by it; where some rows rightly have none, nothing is to be done")
 }
 
 fn shown(columns: &[Name]) -> String {

@@ -136,10 +136,15 @@ fn rowids_of_triggers(subject: &Subject, indexes: &[&Table], findings: &mut Vec<
             "each row of `{}` whose `{}` does not look like a number is refused with \"datatype mismatch\": a trigger writes it as the rowid of `{}`",
             table.name, column.name, index.name
         );
+        let level = if refuses_texts(subject, table, column) {
+            Level::Error
+        } else {
+            Level::Warning
+        };
         findings.push(
             Finding::new(
                 "FTS-01",
-                Level::Warning,
+                level,
                 format!("trigger {}", trigger.name),
                 message,
             )
@@ -160,6 +165,18 @@ fn rowids_of_triggers(subject: &Subject, indexes: &[&Table], findings: &mut Vec<
             ])),
         );
     }
+}
+
+/// Whether a row with an ordinary text in the column was seen to be refused, while the same row with a number in it is taken.
+fn refuses_texts(subject: &Subject, table: &Table, column: &Column) -> bool {
+    let tried = |value: &str| {
+        let trial = trial::Trial::begin(subject)?;
+        // The CHECKs hold here: they may want a number.
+        trial.run("PRAGMA ignore_check_constraints=OFF;").ok()?;
+        let row = trial::Row::from([(column.name.clone(), value.to_owned())]);
+        Some(trial.row(table, &row).is_some())
+    };
+    tried("'id-of-a-row'") == Some(false) && tried("'987654321'") == Some(true)
 }
 
 /// The text column of the trigger's table that an INSERT into the index gives for the rowid.

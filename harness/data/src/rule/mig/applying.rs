@@ -144,10 +144,12 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Files that fail with rows which their tables took until then: a rebuild that brings a key or a NOT NULL. Whether there are such rows, nobody knows.
+/// Files that fail with rows which their tables took until then: a rebuild that brings a key, a NOT NULL or a CHECK. Whether there are such rows, nobody knows.
 fn fails_with_older_rows(subject: &Subject, findings: &mut Vec<Finding>) {
     for rows in subject.replay.with_rows.iter().flatten() {
-        let failed = rows.tightened.iter().find_map(|one| {
+        let mut all: Vec<_> = rows.tightened.iter().collect();
+        all.sort_by_key(|one| one.is_first_check);
+        let failed = all.into_iter().find_map(|one| {
             let (place, failure) = one.failure.as_ref()?;
             let step = &subject.replay.steps[*place];
             (!creates_index(step)).then_some((one, step, failure))
@@ -156,6 +158,11 @@ fn fails_with_older_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             continue;
         };
         let file = step.statement.span.file;
+        let level = if one.is_first_check {
+            Level::Info
+        } else {
+            Level::Warning
+        };
         let message = format!(
             "`{}` fails if `{}` holds rows that it took until now: {}",
             name_of(subject, file),
@@ -163,7 +170,7 @@ fn fails_with_older_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             failure.message
         );
         findings.push(
-            Finding::new("MIG-17", Level::Warning, object_of(subject, file), message)
+            Finding::new("MIG-17", level, object_of(subject, file), message)
                 .at(Some(step.statement.span.clone()), "fails here with such rows")
                 .help("sort these rows out in the file before they are copied, or look for them before the deployment"),
         );

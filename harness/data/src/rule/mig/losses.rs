@@ -198,3 +198,99 @@ PRAGMA defer_foreign_keys = OFF;";
     let told = errors(super::rows_lost::of_other_tables, &files);
     assert_eq!(told, [] as [&str; 0], "the copy refers to itself");
 }
+
+/// What MIG-06 says of a second file, behind one that makes a table of people and one that cannot be filled.
+fn rows_and_columns_lost(second: &str) -> Vec<String> {
+    let first = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, nick TEXT);
+CREATE TABLE orphans (id INTEGER PRIMARY KEY, of INTEGER NOT NULL REFERENCES nowhere (id));";
+    let files = [("1.sql", first), ("2.sql", second)];
+    let told = findings(super::rows_lost::of_the_table_itself, &files);
+    told.into_iter().map(|told| told.object).collect()
+}
+
+#[test]
+fn a_column_that_a_rebuild_does_not_copy_is_left_behind() {
+    let left = "file 2.sql: table people, columns left behind";
+    let anew = "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT);";
+    let away = "DROP TABLE people; ALTER TABLE new RENAME TO people;";
+    let copy = "INSERT INTO new (id, name) SELECT id, name FROM people;";
+    assert_eq!(
+        rows_and_columns_lost(&format!("{anew} {copy} {away}")),
+        [left]
+    );
+    let renamed =
+        "ALTER TABLE people RENAME TO old; CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT);
+INSERT INTO people SELECT id, name FROM old; DROP TABLE old;";
+    assert_eq!(rows_and_columns_lost(renamed), [left], "out of the way");
+    for (case, kept) in [
+        (
+            "into another column",
+            "INSERT INTO new SELECT id, coalesce(name, nick) FROM people;",
+        ),
+        (
+            "into another table",
+            "CREATE TABLE nicks AS SELECT id, nick FROM people; INSERT INTO new SELECT id, name FROM people;",
+        ),
+        (
+            "dropped by its name",
+            "ALTER TABLE people DROP COLUMN nick; INSERT INTO new SELECT id, name FROM people;",
+        ),
+    ] {
+        let told = rows_and_columns_lost(&format!("{anew} {kept} {away}"));
+        assert_eq!(told, [] as [&str; 0], "{case}");
+    }
+    let whole = "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT, nick TEXT); INSERT INTO new SELECT * FROM people;";
+    assert_eq!(
+        rows_and_columns_lost(&format!("{whole} {away}")),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
+fn a_table_that_cannot_be_filled_loses_its_rows_all_the_same() {
+    let anew = "CREATE TABLE orphans (id INTEGER PRIMARY KEY, of INTEGER, at INTEGER);";
+    let lost = rows_and_columns_lost(&format!("DROP TABLE orphans; {anew}"));
+    assert_eq!(lost, ["file 2.sql: table orphans"]);
+    let copied = format!(
+        "CREATE TABLE aside AS SELECT * FROM orphans; DROP TABLE orphans; {anew} INSERT INTO orphans SELECT id, of, 0 FROM aside;"
+    );
+    assert_eq!(rows_and_columns_lost(&copied), [] as [&str; 0]);
+    let singular =
+        "DROP TABLE people; CREATE TABLE person_list (id INTEGER PRIMARY KEY, name TEXT);";
+    assert_eq!(
+        rows_and_columns_lost(singular),
+        [] as [&str; 0],
+        "another table"
+    );
+    let plural = "DROP TABLE orphans; CREATE TABLE orphan (id INTEGER PRIMARY KEY, of INTEGER);";
+    assert_eq!(rows_and_columns_lost(plural), ["file 2.sql: table orphans"]);
+}
+
+#[test]
+fn a_check_that_a_rebuild_brings_is_tried_with_values_that_it_refuses() {
+    let old = "CREATE TABLE cards (id INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('new', 'open', 'done')));";
+    let rebuild = |states: &str, before: &str| {
+        format!(
+            "CREATE TABLE fresh (id INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ({states}))); {before}
+INSERT INTO fresh SELECT id, state FROM cards; DROP TABLE cards; ALTER TABLE fresh RENAME TO cards;"
+        )
+    };
+    let narrowed = rebuild("'new', 'open'", "");
+    let told = found(
+        super::applying::fails_with_rows,
+        &[("1.sql", old), ("2.sql", &narrowed)],
+    );
+    assert_eq!(told, ["MIG-17"]);
+    let widened = rebuild("'new', 'open', 'done', 'gone'", "");
+    let sorted_out = rebuild(
+        "'new', 'open'",
+        "UPDATE cards SET state = 'open' WHERE state = 'done';",
+    );
+    for healthy in [widened, sorted_out] {
+        let told = found(
+            super::applying::fails_with_rows,
+            &[("1.sql", old), ("2.sql", &healthy)],
+        );
+        assert_eq!(told, [] as [&str; 0], "{healthy}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod applying;
 mod files;
+mod left_behind;
 #[cfg(test)]
 mod losses;
 mod mended;

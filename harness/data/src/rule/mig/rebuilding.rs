@@ -281,7 +281,7 @@ fn not_made(subject: &Subject, place: usize, step: &Step) -> Option<(Name, Vec<N
 }
 
 /// The table that a statement makes in a database of its own.
-fn alone(sql: &str) -> Option<Table> {
+pub(super) fn alone(sql: &str) -> Option<Table> {
     let engine = Engine::in_memory().ok()?;
     engine.run(sql).ok()?;
     let schema = engine.ours(catalog::read).ok()?;

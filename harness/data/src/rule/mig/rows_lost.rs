@@ -1,6 +1,7 @@
 //! MIG-02, MIG-06, MIG-16: what happens to rows that were there before a file. Never judges rows that a DELETE names.
 
 use super::applying::{creates_index, drops_table, failures_with_rows};
+use super::left_behind::left_behind;
 use super::{name_of, object_of, repair};
 use crate::catalog::{IndexColumn, Name};
 use crate::engine::Deed;
@@ -123,6 +124,7 @@ fn told(kind: &EffectKind) -> String {
 
 pub(super) fn of_the_table_itself(subject: &Subject, findings: &mut Vec<Finding>) {
     of_all_that_have_no_value(subject, findings);
+    left_behind(subject, findings);
     for (number, with_rows) in subject.replay.with_rows.iter().enumerate() {
         let file = FileId(number);
         for effect in with_rows.iter().flat_map(|file| &file.effects) {

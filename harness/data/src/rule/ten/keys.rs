@@ -1,6 +1,6 @@
 //! TEN-01, TEN-04, TEN-05: the tenant key itself. Never judges tables that are declared to be nobody's.
 
-use super::Tenancy;
+use super::{Tenancy, recognised};
 use crate::catalog::{Index, IndexOrigin, Name, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
@@ -41,6 +41,7 @@ pub(in crate::rule) fn not_indexed(subject: &Subject, findings: &mut Vec<Finding
 
 pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(tenancy) = Tenancy::of(subject) else {
+        recognised::unique_for_all(subject, findings);
         return;
     };
     let Ok(owners) = rows::Tenancy::of(subject.schema(), &subject.claims) else {
@@ -100,13 +101,18 @@ fn help(owners: &rows::Tenancy, tenancy: &Tenancy<'_>, table: &Table, columns: &
     )
 }
 
-fn place(subject: &Subject, table: &Table, index: Option<&Index>, column: &Name) -> Option<Span> {
+pub(super) fn place(
+    subject: &Subject,
+    table: &Table,
+    index: Option<&Index>,
+    column: &Name,
+) -> Option<Span> {
     let in_table = || subject.site_of(ObjectKind::Table, &table.name, column.as_str());
     index.map_or_else(in_table, |index| site(subject, table, index, column))
 }
 
 /// The unique keys of a table, the primary one and those with expressions among them.
-fn all_keys(table: &Table) -> impl Iterator<Item = (Option<&Index>, Vec<Name>)> {
+pub(super) fn all_keys(table: &Table) -> impl Iterator<Item = (Option<&Index>, Vec<Name>)> {
     let key = table.primary_key.clone();
     let primary = (!key.is_empty() && table.rowid_alias().is_none()).then_some((None, key));
     let others = table
@@ -134,6 +140,7 @@ fn is_accepted(subject: &Subject, table: &Table, columns: &[Name]) -> bool {
 
 pub(in crate::rule) fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(tenancy) = Tenancy::of(subject) else {
+        recognised::nullable(subject, findings);
         return;
     };
     for table in tenancy.tables().filter(|table| !tenancy.outlives(table)) {

@@ -1,6 +1,7 @@
-//! The rules of tenants: they need the claims `tenants` and `tenant_key`, and say nothing without. Never guesses which table is whose.
+//! The rules of tenants: they need the claims `tenants` and `tenant_key`; without them two rules warn where a table of tenants cannot be mistaken. Never guesses which table is whose.
 
 mod keys;
+mod recognised;
 mod references;
 
 use super::Judge;

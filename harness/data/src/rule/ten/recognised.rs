@@ -1,0 +1,182 @@
+//! TEN-04 and TEN-05 where no tenants are claimed, but a table of tenants cannot be mistaken. Never more than warns, and says nothing of a table that may be of something else.
+
+use super::keys::{all_keys, place};
+use crate::catalog::{Column, Name, Table};
+use crate::finding::{Finding, Level};
+use crate::replay::ObjectKind;
+use crate::rule::trial;
+use crate::subject::Subject;
+use crate::words::{has_any, is_machine_made};
+use std::collections::BTreeMap;
+
+/// A table of tenants by its name and by the tables that refer to it.
+struct Recognised {
+    tenants: Name,
+    key: Name,
+    /// Whether the name says nothing else: `tenants`. An organization may be one that the rows are about.
+    is_certain: bool,
+}
+
+impl Recognised {
+    /// None where tenants are claimed, or where no table is called like them and named by others.
+    fn of(subject: &Subject) -> Option<Self> {
+        if subject.claims.tenants.is_some() {
+            return None;
+        }
+        let called = |wanted: &'static [&'static str]| {
+            let tables = subject.schema().tables.values();
+            let mut found =
+                tables.filter(move |table| wanted.contains(&singular(&table.name).as_str()));
+            found.find_map(|table| Some((table, key(subject, table)?)))
+        };
+        let certain = called(&["tenant"]).map(|found| (found, true));
+        let likely = || called(&["organization", "organisation", "org", "workspace"]);
+        let ((table, key), is_certain) =
+            certain.or_else(|| likely().map(|found| (found, false)))?;
+        Some(Self {
+            tenants: table.name.clone(),
+            key,
+            is_certain,
+        })
+    }
+
+    /// The tables whose rows name their tenant, with the column in which they do.
+    fn scoped<'s>(&self, subject: &'s Subject) -> impl Iterator<Item = (&'s Table, &'s Column)> {
+        let tables = subject.schema().tables.values();
+        tables.filter_map(|table| {
+            let mut keys = table.foreign_keys.iter();
+            keys.find(|key| key.parent == self.tenants && key.columns == [self.key.clone()])?;
+            let column = table.column(&self.key)?;
+            (table.name != self.tenants).then_some((table, column))
+        })
+    }
+
+    fn level(&self) -> Level {
+        if self.is_certain {
+            Level::Warning
+        } else {
+            Level::Info
+        }
+    }
+
+    fn claim(&self) -> String {
+        format!(
+            "tenants = \"{}\", tenant_key = \"{}\"",
+            self.tenants, self.key
+        )
+    }
+}
+
+/// The column by which most references to a table name its rows, if it has a key of one column.
+fn key(subject: &Subject, table: &Table) -> Option<Name> {
+    if table.primary_key.len() != 1 || !table.is_ordinary() {
+        return None;
+    }
+    let mut counts: BTreeMap<&Name, usize> = BTreeMap::new();
+    for (child, key) in subject.children(&table.name) {
+        if let [column] = key.columns.as_slice()
+            && child.name != table.name
+            && key.parent_columns == table.primary_key
+        {
+            *counts.entry(column).or_default() += 1;
+        }
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    Some(most.0.clone())
+}
+
+/// A name in lower case and in the singular.
+fn singular(name: &Name) -> String {
+    let name = name.as_str().to_ascii_lowercase();
+    name.strip_suffix('s').map_or(name.clone(), str::to_owned)
+}
+
+/// What one place in the world has, whoever owns it: there a key for all tenants is right.
+const OF_THE_WORLD: &[&str] = &[
+    "domain",
+    "domains",
+    "subdomain",
+    "host",
+    "hostname",
+    "url",
+    "uri",
+    "slug",
+    "handle",
+];
+
+pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(known) = Recognised::of(subject) else {
+        return;
+    };
+    for (table, column) in known.scoped(subject) {
+        for (index, columns) in all_keys(table) {
+            let is_primary = index.is_none();
+            let is_free = is_primary
+                || columns.contains(&column.name)
+                || columns.iter().any(|name| {
+                    is_machine_made(table.name.as_str(), name.as_str())
+                        || has_any(name.as_str(), OF_THE_WORLD)
+                        || table
+                            .foreign_keys
+                            .iter()
+                            .any(|key| key.columns.contains(name))
+                });
+            if is_free {
+                continue;
+            }
+            let names = trial::plain(&columns);
+            let message = format!(
+                "if `{}` are the tenants, as the name says, none of them can use a `{names}` that another one already has in `{}`, and each finds out that it exists",
+                known.tenants, table.name
+            );
+            findings.push(
+                Finding::new(
+                    "TEN-04",
+                    known.level(),
+                    format!("table {}: unique {names}", table.name),
+                    message,
+                )
+                .at(
+                    place(subject, table, index, &columns[0]),
+                    format!("unique without `{}`", known.key),
+                )
+                .help(format!(
+                    "make ({}, {names}) unique instead; with {} in [data] the tenants are judged whole, and unique_for_all says what is meant for all of them",
+                    known.key,
+                    known.claim()
+                )),
+            );
+        }
+    }
+}
+
+pub(in crate::rule) fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(known) = Recognised::of(subject) else {
+        return;
+    };
+    for (table, column) in known.scoped(subject) {
+        if !table.is_nullable(column) {
+            continue;
+        }
+        let message = format!(
+            "`{}` accepts rows whose `{}` is NULL: if `{}` are the tenants, as the name says, such rows belong to nobody, and no deletion of a tenant removes them",
+            table.name, column.name, known.tenants
+        );
+        findings.push(
+            Finding::new(
+                "TEN-05",
+                known.level(),
+                format!("table {}", table.name),
+                message,
+            )
+            .at(
+                subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                "may be NULL",
+            )
+            .help(format!(
+                "add NOT NULL when the table is next rebuilt; with {} in [data] the tenants are judged whole, and global says which tables are nobody's",
+                known.claim()
+            )),
+        );
+    }
+}
