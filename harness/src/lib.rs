@@ -14,6 +14,7 @@ pub mod doubles;
 pub mod evidence;
 pub mod generate;
 pub mod init;
+pub mod lag;
 mod lasting;
 pub mod nearest;
 pub mod observe;

@@ -1,6 +1,8 @@
 //! Waiting for conditions: the only module of the harness that sleeps. Never waits without a deadline.
 
 use crate::clock;
+use crate::lag::progress::moved;
+use crate::lag::{Patience, TooSlow};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,8 @@ pub struct TimedOut {
     pub elapsed: Duration,
     /// What the last look saw.
     pub last: String,
+    /// Why that is nobody's fault, if the machine took the time.
+    pub excuse: Option<TooSlow>,
 }
 
 /// One look at a condition.
@@ -28,7 +32,7 @@ pub enum Look<T> {
     NotYet(String),
 }
 
-/// Looks until the condition holds or the deadline passes.
+/// Looks until the condition holds or the deadline passes. Of time only that counts in which everybody came to his turn.
 ///
 /// # Errors
 /// [`TimedOut`] with what the last look saw; whatever `look` fails with.
@@ -37,27 +41,47 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<Look<T>, E>>,
 {
-    let started = clock::now();
+    let patience = Patience::of(deadline);
     let mut pause = PAUSE_MIN;
     loop {
         match look().await? {
             Look::Done(value) => return Ok(Ok(value)),
             Look::NotYet(last) => {
-                let elapsed = started.elapsed();
-                if elapsed >= deadline {
-                    return Ok(Err(TimedOut { elapsed, last }));
+                let left = patience.left();
+                if left.is_zero() {
+                    let elapsed = patience.elapsed();
+                    let waited = || {
+                        format!(
+                            "not so within {} ms; last seen: {last}",
+                            elapsed.as_millis()
+                        )
+                    };
+                    return Ok(Err(TimedOut {
+                        excuse: patience.blame(waited).err(),
+                        elapsed,
+                        last,
+                    }));
                 }
-                pass(pause.min(deadline.saturating_sub(elapsed))).await;
+                pass(pause.min(left)).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         }
     }
 }
 
-/// Lets real time pass: for a rate window to move on, a stated delay to run out, or a quiet window in which nothing may happen.
+/// Lets real time pass: for a rate window to move on, or a stated delay to run out.
 #[expect(clippy::disallowed_methods, reason = "this module owns waiting")]
 pub async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
+    moved();
+}
+
+/// Lets a window pass in which nothing may happen: as long as everybody has had so much time to do it.
+pub async fn quiet(window: Duration) {
+    let patience = Patience::of(window);
+    while !patience.is_over() {
+        pass(patience.left()).await;
+    }
 }
 
 /// Lets real time pass up to a moment.

@@ -73,7 +73,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "MOLTPROOF_CONCURRENCY", value_name = "N", value_parser = concurrency)]
     concurrency: Option<usize>,
     /// Run a failed scenario N times in all, 1 to 5: a finding that does not come every time is flaky, never passed.
-    /// 5 unless told otherwise, 1 for none; the embedded reference is never repeated.
+    /// 5 unless told otherwise, 1 for none; on the embedded reference only what hangs on time is repeated, once.
     #[arg(long, env = "MOLTPROOF_REPEAT", value_name = "N", value_parser = times)]
     repeat: Option<usize>,
     /// Findings that are known, as `moltproof baseline` describes and writes them: they are counted apart; any other one fails the run.

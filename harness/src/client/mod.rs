@@ -9,6 +9,8 @@ pub(crate) mod trust;
 
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, redact, sent_body};
+use crate::lag::progress::moved;
+use crate::lag::{Patience, TooSlow};
 use crate::scrub;
 use crate::target::dialect::reading::Reading;
 use crate::target::not_the_worker::Impostor;
@@ -43,6 +45,8 @@ pub struct Request {
     pub body: bytes::Bytes,
     /// Longest time to the last byte of the answer.
     pub deadline: Duration,
+    /// Whether its sender leaves by the clock, on purpose; else time in which the machine was late does not count.
+    pub leaves: bool,
     /// How the answer is read; `None` where the target speaks as `shapes.md` does.
     pub reading: Option<Arc<Reading>>,
 }
@@ -58,6 +62,7 @@ impl Request {
             headers: Vec::new(),
             body: bytes::Bytes::new(),
             deadline: Duration::from_millis(ANSWER_MS_MAX),
+            leaves: false,
             reading: None,
         }
     }
@@ -104,6 +109,13 @@ impl Request {
         self.deadline = deadline;
         self
     }
+
+    /// Its sender does not wait any longer, and that is no fault of anybody's.
+    #[must_use]
+    pub fn leaving_after(mut self, deadline: Duration) -> Self {
+        self.leaves = true;
+        self.within(deadline)
+    }
 }
 
 /// Why there is no answer to judge.
@@ -120,6 +132,9 @@ pub enum NoAnswer {
     /// The connection was accepted and no valid, complete answer came: the target's doing.
     #[error("no complete HTTP answer: {0}")]
     Broken(String),
+    /// No complete answer came in time, and the machine may be the reason.
+    #[error(transparent)]
+    TooSlow(TooSlow),
     /// The request cannot be built: a fault of the harness.
     #[error("request cannot be sent: {0}")]
     Unsendable(String),
@@ -135,6 +150,15 @@ pub enum NoAnswer {
         .0.saw
     )]
     LockedAtTheEdge(Box<Impostor>),
+}
+
+impl NoAnswer {
+    /// Nothing came within the deadline.
+    fn none_in(patience: &Patience, what: &str) -> Self {
+        let seen = format!("{what} within {} ms", patience.given().as_millis());
+        let blame = patience.blame(|| format!("no complete HTTP answer: {seen}"));
+        blame.map_or_else(Self::TooSlow, |()| Self::Broken(seen))
+    }
 }
 
 /// How a client is set up.
@@ -218,6 +242,16 @@ impl Client {
         request.deadline.min(self.patience)
     }
 
+    /// From now on.
+    fn patience_for(&self, request: &Request) -> Patience {
+        let deadline = self.deadline_of(request);
+        if request.leaves || self.patience < request.deadline {
+            Patience::by_the_clock(deadline)
+        } else {
+            Patience::of(deadline)
+        }
+    }
+
     /// Sends a request and reads the whole answer. `number` is the exchange's place in its scenario.
     ///
     /// # Errors
@@ -254,13 +288,12 @@ impl Client {
                 reading: request.reading.clone(),
             })
         };
-        let deadline = self.deadline_of(request);
-        match tokio::time::timeout(deadline, work).await {
-            Ok(done) => self.own_answer(base, request, done?),
-            Err(_elapsed) => Err(NoAnswer::Broken(format!(
-                "nothing complete within {} ms",
-                deadline.as_millis()
-            ))),
+        let patience = self.patience_for(request);
+        let done = patience.with(work).await;
+        moved();
+        match done {
+            Some(done) => self.own_answer(base, request, done?),
+            None => Err(NoAnswer::none_in(&patience, "nothing complete")),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Client, NoAnswer, Request, authority, sent};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
+use crate::lag::progress::moved;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -119,16 +120,12 @@ pub async fn send_bytes(
     client.meter.admit(base, described).await?;
     let sent_at = clock::now();
     let sent_at_ms = clock::epoch_ms();
-    let deadline = client.deadline_of(described);
+    let patience = client.patience_for(described);
+    let talked = patience.with(talk(base, bytes, described.method == "HEAD"));
+    let talked = talked.await;
+    moved();
     let (received, stood) =
-        tokio::time::timeout(deadline, talk(base, bytes, described.method == "HEAD"))
-            .await
-            .map_err(|_elapsed| {
-                NoAnswer::Broken(format!(
-                    "nothing complete within {} ms",
-                    deadline.as_millis()
-                ))
-            })??;
+        talked.ok_or_else(|| NoAnswer::none_in(&patience, "nothing complete"))??;
     let (status, headers, body) =
         parse(&received).ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
     let body_len = body.len();

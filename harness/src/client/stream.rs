@@ -3,9 +3,11 @@
 use super::{Client, NoAnswer, Request, chain, connect, header_list, sent};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
+use crate::lag::Patience;
+use crate::lag::progress::moved;
 use crate::target::not_the_worker;
 use bytes::{Bytes, BytesMut};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// An answer under way. Dropping it closes the connection: the caller has gone away.
 #[derive(Debug)]
@@ -57,22 +59,19 @@ impl StreamedAnswer {
         client.meter.admit(base, request).await?;
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
-        let deadline = client.deadline_of(request);
         let opening = connect::timed(client.begin(base, request));
-        let (begun, stood) = tokio::time::timeout(deadline, opening)
-            .await
-            .map_err(|_elapsed| {
-                NoAnswer::Broken(format!(
-                    "no response head within {} ms",
-                    deadline.as_millis()
-                ))
-            })?;
+        let patience = client.patience_for(request);
+        let opened = patience.with(opening).await;
+        moved();
+        let (begun, stood) =
+            opened.ok_or_else(|| NoAnswer::none_in(&patience, "no response head"))?;
         let mut response = begun?;
         let mut ahead = None;
         if not_the_worker::is_open(response.status().as_u16()) {
-            let piece = tokio::time::timeout(deadline, response.chunk()).await;
+            let patience = client.patience_for(request);
+            let piece = patience.with(response.chunk()).await;
             // An error page is no stream: what does not come, or breaks, is left for `next` to tell.
-            ahead = piece.ok().and_then(Result::ok).flatten();
+            ahead = piece.and_then(Result::ok).flatten();
         }
         let exchange = Exchange {
             number,
@@ -105,21 +104,22 @@ impl StreamedAnswer {
     }
 
     /// The next piece, whatever the sizes the target chose.
-    pub async fn next(&mut self, deadline: Duration) -> Next {
+    pub async fn next(&mut self, patience: &Patience) -> Next {
         let piece = match self.ahead.take() {
-            Some(ahead) => Ok(Ok(Some(ahead))),
-            None => tokio::time::timeout(deadline, self.response.chunk()).await,
+            Some(ahead) => Some(Ok(Some(ahead))),
+            None => patience.with(self.response.chunk()).await,
         };
+        moved();
         match piece {
-            Err(_elapsed) => Next::Nothing,
-            Ok(Ok(Some(bytes))) => {
+            None => Next::Nothing,
+            Some(Ok(Some(bytes))) => {
                 self.exchange.body_len += bytes.len();
                 let room = BODY_KEPT_MAX - self.kept.len();
                 self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 Next::Bytes(bytes)
             }
-            Ok(Ok(None)) => Next::End,
-            Ok(Err(error)) => Next::Cut(chain(&error)),
+            Some(Ok(None)) => Next::End,
+            Some(Err(error)) => Next::Cut(chain(&error)),
         }
     }
 

@@ -93,7 +93,9 @@ fn unanswered(base: &str, error: &NoAnswer) -> Check {
         )
         .remedy(impostor.remedy),
         NoAnswer::Unreachable { reason, .. } => unreached(base, reason),
-        NoAnswer::Broken(_) | NoAnswer::Unsendable(_) | NoAnswer::Withheld(_) => {
+        NoAnswer::Broken(_)
+        | NoAnswer::TooSlow(_)
+        | NoAnswer::Unsendable(_) | NoAnswer::Withheld(_) => {
             Check::new("address", State::Unreachable, format!("{base}: {error}"))
                 .remedy("something listens there and does not answer HTTP: look whether the address is the Worker's")
         }

@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use crate::lag;
+
 use tokio::{runtime::Builder, sync::oneshot};
 
 /// A running server thread; dropping it stops the server and waits for the thread.
@@ -32,6 +34,7 @@ impl OwnThread {
                     tokio::select! {
                         () = serve() => {}
                         _ = stopped => {}
+                        () = lag::serving() => {}
                     }
                 });
                 runtime.shutdown_background();

@@ -245,7 +245,7 @@ async fn chat(
     if through || answer.status >= 500 {
         return Ok(());
     }
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let calls = gateway.journal(&marker).len();
     let check = cast.scene.expect(
         calls == 0,

@@ -7,7 +7,7 @@ use crate::client::Request;
 use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
 use crate::oracle::retry_after;
-use crate::run::scene::{breach, describe};
+use crate::run::scene::{breach, describe, late};
 use crate::target::manifest::LimitKey;
 use crate::target::need::Need;
 use crate::verdict::Stop;
@@ -203,7 +203,7 @@ impl Play<'_> {
         .await?;
         let check = match seen {
             Ok(()) => Ok(()),
-            Err(timed_out) => Err(breach(what, timed_out.to_string())),
+            Err(timed_out) => Err(late(what, timed_out)),
         };
         self.cast.scene.checks += usize::from(check.is_ok());
         self.cast.about(&["ACC-015"], check)

@@ -7,13 +7,14 @@ use super::stage::Held;
 use crate::client::stream::Next;
 use crate::doubles::{Attempt, Outcome, Reply, Script, StreamDialect};
 use crate::evidence::Exchange;
+use crate::lag::Patience;
 use crate::oracle::routing::{self, Call, Ended, PREMIUM_MODEL, Told};
 use crate::oracle::{completion, metadata};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::target::faults::{Calls, StoreFault};
 use crate::verdict::Stop;
-use crate::{clock, wait};
+use crate::wait;
 use serde_json::json;
 use std::time::Duration;
 
@@ -362,7 +363,11 @@ impl Play<'_> {
             );
             self.cast.about(&["AIG-017"], check)?;
             let is_gone = |calls: &[Attempt]| calls.iter().any(|call| call.client_gone);
+            let patience = Patience::of(PROMPTLY);
             let calls = gateway.wait_until(&marker, PROMPTLY, is_gone).await;
+            if !is_gone(&calls) {
+                patience.blame(|| words(&calls)).map_err(Stop::from)?;
+            }
             let check = self.cast.scene.expect(
                 is_gone(&calls),
                 "the upstream call cancelled when its caller has gone",
@@ -379,15 +384,18 @@ impl Play<'_> {
         let Some(stream) = self.cast.scene.streams.get_mut(name) else {
             return Err(Stop::Fault("no stream is open".to_owned()));
         };
-        let deadline = clock::now() + PROMPTLY;
+        let patience = Patience::of(PROMPTLY);
         loop {
             if completion::streamed(&stream.text()).pieces > 0 {
                 return Ok(true);
             }
-            let left = deadline.saturating_duration_since(clock::now());
-            match stream.next(left).await {
+            match stream.next(&patience).await {
                 Next::Bytes(_) => {}
-                Next::End | Next::Cut(_) | Next::Nothing => return Ok(false),
+                Next::End | Next::Cut(_) => return Ok(false),
+                Next::Nothing => {
+                    patience.blame(|| "no event of a streamed answer".to_owned())?;
+                    return Ok(false);
+                }
             }
         }
     }

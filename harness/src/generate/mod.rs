@@ -24,6 +24,7 @@ mod stage;
 
 use crate::clock;
 use crate::evidence::Exchange;
+use crate::lag;
 use crate::run::scene::Run;
 use crate::target::Target;
 use crate::target::need::Need;
@@ -229,6 +230,7 @@ pub async fn gather(
     progress: &dyn Progress,
     list: &mut Vec<Generated>,
 ) {
+    let _watching = lag::watch();
     let serial = Arc::new(AtomicUsize::new(0));
     for &kind in &plan.kinds {
         let ended = match lacking(run.target.as_ref(), kind) {

@@ -5,7 +5,7 @@ use super::play::Play;
 use super::stage::Held;
 use crate::observe::Row;
 use crate::oracle::usage::{self, Expected, Tokens};
-use crate::run::scene::{breach, misshapen};
+use crate::run::scene::{breach, late, misshapen};
 use crate::steps::operating::{QUIET, tenant_row, usage_rows};
 use crate::target::manifest::Timestamps;
 use crate::verdict::Stop;
@@ -70,7 +70,7 @@ impl Play<'_> {
         let check = match seen {
             Ok(seen) if seen == wanted => Ok(()),
             Ok(seen) => Err(breach(expected, words(&seen))),
-            Err(timed_out) => Err(breach(expected, timed_out.to_string())),
+            Err(timed_out) => Err(late(expected, timed_out)),
         };
         self.cast.scene.checks += usize::from(check.is_ok());
         self.cast.about(&["USG-001", "USG-002", "USG-010"], check)
@@ -84,7 +84,7 @@ impl Play<'_> {
         }
         if self.chats > 0 {
             // A second row for the same answer comes a little later than the first.
-            wait::pass(QUIET).await;
+            wait::quiet(QUIET).await;
         }
         for place in 0..self.model.tenants.len() {
             self.rows_are_right(place).await?;

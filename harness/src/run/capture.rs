@@ -48,6 +48,8 @@ pub struct Captured {
     pub sql: Vec<String>,
     /// What was left out because of its size.
     pub left_out: Vec<String>,
+    /// Whether what it found hangs on how long something took.
+    pub timed: bool,
 }
 
 /// One step that was taken.
@@ -215,6 +217,7 @@ pub(super) fn captured(
         lines,
         sql: std::mem::take(&mut scene.sql),
         left_out,
+        timed: false,
     }
 }
 

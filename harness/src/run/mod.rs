@@ -5,6 +5,7 @@ mod attribution;
 pub mod capture;
 pub mod cut_short;
 mod gate;
+mod once_more;
 pub mod placeholders;
 pub mod repeat;
 pub mod scene;
@@ -13,6 +14,7 @@ use crate::clock;
 use crate::contract::Planned;
 use crate::contract::profile::Profile;
 use crate::evidence::Exchange;
+use crate::lag::{self, progress};
 use crate::steps::book::Book;
 use crate::verdict::{Outcome, Stop};
 use attribution::{Judging, Role};
@@ -24,14 +26,18 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
 pub use gate::gate;
+use once_more::{Numbers, OnceMore};
 use placeholders::Placeholders;
 use repeat::Repeats;
 use scene::{Run, Scene};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longest time one step may take. Evidence: the slowest step waits for three upstream attempts that each hang for 8 s, and a little more.
+/// In this time a step must get somewhere: an answer, a row, a wait that ends. Evidence: the longest wait for one answer is 60 s.
 const STEP_MS_MAX: u64 = 90_000;
+/// In this time it must be done, wherever it gets. Evidence: the longest steps send 600 requests one after the other, 0.2 s each where a
+/// machine is slow.
+const WHOLE_STEP_MS_MAX: u64 = 600_000;
 
 /// How one scenario ended, with its evidence.
 #[derive(Debug, Clone)]
@@ -105,9 +111,12 @@ pub async fn gather(
     progress: Arc<dyn Progress>,
     gathered: &Gathered,
 ) {
+    let _watching = lag::watch();
     let sink = Sink {
         ended: gathered.clone(),
         progress,
+        once_more: None,
+        numbers: Numbers::default(),
     };
     let mut runnable = Vec::with_capacity(plan.len());
     for planned in plan {
@@ -127,18 +136,25 @@ pub async fn gather(
         .partition(|planned| planned.profile == Profile::Data);
     // One after the other, and beside nothing else: what looks through the whole run keeps this thread busy, and what judges a
     // database a core; the time of a request that waits for its turn meanwhile would look like the target's.
-    for (phase, concurrency) in [(first, options.concurrency), (database, 1), (last, 1)] {
+    let perform = async |phase: Vec<Arc<Planned>>, concurrency, sink| {
         if !phase.is_empty() {
-            perform(
-                Arc::clone(run),
-                phase,
-                Arc::clone(&book),
-                concurrency,
-                sink.clone(),
-            )
-            .await;
+            perform(Arc::clone(run), phase, Arc::clone(&book), concurrency, sink).await;
         }
-    }
+    };
+    let once_more = OnceMore::default();
+    let postponing = Sink {
+        once_more: Some(once_more.clone()),
+        ..sink.clone()
+    };
+    perform(first, options.concurrency, postponing.clone()).await;
+    perform(database, 1, postponing).await;
+    let (again, numbers) = once_more.plan();
+    let told = Sink {
+        numbers,
+        ..sink.clone()
+    };
+    perform(again, 1, told).await;
+    perform(last, 1, sink).await;
 }
 
 /// A scenario that was not run.
@@ -161,10 +177,19 @@ pub(crate) fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
 struct Sink {
     ended: Gathered,
     progress: Arc<dyn Progress>,
+    /// Where what is to be run once more waits, if it is.
+    once_more: Option<OnceMore>,
+    numbers: Numbers,
 }
 
 impl Sink {
     fn put(&self, ended: Ended) {
+        let ended = self.numbers.of_planned(ended);
+        let ended = match &self.once_more {
+            Some(once_more) => once_more.unless_due(ended),
+            None => Some(ended),
+        };
+        let Some(ended) = ended else { return };
         self.progress.ended(&ended);
         self.ended
             .0
@@ -184,6 +209,7 @@ struct World {
     steps: Vec<StepTaken>,
     words: Placeholders,
     pointed: Option<(usize, Instant)>,
+    timed: bool,
 }
 
 impl std::fmt::Debug for World {
@@ -319,8 +345,14 @@ async fn take(world: &mut World, step: &gherkin::Step) -> Option<Stop> {
     if let Some(cut_off) = &scene.cut_off {
         return Some(judging.ended(Stop::Violation(cut_off.clone())));
     }
-    let patience = Duration::from_millis(STEP_MS_MAX);
-    match tokio::time::timeout(patience, book.perform(scene, step)).await {
+    let limits = progress::Limits {
+        nowhere: Duration::from_millis(STEP_MS_MAX),
+        whole: Duration::from_millis(WHOLE_STEP_MS_MAX),
+    };
+    let work = progress::unless_stalled(limits, book.perform(scene, step));
+    let (done, timed) = progress::timing(work).await;
+    world.timed = timed;
+    match done {
         Ok(done) => match (scene.doubted(), done) {
             // What was compared with nothing shows nothing, whichever way it went.
             (Some(reason), Ok(()) | Err(Stop::Violation(_))) => Some(Stop::NotVerified(reason)),
@@ -331,10 +363,7 @@ async fn take(world: &mut World, step: &gherkin::Step) -> Option<Stop> {
                 scene.cut_off.is_none().then(|| judging.ended(stop))
             }
         },
-        Err(_elapsed) => Some(Stop::Fault(format!(
-            "the step did not end within {} s",
-            STEP_MS_MAX / 1000
-        ))),
+        Err(stalled) => Some(Stop::Fault(format!("the step was ended: {stalled}"))),
     }
 }
 
@@ -398,6 +427,7 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
     let steps = std::mem::take(&mut world.steps);
     let captured = Captured {
         name: world.words.fill(&planned.name),
+        timed: world.timed,
         ..capture::captured(&mut scene, steps, world.pointed)
     };
     Ended {

@@ -91,7 +91,11 @@ impl Planned {
     /// The same scenario once more, as another of its run: with tenants, a marker and a client ip of its own.
     #[must_use]
     pub fn again(&self, attempt: usize) -> Self {
-        let number = self.number + attempt * NUMBERS_APART;
+        self.numbered(self.number + attempt * NUMBERS_APART)
+    }
+
+    /// The same scenario under another number.
+    pub(super) fn numbered(&self, number: usize) -> Self {
         let mut alone = (*self.alone).clone();
         alone.tags.retain(|tag| !tag.starts_with("scenario."));
         alone.tags.push(format!("scenario.{number}"));
@@ -103,11 +107,24 @@ impl Planned {
     }
 }
 
+/// What hangs on time is run so often at least, whatever the target: what comes once only may be the machine's doing.
+const TIMED_TIMES: usize = 2;
+
+/// How often a failed scenario is to be run in all.
+fn times_of(ended: &Ended, times: usize) -> usize {
+    if ended.captured.timed {
+        times.max(TIMED_TIMES)
+    } else {
+        times
+    }
+}
+
 /// How many repeats are to be made of these at most.
 #[must_use]
 pub fn count(list: &[Ended], times: usize) -> usize {
-    let failed = list.iter().filter(|ended| is_repeatable(ended)).count();
-    failed * times.saturating_sub(1)
+    let failed = list.iter().filter(|ended| is_repeatable(ended));
+    let repeats = failed.map(|ended| times_of(ended, times).saturating_sub(1));
+    repeats.sum()
 }
 
 /// What looks through the whole run would see the same again, and so would what is judged on a copy in memory.
@@ -117,7 +134,8 @@ fn is_repeatable(ended: &Ended) -> bool {
         && ended.planned.profile != Profile::Data
 }
 
-/// Runs each failed scenario until it has been run so many times, the first included, and says in `list` what that showed.
+/// Runs each failed scenario until it has been run so many times, the first included, and says in `list` what that showed. One whose
+/// finding hangs on time is run at least twice.
 /// One round after the other, so that no attempt is disturbed by another one of the same scenario; within a round side by side.
 pub async fn repeat(
     shared: &Arc<Run>,
@@ -131,7 +149,7 @@ pub async fn repeat(
     for ended in list.iter().filter(|ended| is_repeatable(ended)) {
         shown.insert(ended.planned.number, Repeats::first());
     }
-    for attempt in 1..times {
+    for attempt in 1..times.max(TIMED_TIMES) {
         // Whoever was withheld once would be withheld again.
         let due: BTreeSet<usize> = shown
             .iter()
@@ -141,6 +159,7 @@ pub async fn repeat(
         let plan: Vec<Arc<Planned>> = list
             .iter()
             .filter(|ended| due.contains(&ended.planned.number))
+            .filter(|ended| attempt < times_of(ended, times))
             .map(|ended| Arc::new(ended.planned.again(attempt)))
             .collect();
         if plan.is_empty() {
@@ -167,6 +186,9 @@ pub async fn repeat(
         else {
             continue;
         };
+        if times_of(ended, times) < TIMED_TIMES {
+            continue;
+        }
         ended.outcome = repeats.outcome(first.clone());
         ended.repeats = Some(repeats);
     }

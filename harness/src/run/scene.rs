@@ -20,6 +20,7 @@ use crate::contract::Planned;
 use crate::doubles::AccessIssuer;
 use crate::doubles::AiGatewayDouble;
 use crate::evidence::Exchange;
+use crate::lag::TooSlow;
 use crate::observe::Bucket;
 use crate::observe::CannotObserve;
 use crate::observe::D1;
@@ -46,6 +47,7 @@ use crate::verdict::Check;
 use crate::verdict::Finding;
 use crate::verdict::Severity;
 use crate::verdict::Stop;
+use crate::wait::TimedOut;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -259,6 +261,15 @@ pub fn breach(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
     })
 }
 
+/// Something did not come in time: a violation, unless the machine took the time.
+#[must_use]
+pub fn late(expected: impl Into<String>, timed_out: TimedOut) -> Stop {
+    let seen = timed_out.to_string();
+    timed_out
+        .excuse
+        .map_or_else(|| breach(expected, seen), Stop::from)
+}
+
 /// The promise is kept in another form than the contract's.
 #[must_use]
 pub fn misshapen(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
@@ -273,6 +284,12 @@ pub fn misshapen(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault.0)
+    }
+}
+
+impl From<TooSlow> for Stop {
+    fn from(slow: TooSlow) -> Self {
+        Self::Fault(slow.to_string())
     }
 }
 
@@ -294,6 +311,7 @@ impl From<NoAnswer> for Stop {
             NoAnswer::Withheld(_) | NoAnswer::LockedAtTheEdge(_) => {
                 Self::NotVerified(error.to_string())
             }
+            NoAnswer::TooSlow(slow) => Self::from(slow),
             NoAnswer::Broken(why) => breach(COMPLETE_ANSWER, why),
         }
     }

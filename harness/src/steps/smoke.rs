@@ -8,6 +8,7 @@ use super::operating::{
 use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
+use crate::lag;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::verdict::{Check, Stop};
@@ -169,10 +170,15 @@ async fn took_less(s: &mut Scene, a: Args) -> Check {
     let limit = Duration::from_secs(a.number(1)?);
     let began = s.exchanges.first().map(|first| first.sent_at);
     let took = began.map_or(limit, |began| began.elapsed());
+    let seen = format!("{:.1} s", took.as_secs_f64());
+    if let Some(began) = began.filter(|_began| took >= limit) {
+        let over = took.saturating_sub(limit);
+        lag::blame(began, began + took, over, || seen.clone())?;
+    }
     s.expect(
         took < limit,
         format!("less than {} s from the creating request", limit.as_secs()),
-        || format!("{:.1} s", took.as_secs_f64()),
+        || seen,
     )
 }
 
@@ -180,7 +186,8 @@ async fn mapped_within(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let limit = Duration::from_secs(a.number(3)?);
     // What the target took, not what this process waited for its turn between two requests.
-    let mut took = s.last()?.done_after;
+    let creating = s.last()?;
+    let mut took = creating.done_after;
     for host in [&tenant.host, &tenant.domains[0]] {
         let request = s.status_request(host);
         let answer = loop {
@@ -194,6 +201,13 @@ async fn mapped_within(s: &mut Scene, a: Args) -> Check {
             took += QUIET;
         };
         let seen = s.who_answered(&answer).await?;
+        if took >= limit {
+            let until = answer.sent_at + answer.done_after;
+            let over = took.saturating_sub(limit);
+            lag::blame(creating.sent_at, until, over, || {
+                format!("after {:.1} s: {}", took.as_secs_f64(), describe(&answer))
+            })?;
+        }
         s.expect(
             answer.status == 200 && seen.as_deref() == Some(tenant.slug.as_str()) && took < limit,
             format!(
@@ -305,7 +319,7 @@ async fn logged_once(s: &mut Scene) -> Check {
     };
     let expected = format!("a log line `gateway_started` of sandbox {sandbox_id}");
     s.wait_for_log(&expected, LOG_SOON, is_start).await?;
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let lines: Vec<String> = s
         .log_lines()
         .await?

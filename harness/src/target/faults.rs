@@ -2,6 +2,7 @@
 
 use crate::clock;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,19 @@ pub enum Calls {
 #[derive(Debug, Default)]
 pub struct StoreFaults {
     plans: Mutex<HashMap<(Calls, String), Plan>>,
+    /// Whether the store tells when a call is through.
+    tells: AtomicBool,
+}
+
+/// When a call was through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    /// At this moment.
+    At(Instant),
+    /// It is not, so far.
+    NotYet,
+    /// The store does not tell.
+    Untold,
 }
 
 #[derive(Debug, Clone)]
@@ -42,6 +56,8 @@ struct Plan {
     left: Option<u32>,
     /// When each call asked.
     asked: Vec<Instant>,
+    /// When the last call was through, where the store tells.
+    through: Option<Instant>,
 }
 
 impl StoreFaults {
@@ -53,6 +69,7 @@ impl StoreFaults {
                 fault,
                 left: times,
                 asked: Vec::new(),
+                through: None,
             },
         );
     }
@@ -76,6 +93,32 @@ impl StoreFaults {
             .get(&(calls, scope.to_owned()))
             .map(|plan| plan.asked.clone())
             .unwrap_or_default()
+    }
+
+    /// When the last call in this scope since the fault was set was through.
+    #[must_use]
+    pub fn through(&self, calls: Calls, scope: &str) -> Through {
+        let told = self
+            .plans()
+            .get(&(calls, scope.to_owned()))
+            .and_then(|plan| plan.through);
+        match told {
+            Some(at) => Through::At(at),
+            None if self.tells.load(Ordering::Relaxed) => Through::NotYet,
+            None => Through::Untold,
+        }
+    }
+
+    /// From now on the store's adapter tells when a write of usage is through.
+    pub fn will_tell(&self) {
+        self.tells.store(true, Ordering::Relaxed);
+    }
+
+    /// A call in this scope is through. Told by the target's store adapter, if it can.
+    pub fn is_through(&self, calls: Calls, scope: &str) {
+        if let Some(plan) = self.plans().get_mut(&(calls, scope.to_owned())) {
+            plan.through = Some(clock::now());
+        }
     }
 
     /// What the next call in this scope meets. Asked by the target's store adapter, once per call.

@@ -23,6 +23,8 @@ mod trap;
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
+use crate::lag::Patience;
+
 pub use attempt::{Attempt, Endpoint, Outcome};
 pub use fault_words::{FAULT_WORDS, FaultWord};
 pub use hub::Alone;
@@ -170,6 +172,7 @@ impl AiGatewayDouble {
     /// The marker's attempts as soon as they satisfy `condition`, or at the deadline.
     ///
     /// Woken by each change of the marker's journal, never by a timer; needs a tokio runtime with time.
+    /// Of the deadline only that time counts in which everybody came to his turn.
     pub async fn wait_until(
         &self,
         marker: &str,
@@ -189,9 +192,10 @@ impl AiGatewayDouble {
                 }
             }
         };
-        tokio::time::timeout(deadline, satisfied)
+        Patience::of(deadline)
+            .with(satisfied)
             .await
-            .unwrap_or_else(|_| journal.of_marker(marker))
+            .unwrap_or_else(|| journal.of_marker(marker))
     }
 
     /// Lets the held and hanging replies of the marker's present script go on, those not yet reached included.

@@ -5,7 +5,7 @@
     reason = "every error here is a `Stop`, which ends the scenario and says why"
 )]
 
-use super::{Scene, breach, describe, misshapen};
+use super::{Scene, breach, describe, late, misshapen};
 use crate::evidence::Exchange;
 use crate::said::said;
 use crate::verdict::Check;
@@ -100,7 +100,7 @@ impl Scene {
                 self.checks += 1;
                 Ok(())
             }
-            Err(timed_out) => Err(breach(expected, timed_out.to_string())),
+            Err(timed_out) => Err(late(expected, timed_out)),
         }
     }
 }

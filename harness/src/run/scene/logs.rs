@@ -5,7 +5,7 @@
     reason = "every error here is a `Stop`, which ends the scenario and says why"
 )]
 
-use super::{Scene, breach, missing};
+use super::{Scene, late, missing};
 use crate::observe::{LogLine, Logs};
 use crate::run::capture::own_words;
 use crate::target::need::Need;
@@ -109,7 +109,7 @@ impl Scene {
                 self.checks += 1;
                 Ok(line)
             }
-            (Err(timed_out), None) => Err(breach(expected, timed_out.to_string())),
+            (Err(timed_out), None) => Err(late(expected, timed_out)),
             (Err(timed_out), Some(why)) => {
                 Err(Stop::NotVerified(format!("{expected}: {timed_out}; {why}")))
             }

@@ -5,6 +5,7 @@ use crate::client::Request;
 use crate::clock;
 use crate::doubles::{AccessIssuer, KeyName, KeySetMode, TokenKind};
 use crate::evidence::Exchange;
+use crate::lag::Patience;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::target::need::Variant;
@@ -165,13 +166,14 @@ async fn look_until(
     wanted: bool,
     deadline: Duration,
 ) -> Result<Result<(), Arc<Exchange>>, Stop> {
-    let started = clock::now();
+    let patience = Patience::of(deadline);
     loop {
         let answer = s.send(list_request(s, token)).await?;
         if opened(&answer)? == wanted {
             return Ok(Ok(()));
         }
-        if started.elapsed() >= deadline {
+        if patience.is_over() {
+            patience.blame(|| describe(&answer))?;
             return Ok(Err(answer));
         }
         wait::pass(Duration::from_millis(LOOK_MS)).await;

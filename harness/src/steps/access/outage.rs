@@ -8,6 +8,7 @@ use super::kind;
 use crate::client::Request;
 use crate::clock;
 use crate::doubles::{AccessIssuer, KeySetMode};
+use crate::lag::{self, Patience};
 use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
@@ -72,8 +73,8 @@ async fn fetch_again(s: &mut Scene) -> Check {
     let key = aside(s, AccessIssuer::rotate_in).await?;
     remember(s, "probe", &key);
     let (token, deadline) = (token_of(s, "probe").await?, due_time(s));
-    let started = clock::now();
-    while started.elapsed() < deadline {
+    let patience = Patience::of(deadline);
+    while !patience.is_over() {
         let before = clock::epoch_ms();
         let answer = s.send(list_request(s, &token)).await?;
         if opened(&answer)? {
@@ -116,10 +117,10 @@ async fn cached_goes_on(s: &mut Scene, a: Args) -> Check {
 /// False if the cache time was over meanwhile, so that nothing can be told.
 async fn cached_goes_on_once(s: &mut Scene, late: &str) -> Result<bool, Stop> {
     let (late, present) = (token_of(s, late).await?, token_of(s, PRESENT).await?);
-    let late = list_request(s, &late).within(Duration::from_millis(PATIENCE_MS));
+    let late = list_request(s, &late).leaving_after(Duration::from_millis(PATIENCE_MS));
     let present = list_request(s, &present).within(Duration::from_millis(CACHED_MS_MAX));
     let pause = Duration::from_millis(PATIENCE_MS / 8);
-    let mut waited = Vec::new();
+    let (mut waited, mut over, began) = (Vec::new(), Duration::MAX, clock::now());
     for _round in 0..CACHED_ROUNDS {
         let (unknown, cached) = s
             .attempt_while(late.clone(), pause, present.clone())
@@ -134,13 +135,16 @@ async fn cached_goes_on_once(s: &mut Scene, late: &str) -> Result<bool, Stop> {
             return Ok(true);
         }
         waited.push(took.as_millis());
+        over = over.min((took + 2 * pause).saturating_sub(Duration::from_millis(PATIENCE_MS)));
     }
+    let seen = format!(
+        "answers after {waited} ms, when the request with the unknown key had been given up",
+        waited = said(&waited)
+    );
+    lag::blame(began, clock::now(), over, || seen.clone())?;
     Err(breach(
         "a token by a cached key to open without waiting for a key set that does not answer",
-        format!(
-            "answers after {waited} ms, when the request with the unknown key had been given up",
-            waited = said(&waited)
-        ),
+        seen,
     ))
 }
 
@@ -192,8 +196,8 @@ async fn nothing_opens(s: &mut Scene, a: Args) -> Check {
     let (key, kind) = (key(s, PRESENT)?, kind(a.text(1))?);
     let bad = aside(s, move |access| access.token_signed_with(&key, kind)).await?;
     let patience = Duration::from_millis(PATIENCE_MS);
-    let bare = Request::new("GET", s.dialect().tenants).within(patience);
-    let bad = list_request(s, &bad).within(patience);
+    let bare = Request::new("GET", s.dialect().tenants).leaving_after(patience);
+    let bad = list_request(s, &bad).leaving_after(patience);
     for outcome in s.attempt_all(vec![bare, bad]).await? {
         expect_closed(s, "a bad token and none", &outcome)?;
     }

@@ -147,7 +147,7 @@ pub(super) async fn expect_untouched(s: &mut Scene, tenant: &Tenant) -> Check {
 async fn no_trace(s: &mut Scene) -> Check {
     let name = s.notes.get("planted").and_then(Value::as_str);
     let tenant = s.tenant(name.unwrap_or_default())?;
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let calls = any_gateway(s).await?.journal(&s.marker());
     s.expect(calls.is_empty(), "no model call", || {
         format!("{} calls", calls.len())

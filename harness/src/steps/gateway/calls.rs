@@ -222,7 +222,7 @@ async fn count(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn none(s: &mut Scene, _a: Args) -> Check {
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let calls = calls(s).await?;
     s.expect(calls.is_empty(), "no upstream call", || words(&calls))
 }

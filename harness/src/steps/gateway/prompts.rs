@@ -3,6 +3,7 @@
 use super::calls::mark_calls;
 use crate::client::Request;
 use crate::client::stream::Next;
+use crate::lag::Patience;
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -60,7 +61,8 @@ pub(in crate::steps) async fn prompt(s: &mut Scene, request: Request, streamed: 
             .streams
             .get_mut("prompt")
             .ok_or_else(|| Stop::Fault("the stream is gone".to_owned()))?;
-        match stream.next(SILENCE_MAX).await {
+        let patience = Patience::of(SILENCE_MAX);
+        match stream.next(&patience).await {
             Next::Bytes(_) => {}
             Next::End | Next::Cut(_) => break,
             Next::Nothing => {
@@ -69,6 +71,7 @@ pub(in crate::steps) async fn prompt(s: &mut Scene, request: Request, streamed: 
                     said(&stream.text()),
                     SILENCE_MAX.as_secs()
                 );
+                patience.blame(|| seen.clone())?;
                 return Err(breach("a streamed answer that ends", seen));
             }
         }

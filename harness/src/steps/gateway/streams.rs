@@ -6,7 +6,9 @@ use super::prompts::chat_body;
 use crate::client::stream::Next;
 use crate::counted::counted;
 use crate::doubles::{Attempt, Outcome};
+use crate::lag::{self, Patience};
 use crate::oracle::completion::{self, Streamed};
+use crate::oracle::routing::FREE_TIMEOUT_MS;
 use crate::run::scene::{COMPLETE_ANSWER, Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Finding, Stop};
@@ -19,6 +21,9 @@ const HELD: &str = "held";
 /// Evidence: both take a few milliseconds on one machine; a busy one, with a single-threaded runtime, took more than 5 s.
 /// It is below the least timeout of the contract, 8 s: after that a backend lets go of a call by itself, which would look like either.
 const PROMPTLY: Duration = Duration::from_secs(7);
+
+/// After this time a backend may let go of a call by itself.
+const TIMES_OUT: Duration = Duration::from_millis(FREE_TIMEOUT_MS);
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -52,11 +57,11 @@ async fn opens(s: &mut Scene, a: Args) -> Check {
     let request = s.chat_request_with(&host, &chat_body(&s.marker(), true));
     mark_calls(s).await?;
     // A backend that waits for the whole answer sends no head while the upstream holds back.
-    let asked_at = clock::now();
+    let patience = Patience::of(PROMPTLY);
     let opened = s.open_stream(HELD, request.within(PROMPTLY)).await;
     match opened {
         Err(Stop::Violation(finding))
-            if finding.expected == COMPLETE_ANSWER && asked_at.elapsed() >= PROMPTLY =>
+            if finding.expected == COMPLETE_ANSWER && patience.is_over() =>
         {
             Err(silent(s, finding).await?)
         }
@@ -109,17 +114,21 @@ async fn read(s: &mut Scene, enough: fn(&Streamed) -> bool) -> Result<(Streamed,
         .streams
         .get_mut(HELD)
         .ok_or_else(|| Stop::Fault("no stream is open".to_owned()))?;
-    let deadline = clock::now() + PROMPTLY;
+    let patience = Patience::of(PROMPTLY);
     loop {
         let read = completion::streamed(&stream.text());
         if enough(&read) {
             return Ok((read, Next::Nothing));
         }
-        let left = deadline.saturating_duration_since(clock::now());
-        match stream.next(left).await {
+        match stream.next(&patience).await {
             Next::Bytes(_) => {}
-            last @ (Next::End | Next::Cut(_) | Next::Nothing) => {
+            last @ (Next::End | Next::Cut(_)) => {
                 return Ok((completion::streamed(&stream.text()), last));
+            }
+            Next::Nothing => {
+                let read = completion::streamed(&stream.text());
+                patience.blame(|| format!("{read}, then {}", Next::Nothing))?;
+                return Ok((read, Next::Nothing));
             }
         }
     }
@@ -182,14 +191,32 @@ async fn goes_away(s: &mut Scene, _a: Args) -> Check {
     s.close_stream(HELD).map(drop)
 }
 
+/// From a call's arrival to its end, by the double's clock.
+fn lasted(call: &Attempt) -> Duration {
+    let end = call.finished_at.unwrap_or(call.at);
+    end.saturating_sub(call.at)
+}
+
 async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
     let marker = s.marker();
     let is_gone = |calls: &[Attempt]| calls.iter().any(|call| call.client_gone);
-    let calls = s
-        .gateway()
-        .await?
-        .wait_until(&marker, PROMPTLY, is_gone)
-        .await;
+    let gateway = s.gateway().await?;
+    let (patience, began) = (Patience::of(PROMPTLY), clock::now());
+    let calls = gateway.wait_until(&marker, PROMPTLY, is_gone).await;
+    if !is_gone(&calls) {
+        patience.blame(|| words(&calls))?;
+    }
+    // By the double's clock: a call that is let go of only now may have been given up for its own time-out.
+    let late = calls
+        .iter()
+        .find(|call| call.client_gone && lasted(call) >= TIMES_OUT);
+    if let Some(late) = late {
+        let seen = format!(
+            "a call that was let go of {} ms after it came",
+            lasted(late).as_millis()
+        );
+        return Err(lag::too_slow(began, clock::now(), seen).into());
+    }
     s.expect(
         is_gone(&calls),
         "the upstream call cancelled when its caller has gone",

@@ -4,12 +4,14 @@ use super::calls::calls;
 use super::prompts::{chat_body, prompt};
 use crate::clock;
 use crate::doubles::{Reply, Script};
+use crate::lag;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
+use std::time::Duration;
 
-/// How far a real timeout may be off. Evidence: a busy machine and a back-off between retries together take less than a second.
-const OFF_MS_MAX: f64 = 1_500.0;
+/// How far a real timeout may be off. Evidence: the back-off between retries takes less than a second.
+const OFF_MAX: Duration = Duration::from_millis(1_500);
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -47,11 +49,21 @@ async fn hangs_on_last_try(s: &mut Scene, a: Args) -> Check {
 
 async fn took(s: &mut Scene, a: Args) -> Check {
     let answer = s.last()?;
-    let expected: u32 = a.number(1)?;
-    let seen = clock::ms(answer.done_after);
+    let expected: u64 = a.number(1)?;
+    let (promised, off) = (Duration::from_secs(expected), OFF_MAX);
+    let seen = format!(
+        "{:.0} ms, {}",
+        clock::ms(answer.done_after),
+        describe(&answer)
+    );
+    let over = answer.done_after.saturating_sub(promised + off);
+    if !over.is_zero() {
+        let (sent, done) = (answer.sent_at, answer.sent_at + answer.done_after);
+        lag::blame(sent, done, over, || seen.clone())?;
+    }
     s.expect(
-        (seen - f64::from(expected) * 1_000.0).abs() <= OFF_MS_MAX,
+        over.is_zero() && answer.done_after + off >= promised,
         format!("an answer after {expected} s, give or take 1.5 s"),
-        || format!("{seen:.0} ms, {}", describe(&answer)),
+        || seen,
     )
 }

@@ -172,7 +172,7 @@ async fn all_own(s: &mut Scene) -> Check {
         || changed.to_string(),
     )?;
     // What would be on a wrong bill comes a little later than the answer.
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     for (number, round) in rounds.iter().enumerate() {
         let name = round["caller"].as_str().unwrap_or_default().to_owned();
         let answers = of_round(s, round);

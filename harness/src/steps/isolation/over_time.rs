@@ -93,7 +93,7 @@ async fn all_at_once(s: &mut Scene, a: Args) -> Check {
     for (_name, tenant) in crowd {
         expect_usage_count(s, &tenant, times).await?;
     }
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     Ok(())
 }
 

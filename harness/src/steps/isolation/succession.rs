@@ -3,6 +3,7 @@
 use super::{chat_of, greet, marker_of, whole};
 use crate::client::stream::Next;
 use crate::doubles::{Reply, Script, StreamDialect};
+use crate::lag::Patience;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -287,7 +288,7 @@ async fn begin_stream(s: &mut Scene, a: Args) -> Check {
         .streams
         .get_mut("under way")
         .ok_or_else(|| Stop::Fault("the stream is gone".to_owned()))?;
-    let (status, first) = (stream.status(), stream.next(PIECE).await);
+    let (status, first) = (stream.status(), stream.next(&Patience::of(PIECE)).await);
     s.expect(
         status == 200 && matches!(first, Next::Bytes(_)),
         "a first piece of the streamed answer",
@@ -300,7 +301,7 @@ async fn finish_stream(s: &mut Scene) -> Check {
     let marker = marker_of(s, name.unwrap_or_default());
     s.gateway().await?.release(&marker);
     if let Some(stream) = s.streams.get_mut("under way") {
-        while let Next::Bytes(_) = stream.next(PIECE).await {}
+        while let Next::Bytes(_) = stream.next(&Patience::of(PIECE)).await {}
     }
     s.close_stream("under way").map(drop)
 }
@@ -321,7 +322,7 @@ async fn one_own_row(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     expect_usage_count(s, &tenant, 1).await?;
     // The row of its own chat is here; one of the chat before would be as well, or comes within this window.
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let rows = usage_rows(s, &tenant.id).await?;
     s.expect(
         rows.len() == 1

@@ -134,7 +134,7 @@ async fn refused_chats(s: &mut Scene, a: Args) -> Check {
 
 async fn cost_nothing(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
-    wait::pass(Duration::from_millis(QUIET_MS)).await;
+    wait::quiet(Duration::from_millis(QUIET_MS)).await;
     let markers = s.notes.get("refused").cloned().unwrap_or_default();
     let gateway = s.gateway().await?;
     for marker in markers.as_array().into_iter().flatten() {

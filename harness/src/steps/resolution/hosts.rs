@@ -2,8 +2,8 @@
 
 use super::ask::{about, send, with_header};
 use crate::client::Request;
-use crate::clock;
 use crate::evidence::Exchange;
+use crate::lag::Patience;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -199,13 +199,16 @@ async fn within(
     delay: Duration,
     check: impl AsyncFn(&mut Scene, &Exchange) -> Check,
 ) -> Check {
-    let began = clock::now();
+    let patience = Patience::of(delay);
     let mut pause = Duration::from_millis(5);
     loop {
         let answer = s.send(request.clone()).await?;
         match check(s, &answer).await {
             Ok(()) => return Ok(()),
-            late if began.elapsed() >= delay => {
+            late if patience.is_over() => {
+                if !delay.is_zero() {
+                    patience.blame(|| describe(&answer))?;
+                }
                 return about(&format!("within {} ms", delay.as_millis()), late);
             }
             Err(_not_yet) => wait::pass(pause).await,

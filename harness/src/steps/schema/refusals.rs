@@ -189,7 +189,7 @@ async fn report_tokens(s: &mut Scene, a: Args) -> Check {
 
 async fn one_good_row(s: &mut Scene, a: Args) -> Check {
     let id = s.tenant(a.text(1))?.id;
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let rows = usage_rows(s, &id).await?;
     let is_good = |row: &Row| {
         ["tokens_in", "tokens_out", "latency_ms"]

@@ -250,7 +250,7 @@ async fn remove(s: &mut Scene, a: Args) -> Check {
 
 async fn no_row_left(s: &mut Scene, a: Args) -> Check {
     let id = s.tenant(a.text(1))?.id;
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let rows = usage_rows(s, &id).await?;
     s.expect(
         rows.is_empty(),

@@ -1,6 +1,7 @@
 //! Proof that a payload did nothing: rows, registry, bucket and answers of the tenants as they were. Never changes anything.
 
 use crate::evidence::cut;
+use crate::lag;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::about;
@@ -31,6 +32,11 @@ pub(super) fn register(book: &mut Book) {
 
 async fn nothing_happened(s: &mut Scene, a: Args) -> Check {
     for answer in s.exchanges.clone() {
+        let over = answer.done_after.saturating_sub(NOT_SLEPT);
+        if !over.is_zero() {
+            let (sent, done) = (answer.sent_at, answer.sent_at + answer.done_after);
+            lag::blame(sent, done, over, || answer.line())?;
+        }
         s.expect(
             answer.done_after < NOT_SLEPT,
             "no answer takes as long as the payload tells a shell to sleep",

@@ -1,6 +1,8 @@
 //! The usage rows of a tenant, read from D1. Never writes one.
 
 use crate::clock;
+use crate::evidence::Exchange;
+use crate::lag;
 use crate::observe::{D1, Row};
 use crate::oracle::usage::{self, Expected, Tokens};
 use crate::run::scene::{Scene, breach, misshapen};
@@ -99,7 +101,7 @@ pub(super) async fn expect_exactly(
         }
     })
     .await?;
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let rows = of_tenant(&d1, tenant_id).await?;
     let seen = counts(&rows);
     s.expect(seen == wanted, format!("{demand}, and no other"), || {
@@ -131,7 +133,7 @@ async fn has_none(s: &mut Scene, a: Args) -> Check {
             tenant.id
         )));
     }
-    wait::pass(QUIET).await;
+    wait::quiet(QUIET).await;
     let seen = counts(&of_tenant(&d1, &tenant.id).await?);
     s.expect(
         seen.is_empty(),
@@ -163,6 +165,7 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
     };
     let (row, as_text) = told_in_ms(s, row);
     let row = &row;
+    beyond_measured(&answer, row.get("latency_ms").and_then(Value::as_i64))?;
     let judged = usage::judge(row, &expected);
     s.expect(
         judged.is_ok(),
@@ -205,6 +208,23 @@ pub(super) fn told_in_ms(s: &Scene, row: &Row) -> (Row, bool) {
         row.insert("created_at".to_owned(), json!(ms));
     }
     (row, ms.is_some())
+}
+
+/// A backend may look at its clock a moment after the caller has the last byte: on a busy machine that moment is long.
+const LOOKS_AT_CLOCK: Duration = Duration::from_millis(500);
+
+/// Ends the scenario if a latency is beyond what the caller measured, and the machine may be the reason.
+pub(super) fn beyond_measured(answer: &Exchange, latency: Option<i64>) -> Check {
+    let measured = whole_ms(answer.done_after);
+    let over = latency.map_or(0, |latency| latency.saturating_sub(measured));
+    let Some(over) = u64::try_from(over).ok().filter(|over| *over > 0) else {
+        return Ok(());
+    };
+    let until = answer.sent_at + answer.done_after + LOOKS_AT_CLOCK;
+    lag::blame(answer.sent_at, until, Duration::from_millis(over), || {
+        format!("a latency {over} ms longer than the {measured} ms that the caller measured")
+    })?;
+    Ok(())
 }
 
 /// Whole milliseconds, rounded up: what a caller measured at most.

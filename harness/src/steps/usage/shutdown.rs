@@ -235,7 +235,7 @@ const AFTER_START: Duration = Duration::from_secs(1);
 async fn none_doubled(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let d1 = s.d1().await?;
-    wait::pass(AFTER_START).await;
+    wait::quiet(AFTER_START).await;
     let there = rows::of_tenant(&d1, &tenant.id).await?;
     let broken = there
         .iter()

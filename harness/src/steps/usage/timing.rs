@@ -1,6 +1,6 @@
 //! An upstream that really takes its time, and the latency that the row says. Never uses virtual time: the row measures real time.
 
-use super::rows::{expect_exactly, whole_ms};
+use super::rows::{beyond_measured, expect_exactly, whole_ms};
 use crate::doubles::{Reply, Script, StreamDialect};
 use crate::run::scene::Scene;
 use crate::said::said;
@@ -62,6 +62,7 @@ async fn latency_between(s: &mut Scene, a: Args) -> Check {
     let (least, most) = (a.number::<i64>(4)?, whole_ms(answer.done_after));
     let seen = rows.first().and_then(|row| row.get("latency_ms")).cloned();
     let latency = seen.as_ref().and_then(serde_json::Value::as_i64);
+    beyond_measured(&answer, latency)?;
     s.expect(
         latency.is_some_and(|latency| (least..=most).contains(&latency)),
         format!("latency_ms from {least} (the upstream's) to {most} (the caller's)"),

@@ -1,5 +1,6 @@
 //! Tells a target's stores what shall go wrong: they ask over HTTP before each operation. Never decides by itself: it looks the faults up.
 
+use crate::lag;
 use crate::target::faults::{Calls, StoreFault, StoreFaults};
 use axum::extract::State;
 use axum::routing::post;
@@ -57,7 +58,10 @@ impl FaultControl {
                         let serving = axum::serve(listener, router)
                             .with_graceful_shutdown(async move { drop(stopped.await) });
                         // It ends with the run; there is nobody to tell.
-                        drop(serving.await);
+                        tokio::select! {
+                            _ended = serving.into_future() => {}
+                            () = lag::serving() => {}
+                        }
                     }
                 });
             })?;

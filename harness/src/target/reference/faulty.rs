@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 /// Puts a failing port around each store.
 pub(super) fn wrap(ports: &mut Ports, faults: &Arc<StoreFaults>) {
+    faults.will_tell();
     let around = |faults: &Arc<StoreFaults>| Arc::clone(faults);
     ports.tenants = ports.tenants.take().map(|inner| {
         Arc::new(Faulty {
@@ -108,10 +109,10 @@ impl TenantStore for Faulty<dyn TenantStore> {
 #[async_trait]
 impl UsageStore for Faulty<dyn UsageStore> {
     async fn insert(&self, row: &UsageRow) -> Result<(), StoreError> {
-        let lost = self
-            .before(Calls::UsageWrite, &row.tenant_id.to_string())
-            .await?;
+        let scope = row.tenant_id.to_string();
+        let lost = self.before(Calls::UsageWrite, &scope).await?;
         self.inner.insert(row).await?;
+        self.faults.is_through(Calls::UsageWrite, &scope);
         Self::lose(lost, ())
     }
 
