@@ -48,7 +48,8 @@ fn measured(catalogue: &Catalogue, survivors: BTreeMap<String, String>) -> KillM
         },
         jobs: 4,
         whole: false,
-        whole_contract: false,
+        by_whole_contract: std::collections::BTreeSet::new(),
+        also_broken: std::collections::BTreeMap::new(),
         survivors,
     };
     measure::measure(&contract(), catalogue, &wanted, &Unwatched).unwrap()

@@ -30,8 +30,8 @@ pub struct KilledBy {
 pub struct Judged {
     /// One for each criterion that turned red and was expected to.
     pub killed_by: Vec<KilledBy>,
-    /// Criteria that turned red beside the expected ones.
-    pub also_red: Vec<String>,
+    /// One for each criterion that turned red beside the expected ones.
+    pub also_red: Vec<KilledBy>,
     /// For each expected criterion that did not turn red, what happened instead.
     pub missed: BTreeMap<String, String>,
 }
@@ -63,17 +63,11 @@ pub fn judge(expected: &[String], ended: &[Ended]) -> Judged {
         .filter(|id| !reds.contains_key(*id))
         .map(|id| ((*id).to_owned(), instead(id, ended)))
         .collect();
-    let also_red = reds
-        .keys()
-        .filter(|id| !wanted.contains(*id))
-        .map(|id| (*id).to_owned())
-        .collect();
+    let (killed_by, also_red) = reds
+        .into_values()
+        .partition(|red| wanted.contains(&*red.criterion));
     Judged {
-        killed_by: reds
-            .into_iter()
-            .filter(|(id, _)| wanted.contains(id))
-            .map(|(_, red)| red)
-            .collect(),
+        killed_by,
         also_red,
         missed,
     }

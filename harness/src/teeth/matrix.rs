@@ -74,11 +74,23 @@ pub struct Summary {
     pub correct_variants: usize,
     /// Criteria that turned red or ended in error on one of them.
     pub false_alarms: usize,
+    /// How the blame fell, where Workers were judged by the whole contract.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blame: Option<Blame>,
     /// What is counted of databases only.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub databases: Option<OfDatabases>,
     /// Wall time, milliseconds.
     pub duration_ms: u64,
+}
+
+/// Deviants that were judged by the whole contract.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Blame {
+    /// All of them.
+    pub judged: usize,
+    /// Those of which a criterion turned red that they do not break.
+    pub falsely_blamed: usize,
 }
 
 /// What is counted of databases only.
@@ -121,7 +133,7 @@ pub struct DeviantRow {
     pub killed_by: Vec<KilledBy>,
     /// Criteria that turned red beside them, among those that were looked at.
     pub also_red: Vec<String>,
-    /// Of databases: what was said of it that it does not break, by rule or criterion; there may be none.
+    /// What was said of it that it does not break, by rule or criterion; there may be none. Of a Worker that was judged by the whole contract.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub false_blame: BTreeMap<String, String>,
     /// Whether it was caught.
@@ -195,6 +207,7 @@ impl KillMatrix {
                 .iter()
                 .map(|row| row.false_alarms.len())
                 .sum(),
+            blame: None,
             databases: None,
             duration_ms: 0,
         }

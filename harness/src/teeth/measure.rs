@@ -1,7 +1,9 @@
 //! Tries every backend of the catalogue, many side by side. Never decides what the matrix means.
 
-use super::kill::Judged;
-use super::matrix::{DeviantRow, Fate, KillMatrix, NullRow, SCHEMA_VERSION, Summary, VariantRow};
+use super::kill::{Judged, KilledBy};
+use super::matrix::{
+    Blame, DeviantRow, Fate, KillMatrix, NullRow, SCHEMA_VERSION, Summary, VariantRow,
+};
 use super::trial::{self, Enough, Manner, Ruined};
 use super::{Catalogue, Other, scenarios_of};
 use crate::clock;
@@ -42,8 +44,10 @@ pub struct Wanted {
     pub jobs: usize,
     /// Whether the catalogue is the whole one.
     pub whole: bool,
-    /// Every deviant is judged by the whole contract, not only by what it was to break.
-    pub whole_contract: bool,
+    /// Deviants that are judged by the whole contract, not only by what they were to break.
+    pub by_whole_contract: BTreeSet<String>,
+    /// What deviants truly break beside that.
+    pub also_broken: BTreeMap<String, BTreeSet<String>>,
     /// Deviants that may survive, and why.
     pub survivors: BTreeMap<String, String>,
 }
@@ -83,7 +87,12 @@ pub fn measure(
         let row = bench.row(&job);
         let (id, how, as_wanted) = match &row {
             Row::Deviant(row) => match row.verdict {
-                Fate::Killed => (&row.id, "killed".to_owned(), true),
+                Fate::Killed if row.false_blame.is_empty() => (&row.id, "killed".to_owned(), true),
+                Fate::Killed => {
+                    let ids: Vec<&str> = row.false_blame.keys().map(String::as_str).collect();
+                    let how = format!("killed, falsely blamed for {}", ids.join(" "));
+                    (&row.id, how, false)
+                }
                 Fate::Survived => (&row.id, "SURVIVED".to_owned(), false),
             },
             Row::Null(row) => {
@@ -136,6 +145,7 @@ pub fn measure(
         matrix.musts.retain(|id, _killers| expected(id));
     }
     matrix.summary = matrix.counted();
+    matrix.summary.blame = blame(&matrix.deviants, &wanted.by_whole_contract);
     matrix.summary.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(matrix)
 }
@@ -143,6 +153,18 @@ pub fn measure(
 /// Whether a deviant may be seen only by scenarios that really wait for long.
 fn may_take_long(contract: &Contract, deviant: &Deviant) -> bool {
     !scenarios_of(contract, &deviant.expected, true).is_empty()
+}
+
+/// How the blame fell on the deviants that were judged by the whole contract; nothing if none was.
+fn blame(rows: &[DeviantRow], by_whole_contract: &BTreeSet<String>) -> Option<Blame> {
+    let judged = rows
+        .iter()
+        .filter(|row| by_whole_contract.contains(&row.id));
+    let blame = judged.fold(Blame::default(), |all, row| Blame {
+        judged: all.judged + 1,
+        falsely_blamed: all.falsely_blamed + usize::from(!row.false_blame.is_empty()),
+    });
+    (blame.judged > 0).then_some(blame)
 }
 
 /// Every MUST of the core profile and the deviants that turned it red.
@@ -189,8 +211,12 @@ impl Bench<'_> {
                     kind: deviant.kind,
                     expected: deviant.expected.clone(),
                     killed_by: judged.killed_by,
-                    also_red: judged.also_red,
-                    false_blame: BTreeMap::new(),
+                    false_blame: self.false_blame(deviant, &judged.also_red),
+                    also_red: judged
+                        .also_red
+                        .into_iter()
+                        .map(|red| red.criterion)
+                        .collect(),
                     verdict,
                     missed: judged.missed,
                     excuse: self.wanted.survivors.get(&deviant.id).cloned(),
@@ -240,7 +266,7 @@ impl Bench<'_> {
     /// Fast scenarios first; the slow ones only if those did not see everything.
     fn deviant(&self, deviant: &Deviant) -> Judged {
         let all: Vec<String> = self.contract.criteria.keys().cloned().collect();
-        let looked_at = if self.wanted.whole_contract {
+        let looked_at = if self.is_by_whole_contract(deviant) {
             &all
         } else {
             &deviant.expected
@@ -270,9 +296,28 @@ impl Bench<'_> {
         super::kill::judge(&deviant.expected, &ended)
     }
 
+    fn is_by_whole_contract(&self, deviant: &Deviant) -> bool {
+        self.wanted.by_whole_contract.contains(&deviant.id)
+    }
+
+    /// What turned red that the deviant does not break, and what was said; nothing of one that was judged by its own criteria, where a red
+    /// beside them only shares their scenario.
+    fn false_blame(&self, deviant: &Deviant, also_red: &[KilledBy]) -> BTreeMap<String, String> {
+        if !self.is_by_whole_contract(deviant) {
+            return BTreeMap::new();
+        }
+        let truly = self.wanted.also_broken.get(&deviant.id);
+        let is_false = |red: &&KilledBy| truly.is_none_or(|own| !own.contains(&red.criterion));
+        let told = |red: &KilledBy| {
+            let said = format!("{}: expected {}, saw {}", red.at, red.expected, red.seen);
+            (red.criterion.clone(), said)
+        };
+        also_red.iter().filter(is_false).map(told).collect()
+    }
+
     /// Whether a deviant is killed already: then there is nothing more to be seen, unless everything is.
     fn enough(&self, deviant: &Deviant) -> Enough {
-        if self.wanted.whole_contract {
+        if self.is_by_whole_contract(deviant) {
             return Box::new(|_ended| false);
         }
         let expected = deviant.expected.clone();

@@ -1,6 +1,7 @@
 //! Measures the harness itself: whether every criterion is seen to fail on a backend that breaks it, whether servers that do nothing
 //! pass nothing, and whether other correct backends are judged as correct. Never judges anybody's target.
 
+pub mod also_broken;
 pub mod correct;
 pub mod databases;
 pub mod figures;

@@ -118,8 +118,16 @@ pub fn figures(summary: &Summary) -> Vec<String> {
         summary.correct_variants, summary.false_alarms
     );
     let Some(databases) = &summary.databases else {
-        return vec![
-            killed,
+        let blame = summary.blame.map(|blame| {
+            format!(
+                "{} of {} that are judged by the whole contract blamed for nothing else",
+                blame.judged - blame.falsely_blamed,
+                blame.judged
+            )
+        });
+        let mut all = vec![killed];
+        all.extend(blame);
+        all.extend([
             format!(
                 "{} of {} MUST seen to fail",
                 summary.must_killed, summary.must_total
@@ -129,7 +137,8 @@ pub fn figures(summary: &Summary) -> Vec<String> {
                 summary.null_servers, summary.null_musts_passed
             ),
             variants,
-        ];
+        ]);
+        return all;
     };
     vec![
         killed,

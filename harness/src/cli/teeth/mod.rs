@@ -21,6 +21,7 @@ use tokio::sync::watch;
 pub(super) const EXAMPLES: &str = "Examples:
   moltproof teeth                                          everything, in about two minutes on two cores
   moltproof teeth --id RES-002                             what breaks one criterion
+  moltproof teeth --sample 60                              60 of them by the whole contract: what else turns red?
   moltproof teeth --list
   moltproof teeth --profile data                           what is said of databases, by criterion and by rule
   moltproof teeth --report html=teeth.html";
@@ -57,6 +58,14 @@ pub(super) struct TeethArgs {
     /// Judge every deviant by the whole contract: shows all that turns red, and takes a few seconds for each. Databases always are.
     #[arg(long, env = "MOLTPROOF_TEETH_WHOLE_CONTRACT")]
     whole_contract: bool,
+    /// Judge so many of the deviants by the whole contract, the same ones every time.
+    #[arg(
+        long,
+        env = "MOLTPROOF_TEETH_SAMPLE",
+        value_name = "N",
+        conflicts_with = "whole_contract"
+    )]
+    sample: Option<u16>,
     /// Also write the matrix: json or html, with `=PATH` for where. May be repeated.
     #[arg(long, env = "MOLTPROOF_TEETH_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<(Kind, PathBuf)>,

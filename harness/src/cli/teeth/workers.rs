@@ -9,7 +9,7 @@ use crate::target::reference::altered;
 use crate::target::reference::{ServeArgs, deviants::Deviant};
 use crate::teeth::measure::{self, Wanted};
 use crate::teeth::trial::Manner;
-use crate::teeth::{Catalogue, Other, survivors};
+use crate::teeth::{Catalogue, Other, also_broken, survivors};
 use crate::verdict::Exit;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -36,7 +36,20 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
             "survivors.toml: there is no deviant `{stranger}`"
         )));
     }
+    let also_broken = also_broken::built_in().map_err(broken)?;
+    if let Some(stranger) = also_broken.keys().find(|id| !names.contains(id)) {
+        return Err(broken(format!(
+            "also_broken.toml: there is no deviant `{stranger}`"
+        )));
+    }
     narrow(&mut catalogue, args)?;
+    let of_all = catalogue.deviants.iter().map(|deviant| &*deviant.id);
+    let count = if args.whole_contract {
+        usize::MAX
+    } else {
+        args.sample.map_or(0, usize::from)
+    };
+    let by_whole_contract = also_broken::sample(of_all, count);
     if args.list {
         return list(&listed(&catalogue), args.format);
     }
@@ -62,7 +75,8 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
             },
             jobs,
             whole: args.is_whole(),
-            whole_contract: args.whole_contract,
+            by_whole_contract,
+            also_broken,
             survivors,
         };
         measure::measure(contract, &catalogue, &wanted, shown)
