@@ -6,6 +6,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt;
 
+const STREAM_OPTIONS: &str = "stream_options";
+
 /// The body is no chat request.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidChat {
@@ -23,7 +25,8 @@ pub enum InvalidChat {
     Stream,
 }
 
-/// A valid chat request; its fields go upstream as they came, but for `model` (AIG-007).
+/// A valid chat request; its fields go upstream as they came, but for `model` (AIG-007),
+/// and but for a stream's `include_usage`, which is not the caller's to refuse: without it nothing would be billed (USG-006).
 #[derive(Debug)]
 pub struct ChatRequest {
     fields: Vec<(String, Box<RawValue>)>,
@@ -54,6 +57,26 @@ impl ChatRequest {
         Ok(Self { fields: fields.0 })
     }
 
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter();
+        fields
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.get())
+    }
+
+    /// The caller's options of a stream, with its usage asked for; `None` where no stream is.
+    fn stream_options(&self) -> Option<Value> {
+        if self.field("stream") != Some("true") {
+            return None;
+        }
+        let options = self.field(STREAM_OPTIONS);
+        let mut options: serde_json::Map<String, Value> = options
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        options.insert("include_usage".to_owned(), Value::Bool(true));
+        Some(Value::Object(options))
+    }
+
     /// The body for one model.
     #[must_use]
     pub fn body_for(&self, model: &str) -> Vec<u8> {
@@ -65,15 +88,24 @@ impl ChatRequest {
         let mut body = String::with_capacity(size + model.len() + 16);
         body.push_str("{\"model\":");
         body.push_str(&Value::from(model).to_string());
-        for (key, value) in self.fields.iter().filter(|(key, _)| key != "model") {
-            body.push(',');
-            body.push_str(&Value::from(key.as_str()).to_string());
-            body.push(':');
-            body.push_str(value.get());
+        let options = self.stream_options();
+        let replaced = |key: &str| key == "model" || (key == STREAM_OPTIONS && options.is_some());
+        for (key, value) in self.fields.iter().filter(|(key, _)| !replaced(key)) {
+            push_field(&mut body, key, value.get());
+        }
+        if let Some(options) = &options {
+            push_field(&mut body, STREAM_OPTIONS, &options.to_string());
         }
         body.push('}');
         body.into_bytes()
     }
+}
+
+fn push_field(body: &mut String, key: &str, value: &str) {
+    body.push(',');
+    body.push_str(&Value::from(key).to_string());
+    body.push(':');
+    body.push_str(value);
 }
 
 fn are_messages(raw: &str) -> bool {
@@ -139,6 +171,32 @@ mod tests {
                 r#"{{"model":"@cf/m",{MESSAGES},"seed":123456789012345678901234567890,"x":{{"b":1,"a":2}}}}"#
             )
         );
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_its_usage_whatever_the_caller_says() {
+        let options = [
+            (String::new(), r#"{"include_usage":true}"#),
+            (
+                r#","stream_options":{"include_usage":false,"chunk":1}"#.to_owned(),
+                r#"{"chunk":1,"include_usage":true}"#,
+            ),
+            (
+                r#","stream_options":null"#.to_owned(),
+                r#"{"include_usage":true}"#,
+            ),
+        ];
+        for (asked, sent) in options {
+            let body = format!(r#"{{{MESSAGES},"stream":true{asked}}}"#);
+            let request = ChatRequest::parse(body.as_bytes()).unwrap();
+            let upstream: Value = serde_json::from_slice(&request.body_for("@cf/m")).unwrap();
+            let sent: Value = serde_json::from_str(sent).unwrap();
+            assert_eq!(upstream["stream_options"], sent, "{body}");
+        }
+        let body = format!(r#"{{{MESSAGES},"stream_options":{{"include_usage":false}}}}"#);
+        let request = ChatRequest::parse(body.as_bytes()).unwrap();
+        let upstream: Value = serde_json::from_slice(&request.body_for("@cf/m")).unwrap();
+        assert_eq!(upstream["stream_options"]["include_usage"], false);
     }
 
     #[test]
