@@ -36,6 +36,12 @@ Feature: Every model call says whose it is
         | premium    | 500               | in a stream |
         | enterprise | timeout, 500, 503 | in a stream |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario: A platform name of 64 characters is carried whole
+      Given a premium tenant "a" on platform "p23456789-123456789-123456789-123456789-123456789-123456789-1234"
+      When tenant "a" prompts the model in a stream
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+
   @AIG-002 @must
   Rule: AIG-002 The metadata keeps within what the platform keeps
     At most 5 keys, each value at most 64 characters, no key starting `cf.`, no null or nested value.

@@ -16,6 +16,19 @@ Feature: The tier alone decides the model
       Then the caller gets the model's text
       And the upstream calls were "8b 200"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: So does a free tenant's <workload>, plain and streamed
+      Given a free tenant "a"
+      When tenant "a" prompts the model plainly with workload "<workload>"
+      Then the upstream calls were "8b 200"
+      When tenant "a" prompts the model in a stream with workload "<workload>"
+      Then the upstream calls were "8b 200"
+
+      Examples:
+        | workload      |
+        | summarization |
+        | analysis      |
+
   @AIG-005 @must
   Rule: AIG-005 premium is answered by the large model
     premium → `@cf/meta/llama-3.3-70b-instruct-fp8-fast`, fallback to the free model.
@@ -37,6 +50,19 @@ Feature: The tier alone decides the model
       When tenant "a" prompts the model
       Then the caller gets the model's text
       And the upstream calls were "70b 500, 70b 500, 8b 200"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: So does a premium tenant's <workload>, plain and streamed
+      Given a premium tenant "a"
+      When tenant "a" prompts the model plainly with workload "<workload>"
+      Then the upstream calls were "70b 200"
+      When tenant "a" prompts the model in a stream with workload "<workload>"
+      Then the upstream calls were "70b 200"
+
+      Examples:
+        | workload      |
+        | summarization |
+        | analysis      |
 
   @AIG-006 @must
   Rule: AIG-006 enterprise routes as premium, no tier as free
@@ -73,6 +99,37 @@ Feature: The tier alone decides the model
         |               |
         | gold          |
         | premium-trial |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: An enterprise tenant's <workload> goes to the 70b model, plain and streamed
+      Given an enterprise tenant "a"
+      When tenant "a" prompts the model plainly with workload "<workload>"
+      Then the upstream calls were "70b 200"
+      When tenant "a" prompts the model in a stream with workload "<workload>"
+      Then the upstream calls were "70b 200"
+
+      Examples:
+        | workload      |
+        | chat          |
+        | summarization |
+        | analysis      |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1-write @since.1.1
+    Scenario Outline: The tier "<tier>" routes as free in a stream and with another workload, where "premium" routes as premium
+      Given a premium tenant "b"
+      When tenant "b" prompts the model in a stream with workload "analysis"
+      Then the upstream calls were "70b 200"
+      Given a premium tenant "a"
+      And the record of tenant "a" has the tier "<tier>"
+      When tenant "a" prompts the model in a stream with workload "analysis"
+      Then the upstream calls were "8b 200"
+      When tenant "a" prompts the model plainly with workload "summarization"
+      Then the upstream calls were "8b 200"
+
+      Examples:
+        | tier |
+        |      |
+        | gold |
 
   @AIG-007 @must
   Rule: AIG-007 Callers do not choose the model
@@ -139,6 +196,21 @@ Feature: The tier alone decides the model
       Then the caller gets the model's text
       And every upstream call asked Workers AI through the AI Gateway
       And no other provider was called
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: An upstream that redirects with <status> leads to no other provider
+      Given a premium tenant "a"
+      When tenant "a" prompts the model
+      Then every upstream call asked Workers AI through the AI Gateway
+      Given the upstream redirects with <status> to another provider
+      When tenant "a" prompts the model
+      Then every upstream call asked Workers AI through the AI Gateway
+      And no other provider was called
+
+      Examples:
+        | status |
+        | 302    |
+        | 307    |
 
   @AIG-015 @must
   Rule: AIG-015 The operator can read a tenant's routing

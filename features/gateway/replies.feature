@@ -48,6 +48,37 @@ Feature: What the upstream sends reaches the caller, and nothing beside it
         | openai  |
         | native  |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: A caller that leaves before the first byte cancels the upstream call while it replies "<replies>"
+      Given a <tier> tenant "a"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      Given the upstream replies "<replies>"
+      When tenant "a" opens a streamed prompt and leaves while the upstream is silent
+      Then the upstream call is cancelled
+      And nobody calls a model for the caller that has gone
+
+      Examples:
+        | tier    | replies                   |
+        | free    | answer hanging            |
+        | premium | 500, answer hanging       |
+        | premium | 500, 500, answer hanging  |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: The first event of an <dialect> stream whose lines end with <line end> comes before the last is sent
+      Given a <tier> tenant "a"
+      And the upstream replies "<dialect> stream 7/3 with <line end> held after 1"
+      When tenant "a" opens a streamed prompt
+      Then the caller has the first event while the upstream holds back the rest
+      When the upstream goes on
+      Then the rest of the stream reaches the caller
+
+      Examples:
+        | tier    | dialect | line end |
+        | free    | openai  | CR LF    |
+        | premium | native  | CR LF    |
+        | premium | openai  | CR       |
+
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario Outline: Who asks for a stream gets one as a <tier> tenant
       Given a <tier> tenant "a"

@@ -42,6 +42,22 @@ Feature: Failing models are tried again, within bounds
         | enterprise | 500                      | plainly     | 70b 500, 70b 500, 8b 500             |
         | enterprise | 500, answer              | in a stream | 70b 500, 70b 200                     |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: A <tier> tenant's <workload> is tried as often as a chat <way>
+      Given a <tier> tenant "a"
+      And the upstream replies "503"
+      When tenant "a" prompts the model <way> with workload "<workload>"
+      Then the upstream calls and the answer keep to the rubric of tenant "a"
+
+      Examples:
+        | tier       | workload      | way         |
+        | free       | analysis      | in a stream |
+        | free       | summarization | plainly     |
+        | premium    | analysis      | plainly     |
+        | premium    | summarization | in a stream |
+        | enterprise | analysis      | in a stream |
+        | enterprise | summarization | plainly     |
+
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario: The fallback has the free timeout
       Given a premium tenant "a"
@@ -118,6 +134,28 @@ Feature: Failing models are tried again, within bounds
         | premium | 424    | plainly     | 70b   |
         | premium | 502    | plainly     | 70b   |
         | premium | 422    | in a stream | 70b   |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: <status> is final for a <tier> tenant <way>, whatever it sounds like
+      Given a <tier> tenant "a"
+      And the upstream replies "<status>, answer"
+      When tenant "a" prompts the model <way>
+      Then the upstream calls were "<model> <status>"
+
+      Examples:
+        | tier       | status | way         | model |
+        | free       | 408    | plainly     | 8b    |
+        | free       | 408    | in a stream | 8b    |
+        | free       | 504    | plainly     | 8b    |
+        | free       | 522    | in a stream | 8b    |
+        | enterprise | 408    | plainly     | 70b   |
+        | enterprise | 502    | in a stream | 70b   |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: Of all statuses from 400 to 599 none but 429, 500, 503 and 524 is tried again
+      Given a premium tenant "a"
+      When tenant "a" prompts the model once for each status from 400 to 599 that is final, and the upstream replies with it
+      Then each of these statuses ended its prompt at once
 
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario: A final failure after a retry ends it, without fallback

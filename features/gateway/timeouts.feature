@@ -56,6 +56,13 @@ Feature: No caller waits for ever
       And the answer took 8 s, give or take 1.5 s
       And the answer counts the upstream calls as attempts
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @slow @since.1.1
+    Scenario: A gateway that sends a head and no byte behind it is given up after 8 s for a free tenant
+      Given a free tenant "a"
+      And the upstream fails at once and sends a head alone on the last try of tenant "a"
+      When tenant "a" prompts the model and waits for 16 s at most
+      Then the answer took 8 s, give or take 1.5 s
+
     @needs.tenants @needs.hosts @needs.ai-gateway @slow
     Scenario: A gateway that hangs is given up after 20 s for a premium tenant and asked again
       Given a premium tenant "a"

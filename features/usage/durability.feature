@@ -61,6 +61,23 @@ Feature: Rows survive what databases and deployments do, and callers never notic
         | plainly     |
         | in a stream |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.store-faults @waits @since.1.1
+    Scenario Outline: A database that says "<words>" is asked again
+      Given a free tenant "a"
+      And D1 says "<words>" to the next usage write of tenant "a"
+      And the upstream replies "answer 51/13"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage write of tenant "a" was tried 2 times, after pauses of "100" ms
+      And the usage rows of tenant "a" have tokens "51/13"
+
+      Examples:
+        | words                                                        |
+        | D1_ERROR: D1 DB is overloaded. Requests queued for too long. |
+        | D1_ERROR: D1 DB is overloaded. Too many requests queued.     |
+        | D1_ERROR: database is locked: SQLITE_BUSY                    |
+        | database is locked                                           |
+
   @USG-010 @must
   Rule: USG-010 A write that is repeated counts once
     A retried write leaves one row (idempotent key), also when the first write succeeded but its answer was lost.

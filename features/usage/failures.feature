@@ -67,6 +67,50 @@ Feature: What failed is not billed
       Then the caller gets the model's text
       And the usage rows of tenant "a" have tokens "41/17"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: 200 with <beside> beside its counts leaves no row
+      Given a free tenant "a"
+      And the upstream reports 9/2 tokens and <beside> beside them
+      When tenant "a" prompts the model
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+      Examples:
+        | beside                                |
+        | {"error": "Inference failed"}         |
+        | {"error": ["Inference failed"]}       |
+        | {"error": {"code": 3040}}             |
+        | {"error": 3040}                       |
+        | {"error": true}                       |
+        | {"errors": "Inference failed"}        |
+        | {"errors": ["Inference failed"]}      |
+        | {"errors": {"3040": "No capacity"}}   |
+        | {"success": false, "errors": []}      |
+        | {"success": true, "errors": [{"code": 3040}]} |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: A stream with <beside> <where> its counts leaves no row
+      Given a free tenant "a"
+      And the upstream reports 9/2 tokens and <beside> in a stream <where> them
+      When tenant "a" prompts the model in a stream
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+      Examples:
+        | where  | beside                                         |
+        | behind | {"error": {"message": "Inference failed"}}     |
+        | behind | {"error": "Inference failed"}                  |
+        | behind | {"errors": [{"code": 3040}]}                   |
+        | behind | {"success": false}                             |
+        | beside | {"error": "Inference failed"}                  |
+        | beside | {"success": false}                             |
+
   @USG-004 @must
   Rule: USG-004 What reports no usage is not guessed
     200 without usage, or usage null → no row.

@@ -50,6 +50,40 @@ Feature: Streams are billed when they tell their usage
       Then the caller gets the model's text
       And the usage rows of tenant "a" have tokens "44/12"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: An <dialect> stream <form> is billed
+      Given a free tenant "a"
+      And the upstream replies "<dialect> stream 345/67 <form>"
+      When tenant "a" prompts the model in a stream
+      Then the usage rows of tenant "a" have tokens "345/67"
+
+      Examples:
+        | dialect | form           |
+        | openai  | without [DONE] |
+        | native  | without [DONE] |
+        | openai  | with CR LF     |
+        | native  | with CR        |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: A caller that wants no usage in its stream is billed all the same
+      Given a free tenant "a"
+      And the upstream replies "answer 345/67"
+      When tenant "a" prompts the model in a stream and wants no usage in it
+      Then the usage rows of tenant "a" have tokens "345/67"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @AIG-017 @since.1.1
+    Scenario Outline: An <dialect> stream that arrives in two parts is billed and passed on, wherever it is parted
+      Given an enterprise tenant "a"
+      When tenant "a" prompts the model <times> times in a stream of <dialect> events that arrives in two parts, each time parted elsewhere
+      Then each of these answers has status 200
+      And each of these callers gets the model's text
+      And the usage rows of tenant "a" have tokens "345/67", <times> times
+
+      Examples:
+        | dialect | times |
+        | openai  | 60    |
+        | native  | 40    |
+
   @USG-007 @must
   Rule: USG-007 A stream that broke before its usage costs nothing
     A stream cut before any usage frame → no row.

@@ -18,6 +18,26 @@ pub const FURTHER: [&str; 2] = ["tenant_id", "sandbox_id"];
 /// # Errors
 /// In words, what is wrong.
 pub fn entries(raw: Option<&str>) -> Result<BTreeMap<String, String>, String> {
+    let entries = pairs(raw)?;
+    let raw = raw.unwrap_or_default();
+    let value: Value = serde_json::from_str(raw).unwrap_or_default();
+    if let Some(key) = REQUIRED
+        .iter()
+        .find(|key| value[**key].is_number() || value[**key].is_boolean())
+    {
+        return Err(format!("`{key}` of cf-aig-metadata `{raw}` is no string"));
+    }
+    match REQUIRED.iter().find(|key| !entries.contains_key(**key)) {
+        Some(missing) => Err(format!("cf-aig-metadata `{raw}` lacks `{missing}`")),
+        None => Ok(entries),
+    }
+}
+
+/// The entries of a header value that is a flat JSON object without nulls, whichever they are.
+///
+/// # Errors
+/// In words, what is wrong.
+pub fn pairs(raw: Option<&str>) -> Result<BTreeMap<String, String>, String> {
     let raw = raw.ok_or("no cf-aig-metadata")?;
     let value: Value = serde_json::from_str(raw)
         .map_err(|error| format!("cf-aig-metadata `{raw}` is no JSON: {error}"))?;
@@ -35,18 +55,12 @@ pub fn entries(raw: Option<&str>) -> Result<BTreeMap<String, String>, String> {
                     "`{key}` of cf-aig-metadata `{raw}` is null or nested"
                 ));
             }
-            Value::Bool(_) | Value::Number(_) if REQUIRED.contains(&key.as_str()) => {
-                return Err(format!("`{key}` of cf-aig-metadata `{raw}` is no string"));
-            }
             Value::Bool(_) | Value::Number(_) => {
                 entries.insert(key.clone(), value.to_string());
             }
         }
     }
-    match REQUIRED.iter().find(|key| !entries.contains_key(**key)) {
-        Some(missing) => Err(format!("cf-aig-metadata `{raw}` lacks `{missing}`")),
-        None => Ok(entries),
-    }
+    Ok(entries)
 }
 
 /// Whether the platform keeps all of it: AIG-002.

@@ -5,7 +5,7 @@ use super::operating::{expect_first, expect_status_first};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::target::need::Variant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -63,6 +63,24 @@ async fn asks_health(s: &mut Scene, _a: Args) -> Check {
     s.send(request).await.map(drop)
 }
 
+/// Criteria that are about what the upstream sees: what the caller is told says nothing of them, one way or the other.
+const NOT_OF_ANSWERS: [&str; 3] = ["AIG-008", "AIG-019", "AIG-021"];
+/// Criteria about usage rows alone: a plain look at the answer is a control in their scenarios.
+const OF_ROWS: [&str; 4] = ["USG-003", "USG-004", "USG-005", "USG-013"];
+
+/// What a plain look at an answer means for criteria that say nothing of answers.
+fn as_promised(s: &Scene, check: Check) -> Check {
+    let all_among = |list: &[&str]| {
+        let mut own = s.planned.criteria.iter();
+        own.all(|id| list.contains(&id.as_str()))
+    };
+    match check {
+        Err(Stop::Violation(_)) if all_among(&NOT_OF_ANSWERS) => Ok(()),
+        check if all_among(&OF_ROWS) => check.or_unmet("an answer that is none of the kind"),
+        check => check,
+    }
+}
+
 /// Areas in whose scenarios a status only shows that the target answers: none of their criteria promises one to a good request.
 const STATUS_SHOWS_LIFE: [&str; 3] = ["ERR-", "SEC-", "BND-009"];
 
@@ -77,7 +95,8 @@ async fn has_status(s: &mut Scene, a: Args) -> Check {
     if shows_life && !is_broken {
         return expect_status_first(s, &answer, status);
     }
-    s.expect_status(&answer, status)
+    let check = s.expect_status(&answer, status);
+    as_promised(s, check)
 }
 
 async fn is_refused(s: &mut Scene, a: Args) -> Check {
@@ -93,7 +112,8 @@ async fn is_refused(s: &mut Scene, a: Args) -> Check {
     if about_leaks {
         return Ok(());
     }
-    s.expect_error(&answer, status, a.text(2))
+    let check = s.expect_error(&answer, status, a.text(2));
+    as_promised(s, check)
 }
 
 async fn names_tenant(s: &mut Scene, a: Args) -> Check {

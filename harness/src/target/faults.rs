@@ -13,6 +13,8 @@ pub enum StoreFault {
     Slow(Duration),
     /// D1 is overloaded; nothing is done.
     Busy,
+    /// D1 is overloaded or busy, in these words; nothing is done.
+    BusySaying(&'static str),
     /// The store is out of reach; nothing is done.
     Unavailable,
     /// The call is done and its answer is lost.

@@ -214,6 +214,12 @@ impl AiGatewayDouble {
         self.trap_origin.clone()
     }
 
+    /// How often `trap_url` was called by requests whose target or body holds this word.
+    #[must_use]
+    pub fn trap_hits_with(&self, word: &str) -> usize {
+        self.trap.hits_with(word)
+    }
+
     /// How often `trap_url` was called.
     #[must_use]
     pub fn trap_hits(&self) -> usize {

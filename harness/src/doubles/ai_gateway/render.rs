@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     bodies,
-    reply::{Reply, ReplyBody, StreamDialect, TokenCounts},
+    reply::{Framing, Reply, ReplyBody, StreamDialect, TokenCounts},
     request::{BodyDialect, Call},
 };
 
@@ -43,7 +43,10 @@ pub(super) fn render(reply: &Reply, call: &Call) -> Rendered {
             dialect,
             pieces,
             usage,
-        } => stream(*dialect, pieces, Some(*usage), reply.status, &call.model),
+        } => {
+            let usage = wants_usage(call, *dialect).then_some(*usage);
+            stream(*dialect, pieces, usage, reply.status, &call.model)
+        }
         ReplyBody::Events(frames) => events(frames, reply.status),
         ReplyBody::Raw {
             bytes,
@@ -59,8 +62,30 @@ pub(super) fn render(reply: &Reply, call: &Call) -> Rendered {
             Rendered::json(reply.status, &with_model(&body, &call.model))
         }
     };
+    if rendered.is_stream {
+        rendered.chunks = framed(rendered.chunks, reply.framing);
+    }
     rendered.headers.extend(reply.headers.iter().cloned());
     rendered
+}
+
+/// The events as this reply writes them. Data is JSON on one line: a line feed in it is a line's end.
+fn framed(mut chunks: Vec<Bytes>, framing: Framing) -> Vec<Bytes> {
+    if !framing.done {
+        chunks.pop();
+    }
+    if framing.line_end != "\n" {
+        for chunk in &mut chunks {
+            let text = String::from_utf8_lossy(chunk).replace('\n', framing.line_end);
+            *chunk = Bytes::from(text);
+        }
+    }
+    let Some(split_at) = framing.split_at else {
+        return chunks;
+    };
+    let mut first = Bytes::from(chunks.concat());
+    let second = first.split_off(split_at.min(first.len()));
+    vec![first, second]
 }
 
 fn answer(text: &str, usage: Option<TokenCounts>, status: u16, call: &Call) -> Rendered {
@@ -70,6 +95,7 @@ fn answer(text: &str, usage: Option<TokenCounts>, status: u16, call: &Call) -> R
             BodyDialect::OpenAi => StreamDialect::OpenAi,
         };
         let words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
+        let usage = usage.filter(|_| wants_usage(call, dialect));
         return stream(dialect, &words, usage, status, &call.model);
     }
     let TokenCounts {
@@ -92,6 +118,16 @@ fn answer(text: &str, usage: Option<TokenCounts>, status: u16, call: &Call) -> R
         }
     }
     Rendered::json(status, &with_model(&body, &call.model))
+}
+
+/// Whoever asks for no usage in an `OpenAI` stream gets none.
+fn wants_usage(call: &Call, dialect: StreamDialect) -> bool {
+    match dialect {
+        StreamDialect::OpenAi | StreamDialect::OpenAiBinding => {
+            call.body["stream_options"]["include_usage"] != Value::Bool(false)
+        }
+        StreamDialect::Native => true,
+    }
 }
 
 fn with_model(body: &Value, model: &str) -> Value {

@@ -23,6 +23,7 @@ pub struct Reply {
     pub(super) took: Duration,
     pub(super) timeout_status: u16,
     pub(super) cache_hit: bool,
+    pub(super) framing: Framing,
     pub(super) delivery: Delivery,
 }
 
@@ -58,6 +59,26 @@ pub(super) enum ReplyBody {
 pub(super) struct TokenCounts {
     pub(super) tokens_in: u64,
     pub(super) tokens_out: u64,
+}
+
+/// How the events of a stream are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Framing {
+    /// What ends a line.
+    pub(super) line_end: &'static str,
+    /// Whether `[DONE]` comes last.
+    pub(super) done: bool,
+    /// The whole stream in two chunks, the first of so many bytes.
+    pub(super) split_at: Option<usize>,
+}
+
+impl Framing {
+    /// As the gateway does it.
+    pub(super) const USUAL: Self = Self {
+        line_end: "\n",
+        done: true,
+        split_at: None,
+    };
 }
 
 /// How the bytes leave the socket.
@@ -136,6 +157,7 @@ impl Reply {
             took: Duration::ZERO,
             timeout_status: TIMEOUT_STATUS,
             cache_hit: false,
+            framing: Framing::USUAL,
             delivery: Delivery::PLAIN,
         }
     }

@@ -192,7 +192,7 @@ impl Scene {
     }
 
     /// Puts a request into the target's words and gives it the scenario's client ip, where that is possible and it has none of its own.
-    pub(in crate::run) fn addressed(&self, request: Request) -> Result<Request, Stop> {
+    pub(crate) fn addressed(&self, request: Request) -> Result<Request, Stop> {
         let request = self.spoken(request)?;
         let has = request
             .headers

@@ -4,11 +4,12 @@ use super::TEXT;
 use super::calls::calls;
 use crate::doubles::{Endpoint, Reply, Script};
 use crate::evidence::Exchange;
-use crate::oracle::completion;
+use crate::observe::LogLine;
+use crate::oracle::{completion, routing};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -17,21 +18,26 @@ const LOGGED_MAX: Duration = Duration::from_secs(2);
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
-    book.step("the caller gets the model's text", |s, a| {
-        Box::pin(gets_text(s, a))
-    });
-    book.step(r#"the caller is told step "(\d)""#, |s, a| {
+    book.asserting(
+        &["AIG-017", "USG-008", "USG-009", "USG-016"],
+        "the caller gets the model's text",
+        |s, a| Box::pin(gets_text(s, a)),
+    );
+    book.asserting(&["AIG-012"], r#"the caller is told step "(\d)""#, |s, a| {
         Box::pin(told_step(s, a))
     });
-    book.step(
+    book.asserting(
+        &["AIG-012"],
         r#"the log tells step "(\d)" and the (8b|70b) model for tenant "([^"]+)""#,
         |s, a| Box::pin(log_tells(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-013"],
         "the answer counts the upstream calls as attempts",
         |s, a| Box::pin(counts_attempts(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-013"],
         "the answer says that the upstream failed or timed out",
         |s, a| Box::pin(failed_or_timed_out(s, a)),
     );
@@ -39,10 +45,13 @@ pub(super) fn register(book: &mut Book) {
         r"the upstream fails with (\d+) and an? (gateway|provider|plain) body full of secrets",
         |s, a| Box::pin(fails_with_secrets(s, a)),
     );
-    book.step("the answer shows nothing of the upstream's body", |s, a| {
-        Box::pin(shows_nothing(s, a))
-    });
-    book.step(
+    book.asserting(
+        &["AIG-013"],
+        "the answer shows nothing of the upstream's body",
+        |s, a| Box::pin(shows_nothing(s, a)),
+    );
+    book.asserting(
+        &["AIG-019"],
         "the answer has neither redirect nor cookie of the upstream",
         |s, a| Box::pin(no_redirect_no_cookie(s, a)),
     );
@@ -74,7 +83,17 @@ async fn gets_any_text(s: &mut Scene) -> Check {
     )
 }
 
+/// Criteria about what the AI Gateway sees. What the caller reads says nothing of it: that the calls were made is seen by themselves.
+const OF_CALLS: [&str; 14] = [
+    "AIG-001", "AIG-002", "AIG-003", "AIG-004", "AIG-005", "AIG-006", "AIG-007", "AIG-010",
+    "AIG-011", "AIG-014", "AIG-016", "AIG-020", "AIG-021", "AIG-022",
+];
+
 async fn gets_text(s: &mut Scene, _a: Args) -> Check {
+    let mut own = s.planned.criteria.iter();
+    if own.all(|id| OF_CALLS.contains(&id.as_str())) {
+        return Ok(());
+    }
     if s.instance().await?.gateway.is_none() {
         return gets_any_text(s).await;
     }
@@ -99,7 +118,8 @@ async fn gets_text(s: &mut Scene, _a: Args) -> Check {
 
 async fn told_step(s: &mut Scene, a: Args) -> Check {
     let answer = s.last()?;
-    s.expect_status(&answer, 200)?;
+    s.expect_status(&answer, 200)
+        .or_unmet("a chat whose model answered")?;
     let asked = calls(s).await?;
     if asked
         .iter()
@@ -128,34 +148,57 @@ async fn told_step(s: &mut Scene, a: Args) -> Check {
     )
 }
 
-/// Log lines may write a number as number or as text.
-fn same(value: Option<&Value>, expected: &str) -> bool {
-    value.is_some_and(|value| {
-        value.as_str().map_or_else(
-            || {
-                value
-                    .as_u64()
-                    .is_some_and(|number| expected.parse() == Ok(number))
-            },
-            |text| text == expected,
-        )
+/// Whether a value says this step under a name that speaks of one, however deep.
+fn says_step(value: &Value, step: &str) -> bool {
+    let is = |value: &Value| match value {
+        Value::Number(number) => number.to_string() == step,
+        Value::String(text) => text == step,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    };
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            (name.to_ascii_lowercase().contains("step") && is(value)) || says_step(value, step)
+        }),
+        Value::Array(values) => values.iter().any(|value| says_step(value, step)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Whether a log line tells a step, as JSON or in words: `step 1`, `step=1`, `cf-aig-step: 1`.
+fn tells_step(line: &LogLine, step: &str) -> bool {
+    if let Some(json) = line.json() {
+        return says_step(&json, step);
+    }
+    let text = line.text.to_ascii_lowercase();
+    text.split("step").skip(1).any(|rest| {
+        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "\"'=:".contains(c));
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        &rest[..digits] == step
     })
 }
 
+/// The step is looked for in any line that is about this prompt, whatever its event is called.
 async fn log_tells(s: &mut Scene, a: Args) -> Check {
     let (step, model) = (a.text(1).to_owned(), super::model_word(a.text(2))?);
-    let tenant = s.tenant(a.text(3))?;
+    let other = [routing::FREE_MODEL, routing::PREMIUM_MODEL]
+        .into_iter()
+        .find(|other| *other != model)
+        .unwrap_or_default();
+    let (tenant, answer) = (s.tenant(a.text(3))?, s.last()?);
+    let mut own = vec![tenant.id, tenant.slug, tenant.sandbox_id, s.marker()];
+    own.extend(answer.header("x-request-id").map(str::to_owned));
+    own.retain(|word| !word.is_empty());
     let expected = format!(
-        "a log line `ai_answered` with step {step} and model {model} for tenant {}",
-        tenant.id
+        "a log line that tells step {step} for tenant {}",
+        own.first().map_or("", String::as_str)
     );
     s.wait_for_log(&expected, LOGGED_MAX, |line| {
-        line.json().is_some_and(|line| {
-            same(line.get("event"), "ai_answered")
-                && same(line.get("tenant_id"), &tenant.id)
-                && same(line.get("step"), &step)
-                && same(line.get("model"), model)
-        })
+        let has = |word: &str| line.text.contains(word);
+        // Which model answered may be left out, but a line that names the other one alone says something else.
+        let is_other = has(other) && !has(model);
+        own.iter().any(|word| has(word)) && tells_step(line, &step) && !is_other
     })
     .await
     .map(drop)

@@ -17,9 +17,11 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"tenant "([^"]+)" sends as prompt (.+)"#, |s, a| {
         Box::pin(sends(s, a))
     });
-    book.step("the answer is refused as malformed or too large", |s, a| {
-        Box::pin(is_refused(s, a))
-    });
+    book.asserting(
+        &["AIG-018"],
+        "the answer is refused as malformed or too large",
+        |s, a| Box::pin(is_refused(s, a)),
+    );
 }
 
 fn message(marker: &str) -> Value {
@@ -129,7 +131,8 @@ async fn is_refused(s: &mut Scene, _a: Args) -> Check {
         _ if is(400, "INVALID_REQUEST") || is(413, "PAYLOAD_TOO_LARGE") => {
             s.expect(true, expected, String::new)
         }
-        400..=499 => Err(misshapen(expected, describe(&answer))),
+        // Refused as what it is, in another form.
+        400 | 413 | 415 | 422 => Err(misshapen(expected, describe(&answer))),
         _ => Err(breach(expected, describe(&answer))),
     }
 }

@@ -6,7 +6,7 @@ use crate::oracle::routing::{self, Call, Ended, FREE_MODEL, PREMIUM_MODEL, Told}
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::target::need::Need;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -23,26 +23,41 @@ const BEFORE: &str = "upstream calls before the prompt";
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
-    book.step(r#"the upstream calls were "([^"]+)""#, |s, a| {
-        Box::pin(calls_were(s, a))
-    });
-    book.step(
+    book.asserting(
+        &[
+            "AIG-004", "AIG-005", "AIG-006", "AIG-007", "AIG-009", "AIG-010", "AIG-011", "AIG-019",
+            "AIG-022",
+        ],
+        r#"the upstream calls were "([^"]+)""#,
+        |s, a| Box::pin(calls_were(s, a)),
+    );
+    book.asserting(
+        &["AIG-009", "AIG-010", "AIG-017"],
         r"there (?:was|were) (\d+)(?: to (\d+))? upstream calls?",
         |s, a| Box::pin(count(s, a)),
     );
-    book.step("there was no upstream call", |s, a| Box::pin(none(s, a)));
-    book.step(
+    book.asserting(
+        &["AIG-016", "AIG-018"],
+        "there was no upstream call",
+        |s, a| Box::pin(none(s, a)),
+    );
+    book.asserting(
+        &["AIG-006", "AIG-010", "AIG-011", "AIG-022"],
         r#"the upstream calls and the answer keep to the rubric of tenant "([^"]+)""#,
         |s, a| Box::pin(keep_to_rubric(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-014"],
         "every upstream call asked Workers AI through the AI Gateway",
         |s, a| Box::pin(through_gateway(s, a)),
     );
-    book.step("no other provider was called", |s, a| {
-        Box::pin(no_trap(s, a))
-    });
-    book.step(
+    book.asserting(
+        &["AIG-014", "AIG-019"],
+        "no other provider was called",
+        |s, a| Box::pin(no_trap(s, a)),
+    );
+    book.asserting(
+        &["AIG-006", "AIG-009", "AIG-010", "AIG-022"],
         r"every upstream call to the (8b|70b) model stated a timeout of (\d+) ms",
         |s, a| Box::pin(stated(s, a)),
     );
@@ -113,12 +128,32 @@ pub(super) async fn some_seen_calls(s: &mut Scene) -> Result<Vec<ModelCall>, Sto
     Ok(calls)
 }
 
+/// What it means that the upstream was not asked. A prompt that was let through and answered broke the promise; one that was not let through
+/// shows nothing of what is promised of calls.
 fn no_call(s: &Scene) -> Result<Stop, Stop> {
     let answer = s.last()?;
-    Ok(breach(
+    let stop = breach(
         "a call to the AI Gateway",
         format!("none; {}", describe(&answer)),
-    ))
+    );
+    if answer.status == 200 || was_answered_before(s) {
+        return Ok(stop);
+    }
+    let because = format!("a chat that is answered with {}", answer.status);
+    Ok(stop.or_unmet(&because))
+}
+
+/// Whether a prompt of this scenario was let through and answered before the last one.
+fn was_answered_before(s: &Scene) -> bool {
+    let chat = s.dialect().chat;
+    let before = s
+        .exchanges
+        .split_last()
+        .map_or(&[][..], |(_, before)| before);
+    let mut prompts = before
+        .iter()
+        .filter(|exchange| exchange.request.path.starts_with(&chat));
+    prompts.any(|exchange| exchange.status == 200)
 }
 
 fn hidden_models(route: &str) -> Stop {
@@ -190,6 +225,9 @@ async fn calls_were(s: &mut Scene, a: Args) -> Check {
     let calls = seen_calls(s).await?;
     let (seen, expected) = (seen_words(&calls), a.text(1));
     let scripted = s.instance().await?.gateway.is_some();
+    if scripted && calls.is_empty() {
+        return Err(no_call(s)?);
+    }
     let failed = |call: &ModelCall| call.outcome != Outcome::Answered(200);
     if !scripted && calls.iter().any(failed) {
         return Err(Stop::NotVerified(format!(
@@ -216,6 +254,9 @@ async fn count(s: &mut Scene, a: Args) -> Check {
     } else {
         format!("{least} to {most} upstream calls")
     };
+    if calls.is_empty() && least > 0 {
+        return Err(no_call(s)?);
+    }
     s.expect((least..=most).contains(&calls.len()), expected, || {
         format!("{}: {}", calls.len(), words(&calls))
     })
@@ -253,15 +294,19 @@ async fn keep_to_rubric(s: &mut Scene, a: Args) -> Check {
     })?;
     match told {
         Told::Step(step) => {
-            s.expect_status(&answer, 200)?;
+            s.expect_status(&answer, 200)
+                .or_unmet("a chat whose model answered")?;
             let seen = answer.header("cf-aig-step").map(str::to_owned);
             s.expect_eq("cf-aig-step", &Some(step.to_string()), &seen)
+                .or_unmet("AIG-012")
         }
-        Told::Failed => s.expect(
-            [502, 504].contains(&answer.status),
-            "status 502 or 504, for every upstream call failed",
-            || describe(&answer),
-        ),
+        Told::Failed => s
+            .expect(
+                [502, 504].contains(&answer.status),
+                "status 502 or 504, for every upstream call failed",
+                || describe(&answer),
+            )
+            .or_unmet("AIG-013"),
     }
 }
 
@@ -289,9 +334,11 @@ async fn through_gateway(s: &mut Scene, _a: Args) -> Check {
 }
 
 async fn no_trap(s: &mut Scene, _a: Args) -> Check {
-    let hits = s.gateway().await?.trap_hits();
+    // What this scenario named, or asked: other scenarios have their own names for the address.
+    let marker = s.marker();
+    let hits = s.gateway().await?.trap_hits_with(&marker);
     s.expect(hits == 0, "no call to any other provider", || {
-        format!("another provider's address was called {hits} times in this run")
+        format!("another provider's address was called {hits} times")
     })
 }
 

@@ -19,20 +19,26 @@ pub(super) fn register(book: &mut Book) {
         r#"tenant "([^"]+)" prompts the model(?: plainly| (in a stream))? with headers of its own:"#,
         |s, a| Box::pin(prompts_with_headers(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-008"],
         "no upstream call carried any of the caller's headers",
         |s, a| Box::pin(none_carried(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-021"],
         "every upstream call carried the key of the AI Gateway in one header and nowhere else",
         |s, a| Box::pin(key_carried(s, a)),
     );
-    book.step("no answer of the whole run shows the key", |s, a| {
-        Box::pin(no_answer_shows_key(s, a))
-    });
-    book.step("no log line of the whole run shows the key", |s, a| {
-        Box::pin(no_log_shows_key(s, a))
-    });
+    book.asserting(
+        &["AIG-021"],
+        "no answer of the whole run shows the key",
+        |s, a| Box::pin(no_answer_shows_key(s, a)),
+    );
+    book.asserting(
+        &["AIG-021"],
+        "no log line of the whole run shows the key",
+        |s, a| Box::pin(no_log_shows_key(s, a)),
+    );
 }
 
 fn canary(s: &Scene) -> String {

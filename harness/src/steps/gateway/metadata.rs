@@ -8,9 +8,12 @@ use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Note: the platform of a tenant before its record was altered.
+pub(super) const PLATFORM_BEFORE: &str = "platform before the alteration";
 /// Tiers whose name in the metadata is fixed.
 const KNOWN_TIERS: [&str; 3] = ["free", "premium", "enterprise"];
 /// Fewest calls that a judgement over the whole run rests on: those of its own scenario.
@@ -18,23 +21,27 @@ const WHOLE_RUN_MIN: usize = 4;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
-    book.step(
+    book.asserting(
+        &["AIG-001", "AIG-006", "AIG-016", "AIG-022"],
         r#"every upstream call carried the metadata of tenant "([^"]+)" and workload "([^"]+)""#,
         |s, a| Box::pin(carried(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-002"],
         "the metadata of every upstream call kept within the limits",
         |s, a| Box::pin(within_limits(s, a)),
     );
-    book.step(
+    book.asserting(&["AIG-003"], 
         r#"the metadata of every upstream call named tenant "([^"]+)" and its sandbox and nothing else"#,
         |s, a| Box::pin(names_tenant_and_sandbox(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-003"],
         r#"the metadata of no upstream call showed the caller's ip, "([^"]+)" or "([^"]+)""#,
         |s, a| Box::pin(nothing_personal(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["AIG-020"],
         "every upstream call of the whole run carried complete metadata",
         |s, a| Box::pin(whole_run(s, a)),
     );
@@ -55,17 +62,37 @@ fn is_tier_of(tenant: &Tenant, seen: &str) -> bool {
         || routing::rubric(&tenant.tier).tiers.contains(&seen)
 }
 
+/// Which values of the metadata a scenario is about: AIG-016 the workload, AIG-006 and AIG-022 the tier.
+fn is_about(s: &Scene, key: &str) -> bool {
+    let own = |id: &str| s.planned.criteria.iter().any(|known| known == id);
+    match key {
+        "workload" => own("AIG-016"),
+        "tier" => own("AIG-001") || own("AIG-006") || own("AIG-022"),
+        _ => own("AIG-001"),
+    }
+}
+
 async fn carried(s: &mut Scene, a: Args) -> Check {
     let (tenant, workload) = (s.tenant(a.text(1))?, a.text(2));
     let calls = some_seen_calls(s).await?;
+    let carries = is_about(s, "platform");
     for (at, call) in calls.iter().enumerate() {
-        let seen = entries(call)?;
+        let seen = entries(call);
+        let seen = if carries {
+            seen
+        } else {
+            seen.or_unmet("AIG-001")
+        }?;
         let value = |key: &str| seen.get(key).map_or("", String::as_str);
         let number = at + 1;
+        let right = [
+            ("platform", value("platform") == tenant.platform),
+            ("tier", is_tier_of(&tenant, value("tier"))),
+            ("workload", value("workload") == workload),
+        ];
+        let wrong = right.iter().find(|(key, right)| !right && is_about(s, key));
         s.expect(
-            value("platform") == tenant.platform
-                && value("workload") == workload
-                && is_tier_of(&tenant, value("tier")),
+            wrong.is_none(),
             format!(
                 "metadata of call {number}: platform {}, tier {}, workload {workload}",
                 tenant.platform, tenant.tier
@@ -82,6 +109,33 @@ async fn carried(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
+/// As [`entries`], whichever keys there are: what lacks, or is no string, is AIG-001's.
+fn pairs(call: &ModelCall) -> Result<BTreeMap<String, String>, Stop> {
+    if call.metadata.is_none() {
+        return Err(breach("cf-aig-metadata on every upstream call", "none").or_unmet("AIG-001"));
+    }
+    metadata::pairs(call.metadata.as_deref())
+        .map_err(|why| breach("flat metadata without null", why))
+}
+
+/// An altered record shows nothing before a call was made with it.
+fn arrived(s: &Scene, calls: &[ModelCall]) -> Check {
+    let Some(before) = s.notes.get(PLATFORM_BEFORE).and_then(Value::as_str) else {
+        return Ok(());
+    };
+    let platforms = calls.iter().filter_map(|call| {
+        let pairs = metadata::pairs(call.metadata.as_deref());
+        // What cannot be read is not what it was.
+        pairs.map_or(Some(String::new()), |mut pairs| pairs.remove("platform"))
+    });
+    if platforms.clone().any(|platform| platform != before) {
+        return Ok(());
+    }
+    let seen: Vec<String> = platforms.collect();
+    let stop = breach("a call that shows the altered platform", said(&seen));
+    Err(stop.or_unmet("a record that is altered and not read"))
+}
+
 async fn within_limits(s: &mut Scene, _a: Args) -> Check {
     let source = s.model_calls().await?;
     let seen = source.of(&s.whose(), 1).await?;
@@ -93,11 +147,12 @@ async fn within_limits(s: &mut Scene, _a: Args) -> Check {
             "the gateway's log shows no call of this scenario".to_owned(),
         ));
     }
-    s.expect(!seen.calls.is_empty(), "an upstream call", || {
-        "none".to_owned()
-    })?;
+    if seen.calls.is_empty() {
+        return Err(breach("an upstream call", "none").or_unmet("a chat that reaches no model"));
+    }
+    arrived(s, &seen.calls)?;
     for call in &seen.calls {
-        let seen = entries(call)?;
+        let seen = pairs(call)?;
         let judged = metadata::within_limits(&seen);
         s.expect(
             judged.is_ok(),
@@ -121,18 +176,22 @@ async fn names_tenant_and_sandbox(s: &mut Scene, a: Args) -> Check {
         .chain(metadata::FURTHER)
         .collect();
     for call in some_calls(s).await? {
-        let seen = entries(&ModelCall::from(&call))?;
+        let raw = call.metadata_raw.unwrap_or_default();
+        let Ok(Value::Object(seen)) = serde_json::from_str::<Value>(&raw) else {
+            return Err(breach("metadata that is an object", raw).or_unmet("AIG-001"));
+        };
+        // Whether the required ones are all there is AIG-001's.
         s.expect(
-            seen.len() == expected.len() && expected.iter().all(|key| seen.contains_key(*key)),
+            seen.keys().all(|key| expected.contains(&key.as_str())),
             format!(
                 "the keys {expected} and no other",
                 expected = said(&expected)
             ),
             || said(&seen),
         )?;
+        let is = |key: &str, value: &str| seen.get(key).and_then(Value::as_str) == Some(value);
         s.expect(
-            seen.get("tenant_id") == Some(&tenant.id)
-                && seen.get("sandbox_id") == Some(&tenant.sandbox_id),
+            is("tenant_id", &tenant.id) && is("sandbox_id", &tenant.sandbox_id),
             format!(
                 "tenant_id {} and sandbox_id {}",
                 tenant.id, tenant.sandbox_id

@@ -6,6 +6,7 @@ mod calls;
 mod headers;
 mod metadata;
 mod operator;
+mod phases;
 mod prompts;
 mod replies;
 mod streams;
@@ -28,6 +29,7 @@ pub(super) fn register(book: &mut Book) {
     headers::register(book);
     metadata::register(book);
     operator::register(book);
+    phases::register(book);
     prompts::register(book);
     replies::register(book);
     streams::register(book);

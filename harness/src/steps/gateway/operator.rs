@@ -1,5 +1,6 @@
 //! What the operator changes and reads of a tenant's routing, and what stands in its record. Never sends a prompt.
 
+use super::metadata::PLATFORM_BEFORE;
 use super::model_word;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
@@ -24,7 +25,7 @@ pub(super) fn register(book: &mut Book) {
         r#"the operator reads the routing of tenant "([^"]+)""#,
         |s, a| Box::pin(reads_routing(s, a)),
     );
-    book.step(
+    book.asserting(&["AIG-015"], 
         r#"the routing shows tier "([^"]+)", the (8b|70b) model with (\d+) ms and (no fallback|the 8b model with (\d+) ms as fallback)"#,
         |s, a| Box::pin(routing_shows(s, a)),
     );
@@ -56,6 +57,8 @@ async fn record_has_tier(s: &mut Scene, a: Args) -> Check {
 
 async fn record_has_platform(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.tenant(a.text(1))?;
+    s.notes
+        .insert(PLATFORM_BEFORE.to_owned(), json!(tenant.platform));
     tenant.platform = match a.text(2) {
         "of 200 letters" => "p".repeat(200),
         "beyond ASCII" => "plattform-ü-平台".to_owned(),

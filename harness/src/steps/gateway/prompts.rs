@@ -4,7 +4,7 @@ use super::calls::mark_calls;
 use crate::client::Request;
 use crate::client::stream::Next;
 use crate::lag::Patience;
-use crate::run::scene::{Scene, breach};
+use crate::run::scene::{COMPLETE_ANSWER, Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
@@ -27,6 +27,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"tenant "([^"]+)" prompts the model(?: plainly| (in a stream))? naming "([^"]*)" in its (body|query)"#,
         |s, a| Box::pin(prompts_naming(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" prompts the model in a stream and wants no usage in it"#,
+        |s, a| Box::pin(prompts_without_usage(s, a)),
     );
     book.step(
         r#"tenant "([^"]+)" prompts the model with these fields:"#,
@@ -72,7 +76,10 @@ pub(in crate::steps) async fn prompt(s: &mut Scene, request: Request, streamed: 
                     SILENCE_MAX.as_secs()
                 );
                 patience.blame(|| seen.clone())?;
-                return Err(breach("a streamed answer that ends", seen));
+                return Err(breach(
+                    format!("{COMPLETE_ANSWER}, a stream that ends"),
+                    seen,
+                ));
             }
         }
     }
@@ -103,9 +110,17 @@ async fn prompts_naming(s: &mut Scene, a: Args) -> Check {
     prompt(s, request, streamed).await
 }
 
+async fn prompts_without_usage(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let mut body = chat_body(&s.marker(), true);
+    body["stream_options"] = json!({ "include_usage": false });
+    let request = s.chat_request_with(&host, &body);
+    prompt(s, request, true).await
+}
+
 async fn prompts_with_fields(s: &mut Scene, a: Args) -> Check {
     let host = s.tenant(a.text(1))?.host;
-    let trap = s.gateway().await?.trap_url();
+    let trap = format!("{}/{}", s.gateway().await?.trap_url(), s.marker());
     let mut body = chat_body(&s.marker(), false);
     for row in a.rows() {
         let [name, value] = row.as_slice() else {

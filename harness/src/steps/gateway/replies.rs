@@ -28,6 +28,10 @@ pub(super) fn register(book: &mut Book) {
     book.step("the upstream streams these frames:", |s, a| {
         Box::pin(frames(s, a))
     });
+    book.step(
+        r"the upstream reports (\d+)/(\d+) tokens and (\{.*\}) (beside them|in a stream beside them|in a stream behind them)",
+        |s, a| Box::pin(reports_beside(s, a)),
+    );
     book.step("the upstream answers with this body:", |s, a| {
         Box::pin(body(s, a))
     });
@@ -50,7 +54,7 @@ async fn redirects(s: &mut Scene, a: Args) -> Check {
     let (marker, gateway) = (s.marker(), s.gateway().await?);
     let place = match a.text(2) {
         "itself" => gateway.base_url(),
-        _ => gateway.trap_url(),
+        _ => format!("{}/{marker}", gateway.trap_url()),
     };
     let location = format!("{place}/workers-ai/v1/chat/completions");
     let reply = Reply::redirect(&location).with_status(a.number(1)?);
@@ -74,6 +78,38 @@ async fn body(s: &mut Scene, a: Args) -> Check {
     s.gateway()
         .await?
         .script(&marker, Script::always(Reply::body(200, body)));
+    Ok(())
+}
+
+/// An answer with its counts and further fields: in one body, in one frame with the usage, or in a frame behind it.
+async fn reports_beside(s: &mut Scene, a: Args) -> Check {
+    let usage = serde_json::json!({ "prompt_tokens": a.number::<u64>(1)?, "completion_tokens": a.number::<u64>(2)? });
+    let beside = json(a.text(3))?;
+    let with = |mut body: Value| {
+        if let (Some(body), Some(beside)) = (body.as_object_mut(), beside.as_object()) {
+            body.extend(beside.clone());
+        }
+        body
+    };
+    let text = serde_json::json!({ "choices": [{ "index": 0, "delta": { "role": "assistant", "content": TEXT }, "finish_reason": "stop" }] });
+    let last = serde_json::json!({ "choices": [], "usage": usage });
+    let reply = match a.text(4) {
+        "in a stream beside them" => Reply::events([text, with(last)]),
+        "in a stream behind them" => Reply::events([text, last, beside.clone()]),
+        _ => {
+            let message = serde_json::json!({ "role": "assistant", "content": TEXT });
+            let choices =
+                serde_json::json!([{ "index": 0, "message": message, "finish_reason": "stop" }]);
+            Reply::body(
+                200,
+                with(
+                    serde_json::json!({ "object": "chat.completion", "choices": choices, "usage": usage }),
+                ),
+            )
+        }
+    };
+    let marker = s.marker();
+    s.gateway().await?.script(&marker, Script::always(reply));
     Ok(())
 }
 
@@ -109,6 +145,18 @@ fn parse_reply(text: &str) -> Result<Reply, Stop> {
     }
     if let Some(rest) = text.strip_suffix(" with a cookie") {
         return Ok(parse_reply(rest)?.set_cookie());
+    }
+    if let Some(rest) = text.strip_suffix(" without [DONE]") {
+        return Ok(parse_reply(rest)?.without_done());
+    }
+    if let Some(rest) = text.strip_suffix(" with CR LF") {
+        return Ok(parse_reply(rest)?.line_end("\r\n"));
+    }
+    if let Some(rest) = text.strip_suffix(" with CR") {
+        return Ok(parse_reply(rest)?.line_end("\r"));
+    }
+    if let Some(rest) = text.strip_suffix(" with a head alone") {
+        return Ok(parse_reply(rest)?.stall_after(0));
     }
     if let Some(rest) = text.strip_suffix(" hanging") {
         return Ok(parse_reply(rest)?.hang());

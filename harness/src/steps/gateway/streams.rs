@@ -11,7 +11,7 @@ use crate::oracle::completion::{self, Streamed};
 use crate::oracle::routing::FREE_TIMEOUT_MS;
 use crate::run::scene::{COMPLETE_ANSWER, Scene, breach, describe};
 use crate::steps::book::{Args, Book};
-use crate::verdict::{Check, Finding, Stop};
+use crate::verdict::{Check, Finding, OrUnmet as _, Stop};
 use crate::{clock, wait};
 use std::time::Duration;
 
@@ -30,24 +30,29 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"tenant "([^"]+)" opens a streamed prompt"#, |s, a| {
         Box::pin(opens(s, a))
     });
-    book.step(
+    book.asserting(
+        &["AIG-017"],
         "the caller has the first event while the upstream holds back the rest",
         |s, a| Box::pin(has_first_event(s, a)),
     );
     book.step(r"the upstream goes on(?: after (\d+) s)?", |s, a| {
         Box::pin(goes_on(s, a))
     });
-    book.step("the rest of the stream reaches the caller", |s, a| {
-        Box::pin(rest_comes(s, a))
-    });
-    book.step("the answer is a stream of events", |s, a| {
+    book.asserting(
+        &["AIG-009", "AIG-017"],
+        "the rest of the stream reaches the caller",
+        |s, a| Box::pin(rest_comes(s, a)),
+    );
+    book.asserting(&["AIG-017"], "the answer is a stream of events", |s, a| {
         Box::pin(is_stream(s, a))
     });
-    book.step("the caller is not told that the answer is whole", |s, a| {
-        Box::pin(is_not_whole(s, a))
-    });
+    book.asserting(
+        &["AIG-017"],
+        "the caller is not told that the answer is whole",
+        |s, a| Box::pin(is_not_whole(s, a)),
+    );
     book.step("the caller goes away", |s, a| Box::pin(goes_away(s, a)));
-    book.step("the upstream call is cancelled", |s, a| {
+    book.asserting(&["AIG-017"], "the upstream call is cancelled", |s, a| {
         Box::pin(is_cancelled(s, a))
     });
 }
@@ -73,10 +78,10 @@ async fn opens(s: &mut Scene, a: Args) -> Check {
 async fn silent(s: &mut Scene, finding: Finding) -> Result<Stop, Stop> {
     let sent = held_call(s).await?.chunks_sent;
     if sent == 0 {
-        return Ok(Stop::Violation(finding));
+        return Ok(Stop::Violation(finding).or_unmet("a chat that is not answered"));
     }
     Ok(breach(
-        "the first event with the caller while the upstream holds back the rest",
+        format!("{COMPLETE_ANSWER}, its first event while the upstream holds back the rest"),
         format!("{}; the upstream had sent {sent} events", finding.seen),
     ))
 }
@@ -136,11 +141,10 @@ async fn read(s: &mut Scene, enough: fn(&Streamed) -> bool) -> Result<(Streamed,
 
 async fn held_call(s: &mut Scene) -> Result<Attempt, Stop> {
     let marker = s.marker();
-    s.gateway()
-        .await?
-        .journal(&marker)
-        .pop()
-        .ok_or_else(|| breach("a call to the AI Gateway", "none"))
+    let call = s.gateway().await?.journal(&marker).pop();
+    call.ok_or_else(|| {
+        breach("a call to the AI Gateway", "none").or_unmet("a chat that reaches no model")
+    })
 }
 
 async fn has_first_event(s: &mut Scene, _a: Args) -> Check {
@@ -179,7 +183,8 @@ async fn goes_on(s: &mut Scene, a: Args) -> Check {
 async fn rest_comes(s: &mut Scene, _a: Args) -> Check {
     let (read, last) = read(s, |_read| false).await?;
     let answer = s.close_stream(HELD)?;
-    s.expect_status(&answer, 200)?;
+    s.expect_status(&answer, 200)
+        .or_unmet("a chat that is refused")?;
     s.expect(
         last == Next::End && read.text == TEXT && read.done,
         format!("the rest of \"{TEXT}\", [DONE] and an orderly end"),

@@ -1,5 +1,6 @@
 //! Many tenants at once, each call with token counts of its own. Never sends more than a tenant's quota.
 
+use super::control::blamed_on_plain;
 use super::rows::{self, words};
 use crate::client::Request;
 use crate::doubles::{Reply, Script};
@@ -18,7 +19,8 @@ pub(super) fn register(book: &mut Book) {
         r"each of (\d+) tenants of all tiers prompts the model (\d+) times, all at once",
         |s, a| Box::pin(crowd_prompts(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["USG-012"],
         r"each of the (\d+) tenants has exactly the usage rows of its own (\d+) prompts",
         |s, a| Box::pin(crowd_is_billed(s, a)),
     );
@@ -80,6 +82,11 @@ async fn crowd_prompts(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn crowd_is_billed(s: &mut Scene, a: Args) -> Check {
+    let check = each_has_its_own(s, &a).await;
+    blamed_on_plain(s, check).await
+}
+
+async fn each_has_its_own(s: &mut Scene, a: &Args) -> Check {
     let (tenants, calls): (usize, usize) = (a.number(1)?, a.number(2)?);
     let d1 = s.d1().await?;
     // First all rows must be there, so that the exact look at each tenant comes after every write.

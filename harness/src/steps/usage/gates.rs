@@ -6,7 +6,7 @@ use crate::run::scene::{Scene, describe, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::chat_body;
-use crate::verdict::Check;
+use crate::verdict::{Check, OrUnmet as _};
 use serde_json::json;
 
 /// Adds the steps.
@@ -19,7 +19,8 @@ pub(super) fn register(book: &mut Book) {
         r#"somebody without a token starts the gateway of tenant "([^"]+)""#,
         |s, a| Box::pin(starts_without_token(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["USG-013"],
         r#"no usage row has the tokens "(\d+)/(\d+)" but those of tenant "([^"]+)""#,
         |s, a| Box::pin(no_stranger(s, a)),
     );
@@ -27,7 +28,8 @@ pub(super) fn register(book: &mut Book) {
         r#"tenant "([^"]+)" prompts the model (\d+) times more than its small quota allows"#,
         |s, a| Box::pin(prompts_beyond_quota(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["USG-013"],
         r#"tenant "([^"]+)" has a usage row for each admitted prompt and for no other"#,
         |s, a| Box::pin(only_admitted_rows(s, a)),
     );
@@ -82,14 +84,15 @@ async fn only_admitted_rows(s: &mut Scene, a: Args) -> Check {
         .iter()
         .find(|answer| ![200, 429].contains(&answer.status))
     {
-        return Err(misshapen("status 200 or 429", describe(other)));
+        return Err(misshapen("status 200 or 429", describe(other)).or_unmet("RL-001"));
     }
     let admitted = answers.iter().filter(|answer| answer.status == 200).count();
     s.expect(
         admitted > 0 && admitted < answers.len(),
         "some prompts admitted and some refused with 429",
         || format!("{admitted} of {} admitted", answers.len()),
-    )?;
+    )
+    .or_unmet("RL-001")?;
     // What the upstream double says when it has no script.
     let tokens = vec![(7, 3); admitted];
     expect_exactly(s, &tenant.id, &tokens).await.map(drop)

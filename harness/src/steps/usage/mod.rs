@@ -1,5 +1,6 @@
 //! Steps about usage rows: which there are, what they say, what becomes of them when D1 fails or the backend ends. Never judges routing.
 
+mod control;
 mod crowd;
 mod gates;
 mod outages;

@@ -1,5 +1,6 @@
 //! The usage rows of a tenant, read from D1. Never writes one.
 
+use super::control::{blamed, counts_may_lack, fit};
 use crate::clock;
 use crate::evidence::Exchange;
 use crate::lag;
@@ -22,6 +23,13 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Note: how much later than usual rows may come, milliseconds.
 pub(super) const LATER: &str = "rows come this much later";
 
+/// Whatever promises rows, or that there are none.
+const ALL: [&str; 17] = [
+    "USG-001", "USG-002", "USG-003", "USG-004", "USG-005", "USG-006", "USG-007", "USG-008",
+    "USG-009", "USG-010", "USG-011", "USG-012", "USG-013", "USG-014", "USG-015", "USG-016",
+    "USG-017",
+];
+
 const OF_TENANT: &str = "SELECT id, tenant_id, model, tokens_in, tokens_out, latency_ms, created_at, \
     typeof(id) AS type_of_id, typeof(tokens_in) AS type_of_tokens_in, typeof(tokens_out) AS type_of_tokens_out, \
     typeof(latency_ms) AS type_of_latency_ms, typeof(created_at) AS type_of_created_at \
@@ -29,18 +37,27 @@ const OF_TENANT: &str = "SELECT id, tenant_id, model, tokens_in, tokens_out, lat
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
-    book.step(
+    book.asserting(
+        &ALL,
         r#"the usage rows of tenant "([^"]+)" have tokens "([^"]+)""#,
         |s, a| Box::pin(rows_have_tokens(s, a)),
     );
-    book.step(r#"no usage row of tenant "([^"]+)" is there"#, |s, a| {
-        Box::pin(has_none(s, a))
-    });
-    book.step(
+    book.asserting(
+        &ALL,
+        r#"the usage rows of tenant "([^"]+)" have tokens "([^"]+)", (\d+) times"#,
+        |s, a| Box::pin(rows_are_alike(s, a)),
+    );
+    book.asserting(
+        &ALL,
+        r#"no usage row of tenant "([^"]+)" is there"#,
+        |s, a| Box::pin(has_none(s, a)),
+    );
+    book.asserting(&["USG-001", "USG-011"], 
         r#"the usage row with tokens "([^"]+)" says that the (8b|70b) model answered tenant "([^"]+)""#,
         |s, a| Box::pin(row_fits_answer(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["USG-001"],
         r#"every id among the usage rows of tenant "([^"]+)" is another"#,
         |s, a| Box::pin(ids_differ(s, a)),
     );
@@ -77,12 +94,23 @@ pub(super) fn visible_max(s: &Scene) -> Duration {
     s.run.target.limits().usage_visible + Duration::from_millis(later)
 }
 
-/// Waits until exactly these rows are there and stay alone.
+/// Waits until exactly these rows are there and stay alone. A finding is about rows only where the scenario's criteria promise them.
 pub(super) async fn expect_exactly(
     s: &mut Scene,
     tenant_id: &str,
     expected: &[Tokens],
 ) -> Result<Vec<Row>, Stop> {
+    let done = exactly(s, tenant_id, expected).await;
+    let Err(stop @ Stop::Violation(_)) = done else {
+        return done;
+    };
+    let d1 = s.d1().await?;
+    let seen = of_tenant(&d1, tenant_id).await?.len();
+    Err(blamed(s, stop, seen, expected.len()).await)
+}
+
+async fn exactly(s: &mut Scene, tenant_id: &str, expected: &[Tokens]) -> Result<Vec<Row>, Stop> {
+    let lack = counts_may_lack(s);
     let d1 = s.d1().await?;
     let mut wanted: Vec<Option<Tokens>> = expected.iter().copied().map(Some).collect();
     wanted.sort_unstable();
@@ -93,7 +121,7 @@ pub(super) async fn expect_exactly(
         let wanted = &wanted;
         async move {
             let seen = counts(&of_tenant(&d1, tenant_id).await?);
-            Ok(if seen == *wanted {
+            Ok(if fit(&seen, wanted, lack) {
                 Look::Done(())
             } else {
                 Look::NotYet(words(&seen))
@@ -104,9 +132,8 @@ pub(super) async fn expect_exactly(
     wait::quiet(QUIET).await;
     let rows = of_tenant(&d1, tenant_id).await?;
     let seen = counts(&rows);
-    s.expect(seen == wanted, format!("{demand}, and no other"), || {
-        words(&seen)
-    })?;
+    let fits = fit(&seen, &wanted, lack);
+    s.expect(fits, format!("{demand}, and no other"), || words(&seen))?;
     Ok(rows)
 }
 
@@ -117,6 +144,12 @@ async fn rows_have_tokens(s: &mut Scene, a: Args) -> Check {
         .split(", ")
         .map(parse_tokens)
         .collect::<Result<Vec<_>, _>>()?;
+    expect_exactly(s, &tenant.id, &expected).await.map(drop)
+}
+
+async fn rows_are_alike(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let expected = vec![parse_tokens(a.text(2))?; a.number(3)?];
     expect_exactly(s, &tenant.id, &expected).await.map(drop)
 }
 
@@ -142,7 +175,25 @@ async fn has_none(s: &mut Scene, a: Args) -> Check {
     )
 }
 
+/// The one row of a tenant, known by its tenant alone: which model it names.
+async fn row_names_model(s: &mut Scene, tenant_id: &str, model: &str) -> Check {
+    let d1 = s.d1().await?;
+    let rows = of_tenant(&d1, tenant_id).await?;
+    let [row] = rows.as_slice() else {
+        let stop = breach("one usage row", words(&counts(&rows)));
+        return Err(stop.or_unmet("USG-001"));
+    };
+    let seen = row.get("model").and_then(Value::as_str);
+    s.expect(seen == Some(model), format!("the model {model}"), || {
+        said(&seen)
+    })
+}
+
 async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
+    if !s.planned.criteria.iter().any(|id| id == "USG-001") {
+        let (tenant, model) = (s.tenant(a.text(3))?, model_word(a.text(2))?);
+        return row_names_model(s, &tenant.id, model).await;
+    }
     let (tokens, model) = (parse_tokens(a.text(1))?, model_word(a.text(2))?);
     let (tenant, answer) = (s.tenant(a.text(3))?, s.last()?);
     let d1 = s.d1().await?;

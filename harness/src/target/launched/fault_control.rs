@@ -117,6 +117,7 @@ fn order(fault: Option<StoreFault>) -> Value {
         Some(StoreFault::Busy) => {
             json!({ "action": "fail", "message": "D1 DB is overloaded. Requests queued for too long." })
         }
+        Some(StoreFault::BusySaying(message)) => json!({ "action": "fail", "message": message }),
         Some(StoreFault::Unavailable) => {
             json!({ "action": "fail", "message": "Network connection lost." })
         }

@@ -53,6 +53,7 @@ impl<S: ?Sized> Faulty<S> {
             Some(StoreFault::Busy) => Err(StoreError::Busy(
                 "D1 DB is overloaded. Requests queued for too long.".into(),
             )),
+            Some(StoreFault::BusySaying(message)) => Err(StoreError::Busy(message.into())),
             Some(StoreFault::Unavailable) => {
                 Err(StoreError::Unavailable("Network connection lost.".into()))
             }

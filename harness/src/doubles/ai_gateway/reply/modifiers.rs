@@ -49,6 +49,27 @@ impl Reply {
         self.header("set-cookie", "__cf_bm=upstream-session; path=/; HttpOnly")
     }
 
+    /// Ends the lines of a stream with this: `\r\n` and `\r` are as good as `\n`.
+    #[must_use]
+    pub fn line_end(mut self, line_end: &'static str) -> Self {
+        self.framing.line_end = line_end;
+        self
+    }
+
+    /// Ends a stream in order, but without `[DONE]`.
+    #[must_use]
+    pub fn without_done(mut self) -> Self {
+        self.framing.done = false;
+        self
+    }
+
+    /// Sends a stream in two chunks, the first of so many bytes; beyond its end it is sent whole.
+    #[must_use]
+    pub fn split_at(mut self, bytes: usize) -> Self {
+        self.framing.split_at = Some(bytes);
+        self
+    }
+
     /// Really sends nothing until released, whatever timeout the request states.
     #[must_use]
     pub fn hang(self) -> Self {

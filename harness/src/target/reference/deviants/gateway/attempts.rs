@@ -271,6 +271,18 @@ fn on_what() -> Vec<Draft> {
             &["AIG-011"],
             |status| is_retryable(status) || matches!(status, 401 | 403),
         ),
+        statuses(
+            "retry-on-408",
+            "A call is made again after 408",
+            &["AIG-011"],
+            |status| is_retryable(status) || status == 408,
+        ),
+        statuses(
+            "retry-on-errors-of-the-edge",
+            "A call is made again after what Cloudflare's edge says of an origin, 524 or not",
+            &["AIG-011"],
+            |status| is_retryable(status) || matches!(status, 520..=530),
+        ),
         statuses("429-is-final", "429 is final", &["AIG-011"], |status| {
             is_retryable(status) && status != 429
         }),

@@ -5,6 +5,7 @@ mod attempts;
 mod callers;
 mod crossing;
 mod key;
+mod phases;
 mod streams;
 mod tiers;
 mod timeouts;
@@ -18,6 +19,7 @@ pub(super) fn all() -> Vec<Draft> {
         callers::all(),
         crossing::all(),
         key::all(),
+        phases::all(),
         streams::all(),
         tiers::all(),
         timeouts::all(),

@@ -39,6 +39,8 @@ pub(super) struct Seen {
     pub(super) bodies: Vec<Value>,
     pub(super) streamed: bool,
     pub(super) end: End,
+    /// Whether a stream said `[DONE]`.
+    pub(super) done: bool,
 }
 
 impl Seen {
@@ -84,6 +86,7 @@ pub(super) fn bills_too(parts: &mut Parts, price: Price) {
             usage,
             price,
             waits: |_streamed| false,
+            part_by_part: false,
         };
         calls::calls(&mut parts.ports, bill);
     }
@@ -102,6 +105,21 @@ pub(super) fn bills_first(parts: &mut Parts, price: Price, waits: fn(bool) -> bo
             usage,
             price,
             waits,
+            part_by_part: false,
+        };
+        calls::calls(&mut parts.ports, bill);
+    }
+    stores::usage(&mut parts.ports, Nothing);
+}
+
+/// As [`bills_itself`], and an event that arrives in two parts is not read.
+pub(super) fn bills_part_by_part(parts: &mut Parts, price: Price) {
+    if let Some(usage) = parts.ports.usage.clone() {
+        let bill = Bill {
+            usage,
+            price,
+            waits: |_streamed| false,
+            part_by_part: true,
         };
         calls::calls(&mut parts.ports, bill);
     }
@@ -122,6 +140,8 @@ struct Bill {
     price: Price,
     /// Whether a caller waits for its row, by whether its answer is a stream.
     waits: fn(bool) -> bool,
+    /// Whether each part of a stream is read for itself.
+    part_by_part: bool,
 }
 
 #[async_trait]
@@ -143,8 +163,10 @@ impl OtherCalls for Bill {
                 bodies: Vec::new(),
                 streamed: false,
                 end: End::Left,
+                done: false,
             }),
             splitter: Splitter::default(),
+            part_by_part: self.part_by_part,
         };
         let mut answer = inner.call(call).await.inspect_err(|_no_answer| {
             // Nothing was seen, so there is nothing that could be billed.
@@ -193,6 +215,7 @@ struct Account {
     /// `None` once it is closed.
     seen: Option<Seen>,
     splitter: Splitter,
+    part_by_part: bool,
 }
 
 impl Account {
@@ -209,9 +232,15 @@ impl Account {
     }
 
     fn frames(&mut self, bytes: &[u8]) {
+        if self.part_by_part {
+            self.splitter = Splitter::default();
+        }
         for piece in self.splitter.push(bytes) {
             let Piece::Frame(frame) = piece else { continue };
             let data = frame_data(&frame).map(std::borrow::Cow::into_owned);
+            if let (Some(seen), Some(b"[DONE]")) = (&mut self.seen, data.as_deref()) {
+                seen.done = true;
+            }
             self.body(&data.unwrap_or_default());
         }
     }

@@ -16,6 +16,7 @@ fn billing(
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = failures();
+    all.extend(odd_errors());
     all.extend(guesses());
     all
 }
@@ -93,6 +94,59 @@ fn failures() -> Vec<Draft> {
             |seen| {
                 let frames = i64::try_from(seen.bodies.len()).ok()?;
                 (seen.streamed && seen.failed()).then_some((1, frames))
+            },
+        ),
+    ]
+}
+
+fn odd_errors() -> Vec<Draft> {
+    vec![
+        billing(
+            "error-text-not-read",
+            "A 200 whose error is a text is billed",
+            &["USG-003"],
+            |seen| {
+                let failed = is_whole_200(seen) && seen.last()["error"].is_string();
+                failed.then(|| seen.tokens()).flatten()
+            },
+        ),
+        billing(
+            "error-number-not-read",
+            "A 200 whose error is a number is billed",
+            &["USG-003"],
+            |seen| {
+                let failed = is_whole_200(seen) && seen.last()["error"].is_number();
+                failed.then(|| seen.tokens()).flatten()
+            },
+        ),
+        billing(
+            "errors-read-as-a-list-only",
+            "A 200 whose errors are no list is billed",
+            &["USG-003"],
+            |seen| {
+                let errors = &seen.last()["errors"];
+                let failed = is_whole_200(seen) && (errors.is_object() || errors.is_string());
+                failed.then(|| seen.tokens()).flatten()
+            },
+        ),
+        billing(
+            "error-behind-the-usage-billed",
+            "A stream that fails after it has told its usage is billed",
+            &["USG-003"],
+            |seen| {
+                let failed = seen.streamed && seen.failed();
+                let (_error, before) = seen.bodies.split_last().filter(|_| failed)?;
+                before.iter().rev().find_map(tokens)
+            },
+        ),
+        billing(
+            "success-flag-of-a-stream-not-read",
+            "A stream that says success false is billed",
+            &["USG-003"],
+            |seen| {
+                let flagged = seen.bodies.iter().any(|frame| frame["success"] == false);
+                let failed = seen.streamed && flagged;
+                failed.then(|| seen.tokens()).flatten()
             },
         ),
     ]

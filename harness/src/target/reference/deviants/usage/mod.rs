@@ -3,6 +3,7 @@
 mod billing;
 mod bills;
 mod durability;
+mod endings;
 mod gates;
 mod rows;
 mod streams;
@@ -15,6 +16,7 @@ pub(super) fn all() -> Vec<Draft> {
         bills::all(),
         streams::all(),
         durability::all(),
+        endings::all(),
         gates::all(),
     ];
     parts.into_iter().flatten().collect()

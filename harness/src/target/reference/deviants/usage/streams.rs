@@ -1,10 +1,16 @@
 //! Backends that find another usage in a stream, or none. Never breaks more than one thing at a time.
 
-use super::billing::{End, Seen, Tokens, bills_first, bills_itself, tokens};
+use super::billing::{End, Seen, Tokens, bills_first, bills_itself, bills_part_by_part, tokens};
 use super::{Draft, deviant};
 use serde_json::Value;
 
 pub(super) fn all() -> Vec<Draft> {
+    let mut all = read_otherwise();
+    all.extend(waited_for());
+    all
+}
+
+fn read_otherwise() -> Vec<Draft> {
     let price = |id, breaks, price: fn(&Seen) -> Option<Tokens>| {
         deviant(id, breaks, &["USG-006"]).parts(move |parts| bills_itself(parts, price))
     };
@@ -66,6 +72,35 @@ pub(super) fn all() -> Vec<Draft> {
                 })
             },
         ),
+        price(
+            "streams-without-done-not-billed",
+            "A stream that ends without [DONE] is not billed",
+            |seen| contract(seen).filter(|_| !seen.streamed || seen.done),
+        ),
+        deviant(
+            "split-usage-frame-not-read",
+            "A usage frame that arrives in two parts is not read",
+            &["USG-006"],
+        )
+        .parts(|parts| bills_part_by_part(parts, contract)),
+        deviant(
+            "callers-refusal-of-usage-wins",
+            "A caller that wants no usage in its stream is not billed",
+            &["USG-006"],
+        )
+        .calls(|chat, ask| {
+            let asked = chat.asked.json();
+            if asked["stream_options"]["include_usage"] == false {
+                let mut body = ask.json();
+                body["stream_options"] = asked["stream_options"].clone();
+                ask.body = body.to_string().into();
+            }
+        }),
+    ]
+}
+
+fn waited_for() -> Vec<Draft> {
+    vec![
         deviant(
             "usage-written-before-the-answer",
             "A caller waits for its usage row",
