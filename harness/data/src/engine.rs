@@ -1,9 +1,11 @@
 //! SQLite as D1 runs it: a connection with D1's limits and refusals, and what each statement did. Never opens a file of the user's for writing.
 
 mod deed;
+mod reads;
 
 pub use d1_platform::Refusal;
 pub use deed::{Act, Deed};
+pub use reads::Reads;
 
 use crate::text::find_word;
 use d1_platform::Line;
@@ -157,6 +159,17 @@ impl Engine {
             instructions: instructions.unsigned_abs(),
             scanned: scanned.unsigned_abs(),
         })
+    }
+
+    /// How many rows a query read that was run with these parameters and saw this; none where nothing can be said of it.
+    #[must_use]
+    pub fn reads(&self, sql: &str, parameters: &[Value], seen: &Seen) -> Option<Reads> {
+        let counted = reads::Counted {
+            instructions: seen.instructions,
+            returned: seen.rows.len(),
+            scanned: seen.scanned,
+        };
+        self.ours(|connection| reads::reads(connection, sql, parameters, counted))
     }
 
     /// Another database in memory with the same content.

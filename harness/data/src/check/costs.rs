@@ -5,7 +5,7 @@ use super::deep::{Deep, told};
 use super::plans::{plan, plan_on};
 use super::settled::{Given, Settled};
 use crate::claims::Query;
-use crate::engine::Engine;
+use crate::engine::{Engine, Reads};
 use crate::subject::Subject;
 
 /// What one declared query costs on a copy of which every table holds some eighty rows, or as many as `--deep` asks for where a hot query reads it.
@@ -19,6 +19,8 @@ pub struct Cost {
     pub returned: usize,
     /// The rows over which its scans stepped, each of which D1 bills as read; searches by index are not among them.
     pub scanned: u32,
+    /// The rows that it read in all, as D1 bills them, between two bounds; none where nothing can be said of it.
+    pub read: Option<Reads>,
     /// The instructions of SQLite's machine that it took.
     pub instructions: u32,
     /// The rows of the tables that it reads, by name, where `--deep` has filled them.
@@ -94,6 +96,7 @@ fn run(engine: &Engine, settled: &Settled<'_>, query: &Query) -> Result<Cost, Ou
         plan: Vec::new(),
         returned: seen.rows.len(),
         scanned: seen.scanned,
+        read: engine.reads(&query.sql, &values, &seen),
         instructions: seen.instructions,
         held: Vec::new(),
     })
@@ -127,6 +130,8 @@ mod tests {
         assert_eq!(scan.plan, ["SCAN notes"]);
         assert!(scan.scanned > 70 && scan.returned >= 1, "{scan:?}");
         assert_eq!((search.scanned, search.returned), (0, 1), "{search:?}");
+        let one = Reads { least: 1, most: 1 };
+        assert_eq!(search.read, Some(one), "{search:?}");
         assert!(search.instructions < scan.instructions);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::output;
 use crate::check::Cost;
+use crate::engine::Reads;
 use crate::render::counted;
 use crate::render::text::hanging;
 use serde_json::{Value, json};
@@ -24,9 +25,10 @@ pub(super) fn text(costs: &[Cost]) -> String {
             steps => format!("{} scanned", counted(steps as usize, "row")),
         };
         let read = format!(
-            "{}: {} returned, {scanned}",
+            "{}: {} returned, {}{scanned}",
             cost.name,
-            counted(cost.returned, "row")
+            counted(cost.returned, "row"),
+            cost.read.map(read).unwrap_or_default()
         );
         text.push_str(&hanging("  ", &read, width));
         if !cost.held.is_empty() {
@@ -38,11 +40,28 @@ pub(super) fn text(costs: &[Cost]) -> String {
     text
 }
 
+/// What was read, in words.
+fn read(reads: Reads) -> String {
+    let most = counted(usize::try_from(reads.most).unwrap_or(usize::MAX), "row");
+    if reads.least == reads.most {
+        format!("{most} read, ")
+    } else {
+        format!("{} to {most} read, ", reads.least)
+    }
+}
+
+fn rows_read(reads: Option<Reads>) -> Value {
+    reads.map_or(
+        Value::Null,
+        |reads| json!({ "at_least": reads.least, "at_most": reads.most }),
+    )
+}
+
 /// The same for programs.
 pub(super) fn told(costs: &[Cost]) -> Vec<Value> {
     let costs = costs.iter();
     let told = costs.map(|cost| {
-        let mut told = json!({ "query": cost.name, "plan": cost.plan, "rows_returned": cost.returned, "rows_scanned": cost.scanned, "instructions": cost.instructions });
+        let mut told = json!({ "query": cost.name, "plan": cost.plan, "rows_returned": cost.returned, "rows_scanned": cost.scanned, "rows_read": rows_read(cost.read), "instructions": cost.instructions });
         if !cost.held.is_empty() {
             let held: BTreeMap<&str, u64> = cost.held.iter().map(|(table, rows)| (table.as_str(), *rows)).collect();
             told["rows_held"] = json!(held);

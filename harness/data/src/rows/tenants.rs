@@ -2,7 +2,7 @@
 
 use super::filler::{Scope, World};
 use super::{Filler, Tenancy, Unfilled, order};
-use crate::catalog::{Name, Schema, Table};
+use crate::catalog::{Affinity, Name, Schema, Table};
 use crate::claims::Data;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -157,6 +157,7 @@ impl Making<'_> {
         {
             scope.conditions.insert(name.clone(), "0".to_owned());
         }
+        self.tenants_by_number(tenancy, &before, number, &scope)?;
         self.fill(
             std::slice::from_ref(&tenancy.tenants),
             before.len() + number,
@@ -165,6 +166,42 @@ impl Making<'_> {
         let mut keys = self.keys(tenancy)?;
         keys.retain(|key| !before.contains(key));
         Ok(keys)
+    }
+
+    /// Makes tenants of integer keys such that the first one's digits begin those of the others: who compares beginnings takes them for one.
+    /// What the table refuses is left to the usual way.
+    fn tenants_by_number(
+        &mut self,
+        tenancy: &Tenancy,
+        before: &[Value],
+        number: usize,
+        scope: &Scope,
+    ) -> rusqlite::Result<()> {
+        let column = self
+            .schema
+            .tables
+            .get(&tenancy.tenants)
+            .and_then(|table| table.column(&tenancy.key));
+        if column.is_none_or(|column| column.affinity() != Affinity::Integer) {
+            return Ok(());
+        }
+        let is_free = |key: &i64| !before.contains(&Value::Integer(*key));
+        let Some(first) = (1..10).find(is_free) else {
+            return Ok(());
+        };
+        let others = (10 * first + 1..10 * first + 10).filter(is_free);
+        let wanted = std::iter::once(first).chain(others).take(number);
+        for (made, key) in wanted.enumerate() {
+            let mut scope = scope.clone();
+            let pinned = scope.pinned.entry(tenancy.tenants.clone()).or_default();
+            pinned.push((tenancy.key.clone(), Value::Integer(key)));
+            let table = std::slice::from_ref(&tenancy.tenants);
+            self.fill(table, before.len() + made + 1, &scope)?;
+        }
+        // Whether it takes other keys is seen next.
+        self.unfilled
+            .retain(|unfilled| unfilled.table != tenancy.tenants);
+        Ok(())
     }
 
     fn keys(&self, tenancy: &Tenancy) -> rusqlite::Result<Vec<Value>> {
