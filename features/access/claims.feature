@@ -14,6 +14,20 @@ Feature: A token must be meant for this backend, now
       And an "expired" token is denied every admin route of tenant "a"
       And a "good" token opens the record of tenant "a"
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: An expired token opens nothing, however lately and whosever it is: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                             |
+        | expired-four-minutes-ago         |
+        | service expired                  |
+        | service expired-four-minutes-ago |
+
   @ACC-004 @must
   Rule: ACC-004 Not yet valid
     Refused: a token not yet valid (`nbf` ahead).
@@ -24,6 +38,20 @@ Feature: A token must be meant for this backend, now
       Then a "good" token opens the record of tenant "a"
       And a "not-yet-valid" token is denied every admin route of tenant "a"
       And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A token opens nothing before its time, however soon and whosever it is: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                          |
+        | valid-in-four-minutes         |
+        | service not-yet-valid         |
+        | service valid-in-four-minutes |
 
   @ACC-005 @must
   Rule: ACC-005 Wrong audience
@@ -44,6 +72,22 @@ Feature: A token must be meant for this backend, now
         | empty-audience           |
         | no-audience              |
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A service's token for another application opens nothing: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                             |
+        | service wrong-audience           |
+        | service audience-containing-ours |
+        | service audience-part-of-ours    |
+        | service empty-audience           |
+        | service no-audience              |
+
   @ACC-006 @must
   Rule: ACC-006 Wrong issuer
     Refused: a wrong `iss`.
@@ -60,6 +104,20 @@ Feature: A token must be meant for this backend, now
         | wrong-issuer               |
         | issuer-beginning-with-ours |
         | no-issuer                  |
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A service's token that names another team opens nothing: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                               |
+        | service wrong-issuer               |
+        | service issuer-beginning-with-ours |
+        | service no-issuer                  |
 
   @ACC-012 @must
   Rule: ACC-012 Whatever else is no app token of ours
@@ -98,3 +156,20 @@ Feature: A token must be meant for this backend, now
         | a header that is no JSON |
         | an empty payload         |
       And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A service's token opens nothing either: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                             |
+        | service no-expiry                |
+        | service org-type                 |
+        | service foreign-team-key         |
+        | service foreign-team-key-our-kid |
+        | service embedded-jwk-own-kid     |
+        | service oversized                |

@@ -54,3 +54,26 @@ Feature: Only development is relaxed
         | query  | dev_mode=1                    |
         | query  | dev=true                      |
       And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: DEV_MODE that is not "true" relaxes nothing: <variant>
+      Given the backend runs as <variant>
+      And a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      Then without a token the record of tenant "a" is denied
+      And a "good" token opens the record of tenant "a"
+
+      @needs.variant.dev-mode-false
+      Examples:
+        | variant        |
+        | dev-mode-false |
+
+      @needs.variant.dev-mode-0
+      Examples:
+        | variant    |
+        | dev-mode-0 |
+
+      @needs.variant.dev-mode-upper-case
+      Examples:
+        | variant             |
+        | dev-mode-upper-case |

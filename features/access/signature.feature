@@ -19,6 +19,19 @@ Feature: A token must be signed by a key of the team domain
         | bad-signature |
         | no-signature  |
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A service's token whose signature does not hold opens nothing: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                  |
+        | service bad-signature |
+        | service no-signature  |
+
   @ACC-008 @must
   Rule: ACC-008 No algorithm
     Refused: `alg: none`.
@@ -35,6 +48,19 @@ Feature: A token must be signed by a key of the team domain
         | alg-none            |
         | alg-none-mixed-case |
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: An unsigned token of a service opens nothing: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                        |
+        | service alg-none            |
+        | service alg-none-mixed-case |
+
   @ACC-009 @must
   Rule: ACC-009 Another algorithm
     Refused: HS256 signed with the public key.
@@ -45,6 +71,18 @@ Feature: A token must be signed by a key of the team domain
       Then a "good" token opens the record of tenant "a"
       And a "hs256-with-public-key" token is denied every admin route of tenant "a"
       And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: The public key as a shared secret opens nothing for a service either: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                          |
+        | service hs256-with-public-key |
 
   @ACC-010 @must
   Rule: ACC-010 Unknown key
@@ -63,6 +101,20 @@ Feature: A token must be signed by a key of the team domain
         | no-kid      |
         | empty-kid   |
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A service's token that names no key of ours opens nothing: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                |
+        | service unknown-kid |
+        | service no-kid      |
+        | service empty-kid   |
+
   @ACC-011 @must
   Rule: ACC-011 Another payload
     Refused: a tampered payload.
@@ -80,3 +132,15 @@ Feature: A token must be signed by a key of the team domain
       Then a "good" token opens the record of tenant "a"
       And a token that was just accepted is denied the record of tenant "a" with another payload
       And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A good signature below other words opens nothing for a service either: <kind>
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      And a "good-service-token" token opens the record of tenant "a"
+      Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                     |
+        | service tampered-payload |

@@ -80,11 +80,23 @@ Feature: A missing binding stops everything, and says so
   Rule: BND-006 In development a missing binding is a warning
     With `DEV_MODE` on, a missing binding is a warning in a clear banner and the backend serves what it can.
 
-    @needs.variant.dev-mode-without-r2 @needs.hosts @needs.logs @needs.admin
+    @needs.variant.dev-mode-without-r2 @needs.hosts @needs.logs @needs.admin @until.1.0
     Scenario: Without the bucket tenants are still made and resolved
       Given the backend runs as dev-mode-without-r2
       When the operator makes tenant "a" all the same
       And somebody asks for the health
+      Then the answer has status 200
+      And a banner in the log warns of exactly "MOLTBOT_BUCKET"
+      When tenant "a" asks for its status
+      Then the answer has status 200
+      And the answer names tenant "a"
+
+    @needs.variant.dev-mode-without-r2 @needs.hosts @needs.logs @needs.admin @since.1.1
+    Scenario: Without the bucket tenants are still made and resolved, and a banner names it
+      Given the backend runs as dev-mode-without-r2
+      When the operator makes tenant "a" all the same
+      Then tenant "a" was made
+      When somebody asks for the health
       Then the answer has status 200
       And a banner in the log warns of exactly "MOLTBOT_BUCKET"
       When tenant "a" asks for its status
@@ -97,6 +109,13 @@ Feature: A missing binding stops everything, and says so
       When somebody asks for the health
       Then the answer has status 200
       And a banner in the log warns of exactly "TENANT_DB"
+
+    @needs.variant.dev-mode-without-kv @needs.logs @since.1.1
+    Scenario: Without the registry the backend is still there
+      Given the backend runs as dev-mode-without-kv
+      When somebody asks for the health
+      Then the answer has status 200
+      And a banner in the log warns of exactly "TENANT_KV"
 
     @needs.variant.dev-mode @needs.logs
     Scenario: With everything bound there is no banner

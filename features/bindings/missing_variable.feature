@@ -43,6 +43,34 @@ Feature: A missing variable never widens what is open
       Then the answer has status 200
       And the answer names tenant "a"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: A part of it alone is missing: <name>
+      Given a free tenant "control"
+      And a chat of tenant "control" reaches the AI Gateway
+      When the backend runs as <variant>
+      And a free tenant "a"
+      And tenant "a" chats, streamed and not, also naming a provider of its own
+      Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "<name>"
+      And no provider was called and no usage row of tenant "a" written
+
+      @needs.variant.without-ai-gateway-url
+      Examples:
+        | variant                | name                |
+        | without-ai-gateway-url | AI_GATEWAY_BASE_URL |
+
+      @needs.variant.without-ai-gateway-key
+      Examples:
+        | variant                | name                          |
+        | without-ai-gateway-key | CLOUDFLARE_AI_GATEWAY_API_KEY |
+
+    @needs.variant.without-ai-gateway @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: It is told before anybody is asked who he is
+      Given a free tenant "control"
+      And a chat of tenant "control" reaches the AI Gateway
+      When the backend runs as without-ai-gateway
+      And nobody chats, streamed and not
+      Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "AI_GATEWAY_BASE_URL, CLOUDFLARE_AI_GATEWAY_API_KEY"
+
   @BND-010 @must
   Rule: BND-010 Without app domain no host is anybody's
     In production an unset `APP_DOMAIN` is a 503 `CONFIGURATION_ERROR`: no host ever falls into a default tenant or shared sandbox.

@@ -141,10 +141,18 @@ Feature: Hosts that mean harm
       And none of these answers holds anything of tenants "a" and "b"
       And none of these answers holds anything of tenants "near" and "b"
 
-    @needs.tenants @needs.hosts
+    @needs.tenants @needs.hosts @until.1.0
     Scenario: The health of an unknown host tells of no tenant
       Given a free tenant "a"
       Then host "{host a}" answers as tenant "a"
       When somebody asks host "{slug a}x.{app}" for the health
       Then the answer has status 200
       And the answer holds nothing of tenants "a" and "a"
+
+    # Whether an unknown host has a health is promised elsewhere.
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: The health of an unknown host, whatever it is, tells of no tenant
+      Given a free tenant "a"
+      And host "{host a}" answers as tenant "a"
+      When somebody asks host "{slug a}x.{app}" for the health
+      Then the answer holds nothing of tenants "a" and "a"

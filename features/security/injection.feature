@@ -54,6 +54,42 @@ Feature: Words that would do something elsewhere
         | to=9999999999999%20OR%201=1                               |
         | tenant_id={id b}&id={id b}&tenant={slug b}                |
 
+    # A cursor that is none is refused before it is looked at: only one that the target gave out is taken apart.
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: In a cursor of the target's own over usage: <payload>
+      Given a free tenant "a"
+      And a free tenant "b"
+      And each of tenants "a" and "b" has chatted
+      And a free tenant "c"
+      And tenant "c" has two pages of usage
+      When the operator turns the pages of the usage of tenant "c" by the target's own cursor with "<payload>" put into it
+      Then no answer shows usage of tenant "b"
+      And nothing has happened to tenants "a" and "b"
+
+      Examples:
+        | payload                                |
+        | ' OR '1'='1                            |
+        | ') OR ('1'='1                          |
+        | ' OR 1=1--                             |
+        | ' UNION SELECT * FROM usage--          |
+        | /**/OR/**/1=1                         |
+        | ';DELETE FROM usage;--                 |
+
+    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario Outline: In a cursor of the target's own over tenants: <payload>
+      Given a free tenant "a"
+      And a free tenant "b"
+      When the operator turns the pages of the tenants by the target's own cursor with "<payload>" put into it
+      Then each of these answers is a listing or a plain refusal
+      And nothing has happened to tenants "a" and "b"
+
+      Examples:
+        | payload                   |
+        | '                         |
+        | ' OR '1'='1               |
+        | ';DELETE FROM tenants;--  |
+        | ../../etc/passwd          |
+
     @needs.tenants @needs.hosts @needs.admin
     Scenario Outline: In a listing of tenants: <query>
       Given a free tenant "a"

@@ -173,12 +173,17 @@ const TOLD: [(&str, &str, &str); 5] = [
 ];
 
 /// The variables that a variant does without.
-const UNSET: [(Variant, &[&str]); 4] = [
+const UNSET: [(Variant, &[&str]); 6] = [
     (Variant::WithoutAccessTeam, &["CF_ACCESS_TEAM_DOMAIN"]),
     (Variant::WithoutAccessAud, &["CF_ACCESS_AUD"]),
     (
         Variant::WithoutAiGateway,
         &["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"],
+    ),
+    (Variant::WithoutAiGatewayUrl, &["AI_GATEWAY_BASE_URL"]),
+    (
+        Variant::WithoutAiGatewayKey,
+        &["CLOUDFLARE_AI_GATEWAY_API_KEY"],
     ),
     (Variant::WithoutAppDomain, &["APP_DOMAIN"]),
 ];
@@ -424,6 +429,7 @@ fn by_bindings(whole: &Bindings, bindings: &Bindings) -> Option<Variant> {
     match (is_dev, d1, kv, r2) {
         (true, false, false, false) => Some(Variant::DevMode),
         (true, true, false, false) => Some(Variant::DevModeWithoutD1),
+        (true, false, true, false) => Some(Variant::DevModeWithoutKv),
         (true, false, false, true) => Some(Variant::DevModeWithoutR2),
         (false, true, false, false) => Some(Variant::WithoutD1),
         (false, false, true, false) => Some(Variant::WithoutKv),

@@ -241,10 +241,18 @@ fn meaning(variant: Variant) -> &'static str {
         Variant::WithoutD1AndR2 => "neither D1 nor R2; say without = [their names]",
         Variant::DevModeWithoutR2 => "DEV_MODE is \"true\", no R2 binding",
         Variant::DevModeWithoutD1 => "DEV_MODE is \"true\", no D1 binding",
+        Variant::DevModeWithoutKv => "DEV_MODE is \"true\", no KV binding",
+        Variant::DevModeFalse => "DEV_MODE is \"false\"",
+        Variant::DevModeZero => "DEV_MODE is \"0\"",
+        Variant::DevModeUpperCase => "DEV_MODE is \"TRUE\"",
         Variant::WithoutAccessTeam => "as production; say without = [\"CF_ACCESS_TEAM_DOMAIN\"]",
         Variant::WithoutAccessAud => "as production; say without = [\"CF_ACCESS_AUD\"]",
         Variant::WithoutAiGateway => {
             "as production; say without = [\"AI_GATEWAY_BASE_URL\", \"CLOUDFLARE_AI_GATEWAY_API_KEY\"]"
+        }
+        Variant::WithoutAiGatewayUrl => "as production; say without = [\"AI_GATEWAY_BASE_URL\"]",
+        Variant::WithoutAiGatewayKey => {
+            "as production; say without = [\"CLOUDFLARE_AI_GATEWAY_API_KEY\"]"
         }
         Variant::WithoutAppDomain => "as production; say without = [\"APP_DOMAIN\"]",
         Variant::SmallLimits => "a quota such as 5 requests in 2 s; say it in [limits] small_quota",

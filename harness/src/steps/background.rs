@@ -90,8 +90,10 @@ async fn has_status(s: &mut Scene, a: Args) -> Check {
     let shows_life = own
         .iter()
         .all(|id| STATUS_SHOWS_LIFE.iter().any(|area| id.starts_with(area)));
-    // What is hostile may be refused, and must not break anything.
-    let is_broken = answer.status >= 500 && own.iter().any(|id| id == "SEC-004");
+    let concerns = |id: &str| own.iter().any(|own| own == id);
+    // What is hostile may be refused, and must not break anything; what is missing closes nothing but what needs it.
+    let is_broken = (answer.status >= 500 && concerns("SEC-004"))
+        || (answer.has_code("CONFIGURATION_ERROR") && answer.status == 503 && concerns("BND-009"));
     if shows_life && !is_broken {
         return expect_status_first(s, &answer, status);
     }

@@ -64,12 +64,24 @@ pub enum Variant {
     DevModeWithoutR2,
     /// `DEV_MODE`, no `TENANT_DB`.
     DevModeWithoutD1,
+    /// `DEV_MODE`, no `TENANT_KV`.
+    DevModeWithoutKv,
+    /// `DEV_MODE` is `"false"`.
+    DevModeFalse,
+    /// `DEV_MODE` is `"0"`.
+    DevModeZero,
+    /// `DEV_MODE` is `"TRUE"`.
+    DevModeUpperCase,
     /// No `CF_ACCESS_TEAM_DOMAIN`.
     WithoutAccessTeam,
     /// No `CF_ACCESS_AUD`.
     WithoutAccessAud,
     /// No AI Gateway address and key.
     WithoutAiGateway,
+    /// No `AI_GATEWAY_BASE_URL`.
+    WithoutAiGatewayUrl,
+    /// No `CLOUDFLARE_AI_GATEWAY_API_KEY`.
+    WithoutAiGatewayKey,
     /// No `APP_DOMAIN`.
     WithoutAppDomain,
     /// Five requests in two seconds.
@@ -80,7 +92,7 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Production,
         Self::DevMode,
         Self::WithoutD1,
@@ -89,9 +101,15 @@ impl Variant {
         Self::WithoutD1AndR2,
         Self::DevModeWithoutR2,
         Self::DevModeWithoutD1,
+        Self::DevModeWithoutKv,
+        Self::DevModeFalse,
+        Self::DevModeZero,
+        Self::DevModeUpperCase,
         Self::WithoutAccessTeam,
         Self::WithoutAccessAud,
         Self::WithoutAiGateway,
+        Self::WithoutAiGatewayUrl,
+        Self::WithoutAiGatewayKey,
         Self::WithoutAppDomain,
         Self::SmallLimits,
         Self::KeyRotation,
@@ -109,9 +127,15 @@ impl Variant {
             Self::WithoutD1AndR2 => "without-d1-and-r2",
             Self::DevModeWithoutR2 => "dev-mode-without-r2",
             Self::DevModeWithoutD1 => "dev-mode-without-d1",
+            Self::DevModeWithoutKv => "dev-mode-without-kv",
+            Self::DevModeFalse => "dev-mode-false",
+            Self::DevModeZero => "dev-mode-0",
+            Self::DevModeUpperCase => "dev-mode-upper-case",
             Self::WithoutAccessTeam => "without-access-team",
             Self::WithoutAccessAud => "without-access-aud",
             Self::WithoutAiGateway => "without-ai-gateway",
+            Self::WithoutAiGatewayUrl => "without-ai-gateway-url",
+            Self::WithoutAiGatewayKey => "without-ai-gateway-key",
             Self::WithoutAppDomain => "without-app-domain",
             Self::SmallLimits => "small-limits",
             Self::KeyRotation => "key-rotation",

@@ -64,8 +64,8 @@ fn every_token_is_accepted_or_refused_for_the_reason_it_was_made_for() {
             // jsonwebtoken grants clocks 60 s of leeway: `Either` is what the contract says of these.
             | TokenKind::ValidInHalfAMinute
             | TokenKind::ExpiredHalfAMinuteAgo => "accepted",
-            TokenKind::Expired => "ExpiredSignature",
-            TokenKind::NotYetValid => "ImmatureSignature",
+            TokenKind::Expired | TokenKind::ExpiredFourMinutesAgo => "ExpiredSignature",
+            TokenKind::NotYetValid | TokenKind::ValidInFourMinutes => "ImmatureSignature",
             TokenKind::WrongAudience
             | TokenKind::EmptyAudience
             | TokenKind::AudienceContainingOurs

@@ -75,6 +75,7 @@ impl KeptTeam {
             audience: wish.audience.as_ref().unwrap_or(&self.audience),
             key: &key,
             email: wish.email.as_deref().unwrap_or(EMAIL),
+            is_service: false,
             life_seconds: wish.life.map(|life| life.as_secs()),
         };
         issuing.token(kind).map_err(io::Error::other)

@@ -27,6 +27,8 @@ const OVERSIZED_BYTES: usize = 64 * 1024;
 /// Another team; reserved for examples, so it can never resolve.
 const OTHER_TEAM: &str = "https://other-team.cloudflareaccess.example";
 
+/// Just beyond any leeway: libraries grant none (jose), 60 s (jsonwebtoken) or, set by hand, up to some 2 minutes.
+const MARGIN_SECONDS: u64 = 240;
 /// Within the leeway that libraries grant to clocks: jose none, jsonwebtoken 60 s.
 const SKEW_SECONDS: u64 = 30;
 /// Whom user tokens name unless told otherwise.
@@ -38,6 +40,8 @@ pub(super) struct Issuing<'a> {
     pub(super) audience: &'a str,
     pub(super) key: &'a NamedKey,
     pub(super) email: &'a str,
+    /// Whether it is a service's token, where the kind does not say so itself.
+    pub(super) is_service: bool,
     /// How long tokens live; without it as long as the platform's.
     pub(super) life_seconds: Option<u64>,
 }
@@ -53,6 +57,8 @@ impl Issuing<'_> {
             | TokenKind::AudienceArrayOfTwo
             | TokenKind::Expired
             | TokenKind::NotYetValid
+            | TokenKind::ExpiredFourMinutesAgo
+            | TokenKind::ValidInFourMinutes
             | TokenKind::WrongAudience
             | TokenKind::AudienceContainingOurs
             | TokenKind::AudiencePartOfOurs
@@ -154,15 +160,10 @@ impl Issuing<'_> {
             TokenKind::GoodServiceToken => return self.service_claims(now),
             TokenKind::AudienceAsString => (&[], json!({"aud": self.audience})),
             TokenKind::AudienceArrayOfTwo => (&[], json!({"aud": [other_audience, self.audience]})),
-            TokenKind::Expired => (
-                &[],
-                json!({
-                    "exp": now - OFF_SECONDS,
-                    "iat": now - 2 * OFF_SECONDS,
-                    "nbf": now - 2 * OFF_SECONDS,
-                }),
-            ),
+            TokenKind::Expired => (&[], self.expired(now - OFF_SECONDS)),
+            TokenKind::ExpiredFourMinutesAgo => (&[], self.expired(now - MARGIN_SECONDS)),
             TokenKind::NotYetValid => (&[], json!({"nbf": now + OFF_SECONDS})),
+            TokenKind::ValidInFourMinutes => (&[], json!({"nbf": now + MARGIN_SECONDS})),
             TokenKind::WrongAudience => (&[], json!({"aud": [other_audience]})),
             TokenKind::AudienceContainingOurs => {
                 (&[], json!({"aud": format!("not-{}-at-all", self.audience)}))
@@ -179,14 +180,7 @@ impl Issuing<'_> {
             TokenKind::OrgType => (&[], json!({"type": "org"})),
             TokenKind::Oversized => (&[], json!({"custom": "x".repeat(OVERSIZED_BYTES)})),
             TokenKind::ValidInHalfAMinute => (&[], json!({"nbf": now + SKEW_SECONDS})),
-            TokenKind::ExpiredHalfAMinuteAgo => (
-                &[],
-                json!({
-                    "exp": now - SKEW_SECONDS,
-                    "iat": now - OFF_SECONDS,
-                    "nbf": now - OFF_SECONDS,
-                }),
-            ),
+            TokenKind::ExpiredHalfAMinuteAgo => (&[], self.expired(now - SKEW_SECONDS)),
             TokenKind::Good
             | TokenKind::BadSignature
             | TokenKind::NoSignature
@@ -206,7 +200,11 @@ impl Issuing<'_> {
             | TokenKind::NotAJwt
             | TokenKind::Empty => (&[], json!({})),
         };
-        let mut claims = self.user_claims(now);
+        let mut claims = if self.is_service {
+            self.service_claims(now)
+        } else {
+            self.user_claims(now)
+        };
         for name in removed {
             claims.remove(*name);
         }
@@ -214,6 +212,16 @@ impl Issuing<'_> {
             claims.extend(changed);
         }
         claims
+    }
+
+    /// Times of a token that is over since then.
+    fn expired(&self, at: u64) -> Value {
+        let begin = at - OFF_SECONDS;
+        if self.is_service {
+            json!({"exp": at, "iat": begin})
+        } else {
+            json!({"exp": at, "iat": begin, "nbf": begin})
+        }
     }
 
     fn user_claims(&self, now: u64) -> Map<String, Value> {

@@ -60,8 +60,12 @@ token_kinds! {
     AudienceArrayOfTwo = "audience-array-of-two" Accepted,
     /// `exp` an hour ago.
     Expired = "expired" Refused,
+    /// `exp` four minutes ago: beyond the leeway that a contract may grant to clocks.
+    ExpiredFourMinutesAgo = "expired-four-minutes-ago" Refused,
     /// `nbf` an hour ahead.
     NotYetValid = "not-yet-valid" Refused,
+    /// `nbf` four minutes ahead: beyond the leeway that a contract may grant to clocks.
+    ValidInFourMinutes = "valid-in-four-minutes" Refused,
     /// `aud` of another application.
     WrongAudience = "wrong-audience" Refused,
     /// `aud` is a plain string that contains ours among other letters.

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::doubles::{AccessIssuer, KeyName, KeySetMode, TokenKind};
 use crate::evidence::Exchange;
 use crate::lag::Patience;
-use crate::run::scene::{Scene, breach, describe};
+use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::steps::book::{Args, Book};
 use crate::target::need::Variant;
 use crate::verdict::{Check, Stop};
@@ -144,12 +144,16 @@ pub(super) fn list_request(s: &Scene, token: &str) -> Request {
     Request::new("GET", s.dialect().tenants).header(TOKEN_HEADER, token)
 }
 
-/// Whether an answer opened the route. Anything but open or refused (403, or 503 for want of a key set) is a finding.
-pub(super) fn opened(answer: &Exchange) -> Result<bool, Stop> {
+/// Whether an answer opened the route. Anything but open or refused (403, or 503 for want of a key set) is a finding; so is another form of
+/// refusal, unless somebody answers for it.
+pub(super) fn opened(s: &mut Scene, answer: &Exchange) -> Result<bool, Stop> {
+    let expected = "status 200, 403 or 503";
     match answer.status {
         200 => Ok(true),
         403 | 503 => Ok(false),
-        _ => Err(breach("status 200, 403 or 503", describe(answer))),
+        _ if s.accept_refusal(answer) => Ok(false),
+        401 | 407 => Err(misshapen(expected, describe(answer))),
+        _ => Err(breach(expected, describe(answer))),
     }
 }
 
@@ -169,7 +173,7 @@ async fn look_until(
     let patience = Patience::of(deadline);
     loop {
         let answer = s.send(list_request(s, token)).await?;
-        if opened(&answer)? == wanted {
+        if opened(s, &answer)? == wanted {
             return Ok(Ok(()));
         }
         if patience.is_over() {
@@ -213,7 +217,7 @@ async fn under_another_id(s: &mut Scene, a: Args) -> Check {
     });
     let token = token.await?;
     let answer = s.send(list_request(s, &token)).await?;
-    s.expect_error(&answer, 403, super::DENIED)
+    super::expect_denied(s, &answer)
 }
 
 /// A token's payload and signature under the id of another key.
@@ -235,7 +239,7 @@ async fn refused_in_time(s: &mut Scene, a: Args) -> Check {
         || last.err().map(|answer| describe(&answer)).unwrap_or_default(),
     )?;
     let answer = s.send(list_request(s, &token)).await?;
-    s.expect_error(&answer, 403, super::DENIED)
+    super::expect_denied(s, &answer)
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ async fn fetch_again(s: &mut Scene) -> Check {
     while !patience.is_over() {
         let before = clock::epoch_ms();
         let answer = s.send(list_request(s, &token)).await?;
-        if opened(&answer)? {
+        if opened(s, &answer)? {
             s.notes.insert("fetched".to_owned(), json!(before));
             return Ok(());
         }
@@ -173,12 +173,12 @@ fn expect_closed(s: &mut Scene, what: &str, outcome: &Attempt) -> Check {
             s.checks += 1;
             Ok(())
         }
-        Ok(answer) if answer.status == 403 => s.expect_error(answer, 403, super::DENIED),
-        Ok(answer) => s.expect(
-            answer.status == 503,
-            format!("{what} refused with 403 or 503"),
-            || describe(answer),
-        ),
+        Ok(answer) => {
+            let is_open = opened(s, answer)?;
+            s.expect(!is_open, format!("{what} refused with 403 or 503"), || {
+                describe(answer)
+            })
+        }
     }
 }
 
@@ -227,7 +227,7 @@ async fn flood(s: &mut Scene, _a: Args) -> Check {
             })
             .collect();
         for answer in s.send_all(requests).await? {
-            let refused = !opened(&answer)?;
+            let refused = !opened(s, &answer)?;
             s.expect(refused, "a token under an unknown key id refused", || {
                 describe(&answer)
             })?;

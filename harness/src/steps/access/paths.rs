@@ -10,6 +10,7 @@ use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::{expect_first, expect_status_first};
 use crate::target::dialect::AdminRoute;
 use crate::verdict::{Check, Stop};
 use serde_json::Value;
@@ -226,15 +227,17 @@ async fn nothing_changed(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let good = Credential::Header(token(s, "good").await?);
     let answer = s.send(good.on(record_request(s, &tenant))).await?;
+    expect_status_first(s, &answer, 200)?;
     expect_record(s, &tenant, &answer)?;
     let dialect = s.dialect();
     let gateway = Request::new("GET", dialect.gateway.replace("{id}", &tenant.id));
     let gateway = s.send(good.on(gateway)).await?;
+    expect_status_first(s, &gateway, 200)?;
     let runs = gateway
         .at(&dialect.gateway_instance)
         .filter(|instance| !instance.is_null());
     s.expect(
-        gateway.status == 200 && runs.is_none(),
+        runs.is_none(),
         format!("the gateway of tenant `{}` not started", tenant.slug),
         || describe(&gateway),
     )?;
@@ -243,18 +246,17 @@ async fn nothing_changed(s: &mut Scene, a: Args) -> Check {
     let creation = Request::new("POST", dialect.tenants).json(&fresh.creation());
     let created = s.send(good.on(creation)).await?;
     s.expect(
-        created.status == 201,
+        created.status != 409,
         format!(
-            "slug `{}` still free, for nobody was let in to take it: status 201",
+            "slug `{}` still free, for nobody was let in to take it",
             fresh.slug
         ),
         || describe(&created),
     )?;
+    expect_status_first(s, &created, 201)?;
     let removal = Request::new("DELETE", dialect.tenant.replace("{id}", &fresh.id));
     let removed = s.send(good.on(removal)).await?;
-    s.expect(
-        (200..300).contains(&removed.status),
-        "the tenant made for this check removed: status 2xx",
-        || describe(&removed),
-    )
+    let is_gone = (200..300).contains(&removed.status);
+    let expected = "the tenant made for this check removed: status 2xx";
+    expect_first(s, &removed, is_gone, expected)
 }

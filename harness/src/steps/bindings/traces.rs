@@ -2,15 +2,16 @@
 
 use super::routes::{admin_routes, chat_body, probe, probed};
 use super::{any_gateway, plant};
-use crate::run::scene::Scene;
+use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, authorised, create, creation, expect_usage_count, registry_keys, tenant_row, worst,
+    QUIET, authorised, create, creation, expect_status_first, expect_usage_count, registry_keys,
+    tenant_row, worst,
 };
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};
 
@@ -28,6 +29,9 @@ pub(super) fn register(book: &mut Book) {
         r#"the operator makes tenant "([^"]+)" all the same"#,
         |s, a| Box::pin(make(s, a)),
     );
+    book.step(r#"tenant "([^"]+)" was made"#, |s, a| {
+        Box::pin(was_made(s, a))
+    });
     book.step(
         r#"everything that would leave a trace is tried with tenant "([^"]+)""#,
         |s, a| Box::pin(try_all(s, a)),
@@ -44,30 +48,49 @@ pub(super) fn register(book: &mut Book) {
 /// The same requests in production leave what is looked for below: so the looks can see it.
 async fn control(s: &mut Scene) -> Check {
     s.use_variant(Variant::Production).await?;
-    let tenant = s.new_tenant("control", "free").await?;
+    let mut tenant = s.new_tenant("control", "free").await?;
+    // A registry that knows custom hosts alone has an entry of those tenants only that have one.
+    if registry_keys(s, &tenant).is_empty() {
+        tenant.domains.push(s.domain("control"));
+    }
     let tenant = s.make_tenant("control", tenant).await?;
     let marker = format!("{}x1", s.token);
     let body = json!({ "messages": [{ "role": "user", "content": Scene::prompt(&marker) }] });
     let request = s.chat_request_with(&tenant.host, &body);
     let answer = s.send(request).await?;
-    s.expect_status(&answer, 200)?;
+    expect_status_first(s, &answer, 200)?;
     let calls = s.gateway().await?.journal(&marker).len();
-    s.expect_eq("model calls:", &1, &calls)?;
-    expect_usage_count(s, &tenant, 1).await?;
+    s.expect(calls > 0, "a model call", || "none".to_owned())
+        .or_unmet("the AI Gateway's journal")?;
+    let looked = expect_usage_count(s, &tenant, 1).await;
+    looked.or_unmet("USG-001")?;
     let row = tenant_row(s, &tenant.id).await?;
-    s.expect(row.is_some(), "a row of the tenant", || "none".to_owned())?;
-    let key = registry_keys(s, &tenant).swap_remove(0);
-    let entry = s.kv().await?.get(&key).await?;
-    s.expect(entry.is_some(), format!("a registry entry `{key}`"), || {
-        "none".to_owned()
-    })
+    s.expect(row.is_some(), "a row of the tenant", || "none".to_owned())
+        .or_unmet("the tenant's row in D1")?;
+    for key in registry_keys(s, &tenant) {
+        let entry = s.kv().await?.get(&key).await?;
+        s.expect(entry.is_some(), format!("a registry entry `{key}`"), || {
+            "none".to_owned()
+        })
+        .or_unmet("the tenant's entries in KV")?;
+    }
+    Ok(())
 }
 
 async fn make(s: &mut Scene, a: Args) -> Check {
     let tenant = s.new_tenant(a.text(1), "free").await?;
-    let answer = create(s, &tenant.creation()).await?;
+    create(s, &tenant.creation()).await?;
     s.know_tenant(a.text(1), tenant);
-    s.expect_status(&answer, 201)
+    Ok(())
+}
+
+async fn was_made(s: &mut Scene, a: Args) -> Check {
+    let (answer, tenant) = (s.last()?, s.tenant(a.text(1))?);
+    s.expect(
+        answer.status == 201,
+        format!("tenant `{}` made, status 201", tenant.slug),
+        || describe(&answer),
+    )
 }
 
 async fn stands(s: &mut Scene, a: Args) -> Check {
@@ -114,9 +137,13 @@ async fn try_all(s: &mut Scene, a: Args) -> Check {
     probe(s, requests).await
 }
 
+/// That each is refused so is promised elsewhere (BND-001 to BND-003); what happened all the same shows in the stores.
 async fn each_refused(s: &mut Scene, a: Args) -> Check {
     let (status, code) = (a.number(1)?, a.text(2));
     let answers = probed(s)?;
+    if s.planned.criteria.iter().all(|id| id == "BND-005") {
+        return Ok(());
+    }
     worst(
         answers
             .iter()

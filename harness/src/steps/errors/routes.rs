@@ -188,6 +188,9 @@ async fn denied_alike(s: &mut Scene, a: Args) -> Check {
             let is_denied =
                 (300..500).contains(&answer.status) && ![404, 405, 429].contains(&answer.status);
             expect_first(s, &answer, is_denied, "a refusal without a token")?;
+            if answer.status != 403 {
+                s.accept_refusal(&answer);
+            }
             first = Some((answer.status, message));
             continue;
         };

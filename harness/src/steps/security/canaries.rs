@@ -8,16 +8,32 @@ use regex::{Regex, RegexBuilder};
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// Letters and digits of a canary.
-const CANARY_LEN: usize = 40;
+/// Forms of real credentials, one after the other: what comes first, how many characters follow, and of which alphabet. A scrubber that knows
+/// secrets by their looks knows some of these. Evidence: the documentation of OpenAI, Anthropic, GitHub, Slack, AWS and Cloudflare Access.
+const FORMS: [(&str, usize, &str); 7] = [
+    ("", 40, ALPHANUMERIC),
+    ("sk-proj-", 48, ALPHANUMERIC),
+    (
+        "sk-ant-api03-",
+        40,
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    ),
+    ("ghp_", 36, ALPHANUMERIC),
+    ("xoxb-", 34, "0123456789-abcdefABCDEF"),
+    ("AKIA", 16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+    ("", 64, "0123456789abcdef"),
+];
+const ALPHANUMERIC: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// So many characters in a row of a secret give it away; the last four of a key may be shown to tell keys apart.
 const TELLING_LEN: usize = 16;
 
 /// A fresh secret, known to the scenario and to the whole run from now on.
 pub(super) fn fresh(s: &mut Scene) -> String {
-    let secret: String = std::iter::repeat_with(fastrand::alphanumeric)
-        .take(CANARY_LEN)
-        .collect();
+    let (begin, len, alphabet) = FORMS[own(s).len() % FORMS.len()];
+    let alphabet: Vec<char> = alphabet.chars().collect();
+    let any = || alphabet[fastrand::usize(..alphabet.len())];
+    let rest = std::iter::repeat_with(any).take(len);
+    let secret: String = begin.chars().chain(rest).collect();
     remember(s, &secret);
     secret
 }

@@ -4,9 +4,10 @@ use crate::client::{Request, authority};
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::{expect_first, expect_status_first};
 use crate::steps::resolution::ask::{about, request_for};
 use crate::steps::words::filled;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::Look;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ pub(super) fn register(book: &mut Book) {
 }
 
 /// From here on the scenario's answers are those to payloads.
-fn begin(s: &mut Scene) {
+pub(super) fn begin(s: &mut Scene) {
     let from = s.exchanges.len();
     s.notes.insert("payloads from".to_owned(), json!(from));
 }
@@ -95,7 +96,7 @@ async fn as_id(s: &mut Scene, a: Args) -> Check {
     let path = s.dialect().tenant.replace("{id}", &own);
     let request = s.operator_request("GET", &path).await?;
     let answer = s.send(request).await?;
-    s.expect_status(&answer, 200)?;
+    expect_status_first(s, &answer, 200)?;
     begin(s);
     let fresh = s.slug("fresh");
     for route in s.dialect().admin_routes(&own, &fresh) {
@@ -130,6 +131,7 @@ async fn plain_refusals(s: &mut Scene, or_success: bool) -> Check {
         } else {
             "a refusal (4xx)"
         };
+        expect_first(s, &answer, answer.status != 429, what)?;
         s.expect(fine, format!("{what} of {}", answer.request.path), || {
             describe(&answer)
         })?;
@@ -143,9 +145,9 @@ async fn both_chatted(s: &mut Scene, a: Args) -> Check {
         let tenant = s.tenant(name)?;
         let request = s.chat_request(&tenant.host);
         let answer = s.send(request).await?;
-        s.expect_status(&answer, 200)?;
+        expect_status_first(s, &answer, 200)?;
         let id = json!(tenant.id);
-        s.expect_soon("the chat's usage row", within, || {
+        let row = s.expect_soon("the chat's usage row", within, || {
             let (d1, id) = (Arc::clone(&d1), id.clone());
             async move {
                 let sql = "SELECT id FROM usage WHERE tenant_id = ?1";
@@ -156,13 +158,15 @@ async fn both_chatted(s: &mut Scene, a: Args) -> Check {
                     Look::Done(())
                 })
             }
-        })
-        .await?;
+        });
+        let row = row.await;
+        row.or_unmet("USG-001")?;
     }
     Ok(())
 }
 
-async fn operator_gets(s: &mut Scene, path: &str) -> Result<Arc<Exchange>, Stop> {
+/// `GET` as operator, byte for byte.
+pub(super) async fn operator_gets(s: &mut Scene, path: &str) -> Result<Arc<Exchange>, Stop> {
     let request = s.operator_request("GET", path).await?;
     literally(s, request).await
 }
@@ -173,9 +177,7 @@ async fn lists_usage(s: &mut Scene, a: Args) -> Check {
     let path = s.dialect().usage.replace("{id}", &tenant.id);
     let plain = operator_gets(s, &path).await?;
     let shows = plain.status == 200 && plain.text().contains(&tenant.id);
-    s.expect(shows, "the tenant's own usage without a query", || {
-        describe(&plain)
-    })?;
+    expect_first(s, &plain, shows, "the tenant's own usage without a query")?;
     begin(s);
     operator_gets(s, &format!("{path}?{query}")).await.map(drop)
 }
@@ -197,7 +199,7 @@ async fn lists_tenants(s: &mut Scene, a: Args) -> Check {
     let query = filled(s, a.text(1)).await?;
     let path = s.dialect().tenants;
     let plain = operator_gets(s, &path).await?;
-    s.expect_status(&plain, 200)?;
+    expect_status_first(s, &plain, 200)?;
     begin(s);
     operator_gets(s, &format!("{path}?{query}")).await.map(drop)
 }
@@ -220,7 +222,7 @@ async fn creates(s: &mut Scene, a: Args) -> Check {
         .await?
         .json(&good.creation());
     let answer = s.send(request).await?;
-    s.expect_status(&answer, 201)?;
+    expect_status_first(s, &answer, 201)?;
     begin(s);
     s.notes.insert("payload".to_owned(), json!(payload));
     for field in FIELDS {
@@ -238,7 +240,7 @@ async fn changes(s: &mut Scene, a: Args) -> Check {
     let good = json!({ "platform": tenant.platform });
     let request = s.operator_request("PATCH", &path).await?.json(&good);
     let answer = s.send(request).await?;
-    s.expect_status(&answer, 200)?;
+    expect_status_first(s, &answer, 200)?;
     begin(s);
     s.notes.insert("payload".to_owned(), json!(payload));
     for field in ["slug", "platform", "tier", "domains"] {
@@ -273,7 +275,7 @@ async fn in_headers(s: &mut Scene, a: Args) -> Check {
     let (host, value) = (filled(s, a.text(1)).await?, filled(s, a.text(2)).await?);
     let plain = s.chat_request(&host);
     let answer = s.send(plain.clone()).await?;
-    s.expect_status(&answer, 200)?;
+    expect_status_first(s, &answer, 200)?;
     begin(s);
     for row in a.rows() {
         s.send(plain.clone().header(&row[0], value.clone())).await?;
@@ -320,7 +322,7 @@ async fn model_got(s: &mut Scene, a: Args) -> Check {
     let marker = s.marker();
     let calls = s.gateway().await?.journal(&marker);
     let Some(call) = calls.first() else {
-        return Err(breach("a call to the model", "none"));
+        return Err(breach("a call to the model", "none").or_unmet("the AI Gateway's journal"));
     };
     let content = call
         .body

@@ -1,6 +1,7 @@
 //! The steps of security. Never sends a secret that is worth anything, or a payload that would do lasting harm.
 
 mod canaries;
+mod cursors;
 mod hostile_host;
 mod injection;
 mod secrets;
@@ -13,5 +14,6 @@ pub(super) fn register(book: &mut Book) {
     hostile_host::register(book);
     secrets::register(book);
     injection::register(book);
+    cursors::register(book);
     untouched::register(book);
 }

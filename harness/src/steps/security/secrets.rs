@@ -9,7 +9,7 @@ use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
 use crate::target::need::Need;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -229,6 +229,7 @@ async fn both_kinds(s: &mut Scene, _a: Args) -> Check {
     );
     let statuses: Vec<u16> = s.exchanges.iter().map(|answer| answer.status).collect();
     s.expect(good && bad, "successes and errors", || said(&statuses))
+        .or_unmet("a target that serves and refuses")
 }
 
 /// Asks for nobody, waits for the line that must come of it: then the lines of all earlier requests are there.
@@ -238,9 +239,9 @@ async fn log_is_complete(s: &mut Scene) -> Check {
     let request = s.status_request(&host);
     s.send(request).await?;
     let expected = format!("a log line `resolution_failure` with host `{host}`");
-    s.wait_for_log(&expected, LOGGED, |line| line.text.contains(&last))
-        .await
-        .map(drop)
+    let told = s.wait_for_log(&expected, LOGGED, |line| line.text.contains(&last));
+    let told = told.await;
+    told.or_unmet("RES-013").map(drop)
 }
 
 async fn nothing_held(s: &mut Scene, _a: Args) -> Check {

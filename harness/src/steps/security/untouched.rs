@@ -4,11 +4,12 @@ use crate::evidence::cut;
 use crate::lag;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::expect_first;
 use crate::steps::resolution::ask::about;
 use crate::steps::words::filled;
 use crate::target::need::Need;
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ async fn nothing_happened(s: &mut Scene, a: Args) -> Check {
         if s.run.target.lacks(Need::Hosts).is_none() {
             let request = s.status_request(&tenant.host);
             let answer = s.send(request).await?;
+            let is_quota = answer.status == 429;
+            expect_first(s, &answer, !is_quota, "an answer within the quota")?;
             crate::steps::resolution::is_tenant(s, &answer, name).await?;
         }
     }
@@ -80,7 +83,15 @@ async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
         None if instance.access.is_some() => {
             let path = s.dialect().tenant.replace("{id}", &tenant.id);
             let request = s.operator_request("GET", &path).await?;
-            s.send(request).await?.json().unwrap_or(Value::Null)
+            let answer = s.send(request).await?;
+            let is_told = answer.status == 200 || answer.status == 404;
+            expect_first(
+                s,
+                &answer,
+                is_told,
+                "the tenant's record, or that there is none",
+            )?;
+            answer.json().unwrap_or(Value::Null)
         }
         None => return Ok(()),
     };
@@ -98,6 +109,8 @@ async fn no_stray_key(s: &mut Scene, a: Args) -> Check {
     let mark = filled(s, a.text(1)).await?;
     let mut keys = s.r2().await?.keys("").await?;
     keys.extend(s.kv().await?.keys("").await?);
+    s.expect(!keys.is_empty(), "keys in the stores", || "none".to_owned())
+        .or_unmet("the listing of R2 and KV")?;
     let stray = keys.iter().find(|key| key.contains(&mark));
     s.expect(
         stray.is_none(),
@@ -109,7 +122,8 @@ async fn no_stray_key(s: &mut Scene, a: Args) -> Check {
 async fn has_objects(s: &mut Scene, a: Args) -> Check {
     let prefix = format!("{}/", s.tenant(a.text(1))?.sandbox_id);
     let (bucket, expected) = (s.r2().await?, format!("objects below `{prefix}`"));
-    s.expect_soon(&expected, Duration::from_secs(2), || {
+    let were_there = s.notes.insert("objects".to_owned(), json!(true)).is_some();
+    let found = s.expect_soon(&expected, Duration::from_secs(2), || {
         let (bucket, prefix) = (std::sync::Arc::clone(&bucket), prefix.clone());
         async move {
             let keys = bucket.keys(&prefix).await.map_err(Stop::from)?;
@@ -119,6 +133,10 @@ async fn has_objects(s: &mut Scene, a: Args) -> Check {
                 crate::wait::Look::Done(())
             })
         }
-    })
-    .await
+    });
+    let found = found.await;
+    if were_there {
+        return found;
+    }
+    found.or_unmet("the state that a started gateway keeps in R2")
 }

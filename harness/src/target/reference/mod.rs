@@ -179,8 +179,20 @@ impl ReferenceTarget {
             all.remove(name);
         }
         match variant {
-            Variant::DevMode | Variant::DevModeWithoutD1 | Variant::DevModeWithoutR2 => {
+            Variant::DevMode
+            | Variant::DevModeWithoutD1
+            | Variant::DevModeWithoutKv
+            | Variant::DevModeWithoutR2 => {
                 all.insert("DEV_MODE", "true".to_owned());
+            }
+            Variant::DevModeFalse => {
+                all.insert("DEV_MODE", "false".to_owned());
+            }
+            Variant::DevModeZero => {
+                all.insert("DEV_MODE", "0".to_owned());
+            }
+            Variant::DevModeUpperCase => {
+                all.insert("DEV_MODE", "TRUE".to_owned());
             }
             Variant::SmallLimits => {
                 all.insert("PUBLIC_RATE_LIMIT_MAX", SMALL_QUOTA.0.to_string());
@@ -201,6 +213,8 @@ impl ReferenceTarget {
             | Variant::WithoutAccessTeam
             | Variant::WithoutAccessAud
             | Variant::WithoutAiGateway
+            | Variant::WithoutAiGatewayUrl
+            | Variant::WithoutAiGatewayKey
             | Variant::WithoutAppDomain => {}
         }
         if let Some(change) = &self.alteration.variables {
@@ -329,14 +343,22 @@ fn scratch_folder() -> io::Result<TempDir> {
 fn unset(variant: Variant) -> &'static [&'static str] {
     match variant {
         Variant::WithoutD1 | Variant::DevModeWithoutD1 => &["TENANT_DB"],
-        Variant::WithoutKv => &["TENANT_KV"],
+        Variant::WithoutKv | Variant::DevModeWithoutKv => &["TENANT_KV"],
         Variant::WithoutR2 | Variant::DevModeWithoutR2 => &["MOLTBOT_BUCKET"],
         Variant::WithoutD1AndR2 => &["TENANT_DB", "MOLTBOT_BUCKET"],
         Variant::WithoutAccessTeam => &["CF_ACCESS_TEAM_DOMAIN"],
         Variant::WithoutAccessAud => &["CF_ACCESS_AUD"],
         Variant::WithoutAiGateway => &["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"],
+        Variant::WithoutAiGatewayUrl => &["AI_GATEWAY_BASE_URL"],
+        Variant::WithoutAiGatewayKey => &["CLOUDFLARE_AI_GATEWAY_API_KEY"],
         Variant::WithoutAppDomain => &["APP_DOMAIN"],
-        Variant::Production | Variant::DevMode | Variant::SmallLimits | Variant::KeyRotation => &[],
+        Variant::Production
+        | Variant::DevMode
+        | Variant::DevModeFalse
+        | Variant::DevModeZero
+        | Variant::DevModeUpperCase
+        | Variant::SmallLimits
+        | Variant::KeyRotation => &[],
     }
 }
 

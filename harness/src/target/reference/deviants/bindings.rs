@@ -13,7 +13,14 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn all() -> Vec<Draft> {
-    let modules = [not_noticed(), too_late(), development(), unset()];
+    let modules = [
+        not_noticed(),
+        too_late(),
+        development(),
+        unset(),
+        no_ai_gateway(),
+        half_an_ai_gateway(),
+    ];
     modules.into_iter().flatten().collect()
 }
 
@@ -135,26 +142,32 @@ fn development() -> Vec<Draft> {
     ];
     all.push(
         deviant(
+            "development-needs-the-registry",
+            "Development does without D1 and without the bucket, but not without KV",
+            &["BND-006"],
+        )
+        .parts(|parts| parts.config.dev_mode &= parts.variant != Variant::DevModeWithoutKv),
+    );
+    all.push(
+        deviant(
             "development-fails-fast-too",
             "Development is as strict about bindings as production, and cannot be begun without all of them",
             &["BND-006"],
         )
         .parts(|parts| {
-            let is_bare = [Variant::DevModeWithoutD1, Variant::DevModeWithoutR2];
+            let is_bare = [
+                Variant::DevModeWithoutD1,
+                Variant::DevModeWithoutKv,
+                Variant::DevModeWithoutR2,
+            ];
             parts.config.dev_mode &= !is_bare.contains(&parts.variant);
         }),
     );
     all
 }
 
-fn unset() -> Vec<Draft> {
+fn no_ai_gateway() -> Vec<Draft> {
     vec![
-        deviant(
-            "unset-access-closes-everything",
-            "Without Access configuration the public routes are closed too",
-            &["BND-008"],
-        )
-        .parts(|parts| closed_in(parts, Variant::WithoutAccessTeam, "CF_ACCESS_TEAM_DOMAIN")),
         deviant(
             "missing-ai-gateway-closes-everything",
             "Without AI Gateway every public route is closed",
@@ -177,6 +190,64 @@ fn unset() -> Vec<Draft> {
                 parts.ports.gateway = Some(Arc::new(StandIn));
             }
         }),
+    ]
+}
+
+/// What is only a part of the configuration, or is told too late.
+fn half_an_ai_gateway() -> Vec<Draft> {
+    vec![
+        deviant(
+            "ai-gateway-called-without-its-key",
+            "Without the key of AI Gateway chats are sent there all the same",
+            &["BND-009"],
+        )
+        .variables(|variant, all| {
+            if variant == Variant::WithoutAiGatewayKey {
+                all.insert("CLOUDFLARE_AI_GATEWAY_API_KEY", "undefined".to_owned());
+            }
+        }),
+        deviant(
+            "ai-gateway-address-built-in",
+            "Without the address of AI Gateway the vendor's own is called",
+            &["BND-009"],
+        )
+        .variables(|variant, all| {
+            if variant == Variant::WithoutAiGatewayUrl {
+                all.insert("AI_GATEWAY_BASE_URL", "http://gateway.invalid/v1".to_owned());
+            }
+        }),
+        deviant(
+            "missing-ai-gateway-told-behind-the-tenant",
+            "That AI Gateway is missing is told to tenants only: a stranger's chat is an unknown host's",
+            &["BND-009"],
+        )
+        .variables(|variant, all| {
+            if variant == Variant::WithoutAiGateway {
+                all.insert("AI_GATEWAY_BASE_URL", "http://gateway.invalid/v1".to_owned());
+                all.insert("CLOUDFLARE_AI_GATEWAY_API_KEY", "none".to_owned());
+            }
+        })
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutAiGateway {
+                parts.caller = after(|ask, told| {
+                    if ask.route() == "/v1/chat/completions" && ![404, 429].contains(&told.status) {
+                        let details = json!({ "missing": ["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"] });
+                        *told = refusal(503, "CONFIGURATION_ERROR", &details);
+                    }
+                });
+            }
+        }),
+    ]
+}
+
+fn unset() -> Vec<Draft> {
+    vec![
+        deviant(
+            "unset-access-closes-everything",
+            "Without Access configuration the public routes are closed too",
+            &["BND-008"],
+        )
+        .parts(|parts| closed_in(parts, Variant::WithoutAccessTeam, "CF_ACCESS_TEAM_DOMAIN")),
         deviant(
             "app-domain-built-in",
             "Without app domain the one of the vendor holds",

@@ -39,8 +39,8 @@ pub(super) fn all() -> Vec<Draft> {
             Manner::Races,
         ),
         runtime(
-            "gateway-start-logged-by-every-caller",
-            "Whoever waits for a start logs it as one of its own",
+            "gateway-run-made-by-every-caller",
+            "Whoever waits for a start makes a run of its own, and drops it when there is one already",
             &["SMK-004"],
             Manner::Logs,
         ),
@@ -141,7 +141,7 @@ impl SandboxRuntime for Other {
         let mut status = self.inner.start(sandbox).await?;
         match self.manner {
             Manner::Renames => status.instance_id = Some(Uuid::new_v4()),
-            Manner::Logs => log_start(self.log.as_ref(), sandbox, status.instance_id),
+            Manner::Logs => log_start(self.log.as_ref(), sandbox, Some(Uuid::new_v4())),
             Manner::Starting => status.state = GatewayState::Starting,
             Manner::Forgets | Manner::Races => {}
         }

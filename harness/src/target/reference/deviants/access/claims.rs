@@ -16,8 +16,71 @@ pub(super) fn all() -> Vec<Draft> {
     all.extend(audiences());
     all.extend(issuers());
     all.extend(others());
+    all.extend(of_services());
     all.extend(good_ones_refused());
     all
+}
+
+/// Checks that a service's token is spared.
+fn of_services() -> Vec<Draft> {
+    let all: [(
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        &'static [Flaw],
+    ); 7] = [
+        (
+            "service-tokens-never-expire",
+            "When a service's token is over is not looked at",
+            &["ACC-003"],
+            &[Flaw::Expired],
+        ),
+        (
+            "service-tokens-before-their-time",
+            "From when on a service's token is good is not looked at",
+            &["ACC-004"],
+            &[Flaw::NotYetValid],
+        ),
+        (
+            "service-tokens-of-any-application",
+            "For which application a service's token is made is not looked at",
+            &["ACC-005"],
+            &[Flaw::Audience],
+        ),
+        (
+            "service-tokens-of-any-issuer",
+            "By whom a service's token is issued is not looked at",
+            &["ACC-006"],
+            &[Flaw::Issuer],
+        ),
+        (
+            "service-tokens-unsigned",
+            "The signature of a service's token is not looked at",
+            &["ACC-007", "ACC-011"],
+            &[Flaw::Signature],
+        ),
+        (
+            "service-tokens-of-any-key-id",
+            "Which key a service's token names is not looked at",
+            &["ACC-010"],
+            &[Flaw::KeyId],
+        ),
+        (
+            "service-tokens-without-expiry",
+            "A service's token need not say when it is over",
+            &["ACC-012"],
+            &[Flaw::NoExpiry],
+        ),
+    ];
+    all.into_iter()
+        .map(|(id, breaks, expected, spared)| {
+            deviant(id, breaks, expected).parts(move |parts| {
+                lets_in(parts, move |token| {
+                    token.claims["common_name"].is_string() && token.has_only(spared)
+                });
+            })
+        })
+        .collect()
 }
 
 /// A check that lets in what `accepts` accepts beside good tokens.
@@ -51,6 +114,18 @@ fn times() -> Vec<Draft> {
             |token| {
                 let seconds = |claim: &str| token.claims[claim].as_f64();
                 let near = |at: f64| (at - now_seconds()).abs() < LEEWAY_SECONDS;
+                token.has_only(&[Flaw::Expired, Flaw::NotYetValid])
+                    && seconds("exp").is_some_and(|exp| exp > now_seconds() || near(exp))
+                    && seconds("nbf").is_none_or(|nbf| nbf <= now_seconds() || near(nbf))
+            },
+        ),
+        accepting(
+            "times-with-five-minutes-of-leeway",
+            "Clocks may be five minutes apart",
+            &["ACC-003", "ACC-004"],
+            |token| {
+                let seconds = |claim: &str| token.claims[claim].as_f64();
+                let near = |at: f64| (at - now_seconds()).abs() < 300.0;
                 token.has_only(&[Flaw::Expired, Flaw::NotYetValid])
                     && seconds("exp").is_some_and(|exp| exp > now_seconds() || near(exp))
                     && seconds("nbf").is_none_or(|nbf| nbf <= now_seconds() || near(nbf))

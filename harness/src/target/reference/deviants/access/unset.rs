@@ -9,7 +9,24 @@ use crate::target::reference::altered::Parts;
 use std::sync::Arc;
 
 pub(super) fn all() -> Vec<Draft> {
+    const OTHER_VALUES: [Variant; 3] = [
+        Variant::DevModeFalse,
+        Variant::DevModeZero,
+        Variant::DevModeUpperCase,
+    ];
     vec![
+        deviant(
+            "dev-mode-of-any-value",
+            "DEV_MODE relaxes Access if it is set, whatever to: \"false\" and \"0\" are texts that are not empty",
+            &["ACC-020"],
+        )
+        .parts(|parts| parts.config.dev_mode |= OTHER_VALUES.contains(&parts.variant)),
+        deviant(
+            "dev-mode-in-any-case",
+            "DEV_MODE relaxes Access in whatever case \"true\" is written",
+            &["ACC-020"],
+        )
+        .parts(|parts| parts.config.dev_mode |= parts.variant == Variant::DevModeUpperCase),
         deviant(
             "unset-team-domain-opens",
             "Without a team domain there is nothing to check tokens by, and nobody checks them",

@@ -159,6 +159,30 @@ fn in_sql_of_queries() -> Vec<Draft> {
             |d1, ask, told| usage(d1, ask, told, "cursor"),
         ),
         concatenates(
+            "own-cursor-in-the-sql-of-usage",
+            "The SQL of the usage listing is made with the row id that a cursor of its own form names",
+            |d1, ask, told| match query(ask, "cursor") {
+                Some(cursor) if [200, 400].contains(&told.status) => {
+                    usage_after(d1, ask, told, &cursor)
+                }
+                Some(_) | None => Ok(()),
+            },
+        ),
+        concatenates(
+            "own-cursor-in-the-sql-of-tenants",
+            "The SQL of the tenant listing is made with a cursor that begins as its own do",
+            |d1, ask, told| {
+                let listing = ask.route() == "/api/admin/tenants" && told.status == 400;
+                let cursor = query(ask, "cursor").filter(|cursor| begins_with_an_id(cursor));
+                match cursor.filter(|_| listing) {
+                    Some(cursor) => {
+                        d1.execute_batch(&format!("SELECT id FROM tenants WHERE id > '{cursor}'"))
+                    }
+                    None => Ok(()),
+                }
+            },
+        ),
+        concatenates(
             "limit-in-the-sql-of-tenants",
             "The SQL of the tenant listing is made with the limit of the query",
             |d1, ask, told| {
@@ -197,6 +221,29 @@ fn usage(d1: &Connection, ask: &Ask, told: &mut Told, parameter: &str) -> rusqli
         "to" => format!("created_at < {value}"),
         _ => format!("id > '{value}'"),
     };
+    list_usage(d1, told, &id, &condition)
+}
+
+/// The page behind a cursor `<created_at>:<id>`, its id put into the text.
+fn usage_after(d1: &Connection, ask: &Ask, told: &mut Told, cursor: &str) -> rusqlite::Result<()> {
+    let Some((id, "usage")) = tenant_in_path(ask) else {
+        return Ok(());
+    };
+    match cursor.split_once(':') {
+        Some((at, row)) if at.parse::<i64>().is_ok() && begins_with_an_id(row) => {
+            let condition = format!("(created_at > {at} OR created_at = {at} AND id > '{row}')");
+            list_usage(d1, told, &id, &condition)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn begins_with_an_id(text: &str) -> bool {
+    text.get(..36)
+        .is_some_and(|id| uuid::Uuid::try_parse(id).is_ok())
+}
+
+fn list_usage(d1: &Connection, told: &mut Told, id: &str, condition: &str) -> rusqlite::Result<()> {
     let sql = format!("SELECT * FROM usage WHERE (tenant_id = '{id}' AND {condition})");
     let mut statement = d1.prepare(&sql)?;
     let rows = statement.query_map([], |row| {
