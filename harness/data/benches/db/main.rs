@@ -17,12 +17,18 @@ mod scale;
 
 use clap::Parser as _;
 use measured::Row;
+use moltproof_data::claims::Data;
 use moltproof_data::command::{DbArgs, run};
+use moltproof_data::source;
+use moltproof_data::subject::Subject;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The program that is measured is this one, called by this word.
 const PROGRAM: &str = "program";
+
+/// In the place of a verb of `moltproof db`: files are applied, to empty tables and to tables with rows, and nothing is judged.
+const REPLAY: &str = "replay";
 
 /// `moltproof db` alone.
 #[derive(Debug, clap::Parser)]
@@ -37,6 +43,14 @@ fn main() -> ExitCode {
         .filter(|word| word != "--bench")
         .collect();
     match words.first().map(String::as_str) {
+        Some(PROGRAM) if words.get(1).is_some_and(|verb| verb == REPLAY) => {
+            let source = source::folder(Path::new(&words[2])).unwrap();
+            let files = source.files.len();
+            let subject = Subject::of(source, Data::default(), 1).unwrap();
+            assert_eq!(subject.replay.with_rows.len(), files);
+            measured::tell();
+            ExitCode::SUCCESS
+        }
         Some(PROGRAM) => {
             let code = run(&Alone::parse_from(&words).db);
             measured::tell();
@@ -68,6 +82,12 @@ fn rows(made: &Path) -> Vec<Row> {
     };
     vec![
         row("lint, 500 migrations", &["lint"], at("migrations500"), 1.0),
+        row(
+            "replay, 500 migrations",
+            &[REPLAY],
+            at("migrations500"),
+            2.0,
+        ),
         row(
             "lint, 2,000 migrations",
             &["lint"],

@@ -120,6 +120,8 @@ fn is_a_record(table: &Table) -> bool {
             "changelog",
             "journal",
             "timeline",
+            "ledger",
+            "ledgers",
         ],
     )
 }
@@ -154,7 +156,9 @@ fn tells_of_changes(table: &Table) -> bool {
         ("old_data", "new_data"),
     ];
     let has_pair = pairs.iter().any(|(old, new)| has(&[old]) && has(&[new]));
-    has_user && has_pair || has_actor && has(&["action", "operation", "event", "event_type"])
+    has_user && has_pair
+        || has(&["created_by", "triggered_by", "initiated_by"]) && has(&["action", "operation"])
+        || has_actor && has(&["action", "operation", "event", "event_type"])
 }
 
 /// Whether the comment above its CREATE TABLE calls it an audit trail, or one that is only added to.

@@ -145,7 +145,8 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
                 || parents.contains(&(&table.name, sorted))
                 || columns
                     .iter()
-                    .all(|name| is_made_by_a_machine(name.as_str()));
+                    .all(|name| is_made_by_a_machine(name.as_str()))
+                    && !columns.iter().all(|name| is_reference(table, name));
             if is_free {
                 continue;
             }
@@ -183,6 +184,12 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether a column refers to another row: the same pair of those is put together again, unlike an id of its own.
+fn is_reference(table: &Table, name: &Name) -> bool {
+    let mut keys = table.foreign_keys.iter();
+    keys.any(|key| key.columns.contains(name))
 }
 
 /// The column that marks deleted rows of a table, and the condition that the others meet.
