@@ -80,11 +80,19 @@ async fn took(s: &mut Scene, a: Args) -> Check {
     let answer = s.last()?;
     let expected: u64 = a.number(1)?;
     let (promised, off) = (Duration::from_secs(expected), OFF_MAX);
-    let seen = format!(
+    let mut seen = format!(
         "{:.0} ms, {}",
         clock::ms(answer.done_after),
         describe(&answer)
     );
+    // By the gateway's own clock, which no delay on the way to the caller moves.
+    let marker = s.marker();
+    let gateway = s.instance().await?.gateway.clone();
+    let call = gateway.and_then(|gateway| gateway.journal(&marker).pop());
+    if let Some((call, end)) = call.and_then(|call| Some((call.at, call.finished_at?))) {
+        let lasted = clock::ms(end.saturating_sub(call));
+        seen = format!("{seen}; the last upstream call ended {lasted:.0} ms after it came");
+    }
     let over = answer.done_after.saturating_sub(promised + off);
     if !over.is_zero() {
         let (sent, done) = (answer.sent_at, answer.sent_at + answer.done_after);

@@ -14,6 +14,7 @@ use super::book::Book;
 use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
+use crate::lag;
 use crate::oracle::rate_window::Seen;
 use crate::run::scene::{Scene, breach, describe};
 use crate::target::need::Variant;
@@ -190,13 +191,22 @@ pub(super) fn span(answers: &[Arc<Exchange>]) -> Duration {
     }
 }
 
-/// What cannot be told when requests do not fit into a period.
+/// What cannot be told when requests, the last of them a moment ago, do not fit into a period.
 pub(super) fn too_slow(span: Duration, period: Duration) -> Stop {
-    Stop::NotVerified(format!(
-        "the requests took {} ms, the period is {} ms: too slow to tell; run the variant with a longer period and state it",
+    let seen = format!(
+        "the requests took {} ms, the period is {} ms",
         span.as_millis(),
         period.as_millis()
-    ))
+    );
+    let now = clock::now();
+    let from = now.checked_sub(span).unwrap_or(now);
+    let over = span.saturating_sub(period);
+    match lag::blame(from, now, over, || seen.clone()) {
+        Err(slow) => slow.into(),
+        Ok(()) => Stop::NotVerified(format!(
+            "{seen}: too slow to tell; run the variant with a longer period and state it"
+        )),
+    }
 }
 
 /// Asserts that the first requests of somebody, his whole quota, are all admitted.

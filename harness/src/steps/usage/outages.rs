@@ -151,7 +151,9 @@ async fn answered_before_write(s: &mut Scene, a: Args) -> Check {
         clock::ms(late)
     );
     if !is_first {
-        lag::blame(last, answered, late, || seen.clone())?;
+        // Whoever does not wait answers when the write begins: the whole of that time must be the machine's doing, or none of it is.
+        let over = answered.saturating_duration_since(last);
+        lag::blame(last, answered, over, || seen.clone())?;
     }
     s.expect(
         is_first,

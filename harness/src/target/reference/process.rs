@@ -1,6 +1,7 @@
 //! The reference as a process of its own, to be stopped and killed by real signals. Never outlives its scenario.
 
 use super::altered::{Alteration, Variables};
+use crate::lag::Patience;
 use crate::observe::log_lines::LogLines;
 use crate::said::said;
 use crate::target::{Disposable, Fault, Instance};
@@ -56,10 +57,11 @@ impl Process {
         let Some(mut child) = self.child.take() else {
             return Ok(());
         };
-        match tokio::time::timeout(Duration::from_millis(STOP_MS_MAX), child.wait()).await {
-            Ok(Ok(_status)) => Ok(()),
-            Ok(Err(error)) => Err(Fault(format!("cannot wait for the process: {error}"))),
-            Err(_elapsed) => Err(Fault(format!(
+        let patience = Patience::of(Duration::from_millis(STOP_MS_MAX));
+        match patience.with(child.wait()).await {
+            Some(Ok(_status)) => Ok(()),
+            Some(Err(error)) => Err(Fault(format!("cannot wait for the process: {error}"))),
+            None => Err(Fault(format!(
                 "the process did not end within {} s",
                 STOP_MS_MAX / 1000
             ))),
@@ -122,16 +124,17 @@ impl Disposable for Process {
             .take()
             .ok_or_else(|| fault("no standard output".to_owned()))?;
         let mut lines = BufReader::new(output).lines();
-        let first =
-            tokio::time::timeout(Duration::from_millis(START_MS_MAX), lines.next_line()).await;
-        let base = match first {
-            Ok(Ok(Some(line))) => line
+        let patience = Patience::of(Duration::from_millis(START_MS_MAX));
+        let base = match patience.with(lines.next_line()).await {
+            Some(Ok(Some(line))) => line
                 .strip_prefix("listening on ")
                 .map(str::to_owned)
                 .ok_or_else(|| fault(format!("it said `{line}`")))?,
-            Ok(Ok(None)) => return Err(fault(format!("it ended at once: {}", said(&self.said())))),
-            Ok(Err(error)) => return Err(fault(error.to_string())),
-            Err(_elapsed) => {
+            Some(Ok(None)) => {
+                return Err(fault(format!("it ended at once: {}", said(&self.said()))));
+            }
+            Some(Err(error)) => return Err(fault(error.to_string())),
+            None => {
                 return Err(fault(format!(
                     "it is not ready after {} s",
                     START_MS_MAX / 1000
