@@ -82,7 +82,7 @@ fn as_promised(s: &Scene, check: Check) -> Check {
 }
 
 /// Areas in whose scenarios a status only shows that the target answers: none of their criteria promises one to a good request.
-const STATUS_SHOWS_LIFE: [&str; 3] = ["ERR-", "SEC-", "BND-009"];
+const STATUS_SHOWS_LIFE: [&str; 4] = ["ERR-", "SEC-", "BND-009", "RL-"];
 
 async fn has_status(s: &mut Scene, a: Args) -> Check {
     let (answer, status) = (s.last()?, a.number(1)?);
@@ -94,18 +94,28 @@ async fn has_status(s: &mut Scene, a: Args) -> Check {
     // What is hostile may be refused, and must not break anything; what is missing closes nothing but what needs it.
     let is_broken = (answer.status >= 500 && concerns("SEC-004"))
         || (answer.has_code("CONFIGURATION_ERROR") && answer.status == 503 && concerns("BND-009"));
-    if shows_life && !is_broken {
+    // Which tenant a host is may show in a chat; that models answer is promised elsewhere.
+    let by_chat = own.iter().all(|id| id.starts_with("RES-"))
+        && answer.request.path == s.dialect().chat
+        && answer.status != 404;
+    if (shows_life || by_chat) && !is_broken {
         return expect_status_first(s, &answer, status);
     }
     let check = s.expect_status(&answer, status);
     as_promised(s, check)
 }
 
+/// Criteria that say something of a refusal that is promised elsewhere.
+const REFUSED_IN_ANY_WORDS: [&str; 2] = ["RES-013", "RL-013"];
+
 async fn is_refused(s: &mut Scene, a: Args) -> Check {
     let (answer, status) = (s.last()?, a.number(1)?);
     let own = &s.planned.criteria;
     let only_about = |area: &str| own.iter().all(|id| id.starts_with(area));
     let (about_errors, about_leaks) = (only_about("ERR-"), only_about("ERR-004"));
+    let in_any_words = own
+        .iter()
+        .all(|id| REFUSED_IN_ANY_WORDS.contains(&id.as_str()));
     // How an error looks shows where there is one: that there is one is promised elsewhere.
     if about_errors && !(answer.status < 400 && s.accept_refusal(&answer)) {
         let is_refused = answer.status >= 400 && (answer.status != 429 || status == 429);
@@ -113,6 +123,11 @@ async fn is_refused(s: &mut Scene, a: Args) -> Check {
     }
     if about_leaks {
         return Ok(());
+    }
+    // What is logged or kept of a refusal does not hang on its words.
+    if in_any_words {
+        let is_refused = (400..500).contains(&answer.status) && answer.status != 429;
+        return expect_first(s, &answer, is_refused, format!("a refusal with {status}"));
     }
     let check = s.expect_error(&answer, status, a.text(2));
     as_promised(s, check)

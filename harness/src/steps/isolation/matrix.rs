@@ -4,14 +4,16 @@ use super::carriers::Carrier;
 use super::{chat_of, greet, greeting, identifiers, marker_of, whole};
 use crate::client::Request;
 use crate::evidence::Exchange;
+use crate::observe::Row;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, difference, expect_usage_count, presuppose, start_gateway, usage_rows, worst,
+    QUIET, difference, expect_first, expect_usage_count, presuppose, start_gateway, usage_rows,
+    worst,
 };
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -71,8 +73,14 @@ async fn one_gateway(s: &mut Scene) -> Check {
         let state = answer.text_at(&s.dialect().status_gateway_state);
         let is_stopped = state.as_deref() == Some("stopped");
         let started = name == TENANTS[1].0;
+        expect_first(
+            s,
+            &answer,
+            answer.status == 200 && state.is_some(),
+            "status 200 with the state of the gateway",
+        )?;
         s.expect(
-            answer.status == 200 && state.is_some() && is_stopped != started,
+            is_stopped != started,
             format!(
                 "the gateway of tenant `{}` {}",
                 tenant.slug,
@@ -109,8 +117,7 @@ pub(super) async fn rounds(s: &mut Scene, carrier: Carrier, lines: &[String]) ->
             Err(stop) => return Err(stop),
         }
         for (other, before) in others {
-            let after = whole(s, &other).await?;
-            let lines = difference(&before, &after);
+            let lines = changed_by_others(s, &other, &before).await?;
             changed.extend(
                 lines
                     .iter()
@@ -121,6 +128,43 @@ pub(super) async fn rounds(s: &mut Scene, carrier: Carrier, lines: &[String]) ->
     s.notes.insert(ROUNDS.to_owned(), json!(list));
     s.notes.insert(CHANGED.to_owned(), json!(changed));
     Ok(())
+}
+
+/// What has changed of a tenant that it did not do itself: a late row of a chat of its own is none, nor is what changes while nobody calls.
+async fn changed_by_others(
+    s: &mut Scene,
+    tenant: &Tenant,
+    before: &Value,
+) -> Result<Vec<String>, Stop> {
+    let own = TENANTS
+        .iter()
+        .position(|(name, _)| s.tenant(name).is_ok_and(|known| known.id == tenant.id))
+        .map(tokens_of);
+    let without_own = |all: &Value| {
+        let mut all = all.clone();
+        let is_own = |row: &Value| {
+            let tokens = (row["tokens_in"].as_u64(), row["tokens_out"].as_u64());
+            own.is_some_and(|own| tokens == (Some(own.0), Some(own.1)))
+        };
+        if let Some(rows) = all["usage"].as_array_mut() {
+            rows.retain(|row| !is_own(row));
+        }
+        all
+    };
+    let before = without_own(before);
+    let after = whole(s, tenant).await?;
+    if difference(&before, &without_own(&after)).is_empty() {
+        return Ok(Vec::new());
+    }
+    let later = whole(s, tenant).await?;
+    let by_itself = difference(&without_own(&after), &without_own(&later));
+    let place = |line: &String| line.rsplit_once(": ").map(|(place, _)| place.to_owned());
+    let changing: Vec<_> = by_itself.iter().map(place).collect();
+    let lines = difference(&before, &without_own(&after));
+    Ok(lines
+        .into_iter()
+        .filter(|line| !changing.contains(&place(line)))
+        .collect())
 }
 
 fn calls(
@@ -189,7 +233,7 @@ fn of_round(s: &Scene, round: &Value) -> Vec<Arc<Exchange>> {
     s.exchanges[place("from")..place("to")].to_vec()
 }
 
-/// Judges all that one tenant was answered, and its bill.
+/// Judges all that one tenant was answered, and its bill: nothing of another's may be in it. What is missing of its own is promised elsewhere.
 pub(super) async fn judge_caller(
     s: &mut Scene,
     name: &str,
@@ -208,18 +252,27 @@ pub(super) async fn judge_caller(
     }
     judge_calls(s, name, &caller, &others, chats(answers)).await?;
     let rows = usage_rows(s, &caller.id).await?;
-    let sum = |column: &str| -> u64 { rows.iter().filter_map(|row| row[column].as_u64()).sum() };
-    let count = chats(answers);
-    let wanted = (count, tokens.0 * count as u64, tokens.1 * count as u64);
-    let seen = (rows.len(), sum("tokens_in"), sum("tokens_out"));
-    s.expect_eq(
-        &format!(
-            "rows, tokens in and tokens out of tenant `{}`:",
+    let told = |row: &Row| (row["tokens_in"].as_u64(), row["tokens_out"].as_u64());
+    let foreign = rows
+        .iter()
+        .find(|row| matches!(told(row), (Some(one), Some(other)) if (one, other) != tokens));
+    s.expect(
+        foreign.is_none(),
+        format!(
+            "no row of another's chat on the bill of tenant `{}`",
             caller.slug
         ),
+        || said(&foreign),
+    )?;
+    let count = chats(answers);
+    let wanted = vec![(Some(tokens.0), Some(tokens.1)); count];
+    let seen: Vec<_> = rows.iter().map(told).collect();
+    s.expect_eq(
+        &format!("tokens in and out of tenant `{}`, row by row:", caller.slug),
         &wanted,
         &seen,
     )
+    .or_unmet("USG-001")
 }
 
 fn judge_answer(s: &mut Scene, caller: &Tenant, others: &[String], answer: &Exchange) -> Check {
@@ -235,28 +288,37 @@ fn judge_answer(s: &mut Scene, caller: &Tenant, others: &[String], answer: &Exch
         || format!("{foreign} in {received}", foreign = said(&foreign)),
     )?;
     if answer.status >= 300 {
-        return s.expect(answer.status < 500, "an answer of the caller's own", || {
-            describe(answer)
-        });
+        let is_no_crash = answer.status < 500;
+        return expect_first(s, answer, is_no_crash, "an answer, be it a refusal");
     }
-    let pointer = s.dialect().status_tenant;
     if is_chat(answer) {
-        let text = greeting(caller);
-        s.expect(
-            answer.text().contains(&text),
-            format!("the model's answer to `{}`", caller.slug),
-            || describe(answer),
-        )
+        let is_own = answer.text().contains(&greeting(caller));
+        let wanted = format!("the model's answer to `{}`", caller.slug);
+        return s
+            .expect(is_own, wanted, || describe(answer))
+            .or_unmet("AIG-017");
+    }
+    let dialect = s.dialect();
+    let route = answer.request.path.split('?').next().unwrap_or_default();
+    let seen = answer.text_at(&dialect.status_tenant);
+    if route != dialect.status && seen.is_none() {
+        // Whatever a path of no contract's says, it is nothing of another tenant.
+        s.checks += 1;
+        return Ok(());
+    }
+    let check = s.expect(
+        seen.as_deref() == Some(caller.slug.as_str()),
+        format!("status of tenant `{}`", caller.slug),
+        || describe(answer),
+    );
+    if seen.is_none() {
+        check.or_unmet("RES-001")
     } else {
-        s.expect(
-            answer.text_at(&pointer).as_deref() == Some(caller.slug.as_str()),
-            format!("status of tenant `{}`", caller.slug),
-            || describe(answer),
-        )
+        check
     }
 }
 
-/// Judges the model calls of one tenant: as many as chats, and none that names another in its metadata.
+/// Judges the model calls of one tenant: none may name another in its metadata.
 async fn judge_calls(
     s: &mut Scene,
     name: &str,
@@ -266,11 +328,7 @@ async fn judge_calls(
 ) -> Check {
     let marker = marker_of(s, name);
     let calls = s.gateway().await?.journal(&marker);
-    s.expect_eq(
-        &format!("model calls of `{}`:", caller.slug),
-        &chats,
-        &calls.len(),
-    )?;
+    let seen = calls.len();
     for call in calls {
         let raw = call.metadata_raw.unwrap_or_default();
         let kept = call.metadata_kept.unwrap_or_default();
@@ -281,15 +339,22 @@ async fn judge_calls(
         s.expect(
             !others.iter().any(|other| raw.contains(other.as_str()))
                 && is_own("tenant_id", &caller.id)
-                && is_own("sandbox_id", &caller.sandbox_id)
-                && is_own("tier", &caller.tier),
+                && is_own("sandbox_id", &caller.sandbox_id),
             format!("metadata of tenant `{}` ({})", caller.slug, caller.id),
             || raw.clone(),
         )?;
     }
-    Ok(())
+    s.expect(
+        seen >= chats,
+        format!(
+            "a model call for each of the {chats} chats of `{}`",
+            caller.slug
+        ),
+        || format!("{seen}"),
+    )
 }
 
+/// That a call is refused is what isolates; in which words is promised elsewhere.
 async fn each_refused(s: &mut Scene, a: Args) -> Check {
     let (status, code) = (a.number(1)?, a.text(2));
     let rounds = s.notes.get(ROUNDS).and_then(Value::as_array).cloned();
@@ -298,9 +363,12 @@ async fn each_refused(s: &mut Scene, a: Args) -> Check {
         .flatten()
         .flat_map(|round| of_round(s, round))
         .collect();
-    worst(
-        answers
-            .iter()
-            .map(|answer| s.expect_error(answer, status, code)),
-    )
+    worst(answers.iter().map(|answer| {
+        if answer.status < 400 {
+            s.expect_error(answer, status, code)
+        } else {
+            s.checks += 1;
+            Ok(())
+        }
+    }))
 }

@@ -5,7 +5,10 @@ use super::{chat_of, greet};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{QUIET, change, expect_usage_count, gateway, settle};
+use crate::steps::operating::{
+    QUIET, change, expect_first, expect_status_first, expect_usage_count, gateway, settle,
+    usage_rows,
+};
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use crate::wait;
@@ -88,10 +91,14 @@ async fn all_at_once(s: &mut Scene, a: Args) -> Check {
         }
     }
     for answer in s.send_all(requests).await? {
-        s.expect_status(&answer, 200)?;
+        expect_status_first(s, &answer, 200)?;
     }
     for (_name, tenant) in crowd {
-        expect_usage_count(s, &tenant, times).await?;
+        // Whose row is missing, and on whose bill it is, is judged below.
+        match expect_usage_count(s, &tenant, times).await {
+            Ok(()) | Err(Stop::Violation(_)) => {}
+            Err(stop) => return Err(stop),
+        }
     }
     wait::quiet(QUIET).await;
     Ok(())
@@ -118,8 +125,14 @@ async fn own_gateways(s: &mut Scene) -> Check {
         let answer = gateway(s, &tenant.id).await?;
         let sandbox = answer.text_at(&s.dialect().tenant_sandbox_id);
         let instance = answer.text_at(&s.dialect().gateway_instance);
+        expect_first(
+            s,
+            &answer,
+            sandbox.is_some() && instance.is_some(),
+            format!("a running gateway of tenant `{}`", tenant.slug),
+        )?;
         s.expect(
-            sandbox.as_deref() == Some(tenant.sandbox_id.as_str()) && instance.is_some(),
+            sandbox.as_deref() == Some(tenant.sandbox_id.as_str()),
             format!("a running gateway in sandbox `{}`", tenant.sandbox_id),
             || describe(&answer),
         )?;
@@ -148,7 +161,7 @@ async fn exchange_slugs(s: &mut Scene, a: Args) -> Check {
         (&one.id, &other.slug),
     ] {
         let answer = change(s, id, &json!({ "slug": slug })).await?;
-        s.expect_status(&answer, 200)?;
+        expect_status_first(s, &answer, 200)?;
     }
     settle(s).await?;
     Ok(())
@@ -165,15 +178,31 @@ async fn chat_on_hosts(s: &mut Scene, a: Args) -> Check {
         requests.extend((0..count).map(|_| s.chat_request_with(&host, &body)));
     }
     for answer in s.send_all(requests).await? {
-        s.expect_status(&answer, 200)?;
+        expect_status_first(s, &answer, 200)?;
     }
     Ok(())
 }
 
+/// Judged by the bills: as many rows as chats in all, each under the tenant whose host it was.
 async fn have_rows(s: &mut Scene, a: Args) -> Check {
-    for (name, count) in [(a.text(1), a.number(2)?), (a.text(3), a.number(4)?)] {
+    let wanted = [(a.text(1), a.number(2)?), (a.text(3), a.number(4)?)];
+    let mut counts = Vec::new();
+    let mut late = None;
+    for (name, count) in wanted {
         let tenant = s.tenant(name)?;
-        expect_usage_count(s, &tenant, count).await?;
+        match expect_usage_count(s, &tenant, count).await {
+            Ok(()) => {}
+            Err(Stop::Violation(finding)) => late = Some(Stop::Violation(finding)),
+            Err(stop) => return Err(stop),
+        }
+        counts.push(usage_rows(s, &tenant.id).await?.len());
     }
-    Ok(())
+    let Some(late) = late else { return Ok(()) };
+    let chats: usize = wanted.iter().map(|(_, count)| count).sum();
+    if counts.iter().sum::<usize>() == chats {
+        // All are there, and not where they belong.
+        Err(late)
+    } else {
+        Err(late.or_unmet("USG-001"))
+    }
 }

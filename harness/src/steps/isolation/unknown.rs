@@ -2,13 +2,14 @@
 
 use super::{chat_of, fill};
 use crate::client::Request;
-use crate::evidence::Exchange;
+use crate::evidence::{Exchange, cut};
+use crate::run::capture::point_at;
 use crate::run::scene::{Scene, describe};
-use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{at, authorised, delete, presuppose, settle};
+use crate::steps::resolution::alike::{Asked, Varying, face};
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -17,16 +18,6 @@ const PAIRS: &str = "pairs";
 
 /// Under which name a scenario knows the tenant that was never made.
 const NOBODY: &str = "nobody";
-
-/// Headers that differ between two equal answers.
-const VOLATILE: [&str; 6] = [
-    "date",
-    "x-request-id",
-    "x-ratelimit-remaining",
-    "x-ratelimit-reset",
-    "cf-ray",
-    "server-timing",
-];
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -85,19 +76,50 @@ async fn nobody(s: &mut Scene) -> Result<Tenant, Stop> {
     Ok(nobody)
 }
 
-/// Sends each pair of requests and remembers the pairs, after those there are.
-async fn send_pairs(s: &mut Scene, pairs: Vec<[Request; 2]>) -> Check {
-    let mut places = match s.notes.get(PAIRS) {
+/// The words that stand for what a request names.
+fn words(named: &Tenant) -> [(&str, &str); 4] {
+    [
+        (&named.host, "{host}"),
+        (&named.slug, "{slug}"),
+        (&named.id, "{id}"),
+        (&named.sandbox_id, "{sandbox}"),
+    ]
+}
+
+/// Sends each pair of requests, and remembers the pairs after those there are, with all that tells their answers apart.
+async fn send_pairs(s: &mut Scene, foreign: &Tenant, pairs: Vec<[Request; 2]>) -> Check {
+    let nobody = nobody(s).await?;
+    let mut list = match s.notes.get(PAIRS) {
         Some(Value::Array(list)) => list.clone(),
         _ => Vec::new(),
     };
-    for [foreign, unknown] in pairs {
+    let (foreign_words, nobody_words) = (words(foreign), words(&nobody));
+    let mut varying = Varying::default();
+    for (number, [one, other]) in pairs.into_iter().enumerate() {
+        let (known, unknown) = (
+            Asked {
+                request: one,
+                words: &foreign_words,
+            },
+            Asked {
+                request: other,
+                words: &nobody_words,
+            },
+        );
         let first = s.exchanges.len();
-        s.send(foreign).await?;
-        s.send(unknown).await?;
-        places.push(json!([first, first + 1]));
+        let answer = s.send(known.request.clone()).await?;
+        let seen = face(&answer, known.words);
+        let answer = s.send(unknown.request.clone()).await?;
+        let wanted = face(&answer, unknown.words);
+        if number == 0 {
+            varying.measure(s, &unknown, &wanted).await?;
+        }
+        let apart = varying
+            .told_apart(s, [&unknown, &known], [&wanted, &seen])
+            .await?;
+        list.push(json!({ "places": [first, first + 1], "apart": apart }));
     }
-    s.notes.insert(PAIRS.to_owned(), json!(places));
+    s.notes.insert(PAIRS.to_owned(), json!(list));
     Ok(())
 }
 
@@ -125,7 +147,7 @@ async fn name_both(s: &mut Scene, a: Args) -> Check {
         };
         pairs.push([request(&foreign), request(&unknown)]);
     }
-    send_pairs(s, pairs).await
+    send_pairs(s, &foreign, pairs).await
 }
 
 async fn call_admin(s: &mut Scene, a: Args) -> Check {
@@ -140,7 +162,7 @@ async fn call_admin(s: &mut Scene, a: Args) -> Check {
             [foreign, unknown].map(|route| route.request().host(&caller.host))
         })
         .collect();
-    send_pairs(s, pairs).await
+    send_pairs(s, &foreign, pairs).await
 }
 
 async fn remove(s: &mut Scene, a: Args) -> Check {
@@ -159,7 +181,7 @@ async fn ask_hosts(s: &mut Scene, a: Args) -> Check {
         [&gone, &never].map(|tenant| s.status_request(&tenant.host)),
         [&gone, &never].map(|tenant| s.chat_request_with(&tenant.host, &body)),
     ];
-    send_pairs(s, pairs).await
+    send_pairs(s, &gone, pairs).await
 }
 
 async fn operator_reads(s: &mut Scene, a: Args) -> Check {
@@ -177,10 +199,16 @@ async fn operator_reads(s: &mut Scene, a: Args) -> Check {
         let unknown = Request::new("GET", at(template, &never.id));
         pairs.push([authorised(s, foreign).await?, authorised(s, unknown).await?]);
     }
-    send_pairs(s, pairs).await
+    send_pairs(s, &gone, pairs).await
 }
 
-fn pairs(s: &Scene) -> Result<Vec<[Arc<Exchange>; 2]>, Stop> {
+/// A pair of answers, and what tells them apart.
+struct Pair {
+    answers: [Arc<Exchange>; 2],
+    apart: Vec<String>,
+}
+
+fn pairs(s: &Scene) -> Result<Vec<Pair>, Stop> {
     let list = s.notes.get(PAIRS).and_then(Value::as_array);
     let exchange = |place: &Value| {
         let place = place.as_u64().and_then(|at| usize::try_from(at).ok())?;
@@ -189,64 +217,44 @@ fn pairs(s: &Scene) -> Result<Vec<[Arc<Exchange>; 2]>, Stop> {
     let found: Option<Vec<_>> = list
         .into_iter()
         .flatten()
-        .map(|pair| Some([exchange(&pair[0])?, exchange(&pair[1])?]))
+        .map(|pair| {
+            Some(Pair {
+                answers: [exchange(&pair["places"][0])?, exchange(&pair["places"][1])?],
+                apart: serde_json::from_value(pair["apart"].clone()).ok()?,
+            })
+        })
         .collect();
     found
         .filter(|pairs| !pairs.is_empty())
         .ok_or_else(|| Stop::Fault("no pairs of requests were sent".to_owned()))
 }
 
-/// What must be equal of two answers: status, headers and body, each named identifier replaced by a word.
-fn face(answer: &Exchange, named: &Tenant) -> String {
-    let mut headers: Vec<String> = answer
-        .headers
-        .iter()
-        .filter(|(name, _)| !VOLATILE.contains(&name.as_str()))
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
-    headers.sort();
-    let body = match answer.json() {
-        Some(Value::Object(mut fields)) => {
-            // `meta` names the request; a chat completion has an id and a time of its own.
-            for own in ["meta", "id", "created"] {
-                fields.remove(own);
-            }
-            Value::Object(fields).to_string()
-        }
-        _ => answer.text(),
-    };
-    let mut face = format!(
-        "{} {headers} {body}",
-        answer.status,
-        headers = said(&headers)
-    );
-    for (name, word) in [
-        (&named.host, "{host}"),
-        (&named.slug, "{slug}"),
-        (&named.id, "{id}"),
-        (&named.sandbox_id, "{sandbox}"),
-    ] {
-        face = face.replace(name.as_str(), word);
-    }
-    face
-}
-
 async fn all_alike(s: &mut Scene) -> Check {
-    let (foreign, nobody) = (s.tenant("b")?, s.tenant(NOBODY)?);
-    for [one, other] in pairs(s)? {
-        let (seen, wanted) = (face(&one, &foreign), face(&other, &nobody));
+    for Pair { answers, apart } in pairs(s)? {
+        let [foreign, nobody] = answers;
         s.expect(
-            seen == wanted,
-            format!("the same answer to {} as for nobody: {wanted}", one.line()),
-            || seen.clone(),
+            apart.is_empty(),
+            format!(
+                "the same answer to {} as for nobody, which is {}",
+                foreign.line(),
+                describe(&nobody)
+            ),
+            || {
+                point_at(&foreign);
+                cut(&apart.join("; "), 1500)
+            },
         )?;
     }
     Ok(())
 }
 
+/// That both are refused shows that the tenant is gone; in which words is not promised here.
 async fn each_refused(s: &mut Scene, a: Args) -> Check {
-    for answer in pairs(s)?.iter().flatten() {
-        s.expect_error(answer, a.number(1)?, a.text(2))?;
+    let (status, code) = (a.number(1)?, a.text(2));
+    for pair in pairs(s)? {
+        for answer in &pair.answers {
+            s.expect_error(answer, status, code).or_unmet("RES-012")?;
+        }
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Limits of those who name no tenant. Never trusts a header to say who asks but the edge's own.
 
+use super::free_of_charge::no_admin_limited;
 use super::used_up::expect_still_refused;
 use super::{Asker, expect_whole_quota, other_ip};
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
-use crate::verdict::Check;
+use crate::verdict::{Check, OrUnmet as _};
 
 /// Values tried for each header that claims another client ip.
 const CLAIMS: usize = 3;
@@ -32,6 +33,7 @@ async fn another_ip(s: &mut Scene, _a: Args) -> Check {
         let ip = other_ip(s, number);
         let request = s.health_request().header("cf-connecting-ip", ip.as_str());
         let answer = s.send(request).await?;
+        Asker::ClientIp.is_admitted(&answer)?;
         s.expect(
             answer.status == 200,
             format!("client ip {ip} admitted, whatever another one has used"),
@@ -72,6 +74,7 @@ async fn cannot_claim(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn whole_quota(s: &mut Scene, _a: Args) -> Check {
+    no_admin_limited(s)?;
     expect_whole_quota(s, &Asker::ClientIp).await
 }
 
@@ -79,7 +82,13 @@ async fn not_counted(s: &mut Scene, _a: Args) -> Check {
     let requests = s.run.target.limits().quota.0 as usize + 10;
     let request = s.health_request();
     for answer in s.send_all(vec![request; requests]).await? {
-        s.expect_error(&answer, 503, "CONFIGURATION_ERROR")?;
+        s.expect(
+            answer.status != 429,
+            "no request counted that is refused for a missing binding",
+            || describe(&answer),
+        )?;
+        s.expect_error(&answer, 503, "CONFIGURATION_ERROR")
+            .or_unmet("BND-003")?;
     }
     Ok(())
 }

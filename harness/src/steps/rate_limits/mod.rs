@@ -17,9 +17,10 @@ use crate::evidence::Exchange;
 use crate::lag;
 use crate::oracle::rate_window::Seen;
 use crate::run::scene::{Scene, breach, describe};
+use crate::steps::operating::at_fault;
 use crate::target::need::Variant;
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,8 @@ impl Asker {
             _ => Err(breach(
                 format!("status {} or 429", self.admitted_status()),
                 describe(answer),
-            )),
+            )
+            .or_unmet(&at_fault(answer))),
         }
     }
 
@@ -220,6 +222,8 @@ async fn expect_whole_quota(s: &mut Scene, who: &Asker) -> Check {
     answers.extend(s.send_all(rest).await?);
     let refused = answers.iter().find(|answer| answer.status == 429);
     for answer in &answers {
+        // Only a refusal for too many requests says that the quota is used up.
+        who.is_admitted(answer)?;
         s.expect(
             answer.status == who.admitted_status(),
             format!("all of a whole quota of {limit} admitted, no part of it used before"),
@@ -247,8 +251,16 @@ fn told_limit(answers: &[Arc<Exchange>]) -> Result<Option<u32>, Stop> {
 fn must_be_told(answers: &[Arc<Exchange>]) -> Result<u32, Stop> {
     told_limit(answers)?.ok_or_else(|| {
         let seen = answers.first().map(|first| describe(first));
-        breach("a limit in X-RateLimit-Limit", seen.unwrap_or_default())
+        breach("a limit in X-RateLimit-Limit", seen.unwrap_or_default()).or_unmet("RL-011")
     })
+}
+
+/// Asserts what a refusal for too many requests is called, where that is promised: to all other criteria its status says enough.
+fn expect_limited(s: &mut Scene, refusal: &Exchange) -> Check {
+    if s.planned.criteria.iter().any(|id| id == "RL-001") {
+        return s.expect_error(refusal, 429, LIMITED);
+    }
+    s.expect_status(refusal, 429).or_unmet("RL-001")
 }
 
 /// When an answer was complete.

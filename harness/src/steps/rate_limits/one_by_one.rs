@@ -2,7 +2,8 @@
 
 use super::used_up::note_refusal;
 use super::{
-    Asker, IP_LIMIT_MAX, LIMITED, must_be_told, other_ip, quota, quota_of, span, too_slow,
+    Asker, IP_LIMIT_MAX, LIMITED, expect_limited, must_be_told, other_ip, quota, quota_of, span,
+    too_slow,
 };
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach};
@@ -194,7 +195,15 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
     let mut answers: Vec<Arc<Exchange>> = Vec::new();
     let refusal = loop {
         let answer = s.send(who.request(s, answers.len())).await?;
-        if !who.is_admitted(&answer)? {
+        let admitted = match who.is_admitted(&answer) {
+            // The quota is used up: this is the refusal, and it is no such one.
+            Err(Stop::Unmet(_)) if limit.is_some_and(|limit| answers.len() >= limit as usize) => {
+                expect_limited(s, &answer)?;
+                false
+            }
+            admitted => admitted?,
+        };
+        if !admitted {
             break answer;
         }
         answers.push(answer);
@@ -213,7 +222,7 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
             }]));
         }
     };
-    s.expect_error(&refusal, 429, LIMITED)?;
+    expect_limited(s, &refusal)?;
     let limit = match limit {
         Some(limit) => limit,
         None => must_be_told(&[Arc::clone(&refusal)])?,
@@ -243,15 +252,24 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
 
 async fn rest_falls(s: &mut Scene, _a: Args) -> Check {
     let (limit, period) = quota(s, "free").await?;
-    let wanted: Vec<u32> = (0..limit).rev().collect();
     let (mut told, mut met, mut slow) = (Vec::new(), Vec::new(), None);
     for _round in 0..ROUNDS_MAX {
         let who = fresh(s, "free").await?;
         let from = s.exchanges.len();
-        let mut rests = Vec::new();
+        let (mut rests, mut wanted) = (Vec::new(), Vec::new());
         for at in 0..limit as usize {
             let answer = s.send(who.request(s, at)).await?;
-            super::answers::expect_stated(s, &answer, Some(limit)).await?;
+            if !who.is_admitted(&answer)? {
+                break;
+            }
+            super::answers::expect_stated(s, &answer, None).await?;
+            if at == 0 {
+                // As many as it is told to have, whether or not these are as many as it should.
+                wanted = (0..super::number_in(&answer, "x-ratelimit-limit").unwrap_or(limit))
+                    .rev()
+                    .take(limit as usize)
+                    .collect();
+            }
             rests.extend(super::number_in(&answer, "x-ratelimit-remaining"));
         }
         if rests == wanted {

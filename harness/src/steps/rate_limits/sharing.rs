@@ -1,10 +1,12 @@
 //! Who shares a quota and who does not. Never lets one scenario use another's tenant.
 
+use super::free_of_charge::no_admin_limited;
 use super::used_up::expect_still_refused;
 use super::{Asker, expect_whole_quota, other_ip, quota};
 use crate::client::Request;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::expect_status_first;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use crate::wait::Look;
@@ -65,7 +67,7 @@ async fn malformed_chat(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let request = malformed(s, &tenant);
     let answer = s.send(request).await?;
-    s.expect_status(&answer, 400)
+    expect_status_first(s, &answer, 400)
 }
 
 async fn refused_everywhere(s: &mut Scene, a: Args) -> Check {
@@ -101,6 +103,7 @@ async fn refused_everywhere(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn whole_quota(s: &mut Scene, a: Args) -> Check {
+    no_admin_limited(s)?;
     let who = Asker::Tenant(s.tenant(a.text(1))?);
     expect_whole_quota(s, &who).await
 }
@@ -111,6 +114,9 @@ async fn in_turns(s: &mut Scene, a: Args) -> Check {
     for _turn in 0..limit {
         for tenant in [&one, &other] {
             let answer = s.send(s.status_request(&tenant.host)).await?;
+            if answer.status != 429 {
+                expect_status_first(s, &answer, 200)?;
+            }
             s.expect(
                 answer.status == 200,
                 format!("{limit} requests of each tenant admitted"),

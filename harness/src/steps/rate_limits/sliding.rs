@@ -123,7 +123,8 @@ fn judge(
         return Err(breach(
             format!("at least the quota of {limit} admitted in more than a period"),
             format!("{admitted} of {} requests", seen.len()),
-        ));
+        )
+        .or_unmet("RL-001"));
     }
     let crowd = largest_crowd(&seen, period);
     s.expect(

@@ -1,7 +1,8 @@
 //! Quotas that are used up, and requests that must be refused then. Never calls an admission one too many unless that is certain.
 
 use super::{
-    Asker, IP_LIMIT_MAX, LIMITED, must_be_told, quota_of, seen, span, told_limit, too_slow,
+    Asker, IP_LIMIT_MAX, LIMITED, expect_limited, must_be_told, quota_of, seen, span, told_limit,
+    too_slow,
 };
 use crate::client::Request;
 use crate::evidence::Exchange;
@@ -42,7 +43,7 @@ pub(super) async fn use_up(s: &mut Scene, who: &Asker) -> Check {
             known = told_limit(&answers)?;
         }
         if !who.is_admitted(&last)? {
-            s.expect_error(&last, 429, LIMITED)?;
+            expect_limited(s, &last)?;
             let limit = match known {
                 Some(limit) => limit,
                 None => must_be_told(&[last])?,
@@ -118,7 +119,7 @@ pub(super) async fn try_refusal(
     let period = quota_of(s, who).await?.1;
     let answer = s.send(candidate).await?;
     if answer.status == 429 {
-        s.expect_error(&answer, 429, LIMITED)?;
+        expect_limited(s, &answer)?;
         return Ok(Refusal::Refused);
     }
     let limit = s.notes.get("limit").and_then(Value::as_u64);

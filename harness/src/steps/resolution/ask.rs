@@ -1,5 +1,6 @@
 //! Asking a host for something, with or without another header. Never judges the answer.
 
+use super::told::LOG_BEFORE;
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::run::scene::Scene;
@@ -55,8 +56,24 @@ pub(in crate::steps) async fn with_header(
     if name.is_empty() {
         return Ok(request);
     }
+    if name.eq_ignore_ascii_case("x-tenant-override")
+        && s.planned.criteria.iter().any(|id| id == "RES-007")
+    {
+        warnings_of_its_own(s).await?;
+    }
     let value = filled(s, value).await?;
     Ok(request.header(name, value))
+}
+
+/// From here on no other scenario of malformed overrides sends one: a warning of one can be nobody else's.
+async fn warnings_of_its_own(s: &mut Scene) -> Check {
+    if !s.notes.contains_key(LOG_BEFORE) {
+        s.alone("malformed overrides").await;
+    }
+    let logs = s.instance().await?.logs.clone();
+    let mark = logs.map_or(0, |logs| logs.mark());
+    s.notes.insert(LOG_BEFORE.to_owned(), json!(mark));
+    Ok(())
 }
 
 /// Sends a request; byte for byte where a header holds what no HTTP library would send.

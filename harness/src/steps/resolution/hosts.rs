@@ -1,6 +1,7 @@
 //! Which tenant a host is: at once, or as soon as a change may be seen. Never asks more than a few dozen times.
 
 use super::ask::{about, send, with_header};
+use super::outage::has_failed;
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::lag::Patience;
@@ -9,14 +10,47 @@ use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{SETTLED_MAX, too_late};
 use crate::steps::words::filled;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How much later than the registry's own delay a change behind the target's back may be seen: it may keep what it has read for a moment.
-const BEHIND_ITS_BACK: Duration = Duration::from_secs(2);
+pub(super) const BEHIND_ITS_BACK: Duration = Duration::from_secs(2);
+
+/// The criteria of which it is a promise that a host without more leads to its tenant.
+const FOUND_BY_HOST: [&str; 6] = [
+    "RES-001", "RES-004", "RES-005", "RES-006", "RES-016", "RES-017",
+];
+/// Those of which it is one that an override does.
+const FOUND_BY_OVERRIDE: [&str; 1] = ["RES-003"];
+/// Those of which it is one that a host without more is no tenant's.
+const NONE_BY_HOST: [&str; 8] = [
+    "RES-008", "RES-001", "RES-004", "RES-005", "RES-006", "RES-009", "RES-011", "RES-016",
+];
+/// Those of which it is one that a header does not make a tenant's host of it.
+const NONE_BY_HEADER: [&str; 4] = ["RES-002", "RES-003", "RES-007", "RES-010"];
+/// Those that say in which words an unknown tenant is refused. To the others it is all the same, as long as nobody answers.
+const REFUSED_IN_WORDS: [&str; 2] = ["RES-012", "SEC-002"];
+/// Those that say that somebody is unknown, which a crash does not say.
+const TOLD_UNKNOWN: [&str; 5] = ["RES-011", "RES-015", "RES-017", "SEC-001", "ISO-003"];
+
+/// Whether the scenario is about one of these criteria.
+fn is_about(s: &Scene, criteria: &[&str]) -> bool {
+    s.planned
+        .criteria
+        .iter()
+        .any(|id| criteria.contains(&id.as_str()))
+}
+
+/// A check that judges these criteria; in the scenario of others it is a control, and what it finds is the first one's fault.
+fn judging(s: &Scene, criteria: &[&str], check: Check) -> Check {
+    match criteria.first() {
+        Some(first) if !is_about(s, criteria) => check.or_unmet(first),
+        Some(_) | None => check,
+    }
+}
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -31,9 +65,11 @@ pub(super) fn register(book: &mut Book) {
     book.step(r"each of them is answered as itself", |s, a| {
         Box::pin(each_as_itself(s, a))
     });
-    book.step(r#"host "([^"]*)" answers as tenant "([^"]+)""#, |s, a| {
-        Box::pin(answers_as(s, a))
-    });
+    book.asserting(
+        &FOUND_BY_HOST,
+        r#"host "([^"]*)" answers as tenant "([^"]+)""#,
+        |s, a| Box::pin(answers_as(s, a)),
+    );
     book.step(
         r#"host "([^"]*)" answers as tenant "([^"]+)" with each of these headers:"#,
         |s, a| Box::pin(answers_with_headers(s, a)),
@@ -46,12 +82,16 @@ pub(super) fn register(book: &mut Book) {
         r#"(?:with the header "([A-Za-z-]+): ([^"]*)" )?these hosts are no tenant:"#,
         |s, a| Box::pin(are_none(s, a)),
     );
-    book.step(r#"these hosts (soon )?become tenant "([^"]+)":"#, |s, a| {
-        Box::pin(become_tenant(s, a))
-    });
-    book.step(r"these hosts (soon )?become no tenant:", |s, a| {
-        Box::pin(become_none(s, a))
-    });
+    book.asserting(
+        &["RES-015", "RES-005", "RES-006"],
+        r#"these hosts (soon )?become tenant "([^"]+)":"#,
+        |s, a| Box::pin(become_tenant(s, a)),
+    );
+    book.asserting(
+        &["RES-011", "RES-005", "RES-015"],
+        r"these hosts (soon )?become no tenant:",
+        |s, a| Box::pin(become_none(s, a)),
+    );
     book.step(
         r#"a chat at host "([^"]*)" is refused as an unknown tenant's"#,
         |s, a| Box::pin(chat_refused(s, a)),
@@ -115,20 +155,40 @@ pub(in crate::steps) async fn is_tenant(s: &mut Scene, answer: &Exchange, name: 
     )
 }
 
-/// Asserts that an answer is an unknown tenant's.
+/// Asserts that an answer is an unknown tenant's: in the contract's words where they are promised, else that nobody answers.
 pub(in crate::steps) fn is_unknown(s: &mut Scene, answer: &Exchange) -> Check {
     let what = format!(
         "host `{}` is no tenant",
         crate::evidence::cut(&answer.request.host, 80)
     );
-    about(&what, s.expect_error(answer, 404, "TENANT_NOT_FOUND"))
+    let in_words = is_about(s, &REFUSED_IN_WORDS);
+    if !in_words && (400..500).contains(&answer.status) && answer.status != 429 {
+        s.checks += 1;
+        return Ok(());
+    }
+    let check = about(&what, s.expect_error(answer, 404, "TENANT_NOT_FOUND"));
+    let is_telling = answer.status < 400 || in_words;
+    if is_telling || (answer.status >= 500 && is_about(s, &TOLD_UNKNOWN)) {
+        check
+    } else {
+        check.or_unmet("RES-012")
+    }
 }
 
 async fn answers_as(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
     let request = s.status_request(&host);
     let answer = s.send(request).await?;
-    is_tenant(s, &answer, a.text(2)).await
+    let check = is_tenant(s, &answer, a.text(2)).await;
+    let tenant = s.tenant(a.text(2))?;
+    // A slug is found without the hostnames, and a tenant whose store never failed whether or not another's did.
+    let by_slug = host == tenant.host && is_about(s, &["RES-004", "RES-005"]);
+    let is_control = by_slug || (is_about(s, &["RES-017"]) && !has_failed(s, &tenant));
+    if is_control {
+        check.or_unmet("RES-001")
+    } else {
+        check
+    }
 }
 
 async fn answers_with_headers(s: &mut Scene, a: Args) -> Check {
@@ -136,7 +196,7 @@ async fn answers_with_headers(s: &mut Scene, a: Args) -> Check {
     // The positive control: without the header the host is that tenant's.
     let plain = s.status_request(&host);
     let answer = s.send(plain.clone()).await?;
-    is_tenant(s, &answer, a.text(2)).await?;
+    is_tenant(s, &answer, a.text(2)).await.or_unmet("RES-001")?;
     for row in a.rows() {
         let request = with_header(s, plain.clone(), &row[0], &row[1]).await?;
         let answer = send(s, request).await?;
@@ -169,15 +229,40 @@ async fn ask_all(
 }
 
 async fn are_tenant(s: &mut Scene, a: Args) -> Check {
+    let bare = a.text(1).is_empty();
     for answer in ask_all(s, &a, (a.text(1), a.text(2))).await? {
-        is_tenant(s, &answer, a.text(3)).await?;
+        let check = is_tenant(s, &answer, a.text(3)).await;
+        if check.is_err() && bare && is_about(s, &["RES-006", "RES-016"]) {
+            plain_host_is(s, &answer.request.host, a.text(3)).await?;
+        }
+        let criteria: &[&str] = if bare {
+            &FOUND_BY_HOST
+        } else {
+            &FOUND_BY_OVERRIDE
+        };
+        judging(s, criteria, check)?;
     }
     Ok(())
 }
 
+/// The control of a host in capitals, with a port or a dot at its end: without these it is the tenant's.
+async fn plain_host_is(s: &mut Scene, host: &str, name: &str) -> Check {
+    let lower = host.to_ascii_lowercase();
+    let plain = lower.split(':').next().unwrap_or_default();
+    let request = s.status_request(plain.trim_end_matches('.'));
+    let answer = s.send(request).await?;
+    is_tenant(s, &answer, name).await.or_unmet("RES-001")
+}
+
 async fn are_none(s: &mut Scene, a: Args) -> Check {
+    let criteria: &[&str] = if a.text(1).is_empty() {
+        &NONE_BY_HOST
+    } else {
+        &NONE_BY_HEADER
+    };
     for answer in ask_all(s, &a, (a.text(1), a.text(2))).await? {
-        is_unknown(s, &answer)?;
+        let check = is_unknown(s, &answer);
+        judging(s, criteria, check)?;
     }
     Ok(())
 }
@@ -193,7 +278,7 @@ fn delay(s: &Scene, soon: &str) -> Duration {
 }
 
 /// Asks until the check holds; the first answer must do where there is no delay.
-async fn within(
+pub(super) async fn within(
     s: &mut Scene,
     request: Request,
     delay: Duration,

@@ -1,7 +1,8 @@
 //! The steps of tenant resolution. Never decides by an answer of the target what the answer should be.
 
-mod alike;
+pub(super) mod alike;
 pub(super) mod ask;
+pub(super) mod facts;
 mod given_again;
 mod hosts;
 mod operator;

@@ -1,12 +1,17 @@
 //! Stores that fail for one tenant, and how that is told. Never lets a fault touch another scenario.
 
-use crate::run::scene::Scene;
+use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::settle;
 use crate::steps::words::filled;
 use crate::target::faults::{Calls, StoreFault};
-use crate::verdict::{Check, Stop};
+use crate::target::seeding::Tenant;
+use crate::verdict::{Check, OrUnmet as _, Stop};
+use serde_json::{Value, json};
 use std::time::Duration;
+
+/// Where a scenario keeps what has failed: tenant ids, slugs and hostnames.
+const FAILED: &str = "failed";
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -24,11 +29,13 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"the registry is back for "([^"]+)""#, |s, a| {
         Box::pin(registry_back(s, a))
     });
-    book.step(
+    book.asserting(
+        &["RES-017"],
         r#"it is told as an outage of D1 for tenant "([^"]+)""#,
         |s, a| Box::pin(told_of_d1(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["RES-017", "RES-005"],
         r#"it is told as an outage of the registry for "([^"]+)""#,
         |s, a| Box::pin(told_of_registry(s, a)),
     );
@@ -57,9 +64,35 @@ async fn forgotten(s: &mut Scene) -> Check {
     settle(s).await
 }
 
+/// Remembers what fails from now on.
+fn note_failing(s: &mut Scene, what: &str) {
+    let list = s
+        .notes
+        .entry(FAILED.to_owned())
+        .or_insert_with(|| json!([]));
+    if let Value::Array(list) = list {
+        list.push(json!(what));
+    }
+}
+
+/// What failed so far, the last one last.
+fn failed(s: &Scene) -> Vec<String> {
+    let list = s.notes.get(FAILED).and_then(Value::as_array);
+    let texts = list.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
+}
+
+/// Whether a store failed for this tenant at some time of the scenario.
+pub(super) fn has_failed(s: &Scene, tenant: &Tenant) -> bool {
+    failed(s)
+        .iter()
+        .any(|what| *what == tenant.id || *what == tenant.slug || tenant.domains.contains(what))
+}
+
 async fn d1_fails(s: &mut Scene, a: Args) -> Check {
     forgotten(s).await?;
     let id = s.tenant(a.text(2))?.id;
+    note_failing(s, &id);
     s.faults()
         .await?
         .set(Calls::TenantRead, &id, fault(a.text(1)), None);
@@ -75,6 +108,7 @@ async fn d1_back(s: &mut Scene, a: Args) -> Check {
 async fn registry_fails(s: &mut Scene, a: Args) -> Check {
     forgotten(s).await?;
     let scope = filled(s, a.text(2)).await?;
+    note_failing(s, &scope);
     s.faults()
         .await?
         .set(Calls::RegistryRead, &scope, fault(a.text(1)), None);
@@ -94,16 +128,31 @@ async fn told_of_d1(s: &mut Scene, a: Args) -> Check {
 
 async fn told_of_registry(s: &mut Scene, a: Args) -> Check {
     let scope = filled(s, a.text(1)).await?;
-    told(s, Calls::RegistryRead, &scope).await
+    let own = &s.planned.criteria;
+    let by_registry = own.iter().any(|id| id == "RES-005");
+    let check = told(s, Calls::RegistryRead, &scope).await;
+    // Whoever is served without the registry's answer was not found through it; how an outage is told is another promise.
+    if by_registry && s.last()?.status >= 400 {
+        check.or_unmet("RES-017")
+    } else {
+        check
+    }
 }
 
-/// Asserts 503. A right answer without asking the store is no finding: then the outage was not met.
+/// Asserts 503. A right answer without asking the store is no finding: then the outage was not met. Whoever is refused as unknown is told
+/// something else than an outage, in whatever words.
 async fn told(s: &mut Scene, calls: Calls, scope: &str) -> Check {
     let answer = s.last()?;
     let asked = s.faults().await?.asked(calls, scope);
     if asked == 0 && answer.status == 200 {
         return Err(Stop::NotVerified(
             "the target answered without asking the failing store: let it keep nothing between scenarios".to_owned(),
+        ));
+    }
+    if answer.status < 500 {
+        return Err(breach(
+            "an outage told with status 503 and error code STORE_UNAVAILABLE",
+            describe(&answer),
         ));
     }
     s.expect_error(&answer, 503, "STORE_UNAVAILABLE")
@@ -123,5 +172,29 @@ async fn no_reads(s: &mut Scene, a: Args) -> Check {
         "reads of the tenant's record before the registry answered:",
         &0,
         &asked,
-    )
+    )?;
+    // None was seen: one that is made must be.
+    let faults = s.faults().await?;
+    let failing: Vec<String> = failed(s);
+    for scope in &failing {
+        faults.clear(Calls::RegistryRead, scope);
+    }
+    let request = match tenant.domains.first() {
+        Some(host) => s.status_request(host),
+        None => s.status_request(&tenant.host),
+    };
+    let answer = s.send(request).await;
+    let seen = faults.asked(Calls::TenantRead, &tenant.id);
+    for scope in &failing {
+        faults.set(Calls::RegistryRead, scope, StoreFault::Unavailable, None);
+    }
+    if seen == 0 {
+        let seen = describe(&*answer?);
+        return Err(breach(
+            "a read of the tenant's record, once the registry answers",
+            seen,
+        )
+        .or_unmet("the reads of D1, which are not seen"));
+    }
+    answer.map(drop)
 }

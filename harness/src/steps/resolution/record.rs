@@ -1,10 +1,13 @@
 //! Registry entries and tenant records, changed behind the target's back. Never touches another scenario's.
 
-use crate::run::scene::Scene;
+use super::hosts::{BEHIND_ITS_BACK, is_tenant, within};
+use crate::evidence::Exchange;
+use crate::run::scene::{Scene, breach};
+use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
 use crate::target::seeding::{self, Tenant};
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop, Unmet};
 use serde_json::{Value, json};
 
 /// The columns of a tenant's record.
@@ -50,7 +53,7 @@ async fn taken_out(s: &mut Scene, a: Args) -> Check {
     let sql = format!("SELECT {} FROM tenants WHERE id = ?1", COLUMNS.join(", "));
     let rows = d1.query(&sql, &[json!(id)]).await?;
     let Some(row) = rows.first() else {
-        return Err(Stop::Fault(format!("tenant {id} has no row in D1")));
+        return Err(breach(format!("a row of tenant {id} in D1"), "none"));
     };
     s.notes.insert(format!("record {id}"), json!(row));
     let gone = d1
@@ -59,7 +62,7 @@ async fn taken_out(s: &mut Scene, a: Args) -> Check {
     if gone == 1 {
         Ok(())
     } else {
-        Err(Stop::Fault(format!("{gone} rows deleted, not 1")))
+        Err(breach("one row deleted", format!("{gone} rows deleted")))
     }
 }
 
@@ -77,8 +80,14 @@ async fn put_back(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn entries_there(s: &mut Scene, a: Args) -> Check {
-    let (tenant, kv) = (s.tenant(a.text(1))?, s.kv().await?);
-    let entries = seeding::registry_entries(s.run.target.as_ref(), &tenant);
+    let tenant = s.tenant(a.text(1))?;
+    has_entries(s, &tenant).await
+}
+
+/// The control of whatever is written into the registry: what the target wrote itself looks the same, so that it reads it.
+async fn has_entries(s: &mut Scene, tenant: &Tenant) -> Check {
+    let kv = s.kv().await?;
+    let entries = seeding::registry_entries(s.run.target.as_ref(), tenant);
     // An entry that names the tenant's id; what is kept under the id need not repeat it.
     let naming = entries
         .into_iter()
@@ -89,16 +98,36 @@ async fn entries_there(s: &mut Scene, a: Args) -> Check {
             .as_deref()
             .is_some_and(|value| value.contains(&tenant.id))
         {
-            return Err(Stop::Fault(format!(
-                "the registry has no entry `{key}` for the tenant: nothing can be told of an entry without a record"
-            )));
+            return Err(Stop::Unmet(Unmet {
+                because: "the registry's entries ([seeding] kv)".to_owned(),
+                expected: format!("an entry `{key}` of tenant `{}`", tenant.slug),
+                seen: said(&value),
+            }));
         }
     }
     Ok(())
 }
 
+/// An entry like those that the target reads: one for a tenant that is there leads to it.
 async fn ghost(s: &mut Scene, a: Args) -> Check {
     let slug = filled(s, a.text(1)).await?;
+    let real = s.new_tenant("real", "free").await?;
+    let mut real = s.make_tenant("real", real).await?;
+    has_entries(s, &real).await?;
+    real.slug = s.slug("alias");
+    real.host = s.instance().await?.tenant_host(&real.slug);
+    put_entries(s, &real).await?;
+    s.know_tenant("real", real.clone());
+    let request = s.status_request(&real.host);
+    let delay = s.run.target.limits().registry_delay + BEHIND_ITS_BACK;
+    within(
+        s,
+        request,
+        delay,
+        async |s: &mut Scene, answer: &Exchange| is_tenant(s, answer, "real").await,
+    )
+    .await
+    .or_unmet("the registry's entries, which are written and not read ([seeding] kv)")?;
     let mut ghost = s.new_tenant("ghost", "free").await?;
     ghost.host = s.instance().await?.tenant_host(&slug);
     ghost.slug = slug;
@@ -108,6 +137,7 @@ async fn ghost(s: &mut Scene, a: Args) -> Check {
 async fn given_hostname(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
     let owner = s.tenant(a.text(2))?;
+    has_entries(s, &owner).await?;
     // Names and entry agree, as they do when the operator changes them.
     for name in ["a", "b"] {
         let Ok(mut tenant) = s.tenant(name) else {

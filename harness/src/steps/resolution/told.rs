@@ -1,17 +1,26 @@
 //! What is told of a resolution, and to whom: the log, the bill, the body. Never reads another scenario's lines.
 
-use crate::run::capture::point_at;
-use crate::run::scene::Scene;
-use crate::said::said;
+use super::facts;
+use crate::observe::{D1, LogLine};
+use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
+use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
-use crate::wait::Look;
+use crate::wait::{self, Look};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time until a line is in the log. Evidence: logs are written while the request is answered; a tail of a remote log takes longer.
 const LOGGED: Duration = Duration::from_secs(2);
+
+/// The event as the contract calls it; other names will do.
+const FAILURE: &str = "resolution_failure";
+
+/// Where a scenario keeps how long the log was before a malformed override was sent.
+pub(super) const LOG_BEFORE: &str = "log before the override";
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -36,45 +45,76 @@ pub(super) fn register(book: &mut Book) {
     book.step(r"no model was called", |s, a| Box::pin(no_model(s, a)));
 }
 
+/// A warning that speaks of the override, in whatever words: of this very request, or else one that came with it, while no other
+/// scenario sent one.
 async fn warns_of_override(s: &mut Scene, _a: Args) -> Check {
     let answer = s.last()?;
-    let id = answer.header("x-request-id").unwrap_or_default().to_owned();
-    s.expect(!id.is_empty(), "an X-Request-Id on the answer", || {
-        point_at(&answer);
-        said(&answer.headers)
-    })?;
-    let expected = format!("a warning `override_ignored` in the log for request {id}");
-    s.wait_for_log(&expected, LOGGED, |line| {
-        line.field("event").as_deref() == Some("override_ignored")
-            && line.field("level").as_deref() == Some("warn")
-            && line.field("request_id").as_deref() == Some(id.as_str())
-    })
+    let mut own = vec![s.token.clone()];
+    own.extend(answer.header("x-request-id").map(str::to_owned));
+    own.extend(answer.text_at("/meta/request_id"));
+    let mark = s.notes.get(LOG_BEFORE).and_then(Value::as_u64).unwrap_or(0);
+    s.wait_for_log(
+        "a warning of the ignored override in the log",
+        LOGGED,
+        |line| {
+            let is_own = own.iter().any(|word| line.text.contains(word.as_str()));
+            let is_new = u64::try_from(line.number).is_ok_and(|number| number >= mark);
+            (is_own || is_new) && facts::is_warning(line) && facts::speaks_of(line, "override")
+        },
+    )
     .await
     .map(drop)
+}
+
+/// The skeletons of what is logged of hosts that were served: no line like these tells of a failure.
+async fn usual(s: &mut Scene) -> Result<BTreeSet<String>, Stop> {
+    let served: BTreeSet<String> = s
+        .exchanges
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .map(|answer| answer.request.host.to_lowercase())
+        .collect();
+    let logs = s.instance().await?.logs.clone();
+    let lines = logs.map(|logs| logs.since(0)).unwrap_or_default();
+    let of_served = |line: &LogLine| {
+        let host = served.iter().find(|host| facts::names(line, host))?;
+        Some(facts::skeleton(line, host))
+    };
+    Ok(lines.iter().filter_map(of_served).collect())
 }
 
 async fn has_failure(s: &mut Scene, a: Args) -> Check {
     let (host, ip) = (filled(s, a.text(1)).await?, s.client_ip().to_owned());
-    let expected = format!("a log line `resolution_failure` with host `{host}` and client ip {ip}");
-    s.wait_for_log(&expected, LOGGED, |line| {
-        line.field("event").as_deref() == Some("resolution_failure")
-            && line.field("host").as_deref() == Some(host.as_str())
-            && line.field("client_ip").as_deref() == Some(ip.as_str())
-    })
-    .await
-    .map(drop)
+    let usual = usual(s).await?;
+    let expected =
+        format!("a log line of the failed resolution, with host `{host}` and client ip {ip}");
+    let line = s
+        .wait_for_log(&expected, LOGGED, |line| {
+            facts::names(line, &host)
+                && facts::names(line, &ip)
+                && (line.text.contains(FAILURE) || !usual.contains(&facts::skeleton(line, &host)))
+        })
+        .await?;
+    s.notes
+        .insert(FAILURE.to_owned(), json!(facts::skeleton(&line, &host)));
+    Ok(())
 }
 
 async fn has_no_failure(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
+    let failure = s
+        .notes
+        .get(FAILURE)
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     let lines = s.log_lines().await?;
     let stray = lines.iter().find(|line| {
-        line.field("event").as_deref() == Some("resolution_failure")
-            && line.field("host").as_deref() == Some(host.as_str())
+        let tells = || failure.as_deref() == Some(facts::skeleton(line, &host).as_str());
+        facts::names(line, &host) && (line.text.contains(FAILURE) || tells())
     });
     s.expect(
         stray.is_none(),
-        format!("no `resolution_failure` for host `{host}`, which is a tenant's"),
+        format!("no failed resolution of host `{host}`, which is a tenant's, in the log"),
         || stray.map_or(String::new(), |line| line.text.clone()),
     )
 }
@@ -93,52 +133,51 @@ async fn names_neither(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
-/// How many usage rows each tenant of the scenario has, by tenant id.
-async fn rows_of(s: &mut Scene, id: &str) -> Result<i64, Stop> {
-    let d1 = s.d1().await?;
-    let rows = d1
-        .query(
-            "SELECT count(*) AS rows FROM usage WHERE tenant_id = ?1",
-            &[json!(id)],
-        )
-        .await?;
-    Ok(rows
-        .first()
-        .and_then(|row| row.get("rows")?.as_i64())
-        .unwrap_or(0))
+/// Each tenant's usage rows: how many of the one that is meant, and of whom else there are some.
+async fn bills(
+    d1: &dyn D1,
+    meant: &Tenant,
+    others: &[Tenant],
+) -> Result<(usize, Vec<String>), Stop> {
+    let sql = "SELECT id FROM usage WHERE tenant_id = ?1";
+    let own = d1.query(sql, &[json!(meant.id)]).await?.len();
+    let mut wrong = Vec::new();
+    for other in others {
+        if !d1.query(sql, &[json!(other.id)]).await?.is_empty() {
+            wrong.push(other.slug.clone());
+        }
+    }
+    Ok((own, wrong))
 }
 
+/// Judges whose bill the chat is on, and nothing else of the row.
 async fn billed_to(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
+    let others: Vec<Tenant> = ["a", "b"]
+        .iter()
+        .filter_map(|name| s.tenant(name).ok())
+        .filter(|other| other.id != tenant.id)
+        .collect();
     let (d1, within) = (s.d1().await?, s.run.target.limits().usage_visible);
-    let id = json!(tenant.id);
-    let expected = format!("the chat's usage row under tenant `{}`", tenant.slug);
-    s.expect_soon(&expected, within, || {
-        let (d1, id) = (std::sync::Arc::clone(&d1), id.clone());
+    let seen = wait::until::<_, Stop, _, _>(within, || {
+        let (d1, tenant, others) = (Arc::clone(&d1), tenant.clone(), others.clone());
         async move {
-            let rows = d1
-                .query("SELECT id FROM usage WHERE tenant_id = ?1", &[id])
-                .await?;
-            Ok(if rows.len() == 1 {
-                Look::Done(())
+            let (own, wrong) = bills(&*d1, &tenant, &others).await?;
+            Ok(if own > 0 || !wrong.is_empty() {
+                Look::Done(wrong)
             } else {
-                Look::NotYet(format!("{} rows", rows.len()))
+                Look::NotYet("no row of any of the tenants".to_owned())
             })
         }
     })
     .await?;
-    for other in ["a", "b"] {
-        let Ok(other) = s.tenant(other) else { continue };
-        if other.id != tenant.id {
-            let rows = rows_of(s, &other.id).await?;
-            s.expect_eq(
-                &format!("usage rows of tenant `{}`:", other.slug),
-                &0,
-                &rows,
-            )?;
-        }
+    let expected = format!("the chat billed to tenant `{}`", tenant.slug);
+    match seen {
+        Ok(wrong) => s.expect(wrong.is_empty(), expected, || {
+            format!("a usage row of tenant `{}`", wrong.join("` and `"))
+        }),
+        Err(timed_out) => Err(breach(expected, timed_out.to_string()).or_unmet("USG-001")),
     }
-    Ok(())
 }
 
 async fn no_model(s: &mut Scene, _a: Args) -> Check {

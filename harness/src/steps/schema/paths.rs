@@ -1,8 +1,8 @@
 //! Query plans and the work of look-ups, on a copy of the target's schema. Never measures time: steps do not depend on the machine.
 
-use super::{copy, entries, unreadable};
+use super::{copy, entries};
 use crate::oracle::schema::{self, Cost, Entry};
-use crate::run::scene::Scene;
+use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
@@ -32,13 +32,18 @@ pub(super) fn register(book: &mut Book) {
 async fn searches(s: &mut Scene, a: Args) -> Check {
     let sql = a.docstring.clone().unwrap_or_default();
     let copy = copy(s).await?;
-    let plan = schema::plan(&copy, &sql).map_err(|error| unreadable(&error))?;
+    let plan = schema::plan(&copy, &sql).map_err(|error| unplanned(&error))?;
     let is_search = |line: &String| line.starts_with("SEARCH") && line.contains("INDEX");
     s.expect(
         plan.iter().any(is_search) && !plan.iter().any(|line| line.contains("SCAN")),
         format!("an index search and no scan for `{sql}`"),
         || plan.join("; "),
     )
+}
+
+/// A query that the schema does not have the tables or columns for.
+fn unplanned(error: &rusqlite::Error) -> Stop {
+    breach("the tables and columns of the contract", error.to_string()).or_unmet("SCH-001")
 }
 
 /// What look-ups by id and by sandbox id cost at most among this many tenants: found and not found.
@@ -71,7 +76,7 @@ async fn count(s: &mut Scene, a: Args) -> Check {
     })
     .await
     .map_err(|error| Stop::Fault(error.to_string()))?;
-    let (few, many) = counted.map_err(|error| unreadable(&error))?;
+    let (few, many) = counted.map_err(|error| unplanned(&error))?;
     let list: Vec<Value> = few
         .iter()
         .zip(&many)

@@ -4,14 +4,15 @@ use crate::client::Request;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::observe::Row;
-use crate::run::scene::{Scene, describe};
+use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, at, authorised, change, create, creation, registry_keys, tenant_row, usage_rows, worst,
+    QUIET, at, authorised, change, create, creation, expect_first, registry_keys, tenant_row,
+    usage_rows, worst,
 };
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -148,12 +149,10 @@ async fn good_tiers(s: &mut Scene, a: Args) -> Check {
         let slug = s.slug(&format!("good-{tier}"));
         let made = create(s, &json!({ "slug": slug, "tier": tier })).await?;
         let changed = change(s, &id, &json!({ "tier": tier })).await?;
+        // The control of the refusals.
         for (answer, status) in [(made, 201), (changed, 200)] {
-            s.expect(
-                answer.status == status && answer.text_at("/tier").as_deref() == Some(tier),
-                format!("{status} with tier {tier}"),
-                || describe(&answer),
-            )?;
+            let holds = answer.status == status && answer.text_at("/tier").as_deref() == Some(tier);
+            expect_first(s, &answer, holds, format!("{status} with tier {tier}"))?;
         }
     }
     Ok(())
@@ -182,7 +181,8 @@ async fn report_tokens(s: &mut Scene, a: Args) -> Check {
         s.send(request).await?;
         // Whatever the caller is told, the model was asked: so there was something to write down wrongly.
         let calls = gateway.journal(&marker).len();
-        s.expect(calls > 0, "a model call", || "none".to_owned())?;
+        s.expect(calls > 0, "a model call", || "none".to_owned())
+            .or_unmet("AIG-004")?;
     }
     Ok(())
 }
@@ -196,9 +196,15 @@ async fn one_good_row(s: &mut Scene, a: Args) -> Check {
             .iter()
             .all(|column| row[*column].as_i64().is_some_and(|number| number >= 0))
     };
+    let expected = "the one row of the chat with good tokens";
+    if rows.is_empty() {
+        return s
+            .expect(false, expected, || "none".to_owned())
+            .or_unmet("USG-001");
+    }
     s.expect(
         rows.len() == 1 && rows.iter().all(is_good),
-        "the one row of the chat with good tokens",
+        expected,
         || said(&rows),
     )
 }
@@ -227,7 +233,8 @@ async fn insert_duplicate(s: &mut Scene, a: Args) -> Check {
     // The stored one: whether it is the right one is another criterion's question.
     let row = tenant_row(s, &tenant.id).await?;
     let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
-    let stored = stored.ok_or_else(|| Stop::Fault("the tenant has no row".to_owned()))?;
+    let stored =
+        stored.ok_or_else(|| breach("a row of the tenant in D1", "none").or_unmet("SCH-001"))?;
     let done = insert(s, &fresh.id, stored).await?;
     s.notes.insert("inserted".to_owned(), json!(done));
     s.know_tenant("fresh", fresh);
@@ -247,10 +254,12 @@ async fn refused_as_duplicate(s: &mut Scene) -> Check {
 async fn insert_good(s: &mut Scene) -> Check {
     let fresh = s.tenant("fresh")?;
     let done = insert(s, &fresh.id, &fresh.sandbox_id).await?;
+    // The control of the refusal.
     s.expect(done == Ok(1), "the row taken", || match &done {
         Ok(rows) => format!("{rows} rows taken"),
         Err(why) => format!("a refusal: {why}"),
     })
+    .or_unmet("SCH-001")
 }
 
 async fn tenant_with_domain(s: &mut Scene, a: Args) -> Check {

@@ -6,10 +6,10 @@ use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{QUIET, delete, expect_usage_count, settle, usage_rows};
+use crate::steps::operating::{QUIET, delete, expect_status_first, settle, usage_rows};
 use crate::target::manifest::Timestamps;
-use crate::verdict::{Check, Stop};
-use crate::wait;
+use crate::verdict::{Check, OrUnmet as _, Stop};
+use crate::wait::{self, Look};
 use serde_json::json;
 
 /// How far a stored time may be from the harness's clock. Evidence: seconds taken for milliseconds are decades away; clocks are minutes apart at most.
@@ -192,10 +192,22 @@ async fn chat_for_a_row(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let marker = format!("{}xrow", s.token);
     let body = json!({ "messages": [{ "role": "user", "content": Scene::prompt(&marker) }] });
+    let before = usage_rows(s, &tenant.id).await?.len();
     let request = s.chat_request_with(&tenant.host, &body);
     let answer = s.send(request).await?;
-    s.expect_status(&answer, 200)?;
-    expect_usage_count(s, &tenant, 1).await
+    expect_status_first(s, &answer, 200)?;
+    let (d1, deadline) = (s.d1().await?, s.run.target.limits().usage_visible);
+    let sql = "SELECT id FROM usage WHERE tenant_id = ?1";
+    s.expect_soon("the usage row of the chat", deadline, || async {
+        let rows = d1.query(sql, &[json!(tenant.id)]).await?.len();
+        Ok(if rows > before {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{rows} rows"))
+        })
+    })
+    .await
+    .or_unmet("USG-001")
 }
 
 async fn types_are_right(s: &mut Scene, a: Args) -> Check {
@@ -260,8 +272,13 @@ async fn no_row_left(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn still_has(s: &mut Scene, a: Args) -> Check {
-    let tenant = s.tenant(a.text(1))?;
-    expect_usage_count(s, &tenant, a.number(2)?).await
+    let (tenant, count): (_, usize) = (s.tenant(a.text(1))?, a.number(2)?);
+    let rows = usage_rows(s, &tenant.id).await?;
+    s.expect(
+        rows.len() >= count,
+        format!("the {count} usage rows of tenant `{}`", tenant.slug),
+        || said(&rows),
+    )
 }
 
 async fn no_orphans(s: &mut Scene) -> Check {

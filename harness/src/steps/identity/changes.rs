@@ -1,0 +1,107 @@
+//! What may change of a tenant without changing its sandbox id, and what may not. Never takes the expected id from the target.
+
+use super::derivation::note_answer;
+use crate::oracle::sandbox_id::expected;
+use crate::run::scene::{Scene, describe};
+use crate::steps::book::{Args, Book};
+use crate::steps::operating::{
+    change, delete, expect_first, expect_status_first, presuppose, read, settle,
+};
+use crate::target::seeding::Tenant;
+use crate::verdict::Check;
+use serde_json::{Value, json};
+
+/// Adds the steps.
+pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"the operator gives tenant "([^"]+)" a new (.+)"#,
+        |s, a| Box::pin(give_new(s, a)),
+    );
+    book.step(
+        r#"the operator removes tenant "([^"]+)" and makes one with (its id and nothing else|another id and everything else) of it"#,
+        |s, a| Box::pin(replace(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" has the sandbox id of its new tenant id, not the former one"#,
+        |s, a| Box::pin(not_the_former(s, a)),
+    );
+}
+
+async fn give_new(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.tenant(a.text(1))?;
+    let slug = s.slug("renamed");
+    let domain = s.domain("new");
+    let changes = match a.text(2) {
+        "slug" => json!({ "slug": slug }),
+        "tier" => json!({ "tier": "enterprise" }),
+        "platform" => json!({ "platform": "partner_api" }),
+        "set of domains" => json!({ "domains": [domain] }),
+        _ => {
+            json!({ "slug": slug, "tier": "premium", "platform": "cli", "domains": [domain] })
+        }
+    };
+    let answer = change(s, &tenant.id, &changes).await?;
+    expect_status_first(s, &answer, 200)?;
+    let pointer = s.dialect().tenant_sandbox_id;
+    note_answer(s, &tenant.id, &answer, &pointer);
+    // Only a change that was made shows that it changes nothing else.
+    let now = read(s, &tenant.id).await?;
+    for (field, value) in changes.as_object().into_iter().flatten() {
+        let seen = now.at(&format!("/{field}"));
+        let is_changed = seen.as_ref() == Some(value);
+        expect_first(
+            s,
+            &now,
+            is_changed,
+            format!("{field} {value} after the change"),
+        )?;
+    }
+    if changes.get("slug").is_some() {
+        tenant.host = s.instance().await?.tenant_host(&slug);
+        tenant.slug = slug;
+    }
+    s.know_tenant(a.text(1), tenant);
+    Ok(())
+}
+
+async fn replace(s: &mut Scene, a: Args) -> Check {
+    let former = s.tenant(a.text(1))?;
+    let gone = delete(s, &former.id).await?;
+    presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
+    settle(s).await?;
+    let next = if a.text(2).starts_with("its id") {
+        let mut next = s.new_tenant("other", "premium").await?;
+        next.id.clone_from(&former.id);
+        next.sandbox_id.clone_from(&former.sandbox_id);
+        "cli".clone_into(&mut next.platform);
+        next.domains = vec![s.domain("other")];
+        next
+    } else {
+        let id = uuid::Uuid::new_v4().hyphenated().to_string();
+        s.notes
+            .insert("former sandbox id".to_owned(), json!(former.sandbox_id));
+        Tenant {
+            sandbox_id: expected(&id),
+            id,
+            ..former
+        }
+    };
+    s.make_tenant(a.text(1), next).await.map(drop)
+}
+
+async fn not_the_former(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let former = s.notes.get("former sandbox id").cloned();
+    let answer = read(s, &tenant.id).await?;
+    expect_status_first(s, &answer, 200)?;
+    let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
+    s.expect(
+        seen.as_deref() == Some(tenant.sandbox_id.as_str())
+            && former.as_ref().and_then(Value::as_str) != seen.as_deref(),
+        format!(
+            "sandbox id `{}`, which follows from the new tenant id {}",
+            tenant.sandbox_id, tenant.id
+        ),
+        || describe(&answer),
+    )
+}
