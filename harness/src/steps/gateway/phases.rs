@@ -72,6 +72,13 @@ pub(super) fn register(book: &mut Book) {
 }
 
 async fn leaves_early(s: &mut Scene, a: Args) -> Check {
+    // Seen on workerd with `enable_request_signal`: whether its caller closed or reset the connection, a Worker that had read the whole
+    // request was told of neither within 5 s.
+    if s.run.target.limits().runtime_answers_malformed_requests {
+        return Err(Stop::NotVerified(
+            "workerd tells a Worker only in the midst of an answer that its caller has gone: ask the deployed Worker (manifest: [limits] runtime_answers_malformed_requests)".to_owned(),
+        ));
+    }
     let host = s.tenant(a.text(1))?.host;
     let marker = s.marker();
     let request = s.chat_request_with(&host, &chat_body(&marker, true));

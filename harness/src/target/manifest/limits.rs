@@ -72,7 +72,8 @@ pub struct LimitsEntry {
     pub usage_visible_ms: Option<u64>,
     /// Scenarios side by side, where `--concurrency` does not say otherwise; 64 by default.
     pub concurrency: Option<usize>,
-    /// The runtime answers malformed `Host` headers and unknown methods itself.
+    /// The runtime is workerd on this machine: it answers malformed `Host` headers and unknown methods itself, and tells the Worker only in
+    /// the midst of an answer that its caller has gone.
     #[serde(default)]
     pub runtime_answers_malformed_requests: bool,
 }
