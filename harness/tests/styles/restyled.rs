@@ -259,6 +259,7 @@ async fn pass(State(layer): State<Arc<Layer>>, request: Request<Body>) -> Respon
     if layer.broken == Break::OpensReading
         && head.method == Method::GET
         && path.starts_with("/ops/")
+        && !head.headers.contains_key("cf-access-jwt-assertion")
         && let Some(access) = &layer.inner.access
     {
         outgoing = outgoing.header("cf-access-jwt-assertion", access.token(TokenKind::Good));
