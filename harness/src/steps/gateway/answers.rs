@@ -133,6 +133,12 @@ async fn told_step(s: &mut Scene, a: Args) -> Check {
                 .to_owned(),
         ));
     }
+    // Which step answered is seen by the models; that a fallback was to come is not promised here.
+    if let (Some(first), Some(last)) = (asked.first(), asked.last()) {
+        let step = if first.model == last.model { "0" } else { "1" };
+        s.expect_eq("the step that answered:", &a.text(1), &step)
+            .or_unmet("AIG-010")?;
+    }
     let expected = vec![a.text(1)];
     let seen = answer.header_all("cf-aig-step");
     s.expect(

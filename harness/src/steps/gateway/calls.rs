@@ -1,5 +1,6 @@
 //! What the AI Gateway saw: the calls of one prompt as (model, outcome), held against the rubric. Never asks who performed a retry.
 
+use super::faults::{ends_otherwise_than_500, other_fault};
 use crate::doubles::{Attempt, Endpoint, Outcome};
 use crate::observe::model_calls::ModelCall;
 use crate::oracle::routing::{self, Call, Ended, FREE_MODEL, PREMIUM_MODEL, Told};
@@ -128,6 +129,14 @@ pub(super) async fn some_seen_calls(s: &mut Scene) -> Result<Vec<ModelCall>, Sto
     Ok(calls)
 }
 
+/// The model of the last prompt's call that answered; `None` where there is none, or nobody sees it.
+pub(in crate::steps) async fn last_answering(s: &mut Scene) -> Option<String> {
+    let calls = calls(s).await.ok()?;
+    let answered = |call: &&Attempt| call.outcome == Outcome::Answered(200);
+    let last = calls.iter().rfind(answered)?;
+    Some(last.model.clone())
+}
+
 /// What it means that the upstream was not asked. A prompt that was let through and answered broke the promise; one that was not let through
 /// shows nothing of what is promised of calls.
 fn no_call(s: &Scene) -> Result<Stop, Stop> {
@@ -234,11 +243,12 @@ async fn calls_were(s: &mut Scene, a: Args) -> Check {
             "the real upstream failed ({seen}): run it again"
         )));
     }
-    s.expect(
+    let check = s.expect(
         seen == expected,
         format!("upstream calls: {expected}"),
         || format!("upstream calls: {seen}"),
-    )
+    );
+    other_fault(s, &seen, expected).map_or(check.clone(), |id| check.or_unmet(id))
 }
 
 async fn count(s: &mut Scene, a: Args) -> Check {
@@ -257,9 +267,13 @@ async fn count(s: &mut Scene, a: Args) -> Check {
     if calls.is_empty() && least > 0 {
         return Err(no_call(s)?);
     }
-    s.expect((least..=most).contains(&calls.len()), expected, || {
+    let check = s.expect((least..=most).contains(&calls.len()), expected, || {
         format!("{}: {}", calls.len(), words(&calls))
-    })
+    });
+    if calls.len() < least && ends_otherwise_than_500(&calls) {
+        return check.or_unmet("AIG-011");
+    }
+    check
 }
 
 async fn none(s: &mut Scene, _a: Args) -> Check {
@@ -291,7 +305,13 @@ async fn keep_to_rubric(s: &mut Scene, a: Args) -> Check {
             format!("upstream calls as tier `{tier}` demands: {why}"),
             format!("upstream calls: {}", words(&attempts)),
         )
-    })?;
+    });
+    let is_of_statuses = s.planned.criteria.iter().any(|id| id == "AIG-011");
+    let told = if attempts.len() == 1 && !is_of_statuses && ends_otherwise_than_500(&attempts) {
+        told.or_unmet("AIG-011")?
+    } else {
+        told?
+    };
     match told {
         Told::Step(step) => {
             s.expect_status(&answer, 200)

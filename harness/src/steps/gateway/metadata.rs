@@ -72,10 +72,26 @@ fn is_about(s: &Scene, key: &str) -> bool {
     }
 }
 
+/// Whether the first call tells another tier than its tenant's, and was made with that tier's model: who is routed as another tier is not
+/// named wrongly.
+fn tells_what_it_gets(call: &ModelCall, tenant: &Tenant) -> bool {
+    let told = entries(call).ok().and_then(|mut told| told.remove("tier"));
+    told.is_some_and(|tier| {
+        !is_tier_of(tenant, &tier)
+            && KNOWN_TIERS.contains(&tier.as_str())
+            && routing::rubric(&tier).model == call.model
+    })
+}
+
 async fn carried(s: &mut Scene, a: Args) -> Check {
     let (tenant, workload) = (s.tenant(a.text(1))?, a.text(2));
     let calls = some_seen_calls(s).await?;
     let carries = is_about(s, "platform");
+    let own = |id: &str| s.planned.criteria.iter().any(|known| known == id);
+    let is_about_tiers = own("AIG-006") || own("AIG-022");
+    let routes_otherwise = calls
+        .first()
+        .is_some_and(|first| tells_what_it_gets(first, &tenant));
     for (at, call) in calls.iter().enumerate() {
         let seen = entries(call);
         let seen = if carries {
@@ -90,6 +106,9 @@ async fn carried(s: &mut Scene, a: Args) -> Check {
             ("tier", is_tier_of(&tenant, value("tier"))),
             ("workload", value("workload") == workload),
         ];
+        if carries && !is_about_tiers && !right[1].1 && routes_otherwise {
+            return Err(breach(format!("tier {}", tenant.tier), value("tier")).or_unmet("AIG-006"));
+        }
         let wrong = right.iter().find(|(key, right)| !right && is_about(s, key));
         s.expect(
             wrong.is_none(),

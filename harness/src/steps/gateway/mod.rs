@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod calls;
+mod faults;
 mod headers;
 mod metadata;
 mod operator;
@@ -12,7 +13,7 @@ mod replies;
 mod streams;
 mod timing;
 
-pub(super) use calls::model_word;
+pub(super) use calls::{last_answering, model_word};
 pub(super) use prompts::{chat_body, prompt};
 pub(super) use replies::parse_tokens;
 

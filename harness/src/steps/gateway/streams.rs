@@ -3,7 +3,7 @@
 use super::TEXT;
 use super::calls::{calls, mark_calls, words};
 use super::prompts::chat_body;
-use crate::client::stream::Next;
+use crate::client::stream::{Next, StreamedAnswer};
 use crate::counted::counted;
 use crate::doubles::{Attempt, Outcome};
 use crate::lag::{self, Patience};
@@ -62,12 +62,11 @@ async fn opens(s: &mut Scene, a: Args) -> Check {
     let request = s.chat_request_with(&host, &chat_body(&s.marker(), true));
     mark_calls(s).await?;
     // A backend that waits for the whole answer sends no head while the upstream holds back.
-    let patience = Patience::of(PROMPTLY);
+    let (patience, clock) = (Patience::of(PROMPTLY), Patience::by_the_clock(PROMPTLY));
     let opened = s.open_stream(HELD, request.within(PROMPTLY)).await;
     match opened {
-        Err(Stop::Violation(finding))
-            if finding.expected == COMPLETE_ANSWER && patience.is_over() =>
-        {
+        Err(Stop::Violation(finding)) if finding.expected == COMPLETE_ANSWER && clock.is_over() => {
+            patience.blame(|| finding.seen.clone())?;
             Err(silent(s, finding).await?)
         }
         other => other,
@@ -150,6 +149,9 @@ async fn held_call(s: &mut Scene) -> Result<Attempt, Stop> {
 async fn has_first_event(s: &mut Scene, _a: Args) -> Check {
     let (read, last) = read(s, |read| read.pieces > 0).await?;
     let call = held_call(s).await?;
+    let status = s.streams.get(HELD).map_or(0, StreamedAnswer::status);
+    s.expect(status == 200, "status 200", || format!("status {status}"))
+        .or_unmet("a chat that is refused")?;
     s.expect(
         read.pieces > 0 && !read.done,
         "the first event with the caller while the upstream holds back the rest",

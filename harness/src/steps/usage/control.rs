@@ -5,6 +5,7 @@
 
 use super::crowd::{extra_marker, scripted};
 use super::rows::{of_tenant, visible_max};
+use crate::doubles::{Reply, Script};
 use crate::oracle::usage::{self, Tokens};
 use crate::run::scene::Scene;
 use crate::verdict::{Check, Stop};
@@ -18,8 +19,6 @@ const OF_ROWS_ALONE: [&str; 10] = [
 ];
 /// Criteria that promise that there is no row: one that is missing is no breach of theirs.
 const OF_ABSENCE: [&str; 5] = ["USG-002", "USG-003", "USG-004", "USG-007", "USG-013"];
-/// Criteria that a plain prompt's row is the subject of.
-const OF_PLAIN_ROWS: [&str; 2] = ["USG-001", "USG-016"];
 /// Counts of the control's own.
 const CONTROL: Tokens = (9_173, 2_819);
 /// The control's number among the scenario's further prompts.
@@ -47,10 +46,23 @@ pub(super) fn fit(seen: &[Option<Tokens>], wanted: &[Option<Tokens>], lack: bool
     })
 }
 
-/// What wrong rows mean for the scenario's criteria: `seen` rows where `wanted` were to be.
-pub(super) async fn blamed(s: &mut Scene, stop: Stop, seen: usize, wanted: usize) -> Stop {
-    let too_many = seen > wanted;
-    if (all_among(s, &OF_ABSENCE) && !too_many) || (counts_may_lack(s) && seen == wanted) {
+/// What wrong rows mean for the scenario's criteria: these counts were `seen` where those were `wanted`.
+pub(super) async fn blamed(
+    s: &mut Scene,
+    stop: Stop,
+    seen: &[Option<Tokens>],
+    wanted: &[Tokens],
+) -> Stop {
+    let is_wanted = |count: &Option<Tokens>| count.is_some_and(|count| wanted.contains(&count));
+    let too_many = seen.len() > wanted.len();
+    if all_among(s, &OF_ABSENCE) {
+        // A row that is nobody's success is what was not to be there; one that is doubled is not.
+        if too_many && !seen.iter().all(is_wanted) {
+            return stop;
+        }
+        return stop.or_unmet("USG-001");
+    }
+    if counts_may_lack(s) && seen.len() == wanted.len() {
         return stop.or_unmet("USG-001");
     }
     unless_plain(s, stop).await
@@ -64,30 +76,65 @@ pub(super) async fn blamed_on_plain(s: &mut Scene, check: Check) -> Check {
     }
 }
 
+/// A plain prompt's row is USG-001's, a streamed one's USG-006's. What cannot be looked at excuses nobody.
 async fn unless_plain(s: &mut Scene, stop: Stop) -> Stop {
-    if !matches!(stop, Stop::Violation(_)) || all_among(s, &OF_PLAIN_ROWS) {
+    if !matches!(stop, Stop::Violation(_)) {
         return stop;
     }
-    match plain_is_billed(s).await {
-        Ok(false) => stop.or_unmet("USG-001"),
-        // What cannot be looked at excuses nobody.
-        Ok(true) | Err(_) => stop,
+    let is_about = |id: &str| s.planned.criteria.iter().any(|own| own == id);
+    let (of_plain, of_shapes, of_streams) = (
+        is_about("USG-001"),
+        is_about("USG-016"),
+        is_about("USG-006"),
+    );
+    let mut is_broken = matches!(is_billed(s, Control::Plain).await, Ok(false));
+    // A shape that is not understood is USG-016's, be it the plain one.
+    if is_broken && of_shapes {
+        is_broken = matches!(is_billed(s, Control::Native).await, Ok(false));
     }
+    if is_broken {
+        return if of_plain {
+            stop
+        } else {
+            stop.or_unmet("USG-001")
+        };
+    }
+    if !of_streams && !of_shapes && matches!(is_billed(s, Control::Streamed).await, Ok(false)) {
+        return stop.or_unmet("USG-006");
+    }
+    stop
 }
 
-async fn plain_is_billed(s: &mut Scene) -> Result<bool, Stop> {
-    let tenant = s.new_tenant("usage-control", "free").await?;
-    s.make_tenant("usage-control", tenant).await?;
-    let tenant = s.tenant("usage-control")?;
-    let marker = extra_marker(s, CONTROL_NUMBER);
-    let request = scripted(s, &tenant, &marker, CONTROL, false).await?;
+/// A prompt that every backend bills.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Control {
+    Plain,
+    Native,
+    Streamed,
+}
+
+/// Whether a prompt of another tenant leaves its one row.
+async fn is_billed(s: &mut Scene, control: Control) -> Result<bool, Stop> {
+    let name = format!("usage-control-{}", control as u8);
+    let tenant = s.new_tenant(&name, "free").await?;
+    s.make_tenant(&name, tenant).await?;
+    let tenant = s.tenant(&name)?;
+    let marker = extra_marker(s, CONTROL_NUMBER + control as usize);
+    let is_streamed = control == Control::Streamed;
+    let request = scripted(s, &tenant, &marker, CONTROL, is_streamed).await?;
+    if control == Control::Native {
+        let (tokens_in, tokens_out) = (CONTROL.0.unsigned_abs(), CONTROL.1.unsigned_abs());
+        let reply = Reply::native("Hello.", tokens_in, tokens_out);
+        s.gateway().await?.script(&marker, Script::always(reply));
+    }
     s.send(request).await?;
     let d1 = s.d1().await?;
     let there = wait::until::<_, Stop, _, _>(visible_max(s), || {
         let (d1, id) = (Arc::clone(&d1), tenant.id.clone());
         async move {
             let rows = of_tenant(&d1, &id).await?;
-            let right = rows.iter().any(|row| usage::tokens(row) == Some(CONTROL));
+            let counts: Vec<_> = rows.iter().map(usage::tokens).collect();
+            let right = counts == [Some(CONTROL)];
             Ok(if right {
                 Look::Done(())
             } else {

@@ -9,9 +9,9 @@ use crate::oracle::usage::{self, Expected, Tokens};
 use crate::run::scene::{Scene, breach, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::gateway::{model_word, parse_tokens};
+use crate::steps::gateway::{last_answering, model_word, parse_tokens};
 use crate::target::manifest::Timestamps;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -105,8 +105,8 @@ pub(super) async fn expect_exactly(
         return done;
     };
     let d1 = s.d1().await?;
-    let seen = of_tenant(&d1, tenant_id).await?.len();
-    Err(blamed(s, stop, seen, expected.len()).await)
+    let seen = counts(&of_tenant(&d1, tenant_id).await?);
+    Err(blamed(s, stop, &seen, expected).await)
 }
 
 async fn exactly(s: &mut Scene, tenant_id: &str, expected: &[Tokens]) -> Result<Vec<Row>, Stop> {
@@ -189,10 +189,21 @@ async fn row_names_model(s: &mut Scene, tenant_id: &str, model: &str) -> Check {
     })
 }
 
+/// The model that answered the last prompt, where it can be seen: else the one that the scenario is about.
+async fn answering_model(s: &mut Scene, meant: &'static str) -> String {
+    let seen = last_answering(s).await;
+    seen.unwrap_or_else(|| meant.to_owned())
+}
+
 async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
     if !s.planned.criteria.iter().any(|id| id == "USG-001") {
         let (tenant, model) = (s.tenant(a.text(3))?, model_word(a.text(2))?);
-        return row_names_model(s, &tenant.id, model).await;
+        let answered = answering_model(s, model).await;
+        row_names_model(s, &tenant.id, &answered).await?;
+        // The row tells the truth, but not of what the scenario is about.
+        return s
+            .expect_eq("the model that answered:", &model, &answered.as_str())
+            .or_unmet("AIG-010");
     }
     let (tokens, model) = (parse_tokens(a.text(1))?, model_word(a.text(2))?);
     let (tenant, answer) = (s.tenant(a.text(3))?, s.last()?);
@@ -207,9 +218,10 @@ async fn row_fits_answer(s: &mut Scene, a: Args) -> Check {
                 words(&counts(&rows)),
             )
         })?;
+    let model = answering_model(s, model).await;
     let expected = Expected {
         tenant_id: &tenant.id,
-        model,
+        model: &model,
         tokens,
         sent_at_ms: answer.sent_at_ms,
         measured_ms: whole_ms(answer.done_after),

@@ -51,8 +51,11 @@ impl Seen {
 
     /// Whether any body says that it failed.
     pub(super) fn failed(&self) -> bool {
-        let failed =
-            |body: &Value| body["success"] == false || !body["error"].is_null() || has_errors(body);
+        let failed = |body: &Value| {
+            let errors = &body["errors"];
+            let is_empty = errors.is_null() || errors.as_array().is_some_and(Vec::is_empty);
+            body["success"] == false || !body["error"].is_null() || !is_empty
+        };
         self.bodies.iter().any(failed)
     }
 

@@ -171,7 +171,7 @@ fn counted() -> Vec<Draft> {
         deviant(
             "usage-written-twice",
             "Every answer writes two rows",
-            &["USG-001", "USG-010", "USG-012"],
+            &["USG-001"],
         )
         .parts(|parts| stores::usage(&mut parts.ports, Twice)),
         deviant(
