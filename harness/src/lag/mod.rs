@@ -3,7 +3,7 @@
 //! Heartbeats run on a thread of their own, on the runtime of the scenarios and on the thread of each double; the target's own threads
 //! have none, for what they are busy with is the target's doing. Whatever is measured in time is held against what the heartbeats
 //! missed meanwhile: a deadline counts only time in which everybody came to his turn, and a duration that is too long by no more than
-//! twice what was missed is a fault of the run and no finding.
+//! that explains is a fault of the run and no finding.
 
 mod beat;
 mod gaps;
