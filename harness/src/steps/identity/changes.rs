@@ -1,11 +1,11 @@
 //! What may change of a tenant without changing its sandbox id, and what may not. Never takes the expected id from the target.
 
-use super::derivation::note_answer;
+use super::derivation::{note, note_answer};
 use crate::oracle::sandbox_id::expected;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    change, delete, expect_first, expect_status_first, presuppose, read, settle,
+    change, delete, expect_first, expect_status_first, presuppose, read, settle, tenant_row,
 };
 use crate::target::seeding::Tenant;
 use crate::verdict::Check;
@@ -27,6 +27,15 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
+/// Notes the sandbox id as it is before anything changes.
+async fn note_stored(s: &mut Scene, id: &str) -> Check {
+    let row = tenant_row(s, id).await?;
+    if let Some(stored) = row.as_ref().and_then(|row| row["sandbox_id"].as_str()) {
+        note(s, "the row in D1 before", id, Some(stored));
+    }
+    Ok(())
+}
+
 async fn give_new(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.tenant(a.text(1))?;
     let slug = s.slug("renamed");
@@ -40,6 +49,7 @@ async fn give_new(s: &mut Scene, a: Args) -> Check {
             json!({ "slug": slug, "tier": "premium", "platform": "cli", "domains": [domain] })
         }
     };
+    note_stored(s, &tenant.id).await?;
     let answer = change(s, &tenant.id, &changes).await?;
     expect_status_first(s, &answer, 200)?;
     let pointer = s.dialect().tenant_sandbox_id;
@@ -66,6 +76,7 @@ async fn give_new(s: &mut Scene, a: Args) -> Check {
 
 async fn replace(s: &mut Scene, a: Args) -> Check {
     let former = s.tenant(a.text(1))?;
+    note_stored(s, &former.id).await?;
     let gone = delete(s, &former.id).await?;
     presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
     settle(s).await?;

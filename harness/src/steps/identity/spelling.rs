@@ -10,7 +10,7 @@ use crate::steps::operating::{
     create, creation, delete, expect_first, expect_status_first, presuppose, read, tenant_row,
     worst,
 };
-use crate::verdict::{Check, Severity, Stop};
+use crate::verdict::{Check, OrUnmet as _, Severity, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -115,6 +115,20 @@ async fn create_spelled(s: &mut Scene, a: Args) -> Check {
     )
 }
 
+/// The control of a wrong hash: of an id that was canonical from the beginning it is right.
+async fn hashes_rightly(s: &mut Scene) -> Check {
+    let (id, slug) = (fresh_id(), s.slug(&format!("hash{}", s.exchanges.len())));
+    let answer = create(s, &json!({ "id": id, "slug": slug })).await?;
+    expect_status_first(s, &answer, 201)?;
+    let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
+    s.expect(
+        seen.as_deref() == Some(expected(&id).as_str()),
+        format!("sandbox id {} for the id {id}", expected(&id)),
+        || describe(&answer),
+    )
+    .or_unmet("ID-004")
+}
+
 /// Whether the creation ended as ID-008 has it: stored canonical, or refused with nothing written.
 async fn judge(s: &mut Scene, answer: &Exchange, canonical: &str, spelled: &str) -> Check {
     if answer.status != 201 {
@@ -129,6 +143,9 @@ async fn judge(s: &mut Scene, answer: &Exchange, canonical: &str, spelled: &str)
         answer.text_at("/id").as_deref() == Some(canonical)
             && answer.text_at(&pointer).as_deref() == Some(sandbox_id.as_str())
     };
+    if !is_right(answer) && answer.text_at("/id").as_deref() == Some(canonical) {
+        hashes_rightly(s).await?;
+    }
     s.expect(is_right(answer), wanted.clone(), || describe(answer))?;
     let again = read(s, canonical).await?;
     s.expect(is_right(&again), wanted.clone(), || describe(&again))?;

@@ -12,7 +12,7 @@ use crate::steps::operating::{
 };
 use crate::steps::resolution::facts::is_an_error;
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 
 /// Adds the steps.
@@ -106,7 +106,15 @@ fn occupant(s: &Scene) -> Result<(String, Value), Stop> {
 
 async fn try_to_create(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
-    create(s, &tenant.creation()).await.map(drop)
+    let answer = create(s, &tenant.creation()).await?;
+    let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
+    // Of another sandbox id than the one that is taken there is no collision.
+    s.expect(
+        seen.is_none_or(|seen| seen == tenant.sandbox_id),
+        format!("sandbox id `{}`, if any", tenant.sandbox_id),
+        || describe(&answer),
+    )
+    .or_unmet("ID-004")
 }
 
 async fn unknown_everywhere(s: &mut Scene, a: Args) -> Check {

@@ -59,7 +59,7 @@ pub(super) fn names(line: &LogLine, name: &str) -> bool {
             let mut after = text[at + found.len()..].chars();
             // A full stop may end a sentence.
             let ends = match (after.next(), after.next()) {
-                (Some('.'), Some(next)) => !next.is_ascii_alphanumeric(),
+                (Some('.'), next) => !next.is_some_and(|next| next.is_ascii_alphanumeric()),
                 (Some(next), _) => !goes_on(next),
                 (None, _) => true,
             };

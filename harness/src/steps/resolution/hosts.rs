@@ -8,7 +8,7 @@ use crate::lag::Patience;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{SETTLED_MAX, too_late};
+use crate::steps::operating::{SETTLED_MAX, expect_status_first, too_late};
 use crate::steps::words::filled;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
@@ -161,8 +161,11 @@ pub(in crate::steps) fn is_unknown(s: &mut Scene, answer: &Exchange) -> Check {
         "host `{}` is no tenant",
         crate::evidence::cut(&answer.request.host, 80)
     );
+    if answer.status == 429 {
+        return expect_status_first(s, answer, 404);
+    }
     let in_words = is_about(s, &REFUSED_IN_WORDS);
-    if !in_words && (400..500).contains(&answer.status) && answer.status != 429 {
+    if !in_words && (400..500).contains(&answer.status) {
         s.checks += 1;
         return Ok(());
     }
