@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// From one beat to the next. Evidence: the beats of five threads, a hundred a second each, take less than 1 % of a core.
+/// From one beat to the next: short beside every promise in time that the contract makes, the shortest of which is 100 ms.
 const EVERY: Duration = Duration::from_millis(10);
 /// While nobody watches.
 const SELDOM: Duration = Duration::from_millis(250);
-/// A beat that comes so much later is in time: timers count whole milliseconds, and a wake-up on an idle machine takes 0.1 ms.
+/// A beat that comes so much later is in time: timers count whole milliseconds, and a wake-up takes a moment on any machine.
 pub(super) const TIMELY: Duration = Duration::from_millis(3);
 
 /// When the next beat of somebody is due.

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Between the number of a scenario and of the same once more. More than there are written scenarios, and less than to its repeats.
 const APART: usize = NUMBERS_APART / 2;
 
-/// More than so many at once are not repeated: then the machine is too slow for a run. Evidence: beside eight busy loops on two cores
-/// none to three scenarios of a run ended so.
+/// More than so many are not run once more: then the machine is too slow for a run. Evidence: of two runs of a debug build beside eight
+/// busy loops and other builds on two cores none was left with a scenario that had ended so.
 const MOST: usize = 40;
 
 /// Scenarios to be run once more.
