@@ -22,6 +22,9 @@ const NULL_CONCURRENCY: usize = 1024;
 /// missed lets nothing pass.
 const NULL_PATIENCE: Duration = Duration::from_millis(200);
 
+/// How it is said that a scenario could not tell, see `kill::instead`.
+const UNTOLD: [&str; 2] = ["error: ", "not verified: "];
+
 /// One thing to be tried.
 enum Job<'a> {
     Deviant(&'a Deviant),
@@ -107,6 +110,10 @@ pub fn measure(
         watch.tried(id, &how, as_wanted);
         row
     });
+    let rows: Vec<Row> = rows
+        .into_iter()
+        .map(|row| bench.unless_told(row, catalogue))
+        .collect();
     if *wanted.manner.ending.borrow() {
         return Err(Ruined::Interrupted);
     }
@@ -261,6 +268,36 @@ impl Bench<'_> {
                 })
             }
         }
+    }
+
+    /// A deviant of which not everything could be told beside others is tried again, alone and one scenario after the other.
+    fn unless_told(&self, row: Row, catalogue: &Catalogue) -> Row {
+        let untold = match &row {
+            Row::Deviant(row) if row.verdict == Fate::Survived && row.excuse.is_none() => row
+                .missed
+                .values()
+                .any(|why| UNTOLD.iter().any(|word| why.contains(word))),
+            Row::Deviant(_) | Row::Null(_) | Row::Variant(_) => false,
+        };
+        let (true, Row::Deviant(first)) = (untold && !*self.wanted.manner.ending.borrow(), &row)
+        else {
+            return row;
+        };
+        let Some(deviant) = catalogue.deviants.iter().find(|own| own.id == first.id) else {
+            return row;
+        };
+        let wanted = Wanted {
+            manner: Manner {
+                concurrency: 1,
+                ..self.wanted.manner.clone()
+            },
+            ..self.wanted.clone()
+        };
+        let alone = Bench {
+            contract: self.contract,
+            wanted: &wanted,
+        };
+        alone.row(&Job::Deviant(deviant))
     }
 
     /// Fast scenarios first; the slow ones only if those did not see everything.
