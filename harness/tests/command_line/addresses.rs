@@ -17,12 +17,11 @@ fn a_used_port_is_told_with_what_to_do() {
 
 #[test]
 fn an_address_of_this_machine_needs_no_scheme() {
-    let base = super::null_server(
-        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    );
+    let base =
+        super::null_server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let port = base.rsplit(':').next().unwrap();
     let args = [
-        "run", "-q", "--repeat", "1", "--id", "RL-013", "--store", "none",
+        "run", "-q", "--repeat", "1", "--id", "RL-011", "--store", "none",
     ];
     let target = format!("localhost:{port}");
     let said = told(&[&args[..], &["--target", &target]].concat(), 1);

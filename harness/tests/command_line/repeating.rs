@@ -89,12 +89,11 @@ fn check_the_same_red(printed: &str, target: &str) {
 
 #[test]
 fn a_finding_at_an_address_is_repeated_at_that_address() {
-    let base = super::null_server(
-        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    );
+    let base =
+        super::null_server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let folder = tempfile::tempdir().unwrap();
     let done = moltproof_in(folder.path())
-        .args(["run", "-q", "--repeat", "1", "--id", "RL-013", "--target"])
+        .args(["run", "-q", "--repeat", "1", "--id", "RL-011", "--target"])
         .arg(&base)
         .output()
         .unwrap();
