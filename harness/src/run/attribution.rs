@@ -76,7 +76,13 @@ impl Judging<'_> {
         let broken: Vec<&str> = own
             .filter(|id| about.is_empty() || about.contains(id))
             .collect();
-        if self.role != Role::Assertion || broken.is_empty() {
+        // What is done may itself be what is promised: a definition says so by naming the criterion.
+        let judges = match self.role {
+            Role::Precondition => false,
+            Role::Action => !about.is_empty(),
+            Role::Assertion => true,
+        };
+        if !judges || broken.is_empty() {
             return Stop::Unmet(self.unmet(finding));
         }
         let only = if broken.len() == self.criteria.len() {
@@ -136,6 +142,15 @@ mod tests {
         assert_eq!(because(judged(Role::Precondition, &[])), words);
         assert_eq!(because(judged(Role::Action, &[])), words);
         assert_eq!(because(judged(Role::Precondition, &["ACC-001"])), "ACC-001");
+    }
+
+    #[test]
+    fn an_action_convicts_what_its_definition_names() {
+        let Stop::Violation(named) = judged(Role::Action, &["ERR-004"]) else {
+            panic!("no violation")
+        };
+        assert!(named.breaks("ERR-004") && !named.breaks("ACC-001"));
+        assert_eq!(because(judged(Role::Action, &["ACC-002"])), "ACC-002");
     }
 
     #[test]

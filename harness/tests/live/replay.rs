@@ -5,41 +5,41 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// A server whose health has a status that can be changed; everything else is not found.
+/// A server whose health may be kept for a time that can be changed; everything else is not found.
 fn health() -> (Played, Arc<AtomicU16>) {
-    let status = Arc::new(AtomicU16::new(500));
-    let now = Arc::clone(&status);
+    let max_age = Arc::new(AtomicU16::new(60));
+    let now = Arc::clone(&max_age);
     let served = play(move |seen| {
-        let status = now.load(Ordering::Relaxed);
+        let max_age = now.load(Ordering::Relaxed);
         async move {
-            let status = if seen.path == "/sandbox-health" {
-                status
+            let (status, cached) = if seen.path == "/sandbox-health" {
+                (200, format!("public, max-age={max_age}"))
             } else {
-                404
+                (404, "no-store".to_owned())
             };
-            let cached = [
+            let headers = [
                 ("content-type", "application/json"),
-                ("cache-control", "public, max-age=10"),
+                ("cache-control", cached.as_str()),
             ];
-            answer(status, &cached, "{\"status\":\"ok\"}")
+            answer(status, &headers, "{\"status\":\"ok\"}")
         }
     });
-    (served, status)
+    (served, max_age)
 }
 
 struct Kept {
     store: tempfile::TempDir,
     server: Played,
-    status: Arc<AtomicU16>,
+    max_age: Arc<AtomicU16>,
 }
 
 impl Kept {
     fn new() -> Self {
-        let (server, status) = health();
+        let (server, max_age) = health();
         Self {
             store: tempfile::tempdir().unwrap(),
             server,
-            status,
+            max_age,
         }
     }
 
@@ -101,11 +101,11 @@ fn a_finding_is_replayed_and_told_as_the_same_another_or_not_seen_again() {
         "{}",
         again.out
     );
-    kept.status.store(503, Ordering::Relaxed);
+    kept.max_age.store(90, Ordering::Relaxed);
     let another = kept.command(&["replay", &id[..3], "rl-013"]);
     assert_eq!(another.code, 1, "{}", another.err);
     assert!(another.out.contains("another finding"), "{}", another.out);
-    kept.status.store(200, Ordering::Relaxed);
+    kept.max_age.store(10, Ordering::Relaxed);
     let gone = kept.command(&["replay", &id, "features/rate_limits/caching.feature:10"]);
     assert_eq!(gone.code, 0, "{}", gone.err);
     assert!(
@@ -154,9 +154,9 @@ fn what_is_not_there_is_named_with_what_is() {
 #[test]
 fn the_history_tells_when_a_criterion_first_failed_and_last_passed() {
     let kept = Kept::new();
-    kept.status.store(200, Ordering::Relaxed);
+    kept.max_age.store(10, Ordering::Relaxed);
     kept.run(&[]);
-    kept.status.store(500, Ordering::Relaxed);
+    kept.max_age.store(60, Ordering::Relaxed);
     kept.run(&[]);
     kept.run(&[]);
     let told = kept.command(&["history", "--format", "json"]);

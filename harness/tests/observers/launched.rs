@@ -162,7 +162,7 @@ async fn the_gateways_own_log_convicts_a_wrong_model_and_missing_metadata() {
         &seen,
         &[
             ("AIG-001", "failed", "cf-aig-metadata"),
-            ("AIG-002", "failed", "cf-aig-metadata"),
+            ("AIG-002", "not_verified", "because of AIG-001"),
             ("AIG-004", "failed", "@cf/qwen/qwq-32b 200"),
             ("AIG-005", "failed", "@cf/qwen/qwq-32b 200"),
         ],

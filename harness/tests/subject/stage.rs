@@ -36,9 +36,9 @@ pub(crate) fn judge(
 
 /// A feature of one MUST criterion with one scenario.
 pub(crate) fn one_scenario(steps: &[&str]) -> Contract {
-    let steps = steps.join("\n      * ");
+    let steps = steps.join("\n      Then ");
     let text = format!(
-        "@core\nFeature: One\n\n  @AAA-001 @must\n  Rule: AAA-001 one\n    It holds.\n\n    Scenario: one\n      * {steps}\n"
+        "@core\nFeature: One\n\n  @AAA-001 @must\n  Rule: AAA-001 one\n    It holds.\n\n    Scenario: one\n      Then {steps}\n"
     );
     Contract::parse(&[("one.feature", &text)]).unwrap()
 }

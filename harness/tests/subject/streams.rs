@@ -102,7 +102,7 @@ fn feature(criteria: &[Criterion]) -> Contract {
             let more = if *first_too { "    @AAA-001\n" } else { "" };
             writeln!(text, "\n{more}    Scenario: {id} {at}").unwrap();
             for deed in deeds {
-                writeln!(text, "      * {deed:?}").unwrap();
+                writeln!(text, "      Then {deed:?}").unwrap();
             }
         }
     }

@@ -53,7 +53,8 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"table "([^"]+)" is not there"#, |s, a| {
         Box::pin(is_not_there(s, a))
     });
-    book.step(
+    book.asserting(
+        &["SCH-005"],
         r"the target's migrations are applied by wrangler's rules and within D1's limits",
         |s, _a| Box::pin(apply_by_rules(s)),
     );
