@@ -90,7 +90,10 @@ fn a_finding_is_replayed_and_told_as_the_same_another_or_not_seen_again() {
     let report: moltproof::report::Report = moltproof::report::json::read(&path).unwrap();
     let evidence = report.evidence.values().next().unwrap();
     let steps: Vec<_> = evidence.steps.iter().map(|step| step.held).collect();
-    assert_eq!((steps, evidence.decisive), (vec![true, false], Some(1)));
+    assert_eq!(
+        (steps, evidence.decisive),
+        (vec![true, true, false], Some(1))
+    );
     assert!(evidence.exchanges[0].connect_ms.unwrap() <= evidence.exchanges[0].head_ms);
     let again = kept.command(&["replay", "last", "RL-013"]);
     assert_eq!(again.code, 1, "{}", again.err);
