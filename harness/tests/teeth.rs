@@ -291,11 +291,7 @@ fn a_backend_that_crashes_or_does_not_start_is_no_kill() {
     let matrix = measured(&catalogue, BTreeMap::new());
     assert_eq!(matrix.summary.killed, 0);
     let closes = &row(&matrix, "closes").missed["RES-008"];
-    let told = ["no assertion", "nothing was judged"];
-    assert!(
-        told.iter().any(|words| closes.contains(words)),
-        "{closes:?}"
-    );
+    assert!(closes.contains("nothing was judged"), "{closes:?}");
     assert!(
         row(&matrix, "unable").missed["RES-008"].contains("error"),
         "{:?}",

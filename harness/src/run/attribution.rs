@@ -1,7 +1,7 @@
 //! What a step's finding means for the criteria of its scenario. Never takes a step.
 //!
-//! Only an assertion can find a promise broken, and only a promise that it is about. Whatever else a step meets was to hold before anything
-//! could be judged: the scenario ends as not verified, because of what is at fault.
+//! Only an assertion can find a promise broken, and only a promise that it is about; an action can where its definition names the criterion.
+//! Whatever else a step meets was to hold before anything could be judged: the scenario ends as not verified, because of what is at fault.
 
 use crate::run::scene::COMPLETE_ANSWER;
 use crate::verdict::{Finding, Stop, Unmet};

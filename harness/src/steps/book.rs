@@ -96,8 +96,8 @@ impl Book {
         self.asserting(&[], pattern, act);
     }
 
-    /// Adds a definition that judges these criteria only: in the scenario of another one it is a precondition, below `Then` too, and what
-    /// it finds wrong there is told as their fault, the first one's by name.
+    /// Adds a definition that judges these criteria only, below `When` as well as below `Then`: in the scenario of another one it is a
+    /// precondition, and what it finds wrong there is told as their fault, the first one's by name.
     ///
     /// # Panics
     /// As [`Self::step`].
