@@ -216,7 +216,11 @@ impl Broom<'_> {
             None => request,
         };
         self.client
-            .send(&self.instance.base, &self.dialect.spoken(request), 0)
+            .send(
+                &self.instance.base,
+                &self.dialect.spoken(request, &self.instance),
+                0,
+            )
             .await
             .map_err(|error| Fault(error.to_string()))
     }

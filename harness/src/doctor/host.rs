@@ -160,7 +160,11 @@ async fn ask(
         .host(host)
         .within(Duration::from_millis(PROBE_MS_MAX));
     client
-        .send(&instance.base, &target.dialect().spoken(request), 0)
+        .send(
+            &instance.base,
+            &target.dialect().spoken(request, instance),
+            0,
+        )
         .await
         .map_err(|error| Fault(error.to_string()))
 }

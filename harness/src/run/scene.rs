@@ -142,10 +142,10 @@ impl Run {
 
     /// Remembers a secret that was handed to the target: it may appear nowhere.
     pub fn remember_secret(&self, secret: &str) {
-        self.secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(secret.to_owned());
+        let mut known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|own| own == secret) {
+            known.push(secret.to_owned());
+        }
     }
 
     /// Every secret handed out so far.

@@ -112,7 +112,10 @@ async fn create(
     let request = operator
         .on(Request::new("POST", dialect.tenants.clone()))
         .json(&tenant.creation());
-    let spoken = dialect.speak(request);
+    let mut spoken = dialect.speak(request);
+    let about = spoken.about_new(instance);
+    let furnished = dialect.furnish(&mut spoken, instance, &about);
+    furnished.map_err(NotMade::NoWay)?;
     if let Some(field) = spoken.unsaid.iter().find(|field| needs(tenant, field)) {
         return Err(NotMade::NoWay(format!(
             "the target's creating request takes no {field} (manifest: dialect.create_tenant body has no {{{field}}})"

@@ -76,6 +76,7 @@ pub struct AccessIssuer {
     shared: Arc<Shared>,
     authority: String,
     minted: Mutex<BTreeMap<(KeyName, TokenKind), Minted>>,
+    users: Mutex<BTreeMap<(KeyName, String), Minted>>,
     thread: OwnThread,
 }
 
@@ -147,6 +148,7 @@ impl AccessIssuer {
             shared,
             authority: taken.authority,
             minted: Mutex::default(),
+            users: Mutex::default(),
             thread,
         })
     }
@@ -186,10 +188,29 @@ impl AccessIssuer {
         self.token_signed_with(&self.current_key(), kind)
     }
 
+    /// A good token of another person than the operator, by the current key. Signed once, then reused while it is fresh.
+    #[must_use]
+    pub fn users_token(&self, email: &str) -> String {
+        let (now, key) = (clock::epoch_seconds(), self.current_key());
+        let slot = (key.clone(), email.to_owned());
+        if let Some(minted) = lock(&self.users).get(&slot)
+            && now.saturating_sub(minted.at_seconds) < TOKEN_REUSE_SECONDS
+        {
+            return minted.token.clone();
+        }
+        let token = self.issued(&self.pair(&key), TokenKind::Good, false, email);
+        let minted = Minted {
+            token: token.clone(),
+            at_seconds: now,
+        };
+        lock(&self.users).insert(slot, minted);
+        token
+    }
+
     /// A service's token with what is wrong with this kind, by the current key.
     #[must_use]
     pub fn service_token(&self, kind: TokenKind) -> String {
-        self.issued(&self.pair(&self.current_key()), kind, true)
+        self.issued(&self.pair(&self.current_key()), kind, true, EMAIL)
     }
 
     /// A token of this kind, by a certain key, published or not.
@@ -235,15 +256,15 @@ impl AccessIssuer {
     }
 
     fn signed(&self, key: &NamedKey, kind: TokenKind) -> String {
-        self.issued(key, kind, false)
+        self.issued(key, kind, false, EMAIL)
     }
 
-    fn issued(&self, key: &NamedKey, kind: TokenKind, is_service: bool) -> String {
+    fn issued(&self, key: &NamedKey, kind: TokenKind, is_service: bool, email: &str) -> String {
         let issuing = Issuing {
             origin: &self.origin(),
             audience: self.audience(),
             key,
-            email: EMAIL,
+            email,
             is_service,
             life_seconds: None,
         };

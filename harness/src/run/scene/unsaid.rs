@@ -10,6 +10,7 @@ use crate::client::Request;
 use crate::clock;
 use crate::doubles::ai_gateway::Attempt;
 use crate::evidence::Exchange;
+use crate::target::dialect::furnish::About;
 use crate::target::dialect::speak::{Operation, Spoken};
 use crate::target::manifest::{LimitKey, Seeding, TierChange};
 use crate::target::need::Need;
@@ -39,17 +40,48 @@ impl Scene {
                 "the target has no such route (manifest: an empty path under [dialect])".to_owned(),
             ));
         }
-        let spoken = dialect.speak(request);
+        let mut spoken = dialect.speak(request);
         if let Some(field) = spoken.unsaid.first() {
             return Err(Stop::NotVerified(format!(
                 "the target's request has no place for `{field}` (manifest: a body under [dialect] without {{{field}}})"
             )));
         }
+        if let Some(operation) = spoken.operation
+            && dialect.without.contains(&operation)
+        {
+            return Err(Stop::NotVerified(format!(
+                "the target has no such operation (manifest: dialect.without names {})",
+                operation.key()
+            )));
+        }
         self.may_alter(&spoken)?;
+        self.furnish(&mut spoken)?;
         let mut request = spoken.request;
         request.reading =
             crate::target::dialect::reading::Reading::of(dialect, spoken.operation, &self.missed);
         Ok(request)
+    }
+
+    /// Gives a request what the target wants of it besides: a host, headers, cookies, a credential.
+    fn furnish(&self, spoken: &mut Spoken) -> Check {
+        let Some(instance) = self.opened() else {
+            return Ok(());
+        };
+        let host = spoken.request.host.as_deref();
+        let named = |tenant: &&Tenant| {
+            spoken.id.as_ref() == Some(&tenant.id)
+                || host.is_some_and(|host| {
+                    tenant.host == host || tenant.domains.iter().any(|own| own == host)
+                })
+        };
+        let known = self.tenants.values().find(named);
+        let about = known.map_or_else(|| spoken.about_new(instance), About::of);
+        let dialect = self.run.target.dialect();
+        let secret = dialect.furnish(spoken, instance, &about);
+        if let Some(secret) = secret.map_err(Stop::NotVerified)? {
+            self.run.remember_secret(&secret);
+        }
+        Ok(())
     }
 
     /// A target whose tenants are fixed is not asked, with an operator's token, to alter them.
@@ -177,12 +209,17 @@ impl Scene {
             value != crate::evidence::REDACTED
                 && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         };
-        if !answer
+        let status = self.run.target.dialect().spelling(Operation::Status);
+        // What every status request has for the asking says nothing, and the chat has its own.
+        let given = |name: &str| status.is_some_and(|status| status.gives(name));
+        let own: Vec<_> = answer
             .request
             .headers
             .iter()
-            .all(|(_, value)| repeatable(value))
-        {
+            .filter(|(name, _)| !given(name) && !name.eq_ignore_ascii_case("content-type"))
+            .cloned()
+            .collect();
+        if !own.iter().all(|(_, value)| repeatable(value)) {
             return Err(Stop::NotVerified(
                 "the status answer names no tenant, and a chat cannot repeat the header that the request had (manifest: dialect.status_tenant)".to_owned(),
             ));
@@ -192,10 +229,8 @@ impl Scene {
         let marker = format!("{}w{}", self.token, self.asked_who);
         let body = serde_json::json!({ "messages": [{ "role": "user", "content": Self::prompt(&marker) }] });
         let mut request = self.chat_request_with(&answer.request.host, &body);
-        for (name, value) in &answer.request.headers {
-            if !name.eq_ignore_ascii_case("content-type") {
-                request = request.header(name, value.clone());
-            }
+        for (name, value) in &own {
+            request = request.header(name, value.clone());
         }
         let gateway = self.gateway().await?;
         let chat = self.send(request).await?;

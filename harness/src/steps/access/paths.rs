@@ -2,8 +2,8 @@
 
 use super::spellings::{self, Origin};
 use super::{
-    Credential, DENIED, expect_denied, expect_not_opened, expect_record, record_request, routes,
-    token, uncreated_slug, with_request,
+    Credential, DENIED, expect_denied, expect_not_opened, expect_record, operators_host,
+    record_request, routes, token, uncreated_slug, with_request,
 };
 use crate::client::Request;
 use crate::run::attempts::Attempt;
@@ -101,7 +101,8 @@ async fn no_method(s: &mut Scene, a: Args) -> Check {
         all.collect()
     };
     let (known, odd) = (requests(&KNOWN_METHODS), requests(&ODD_METHODS));
-    let host = tenant.host.as_bytes();
+    let host = operators_host(s, &tenant).await?;
+    let host = host.as_bytes();
     let outcomes = s.attempt_all_raw(host, known.clone()).await?;
     for (request, outcome) in known.iter().zip(&outcomes) {
         expect_denied_exactly(s, request, outcome)?;
@@ -133,6 +134,7 @@ fn expect_denied_exactly(s: &mut Scene, request: &Request, outcome: &Attempt) ->
 
 async fn no_spelling(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(2))?;
+    let host = operators_host(s, &tenant).await?;
     let dialect = s.dialect();
     let public = [dialect.health, dialect.status, dialect.chat];
     let mut requests = Vec::new();
@@ -140,7 +142,7 @@ async fn no_spelling(s: &mut Scene, a: Args) -> Check {
         let of = Origin {
             path: &route.path,
             public: &public,
-            host: &tenant.host,
+            host: &host,
         };
         let spellings = spellings::family(a.text(1), &of)
             .ok_or_else(|| Stop::Fault(format!("no family of spellings \"{}\"", a.text(1))))?;
@@ -150,9 +152,7 @@ async fn no_spelling(s: &mut Scene, a: Args) -> Check {
             requests.push(request);
         }
     }
-    let outcomes = s
-        .attempt_all_raw(tenant.host.as_bytes(), requests.clone())
-        .await?;
+    let outcomes = s.attempt_all_raw(host.as_bytes(), requests.clone()).await?;
     for (request, outcome) in requests.iter().zip(&outcomes) {
         expect_not_opened(s, &line(request), outcome)?;
     }
@@ -179,7 +179,11 @@ async fn paths_denied(s: &mut Scene, a: Args) -> Check {
             requests.push(Request::new(method, path.clone()));
         }
     }
-    let host = crate::client::authority(&s.instance().await?.base).to_owned();
+    let host = if s.run.target.dialect().operator_host.is_empty() {
+        crate::client::authority(&s.instance().await?.base).to_owned()
+    } else {
+        operators_host(s, &s.tenant("a")?).await?
+    };
     let outcomes = s.attempt_all_raw(host.as_bytes(), requests.clone()).await?;
     for (request, outcome) in requests.iter().zip(&outcomes) {
         expect_denied_exactly(s, request, outcome)?;
@@ -199,7 +203,8 @@ async fn no_override(s: &mut Scene, a: Args) -> Check {
             on_admin.push(route.request().header(name, health.path.as_str()));
         }
     }
-    let host = tenant.host.as_bytes();
+    let host = operators_host(s, &tenant).await?;
+    let host = host.as_bytes();
     let outcomes = s.attempt_all_raw(host, on_admin.clone()).await?;
     for (request, outcome) in on_admin.iter().zip(&outcomes) {
         expect_not_opened(

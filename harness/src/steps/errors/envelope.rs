@@ -147,7 +147,7 @@ async fn admin_errors(s: &mut Scene, a: Args) -> Check {
         if !route.path.contains(unknown) {
             continue;
         }
-        let mut request = s.operator_request(route.method, &route.path).await?;
+        let mut request = s.operator_request(&route.method, &route.path).await?;
         if let Some(body) = &route.body {
             request = request.json(body);
         }

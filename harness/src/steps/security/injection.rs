@@ -103,7 +103,7 @@ async fn as_id(s: &mut Scene, a: Args) -> Check {
         let Some(path) = with_id(&route.path, &own, &id) else {
             continue;
         };
-        let mut request = s.operator_request(route.method, &path).await?;
+        let mut request = s.operator_request(&route.method, &path).await?;
         if let Some(body) = &route.body {
             request = request.json(body);
         }

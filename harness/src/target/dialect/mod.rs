@@ -5,15 +5,19 @@
 //! A step never sees another target's fields, and what a target does not show at all is never compared with anything.
 
 pub mod field;
+pub mod furnish;
 pub mod reading;
+mod routes;
 pub mod speak;
 mod template;
 
 use crate::client::Request;
+use crate::target::Instance;
 use field::Field;
+pub use routes::{AdminRoute, ListedRoute};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use speak::Spelling;
+use speak::{Operation, Spelling};
 use std::collections::BTreeMap;
 
 /// Paths, operations and JSON pointers of one target.
@@ -43,6 +47,12 @@ pub struct Dialect {
     pub gateway: String,
     /// First segments of the operators' console, whose paths `shapes.md` has below `/_admin`.
     pub console: String,
+    /// The host on which operators act, where not every host will do: `{app_domain}`, and `{id}`, `{slug}`, `{host}` of the tenant.
+    pub operator_host: String,
+    /// Operations that the target does not have: nothing is asked of them.
+    pub without: Vec<Operation>,
+    /// The admin routes that must be closed, as `"GET /admin/plans"`; without it those of the operations above.
+    pub closed: Vec<ListedRoute>,
     /// How a tenant is created, where it is not `POST` of [`Self::tenants`] with the default body.
     pub create_tenant: Option<Spelling>,
     /// How a tenant is read, where it is not `GET` of [`Self::tenant`].
@@ -55,6 +65,18 @@ pub struct Dialect {
     pub start_gateway: Option<Spelling>,
     /// How a chat is asked for, where it is not `POST` of [`Self::chat`] with an OpenAI body.
     pub ask_model: Option<Spelling>,
+    /// How the health is asked for, where it is not `GET` of [`Self::health`].
+    pub read_health: Option<Spelling>,
+    /// How the status is asked for, where it is not `GET` of [`Self::status`].
+    pub read_status: Option<Spelling>,
+    /// How tenants are listed, where it is not `GET` of [`Self::tenants`].
+    pub list_tenants: Option<Spelling>,
+    /// How the routing is read, where it is not `GET` of [`Self::routing`].
+    pub read_routing: Option<Spelling>,
+    /// How the usage is read, where it is not `GET` of [`Self::usage`].
+    pub read_usage: Option<Spelling>,
+    /// How a gateway is read, where it is not `GET` of [`Self::gateway`].
+    pub read_gateway: Option<Spelling>,
     /// The target's names of the tiers, by the contract's names (`free`, `premium`, `enterprise`).
     pub tiers: BTreeMap<String, String>,
     /// Where an error has its code. Empty: errors have no code, and refusals are judged by their status.
@@ -133,12 +155,21 @@ impl Default for Dialect {
             gateway_start: "/api/admin/tenants/{id}/gateway/start".into(),
             gateway: "/api/admin/tenants/{id}/gateway".into(),
             console: "/_admin".into(),
+            operator_host: String::new(),
+            without: Vec::new(),
+            closed: Vec::new(),
             create_tenant: None,
             read_tenant: None,
             change_tenant: None,
             delete_tenant: None,
             start_gateway: None,
             ask_model: None,
+            read_health: None,
+            read_status: None,
+            list_tenants: None,
+            read_routing: None,
+            read_usage: None,
+            read_gateway: None,
             tiers: BTreeMap::new(),
             error_code: "/error/code".into(),
             error_message: "/error/message".into(),
@@ -174,29 +205,6 @@ impl Default for Dialect {
     }
 }
 
-/// One admin route: how to call it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminRoute {
-    /// Method.
-    pub method: &'static str,
-    /// Path with `{id}` filled in.
-    pub path: String,
-    /// A body that the route accepts, if it takes one.
-    pub body: Option<serde_json::Value>,
-}
-
-impl AdminRoute {
-    /// The request, without token.
-    #[must_use]
-    pub fn request(&self) -> Request {
-        let request = Request::new(self.method, self.path.clone());
-        match &self.body {
-            Some(body) => request.json(body),
-            None => request,
-        }
-    }
-}
-
 impl Dialect {
     /// Paths that are open to everybody.
     #[must_use]
@@ -205,47 +213,15 @@ impl Dialect {
     }
 
     /// A request in the target's words, whose answer is read back into those of `shapes.md`.
+    /// It is sent without what it wants in vain, such as the host of a tenant that nobody knows.
     #[must_use]
-    pub fn spoken(&self, request: Request) -> Request {
-        let spoken = self.speak(request);
+    pub fn spoken(&self, request: Request, instance: &Instance) -> Request {
+        let mut spoken = self.speak(request);
+        let about = spoken.about_new(instance);
+        let _in_vain = self.furnish(&mut spoken, instance, &about);
         let mut request = spoken.request;
         request.reading = reading::Reading::of(self, spoken.operation, &std::sync::Arc::default());
         request
-    }
-
-    /// Every admin route for a tenant; `fresh_slug` names the tenant that the creating route would make.
-    /// The deleting route comes last.
-    #[must_use]
-    pub fn admin_routes(&self, tenant_id: &str, fresh_slug: &str) -> Vec<AdminRoute> {
-        let at = |template: &str| template.replace("{id}", tenant_id);
-        let route = |method, path: String, body| AdminRoute { method, path, body };
-        let all = [
-            route(
-                "POST",
-                self.tenants.clone(),
-                Some(serde_json::json!({ "slug": fresh_slug })),
-            ),
-            route("GET", self.tenants.clone(), None),
-            route("GET", at(&self.tenant), None),
-            route(
-                "PATCH",
-                at(&self.tenant),
-                Some(serde_json::json!({ "tier": "premium" })),
-            ),
-            route("GET", at(&self.routing), None),
-            route("GET", at(&self.usage), None),
-            route("POST", at(&self.gateway_start), None),
-            route("GET", at(&self.gateway), None),
-            route("DELETE", at(&self.tenant), None),
-        ];
-        // A route that the target does not have is no door to try.
-        let alters = |route: &AdminRoute| {
-            self.operation(route.method, &route.path)
-                .is_some_and(|(operation, _id)| operation.alters_tenants())
-        };
-        all.into_iter()
-            .filter(|route| !(route.path.is_empty() || self.tenants_are_fixed && alters(route)))
-            .collect()
     }
 
     /// The same target as steps see it: its paths, and every field where `shapes.md` has it.
@@ -256,6 +232,24 @@ impl Dialect {
             field.canonical().clone_into(field.of_mut(&mut own));
         }
         own
+    }
+
+    /// Every operation, and how it is spelled.
+    fn spellings(&self) -> [(Operation, &Option<Spelling>); 12] {
+        [
+            (Operation::CreateTenant, &self.create_tenant),
+            (Operation::ReadTenant, &self.read_tenant),
+            (Operation::ChangeTenant, &self.change_tenant),
+            (Operation::DeleteTenant, &self.delete_tenant),
+            (Operation::StartGateway, &self.start_gateway),
+            (Operation::Chat, &self.ask_model),
+            (Operation::Health, &self.read_health),
+            (Operation::Status, &self.read_status),
+            (Operation::ListTenants, &self.list_tenants),
+            (Operation::Routing, &self.read_routing),
+            (Operation::Usage, &self.read_usage),
+            (Operation::Gateway, &self.read_gateway),
+        ]
     }
 
     /// The target's name of a tier.
@@ -298,7 +292,14 @@ impl Dialect {
         ];
         let misspelt = spelled
             .into_iter()
-            .find_map(|(spelling, key, needs_slug)| spelling.as_ref()?.flaw(key, needs_slug));
+            .find_map(|(spelling, key, needs_slug)| spelling.as_ref()?.flaw(key, needs_slug))
+            .or_else(|| {
+                let mut every = self.spellings().into_iter();
+                every.find_map(|(operation, spelling)| {
+                    spelling.as_ref()?.flaw_of_furniture(operation)
+                })
+            })
+            .or_else(|| self.flaw_of_routes());
         if misspelt.is_some() {
             return misspelt;
         }

@@ -1,20 +1,26 @@
 //! A request in the words of `shapes.md`, put into the target's. Never sends it.
 
 use super::Dialect;
+use super::furnish::Credential;
 use super::template::{OF_A_TENANT, fill, filled};
 use crate::client::Request;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What `shapes.md` lets a caller do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// `GET /sandbox-health`
+    #[serde(rename = "read_health")]
     Health,
     /// `GET /api/status`
+    #[serde(rename = "read_status")]
     Status,
     /// `POST /v1/chat/completions`
+    #[serde(rename = "ask_model")]
     Chat,
     /// `POST /api/admin/tenants`
     CreateTenant,
@@ -27,12 +33,15 @@ pub enum Operation {
     /// `DELETE /api/admin/tenants/{id}`
     DeleteTenant,
     /// `GET /api/admin/tenants/{id}/routing`
+    #[serde(rename = "read_routing")]
     Routing,
     /// `GET /api/admin/tenants/{id}/usage`
+    #[serde(rename = "read_usage")]
     Usage,
     /// `POST /api/admin/tenants/{id}/gateway/start`
     StartGateway,
     /// `GET /api/admin/tenants/{id}/gateway`
+    #[serde(rename = "read_gateway")]
     Gateway,
 }
 
@@ -44,6 +53,42 @@ impl Operation {
             self,
             Self::CreateTenant | Self::ChangeTenant | Self::DeleteTenant
         )
+    }
+
+    /// The key under `[dialect]` that spells it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Health => "read_health",
+            Self::Status => "read_status",
+            Self::Chat => "ask_model",
+            Self::CreateTenant => "create_tenant",
+            Self::ListTenants => "list_tenants",
+            Self::ReadTenant => "read_tenant",
+            Self::ChangeTenant => "change_tenant",
+            Self::DeleteTenant => "delete_tenant",
+            Self::Routing => "read_routing",
+            Self::Usage => "read_usage",
+            Self::StartGateway => "start_gateway",
+            Self::Gateway => "read_gateway",
+        }
+    }
+
+    /// Whether it is the operator's.
+    #[must_use]
+    pub fn is_operators(self) -> bool {
+        match self {
+            Self::Health | Self::Status | Self::Chat => false,
+            Self::CreateTenant
+            | Self::ListTenants
+            | Self::ReadTenant
+            | Self::ChangeTenant
+            | Self::DeleteTenant
+            | Self::Routing
+            | Self::Usage
+            | Self::StartGateway
+            | Self::Gateway => true,
+        }
     }
 
     /// The status of its success.
@@ -86,6 +131,14 @@ pub struct Spelling {
     pub body: Option<Value>,
     /// Statuses that mean success here, beside the one in `shapes.md`.
     pub success: Vec<u16>,
+    /// The host that is asked, where the scenario names none: `{app_domain}`, `{id}`, `{slug}` and `{host}` stand for the tenant's.
+    pub host: Option<String>,
+    /// Further headers; the same words may stand in them.
+    pub headers: BTreeMap<String, String>,
+    /// Further cookies; the same words may stand in them.
+    pub cookies: BTreeMap<String, String>,
+    /// Who asks: `operator`, `user`, or a key as `{ header = "x-api-key", secret = "${NAME}" }`.
+    pub credential: Option<Credential>,
 }
 
 /// A request in the target's words.
@@ -97,6 +150,10 @@ pub struct Spoken {
     pub operation: Option<Operation>,
     /// Fields that the target's body has no place for.
     pub unsaid: Vec<String>,
+    /// The tenant id in its path.
+    pub id: Option<String>,
+    /// The slug in its body, in the words of `shapes.md`.
+    pub slug: Option<String>,
 }
 
 impl Dialect {
@@ -134,6 +191,12 @@ impl Dialect {
             (&self.delete_tenant, &self.tenant),
             (&self.start_gateway, &self.gateway_start),
             (&self.ask_model, &self.chat),
+            (&self.read_health, &self.health),
+            (&self.read_status, &self.status),
+            (&self.list_tenants, &self.tenants),
+            (&self.read_routing, &self.routing),
+            (&self.read_usage, &self.usage),
+            (&self.read_gateway, &self.gateway),
         ];
         spelled.into_iter().any(|(spelling, own)| {
             let Some(spelling) = spelling else {
@@ -158,12 +221,12 @@ impl Dialect {
             Operation::DeleteTenant => self.delete_tenant.as_ref(),
             Operation::StartGateway => self.start_gateway.as_ref(),
             Operation::Chat => self.ask_model.as_ref(),
-            Operation::Health
-            | Operation::Status
-            | Operation::ListTenants
-            | Operation::Routing
-            | Operation::Usage
-            | Operation::Gateway => None,
+            Operation::Health => self.read_health.as_ref(),
+            Operation::Status => self.read_status.as_ref(),
+            Operation::ListTenants => self.list_tenants.as_ref(),
+            Operation::Routing => self.read_routing.as_ref(),
+            Operation::Usage => self.read_usage.as_ref(),
+            Operation::Gateway => self.read_gateway.as_ref(),
         }
     }
 
@@ -205,14 +268,19 @@ impl Dialect {
                 request,
                 operation: None,
                 unsaid: Vec::new(),
+                id: None,
+                slug: None,
             };
         };
         let mut spoken = Spoken {
             request,
             operation: Some(operation),
             unsaid: Vec::new(),
+            id,
+            slug: None,
         };
         let mut fields = object(&spoken.request.body);
+        spoken.slug = text_of(fields.as_ref(), "slug");
         if let Some(fields) = &mut fields
             && operation.alters_tenants()
             && let Some(Value::String(tier)) = fields.get_mut("tier")
@@ -222,6 +290,7 @@ impl Dialect {
             spoken.request.body = Value::Object(fields.clone()).to_string().into();
         }
         if let Some(spelling) = self.spelling(operation) {
+            let id = spoken.id.clone();
             spelling.put_on(&mut spoken, fields.as_ref(), id.as_deref());
         }
         spoken
@@ -256,6 +325,10 @@ impl Spelling {
             spoken.unsaid = unsaid.into_iter().filter(|name| !in_path(name)).collect();
         }
     }
+}
+
+fn text_of(fields: Option<&Map<String, Value>>, name: &str) -> Option<String> {
+    fields?.get(name)?.as_str().map(str::to_owned)
 }
 
 fn object(body: &bytes::Bytes) -> Option<Map<String, Value>> {
@@ -328,6 +401,7 @@ mod tests {
                 path: Some("/ops/customers/{slug}".into()),
                 body: Some(json!({ "customer": { "plan": "{tier}", "hosts": "{domains}" } })),
                 success: vec![200],
+                ..Spelling::default()
             }),
             tiers: BTreeMap::from([("premium".into(), "pro".into())]),
             usage: String::new(),
