@@ -77,3 +77,12 @@ Feature: Only development is relaxed
       Examples:
         | variant             |
         | dev-mode-upper-case |
+
+    @needs.access @needs.admin @needs.tenants @needs.variant.own-switches @since.1.1
+    Scenario: A switch of the backend's own relaxes nothing
+      Given the backend runs as own-switches
+      And a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      Then without a token the record of tenant "a" is denied
+      And without a token every admin route of tenant "a" is denied
+      And a "good" token opens the record of tenant "a"

@@ -81,6 +81,17 @@ Feature: The host alone decides the tenant
       Then the answer has status 200
       And the chat is billed to tenant "a" alone
 
+    @needs.tenants @needs.hosts @needs.variant.own-switches @since.1.1
+    Scenario: A switch of the backend's own lets no caller choose the tenant
+      Given the backend runs as own-switches
+      And a free tenant "a"
+      And a free tenant "b"
+      Then host "{host a}" answers as tenant "a" with each of these headers:
+        | header            | value    |
+        | X-Tenant-Override | {slug b} |
+        | X-Tenant-Override | {id b}   |
+      And host "{host b}" answers as tenant "b"
+
   @RES-006 @must
   Rule: RES-006 Letter case and port do not matter
     Host matching ignores letter case and port.

@@ -12,6 +12,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(2);
 /// Longest pause between two looks: a wait ends at most this late.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 
+/// How often a long wait counts as progress: far less than the time in which a step must get somewhere.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
 /// A condition did not come true in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not so within {} ms; last seen: {last}", elapsed.as_millis())]
@@ -72,7 +75,14 @@ where
 /// Lets real time pass: for a rate window to move on, or a stated delay to run out.
 #[expect(clippy::disallowed_methods, reason = "this module owns waiting")]
 pub async fn pass(duration: Duration) {
-    tokio::time::sleep(duration).await;
+    let mut left = duration;
+    // Who waits for a window of a minute gets somewhere meanwhile.
+    while left > PROGRESS_EVERY {
+        tokio::time::sleep(PROGRESS_EVERY).await;
+        moved();
+        left -= PROGRESS_EVERY;
+    }
+    tokio::time::sleep(left).await;
     moved();
 }
 

@@ -222,14 +222,12 @@ fn every_manifest_that_is_checked_in_validates_against_the_schema() {
 }
 
 #[test]
-fn what_workerd_makes_impossible_is_a_short_list() {
+fn what_workerd_makes_impossible_nobody_has_to_declare() {
     let path = root().join("fixtures/worker/target.toml");
     let manifest = moltproof::target::manifest::Manifest::read(&path).unwrap();
-    assert!(
-        manifest.impossible.len() <= 4,
-        "the list may only shrink: {:?}",
-        manifest.impossible
-    );
+    assert!(manifest.impossible.is_empty(), "{:?}", manifest.impossible);
+    let reason = manifest.beyond_runtime("SCH-004", "A failing file stops the run with the line");
+    assert!(reason.is_some());
 }
 
 #[test]

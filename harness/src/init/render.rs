@@ -245,6 +245,9 @@ fn meaning(variant: Variant) -> &'static str {
         Variant::DevModeFalse => "DEV_MODE is \"false\"",
         Variant::DevModeZero => "DEV_MODE is \"0\"",
         Variant::DevModeUpperCase => "DEV_MODE is \"TRUE\"",
+        Variant::OwnSwitches => {
+            "as production, with every switch of your own on that must not relax a gate, such as E2E_TEST_MODE"
+        }
         Variant::WithoutAccessTeam => "as production; say without = [\"CF_ACCESS_TEAM_DOMAIN\"]",
         Variant::WithoutAccessAud => "as production; say without = [\"CF_ACCESS_AUD\"]",
         Variant::WithoutAiGateway => {

@@ -1,5 +1,6 @@
 //! D1 and KV through commands such as `wrangler d1 execute --json`. Never hands a statement to a shell.
 
+use super::printed::{text_in, value_in};
 use super::rest::rows;
 use super::sql_text::inlined;
 use super::{CannotObserve, D1, Kv, Row};
@@ -58,7 +59,7 @@ fn failed(what: &'static str, command: &[String], said: &Said) -> CannotObserve 
 
 /// The text of `{"error":{"text":…}}`, which wrangler prints with `--json`.
 fn wrangler_error(output: &str) -> Option<String> {
-    let value: Value = serde_json::from_str(output).ok()?;
+    let value = value_in(output, |value| value["error"]["text"].is_string())?;
     value["error"]["text"].as_str().map(str::to_owned)
 }
 
@@ -99,7 +100,11 @@ impl CommandD1 {
 
 /// The rows of the last statement in what `wrangler d1 execute --json` printed.
 fn results(text: &str) -> Option<Vec<Row>> {
-    let value: Value = serde_json::from_str(text).ok()?;
+    let told = |value: &Value| {
+        let all = value.as_array();
+        all.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one["success"].is_boolean()))
+    };
+    let value = value_in(text, told)?;
     let last = value.as_array()?.last()?;
     (last["success"] == Value::Bool(true))
         .then(|| rows(&last["results"]))
@@ -181,8 +186,7 @@ impl Kv for CommandKv {
         let values = BTreeMap::from([("key", key.to_owned())]);
         let said = self.ask(Some(&self.texts.get), values).await?;
         let text = String::from_utf8_lossy(&said.output);
-        // wrangler ends what it prints with a line break that is not the value's.
-        Ok(Some(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+        Ok(Some(text_in(&text)))
     }
 
     async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve> {
@@ -199,7 +203,13 @@ impl Kv for CommandKv {
         let values = BTreeMap::from([("prefix", prefix.to_owned())]);
         let said = self.ask(Some(&self.texts.list), values).await?;
         let text = String::from_utf8_lossy(&said.output);
-        let listed = serde_json::from_str::<Value>(&text).ok();
+        // An empty list is a list as well, but of two the one that holds something is meant.
+        let is_filled = |value: &Value| {
+            let all = value.as_array();
+            all.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one["name"].is_string()))
+        };
+        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        let listed = value_in(&text, is_filled).or_else(|| value_in(&text, is_empty));
         let entries = listed.as_ref().and_then(Value::as_array);
         let entries = entries.ok_or_else(|| failed("KV", &self.texts.list, &said))?;
         let mut names: Vec<String> = entries
@@ -239,6 +249,17 @@ mod tests {
         });
         assert_eq!(rows.len(), 1);
         assert_eq!(json!(rows[0]), expected);
+    }
+
+    #[test]
+    fn banners_around_what_wrangler_printed_do_not_count() {
+        let bare = printed("d1-execute-select.json");
+        let around = format!("\n ⛅️ wrangler 4.86.0\n[WARNING] no login\n{bare}\nDone [1]\n");
+        assert_eq!(results(&around), results(&bare));
+        let error = printed("d1-execute-error.json");
+        let around = format!("▲ [WARNING] old\n{error}\nbye\n");
+        assert_eq!(results(&around), None);
+        assert_eq!(wrangler_error(&around), wrangler_error(&error));
     }
 
     #[test]

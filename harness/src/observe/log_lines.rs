@@ -31,10 +31,7 @@ impl Logs for LogLines {
             .iter()
             .enumerate()
             .skip(mark)
-            .map(|(number, text)| LogLine {
-                number,
-                text: text.clone(),
-            })
+            .map(|(number, text)| LogLine::new(number, text.as_str()))
             .collect()
     }
 }

@@ -6,16 +6,20 @@ pub mod bucket_dir;
 pub mod budget;
 pub mod command;
 pub mod explorer;
+mod log_line;
 pub mod log_lines;
 pub mod model_calls;
+mod printed;
 pub mod read_only;
 pub mod recorded;
 pub mod rest;
 pub mod sql_text;
 pub mod sqlite_file;
 pub mod tail;
+pub mod who;
 
 pub use api::CLOUDFLARE;
+pub use log_line::{LogLine, Read};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -72,31 +76,6 @@ pub trait Bucket: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CannotObserve>;
     /// Stores an object.
     async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), CannotObserve>;
-}
-
-/// One line of the log, as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// Running number from 0.
-    pub number: usize,
-    /// The text.
-    pub text: String,
-}
-
-impl LogLine {
-    /// The line as JSON object; `None` if it is none.
-    #[must_use]
-    pub fn json(&self) -> Option<Value> {
-        serde_json::from_str(&self.text)
-            .ok()
-            .filter(Value::is_object)
-    }
-
-    /// The text of a field.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<String> {
-        self.json()?.get(name)?.as_str().map(str::to_owned)
-    }
 }
 
 /// A log that is being written.

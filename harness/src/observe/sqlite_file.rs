@@ -17,6 +17,7 @@ const LOCK_MS_MAX: u64 = 5_000;
 pub struct SqliteFile {
     what: &'static str,
     path: PathBuf,
+    also: Vec<PathBuf>,
     connection: Arc<Mutex<Option<Connection>>>,
 }
 
@@ -27,8 +28,16 @@ impl SqliteFile {
         Self {
             what: "D1",
             path: path.to_owned(),
+            also: Vec::new(),
             connection: Arc::default(),
         }
+    }
+
+    /// The same with a further file: a table that is not in the first one is looked for there.
+    #[must_use]
+    pub fn with(mut self, path: &Path) -> Self {
+        self.also.push(path.to_owned());
+        self
     }
 
     async fn run<T, F>(&self, work: F) -> Result<T, CannotObserve>
@@ -39,6 +48,7 @@ impl SqliteFile {
         let Self {
             what,
             path,
+            also,
             connection,
         } = self.clone();
         let cannot = move |why: String| CannotObserve { what, why };
@@ -50,6 +60,10 @@ impl SqliteFile {
                 opened.busy_timeout(Duration::from_millis(LOCK_MS_MAX))?;
                 // A row deleted behind the target's back takes its usage with it, as D1 would have it.
                 opened.pragma_update(None, "foreign_keys", true)?;
+                for (number, file) in also.iter().enumerate() {
+                    let file = file.to_string_lossy().into_owned();
+                    opened.execute(&format!("ATTACH DATABASE ?1 AS further{number}"), [file])?;
+                }
                 *slot = Some(opened);
             }
             slot.as_ref()
@@ -145,6 +159,7 @@ impl SqliteKv {
         Self(SqliteFile {
             what: "KV",
             path: path.to_owned(),
+            also: Vec::new(),
             connection: Arc::default(),
         })
     }

@@ -169,7 +169,7 @@ impl Lines {
 
     fn taken(self) -> (Vec<LogLine>, usize) {
         let lines = self.kept.into_iter();
-        let lines = lines.map(|(number, text)| LogLine { number, text });
+        let lines = lines.map(|(number, text)| LogLine::new(number, text));
         (lines.collect(), self.left_out)
     }
 }
@@ -290,10 +290,7 @@ mod tests {
     use super::*;
 
     fn lines(from: usize, texts: &[&str]) -> Vec<LogLine> {
-        let line = |(at, text): (usize, &&str)| LogLine {
-            number: from + at,
-            text: (*text).to_owned(),
-        };
+        let line = |(at, text): (usize, &&str)| LogLine::new(from + at, *text);
         texts.iter().enumerate().map(line).collect()
     }
 

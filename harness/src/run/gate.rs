@@ -1,14 +1,10 @@
 //! Whether a scenario can be run on a target at all. Never runs one.
 
-use super::STEP_MS_MAX;
 use crate::contract::Planned;
 use crate::target::Target;
 use crate::target::manifest::{LimitKey, Seeding};
 use crate::target::need::{Need, Variant};
 use crate::verdict::Outcome;
-
-/// Longest window of a quota that a scenario waits for. Evidence: the slowest waits for three windows, within one step.
-const WINDOW_S_MAX: u64 = STEP_MS_MAX / 1000 / 4;
 
 /// Why a scenario is not run: declared impossible, or a need that the target lacks.
 pub fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
@@ -27,6 +23,13 @@ pub fn gate(target: &dyn Target, planned: &Planned) -> Option<Outcome> {
     declared
         .map(|reason| Outcome::NotApplicable(format!("declared: {reason}")))
         .or_else(|| lacking().map(Outcome::NotVerified))
+        .or_else(|| {
+            let beyond = |id: &String| target.beyond_runtime(id, &planned.name);
+            let reason = planned.criteria.iter().find_map(beyond)?;
+            Some(Outcome::NotApplicable(format!(
+                "impossible on this runtime: {reason}"
+            )))
+        })
         .or_else(unfit)
 }
 
@@ -50,7 +53,8 @@ fn unfit(target: &dyn Target, planned: &Planned) -> Option<String> {
     } else {
         limits.quota
     };
-    (planned.waits() && window_s > WINDOW_S_MAX).then(|| {
-        format!("it waits for windows of {window_s} s; a variant `small-limits` with one of at most {WINDOW_S_MAX} s would do (manifest: [limits] small_quota)")
+    let most = limits.wait.as_secs();
+    (planned.waits() && window_s > most).then(|| {
+        format!("it waits for windows of {window_s} s, and nobody is to wait for more than {most} s (manifest: [limits] wait_seconds = {window_s}; or a variant `small-limits` with a shorter window, said in [limits] small_quota)")
     })
 }

@@ -11,6 +11,7 @@ mod logs;
 mod requests;
 mod unsaid;
 mod vitals;
+mod who;
 
 use crate::client::Client;
 use crate::client::NoAnswer;

@@ -21,6 +21,7 @@ pub mod url;
 use crate::contract::profile::Profile;
 use crate::doubles::{AccessIssuer, AiGatewayDouble, TokenKind};
 use crate::observe::model_calls::ModelCalls;
+use crate::observe::who::Who;
 use crate::observe::{Bucket, D1, Kv, Logs};
 use async_trait::async_trait;
 use database::Database;
@@ -78,6 +79,10 @@ pub trait Target: Send + Sync {
     }
     /// Why a scenario of a criterion cannot hold on this target's runtime, as its manifest declares; reported as declared, never hidden.
     fn impossible(&self, _criterion: &str, _scenario: &str) -> Option<String> {
+        None
+    }
+    /// Why nobody could keep it on the runtime that the target is seen to run on, whatever its needs.
+    fn beyond_runtime(&self, _criterion: &str, _scenario: &str) -> Option<String> {
         None
     }
     /// How scenarios get tenants; `None` for the default ways.
@@ -187,6 +192,8 @@ pub struct Limits {
     pub usage_visible: std::time::Duration,
     /// Scenarios side by side that it can bear, unless told otherwise.
     pub concurrency: usize,
+    /// The longest window of a quota that scenarios wait for.
+    pub wait: std::time::Duration,
     /// Whether the runtime itself answers a request whose `Host` is no host name or whose method it does not know, before the
     /// backend is asked: workerd does, with a bare 400, 500 or 501.
     pub runtime_answers_malformed_requests: bool,
@@ -209,6 +216,8 @@ impl Default for Limits {
             usage_visible: Duration::from_secs(2),
             // 64 hides every wait of the contract; beyond it sockets are opened faster than a listener's backlog of 128 takes them.
             concurrency: 64,
+            // Without a word a run is over soon: the slowest scenario waits for some windows, one after the other.
+            wait: Duration::from_secs(22),
             runtime_answers_malformed_requests: false,
         }
     }
@@ -241,6 +250,8 @@ pub struct Instance {
     pub credential: Option<Operator>,
     /// Faults of its stores.
     pub faults: Option<Arc<StoreFaults>>,
+    /// How it is seen which tenant answered, where that is not what the status answer says.
+    pub who: Option<Who>,
     /// The base domain of tenant subdomains.
     pub app_domain: String,
 }

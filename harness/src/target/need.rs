@@ -72,6 +72,8 @@ pub enum Variant {
     DevModeZero,
     /// `DEV_MODE` is `"TRUE"`.
     DevModeUpperCase,
+    /// Whatever switches the target has of its own are on: none of them may relax a gate.
+    OwnSwitches,
     /// No `CF_ACCESS_TEAM_DOMAIN`.
     WithoutAccessTeam,
     /// No `CF_ACCESS_AUD`.
@@ -92,7 +94,7 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Production,
         Self::DevMode,
         Self::WithoutD1,
@@ -105,6 +107,7 @@ impl Variant {
         Self::DevModeFalse,
         Self::DevModeZero,
         Self::DevModeUpperCase,
+        Self::OwnSwitches,
         Self::WithoutAccessTeam,
         Self::WithoutAccessAud,
         Self::WithoutAiGateway,
@@ -131,6 +134,7 @@ impl Variant {
             Self::DevModeFalse => "dev-mode-false",
             Self::DevModeZero => "dev-mode-0",
             Self::DevModeUpperCase => "dev-mode-upper-case",
+            Self::OwnSwitches => "own-switches",
             Self::WithoutAccessTeam => "without-access-team",
             Self::WithoutAccessAud => "without-access-aud",
             Self::WithoutAiGateway => "without-ai-gateway",

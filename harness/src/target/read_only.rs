@@ -103,6 +103,10 @@ impl Target for ReadOnly {
         self.target.impossible(criterion, scenario)
     }
 
+    fn beyond_runtime(&self, criterion: &str, scenario: &str) -> Option<String> {
+        self.target.beyond_runtime(criterion, scenario)
+    }
+
     fn seeding(&self) -> Option<&Seeding> {
         self.target.seeding()
     }

@@ -40,6 +40,7 @@ impl UrlTarget {
             access: None,
             credential: None,
             faults: None,
+            who: None,
             app_domain: String::new(),
         };
         Self {

@@ -58,7 +58,7 @@ impl Scene {
         if let Some(why) = logs.gaps() {
             self.cannot_prove(why);
         }
-        logs.since(mark)
+        self.run.target.dialect().log.read(logs.since(mark))
     }
 
     /// Waits for a log line; `expected` says for which, in the finding if it does not come.
@@ -92,8 +92,9 @@ impl Scene {
         let logs = self.logs().await?;
         let gaps = logs.gaps();
         let deadline = gaps.as_ref().map_or(deadline, |_| deadline.max(REMOTE_LOG));
+        let target = Arc::clone(&self.run.target);
         let found = wait::until::<_, Stop, _, _>(deadline, || {
-            let lines = logs.since(mark);
+            let lines = target.dialect().log.read(logs.since(mark));
             let hit = lines.iter().find(|line| wanted(line)).cloned();
             async move {
                 Ok(hit.map_or_else(

@@ -11,6 +11,7 @@ use crate::client::Request;
 use crate::client::raw;
 use crate::client::stream::StreamedAnswer;
 use crate::evidence::Exchange;
+use crate::target::dialect::log::Correlation;
 use crate::target::need::Need;
 use crate::verdict::Check;
 use crate::verdict::Stop;
@@ -191,9 +192,19 @@ impl Scene {
         ip.clone_into(&mut self.client_ip);
     }
 
+    /// Puts the scenario's marker into the query of a public path, where the log ties lines to requests by their paths.
+    fn mark_path(&self, path: &mut String) {
+        let dialect = self.run.target.dialect();
+        if dialect.log.correlation == Correlation::Path && dialect.public_paths().contains(path) {
+            path.push_str("?mp=");
+            path.push_str(&self.token);
+        }
+    }
+
     /// Puts a request into the target's words and gives it the scenario's client ip, where that is possible and it has none of its own.
     pub(crate) fn addressed(&self, request: Request) -> Result<Request, Stop> {
-        let request = self.spoken(request)?;
+        let mut request = self.spoken(request)?;
+        self.mark_path(&mut request.path);
         let has = request
             .headers
             .iter()

@@ -1,14 +1,8 @@
-//! What a scenario's answers could not show, and who answered where none says it. Never takes silence for a pass or for a finding.
+//! What a scenario's answers could not show. Never takes silence for a pass or for a finding.
 
-#![expect(
-    clippy::missing_errors_doc,
-    reason = "every error here is a `Stop`, which ends the scenario and says why"
-)]
-
-use super::{Scene, breach, missing};
+use super::{Scene, missing};
 use crate::client::Request;
 use crate::clock;
-use crate::doubles::ai_gateway::Attempt;
 use crate::evidence::Exchange;
 use crate::target::dialect::furnish::About;
 use crate::target::dialect::speak::{Operation, Spoken};
@@ -17,10 +11,6 @@ use crate::target::need::Need;
 use crate::target::seeding::{self, NotMade, Tenant};
 use crate::verdict::{Check, Finding, Severity, Stop};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long the AI Gateway's journal may take to name a call whose answer is here: the call came before the answer.
-const JOURNAL_SOON: Duration = Duration::from_secs(2);
 
 impl From<NotMade> for Stop {
     fn from(why: NotMade) -> Self {
@@ -171,98 +161,6 @@ impl Scene {
                 wanted.tier, wanted.platform
             ))
         })
-    }
-
-    /// The slug of the tenant that answered a status request: as the answer says, or as the AI Gateway's journal names
-    /// the tenant of a chat on the same host with the same headers.
-    pub async fn who_answered(&mut self, answer: &Exchange) -> Result<Option<String>, Stop> {
-        if answer.status != 200 || !self.run.target.dialect().status_tenant.is_empty() {
-            return Ok(answer.text_at("/tenant"));
-        }
-        let call = self.journal_of_a_chat(answer).await?;
-        let key = &self.run.target.dialect().metadata_tenant;
-        let metadata = call.metadata_kept.unwrap_or_default();
-        let named = metadata.get(key).and_then(|value| value.as_str());
-        let Some(named) = named else {
-            return Err(Stop::NotVerified(format!(
-                "neither the status answer nor the metadata of model calls names the tenant (manifest: dialect.status_tenant, or dialect.metadata_tenant, now `{key}`)"
-            )));
-        };
-        let known = self
-            .tenants
-            .values()
-            .find(|tenant| tenant.id == named || tenant.slug == named);
-        Ok(Some(known.map_or_else(
-            || named.to_owned(),
-            |tenant| tenant.slug.clone(),
-        )))
-    }
-
-    /// Chats on the host of an answered request, with its headers, and returns what the AI Gateway saw of it.
-    async fn journal_of_a_chat(&mut self, answer: &Exchange) -> Result<Attempt, Stop> {
-        if self.run.target.lacks(Need::AiGateway).is_some() {
-            return Err(Stop::NotVerified(
-                "the status answer names no tenant, and the harness does not play the AI Gateway, whose journal would (manifest: [control] ai_gateway)".to_owned(),
-            ));
-        }
-        let repeatable = |value: &str| {
-            value != crate::evidence::REDACTED
-                && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
-        };
-        let status = self.run.target.dialect().spelling(Operation::Status);
-        // What every status request has for the asking says nothing, and the chat has its own.
-        let given = |name: &str| status.is_some_and(|status| status.gives(name));
-        let own: Vec<_> = answer
-            .request
-            .headers
-            .iter()
-            .filter(|(name, _)| !given(name) && !name.eq_ignore_ascii_case("content-type"))
-            .cloned()
-            .collect();
-        if !own.iter().all(|(_, value)| repeatable(value)) {
-            return Err(Stop::NotVerified(
-                "the status answer names no tenant, and a chat cannot repeat the header that the request had (manifest: dialect.status_tenant)".to_owned(),
-            ));
-        }
-        self.asked_who += 1;
-        // A marker of its own: the scenario's script and journal stay untouched.
-        let marker = format!("{}w{}", self.token, self.asked_who);
-        let body = serde_json::json!({ "messages": [{ "role": "user", "content": Self::prompt(&marker) }] });
-        let mut request = self.chat_request_with(&answer.request.host, &body);
-        for (name, value) in &own {
-            request = request.header(name, value.clone());
-        }
-        let gateway = self.gateway().await?;
-        let chat = self.send(request).await?;
-        if chat.status != 200 {
-            return Err(breach(
-                format!(
-                    "a chat on host `{}`, whose status is answered, answered too",
-                    answer.request.host
-                ),
-                super::describe(&chat),
-            ));
-        }
-        let calls = gateway.wait_for_attempts(&marker, 1, JOURNAL_SOON).await;
-        calls.into_iter().next().ok_or_else(|| {
-            breach(
-                "a model call in the AI Gateway's journal",
-                "none of the answered chat",
-            )
-        })
-    }
-
-    /// The sandbox id that the AI Gateway's journal names for a chat on a tenant's host; `None` where metadata has none.
-    pub async fn sandbox_in_journal(&mut self, tenant: &Tenant) -> Result<Option<String>, Stop> {
-        let request = self.status_request(&tenant.host);
-        let answer = self.send(request).await?;
-        let call = self.journal_of_a_chat(&answer).await?;
-        let metadata = call.metadata_kept.unwrap_or_default();
-        let key = &self.run.target.dialect().metadata_sandbox_id;
-        Ok(metadata
-            .get(key)
-            .and_then(|value| value.as_str())
-            .map(str::to_owned))
     }
 
     // ---- accepted deviations ----

@@ -65,7 +65,8 @@ fn ties(s: &Scene) -> Result<Vec<String>, Stop> {
 /// Whether a line of the log says that Access was relaxed, whatever the event is called.
 fn says_relaxed(line: &LogLine) -> bool {
     let text = line.text.to_lowercase();
-    RELAXED.iter().any(|word| text.contains(word))
+    line.is_event("access_relaxed")
+        .unwrap_or_else(|| RELAXED.iter().any(|word| text.contains(word)))
 }
 
 fn warns(line: &LogLine) -> bool {
@@ -75,7 +76,7 @@ fn warns(line: &LogLine) -> bool {
 }
 
 fn is_tied(line: &LogLine, ties: &[String]) -> bool {
-    ties.iter().any(|tie| line.text.contains(tie.as_str()))
+    line.is_tied_to(ties)
 }
 
 async fn is_logged(s: &mut Scene, _a: Args) -> Check {

@@ -110,7 +110,10 @@ fn warned_of(line: &LogLine) -> BTreeSet<String> {
         "without",
         "not ",
     ];
-    if !warns || !words.iter().any(|word| text.contains(word)) {
+    let tells = line
+        .is_event("binding_missing")
+        .unwrap_or_else(|| words.iter().any(|word| text.contains(word)));
+    if !warns || !tells {
         return BTreeSet::new();
     }
     let all = BINDINGS.into_iter().map(str::to_owned);

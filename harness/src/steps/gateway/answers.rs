@@ -204,7 +204,10 @@ async fn log_tells(s: &mut Scene, a: Args) -> Check {
         let has = |word: &str| line.text.contains(word);
         // Which model answered may be left out, but a line that names the other one alone says something else.
         let is_other = has(other) && !has(model);
-        own.iter().any(|word| has(word)) && tells_step(line, &step) && !is_other
+        line.is_event("upstream_step") != Some(false)
+            && line.is_tied_to(&own)
+            && tells_step(line, &step)
+            && !is_other
     })
     .await
     .map(drop)

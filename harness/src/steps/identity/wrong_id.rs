@@ -266,11 +266,14 @@ async fn alerted(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let names = [&tenant.id, &tenant.slug, &tenant.sandbox_id];
     let is_about = |line: &LogLine| {
-        let text = line.text.to_lowercase();
-        names.iter().any(|name| text.contains(name.as_str()))
-            && ["security", "alert", "sandbox"]
+        let text = line.whole().to_lowercase();
+        let is_it = line.is_event("security_alert").unwrap_or_else(|| {
+            let words = ["security", "alert", "sandbox"];
+            words
                 .iter()
-                .any(|word| text.contains(word))
+                .any(|word| line.text.to_lowercase().contains(word))
+        });
+        is_it && names.iter().any(|name| text.contains(name.as_str()))
     };
     let expected = format!(
         "a security alert in the log, as an error, that names tenant {}",

@@ -51,7 +51,7 @@ pub(super) fn speaks_of(line: &LogLine, word: &str) -> bool {
 
 /// Whether a line names this host or address, and not only a longer one that it is part of.
 pub(super) fn names(line: &LogLine, name: &str) -> bool {
-    let (text, name) = (line.text.to_lowercase(), name.to_lowercase());
+    let (text, name) = (line.whole().to_lowercase(), name.to_lowercase());
     let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     !name.is_empty()
         && text.match_indices(&name).any(|(at, found)| {
@@ -84,10 +84,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> LogLine {
-        LogLine {
-            number: 0,
-            text: text.to_owned(),
-        }
+        LogLine::new(0, text)
     }
 
     #[test]

@@ -57,9 +57,12 @@ async fn warns_of_override(s: &mut Scene, _a: Args) -> Check {
         "a warning of the ignored override in the log",
         LOGGED,
         |line| {
-            let is_own = own.iter().any(|word| line.text.contains(word.as_str()));
+            let is_own = line.is_tied_to(&own);
             let is_new = u64::try_from(line.number).is_ok_and(|number| number >= mark);
-            (is_own || is_new) && facts::is_warning(line) && facts::speaks_of(line, "override")
+            let is_it = line
+                .is_event("override_ignored")
+                .unwrap_or_else(|| facts::speaks_of(line, "override"));
+            (is_own || is_new) && is_it && facts::is_warning(line)
         },
     )
     .await
@@ -76,6 +79,7 @@ async fn usual(s: &mut Scene) -> Result<BTreeSet<String>, Stop> {
         .collect();
     let logs = s.instance().await?.logs.clone();
     let lines = logs.map(|logs| logs.since(0)).unwrap_or_default();
+    let lines = s.run.target.dialect().log.read(lines);
     let of_served = |line: &LogLine| {
         let host = served.iter().find(|host| facts::names(line, host))?;
         Some(facts::skeleton(line, host))
@@ -92,7 +96,9 @@ async fn has_failure(s: &mut Scene, a: Args) -> Check {
         .wait_for_log(&expected, LOGGED, |line| {
             facts::names(line, &host)
                 && facts::names(line, &ip)
-                && (line.text.contains(FAILURE) || !usual.contains(&facts::skeleton(line, &host)))
+                && line.is_event(FAILURE).unwrap_or_else(|| {
+                    line.text.contains(FAILURE) || !usual.contains(&facts::skeleton(line, &host))
+                })
         })
         .await?;
     s.notes
@@ -110,7 +116,8 @@ async fn has_no_failure(s: &mut Scene, a: Args) -> Check {
     let lines = s.log_lines().await?;
     let stray = lines.iter().find(|line| {
         let tells = || failure.as_deref() == Some(facts::skeleton(line, &host).as_str());
-        facts::names(line, &host) && (line.text.contains(FAILURE) || tells())
+        let is_it = line.is_event(FAILURE);
+        facts::names(line, &host) && is_it.unwrap_or_else(|| line.text.contains(FAILURE) || tells())
     });
     s.expect(
         stray.is_none(),

@@ -268,9 +268,15 @@ async fn met_trouble(s: &mut Scene, a: Args) -> Check {
     })
 }
 
+/// By the event that the contract's own backends log, or the one that the manifest names.
 fn is_loss(line: &LogLine, tenant_id: &str) -> bool {
-    line.field("event").as_deref() == Some("usage_lost")
-        && line.field("tenant_id").as_deref() == Some(tenant_id)
+    match line.is_event("usage_lost") {
+        Some(is_it) => is_it && line.is_tied_to(&[tenant_id.to_owned()]),
+        None => {
+            line.field("event").as_deref() == Some("usage_lost")
+                && line.field("tenant_id").as_deref() == Some(tenant_id)
+        }
+    }
 }
 
 /// Whether a line says of a tenant's usage that it could not be written, and not that it will be tried again.
@@ -303,7 +309,8 @@ async fn loss_logged(s: &mut Scene, a: Args) -> Check {
         tenant.id
     );
     s.wait_for_log(&demand, GIVEN_UP_MAX, |line| {
-        is_loss(line, &tenant.id) || tells_loss(&line.text, &tenant.id)
+        is_loss(line, &tenant.id)
+            || (line.is_event("usage_lost").is_none() && tells_loss(&line.text, &tenant.id))
     })
     .await?;
     wait::quiet(QUIET).await;

@@ -6,6 +6,7 @@
 
 pub mod field;
 pub mod furnish;
+pub mod log;
 pub mod reading;
 mod routes;
 pub mod speak;
@@ -137,6 +138,8 @@ pub struct Dialect {
     pub next_cursor: String,
     /// Where a configuration error names what is missing.
     pub configuration_missing: String,
+    /// How the log tells what the contract wants to be told there.
+    pub log: log::LogDialect,
     /// Tenants are fixed: routes that alter them are not among those to be tried, open as they might be.
     #[serde(skip)]
     pub tenants_are_fixed: bool,
@@ -200,6 +203,7 @@ impl Default for Dialect {
             kv_names: "tenant:{id}".into(),
             next_cursor: "/next_cursor".into(),
             configuration_missing: "/error/details/missing".into(),
+            log: log::LogDialect::default(),
             tenants_are_fixed: false,
         }
     }
@@ -299,7 +303,8 @@ impl Dialect {
                     spelling.as_ref()?.flaw_of_furniture(operation)
                 })
             })
-            .or_else(|| self.flaw_of_routes());
+            .or_else(|| self.flaw_of_routes())
+            .or_else(|| self.log.flaw());
         if misspelt.is_some() {
             return misspelt;
         }

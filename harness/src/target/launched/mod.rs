@@ -174,6 +174,10 @@ impl Target for LaunchedTarget {
         &self.limits
     }
 
+    fn beyond_runtime(&self, criterion: &str, scenario: &str) -> Option<String> {
+        self.workshop.manifest.beyond_runtime(criterion, scenario)
+    }
+
     fn impossible(&self, criterion: &str, scenario: &str) -> Option<String> {
         self.workshop.manifest.impossible(criterion, scenario)
     }

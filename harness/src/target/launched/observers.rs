@@ -11,11 +11,12 @@ use crate::observe::read_only::{ReadOnlyD1, ReadOnlyKv};
 use crate::observe::rest::{RestD1, RestKv};
 use crate::observe::sqlite_file::SqliteFile;
 use crate::observe::tail::TailLog;
+use crate::observe::who::{TENANT_PLACEHOLDERS, Who, durable_object_id};
 use crate::observe::{Bucket, D1, Kv, Logs};
 use crate::target::Fault;
 use crate::target::manifest::placeholders::{fill, fill_all};
 use crate::target::manifest::{
-    CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source,
+    CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source, WhoSource,
 };
 use crate::target::need::Need;
 use async_trait::async_trait;
@@ -67,6 +68,13 @@ pub(super) fn only_database(place: &Path) -> Option<PathBuf> {
     databases.next().filter(|_| databases.next().is_none())
 }
 
+/// The file of the local database of this id.
+fn database_of(folder: &Path, id: &str) -> Option<PathBuf> {
+    let name = durable_object_id("miniflare-D1DatabaseObject", id);
+    let file = folder.join(format!("{name}.sqlite"));
+    file.is_file().then_some(file)
+}
+
 /// Commands of a manifest, run where it says and with its environment.
 struct ManifestCommands {
     program: PathBuf,
@@ -105,15 +113,35 @@ impl Workshop {
                 &format!("{base}{path}"),
                 &filled(database)?,
             )),
-            D1Source::Sqlite { file, .. } => {
+            D1Source::Sqlite {
+                file,
+                database,
+                also,
+                ..
+            } => {
                 let place = self.manifest.folder.join(filled(file)?);
-                let file = only_database(&place).ok_or_else(|| {
+                let one = match database {
+                    Some(id) => database_of(&place, &filled(id)?),
+                    None => only_database(&place),
+                };
+                let one = one.ok_or_else(|| {
                     Fault(format!(
-                        "[observe] d1: no database file, or more than one, at {}",
+                        "[observe] d1: no database file, or more than one (then `database` says which), at {}",
                         place.display()
                     ))
                 })?;
-                Arc::new(SqliteFile::d1(&file))
+                let mut d1 = SqliteFile::d1(&one);
+                for id in also {
+                    let id = filled(id)?;
+                    let more = database_of(&place, &id).ok_or_else(|| {
+                        Fault(format!(
+                            "[observe] d1: no database {id} at {}",
+                            place.display()
+                        ))
+                    })?;
+                    d1 = d1.with(&more);
+                }
+                Arc::new(d1)
             }
             D1Source::Rest {
                 account,
@@ -238,6 +266,30 @@ impl Workshop {
                 Ok(Some(log))
             }
         }
+    }
+
+    /// How it is seen which tenant answered.
+    pub(super) fn who(&self, blueprint: &Blueprint) -> Result<Option<Who>, Fault> {
+        let mut values = self.values_of(blueprint);
+        // What a tenant has is filled in at each look.
+        for (name, itself) in TENANT_PLACEHOLDERS {
+            values.insert(name, itself.to_owned());
+        }
+        let filled = |text: &str| fill(text, &values).map_err(Fault);
+        let place = |text: &str| filled(text).map(|text| self.manifest.folder.join(text));
+        Ok(match &self.manifest.observe.who {
+            None => None,
+            Some(WhoSource::Status { pointer }) => Some(Who::Status(pointer.clone())),
+            Some(WhoSource::Header { name }) => Some(Who::Header(name.to_ascii_lowercase())),
+            Some(WhoSource::AiGateway {}) => Some(Who::AiGateway),
+            Some(WhoSource::Log {}) => Some(Who::Log),
+            Some(WhoSource::File { path }) => Some(Who::File(place(path)?)),
+            Some(WhoSource::DurableObject { folder, name }) => Some(Who::DurableObject {
+                folder: place(folder)?,
+                name: filled(name)?,
+            }),
+            Some(WhoSource::Sql { sql }) => Some(Who::Sql(sql.clone())),
+        })
     }
 
     /// What AI Gateway itself logs; one for all instances, for they share one look at it.

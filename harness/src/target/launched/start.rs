@@ -406,6 +406,7 @@ impl Workshop {
                 .credential()
                 .filter(|_| operable.into_iter().all(has)),
             faults: (*kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
+            who: self.who(blueprint)?,
             app_domain: manifest.app_domain.clone(),
             base,
         })

@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
+/// Longest window that can be waited for. Evidence: the slowest scenario waits for five of them within one step, which has ten minutes.
+const WAIT_S_MAX: u64 = 100;
+
 /// Whose requests a quota counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -72,16 +75,22 @@ pub struct LimitsEntry {
     pub usage_visible_ms: Option<u64>,
     /// Scenarios side by side, where `--concurrency` does not say otherwise; 64 by default.
     pub concurrency: Option<usize>,
+    /// The longest window of a quota, in seconds, that scenarios wait for; 22 by default. With 60 a run takes some minutes longer.
+    pub wait_seconds: Option<u64>,
     /// The runtime is workerd on this machine: it answers malformed `Host` headers and unknown methods itself, and tells the Worker only in
-    /// the midst of an answer that its caller has gone.
-    #[serde(default)]
-    pub runtime_answers_malformed_requests: bool,
+    /// the midst of an answer that its caller has gone. Without it the launch command says whether it is.
+    pub runtime_answers_malformed_requests: Option<bool>,
 }
 
 impl LimitsEntry {
     /// What types cannot say; `None` if the limits can be used.
     #[must_use]
     pub fn flaw(&self) -> Option<String> {
+        if self.wait_seconds.is_some_and(|wait| wait > WAIT_S_MAX) {
+            return Some(format!(
+                "[limits] wait_seconds: nobody waits for windows of more than {WAIT_S_MAX} s; run a variant with a shorter one"
+            ));
+        }
         let quotas = [("quota", self.quota), ("small_quota", self.small_quota)];
         quotas.into_iter().find_map(|(name, quota)| {
             let (requests, seconds) = quota?;
@@ -111,7 +120,10 @@ impl LimitsEntry {
             body_max: entry.body_max.unwrap_or(default.body_max),
             usage_visible: ms(entry.usage_visible_ms, default.usage_visible),
             concurrency: entry.concurrency.unwrap_or(default.concurrency),
-            runtime_answers_malformed_requests: entry.runtime_answers_malformed_requests,
+            wait: entry.wait_seconds.map_or(default.wait, Duration::from_secs),
+            runtime_answers_malformed_requests: entry
+                .runtime_answers_malformed_requests
+                .unwrap_or(default.runtime_answers_malformed_requests),
         }
     }
 }

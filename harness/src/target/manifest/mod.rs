@@ -15,6 +15,7 @@ mod observe;
 mod operator;
 pub mod placeholders;
 mod probe;
+mod runtime;
 mod seeding;
 
 pub use accept::Accept;
@@ -27,7 +28,7 @@ pub use limits::{LimitKey, LimitsEntry, TierChange, Timestamps};
 pub use migrations::Migrations;
 pub use no_launch::Withheld;
 pub use observe::{
-    CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source,
+    CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source, WhoSource,
 };
 pub use operator::{OperatorEntry, ServiceToken};
 pub use probe::{BuildProbe, EchoProbe, Probe};
@@ -150,6 +151,9 @@ impl Manifest {
             mut secrets,
         } = document::read::<Self>(path, allowed)?;
         manifest.folder = folder;
+        let stated = manifest.limits.runtime_answers_malformed_requests;
+        let is_workerd = stated.unwrap_or_else(|| manifest.is_on_local_workerd());
+        manifest.limits.runtime_answers_malformed_requests = Some(is_workerd);
         secrets.extend(manifest.read_claims(allowed)?);
         manifest.secrets = secrets;
         manifest.check().map_err(|reason| Unusable::Malformed {
@@ -232,6 +236,14 @@ impl Manifest {
             .dialect
             .flaw()
             .or_else(|| self.limits.flaw())
+            .or_else(|| {
+                let (d1, logs) = (self.observe.d1.is_some(), self.observe.logs.is_some());
+                self.observe.who.as_ref()?.flaw(d1, logs)
+            })
+            .or_else(|| {
+                let alone = self.limits.concurrency == Some(1);
+                self.dialect.log.flaw_of_correlation(alone)
+            })
             .or_else(|| {
                 let stores = self.observe.d1.as_ref().is_some_and(D1Source::writable)
                     && self.observe.kv.as_ref().is_some_and(KvSource::writable);

@@ -17,6 +17,75 @@ pub struct Observe {
     pub logs: Option<LogSource>,
     /// What AI Gateway itself has logged of the calls; needed only where the harness does not play the gateway.
     pub ai_gateway: Option<CallSource>,
+    /// How it is seen which tenant answered; without it the answer of the status route says so.
+    pub who: Option<WhoSource>,
+}
+
+/// How it is seen which tenant answered. What is seen may name it by id, slug or sandbox id.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum WhoSource {
+    /// A field of the status answer.
+    Status {
+        /// JSON pointer.
+        pointer: String,
+    },
+    /// A header of the status answer.
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// The metadata of a chat's model call: `dialect.metadata_tenant` names the key.
+    AiGateway {},
+    /// A log line of a chat: `dialect.log.fields.tenant_id` says where the tenant is in it.
+    Log {},
+    /// The file of each tenant that a chat of it changes.
+    File {
+        /// With `{id}`, `{slug}` or `{sandbox_id}`, and placeholders such as `{state}`; relative to the manifest.
+        path: String,
+    },
+    /// The file of the SQLite Durable Object of each tenant that a chat of it changes.
+    DurableObject {
+        /// The folder of the class, such as `{state}/v3/do/worker-Sandbox`; relative to the manifest.
+        folder: String,
+        /// The object's name, with `{id}`, `{slug}` or `{sandbox_id}`.
+        name: String,
+    },
+    /// A statement that reads: with `{marker}` it finds what a chat with this text in its prompt left, and its first column names the
+    /// tenant; with `{id}`, `{slug}` or `{sandbox_id}` it shows what a chat of that tenant changes.
+    Sql {
+        /// The statement.
+        sql: String,
+    },
+}
+
+impl WhoSource {
+    /// What types cannot say; `None` if it can be used.
+    pub(super) fn flaw(&self, has_d1: bool, has_logs: bool) -> Option<String> {
+        let of_tenant = |text: &str| {
+            ["{id}", "{slug}", "{sandbox_id}"]
+                .iter()
+                .any(|name| text.contains(name))
+        };
+        let wrong = match self {
+            Self::Status { pointer } => (!pointer.starts_with('/')).then(|| {
+                format!("pointer: `{pointer}` is no JSON pointer: it must begin with `/`")
+            }),
+            Self::Header { name } => name.is_empty().then(|| "name is empty".to_owned()),
+            Self::File { path: text } | Self::DurableObject { name: text, .. } => {
+                (!of_tenant(text)).then(|| {
+                    format!("`{text}` holds neither {{id}} nor {{slug}} nor {{sandbox_id}}")
+                })
+            }
+            Self::Sql { sql } if !of_tenant(sql) && !sql.contains("{marker}") => {
+                Some("sql holds neither {marker} nor {id}, {slug} or {sandbox_id}".to_owned())
+            }
+            Self::Sql { .. } => (!has_d1).then(|| "kind `sql` needs [observe] d1".to_owned()),
+            Self::Log {} => (!has_logs).then(|| "kind `log` needs [observe] logs".to_owned()),
+            Self::AiGateway {} => None,
+        };
+        wrong.map(|why| format!("[observe] who: {why}"))
+    }
 }
 
 /// How rows of D1 are seen.
@@ -37,6 +106,11 @@ pub enum D1Source {
     Sqlite {
         /// The file, or a folder whose only `*.sqlite` beside `metadata.sqlite` it is; may hold placeholders such as `{state}`; relative to the manifest.
         file: String,
+        /// The id of the database, where the folder holds several: the one with the tables of tenants and usage, or one of them.
+        database: Option<String>,
+        /// The ids of further databases in the same folder: a table that is not in the first one is looked for there.
+        #[serde(default)]
+        also: Vec<String>,
         /// Whether rows may be written behind the target's back.
         #[serde(default = "yes")]
         writable: bool,

@@ -194,6 +194,10 @@ impl ReferenceTarget {
             Variant::DevModeUpperCase => {
                 all.insert("DEV_MODE", "TRUE".to_owned());
             }
+            // The reference has no switch of its own: what others call theirs does nothing to it.
+            Variant::OwnSwitches => {
+                all.insert("E2E_TEST_MODE", "true".to_owned());
+            }
             Variant::SmallLimits => {
                 all.insert("PUBLIC_RATE_LIMIT_MAX", SMALL_QUOTA.0.to_string());
                 all.insert(
@@ -255,6 +259,7 @@ impl ReferenceTarget {
             access: operable.into_iter().all(has).then(|| Arc::clone(access)),
             credential: None,
             faults,
+            who: None,
             app_domain: APP_DOMAIN.to_owned(),
         }
     }
@@ -357,6 +362,7 @@ fn unset(variant: Variant) -> &'static [&'static str] {
         | Variant::DevModeFalse
         | Variant::DevModeZero
         | Variant::DevModeUpperCase
+        | Variant::OwnSwitches
         | Variant::SmallLimits
         | Variant::KeyRotation => &[],
     }

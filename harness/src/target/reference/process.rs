@@ -173,6 +173,7 @@ fn moved(instance: &Instance, base: String) -> Instance {
         access: instance.access.clone(),
         credential: instance.credential.clone(),
         faults: instance.faults.clone(),
+        who: None,
         app_domain: instance.app_domain.clone(),
     }
 }
