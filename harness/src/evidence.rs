@@ -80,6 +80,14 @@ pub struct SentRequest {
     pub whole: Option<bytes::Bytes>,
 }
 
+impl SentRequest {
+    /// The path without its query, which may hold a marker of the harness's.
+    #[must_use]
+    pub fn route(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+}
+
 impl Exchange {
     /// The first value of a header; `name` in lower case.
     #[must_use]

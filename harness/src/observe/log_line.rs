@@ -127,10 +127,25 @@ pub(crate) fn without_colours(text: &str) -> String {
 /// The object that a line is, or ends with after what a tool has put before it.
 fn object_in(plain: &str) -> Option<Map<String, Value>> {
     let at = plain.find('{').filter(|at| *at <= DECORATION_BYTES_MAX)?;
+    if !plain[..at].split_whitespace().all(is_decoration) {
+        return None;
+    }
     match serde_json::from_str(plain[at..].trim_end()) {
         Ok(Value::Object(object)) => Some(object),
         Ok(_) | Err(_) => None,
     }
+}
+
+/// Whether a word before an object is a tool's: a symbol, a time, a level, and nothing that the line itself says.
+fn is_decoration(word: &str) -> bool {
+    const LEVELS: [&str; 9] = [
+        "info", "log", "warn", "warning", "error", "debug", "trace", "notice", "fatal",
+    ];
+    let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let core = core.strip_prefix("wrangler:").unwrap_or(core);
+    core.is_empty()
+        || core.starts_with(|c: char| c.is_ascii_digit())
+        || LEVELS.contains(&core.to_ascii_lowercase().as_str())
 }
 
 fn decorated_level(plain: &str) -> Option<&'static str> {
@@ -157,6 +172,12 @@ mod tests {
     }
 
     #[test]
+    fn a_time_and_a_level_before_an_object_are_no_part_of_it() {
+        let line = LogLine::new(0, "2026-04-01T10:00:00.000Z [INFO] (log) {\"step\":\"1\"}");
+        assert_eq!(line.field("step").unwrap(), "1");
+    }
+
+    #[test]
     fn a_level_of_the_lines_own_counts_before_the_tools() {
         let line = LogLine::new(0, r#"▲ [WARNING] {"level":"error"}"#);
         assert_eq!(line.field("level").unwrap(), "error");
@@ -166,6 +187,8 @@ mod tests {
     fn a_text_that_only_speaks_of_an_object_is_no_json() {
         for text in [
             "served {\"a\":1} to a.example",
+            "step=1 {\"a\":1}",
+            "WARN bindings are missing {\"a\":1}",
             "no object",
             "[{\"a\":1}]",
             "▲ [WARNING] host=a.example",

@@ -96,7 +96,7 @@ async fn has_status(s: &mut Scene, a: Args) -> Check {
         || (answer.has_code("CONFIGURATION_ERROR") && answer.status == 503 && concerns("BND-009"));
     // Which tenant a host is may show in a chat; that models answer is promised elsewhere.
     let by_chat = own.iter().all(|id| id.starts_with("RES-"))
-        && answer.request.path == s.dialect().chat
+        && answer.request.route() == s.dialect().chat
         && answer.status != 404;
     if (shows_life || by_chat) && !is_broken {
         return expect_status_first(s, &answer, status);

@@ -195,7 +195,10 @@ impl Scene {
     /// Puts the scenario's marker into the query of a public path, where the log ties lines to requests by their paths.
     fn mark_path(&self, path: &mut String) {
         let dialect = self.run.target.dialect();
-        if dialect.log.correlation == Correlation::Path && dialect.public_paths().contains(path) {
+        let by_path = dialect.log.correlation == Correlation::Path;
+        // Nobody else looks at the log.
+        let looks = self.planned.needs.contains(&Need::Logs);
+        if by_path && looks && dialect.public_paths().contains(path) {
             path.push_str("?mp=");
             path.push_str(&self.token);
         }

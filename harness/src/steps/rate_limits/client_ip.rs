@@ -47,7 +47,7 @@ async fn another_ip(s: &mut Scene, _a: Args) -> Check {
 fn who(s: &Scene, app_domain: String) -> Asker {
     let by_health = s
         .last()
-        .is_ok_and(|answer| answer.request.path == s.dialect().health);
+        .is_ok_and(|answer| answer.request.route() == s.dialect().health);
     if by_health {
         Asker::ClientIp
     } else {

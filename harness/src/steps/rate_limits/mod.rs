@@ -100,7 +100,7 @@ impl Asker {
                     .map_or("", |(front, _)| front);
                 is_host && !request.path.starts_with(admin)
             }
-            Self::ClientIp => request.path == dialect.health && from_here(),
+            Self::ClientIp => request.route() == dialect.health && from_here(),
             Self::Stranger(_) => {
                 request.host.starts_with(&format!("nobody-{}-", s.token)) && from_here()
             }

@@ -81,7 +81,7 @@ async fn success_rate(s: &mut Scene, a: Args) -> Check {
 fn mean_ms(answers: &[Arc<Exchange>], path: &str) -> f64 {
     let times: Vec<f64> = answers
         .iter()
-        .filter(|answer| answer.request.path == path)
+        .filter(|answer| answer.request.route() == path)
         .map(|answer| clock::ms(answer.head_after))
         .collect();
     times.iter().sum::<f64>() / times.len().max(1) as f64
@@ -92,7 +92,9 @@ const LEAST_HELD_UP: usize = 4;
 
 /// What such an answer takes in the mean for certain, in milliseconds: of all, or of those that were held up least; and how much all were.
 fn mean_own_ms(answers: &[Arc<Exchange>], path: &str) -> (f64, lag::HeldUp) {
-    let own = answers.iter().filter(|answer| answer.request.path == path);
+    let own = answers
+        .iter()
+        .filter(|answer| answer.request.route() == path);
     let mut times: Vec<(lag::HeldUp, f64)> = own
         .map(|answer| {
             let held_up = lag::between(answer.sent_at, answer.sent_at + answer.head_after);
