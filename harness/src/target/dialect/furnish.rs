@@ -338,6 +338,7 @@ mod tests {
             access: None,
             credential: Some(crate::target::operator::Operator::Token("t".to_owned())),
             faults: None,
+            who: None,
             app_domain: "app.example".to_owned(),
         }
     }
