@@ -64,6 +64,9 @@ pub struct Planned {
     pub alone: Arc<Feature>,
 }
 
+/// How statements begin that leave nothing of a table.
+const DESTRUCTIVE: [&str; 2] = ["delete from ", "drop table "];
+
 impl Planned {
     /// A stand-in for a scenario where cases are made up instead of written: it is in no feature.
     #[must_use]
@@ -95,6 +98,19 @@ impl Planned {
     #[must_use]
     pub fn waits(&self) -> bool {
         self.has_tag("waits")
+    }
+
+    /// Sends a payload that empties tables wherever it reaches an SQL text, whosever rows they hold: runs behind all others.
+    #[must_use]
+    pub fn may_destroy(&self) -> bool {
+        let does = |text: &str| {
+            let text = text.replace("%20", " ").to_ascii_lowercase();
+            DESTRUCTIVE.iter().any(|words| text.contains(words))
+        };
+        let scenarios = self.alone.scenarios.iter();
+        let rules = self.alone.rules.iter().flat_map(|rule| &rule.scenarios);
+        let mut steps = scenarios.chain(rules).flat_map(|scenario| &scenario.steps);
+        steps.any(|step| step.ty == gherkin::StepType::When && does(&step.value))
     }
 
     /// Judges all that the run exchanged: runs last.

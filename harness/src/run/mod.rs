@@ -135,6 +135,8 @@ pub async fn gather(
         .partition(|planned| planned.profile == Profile::Data);
     // One after the other, and beside nothing else: what looks through the whole run keeps this thread busy, and what judges a
     // database a core; the time of a request that waits for its turn meanwhile would look like the target's.
+    let (destructive, first): (Vec<_>, Vec<_>) =
+        first.into_iter().partition(|planned| planned.may_destroy());
     let perform = async |phase: Vec<Arc<Planned>>, concurrency, sink| {
         if !phase.is_empty() {
             perform(Arc::clone(run), phase, Arc::clone(&book), concurrency, sink).await;
@@ -153,6 +155,8 @@ pub async fn gather(
         ..sink.clone()
     };
     perform(again, 1, told).await;
+    // Where such a payload does what it says, the tenants of all other scenarios are gone: those have been judged by then.
+    perform(destructive, 1, sink.clone()).await;
     perform(last, 1, sink).await;
 }
 

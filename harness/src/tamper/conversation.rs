@@ -107,6 +107,13 @@ impl Told {
         set(&mut self.headers, name, value);
     }
 
+    /// Whether it is a stream of events.
+    #[must_use]
+    pub fn is_of_events(&self) -> bool {
+        self.header(CONTENT_TYPE.as_str())
+            .is_some_and(|kind| kind.starts_with("text/event-stream"))
+    }
+
     /// Waits for the whole body, which is then no longer a stream.
     ///
     /// # Errors

@@ -205,6 +205,25 @@ impl Change {
         }
     }
 
+    /// Whether it does nothing but change fields of a JSON body.
+    fn is_of_json_alone(&self) -> bool {
+        let Self {
+            status,
+            remove,
+            headers,
+            in_headers,
+            in_path: _,
+            in_body,
+            json: _,
+            json_remove: _,
+            body,
+            delay_ms,
+        } = self;
+        let is_bare = status.is_none() && remove.is_empty() && headers.is_empty();
+        let is_bare = is_bare && in_headers.is_empty() && in_body.is_empty() && body.is_none();
+        is_bare && *delay_ms == 0 && self.touches_body()
+    }
+
     fn touches_body(&self) -> bool {
         !(self.in_body.is_empty()
             && self.json.is_empty()
@@ -295,6 +314,10 @@ impl Tamper for Rules {
             None => upstream.send(&ask).await?,
         };
         for rule in met {
+            // What only changes fields of a JSON body lets a stream of events pass as it comes.
+            if rule.response.is_of_json_alone() && told.is_of_events() {
+                continue;
+            }
             if rule.when.fits_answer(&mut told).await? {
                 rule.response.of_answer(&asked, &mut told).await?;
             }

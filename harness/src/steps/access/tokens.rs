@@ -4,8 +4,12 @@ use super::{
     Credential, credential, expect_all_open, expect_denied, expect_denied_or_too_large,
     expect_record, record_request, routes, token, try_everywhere, with_request,
 };
+use crate::client::Request;
+use crate::doubles::TokenKind;
+use crate::evidence::Exchange;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
+use crate::target::dialect::AdminRoute;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use base64::Engine as _;
@@ -117,7 +121,10 @@ async fn denied_record(s: &mut Scene, a: Args) -> Check {
 
 async fn opens_everything(s: &mut Scene, a: Args) -> Check {
     let (tenant, credential) = (s.tenant(a.text(2))?, credential(s, a.text(1)).await?);
-    expect_all_open(s, &tenant, &credential).await
+    let is_about_good = s.planned.criteria.iter().any(|id| id == "ACC-002");
+    let good = self::credential(s, TokenKind::Good.name()).await?;
+    let control = (!is_about_good).then_some(&good);
+    expect_all_open(s, &tenant, &credential, control).await
 }
 
 async fn denied_without_token(s: &mut Scene, a: Args) -> Check {
@@ -144,14 +151,34 @@ async fn denied_everywhere(s: &mut Scene, a: Args) -> Check {
     let mut answers = try_everywhere(s, &tenant, &header).await?;
     let request = Credential::Cookie(token).on(record_request(s, &tenant));
     answers.push(s.send(request).await?);
-    for answer in answers {
-        if a.text(1).ends_with("oversized") {
-            expect_denied_or_too_large(s, &answer)?;
+    let mut bare: Vec<Request> = routes(s, &tenant).iter().map(AdminRoute::request).collect();
+    bare.push(record_request(s, &tenant));
+    let mut unguarded = Ok(());
+    for (answer, bare) in answers.iter().zip(bare) {
+        let denied = if a.text(1).ends_with("oversized") {
+            expect_denied_or_too_large(s, answer)
         } else {
-            expect_denied(s, &answer)?;
+            expect_denied(s, answer)
+        };
+        match denied {
+            Err(stop) if is_open_to_all(s, answer, bare).await? => {
+                unguarded = Err(stop.or_unmet("ACC-001"));
+            }
+            other => other?,
         }
     }
-    Ok(())
+    unguarded
+}
+
+/// Whether a route that let a bad token in lets everybody in: then nobody looks at tokens there, which is another promise (ACC-001), and
+/// shows nothing of what is wrong with this one.
+async fn is_open_to_all(s: &mut Scene, answer: &Exchange, bare: Request) -> Result<bool, Stop> {
+    if !(200..300).contains(&answer.status) {
+        return Ok(false);
+    }
+    let without = s.send(bare).await?;
+    // What was made or deleted by the bad token is told as a conflict or as not there by whoever lets everybody in.
+    Ok((200..300).contains(&without.status) || [404, 409].contains(&without.status))
 }
 
 /// Names under which a backend might look for a token in the query.

@@ -195,7 +195,9 @@ async fn no_provider(s: &mut Scene, a: Args) -> Check {
         })?;
     }
     let rows = usage_rows(s, &tenant.id).await?;
+    // That a refused request writes no row is promised elsewhere.
     s.expect(rows.is_empty(), "no usage row", || said(&rows))
+        .or_unmet("USG-013")
 }
 
 /// Makes a tenant that has a custom domain beside its subdomain.

@@ -111,7 +111,15 @@ async fn each_refused(s: &mut Scene, a: Args) -> Check {
     worst(
         answers
             .iter()
-            .map(|answer| s.expect_error(answer, status, code)),
+            // An operator who is not let in is refused for that, and not for what he asks.
+            .map(|answer| {
+                let check = s.expect_error(answer, status, code);
+                if [401, 403].contains(&answer.status) {
+                    check.or_unmet("ACC-002")
+                } else {
+                    check
+                }
+            }),
     )
 }
 

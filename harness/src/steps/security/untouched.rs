@@ -2,7 +2,7 @@
 
 use crate::evidence::cut;
 use crate::lag;
-use crate::run::scene::Scene;
+use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::expect_first;
 use crate::steps::resolution::ask::about;
@@ -77,8 +77,14 @@ async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
         Some(_) => {
             let d1 = s.d1().await?;
             let sql = "SELECT id, platform, tier, sandbox_id FROM tenants WHERE id = ?1";
-            let rows = d1.query(sql, &[json!(tenant.id)]).await?;
-            rows.first().map_or(Value::Null, |row| json!(row))
+            let rows = d1.query(sql, &[json!(tenant.id)]).await;
+            // A table that a payload has dropped is what such a payload must not do.
+            if let Err(error) = &rows
+                && error.to_string().contains("no such table")
+            {
+                return Err(breach(expected_row(tenant).to_string(), error.to_string()));
+            }
+            rows?.first().map_or(Value::Null, |row| json!(row))
         }
         None if instance.access.is_some() => {
             let path = s.dialect().tenant.replace("{id}", &tenant.id);
@@ -95,7 +101,7 @@ async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
         }
         None => return Ok(()),
     };
-    let expected = json!({ "id": tenant.id, "platform": tenant.platform, "tier": tenant.tier, "sandbox_id": tenant.sandbox_id });
+    let expected = expected_row(tenant);
     let same = ["id", "platform", "tier", "sandbox_id"]
         .iter()
         .all(|column| hidden(column) || seen.get(column) == expected.get(column));
@@ -103,6 +109,10 @@ async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
         &format!("tenant `{}` is as it was", tenant.slug),
         s.expect(same, expected.to_string(), || cut(&seen.to_string(), 300)),
     )
+}
+
+fn expected_row(tenant: &Tenant) -> Value {
+    json!({ "id": tenant.id, "platform": tenant.platform, "tier": tenant.tier, "sandbox_id": tenant.sandbox_id })
 }
 
 async fn no_stray_key(s: &mut Scene, a: Args) -> Check {

@@ -308,11 +308,13 @@ async fn loss_logged(s: &mut Scene, a: Args) -> Check {
         "a log line that a usage row of tenant {} is lost",
         tenant.id
     );
-    s.wait_for_log(&demand, GIVEN_UP_MAX, |line| {
+    let logged = s.wait_for_log(&demand, GIVEN_UP_MAX, |line| {
         is_loss(line, &tenant.id)
             || (line.is_event("usage_lost").is_none() && tells_loss(&line.text, &tenant.id))
-    })
-    .await?;
+    });
+    let logged = logged.await.map(drop);
+    let asked = s.faults().await?.asked(Calls::UsageWrite, &tenant.id);
+    logged.or_unmet_if(asked == 0)?;
     wait::quiet(QUIET).await;
     let lines = s.log_lines().await?;
     let named = |line: &&LogLine| is_loss(line, &tenant.id);

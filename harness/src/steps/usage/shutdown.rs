@@ -4,6 +4,7 @@ use super::control::blamed_on_plain;
 use super::crowd::{extra_marker, scripted};
 use super::rows::{self, words};
 use crate::client::NoAnswer;
+use crate::clock;
 use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::oracle::usage::{self, Tokens};
@@ -11,7 +12,7 @@ use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::target::Disposable;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
@@ -27,6 +28,11 @@ const ANSWERED: &str = "tokens of answered prompts";
 /// So long D1 takes no write after the shutdown began: whoever does not wait for its rows is gone by then.
 /// Evidence: with the answers before it, well below the 700 ms after which a busy D1 may be given up (USG-009).
 const HELD_AFTER_END: Duration = Duration::from_millis(200);
+
+/// After this time a row that D1 does not take may be given up, the rest of its 700 ms being what D1 is held for after the shutdown began.
+const GIVEN_UP_AFTER: Duration = Duration::from_millis(500);
+/// Note: whether the answers came so late that rows may have been given up before the shutdown.
+const LATE: &str = "answers after rows may be given up";
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -145,7 +151,10 @@ async fn ends_with_pending_rows(s: &mut Scene, a: Args) -> Check {
     }
     // Where D1 cannot be held the rows are pending for a moment only: less sharp, and still true.
     let held = s.d1().await?.hold_writes().await?;
+    let held_since = held.is_some().then(clock::now);
     let answers = s.send_all(requests).await?;
+    let is_late = held_since.is_some_and(|since| since.elapsed() > GIVEN_UP_AFTER);
+    s.notes.insert(LATE.to_owned(), json!(is_late));
     let answered: Vec<Tokens> = (0..prompts)
         .filter(|&number| {
             answers
@@ -197,7 +206,11 @@ fn answered(s: &Scene) -> Result<BTreeSet<Tokens>, Stop> {
 }
 
 async fn none_lost(s: &mut Scene, a: Args) -> Check {
-    let check = each_has_its_row(s, &a).await;
+    let mut check = each_has_its_row(s, &a).await;
+    // A row that was given up before the shutdown began is not one that it lost.
+    if s.notes.get(LATE).is_some_and(|late| *late == json!(true)) {
+        check = check.or_unmet("answers before a busy D1 may be given up");
+    }
     blamed_on_plain(s, check).await
 }
 
@@ -230,12 +243,13 @@ async fn each_has_its_row(s: &mut Scene, a: &Args) -> Check {
 
 fn is_whole(row: &Row, tenant_id: &str) -> bool {
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-    let count = |name: &str| row.get(name).and_then(Value::as_i64).unwrap_or(-1);
-    uuid::Uuid::parse_str(text("id")).is_ok()
+    let is_there = |name: &str| row.get(name).is_some_and(|value| !value.is_null());
+    // What form each of them has is promised elsewhere.
+    !text("id").is_empty()
         && text("tenant_id") == tenant_id
         && text("model").starts_with("@cf/")
-        && count("latency_ms") >= 0
-        && count("created_at") > 0
+        && is_there("latency_ms")
+        && is_there("created_at")
         // The two counts of one prompt belong together.
         && usage::tokens(row).is_some_and(|(tokens_in, tokens_out)| tokens_in - tokens_out == 4_900)
 }

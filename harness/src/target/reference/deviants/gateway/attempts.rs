@@ -1,118 +1,8 @@
 //! Backends that try again too often, too rarely, or on what is final. Never breaks more than one thing at a time.
 
-use super::super::calls::{self, LARGE, OtherCalls, Purpose, SMALL, is_stream, whole, with_model};
+use super::super::calls::{LARGE, Purpose};
+use super::rubric::{Legs, Rubric, contract, is_retryable, kept_to};
 use super::{Draft, deviant};
-use crate::wait;
-use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use futures_util::stream;
-use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
-use serde_json::Value;
-use std::time::Duration;
-
-/// What the reference pauses before a further attempt.
-const PAUSE: Duration = Duration::from_millis(25);
-/// A status that no backend tries again.
-const FINAL: u16 = 424;
-/// What the contract has tried again.
-const RETRYABLE: [u16; 4] = [429, 500, 503, 524];
-
-type Model = (&'static str, Duration);
-
-/// Models and how often each is tried.
-type Legs = Vec<(Model, u32)>;
-
-/// A backend's own idea of the rubric. What leaves it as a failure is final, so that the reference adds no attempt.
-#[derive(Clone, Copy)]
-struct Rubric {
-    legs: fn(&Purpose) -> Legs,
-    again: fn(u16) -> bool,
-    falls_back: fn(u16) -> bool,
-    /// Whether an error in a 200 counts as a failure worth another attempt.
-    reads_errors: bool,
-}
-
-fn is_retryable(status: u16) -> bool {
-    RETRYABLE.contains(&status)
-}
-
-fn contract(purpose: &Purpose) -> Legs {
-    if purpose.tier == "free" {
-        vec![(SMALL, 3)]
-    } else {
-        vec![(LARGE, 2), (SMALL, 1)]
-    }
-}
-
-impl Default for Rubric {
-    fn default() -> Self {
-        Self {
-            legs: contract,
-            again: is_retryable,
-            falls_back: is_retryable,
-            reads_errors: false,
-        }
-    }
-}
-
-#[async_trait]
-impl OtherCalls for Rubric {
-    async fn call(
-        &self,
-        inner: &dyn AiGateway,
-        call: UpstreamCall,
-    ) -> Result<UpstreamAnswer, UpstreamError> {
-        let mut last = None;
-        for (model, tries) in (self.legs)(&Purpose::of(&call)) {
-            let mut status = 0;
-            for _ in 0..tries {
-                if last.is_some() {
-                    wait::pass(PAUSE).await;
-                }
-                status = match inner.call(with_model(&call, model)).await {
-                    Ok(mut answer) if answer.status == 200 => {
-                        if !(self.reads_errors && says_error(&mut answer).await) {
-                            return Ok(answer);
-                        }
-                        last = Some(answer);
-                        500
-                    }
-                    Ok(answer) => last.insert(answer).status,
-                    Err(UpstreamError::Timeout) => {
-                        last = Some(failure());
-                        524
-                    }
-                    Err(error @ UpstreamError::Connection(_)) => return Err(error),
-                };
-                if !(self.again)(status) {
-                    break;
-                }
-            }
-            if !(self.falls_back)(status) {
-                break;
-            }
-        }
-        let mut answer = last.unwrap_or_else(failure);
-        answer.status = FINAL;
-        Ok(answer)
-    }
-}
-
-pub(super) fn failure() -> UpstreamAnswer {
-    UpstreamAnswer {
-        status: FINAL,
-        content_type: String::new(),
-        body: stream::empty().boxed(),
-    }
-}
-
-async fn says_error(answer: &mut UpstreamAnswer) -> bool {
-    if is_stream(answer) {
-        return false;
-    }
-    let body: Value = serde_json::from_slice(&whole(answer).await).unwrap_or_default();
-    body["success"] == false || !body["error"].is_null()
-}
 
 fn of(
     id: &'static str,
@@ -120,7 +10,7 @@ fn of(
     expected: &'static [&'static str],
     rubric: Rubric,
 ) -> Draft {
-    deviant(id, breaks, expected).parts(move |parts| calls::calls(&mut parts.ports, rubric))
+    deviant(id, breaks, expected).parts(move |parts| kept_to(parts, rubric))
 }
 
 fn legs(
@@ -292,7 +182,7 @@ fn on_what() -> Vec<Draft> {
         statuses(
             "524-is-final",
             "A timeout that the gateway reports is final",
-            &["AIG-011", "AIG-009"],
+            &["AIG-011"],
             |status| is_retryable(status) && status != 524,
         ),
         of(

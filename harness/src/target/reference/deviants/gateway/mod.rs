@@ -6,6 +6,7 @@ mod callers;
 mod crossing;
 mod key;
 mod phases;
+mod rubric;
 mod streams;
 mod tiers;
 mod timeouts;

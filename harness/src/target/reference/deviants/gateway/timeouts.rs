@@ -2,7 +2,7 @@
 
 use super::super::calls::{self, OtherCalls, SMALL};
 use super::super::layer::before;
-use super::attempts::failure;
+use super::rubric::failure;
 use super::{Draft, deviant};
 use crate::clock;
 use crate::tamper::Ask;

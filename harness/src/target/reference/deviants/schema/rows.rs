@@ -23,10 +23,20 @@ pub(super) fn all() -> Vec<Draft> {
 
 /// Runs one statement on a connection of its own, where no reference is enforced.
 fn unenforced(database: &Path, sql: &str, values: &[&dyn ToSql]) -> Result<usize, StoreError> {
+    run(database, sql, values, false)
+}
+
+/// Runs one statement on a connection of its own.
+fn run(
+    database: &Path,
+    sql: &str,
+    values: &[&dyn ToSql],
+    enforced: bool,
+) -> Result<usize, StoreError> {
     let run = || {
         let connection = Connection::open(database)?;
         connection.busy_timeout(Duration::from_secs(1))?;
-        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.pragma_update(None, "foreign_keys", enforced)?;
         connection.execute(sql, values)
     };
     run().map_err(|error| StoreError::Unavailable(Box::new(error)))
@@ -96,11 +106,17 @@ const INSERT: &str = "INSERT OR IGNORE INTO usage (id, tenant_id, model, tokens_
 impl OtherUsage for WithoutTenant {
     async fn insert(&self, _inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
         let (id, tenant) = (row.id.to_string(), row.tenant_id.to_string());
-        write(&self.0, &id, &tenant, row)
+        write(&self.0, &id, &tenant, row, false)
     }
 }
 
-fn write(database: &Path, id: &str, tenant: &str, row: &UsageRow) -> Result<(), StoreError> {
+fn write(
+    database: &Path,
+    id: &str,
+    tenant: &str,
+    row: &UsageRow,
+    enforced: bool,
+) -> Result<(), StoreError> {
     let values: [&dyn ToSql; 7] = [
         &id,
         &tenant,
@@ -110,7 +126,7 @@ fn write(database: &Path, id: &str, tenant: &str, row: &UsageRow) -> Result<(), 
         &row.latency_ms,
         &row.created_at,
     ];
-    unenforced(database, INSERT, &values).map(drop)
+    run(database, INSERT, &values, enforced).map(drop)
 }
 
 /// Writes a row under an id of another form.
@@ -119,7 +135,8 @@ struct OtherId(PathBuf, fn(&UsageRow) -> String);
 #[async_trait]
 impl OtherUsage for OtherId {
     async fn insert(&self, _inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
-        write(&self.0, &(self.1)(row), &row.tenant_id.to_string(), row)
+        let (id, tenant) = ((self.1)(row), row.tenant_id.to_string());
+        write(&self.0, &id, &tenant, row, true)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::calls::{self, OtherCalls, Purpose, is_stream, whole};
 use super::super::stores::{self, OtherUsage};
-use crate::clock;
 use crate::target::reference::altered::Parts;
+use crate::{clock, wait};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -11,11 +11,11 @@ use moltworker_reference::domain::sse::{Piece, Splitter, frame_data};
 use moltworker_reference::domain::tenant::TenantId;
 use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{
-    AiGateway, StoreError, UpstreamAnswer, UpstreamCall, UpstreamError, UsageStore,
+    AiGateway, Level, LogSink, StoreError, UpstreamAnswer, UpstreamCall, UpstreamError, UsageStore,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Tokens of prompt and answer.
@@ -87,6 +87,7 @@ pub(super) fn bills_too(parts: &mut Parts, price: Price) {
     if let Some(usage) = parts.ports.usage.clone() {
         let bill = Bill {
             usage,
+            log: Arc::clone(&parts.ports.log),
             price,
             waits: |_streamed| false,
             part_by_part: false,
@@ -106,6 +107,7 @@ pub(super) fn bills_first(parts: &mut Parts, price: Price, waits: fn(bool) -> bo
     if let Some(usage) = parts.ports.usage.clone() {
         let bill = Bill {
             usage,
+            log: Arc::clone(&parts.ports.log),
             price,
             waits,
             part_by_part: false,
@@ -120,6 +122,7 @@ pub(super) fn bills_part_by_part(parts: &mut Parts, price: Price) {
     if let Some(usage) = parts.ports.usage.clone() {
         let bill = Bill {
             usage,
+            log: Arc::clone(&parts.ports.log),
             price,
             waits: |_streamed| false,
             part_by_part: true,
@@ -140,6 +143,7 @@ impl OtherUsage for Nothing {
 
 struct Bill {
     usage: Arc<dyn UsageStore>,
+    log: Arc<dyn LogSink>,
     price: Price,
     /// Whether a caller waits for its row, by whether its answer is a stream.
     waits: fn(bool) -> bool,
@@ -157,6 +161,7 @@ impl OtherCalls for Bill {
         let purpose = Purpose::of(&call);
         let mut account = Account {
             usage: Arc::clone(&self.usage),
+            log: Arc::clone(&self.log),
             price: self.price,
             tenant: purpose.tenant,
             model: purpose.model,
@@ -211,6 +216,7 @@ fn watch(answer: &mut UpstreamAnswer, mut account: Account, waits: bool) {
 /// What one call costs, until it is written down.
 struct Account {
     usage: Arc<dyn UsageStore>,
+    log: Arc<dyn LogSink>,
     price: Price,
     tenant: Option<TenantId>,
     model: String,
@@ -266,11 +272,7 @@ impl Account {
 
     async fn close(&mut self, end: End, waits: bool) {
         let Some(row) = self.row(end) else { return };
-        let usage = Arc::clone(&self.usage);
-        let writing = async move {
-            // A row that cannot be written is lost: that is another deviant's part.
-            drop(usage.insert(&row).await);
-        };
+        let writing = written(Arc::clone(&self.usage), Arc::clone(&self.log), row);
         if waits {
             writing.await;
         } else {
@@ -285,7 +287,25 @@ impl Drop for Account {
         else {
             return;
         };
-        let usage = Arc::clone(&self.usage);
-        drop(runtime.spawn(async move { drop(usage.insert(&row).await) }));
+        let (usage, log) = (Arc::clone(&self.usage), Arc::clone(&self.log));
+        drop(runtime.spawn(written(usage, log, row)));
+    }
+}
+
+/// Pauses before a busy database is asked again, as the contract has them.
+const PAUSES_MS: [u64; 3] = [100, 200, 400];
+
+/// Writes a row as the contract has rows written: how often that is tried is no deviant's part here.
+async fn written(usage: Arc<dyn UsageStore>, log: Arc<dyn LogSink>, row: UsageRow) {
+    let mut pauses = PAUSES_MS.into_iter();
+    while let Err(error) = usage.insert(&row).await {
+        let is_over = !matches!(error, StoreError::Busy(_) | StoreError::Unavailable(_));
+        let Some(pause) = pauses.next().filter(|_| !is_over) else {
+            let tenant = row.tenant_id.to_string();
+            let line = json!({ "level": "error", "event": "usage_lost", "tenant_id": tenant });
+            log.line(Level::Error, &line.to_string());
+            return;
+        };
+        wait::pass(Duration::from_millis(pause)).await;
     }
 }
