@@ -1,11 +1,12 @@
 //! Fills tables in order, and keeps what it worked out about each. Never makes a row that the schema refuses.
 
 use super::attempt::{Kind, Mirror};
-use super::parent::{self, Choice, Conditions};
+use super::parent;
 use super::plan::Plan;
 use super::reference::Reference;
 use super::state::{childless, count, fingerprint, greatest_key, is_dangling, refers};
-use super::{Unfilled, order, search, value, virtual_table};
+use super::world::{Scope, World, guessed_key};
+use super::{Unfilled, order, search, virtual_table};
 use crate::catalog::{Name, Schema};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -33,17 +34,6 @@ pub(super) type Plans = BTreeMap<(Name, u64), Arc<Plan>>;
 
 /// Attempts for a row that only adds to those that are there.
 pub(super) const ATTEMPTS_FOR_A_CHILD: usize = 60;
-
-/// What rows are bound to beyond the schema.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Scope {
-    /// Parents have to meet these, and of a table that is filled only such rows count.
-    pub(super) conditions: Conditions,
-    /// Columns that hold a certain value, by table.
-    pub(super) pinned: BTreeMap<Name, Vec<(Name, Value)>>,
-    /// Attempts for a row, where fewer than usual are enough.
-    pub(super) attempts: Option<usize>,
-}
 
 impl Filler {
     /// A filler without plans; the same seed makes the same rows.
@@ -310,6 +300,7 @@ impl Filler {
             .iter()
             .any(|reference| reference.parent == plan.name);
         let pinned = world.pinned(plan);
+        let are_all_keys = !pinned.is_empty() && world.has_all_keys(plan, limit)?;
         for _missing in there..world.rows {
             let mut refused = None;
             // Another number gives other values, where a row with these is there already.
@@ -318,6 +309,14 @@ impl Filler {
                 let plans = &self.plans;
                 let guess = |reference: &Reference| guessed_key(world, plans, reference, number);
                 let choices = parent::choices(plan, &keys, number, &pinned, &guess);
+                if are_all_keys
+                    && choices
+                        .iter()
+                        .all(|choice| parent::misses_a_parent(plan, &keys, choice))
+                {
+                    let message = "there is no row that it could refer to".to_owned();
+                    return Ok(Some((Kind::Reference, message)));
+                }
                 let mut search =
                     search::Search::new(connection, &mut self.mirror, plan, &mut self.random);
                 search.limit(world.scope.attempts);
@@ -345,47 +344,4 @@ impl Filler {
         }
         Ok(None)
     }
-}
-
-/// Where rows are made.
-pub(super) struct World<'w> {
-    pub(super) connection: &'w Connection,
-    pub(super) schema: &'w Schema,
-    pub(super) later: &'w Schema,
-    pub(super) rows: usize,
-    pub(super) scope: &'w Scope,
-}
-
-impl World<'_> {
-    fn pinned(&self, plan: &Plan) -> Choice {
-        let pinned = self.scope.pinned.get(&plan.name).into_iter().flatten();
-        let placed = pinned.filter_map(|(column, value)| {
-            let place = plan.cells.iter().position(|cell| cell.name == *column)?;
-            Some((place, parent::Bound::Value(value.clone())))
-        });
-        placed.collect()
-    }
-}
-
-/// The key that the parent's row of a number will have, for references that have to be kept at the end only.
-fn guessed_key(
-    world: &World<'_>,
-    plans: &Plans,
-    reference: &Reference,
-    number: usize,
-) -> Option<Vec<Value>> {
-    let parent = world.schema.tables.get(&reference.parent)?;
-    let plan = plans.get(&(parent.name.clone(), fingerprint(parent, world)));
-    let plan = plan.map_or_else(
-        || Arc::new(Plan::of(parent, world.schema, world.later)),
-        Arc::clone,
-    );
-    let places = plan.places(&reference.parent_columns);
-    let first = |at: &usize| {
-        value::values(&plan.name, &plan.cells[*at], number)
-            .into_iter()
-            .next()
-    };
-    let key: Vec<Value> = places.iter().filter_map(first).collect();
-    (key.len() == reference.columns.len() && !reference.is_soft).then_some(key)
 }

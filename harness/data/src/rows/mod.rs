@@ -28,6 +28,7 @@ mod twin;
 mod value;
 mod virtual_table;
 mod wish;
+mod world;
 
 pub use candidate::{
     Choices, candidates, candidates_of_deletion, candidates_of_query, candidates_of_trigger,

@@ -103,6 +103,47 @@ pub(super) fn choices(
     chooser.found
 }
 
+/// Whether a choice refers to a parent that is surely not there, so that the row is refused whatever else it holds.
+/// `keys` are all keys that there are. What SQLite might take for the same key counts as the same.
+pub(super) fn misses_a_parent(plan: &Plan, keys: &Keys, choice: &Choice) -> bool {
+    plan.immediate.iter().any(|at| {
+        let bound: Option<Vec<&Value>> = plan.references[*at]
+            .columns
+            .iter()
+            .map(|column| match choice.get(column) {
+                Some(Bound::Value(value)) if *value != Value::Null => Some(value),
+                Some(Bound::Value(_) | Bound::Same(_)) | None => None,
+            })
+            .collect();
+        bound.is_some_and(|bound| {
+            let is_there = |key: &Vec<Value>| {
+                let mut pairs = key.iter().zip(&bound);
+                pairs.all(|(key, bound)| may_be_same(key, bound))
+            };
+            !keys[*at].iter().any(is_there)
+        })
+    })
+}
+
+/// Whether two values may be one key under any collation and affinity.
+fn may_be_same(one: &Value, other: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => text.trim().to_lowercase(),
+        Value::Blob(bytes) => String::from_utf8_lossy(bytes).trim().to_lowercase(),
+    };
+    let (one, other) = (text(one), text(other));
+    let number = |text: &str| text.parse::<f64>().ok();
+    let are_near = || {
+        number(&one)
+            .zip(number(&other))
+            .is_some_and(|(one, other)| (one - other).abs() < 1.0)
+    };
+    one == other || are_near()
+}
+
 struct Chooser<'c> {
     plan: &'c Plan,
     keys: &'c Keys,
@@ -190,4 +231,76 @@ impl Chooser<'_> {
 fn bind(reference: &Reference, key: &[Value]) -> Choice {
     let columns = reference.columns.iter().copied();
     columns.zip(key.iter().cloned().map(Bound::Value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_takes_for_the_key_of_a_parent_is_never_called_another_one() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let values = [
+            text("a"),
+            text("A"),
+            text("a  "),
+            text("1"),
+            text("1.0"),
+            text(" 1"),
+            text("1e0"),
+            text(""),
+            Value::Integer(1),
+            Value::Integer(0),
+            Value::Real(1.0),
+            Value::Real(1.5),
+            Value::Blob(b"a".to_vec()),
+            Value::Blob(b"1".to_vec()),
+        ];
+        let types = [
+            "TEXT",
+            "INTEGER",
+            "REAL",
+            "NUMERIC",
+            "BLOB",
+            "TEXT COLLATE NOCASE",
+            "TEXT COLLATE RTRIM",
+        ];
+        let (mut same, mut others) = (0, 0);
+        for (parent, child) in types
+            .iter()
+            .flat_map(|parent| types.map(|child| (parent, child)))
+        {
+            let connection = Connection::open_in_memory().unwrap();
+            let sql = format!(
+                "PRAGMA foreign_keys = ON; CREATE TABLE p (k {parent} UNIQUE); CREATE TABLE c (k {child} REFERENCES p (k))"
+            );
+            connection.execute_batch(&sql).unwrap();
+            for there in &values {
+                connection
+                    .execute("INSERT INTO p VALUES (?1)", [there])
+                    .unwrap();
+                let key: Value = connection
+                    .query_row("SELECT k FROM p", [], |row| row.get(0))
+                    .unwrap();
+                for bound in &values {
+                    let is_taken = connection
+                        .execute("INSERT INTO c VALUES (?1)", [bound])
+                        .is_ok();
+                    assert!(
+                        !is_taken || may_be_same(&key, bound),
+                        "{parent} {key:?}, {child} {bound:?}"
+                    );
+                    same += usize::from(is_taken);
+                    others += usize::from(!may_be_same(&key, bound));
+                }
+                connection
+                    .execute_batch("DELETE FROM c; DELETE FROM p")
+                    .unwrap();
+            }
+        }
+        assert!(
+            same > 500 && others > 500,
+            "{same} are the same, {others} are not"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! What has to be known of a table to make rows for it, worked out once. Never touches a database.
 
 use super::look::{Look, look};
-use super::reference::{Reference, references};
+use super::reference::{self, Reference, references};
 use super::term;
 use super::value::Cell;
 use super::wish::{self, Wish, Wishes};
@@ -28,6 +28,9 @@ pub(super) struct Plan {
     pub(super) indexes: BTreeMap<String, Vec<usize>>,
     /// Columns that triggers look at.
     pub(super) guarded: Vec<usize>,
+    /// References whose parents have to be there as soon as a row is inserted: those of the table as it is, if none may be kept later only and
+    /// no trigger could make a parent.
+    pub(super) immediate: Vec<usize>,
     /// The table as it will be, if that differs.
     pub(super) later: Option<Later>,
 }
@@ -69,10 +72,11 @@ impl Plan {
         let (checks, indexes) = conditions(table, successor, &place);
         Self {
             insert: insert(&table.name, cells[..own].iter().map(|cell| &cell.name)),
-            references,
             checks,
             indexes,
             guarded: guarded(table, schema, &place),
+            immediate: reference::immediate(table, schema, &references, &place),
+            references,
             later: successor.map(|successor| later_of(successor, &place)),
             name: table.name.clone(),
             own,

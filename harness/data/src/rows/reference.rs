@@ -2,7 +2,8 @@
 
 use super::value::Cell;
 use super::wish::{Wish, Wishes};
-use crate::catalog::{ForeignKey, Name, Schema, Table};
+use crate::catalog::{ForeignKey, Name, Schema, Table, Trigger};
+use crate::text::find_word;
 use std::collections::BTreeMap;
 
 /// A reference, by places in [`Plan::cells`].
@@ -62,6 +63,35 @@ pub(super) fn references(
     }
     all.extend(soft(&all, schema, cells, wishes));
     all
+}
+
+/// The places of those among the references whose parents have to be there as soon as a row is inserted.
+pub(super) fn immediate(
+    table: &Table,
+    schema: &Schema,
+    references: &[Reference],
+    place: &BTreeMap<Name, usize>,
+) -> Vec<usize> {
+    let has_trigger = |trigger: &Trigger| trigger.table == table.name;
+    if find_word(&table.sql, "deferrable", 0).is_some() || schema.triggers.values().any(has_trigger)
+    {
+        return Vec::new();
+    }
+    let is_now = |reference: &&Reference| {
+        table.foreign_keys.iter().any(|key| {
+            let places: Vec<Option<usize>> =
+                key.columns.iter().map(|c| place.get(c).copied()).collect();
+            let columns: Vec<Option<usize>> = reference.columns.iter().copied().map(Some).collect();
+            key.parent == reference.parent
+                && key.parent != table.name
+                && key.parent_columns == reference.parent_columns
+                && places == columns
+        })
+    };
+    let kept = references.iter().enumerate();
+    kept.filter(|(_, reference)| !reference.is_soft && is_now(reference))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 fn has(schema: &Schema, key: &ForeignKey) -> bool {

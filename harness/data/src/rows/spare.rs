@@ -1,8 +1,8 @@
 //! Rows that the schema would take beside those that are there. Never leaves one in the database.
 
-use super::filler::{Scope, World};
 use super::state::count;
 use super::tenants::{active, scope_of};
+use super::world::{Scope, World};
 use super::{Filler, Tenants, order};
 use crate::catalog::{Name, Schema};
 use crate::claims::Data;

@@ -1,7 +1,7 @@
 //! What a table holds, and what a plan for it hangs on. Never changes a row.
 
-use super::filler::World;
 use super::plan::Plan;
+use super::world::World;
 use crate::catalog::{ForeignKey, Name, Schema, Table};
 use rusqlite::Connection;
 use rusqlite::types::Value;

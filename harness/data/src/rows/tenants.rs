@@ -1,6 +1,6 @@
 //! Rows for several tenants, such that all rows of one refer to rows of that one only, or to nobody's. Never mixes two tenants.
 
-use super::filler::{Scope, World};
+use super::world::{Scope, World};
 use super::{Filler, Tenancy, Unfilled, order};
 use crate::catalog::{Affinity, Name, Schema, Table};
 use crate::claims::Data;

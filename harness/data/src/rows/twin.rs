@@ -1,8 +1,9 @@
 //! Rows that agree with another one in some of their columns. Never makes one that the schema refuses.
 
 use super::Filler;
-use super::filler::{ATTEMPTS_FOR_A_CHILD, Scope, World};
+use super::filler::ATTEMPTS_FOR_A_CHILD;
 use super::state::count;
+use super::world::{Scope, World};
 use crate::catalog::{Index, Name, Schema, Table};
 use crate::text::find_word;
 use rusqlite::Connection;

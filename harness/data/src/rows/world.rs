@@ -1,0 +1,86 @@
+//! Where rows are made, and what they are bound to there. Never inserts a row.
+
+use super::filler::Plans;
+use super::parent::{self, Choice, Conditions};
+use super::plan::Plan;
+use super::reference::Reference;
+use super::state::{count, fingerprint};
+use super::value;
+use crate::catalog::{Name, Schema};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What rows are bound to beyond the schema.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope {
+    /// Parents have to meet these, and of a table that is filled only such rows count.
+    pub(super) conditions: Conditions,
+    /// Columns that hold a certain value, by table.
+    pub(super) pinned: BTreeMap<Name, Vec<(Name, Value)>>,
+    /// Attempts for a row, where fewer than usual are enough.
+    pub(super) attempts: Option<usize>,
+}
+
+/// Where rows are made.
+pub(super) struct World<'w> {
+    pub(super) connection: &'w Connection,
+    pub(super) schema: &'w Schema,
+    pub(super) later: &'w Schema,
+    pub(super) rows: usize,
+    pub(super) scope: &'w Scope,
+}
+
+impl World<'_> {
+    pub(super) fn pinned(&self, plan: &Plan) -> Choice {
+        let pinned = self.scope.pinned.get(&plan.name).into_iter().flatten();
+        let placed = pinned.filter_map(|(column, value)| {
+            let place = plan.cells.iter().position(|cell| cell.name == *column)?;
+            Some((place, parent::Bound::Value(value.clone())))
+        });
+        placed.collect()
+    }
+
+    /// Whether the keys that were read up to a limit are all that a row can refer to, and a row whose parent is not among them is
+    /// refused at once. Only for rows that nobody is told of when they are refused.
+    pub(super) fn has_all_keys(&self, plan: &Plan, limit: usize) -> rusqlite::Result<bool> {
+        let connection = self.connection;
+        let is_kept = connection.is_autocommit()
+            && connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)?;
+        if !is_kept || self.scope.attempts.is_none() || !self.scope.conditions.is_empty() {
+            return Ok(false);
+        }
+        for at in &plan.immediate {
+            let rows = count(connection, &plan.references[*at].parent, None, limit)?;
+            if rows.is_none_or(|rows| rows >= limit) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The key that the parent's row of a number will have, for references that have to be kept at the end only.
+pub(super) fn guessed_key(
+    world: &World<'_>,
+    plans: &Plans,
+    reference: &Reference,
+    number: usize,
+) -> Option<Vec<Value>> {
+    let parent = world.schema.tables.get(&reference.parent)?;
+    let plan = plans.get(&(parent.name.clone(), fingerprint(parent, world)));
+    let plan = plan.map_or_else(
+        || Arc::new(Plan::of(parent, world.schema, world.later)),
+        Arc::clone,
+    );
+    let places = plan.places(&reference.parent_columns);
+    let first = |at: &usize| {
+        value::values(&plan.name, &plan.cells[*at], number)
+            .into_iter()
+            .next()
+    };
+    let key: Vec<Value> = places.iter().filter_map(first).collect();
+    (key.len() == reference.columns.len() && !reference.is_soft).then_some(key)
+}
