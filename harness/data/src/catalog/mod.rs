@@ -3,6 +3,7 @@
 mod name;
 mod read;
 mod refresh;
+mod texts;
 
 pub use name::Name;
 pub use read::{object, read};

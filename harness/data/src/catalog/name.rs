@@ -1,6 +1,8 @@
 //! Names of tables, columns and everything else, compared as SQLite compares them. Never quotes what needs no quotes.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -26,6 +28,23 @@ impl Name {
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+}
+
+/// Names that are kept once, however often they are met.
+#[derive(Debug, Default)]
+pub(super) struct Names(RefCell<HashSet<Arc<str>>>);
+
+impl Names {
+    /// The name, as [`Name::new`] makes it.
+    pub(super) fn name(&self, text: &str) -> Name {
+        let mut names = self.0.borrow_mut();
+        if let Some(known) = names.get(text) {
+            return Name(Arc::clone(known));
+        }
+        let name = Name::new(text);
+        names.insert(Arc::clone(&name.0));
+        name
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads a schema through `sqlite_schema` and pragmas. Never reads a row of the user's.
 
+use super::texts::{Texts, index_texts};
 use super::{
     Action, Column, ForeignKey, Generated, Index, IndexColumn, IndexOrigin, Name, Schema, Table,
     TableKind, Trigger, View,
@@ -145,22 +146,6 @@ pub fn object(connection: &Connection, name: &Name) -> rusqlite::Result<Option<S
         .map(Option::flatten)
 }
 
-/// The statements of indexes, by their names.
-type Texts = BTreeMap<Name, Arc<str>>;
-
-/// All at once: `sqlite_schema` has no index of its own, so that looking each one up would read it all once per table.
-fn index_texts(connection: &Connection, of: Option<&Name>) -> rusqlite::Result<Texts> {
-    let mut statement = connection.prepare_cached(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND (?1 IS NULL OR tbl_name = ?1 COLLATE NOCASE)",
-    )?;
-    let rows = statement.query_map([of.map(Name::as_str)], |row| {
-        let name: String = row.get(0)?;
-        let sql: String = row.get(1)?;
-        Ok((Name::new(&name), Arc::from(sql)))
-    })?;
-    rows.collect()
-}
-
 /// What `PRAGMA table_list` says of one table.
 struct Listed {
     kind: TableKind,
@@ -219,7 +204,7 @@ fn table(
     texts: &Texts,
 ) -> rusqlite::Result<Table> {
     let is_virtual = listed.kind != TableKind::Ordinary;
-    let (columns, primary_key) = columns(connection, name)?;
+    let (columns, primary_key) = columns(connection, name, texts)?;
     Ok(Table {
         name: name.clone(),
         autoincrement: !is_virtual && crate::text::find_word(&sql, "autoincrement", 0).is_some(),
@@ -230,7 +215,7 @@ fn table(
         foreign_keys: if is_virtual {
             Vec::new()
         } else {
-            foreign_keys(connection, name)?
+            foreign_keys(connection, name, texts)?
         },
         indexes: if is_virtual {
             Vec::new()
@@ -242,7 +227,11 @@ fn table(
     })
 }
 
-fn columns(connection: &Connection, table: &Name) -> rusqlite::Result<(Vec<Column>, Vec<Name>)> {
+fn columns(
+    connection: &Connection,
+    table: &Name,
+    texts: &Texts,
+) -> rusqlite::Result<(Vec<Column>, Vec<Name>)> {
     let mut statement = connection.prepare_cached(
         "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1)",
     )?;
@@ -250,7 +239,7 @@ fn columns(connection: &Connection, table: &Name) -> rusqlite::Result<(Vec<Colum
     let mut columns = Vec::new();
     let mut key: Vec<(u32, Name)> = Vec::new();
     while let Some(row) = rows.next()? {
-        let name = Name::new(&row.get::<_, String>(0)?);
+        let name = texts.name(row, 0)?;
         let place: u32 = row.get(4)?;
         if place > 0 {
             key.push((place, name.clone()));
@@ -272,10 +261,15 @@ fn columns(connection: &Connection, table: &Name) -> rusqlite::Result<(Vec<Colum
         });
     }
     key.sort();
+    columns.shrink_to_fit();
     Ok((columns, key.into_iter().map(|(_, name)| name).collect()))
 }
 
-fn foreign_keys(connection: &Connection, table: &Name) -> rusqlite::Result<Vec<ForeignKey>> {
+fn foreign_keys(
+    connection: &Connection,
+    table: &Name,
+    texts: &Texts,
+) -> rusqlite::Result<Vec<ForeignKey>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM pragma_foreign_key_list(?1) ORDER BY id DESC, seq",
     )?;
@@ -283,9 +277,9 @@ fn foreign_keys(connection: &Connection, table: &Name) -> rusqlite::Result<Vec<F
     let mut keys: Vec<(i64, ForeignKey)> = Vec::new();
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
-        let column = Name::new(&row.get::<_, String>(2)?);
+        let column = texts.name(row, 2)?;
         let parent_column: Option<String> = row.get(3)?;
-        let parent_column = parent_column.map(|name| Name::new(&name));
+        let parent_column = parent_column.map(|name| texts.names.name(&name));
         if let Some((_, key)) = keys.last_mut().filter(|(last, _)| *last == id) {
             key.columns.push(column);
             key.parent_columns.extend(parent_column);
@@ -293,7 +287,7 @@ fn foreign_keys(connection: &Connection, table: &Name) -> rusqlite::Result<Vec<F
         }
         let key = ForeignKey {
             columns: vec![column],
-            parent: Name::new(&row.get::<_, String>(1)?),
+            parent: texts.name(row, 1)?,
             parent_columns: parent_column.into_iter().collect(),
             on_update: action(&row.get::<_, String>(4)?),
             on_delete: action(&row.get::<_, String>(5)?),
@@ -323,7 +317,7 @@ fn indexes(connection: &Connection, table: &Name, texts: &Texts) -> rusqlite::Re
         let name = Name::new(&row.get::<_, String>(0)?);
         let origin: String = row.get(2)?;
         let partial: bool = row.get(3)?;
-        let sql = texts.get(&name);
+        let sql = texts.indexes.get(&name);
         indexes.push(Index {
             unique: row.get(1)?,
             origin: match origin.as_str() {
@@ -331,7 +325,7 @@ fn indexes(connection: &Connection, table: &Name, texts: &Texts) -> rusqlite::Re
                 "u" => IndexOrigin::Unique,
                 _ => IndexOrigin::Created,
             },
-            columns: index_columns(connection, &name)?,
+            columns: index_columns(connection, &name, texts)?,
             condition: sql.filter(|_sql| partial).and_then(|sql| condition(sql)),
             sql: sql.cloned(),
             name,
@@ -351,7 +345,11 @@ fn condition(sql: &str) -> Option<String> {
     last.map(|start| sql[start..].trim().to_owned())
 }
 
-fn index_columns(connection: &Connection, index: &Name) -> rusqlite::Result<Vec<IndexColumn>> {
+fn index_columns(
+    connection: &Connection,
+    index: &Name,
+    texts: &Texts,
+) -> rusqlite::Result<Vec<IndexColumn>> {
     let mut statement = connection.prepare_cached(
         "SELECT name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno",
     )?;
@@ -359,7 +357,7 @@ fn index_columns(connection: &Connection, index: &Name) -> rusqlite::Result<Vec<
         Ok(IndexColumn {
             name: row
                 .get::<_, Option<String>>(0)?
-                .map(|name| Name::new(&name)),
+                .map(|name| texts.names.name(&name)),
             descending: row.get(1)?,
             collation: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
         })

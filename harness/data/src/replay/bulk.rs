@@ -227,9 +227,11 @@ fn ended(all: Vec<Made>, engine: Engine) -> rusqlite::Result<Replay> {
         }
     }
     let failed = steps.iter().position(|step| step.failure.is_some());
+    let sites = objects.sites();
+    drop(objects);
     Ok(Replay {
         with_rows: vec![None],
-        sites: objects.sites(),
+        sites,
         files: std::iter::once(0..steps.len()).collect(),
         steps,
         failed: failed.map(|place| (FileId(0), place)),

@@ -42,9 +42,10 @@ pub(super) enum Tree {
 pub(super) fn image(lines: &[Line], has_sequence: bool) -> rusqlite::Result<Connection> {
     let trees = lines.iter().filter(|line| line.tree != Tree::None);
     let trees: Vec<Tree> = trees.map(|line| line.tree).collect();
-    let bytes = pages(&trees)?;
+    let pages = Pages::of(&trees)?;
+    let size = PAGE * (trees.len() + 1);
     let mut connection = Connection::open_in_memory()?;
-    connection.deserialize_read_exact(MAIN_DB, bytes.as_slice(), bytes.len(), false)?;
+    connection.deserialize_read_exact(MAIN_DB, pages, size, false)?;
     // The first table sets the format of the schema; the counters of AUTOINCREMENT come with the first one that has them.
     let counted = if has_sequence { " AUTOINCREMENT" } else { "" };
     let mut text = String::new();
@@ -77,22 +78,45 @@ pub(super) fn image(lines: &[Line], has_sequence: bool) -> rusqlite::Result<Conn
     Ok(connection)
 }
 
-/// The bytes of a database with a page for each tree, and no schema.
-fn pages(trees: &[Tree]) -> rusqlite::Result<Vec<u8>> {
-    let connection = Connection::open_in_memory()?;
-    connection.execute_batch(&format!(
-        "PRAGMA page_size = {PAGE}; PRAGMA user_version = 1; PRAGMA user_version = 0"
-    ))?;
-    let mut bytes = connection.serialize(MAIN_DB)?.to_vec();
-    bytes.truncate(PAGE);
-    for tree in trees {
+/// The bytes of a database with a page for each tree, and no schema; they are made as they are read, since there are many of them.
+struct Pages<'t> {
+    /// What is left of the page that was made last.
+    page: std::io::Cursor<Vec<u8>>,
+    trees: std::slice::Iter<'t, Tree>,
+}
+
+impl<'t> Pages<'t> {
+    fn of(trees: &'t [Tree]) -> rusqlite::Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(&format!(
+            "PRAGMA page_size = {PAGE}; PRAGMA user_version = 1; PRAGMA user_version = 0"
+        ))?;
+        let mut first = connection.serialize(MAIN_DB)?.to_vec();
+        first.truncate(PAGE);
+        let count = u32::try_from(trees.len() + 1).unwrap_or(u32::MAX);
+        first[COUNT_AT].copy_from_slice(&count.to_be_bytes());
+        Ok(Self {
+            page: std::io::Cursor::new(first),
+            trees: trees.iter(),
+        })
+    }
+}
+
+impl std::io::Read for Pages<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.page.read(into)?;
+        if read > 0 || into.is_empty() {
+            return Ok(read);
+        }
+        let Some(tree) = self.trees.next() else {
+            return Ok(0);
+        };
         // A leaf without cells: its kind, no free block, no cell, the content begins at the end of the page.
-        let mut page = [0; PAGE];
+        let page = self.page.get_mut();
+        page.fill(0);
         page[0] = if *tree == Tree::Index { 0x0a } else { 0x0d };
         page[5..7].copy_from_slice(&0x0200_u16.to_be_bytes());
-        bytes.extend(page);
+        self.page.set_position(0);
+        self.page.read(into)
     }
-    let count = u32::try_from(trees.len() + 1).unwrap_or(u32::MAX);
-    bytes[COUNT_AT].copy_from_slice(&count.to_be_bytes());
-    Ok(bytes)
 }

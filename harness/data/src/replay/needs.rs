@@ -19,6 +19,10 @@ pub(super) struct Needs {
 impl Needs {
     /// What each file of a replay needs, by all that the objects ever were.
     pub(super) fn of(replay: &Replay) -> Self {
+        // Behind a single file there is none that could need less.
+        if replay.files.len() < 2 {
+            return Self::default();
+        }
         let objects = Objects::of(&replay.steps);
         let mut marks = Marks {
             until: vec![None; objects.all.len()],

@@ -42,11 +42,13 @@ pub(super) fn file(path: &Path, objects: &[Object]) -> File {
         "view" => 2,
         _ => 3,
     });
-    let statements: Vec<String> = own
-        .iter()
-        .map(|object| format!("{};", object.sql.trim_end()))
-        .collect();
-    let text = statements.join("\n\n");
+    // The text of a large schema has megabytes, and is not to be there several times.
+    let mut text = String::with_capacity(own.iter().map(|object| object.sql.len() + 3).sum());
+    for object in own {
+        text.push_str(if text.is_empty() { "" } else { "\n\n" });
+        text.push_str(object.sql.trim_end());
+        text.push(';');
+    }
     let name = path.file_name().unwrap_or(path.as_os_str());
     File {
         name: name.to_string_lossy().into_owned(),
