@@ -88,6 +88,11 @@ impl SentRequest {
     }
 }
 
+/// Text without the byte order mark that may stand before it.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+}
+
 impl Exchange {
     /// The first value of a header; `name` in lower case.
     #[must_use]
@@ -96,6 +101,14 @@ impl Exchange {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The media type of its body in lower case, without parameters: names of types have no case (RFC 9110, section 8.3.1).
+    #[must_use]
+    pub fn media_type(&self) -> String {
+        let stated = self.header("content-type").unwrap_or_default();
+        let essence = stated.split(';').next().unwrap_or_default();
+        essence.trim().to_ascii_lowercase()
     }
 
     /// Every value of a header; `name` in lower case.
@@ -127,10 +140,10 @@ impl Exchange {
             .join("\n")
     }
 
-    /// The body as JSON, byte for byte what was sent.
+    /// The body as JSON, every field where the target sent it. A byte order mark before it is no part of it, as for every `fetch`.
     #[must_use]
     pub fn sent_json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+        serde_json::from_slice(without_mark(&self.body)).ok()
     }
 
     /// The body as JSON, every field where `shapes.md` has it.

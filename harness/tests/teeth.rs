@@ -15,7 +15,7 @@ use moltproof::teeth::figures::Marks;
 use moltproof::teeth::matrix::{DeviantRow, Fate, KillMatrix};
 use moltproof::teeth::measure::{self, Wanted, Watch};
 use moltproof::teeth::trial::Manner;
-use moltproof::teeth::{Catalogue, survivors};
+use moltproof::teeth::{Catalogue, habits, survivors};
 use moltproof::verdict::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,7 @@ fn trial_of(names: &[(&str, Option<&str>)]) -> KillMatrix {
         deviants: deviants.collect(),
         null_servers: Vec::new(),
         correct_variants: Vec::new(),
+        habits: Vec::new(),
     };
     measured(&catalogue, BTreeMap::new())
 }
@@ -124,8 +125,9 @@ fn the_readme_states_as_many_backends_as_there_are() {
         format!("of {} deviants killed", catalogue.deviants.len()),
         format!("{} null servers pass 0 MUST", catalogue.null_servers.len()),
         format!(
-            "{} correct variants raise 0 false alarms",
-            catalogue.correct_variants.len()
+            "{} correct variants and {} legal habits raise 0 false alarms",
+            catalogue.correct_variants.len(),
+            habits::DRAWN
         ),
     ] {
         assert!(
@@ -287,6 +289,7 @@ fn a_backend_that_crashes_or_does_not_start_is_no_kill() {
         ],
         null_servers: Vec::new(),
         correct_variants: Vec::new(),
+        habits: Vec::new(),
     };
     let matrix = measured(&catalogue, BTreeMap::new());
     assert_eq!(matrix.summary.killed, 0);
@@ -315,6 +318,7 @@ fn a_survivor_needs_its_entry_and_an_entry_needs_its_survivor() {
             deviants: vec![deviant],
             null_servers: Vec::new(),
             correct_variants: Vec::new(),
+            habits: Vec::new(),
         }
     };
     let name = "tenant-override-in-production";

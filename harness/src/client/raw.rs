@@ -205,82 +205,164 @@ pub async fn connect(base: &str) -> Result<TcpStream, NoAnswer> {
     Ok(stream)
 }
 
+/// Whether the final answer is here to its last byte. What is sent without a length ends with the connection.
 fn complete(received: &[u8], head_only: bool) -> bool {
-    let Some((head_len, headers)) = head(received) else {
+    let Some(head) = final_head(received) else {
         return false;
     };
-    if head_only {
+    if head_only || !head.has_body() {
         return true;
     }
-    let value = |wanted: &str| {
+    let body = &received[head.end..];
+    if head.is_chunked() {
+        return dechunk(body).is_whole;
+    }
+    head.header("content-length")
+        .and_then(|text| text.trim().parse::<usize>().ok())
+        .is_some_and(|len| body.len() >= len)
+}
+
+/// The head of an answer.
+struct Head {
+    status: u16,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+    /// Where the body begins.
+    end: usize,
+}
+
+impl Head {
+    fn header(&self, wanted: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
         headers
-            .iter()
             .find(|(name, _)| name == wanted)
             .map(|(_, value)| value.as_str())
-    };
-    match value("content-length").and_then(|text| text.parse::<usize>().ok()) {
-        Some(len) => received.len() >= head_len + len,
-        None => value("transfer-encoding").is_some() && received.ends_with(b"0\r\n\r\n"),
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding")
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case("chunked"))
+    }
+
+    /// Whether a body may follow: RFC 9112, section 6.3.
+    fn has_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
     }
 }
 
-fn head(received: &[u8]) -> Option<(usize, Vec<(String, String)>)> {
+/// The head of the final answer: any number of interim ones (RFC 9110, section 15.2) may come before it. `None` until it is whole.
+fn final_head(received: &[u8]) -> Option<Head> {
+    let mut start = 0;
+    loop {
+        let head = head(&received[start..])?;
+        let end = start + head.end;
+        // After 101 the connection speaks another protocol: it is the last answer.
+        if head.status == 101 || !(100..200).contains(&head.status) {
+            return Some(Head { end, ..head });
+        }
+        start = end;
+    }
+}
+
+fn head(received: &[u8]) -> Option<Head> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
-    match response.parse(received) {
-        Ok(httparse::Status::Complete(len)) => {
-            let list = response
-                .headers
-                .iter()
-                .map(|header| {
-                    (
-                        header.name.to_ascii_lowercase(),
-                        String::from_utf8_lossy(header.value).into_owned(),
-                    )
-                })
-                .collect();
-            Some((len, list))
-        }
-        Ok(httparse::Status::Partial) | Err(_) => None,
-    }
+    let Ok(httparse::Status::Complete(end)) = response.parse(received) else {
+        return None;
+    };
+    let status = response.code?;
+    let headers = response.headers.iter().map(|header| {
+        (
+            header.name.to_ascii_lowercase(),
+            String::from_utf8_lossy(header.value).into_owned(),
+        )
+    });
+    Some(Head {
+        status,
+        headers: headers.collect(),
+        end,
+    })
 }
 
 /// Status, headers with lower-case names, and body.
 type Parsed = (u16, Vec<(String, String)>, Vec<u8>);
 
 fn parse(received: &[u8]) -> Option<Parsed> {
-    let (head_len, list) = head(received)?;
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut response = httparse::Response::new(&mut headers);
-    response.parse(received).ok()?;
-    let status = response.code?;
-    let body = &received[head_len..];
-    let chunked = list
-        .iter()
-        .any(|(name, value)| name == "transfer-encoding" && value.eq_ignore_ascii_case("chunked"));
-    Some((
-        status,
-        list,
-        if chunked {
-            dechunk(body)
-        } else {
-            body.to_vec()
-        },
-    ))
+    let head = final_head(received)?;
+    let body = &received[head.end..];
+    let body = if head.is_chunked() {
+        dechunk(body).body
+    } else {
+        body.to_vec()
+    };
+    Some((head.status, head.headers, body))
 }
 
-fn dechunk(mut body: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(body) {
-        let Ok(size) = usize::try_from(size) else {
-            break;
-        };
-        let end = (start + size).min(body.len());
-        whole.extend_from_slice(&body[start.min(end)..end]);
-        if size == 0 || body.len() < end + 2 {
-            break;
+/// A body that came in chunks.
+struct Dechunked {
+    body: Vec<u8>,
+    /// Whether the last chunk and its trailers are here.
+    is_whole: bool,
+}
+
+fn dechunk(mut rest: &[u8]) -> Dechunked {
+    let mut body = Vec::new();
+    while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(rest) {
+        rest = &rest[start..];
+        if size == 0 {
+            let mut trailers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+            let read = httparse::parse_headers(rest, &mut trailers);
+            let is_whole = matches!(read, Ok(httparse::Status::Complete(_)));
+            return Dechunked { body, is_whole };
         }
-        body = &body[end + 2..];
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(rest.len());
+        body.extend_from_slice(&rest[..size]);
+        rest = rest[size..].strip_prefix(b"\r\n").unwrap_or_default();
     }
-    whole
+    Dechunked {
+        body,
+        is_whole: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interim_answers_are_passed_over_and_switching_protocols_is_final() {
+        let final_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let both = format!("HTTP/1.1 100 Continue\r\n\r\n{hints}{final_answer}");
+        assert!(!complete(hints.as_bytes(), false));
+        assert!(!complete(&both.as_bytes()[..both.len() - 1], false));
+        assert!(complete(both.as_bytes(), false));
+        let (status, headers, body) = parse(both.as_bytes()).expect("an answer");
+        assert_eq!(
+            (status, headers.len(), body.as_slice()),
+            (200, 1, &b"hi"[..])
+        );
+        let switched = parse(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").map(|answer| answer.0);
+        assert_eq!(switched, Some(101));
+    }
+
+    #[test]
+    fn chunks_end_with_their_trailers() {
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n";
+        let all = format!("{head}2;a=\"b\"\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: 1\r\n\r\n");
+        assert!(complete(all.as_bytes(), false));
+        assert!(!complete(&all.as_bytes()[..all.len() - 2], false));
+        let body = parse(all.as_bytes()).map(|answer| answer.2);
+        assert_eq!(body.as_deref(), Some(&b"hello"[..]));
+    }
+
+    #[test]
+    fn an_answer_that_has_no_body_does_not_wait_for_one() {
+        assert!(complete(b"HTTP/1.1 204 No Content\r\n\r\n", false));
+        assert!(complete(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+            true
+        ));
+        assert!(!complete(b"HTTP/1.1 200 OK\r\n\r\nuntil the end", false));
+    }
 }

@@ -40,10 +40,11 @@ pub fn text(body: &Value) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Reads server-sent events of chat completion chunks. Frames that are incomplete, comments or without text count for nothing.
+/// Reads server-sent events of chat completion chunks as the HTML standard reads them: any of its line ends, one byte order mark before them. Frames that are incomplete, comments or without text count for nothing.
 #[must_use]
 pub fn streamed(events: &str) -> Streamed {
     let mut read = Streamed::default();
+    let events = events.strip_prefix('\u{feff}').unwrap_or(events);
     let events = events.replace("\r\n", "\n").replace('\r', "\n");
     let complete = events.rfind("\n\n").map_or("", |end| &events[..end]);
     for frame in complete.split("\n\n") {

@@ -52,9 +52,8 @@ pub fn is_error(answer: &Exchange) -> bool {
 #[must_use]
 pub fn flaws(answer: &Exchange) -> Vec<String> {
     let mut flaws = Vec::new();
-    let media_type = answer.header("content-type").unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
+    if answer.media_type() != "application/json" {
+        let media_type = answer.header("content-type").unwrap_or_default();
         flaws.push(format!("content-type is `{media_type}`"));
     }
     let Some(body) = answer.sent_json() else {

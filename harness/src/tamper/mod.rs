@@ -6,6 +6,7 @@ mod conversation;
 pub mod proxy;
 pub mod rule;
 mod template;
+pub mod wire;
 
 pub use conversation::{Ask, Content, Told, Unanswered, Upstream};
 

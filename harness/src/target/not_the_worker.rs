@@ -211,9 +211,7 @@ fn is_by_cloudflare(answer: &Exchange) -> bool {
 }
 
 fn is_edge_page(answer: &Exchange, statuses: &[u16]) -> bool {
-    let is_html = answer
-        .header("content-type")
-        .is_some_and(|kind| kind.starts_with("text/html"));
+    let is_html = answer.media_type() == "text/html";
     statuses.contains(&answer.status) && is_by_cloudflare(answer) && is_html
 }
 

@@ -72,6 +72,9 @@ pub struct Summary {
     pub null_musts_passed: usize,
     /// Backends that keep every promise in another way.
     pub correct_variants: usize,
+    /// Ways to write answers that HTTP, JSON and server-sent events allow, of Workers only.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub habits: usize,
     /// Criteria that turned red or ended in error on one of them.
     pub false_alarms: usize,
     /// How the blame fell, where Workers were judged by the whole contract.
@@ -82,6 +85,14 @@ pub struct Summary {
     pub databases: Option<OfDatabases>,
     /// Wall time, milliseconds.
     pub duration_ms: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Deviants that were judged by the whole contract.
@@ -202,6 +213,7 @@ impl KillMatrix {
                 .map(|row| row.musts_passed.len())
                 .sum(),
             correct_variants: self.correct_variants.len(),
+            habits: 0,
             false_alarms: self
                 .correct_variants
                 .iter()

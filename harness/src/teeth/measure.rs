@@ -82,7 +82,7 @@ pub fn measure(
         .partition(|deviant| may_take_long(contract, deviant));
     let long = long.into_iter().map(Job::Deviant);
     let nulls = catalogue.null_servers.iter().map(Job::Null);
-    let variants = catalogue.correct_variants.iter().map(Job::Variant);
+    let variants = catalogue.correct().map(Job::Variant);
     let short = short.into_iter().map(Job::Deviant);
     let jobs: Vec<_> = nulls.chain(variants).chain(long).chain(short).collect();
     let bench = Bench { contract, wanted };
@@ -152,6 +152,8 @@ pub fn measure(
         matrix.musts.retain(|id, _killers| expected(id));
     }
     matrix.summary = matrix.counted();
+    matrix.summary.habits = catalogue.habits.len();
+    matrix.summary.correct_variants -= catalogue.habits.len();
     matrix.summary.blame = blame(&matrix.deviants, &wanted.by_whole_contract);
     matrix.summary.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(matrix)

@@ -5,6 +5,7 @@ pub mod also_broken;
 pub mod correct;
 pub mod databases;
 pub mod figures;
+pub mod habits;
 pub mod html;
 pub mod kill;
 pub mod matrix;
@@ -29,6 +30,8 @@ pub struct Catalogue {
     pub null_servers: Vec<Other>,
     /// Backends that keep every promise in another way.
     pub correct_variants: Vec<Other>,
+    /// Ways to write answers that HTTP, JSON and server-sent events allow.
+    pub habits: Vec<Other>,
 }
 
 /// A backend without an expectation of its own: a null server or a correct variant.
@@ -87,6 +90,7 @@ impl Catalogue {
             deviants: deviants::all().map_err(Malformed::Data)?,
             null_servers: null_servers::all(),
             correct_variants: correct::all(),
+            habits: habits::legal().map_err(Malformed::Data)?,
         };
         let mut names = BTreeSet::new();
         let others = catalogue.others().map(|other| &other.id);
@@ -116,7 +120,18 @@ impl Catalogue {
     }
 
     fn others(&self) -> impl Iterator<Item = &Other> {
-        self.null_servers.iter().chain(&self.correct_variants)
+        self.null_servers.iter().chain(self.correct())
+    }
+
+    /// Every backend that must not be blamed for anything.
+    pub fn correct(&self) -> impl Iterator<Item = &Other> {
+        self.correct_variants.iter().chain(&self.habits)
+    }
+
+    /// How many backends there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.deviants.len() + self.others().count()
     }
 
     /// What is put into the reference under this name.

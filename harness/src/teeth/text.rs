@@ -113,8 +113,12 @@ fn headline(out: &mut String, matrix: &KillMatrix) -> fmt::Result {
 #[must_use]
 pub fn figures(summary: &Summary) -> Vec<String> {
     let killed = format!("{} of {} deviants killed", summary.killed, summary.deviants);
+    let habits = match summary.habits {
+        0 => String::new(),
+        count => format!(" and {count} legal habits"),
+    };
     let variants = format!(
-        "{} correct variants raise {} false alarms",
+        "{} correct variants{habits} raise {} false alarms",
         summary.correct_variants, summary.false_alarms
     );
     let Some(databases) = &summary.databases else {

@@ -12,7 +12,7 @@ use crate::contract::profile::Profile;
 use crate::report::json::write_whole;
 use crate::teeth::matrix::KillMatrix;
 use crate::teeth::trial::Ruined;
-use crate::teeth::{figures, html, text};
+use crate::teeth::{figures, habits, html, text};
 use crate::verdict::Exit;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,14 @@ pub(super) struct TeethArgs {
         conflicts_with = "whole_contract"
     )]
     sample: Option<u16>,
+    /// Put so many of the legal habits before the reference, other ones for each seed; with --only, those that are named.
+    #[arg(
+        long,
+        env = "MOLTPROOF_TEETH_HABITS",
+        value_name = "N",
+        default_value_t = habits::DRAWN
+    )]
+    habits: u16,
     /// Also write the matrix: json or html, with `=PATH` for where. May be repeated.
     #[arg(long, env = "MOLTPROOF_TEETH_REPORT", value_name = "KIND[=PATH]", value_delimiter = ',', value_parser = report_file)]
     report: Vec<(Kind, PathBuf)>,

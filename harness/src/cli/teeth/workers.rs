@@ -9,7 +9,7 @@ use crate::target::reference::altered;
 use crate::target::reference::{ServeArgs, deviants::Deviant};
 use crate::teeth::measure::{self, Wanted};
 use crate::teeth::trial::Manner;
-use crate::teeth::{Catalogue, Other, also_broken, survivors};
+use crate::teeth::{Catalogue, Other, also_broken, habits, survivors};
 use crate::verdict::Exit;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -42,7 +42,8 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
             "also_broken.toml: there is no deviant `{stranger}`"
         )));
     }
-    narrow(&mut catalogue, args)?;
+    let seed = args.seed();
+    narrow(&mut catalogue, args, seed)?;
     let of_all = catalogue.deviants.iter().map(|deviant| &*deviant.id);
     let count = if args.whole_contract {
         usize::MAX
@@ -61,14 +62,12 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
         .map_or(cores * JOBS_PER_CORE, usize::from)
         .min(files / OPEN_FILES_PER_JOB)
         .max(1);
-    let total =
-        catalogue.deviants.len() + catalogue.null_servers.len() + catalogue.correct_variants.len();
-    measured(args, total, |ending, shown| {
+    measured(args, catalogue.count(), |ending, shown| {
         let wanted = Wanted {
             manner: Manner {
                 program,
                 book: Arc::new(crate::steps::all()),
-                seed: args.seed(),
+                seed,
                 concurrency: CONCURRENCY,
                 patience: None,
                 ending,
@@ -84,7 +83,7 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
 }
 
 /// Leaves what is asked for.
-fn narrow(catalogue: &mut Catalogue, args: &TeethArgs) -> Result<(), Failure> {
+fn narrow(catalogue: &mut Catalogue, args: &TeethArgs, seed: u64) -> Result<(), Failure> {
     args.known(|name| catalogue.alteration(name).is_some())?;
     let breaks = |deviant: &Deviant| args.asks_for(deviant.expected.iter());
     catalogue
@@ -97,9 +96,13 @@ fn narrow(catalogue: &mut Catalogue, args: &TeethArgs) -> Result<(), Failure> {
     catalogue
         .correct_variants
         .retain(|other| others && args.names(&other.id));
-    if catalogue.deviants.len() + catalogue.null_servers.len() + catalogue.correct_variants.len()
-        == 0
-    {
+    catalogue
+        .habits
+        .retain(|other| others && args.names(&other.id));
+    if args.only.is_empty() && !args.list {
+        habits::draw(&mut catalogue.habits, usize::from(args.habits), seed);
+    }
+    if catalogue.count() == 0 {
         return Err(args.nothing_left());
     }
     Ok(())
@@ -122,9 +125,11 @@ fn listed(catalogue: &Catalogue) -> Vec<Listed> {
     };
     let nulls = catalogue.null_servers.iter().map(other("null server"));
     let variants = catalogue.correct_variants.iter();
+    let habits = catalogue.habits.iter();
     deviants
         .chain(nulls)
         .chain(variants.map(other("correct variant")))
+        .chain(habits.map(other("legal habit")))
         .collect()
 }
 

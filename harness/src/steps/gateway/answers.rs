@@ -68,8 +68,7 @@ async fn gets_any_text(s: &mut Scene) -> Check {
         )));
     }
     s.expect_status(&answer, 200)?;
-    let content_type = answer.header("content-type").unwrap_or_default().to_owned();
-    let text = if content_type.starts_with("text/event-stream") {
+    let text = if answer.media_type() == "text/event-stream" {
         Some(completion::streamed(&answer.text()))
             .filter(|read| read.done)
             .map(|read| read.text)
@@ -99,8 +98,7 @@ async fn gets_text(s: &mut Scene, _a: Args) -> Check {
     }
     let answer = s.last()?;
     s.expect_status(&answer, 200)?;
-    let content_type = answer.header("content-type").unwrap_or_default().to_owned();
-    if content_type.starts_with("text/event-stream") {
+    if answer.media_type() == "text/event-stream" {
         let read = completion::streamed(&answer.text());
         return s.expect(
             read.text == TEXT && read.done,

@@ -88,7 +88,7 @@ async fn silent(s: &mut Scene, finding: Finding) -> Result<Stop, Stop> {
 async fn is_stream(s: &mut Scene, _a: Args) -> Check {
     let answer = s.last()?;
     let kind = answer.header("content-type").unwrap_or_default().to_owned();
-    let is_stream = kind.starts_with("text/event-stream");
+    let is_stream = answer.media_type() == "text/event-stream";
     s.expect(is_stream, "an answer of type text/event-stream", || {
         format!("`{kind}`; {}", describe(&answer))
     })

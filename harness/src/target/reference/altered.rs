@@ -7,6 +7,7 @@ use crate::doubles::AccessIssuer;
 use crate::tamper::Tamper;
 use crate::tamper::proxy::Proxy;
 use crate::tamper::rule::{Rule, Rules};
+use crate::tamper::wire::{self, Spelling};
 use crate::target::faults::StoreFaults;
 use crate::target::manifest::Seeding;
 use crate::target::need::Variant;
@@ -60,6 +61,8 @@ pub struct Alteration {
     pub parts: Option<ChangesParts>,
     /// Rules of a proxy between callers and the backend.
     pub caller: Vec<Rule>,
+    /// The bytes in which its callers get their answers.
+    pub spelling: Option<Arc<Spelling>>,
     /// Rules of a proxy between the backend and AI Gateway.
     pub gateway: Vec<Rule>,
     /// Makes what sits between the backend and AI Gateway; behind the rules, if there are some.
@@ -146,6 +149,22 @@ impl Alteration {
         backend.ports = parts.ports;
         Ok((backend, parts.caller))
     }
+
+    /// Puts what is changed for callers before an address; returns the address to use.
+    pub(super) async fn fronted(
+        &self,
+        base: String,
+        caller: Option<Arc<dyn Tamper>>,
+    ) -> Result<String, Fault> {
+        let base = fronted(base, caller).await?;
+        match &self.spelling {
+            None => Ok(base),
+            Some(spelling) => wire::start(&base, Arc::clone(spelling))
+                .await
+                .map(|proxy| proxy.base)
+                .map_err(|error| Fault(format!("cannot start a proxy: {error}"))),
+        }
+    }
 }
 
 /// What an instance is opened in.
@@ -190,7 +209,9 @@ pub async fn serve(alteration: &Alteration, args: &ServeArgs) -> Result<(), Stri
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let base = fronted(format!("http://{address}"), caller).await;
+    let base = alteration
+        .fronted(format!("http://{address}"), caller)
+        .await;
     let base = base.map_err(|fault| fault.0)?;
     // Nobody may be reading; the server is there all the same.
     drop(writeln!(std::io::stdout(), "listening on {base}"));

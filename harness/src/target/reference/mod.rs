@@ -308,7 +308,9 @@ impl ReferenceTarget {
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             let serving = backend.serve(listener, async move { drop(stopped.await) });
             tokio::spawn(serving);
-            let base = fronted(format!("http://{address}"), caller).await;
+            let base = alteration
+                .fronted(format!("http://{address}"), caller)
+                .await;
             base.map_err(|fault| fault.0)
         });
         let base = match started.await {
