@@ -117,6 +117,7 @@ impl Restyled {
             access: inner.access.clone(),
             credential: inner.credential.clone(),
             faults: None,
+            who: None,
             app_domain: inner.app_domain.clone(),
         }))
     }

@@ -110,6 +110,7 @@ impl Plain {
                 access,
                 credential: None,
                 faults: None,
+                who: None,
                 app_domain: "moltworker.example".to_owned(),
             }),
             dialect: Dialect::default(),
