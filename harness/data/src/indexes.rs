@@ -9,15 +9,15 @@ pub(crate) fn covered(subject: &Subject) -> Vec<(&Table, &Index, Option<&Index>)
     let mut found = Vec::new();
     for table in subject.schema().tables.values() {
         for (place, index) in table.indexes.iter().enumerate() {
-            if index.origin != IndexOrigin::Created {
-                continue;
-            }
             let alias = table.rowid_alias().map(|alias| &alias.name);
             if let ([only], Some(alias)) = (index.columns.as_slice(), alias)
                 && only.name.as_ref() == Some(alias)
                 && index.condition.is_none()
             {
                 found.push((table, index, None));
+                continue;
+            }
+            if index.origin != IndexOrigin::Created {
                 continue;
             }
             let others = table.indexes.iter().enumerate();
@@ -56,21 +56,47 @@ fn is_begun_by(index: &Index, other: &Index) -> bool {
         return false;
     }
     let has_expression = |index: &Index| index.columns.iter().any(|part| part.name.is_none());
-    if has_expression(index) || has_expression(other) {
-        return terms(index).is_some() && terms(index) == terms(other);
+    let pairs = || index.columns.iter().zip(&other.columns);
+    let same_order = pairs().all(|(one, two)| one.descending == two.descending);
+    // An index that is read backwards gives every order the other way round.
+    let contrary = pairs().all(|(one, two)| one.descending != two.descending);
+    if !same_order && !contrary {
+        return false;
     }
-    let pairs = index.columns.iter().zip(&other.columns);
-    pairs.into_iter().all(|(one, two)| {
-        one.name == two.name && one.descending == two.descending && one.collation == two.collation
-    })
+    if has_expression(index) || has_expression(other) {
+        let (Some(own), Some(others)) = (terms(index), terms(other)) else {
+            return false;
+        };
+        return same_order && others.starts_with(&own);
+    }
+    pairs().all(|(one, two)| one.name == two.name && one.collation == two.collation)
 }
 
-/// What an index is on, as plain text.
-fn terms(index: &Index) -> Option<String> {
+/// What an index is on, term by term, as plain text.
+fn terms(index: &Index) -> Option<Vec<String>> {
     let sql = index.sql.as_deref()?;
     let on = find_word(sql, "on", 0)?;
     let open = on.end + sql[on.end..].find('(')?;
-    Some(plain(&sql[open..]))
+    let mut terms = vec![String::new()];
+    let mut depth = 0;
+    for letter in plain(&sql[open..]).chars() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 1 => {
+                terms.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        if depth > 1 || letter != '(' {
+            terms.last_mut()?.push(letter);
+        }
+    }
+    Some(terms)
 }
 
 /// Lower case, without blanks and quotes.

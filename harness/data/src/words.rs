@@ -54,7 +54,15 @@ pub(crate) fn is_deletion(name: &str) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     matches!(
         words.as_slice(),
-        ["deleted" | "removed", "at" | "on"] | ["is", "deleted"] | ["deleted" | "deletedat"]
+        [
+            "deleted" | "removed" | "trashed" | "discarded",
+            "at" | "on" | "date" | "time"
+        ] | [
+            "date" | "is",
+            "deleted" | "removed" | "trashed" | "discarded"
+        ] | ["deleted" | "deletedat" | "trashed" | "discarded"]
+            | ["soft", "deleted"]
+            | ["soft", "deleted", "at"]
     )
 }
 

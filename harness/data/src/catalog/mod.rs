@@ -201,14 +201,18 @@ impl Table {
         self.kind == TableKind::Ordinary
     }
 
-    /// The column that is another name of the rowid: `INTEGER PRIMARY KEY`, in that spelling.
+    /// The column that is another name of the rowid: `INTEGER PRIMARY KEY`, in that spelling, and without DESC, which gives the key an index of its own.
     #[must_use]
     pub fn rowid_alias(&self) -> Option<&Column> {
         let [only] = self.primary_key.as_slice() else {
             return None;
         };
+        let mut indexes = self.indexes.iter();
+        let has_index = indexes.any(|index| index.origin == IndexOrigin::PrimaryKey);
         self.column(only).filter(|column| {
-            !self.without_rowid && column.declared_type.eq_ignore_ascii_case("integer")
+            !self.without_rowid
+                && !has_index
+                && column.declared_type.eq_ignore_ascii_case("integer")
         })
     }
 

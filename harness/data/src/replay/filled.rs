@@ -1,15 +1,17 @@
 //! The second pass: every file on a database whose tables hold rows. Never looks at files that rows cannot matter to, beyond applying them.
 
+use super::bare::{self, drops_a_parent};
+use super::mended::{self, has_no_parent, is_a_copy};
 use super::needs::Needs;
-use super::touched::{touched, with_children, writes_rows};
-use super::watch::Watch;
-use super::{Effect, EffectKind, ObjectKind, Replay, Step, WithRows, empty, swept, tightened};
+use super::touched::{follow, touched, with_children, writes_rows};
+use super::watch::{Watch, dropped_unread};
+use super::{ObjectKind, Replay, Step, Tightened, WithRows, empty, swept, tightened};
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::progress::{Progress, Work};
-use crate::rows::Filler;
+use crate::rows::{Filler, Unfilled};
 use crate::text::FileId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Rows that each table holds before a file is applied: enough that a filter, a join and a key each have something to tell apart.
@@ -62,7 +64,7 @@ pub(super) fn replay_on(
             outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
         }
         database.drop_what_ended(number)?;
-        if outcome.failure.is_some() || !outcome.effects.is_empty() {
+        if outcome.failure.is_some() || !outcome.effects.is_empty() || database.is_unchecked {
             // D1 would stop here, or has lost rows. Those that come after it are judged as if it had been mended.
             database = new()?;
         }
@@ -71,6 +73,9 @@ pub(super) fn replay_on(
     progress.hear(Work::FilesWithRows, all.len(), replay.files.len());
     Ok(all)
 }
+
+/// The place of a step that failed, and why.
+type Failed = (usize, Failure);
 
 /// A database that gets rows before the files that they can matter to.
 pub(super) struct Database {
@@ -81,6 +86,8 @@ pub(super) struct Database {
     changed: Changed,
     /// How many files were applied to it.
     applied: usize,
+    /// Whether it holds rows that its CHECKs forbid.
+    is_unchecked: bool,
     /// What it may drop behind which file; none if it keeps everything.
     needs: Option<Arc<Needs>>,
 }
@@ -93,6 +100,7 @@ impl Database {
             schema: Arc::default(),
             changed: Changed::default(),
             applied: 0,
+            is_unchecked: false,
             needs: None,
         })
     }
@@ -192,19 +200,22 @@ impl Database {
         let unfilled = self
             .engine
             .ours(|connection| filler.fill(connection, &schema, later, &tables, ROWS))?;
+        self.fill_unchecked(&schema, &unfilled, filler)?;
         swept::make(&self.engine, steps, &schema);
-        let before = tightened::may_tighten(steps, &schema)
+        let before = (tightened::may_tighten(steps, &schema) && !self.is_unchecked)
             .then(|| self.engine.copy())
             .transpose()?;
         let mut watch = Watch::new(&self.engine, &schema, tables);
         self.begin()?;
         let mut failures: Vec<(usize, Failure)> = Vec::new();
+        // Copies that failed and were run as they will be mended: what stands behind them is judged as if they were.
+        let mut mended: BTreeMap<usize, String> = BTreeMap::new();
         let mut is_certain = false;
         for (place, step) in steps {
             if step.is_trimmed || step.failure.is_some() {
                 continue;
             }
-            let is_behind = !failures.is_empty();
+            let is_behind = failures.len() > mended.len();
             if !is_behind {
                 watch.look_before(&self.engine, step);
             }
@@ -215,23 +226,35 @@ impl Database {
                 Ok(()) => {}
                 // What follows a failure may fail for it; a column that cannot be added, or a table whose children are still there
                 // because nothing but copies failed before, fails for itself.
+                Err(why) if !is_behind && is_a_copy(steps, *place) => {
+                    if let Some(sql) = mended::run(&self.engine, step, &why) {
+                        mended.insert(*place, sql);
+                    }
+                    is_certain |= failures.is_empty() && has_no_parent(&self.engine, step, &why);
+                    failures.push((*place, why));
+                }
                 Err(why)
                     if !is_behind
                         || why.message.starts_with("Cannot add a")
                         || drops_a_parent(step, &why)
                             && failures.iter().all(|(at, _)| is_a_copy(steps, *at)) =>
                 {
-                    is_certain |= !is_behind && has_no_parent(&self.engine, step, &why);
+                    is_certain |= failures.is_empty() && has_no_parent(&self.engine, step, &why);
                     failures.push((*place, why));
                 }
                 Err(_follows) => {}
             }
         }
+        let is_whole = failures.len() == mended.len();
         let more_failures = failures.split_off(failures.len().min(1));
         let mut failure = failures.pop();
         let mut effects;
         if failure.is_some() {
-            effects = watch.effects_for_good(&self.engine, steps);
+            effects = if is_whole {
+                watch.effects(&self.engine)
+            } else {
+                watch.effects_for_good(&self.engine, steps)
+            };
             self.engine
                 .ours(|connection| connection.execute_batch("ROLLBACK"))?;
         } else if let Err(why) = empty::commit(&self.engine) {
@@ -246,24 +269,21 @@ impl Database {
             }
         }
         self.forget(steps);
-        // Children that keep a table from being dropped are told; what else the file brings does not hang on them.
-        let is_kept = failure.as_ref().is_some_and(|(at, why)| {
-            let step = steps.iter().find(|(place, _)| place == at);
-            step.is_some_and(|(_, step)| drops_a_parent(step, why))
+        let dropped = failure.iter().chain(&more_failures).find_map(|(at, why)| {
+            let (_, step) = steps.iter().find(|(place, _)| place == at)?;
+            step.deeds
+                .iter()
+                .filter(|_| drops_a_parent(step, why))
+                .find_map(dropped_table)
         });
-        let tightened = match before.filter(|_copy| failure.is_none() || is_kept) {
+        if let (Some(before), Some(parent)) = (&before, &dropped) {
+            let others = bare::effects(before, &schema, steps, parent)?;
+            effects.extend(others);
+        }
+        let tightened = match before {
             Some(before) => {
-                let with_rows = tightened::Before {
-                    engine: &before,
-                    schema: &schema,
-                    keeps_references: !is_kept,
-                };
-                let after = if is_kept {
-                    Arc::new(with_rows.after(steps)?)
-                } else {
-                    self.schema()?
-                };
-                tightened::look(&with_rows, steps, &after, filler)?
+                let failed = (failure.as_ref(), more_failures.as_slice());
+                self.tightened((&before, &schema), steps, failed, &mended, filler)?
             }
             None => Vec::new(),
         };
@@ -275,6 +295,62 @@ impl Database {
             tightened,
             unfilled,
         })
+    }
+
+    /// What the file brings to the tables that were there, where nothing but children that keep a table, and copies that were mended, stops it.
+    fn tightened(
+        &mut self,
+        (before, schema): (&Engine, &Schema),
+        steps: &[(usize, &Step)],
+        (failure, more): (Option<&Failed>, &[Failed]),
+        mended: &BTreeMap<usize, String>,
+        filler: &mut Filler,
+    ) -> rusqlite::Result<Vec<Tightened>> {
+        let failed = || failure.into_iter().chain(more);
+        // Children that keep a table from being dropped are told; what else the file brings does not hang on them.
+        let is_kept = |(at, why): &(usize, Failure)| {
+            let step = steps.iter().find(|(place, _)| place == at);
+            step.is_some_and(|(_, step)| drops_a_parent(step, why))
+        };
+        if !failed().all(|one| mended.contains_key(&one.0) || is_kept(one)) {
+            return Ok(Vec::new());
+        }
+        let with_rows = tightened::Before {
+            engine: before,
+            schema,
+            keeps_references: !failed().any(is_kept),
+            mended,
+        };
+        let after = if failure.is_some() {
+            Arc::new(with_rows.after(steps)?)
+        } else {
+            self.schema()?
+        };
+        tightened::look(&with_rows, steps, &after, filler)
+    }
+
+    /// Fills tables whose CHECKs no row was found for with rows that their CHECKs forbid: a DROP takes the rows of children along whatever they hold.
+    fn fill_unchecked(
+        &mut self,
+        schema: &Schema,
+        unfilled: &[Unfilled],
+        filler: &mut Filler,
+    ) -> rusqlite::Result<()> {
+        let tables: Vec<Name> = unfilled.iter().map(|one| one.table.clone()).collect();
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let left = self.engine.ours(|connection| {
+            connection.pragma_update(None, "ignore_check_constraints", true)?;
+            filler.fill(connection, schema, schema, &tables, ROWS)
+        })?;
+        self.is_unchecked = left.len() < tables.len();
+        if !self.is_unchecked {
+            self.engine.ours(|connection| {
+                connection.pragma_update(None, "ignore_check_constraints", false)
+            })?;
+        }
+        Ok(())
     }
 
     fn begin(&self) -> rusqlite::Result<()> {
@@ -296,52 +372,12 @@ impl Database {
     }
 }
 
-/// The step that drops the table of an effect by name, behind the statement that took its rows along, where nothing reads them in between:
-/// then they would have gone in any case.
-fn dropped_unread(steps: &[(usize, &Step)], effect: &Effect) -> Option<usize> {
-    if effect.is_of_copy || !matches!(effect.kind, EffectKind::RowsGone { .. }) {
-        return None;
-    }
-    let is_dropped = |deed: &Deed| matches!(deed, Deed::DropTable(of) if effect.table == **of);
-    let is_read = |deed: &Deed| matches!(deed, Deed::Read(of, _) if effect.table == **of);
-    let mut behind = steps.iter().filter(|(place, _)| *place > effect.step);
-    let (place, _) = behind.find(|(_, step)| {
-        step.deeds
-            .iter()
-            .any(|deed| is_dropped(deed) || is_read(deed))
-    })?;
-    let step = steps.iter().find(|(at, _)| at == place)?.1;
-    step.deeds.iter().any(is_dropped).then_some(*place)
-}
-
 /// Whether a statement misses a table, a view or a trigger, which hangs on no row.
 fn misses_an_object((_, failure): &(usize, Failure)) -> bool {
     let message = &failure.message;
     ["no such ", "error in "]
         .iter()
         .any(|start| message.starts_with(start))
-}
-
-/// Whether a table could not be dropped because others refer to its rows.
-fn drops_a_parent(step: &Step, failure: &Failure) -> bool {
-    let drops = |deed: &Deed| matches!(deed, Deed::DropTable(_));
-    // RESTRICT is a trigger within SQLite, and a table that is dropped fires no others.
-    let is_kept = matches!(
-        failure.code,
-        rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY | rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER
-    );
-    is_kept && step.deeds.iter().any(drops)
-}
-
-/// Whether the step at a place does nothing but insert rows, so that without it no table has fewer of them.
-fn is_a_copy(steps: &[(usize, &Step)], place: usize) -> bool {
-    let step = steps.iter().find(|(at, _)| *at == place);
-    step.is_some_and(|(_, step)| {
-        let inserts = |deed: &Deed| matches!(deed, Deed::Insert(..));
-        let harmless =
-            |deed: &Deed| matches!(deed, Deed::Insert(..) | Deed::Read(..) | Deed::Function(_));
-        step.deeds.iter().any(inserts) && step.deeds.iter().all(harmless)
-    })
 }
 
 /// Whether a statement failed on the empty database for a reason that only its author can mend. What D1 refuses can be left out.
@@ -351,46 +387,14 @@ fn is_beyond_repair(step: &Step) -> bool {
         .is_some_and(|failure| failure.refusal.is_none())
 }
 
-/// Whether a row was refused because a table that it must refer to holds none at all: then every row is refused.
-fn has_no_parent(engine: &Engine, step: &Step, failure: &Failure) -> bool {
-    if failure.code != rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY {
-        return false;
-    }
-    let Ok(schema) = engine.ours(catalog::read) else {
-        return false;
-    };
-    let is_empty = |name: &Name| {
-        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", name.quoted());
-        let row = engine.ours(|connection| connection.query_row(&sql, [], |row| row.get(0)));
-        row.unwrap_or(false)
-    };
-    let inserted = step.deeds.iter().filter_map(|deed| {
-        if let Deed::Insert(table, None) = deed {
-            schema.tables.get(&Name::new(table))
-        } else {
-            None
-        }
-    });
-    inserted
-        .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
-        .any(|(table, key)| {
-            let must = |column: &Name| table.column(column).is_some_and(|column| column.not_null);
-            key.parent != table.name && key.columns.iter().all(must) && is_empty(&key.parent)
-        })
-}
-
-/// Brings the tables that there are up to date behind a file.
-fn follow(tables: &mut BTreeSet<Name>, steps: &[(usize, &Step)]) {
-    let changes = steps.iter().flat_map(|(_, step)| &step.changes);
-    for change in changes.filter(|change| change.kind == ObjectKind::Table) {
-        if change.after.is_some() {
-            tables.insert(change.name.clone());
-        } else {
-            tables.remove(&change.name);
-        }
+fn dropped_table(deed: &Deed) -> Option<Name> {
+    if let Deed::DropTable(table) = deed {
+        Some(Name::new(table))
+    } else {
+        None
     }
 }
 
-fn may_remove(deed: &Deed) -> bool {
+pub(super) fn may_remove(deed: &Deed) -> bool {
     matches!(deed, Deed::DropTable(_)) || writes_rows(deed)
 }

@@ -13,10 +13,12 @@ use std::sync::Arc;
 
 mod added;
 mod again;
+mod bare;
 mod bulk;
 mod empty;
 mod filled;
 mod image;
+mod mended;
 mod needs;
 mod objects;
 #[cfg(test)]
@@ -99,23 +101,24 @@ pub struct WithRows {
     pub failure: Option<(usize, Failure)>,
     /// Whether it fails whatever the rows hold: it refers to a table that the file has emptied.
     pub is_certain: bool,
-    /// Columns behind it that cannot be added either, so that one mistake does not hide the next one.
+    /// What fails behind it for a reason of its own, so that one mistake does not hide the next one: columns that cannot be added, tables whose
+    /// children keep them, and whatever fails behind copies that were run as they will be mended.
     pub more_failures: Vec<(usize, Failure)>,
     /// What the file did, all in all, to rows of tables that were there before and are there after it; if it failed, what no statement
     /// behind could have mended.
     pub effects: Vec<Effect>,
-    /// Keys, NOT NULLs and CHECKs that it brings to tables that were there before it, each tried with rows in which it does not hold.
+    /// Keys, NOT NULLs, CHECKs and references that it brings to tables that were there before it, each tried with rows in which it does not hold.
     pub tightened: Vec<Tightened>,
     /// Tables that it touches and that could not be filled; nothing is known of them.
     pub unfilled: Vec<Unfilled>,
 }
 
-/// A key, a NOT NULL or a CHECK that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
+/// A key, a NOT NULL, a CHECK or a reference that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tightened {
     /// The table.
     pub table: Name,
-    /// The columns that the key is about, or the one that must not be NULL any more, or on which there is a new CHECK.
+    /// The columns that the key is about, or the one that must not be NULL any more, on which there is a new CHECK, or that refers to another table.
     pub columns: Vec<Name>,
     /// Whether it is a CHECK on a column that had none: nobody had said before what it may hold.
     pub is_first_check: bool,

@@ -1,10 +1,11 @@
 //! The third look: rows that the schema before a file takes, and a key, a NOT NULL or a CHECK that the file brings does not. Never blames a file that sorts them out.
 
 use super::{Step, Tightened};
-use crate::catalog::{self, Index, Name, Schema, Table};
+use crate::catalog::{self, Affinity, Index, Name, Schema, Table};
 use crate::engine::{Act, Engine, Failure};
 use crate::rows::{Filler, is_checked, put_outside, restricted};
 use crate::text::find_word;
+use std::collections::BTreeMap;
 
 /// Keys and columns of one file that are tried.
 const TRIED_MAX: usize = 8;
@@ -28,6 +29,8 @@ pub(super) struct Before<'e> {
     pub(super) schema: &'e Schema,
     /// Whether references are to hold while the file is applied. Where they alone stop it, they are left out for the time being.
     pub(super) keeps_references: bool,
+    /// Copies that fail for what they leave out, as they will be mended.
+    pub(super) mended: &'e BTreeMap<usize, String>,
 }
 
 impl Before<'_> {
@@ -40,12 +43,18 @@ impl Before<'_> {
         Ok(engine)
     }
 
+    /// A statement, as it will be mended if it has to be.
+    fn as_mended<'s>(&'s self, place: usize, step: &'s Step) -> &'s str {
+        let mended = self.mended.get(&place);
+        mended.map_or(&*step.statement.sql, String::as_str)
+    }
+
     /// What it is made of behind a file that fails.
     pub(super) fn after(&self, steps: &[(usize, &Step)]) -> rusqlite::Result<Schema> {
         let engine = self.copy()?;
-        for (_, step) in steps {
+        for (place, step) in steps {
             if step.failure.is_none() && !step.is_trimmed {
-                let _seen_before = engine.run(&step.statement.sql);
+                let _seen_before = engine.run(self.as_mended(*place, step));
             }
         }
         engine.ours(catalog::read)
@@ -79,6 +88,9 @@ pub(super) fn look(
         );
         let checked = restricted(table, new).into_iter();
         all.extend(checked.map(|column| (table, vec![column], Brings::Check)));
+        all.extend(
+            referring(table, new, before).map(|column| (table, vec![column], Brings::Reference)),
+        );
     }
     let mut tried = Vec::new();
     for (table, columns, brings) in all.into_iter().take(TRIED_MAX) {
@@ -90,10 +102,16 @@ pub(super) fn look(
             }
             Brings::NotNull => filler.null(connection, before, table, &columns[0]),
             Brings::Check => Ok(put_outside(connection, table, &columns[0])),
+            Brings::Reference => Ok(orphan(connection, table, &columns[0])),
         })?;
         if is_made {
             tried.push(Tightened {
-                failure: failure(&engine, steps)?,
+                failure: failure(
+                    with_rows,
+                    &engine,
+                    steps,
+                    matches!(brings, Brings::Reference),
+                )?,
                 is_first_check: matches!(brings, Brings::Check) && !is_checked(table, &columns[0]),
                 table: table.name.clone(),
                 columns,
@@ -113,6 +131,44 @@ enum Brings<'s> {
     Key(&'s Index),
     NotNull,
     Check,
+    Reference,
+}
+
+/// Columns that refer to a table from this file on, alone, and held any value before.
+fn referring<'s>(
+    table: &'s Table,
+    new: &'s Table,
+    before: &'s Schema,
+) -> impl Iterator<Item = Name> {
+    let keys = new.foreign_keys.iter().filter(|key| key.columns.len() == 1);
+    keys.filter(|key| {
+        let refers = |old: &crate::catalog::ForeignKey| old.columns.contains(&key.columns[0]);
+        key.parent != table.name
+            && before.tables.contains_key(&key.parent)
+            && table
+                .column(&key.columns[0])
+                .is_some_and(|column| column.generated.is_none())
+            && !table.primary_key.contains(&key.columns[0])
+            && !table.foreign_keys.iter().any(refers)
+    })
+    .map(|key| key.columns[0].clone())
+}
+
+/// Puts a value that no parent has into one row; whether the table took it.
+fn orphan(connection: &rusqlite::Connection, table: &Table, column: &Name) -> bool {
+    let is_text = table
+        .column(column)
+        .is_some_and(|column| column.affinity() == Affinity::Text);
+    let value = if is_text {
+        "'moltproof-orphan'"
+    } else {
+        "987654321"
+    };
+    let (name, column) = (table.name.quoted(), column.quoted());
+    let sql = format!(
+        "UPDATE {name} SET {column} = {value} WHERE {column} = (SELECT min({column}) FROM {name})"
+    );
+    connection.execute(&sql, []).is_ok_and(|rows| rows > 0)
 }
 
 /// The columns that a key is about, those of its expressions as well: rows that agree in them agree in the key.
@@ -169,24 +225,30 @@ fn closed(table: &Table, new: &Table) -> Vec<Name> {
 
 /// Where a file fails because a key, a NOT NULL or a CHECK does not hold.
 fn failure(
+    with_rows: &Before<'_>,
     engine: &Engine,
     steps: &[(usize, &Step)],
+    is_reference: bool,
 ) -> rusqlite::Result<Option<(usize, Failure)>> {
     engine.ours(|connection| connection.execute_batch("BEGIN"))?;
     for (place, step) in steps {
         if step.failure.is_some() || step.is_trimmed {
             continue;
         }
-        if let Err(why) = engine.run(&step.statement.sql) {
+        if let Err(why) = engine.run(with_rows.as_mended(*place, step)) {
             let is_meant = matches!(
                 why.code,
                 rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
                     | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
                     | rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL
                     | rusqlite::ffi::SQLITE_CONSTRAINT_CHECK
-            );
+            ) || is_reference
+                && why.code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY;
             return Ok(is_meant.then_some((*place, why)));
         }
     }
-    Ok(None)
+    let outcome = super::empty::commit(engine);
+    let last = steps.last().map(|(place, _)| *place);
+    let deferred = outcome.err().filter(|_why| is_reference);
+    Ok(last.zip(deferred))
 }

@@ -1,6 +1,6 @@
 //! Which tables a file touches, and which ones can lose rows with them. Never looks at a row.
 
-use super::Step;
+use super::{ObjectKind, Step};
 use crate::catalog::{Name, Schema};
 use crate::engine::{Act, Deed};
 use crate::text::find_word;
@@ -110,4 +110,16 @@ fn replaces(step: &Step, table: &Name, by: Option<&str>, schema: &Schema) -> boo
             .get(table)
             .is_none_or(|table| says(&table.sql))
         || trigger.is_some_and(|trigger| trigger.is_none_or(|trigger| says(&trigger.sql)))
+}
+
+/// Brings the tables that there are up to date behind a file.
+pub(super) fn follow(tables: &mut BTreeSet<Name>, steps: &[(usize, &Step)]) {
+    let changes = steps.iter().flat_map(|(_, step)| &step.changes);
+    for change in changes.filter(|change| change.kind == ObjectKind::Table) {
+        if change.after.is_some() {
+            tables.insert(change.name.clone());
+        } else {
+            tables.remove(&change.name);
+        }
+    }
 }

@@ -291,3 +291,21 @@ fn drops_table(step: &Step) -> bool {
     let drops = |deed: &Deed| matches!(deed, Deed::DropTable(_));
     step.deeds.iter().any(drops)
 }
+
+/// The step that drops the table of an effect by name, behind the statement that took its rows along, where nothing reads them in between:
+/// then they would have gone in any case.
+pub(super) fn dropped_unread(steps: &[(usize, &Step)], effect: &Effect) -> Option<usize> {
+    if effect.is_of_copy || !matches!(effect.kind, EffectKind::RowsGone { .. }) {
+        return None;
+    }
+    let is_dropped = |deed: &Deed| matches!(deed, Deed::DropTable(of) if effect.table == **of);
+    let is_read = |deed: &Deed| matches!(deed, Deed::Read(of, _) if effect.table == **of);
+    let mut behind = steps.iter().filter(|(place, _)| *place > effect.step);
+    let (place, _) = behind.find(|(_, step)| {
+        step.deeds
+            .iter()
+            .any(|deed| is_dropped(deed) || is_read(deed))
+    })?;
+    let step = steps.iter().find(|(at, _)| at == place)?.1;
+    step.deeds.iter().any(is_dropped).then_some(*place)
+}

@@ -6,12 +6,14 @@ use crate::catalog::{Action, ForeignKey, Name, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::subject::Subject;
+use crate::tree::{self, Verb};
 use std::collections::BTreeSet;
 
 /// The judges of this family.
 pub(super) const JUDGES: &[(&str, Judge)] = &[("AUD-01", dies_with_its_owner)];
 
 fn dies_with_its_owner(subject: &Subject, findings: &mut Vec<Finding>) {
+    cleared_by_a_trigger(subject, findings);
     let schema = subject.schema();
     let gone_with_tenants = gone_with_tenants(subject);
     for table in schema.tables.values() {
@@ -54,6 +56,49 @@ fn dies_with_its_owner(subject: &Subject, findings: &mut Vec<Finding>) {
                 "its deletion takes the trail along",
             )
             .help("keep the id as a plain value without a reference, or use ON DELETE SET NULL"),
+        );
+    }
+}
+
+/// Trails from which a trigger deletes when a row of another table is deleted.
+fn cleared_by_a_trigger(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    for trigger in schema.triggers.values() {
+        let Some(tree) = tree::parse(&trigger.sql) else {
+            continue;
+        };
+        let fires = tree
+            .fires
+            .as_ref()
+            .is_some_and(|(_, event)| event == "DELETE");
+        let mut body = tree
+            .body
+            .iter()
+            .filter(|statement| statement.verb == Verb::Delete);
+        let cleared = body.find_map(|statement| {
+            let table = schema.table(statement.table.as_deref()?)?;
+            (table.name != trigger.table && is_log(subject, table)).then_some(table)
+        });
+        let Some(table) = cleared.filter(|_table| fires) else {
+            continue;
+        };
+        let message = format!(
+            "the trigger `{}` deletes entries of `{}` when a row of `{}` is deleted: whoever deletes leaves no trace of it",
+            trigger.name, table.name, trigger.table
+        );
+        findings.push(
+            Finding::new(
+                "AUD-01",
+                Level::Warning,
+                format!("table {}", table.name),
+                message,
+            )
+            .at(
+                subject.site(ObjectKind::Trigger, &trigger.name),
+                "clears the trail",
+            )
+            .related(subject.site(ObjectKind::Table, &table.name), "the trail")
+            .help("leave the entries; they keep the id as a plain value"),
         );
     }
 }

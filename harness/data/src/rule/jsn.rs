@@ -51,6 +51,32 @@ fn is_said_in_a_comment(subject: &Subject, table: &Table, column: &Column) -> bo
     comment().is_some_and(|word| {
         let word = word.trim_end_matches([':', ',', '-', '.', '[', ']']);
         word.eq_ignore_ascii_case("json")
+    }) || is_said_above(table, column)
+        || repair::comment_of(table, column).is_some_and(|comment| {
+            let word = comment.split_whitespace().next().unwrap_or_default();
+            let word = word
+                .split([':', ',', '-', '.', '['])
+                .next()
+                .unwrap_or_default();
+            word.eq_ignore_ascii_case("json")
+        })
+}
+
+/// Whether the comment on the lines above the column speaks of JSON, and no other column stands on its own line.
+fn is_said_above(table: &Table, column: &Column) -> bool {
+    let comment = repair::comment_above(table, column);
+    comment.is_some_and(|comment| {
+        let is_denied = [
+            "not json",
+            "no json",
+            "than json",
+            "non-json",
+            "instead of json",
+        ];
+        let lower = comment.to_ascii_lowercase();
+        let words = lower.split(|letter: char| !letter.is_ascii_alphanumeric());
+        words.into_iter().any(|word| word == "json")
+            && !is_denied.iter().any(|denied| lower.contains(denied))
     })
 }
 

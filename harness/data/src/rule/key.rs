@@ -109,13 +109,15 @@ fn int_is_not_integer(subject: &Subject, findings: &mut Vec<Finding>) {
         else {
             continue;
         };
+        let is_integer = column.declared_type.eq_ignore_ascii_case("integer");
+        let desc = if is_integer { " DESC" } else { "" };
         let null = if table.is_nullable(column) {
             ", accepts NULL"
         } else {
             ""
         };
         let message = format!(
-            "`{}.{}` is {} PRIMARY KEY, which is not the rowid: it does not count up by itself{null}, and costs a second index",
+            "`{}.{}` is {} PRIMARY KEY{desc}, which is not the rowid: it does not count up by itself{null}, and costs a second index",
             table.name, column.name, column.declared_type
         );
         findings.push(
@@ -127,12 +129,24 @@ fn int_is_not_integer(subject: &Subject, findings: &mut Vec<Finding>) {
             )
             .at(
                 subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
-                "only INTEGER, spelt out, is the rowid",
+                if is_integer {
+                    "not the rowid with DESC"
+                } else {
+                    "only INTEGER, spelt out, is the rowid"
+                },
             )
             .help("write INTEGER PRIMARY KEY when the table is next rebuilt")
             .patched(repair::integer_key(subject, table, column))
             .proof(trial::answering(vec![
-                trial::sketch(table, &[&column.name], &[], &[]),
+                if is_integer {
+                    format!(
+                        "CREATE TABLE {} ({} INTEGER PRIMARY KEY DESC);",
+                        table.name.quoted(),
+                        column.name.quoted()
+                    )
+                } else {
+                    trial::sketch(table, &[&column.name], &[], &[])
+                },
                 format!("INSERT INTO {} DEFAULT VALUES;", table.name.quoted()),
                 format!(
                     "SELECT {} FROM {};",

@@ -170,6 +170,15 @@ fn long_pattern(subject: &Subject, findings: &mut Vec<Finding>) {
             site,
         ));
     }
+    for table in schema.tables.values().filter(|table| table.is_ordinary()) {
+        let site = ["glob", "like"].into_iter().find_map(|word| {
+            find_word(&table.sql, word, 0)?;
+            subject.site_of(ObjectKind::Table, &table.name, word)
+        });
+        if site.is_some() {
+            known.push((format!("table {}", table.name), table.sql.to_string(), site));
+        }
+    }
     for step in &subject.replay.steps {
         let sql = &step.statement.sql;
         if step.failure.is_none() && find_word(sql, "create", 0).is_none_or(|word| word.start > 0) {

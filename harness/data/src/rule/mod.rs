@@ -5,6 +5,7 @@
 mod aud;
 pub mod book;
 mod chk;
+mod credentials;
 mod declared;
 mod fk;
 mod fts;
@@ -18,6 +19,8 @@ pub mod proof;
 mod qry;
 pub(crate) mod repair;
 mod sec;
+#[cfg(test)]
+mod shapes;
 mod ten;
 #[cfg(test)]
 mod tests;

@@ -45,9 +45,13 @@ pub fn of_failure_with_rows(subject: &Subject, place: usize, failure: &Failure) 
     shown(lines, |message| message == failure.message)
 }
 
-/// Parent and child with a row each, the DROP TABLE, and what is left of the child.
+/// Parent and child with a row each, the `DROP TABLE` or `DELETE FROM`, and what is left of the child.
 #[must_use]
-pub fn of_rows_lost(subject: &Subject, effect: &Effect, parent: &Name) -> Vec<String> {
+pub fn of_rows_lost(
+    subject: &Subject,
+    effect: &Effect,
+    (verb, parent): (&str, &Name),
+) -> Vec<String> {
     let wanted = |name: &Name| name == parent || name == &effect.table;
     let Some((mut lines, schema)) = world(subject, effect.step, wanted) else {
         return Vec::new();
@@ -55,7 +59,7 @@ pub fn of_rows_lost(subject: &Subject, effect: &Effect, parent: &Name) -> Vec<St
     if schema.tables.is_empty() {
         return Vec::new();
     }
-    lines.push(format!("DROP TABLE {};", parent.quoted()));
+    lines.push(format!("{verb} {};", parent.quoted()));
     let is_shown = shown_by(&lines, |connection| {
         let left = format!("SELECT count(*) FROM {}", effect.table.quoted());
         connection

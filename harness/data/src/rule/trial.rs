@@ -76,6 +76,16 @@ pub(super) fn prepared(subject: &Subject, sql: &str) -> Option<String> {
     outcome.err().map(|error| message(&error))
 }
 
+/// Why D1 refuses a statement that SQLite itself would prepare; none if it takes it.
+pub(super) fn refused(subject: &Subject, sql: &str) -> Option<String> {
+    let engine = &subject.replay.empty;
+    engine.take_deeds();
+    let outcome = engine.connection().prepare(sql).map(|_statement| ());
+    let (_, refusal) = engine.take_deeds();
+    outcome.err()?;
+    refusal.map(|refusal| format!("D1 refuses {refusal}"))
+}
+
 /// SQLite's own words.
 pub(super) fn message(error: &rusqlite::Error) -> String {
     if let rusqlite::Error::SqlInputError { msg, .. } = error {

@@ -140,7 +140,10 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             let holds_key = !table.primary_key.is_empty()
                 && table.primary_key.iter().all(|name| columns.contains(name));
             let is_free = columns.contains(&mark)
-                || index.condition.is_some()
+                || index
+                    .condition
+                    .as_deref()
+                    .is_some_and(|condition| is_of_living(condition, table, &mark))
                 || holds_key
                 || parents.contains(&(&table.name, sorted))
                 || columns
@@ -173,9 +176,14 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
                 "make it a unique index with WHERE {active} instead of a constraint"
             ));
             if let Some(sql) = index.sql.as_deref() {
+                let joined = if index.condition.is_some() {
+                    "AND"
+                } else {
+                    "WHERE"
+                };
                 finding = finding.patch(Patch::Migration {
                     sql: format!(
-                        "DROP INDEX {};\n{} WHERE {active};",
+                        "DROP INDEX {};\n{} {joined} {active};",
                         index.name.quoted(),
                         sql.trim_end()
                     ),
@@ -184,6 +192,22 @@ fn blocked_by_deleted_rows(subject: &Subject, findings: &mut Vec<Finding>) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether the condition of an index may leave deleted rows out: it names their mark, or a state beside it.
+fn is_of_living(condition: &str, table: &Table, mark: &Name) -> bool {
+    let mut columns = table.columns.iter().map(|column| &column.name);
+    columns.any(|name| {
+        let is_state = name == mark
+            || has_any(
+                name.as_str(),
+                &[
+                    "status", "state", "active", "deleted", "removed", "archived", "current",
+                    "enabled", "live",
+                ],
+            );
+        is_state && find_word(condition, name.as_str(), 0).is_some()
+    })
 }
 
 /// Whether a column refers to another row: the same pair of those is put together again, unlike an id of its own.
@@ -204,8 +228,11 @@ fn deletion(subject: &Subject, table: &Table) -> Option<(Name, String)> {
         .columns
         .iter()
         .find(|column| is_deletion(column.name.as_str()))?;
-    let is_flag =
-        table.is_nullable(column) && has_any(column.name.as_str(), &["at", "on", "deletedat"]);
+    let is_flag = table.is_nullable(column)
+        && has_any(
+            column.name.as_str(),
+            &["at", "on", "date", "time", "deletedat"],
+        );
     let active = if is_flag {
         format!("{} IS NULL", column.name.quoted())
     } else {

@@ -23,11 +23,14 @@ pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
                 .all()
                 .into_iter()
                 .find(|node| node.kind == Kind::Quoted && !is_column(node));
-            let is_void = void_part(node, &is_column)
-                .is_some_and(|term| always_true(term, text, node))
+            let part = void_part(node, &is_column);
+            let is_void = part.is_some_and(|term| always_true(term, text, node))
+                || part.is_some_and(|term| term != node.bare() && is_a_true_number(term))
                 || decided::is_never_false(table, node, text, &mut known);
             if is_void {
                 findings.push(void_finding(subject, table, text, quoted));
+            } else if let Some(word) = part.filter(|term| term.kind == Kind::Text) {
+                findings.push(lone_text(subject, table, text, &word.text));
             } else if let Some(quoted) = quoted {
                 let message = format!(
                     "CHECK ({}) compares with the text '{1}', not with a column: `{2}` has no column of this name, so SQLite reads \"{1}\" as a text, and a typo goes unnoticed",
@@ -57,6 +60,32 @@ pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// `x = 1 OR 2`: the number alone is true.
+fn is_a_true_number(term: &Node) -> bool {
+    let number = term.text.parse::<f64>();
+    term.kind == Kind::Number && number.is_ok_and(|number| number != 0.0)
+}
+
+/// `status = 'open' OR 'done'`: the text alone is no comparison, and false.
+fn lone_text(subject: &Subject, table: &Table, text: &str, word: &str) -> Finding {
+    let message = format!(
+        "CHECK ({}) of `{}` refuses '{word}', which stands alone behind OR: a text by itself is no comparison, and false",
+        text.trim(),
+        table.name
+    );
+    Finding::new(
+        "CHK-03",
+        Level::Warning,
+        format!("table {}: check {}", table.name, text.trim()),
+        message,
+    )
+    .at(
+        subject.site_of(ObjectKind::Table, &table.name, "check"),
+        "compares with one text only",
+    )
+    .help("write column IN ('…', '…')")
 }
 
 fn void_finding(subject: &Subject, table: &Table, text: &str, quoted: Option<&Node>) -> Finding {

@@ -7,6 +7,7 @@ use crate::references::has_default_parent;
 use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Row, Trial};
 use crate::subject::Subject;
+use crate::tree::{self, Kind};
 
 pub(in crate::rule) fn set_null_on_not_null(subject: &Subject, findings: &mut Vec<Finding>) {
     let schema = subject.schema();
@@ -20,8 +21,17 @@ pub(in crate::rule) fn set_null_on_not_null(subject: &Subject, findings: &mut Ve
                     .column(name)
                     .is_some_and(|column| !table.is_nullable(column))
             });
-            let Some(closed) = closed.filter(|_| key.on_delete == Action::SetNull) else {
+            let checked = || key.columns.iter().find(|name| is_checked(table, name));
+            let Some(closed) = closed
+                .or_else(checked)
+                .filter(|_| key.on_delete == Action::SetNull)
+            else {
                 continue;
+            };
+            let why = if is_checked(table, closed) {
+                "which a CHECK keeps from being NULL"
+            } else {
+                "which is NOT NULL"
             };
             let level = if fails(subject, table, key, parent) {
                 Level::Error
@@ -29,7 +39,7 @@ pub(in crate::rule) fn set_null_on_not_null(subject: &Subject, findings: &mut Ve
                 Level::Warning
             };
             let message = format!(
-                "a row of `{}` that has children in `{}` can never be deleted: ON DELETE SET NULL writes NULL into `{}.{closed}`, which is NOT NULL",
+                "a row of `{}` that has children in `{}` can never be deleted: ON DELETE SET NULL writes NULL into `{}.{closed}`, {why}",
                 parent.name, table.name, table.name
             );
             let help = if key.columns.len() > 1 {
@@ -54,6 +64,22 @@ pub(in crate::rule) fn set_null_on_not_null(subject: &Subject, findings: &mut Ve
     }
 }
 
+/// Whether a CHECK of this column alone refuses NULL.
+fn is_checked(table: &Table, name: &Name) -> bool {
+    let checks = tree::parse(&table.sql).map_or_else(Vec::new, |tree| tree.parts);
+    checks.iter().any(|check| {
+        let terms = check.chain("AND");
+        terms.into_iter().any(|term| {
+            let is_null = |part: &tree::Node| part.kind == Kind::Constant && part.text == "NULL";
+            let by_is = term.kind == Kind::Binary
+                && term.text == "IS NOT"
+                && term.parts.iter().any(is_null);
+            let column = term.parts.first().and_then(|part| part.column());
+            (term.kind == Kind::NotNull || by_is) && column.is_some_and(|column| *name == *column)
+        })
+    })
+}
+
 /// Deletes a parent with a child on the copy.
 fn fails(subject: &Subject, table: &Table, key: &ForeignKey, parent: &Table) -> bool {
     let attempt = || {
@@ -61,10 +87,13 @@ fn fails(subject: &Subject, table: &Table, key: &ForeignKey, parent: &Table) -> 
         let row = parent_row(parent, key);
         let made = trial.row(parent, &row)?;
         trial.row(table, &child_row(key, &made))?;
+        trial.run("PRAGMA ignore_check_constraints=OFF;").ok()?;
         trial.run(&delete(parent, &made)).err()
     };
     attempt().is_some_and(|message| {
-        message.starts_with("NOT NULL constraint failed") || message.contains("datatype mismatch")
+        message.starts_with("NOT NULL constraint failed")
+            || message.starts_with("CHECK constraint failed")
+            || message.contains("datatype mismatch")
     })
 }
 

@@ -1,10 +1,12 @@
 //! The rules of full-text search. Never judges what a search should find: that is PAT-003's and PAT-014's.
 
 mod content;
+mod own_text;
 mod search;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unbuilt;
 mod unreadable;
 
 use super::Judge;

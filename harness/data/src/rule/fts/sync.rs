@@ -1,6 +1,6 @@
 //! FTS-02: an index by triggers that does not follow its table. Never calls an index stale that was not seen to be: rows are written, and FTS5 itself is asked.
 
-use super::{Index, external, unreadable};
+use super::{Index, external, own_text, unbuilt, unreadable};
 use crate::catalog::{Affinity, Name, Trigger};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
@@ -11,6 +11,8 @@ use crate::tree;
 
 pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
     unreadable::names_nothing(subject, findings);
+    unbuilt::over_rows(subject, findings);
+    own_text::not_followed(subject, findings);
     for index in external(subject.schema()) {
         if unreadable::missing(subject, index.table).is_some() {
             continue;
@@ -51,7 +53,7 @@ pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 /// The triggers of the content table that write the index.
-fn triggers<'s>(subject: &'s Subject, index: &Index<'s>) -> Vec<&'s Trigger> {
+pub(super) fn triggers<'s>(subject: &'s Subject, index: &Index<'s>) -> Vec<&'s Trigger> {
     let triggers = subject.schema().triggers.values();
     triggers
         .filter(|trigger| {
@@ -62,7 +64,7 @@ fn triggers<'s>(subject: &'s Subject, index: &Index<'s>) -> Vec<&'s Trigger> {
 }
 
 /// The indexed columns that the content table has, each with a text.
-fn texts(index: &Index<'_>, text: &str) -> Row {
+pub(super) fn texts(index: &Index<'_>, text: &str) -> Row {
     let columns = index.table.columns.iter();
     columns
         .filter(|column| {

@@ -1,6 +1,6 @@
 //! IDX-03, IDX-04: indexes that the planner has no reason to use. Never judges a unique index, which is there to refuse.
 
-use crate::catalog::{Index, IndexOrigin, Name, Table};
+use crate::catalog::{Affinity, Column, Index, IndexOrigin, Name, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::indexes::covered;
 use crate::references::is_served;
@@ -10,6 +10,7 @@ use crate::rule::trial::Trial;
 use crate::rule::words::{is_deletion, words};
 use crate::subject::Subject;
 use crate::text::find_word;
+use crate::tree::{self, Kind, Node};
 use std::collections::BTreeSet;
 
 pub(in crate::rule) fn of_few_values(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -29,7 +30,11 @@ pub(in crate::rule) fn of_few_values(subject: &Subject, findings: &mut Vec<Findi
                 && !index.unique
                 && index.condition.is_none()
                 && !is_reference;
-            if !is_lone || !has_few_values(column.name.as_str(), &column.declared_type) {
+            let is_flag =
+                || is_flag_by_default(column) || is_checked_to_be_a_flag(table, &column.name);
+            if !is_lone
+                || !has_few_values(column.name.as_str(), &column.declared_type) && !is_flag()
+            {
                 continue;
             }
             let message = format!(
@@ -56,6 +61,61 @@ pub(in crate::rule) fn of_few_values(subject: &Subject, findings: &mut Vec<Findi
             }));
         }
     }
+}
+
+/// `spendable INTEGER NOT NULL DEFAULT 0`: a number that is 0 or 1 by default and is called by a quality.
+fn is_flag_by_default(column: &Column) -> bool {
+    const QUALITIES: [&str; 20] = [
+        "paid",
+        "read",
+        "seen",
+        "sent",
+        "verified",
+        "processed",
+        "synced",
+        "hidden",
+        "locked",
+        "approved",
+        "blocked",
+        "featured",
+        "public",
+        "private",
+        "resolved",
+        "confirmed",
+        "banned",
+        "muted",
+        "favorite",
+        "starred",
+    ];
+    let words = words(column.name.as_str());
+    let [only] = words.as_slice() else {
+        return false;
+    };
+    let is_quality = only.ends_with("able") || QUALITIES.contains(&only.as_str());
+    let default = column.default.as_deref();
+    is_quality
+        && column.affinity() == Affinity::Integer
+        && matches!(default, Some("0" | "1" | "(0)" | "(1)" | "false" | "true"))
+}
+
+/// `CHECK (done IN (0, 1))`.
+fn is_checked_to_be_a_flag(table: &Table, column: &Name) -> bool {
+    if !table.sql.to_ascii_lowercase().contains("check") {
+        return false;
+    }
+    let tree = tree::parse(&table.sql);
+    let checks: Vec<Node> = tree.into_iter().flat_map(|tree| tree.parts).collect();
+    let mut nodes = checks.iter().flat_map(Node::all);
+    nodes.any(|node| {
+        let is_number = |part: &Node| part.kind == Kind::Number;
+        let listed = node.parts.iter().skip(1).flat_map(Node::all);
+        let values: Vec<&Node> = listed.filter(|part| part.kind != Kind::List).collect();
+        let name = node.parts.first().and_then(Node::column);
+        node.kind == Kind::In
+            && name.is_some_and(|name| *column == *name)
+            && values.len() == 2
+            && values.into_iter().all(is_number)
+    })
 }
 
 fn has_few_values(name: &str, declared: &str) -> bool {

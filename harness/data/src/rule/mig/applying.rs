@@ -124,7 +124,10 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
         // made up.
         let is_certain = subject.replay.with_rows[file.0]
             .as_ref()
-            .is_some_and(|rows| rows.is_certain);
+            .is_some_and(|rows| {
+                let is_first = rows.failure.as_ref().is_some_and(|(at, _)| *at == place);
+                rows.is_certain && is_first
+            });
         let level = if is_certain || leaves_out(step, failure) {
             Level::Error
         } else {

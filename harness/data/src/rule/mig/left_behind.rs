@@ -15,15 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A table that a file drops, though it was there before, and what has its place afterwards.
-struct Rebuilt<'s> {
+pub(super) struct Rebuilt<'s> {
     /// Its name before the file.
-    name: Name,
+    pub(super) name: Name,
     /// Its columns that were there before the file and until the drop.
     columns: Vec<Column>,
+    /// As it was before the drop.
+    pub(super) old: Table,
     /// As it is after the file.
-    new: Table,
-    /// The statement that drops it.
-    drop: &'s Step,
+    pub(super) new: Table,
+    /// The statement that drops it, and its place.
+    pub(super) drop: &'s Step,
+    pub(super) place: usize,
     copied: Copied,
 }
 
@@ -64,7 +67,7 @@ pub(super) fn left_behind(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 /// The tables that a file drops and makes again.
-fn rebuilt(subject: &Subject, file: FileId) -> Vec<Rebuilt<'_>> {
+pub(super) fn rebuilt(subject: &Subject, file: FileId) -> Vec<Rebuilt<'_>> {
     let steps = || subject.replay.steps_of(file);
     if !steps().any(|(_, step)| dropped(step).is_some()) {
         return Vec::new();
@@ -80,8 +83,8 @@ fn rebuilt(subject: &Subject, file: FileId) -> Vec<Rebuilt<'_>> {
     });
     let mut before: BTreeMap<Name, Old> = tables.collect();
     let mut made: BTreeMap<Name, Arc<str>> = BTreeMap::new();
-    let mut gone: Vec<(Old, &Step)> = Vec::new();
-    for (_, step) in steps() {
+    let mut gone: Vec<(Old, usize, &Step)> = Vec::new();
+    for (place, step) in steps() {
         let tables = || {
             let changes = step.changes.iter();
             changes.filter(|change| change.kind == ObjectKind::Table)
@@ -99,7 +102,7 @@ fn rebuilt(subject: &Subject, file: FileId) -> Vec<Rebuilt<'_>> {
                 (Some(old), None, Some(to)) => {
                     before.insert(to.name.clone(), old);
                 }
-                (Some(old), None, None) => gone.push((old, step)),
+                (Some(old), None, None) => gone.push((old, place, step)),
                 (None, _, _) => {}
             }
         }
@@ -109,20 +112,22 @@ fn rebuilt(subject: &Subject, file: FileId) -> Vec<Rebuilt<'_>> {
             }
         }
     }
-    let made = gone.into_iter().filter_map(|(old, drop)| {
+    let made = gone.into_iter().filter_map(|(old, place, drop)| {
         let new = made
             .get(&old.name)
-            .or_else(|| called_alike(&made, &old.name))?;
+            .or_else(|| called_alike(&made, &old.name))
+            .or_else(|| of_the_same_columns(&made, &old.last))?;
         let (first, last, new) = (alone(&old.first)?, alone(&old.last)?, alone(new)?);
-        let columns = last
-            .columns
-            .iter()
-            .filter(|column| first.column(&column.name).is_some());
+        let columns = last.columns.iter();
+        let columns = columns.filter(|column| first.column(&column.name).is_some());
+        let columns = columns.cloned().collect();
         Some(Rebuilt {
-            columns: columns.cloned().collect(),
+            columns,
             name: old.name,
+            old: last,
             new,
             drop,
+            place,
             copied: old.copied,
         })
     });
@@ -192,8 +197,24 @@ fn called_alike<'m>(made: &'m BTreeMap<Name, Arc<str>>, name: &Name) -> Option<&
     alike.next().map(|(_, sql)| sql)
 }
 
+/// The statement of a table that a file makes with the columns of one that it drops, under another name: three at least, and three of four.
+fn of_the_same_columns<'m>(made: &'m BTreeMap<Name, Arc<str>>, old: &str) -> Option<&'m Arc<str>> {
+    let old = alone(old)?;
+    let mut alike = made.values().filter(|sql| {
+        alone(sql).is_some_and(|new| {
+            let columns = new.columns.iter();
+            let both = columns
+                .filter(|column| old.column(&column.name).is_some())
+                .count();
+            let all = old.columns.len() + new.columns.len() - both;
+            both >= 3 && both * 4 >= all * 3
+        })
+    });
+    alike.next()
+}
+
 /// Whether two tables hold the same kind of rows: one half of the columns of the smaller one are in the other.
-fn is_the_same(old: &[Column], new: &Table) -> bool {
+pub(super) fn is_the_same(old: &[Column], new: &Table) -> bool {
     let plain = |columns: &[Column]| -> BTreeSet<String> {
         let names = columns.iter().map(|column| column.name.as_str());
         names

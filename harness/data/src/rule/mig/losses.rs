@@ -160,7 +160,7 @@ CREATE UNIQUE INDEX members_name ON members (name);";
     assert_eq!(lost, ["file 2.sql: table members"]);
     let closed = found(super::applying::fails_with_rows, &files);
     assert_eq!(closed, ["MIG-17"], "a name may be missing");
-    let unique = found(super::rows_lost::unique_index_on_old_rows, &files);
+    let unique = found(super::unique::unique_index_on_old_rows, &files);
     assert_eq!(unique, ["MIG-16"], "two names may be the same");
 }
 
@@ -171,7 +171,7 @@ fn a_unique_index_that_was_there_is_not_new_in_a_rebuilt_table() {
 INSERT INTO new_cities (id, name) SELECT id, name FROM cities; DROP TABLE cities; ALTER TABLE new_cities RENAME TO cities;
 CREATE UNIQUE INDEX cities_name ON cities (name);";
     let files = [("1.sql", old), ("2.sql", new)];
-    let judge = super::rows_lost::unique_index_on_old_rows;
+    let judge = super::unique::unique_index_on_old_rows;
     assert_eq!(found(judge, &files), [] as [&str; 0]);
     let fresh = old.replace(" CREATE UNIQUE INDEX cities_name ON cities (name);", "");
     let files = [("1.sql", fresh.as_str()), ("2.sql", new)];

@@ -1,7 +1,11 @@
 //! The rules of migrations: what a file does to rows and to the schema when it is applied. Never judges what the schema is at the end.
 
 mod applying;
+mod constraints;
+mod copies;
+mod emptied;
 mod files;
+mod hidden;
 mod left_behind;
 #[cfg(test)]
 mod losses;
@@ -11,6 +15,7 @@ mod rebuilding;
 mod refusing;
 mod repair;
 mod rows_lost;
+mod unique;
 mod unreached;
 
 pub(crate) use unreached::unreached;
@@ -31,11 +36,11 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("MIG-08", pragmas::foreign_keys_off),
     ("MIG-09", pragmas::outlive_the_file),
     ("MIG-10", files::order),
-    ("MIG-12", rebuilding::exists_in_another_shape),
+    ("MIG-12", hidden::exists_in_another_shape),
     ("MIG-13", files::drops_first),
     ("MIG-14", files::repeated_update),
     ("MIG-15", files::breaks_declared_statements),
-    ("MIG-16", rows_lost::unique_index_on_old_rows),
+    ("MIG-16", unique::unique_index_on_old_rows),
     ("MIG-17", applying::fails_with_rows),
 ];
 

@@ -1,6 +1,6 @@
-//! MIG-03, MIG-04, MIG-12: tables that are made anew, and what they lose. Never judges their rows.
+//! MIG-03, MIG-04: tables that are made anew, and what they lose. Never judges their rows.
 
-use super::{name_of, object_of};
+use super::{constraints, name_of};
 use crate::catalog::{self, Name, Table};
 use crate::engine::Engine;
 use crate::finding::{Finding, Level, Patch};
@@ -8,6 +8,7 @@ use crate::replay::{Change, ObjectKind, Step};
 use crate::rule::{proof, repair};
 use crate::subject::Subject;
 use crate::text::{FileId, find_word};
+use crate::tree;
 use std::collections::BTreeMap;
 
 pub(super) fn renamed_away(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -52,9 +53,13 @@ fn renamed_to<'s>(subject: &'s Subject, name: &Name) -> Option<(&'s Step, Name)>
 }
 
 pub(super) fn loses_objects(subject: &Subject, findings: &mut Vec<Finding>) {
+    constraints::lost(subject, findings);
     for number in 0..subject.replay.files.len() {
         let file = FileId(number);
         for lost in lost_in(subject, file) {
+            if is_on_a_column_that_is_gone(subject, &lost) {
+                continue;
+            }
             let kind = if lost.change.kind == ObjectKind::Index {
                 "index"
             } else {
@@ -88,6 +93,18 @@ pub(super) fn loses_objects(subject: &Subject, findings: &mut Vec<Finding>) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether an index cannot be made again, because the rebuilt table has none of its columns any more.
+fn is_on_a_column_that_is_gone(subject: &Subject, lost: &Lost<'_>) -> bool {
+    let tree = lost.change.before.as_deref().and_then(tree::parse);
+    let table = subject.schema().tables.get(lost.table);
+    let (Some(tree), Some(table), ObjectKind::Index) = (tree, table, lost.change.kind) else {
+        return false;
+    };
+    let names: Vec<&str> = tree.parts.iter().filter_map(tree::Node::column).collect();
+    let is_gone = |name: &&str| table.column(&Name::new(name)).is_none();
+    !names.is_empty() && names.iter().all(is_gone)
 }
 
 struct Lost<'s> {
@@ -218,66 +235,6 @@ fn is_at_the_end(subject: &Subject, lost: &Change) -> bool {
         .replay
         .sites
         .contains_key(&(lost.kind, lost.name.clone()))
-}
-
-pub(super) fn exists_in_another_shape(subject: &Subject, findings: &mut Vec<Finding>) {
-    for number in 0..subject.replay.files.len() {
-        let file = FileId(number);
-        for (place, step) in subject.replay.steps_of(file) {
-            if step.failure.is_some() || !step.changes.is_empty() {
-                continue;
-            }
-            let Some((wanted, columns)) = not_made(subject, place, step) else {
-                continue;
-            };
-            let message = format!(
-                "`{wanted}` already exists, but without {}: this statement silently changes nothing",
-                told(&columns)
-            );
-            let object = format!("{}: table {wanted}", object_of(subject, file));
-            findings.push(
-                Finding::new("MIG-12", Level::Warning, object, message)
-                    .at(Some(step.statement.span.clone()), "does nothing")
-                    .related(subject.site(ObjectKind::Table, &wanted), "was made here")
-                    .help("add what is missing with ALTER TABLE … ADD COLUMN"),
-            );
-        }
-    }
-}
-
-fn told(columns: &[Name]) -> String {
-    let named: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
-    format!(
-        "the column{} {}",
-        if named.len() == 1 { "" } else { "s" },
-        named.join(", ")
-    )
-}
-
-/// The table that `CREATE TABLE IF NOT EXISTS` finds there, and the columns of the statement that it lacks at this place.
-fn not_made(subject: &Subject, place: usize, step: &Step) -> Option<(Name, Vec<Name>)> {
-    let sql = &step.statement.sql;
-    let create = find_word(sql, "create", 0).filter(|word| word.start == 0)?;
-    let exists = find_word(sql, "exists", create.end).filter(|word| word.start < 40)?;
-    find_word(sql, "table", create.end).filter(|word| word.start < exists.start)?;
-    let wanted = alone(sql)?;
-    let there = subject.replay.steps[..place]
-        .iter()
-        .rev()
-        .find_map(|step| {
-            let mut changes = step.changes.iter().rev();
-            let change = changes
-                .find(|change| change.kind == ObjectKind::Table && change.name == wanted.name)?;
-            change.after.clone()
-        })?;
-    let there = alone(&there)?;
-    let missing: Vec<Name> = wanted
-        .columns
-        .iter()
-        .filter(|column| there.column(&column.name).is_none())
-        .map(|column| column.name.clone())
-        .collect();
-    (!missing.is_empty()).then_some((wanted.name, missing))
 }
 
 /// The table that a statement makes in a database of its own.

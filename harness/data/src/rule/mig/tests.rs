@@ -269,7 +269,7 @@ fn a_unique_index_is_no_danger_where_the_file_sorts_out_the_duplicates_itself() 
     );
     let level = |text: &str| {
         let files = [("1.sql", TEAMS), ("2.sql", text)];
-        let told = findings(super::rows_lost::unique_index_on_old_rows, &files);
+        let told = findings(super::unique::unique_index_on_old_rows, &files);
         told.iter().map(|finding| finding.level).collect::<Vec<_>>()
     };
     assert_eq!(level(index), [Level::Warning]);

@@ -158,13 +158,14 @@ pub(in crate::rule) fn text_in_double_quotes(subject: &Subject, findings: &mut V
             )),
         );
     }
+    super::quoted::in_schema(subject, findings);
     for number in 0..subject.replay.files.len() {
         in_file(subject, FileId(number), findings);
     }
 }
 
 /// The name that SQLite does not know once it takes no texts in double quotes.
-fn taken_for_a_text(subject: &Subject, sql: &str) -> Option<String> {
+pub(super) fn taken_for_a_text(subject: &Subject, sql: &str) -> Option<String> {
     subject.replay.empty.ours(|connection| {
         connection.prepare(sql).ok()?;
         connection

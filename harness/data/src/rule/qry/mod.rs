@@ -1,6 +1,7 @@
 //! The rules of declared statements. Never judges a statement that is not declared, but for texts in double quotes in migrations.
 
 mod fails;
+mod quoted;
 mod scans;
 #[cfg(test)]
 mod tests;

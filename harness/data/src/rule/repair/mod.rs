@@ -165,6 +165,21 @@ pub(super) fn one_of(
     )
 }
 
+/// The comments on the lines above a column's own line, if the column stands at its head.
+pub(super) fn comment_above(table: &Table, column: &Column) -> Option<String> {
+    let whole = Definitions::of(&table.sql)?.whole(&column.name)?;
+    let mut lines = table.sql[..whole.start]
+        .lines()
+        .rev()
+        .map(str::trim)
+        .peekable();
+    if !table.sql[..whole.start].ends_with('\n') {
+        lines.next().filter(|own| own.is_empty())?;
+    }
+    let above: Vec<&str> = lines.take_while(|line| line.starts_with("--")).collect();
+    (!above.is_empty()).then(|| above.join(" "))
+}
+
 /// The comment behind the definition of a column, up to the end of its line.
 pub(super) fn comment_of<'t>(table: &'t Table, column: &Column) -> Option<&'t str> {
     // Most tables have no comment at all, and taking a statement apart costs more than looking for one.

@@ -23,8 +23,14 @@ pub(in crate::rule) fn falsified(subject: &Subject, findings: &mut Vec<Finding>)
             None => Level::Warning,
         };
         let name = &column.name;
+        let is_key = table.primary_key.contains(name);
+        let lost = if is_key {
+            "so nothing that knows the row by its key finds it any more"
+        } else {
+            "so the time at which the row was created is lost"
+        };
         let message = format!(
-            "each UPDATE of a row of `{}` overwrites `{name}`, so the time at which the row was created is lost",
+            "each UPDATE of a row of `{}` overwrites `{name}`, {lost}",
             table.name
         );
         findings.push(
@@ -40,9 +46,17 @@ pub(in crate::rule) fn falsified(subject: &Subject, findings: &mut Vec<Finding>)
             )
             .related(
                 subject.site_of(ObjectKind::Table, &table.name, name.as_str()),
-                "says when the row was made",
+                if is_key {
+                    "is the key"
+                } else {
+                    "says when the row was made"
+                },
             )
-            .help("write a column of its own, `updated_at`")
+            .help(if is_key {
+                "leave the key as it is"
+            } else {
+                "write a column of its own, `updated_at`"
+            })
             .proof(proof(table, trigger, name)),
         );
     }
@@ -71,7 +85,8 @@ fn written<'t>(table: &'t Table, trigger: &Trigger) -> Option<&'t Column> {
             .columns
             .iter()
             .find(|column| column.name == name.as_str())?;
-        (is_creation(column.name.as_str())).then_some(column)
+        let is_key = table.primary_key.contains(&column.name);
+        (is_key || is_creation(column.name.as_str())).then_some(column)
     })
 }
 

@@ -5,6 +5,8 @@ mod history;
 mod prepares;
 mod splitting;
 
+pub(super) use prepares::uses;
+
 use super::Judge;
 
 /// The judges of this family.

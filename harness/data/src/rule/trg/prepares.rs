@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(in crate::rule) fn broken(subject: &Subject, findings: &mut Vec<Finding>) {
     for view in subject.schema().views.values() {
         let select = format!("SELECT * FROM {}", view.name.quoted());
-        let Some(why) = trial::prepared(subject, &select) else {
+        let Some(why) = why(subject, &select) else {
             continue;
         };
         if waits_for_a_failed_statement(subject, &why) {
@@ -47,7 +47,7 @@ pub(in crate::rule) fn broken(subject: &Subject, findings: &mut Vec<Finding>) {
         let suspects: Vec<(&Trigger, String)> = triggers
             .iter()
             .filter_map(|trigger| Some((*trigger, uses(subject, table, trigger)?)))
-            .filter(|(_, sql)| trial::prepared(subject, sql).is_some())
+            .filter(|(_, sql)| why(subject, sql).is_some())
             .collect();
         for (trigger, sql) in suspects {
             let why = alone(subject, &triggers, trigger, &sql);
@@ -56,6 +56,11 @@ pub(in crate::rule) fn broken(subject: &Subject, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Why a statement cannot be prepared, by SQLite or on D1.
+fn why(subject: &Subject, sql: &str) -> Option<String> {
+    trial::prepared(subject, sql).or_else(|| trial::refused(subject, sql))
 }
 
 /// Whether what is missing is a table that a statement was to make that failed: that failure is told.
@@ -98,7 +103,7 @@ fn report(
 }
 
 /// A statement that fires the trigger, as far as preparing goes.
-fn uses(subject: &Subject, table: &Name, trigger: &Trigger) -> Option<String> {
+pub(in crate::rule) fn uses(subject: &Subject, table: &Name, trigger: &Trigger) -> Option<String> {
     let tree = tree::parse(&trigger.sql)?;
     let (_, event) = tree.fires?;
     let name = table.quoted();
@@ -155,11 +160,15 @@ fn alone(subject: &Subject, triggers: &[&Trigger], suspect: &Trigger, sql: &str)
             .run(&format!("DROP TRIGGER {};", other.name.quoted()))
             .ok()?;
     }
-    let why = trial::prepared(subject, sql)?;
+    let told = why(subject, sql)?;
     trial
         .run(&format!("DROP TRIGGER {};", suspect.name.quoted()))
         .ok()?;
-    trial::prepared(subject, sql).is_none().then_some(why)
+    // Without its trigger a view takes no write at all.
+    let without = why(subject, sql);
+    without
+        .is_none_or(|without| without.starts_with("cannot modify"))
+        .then_some(told)
 }
 
 /// The tables that the object names, in small, the object, and the statement that fails as it did.

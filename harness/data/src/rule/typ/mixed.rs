@@ -27,6 +27,10 @@ enum Form {
     Clock,
     /// Seconds since 1970.
     Epoch,
+    /// Milliseconds since 1970.
+    Millis,
+    /// Days since the Julian epoch.
+    Julian,
 }
 
 impl Form {
@@ -37,11 +41,14 @@ impl Form {
             Self::Day => "'2026-01-31'",
             Self::Clock => "'12:00:00'",
             Self::Epoch => "1769860800",
+            Self::Millis => "1769860800000",
+            Self::Julian => "2461072.0",
         }
     }
 }
 
 pub(in crate::rule) fn in_one_column(subject: &Subject, findings: &mut Vec<Finding>) {
+    by_default(subject, findings);
     let schema = subject.schema();
     let mut told: BTreeSet<(Name, Name)> = BTreeSet::new();
     let mut tell = |tree: &Tree, span: Option<Span>, findings: &mut Vec<Finding>| {
@@ -79,6 +86,58 @@ pub(in crate::rule) fn in_one_column(subject: &Subject, findings: &mut Vec<Findi
         for statement in &tree.body {
             tell(statement, site.clone(), findings);
         }
+    }
+}
+
+/// Time columns of one table whose defaults are of two forms. Whether one is a number and another a text is told by their types.
+fn by_default(subject: &Subject, findings: &mut Vec<Finding>) {
+    for table in subject
+        .schema()
+        .tables
+        .values()
+        .filter(|table| table.is_ordinary())
+    {
+        let formed = table.columns.iter().filter_map(|column| {
+            let is_moment = |form: &Form| !matches!(form, Form::Day | Form::Clock);
+            let default = column
+                .default
+                .as_deref()
+                .filter(|_| is_time(column.name.as_str()))?;
+            let form = form(&tree::expression(default)?).filter(is_moment)?;
+            Some((column, form))
+        });
+        let formed: Vec<(&Column, Form)> = formed.collect();
+        let Some(((first, usual), rest)) = formed.split_first() else {
+            continue;
+        };
+        let is_text = |form: Form| matches!(form, Form::Blank | Form::Iso);
+        let other = rest
+            .iter()
+            .find(|(_, form)| form != usual && is_text(*form) == is_text(*usual));
+        let Some((column, form)) = other else {
+            continue;
+        };
+        let message = format!(
+            "`{0}.{1}` keeps times as {2}, and `{0}.{3}` as {4}, so the two neither sort together nor equal each other",
+            table.name,
+            column.name,
+            form.example(),
+            first.name,
+            usual.example()
+        );
+        let site =
+            |column: &Column| subject.site_of(ObjectKind::Table, &table.name, column.name.as_str());
+        findings.push(
+            Finding::new(
+                "TYP-02",
+                Level::Warning,
+                object_of_column(table, column),
+                message,
+            )
+            .at(site(column), form.example())
+            .related(site(first), usual.example())
+            .help("give both defaults the same form"),
+        );
     }
 }
 
@@ -153,10 +212,20 @@ fn default_form(column: &Column) -> Option<Form> {
 fn form(value: &Node) -> Option<Form> {
     let value = value.bare();
     let lower = value.text.to_ascii_lowercase();
+    if value.kind == Kind::Cast {
+        return form(value.parts.first()?);
+    }
+    if value.kind == Kind::Binary && value.text == "*" {
+        let is_thousand = |part: &Node| matches!(part.bare().text.as_str(), "1000" | "1000.0");
+        let seconds = value.parts.iter().find_map(form);
+        let is_millis = seconds == Some(Form::Epoch) && value.parts.iter().any(is_thousand);
+        return is_millis.then_some(Form::Millis);
+    }
     if !matches!(value.kind, Kind::Constant | Kind::Call) {
         return None;
     }
     match lower.as_str() {
+        "julianday" => Some(Form::Julian),
         "current_timestamp" | "datetime" => Some(Form::Blank),
         "current_date" | "date" => Some(Form::Day),
         "current_time" | "time" => Some(Form::Clock),

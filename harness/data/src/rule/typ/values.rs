@@ -52,6 +52,82 @@ pub(in crate::rule) fn money_in_floats(subject: &Subject, findings: &mut Vec<Fin
     }
 }
 
+/// Words of money.
+const AMOUNTS: [&str; 50] = [
+    "price",
+    "prices",
+    "cost",
+    "costs",
+    "balance",
+    "fee",
+    "fees",
+    "salary",
+    "revenue",
+    "subtotal",
+    "payment",
+    "usd",
+    "eur",
+    "wage",
+    "budget",
+    "spend",
+    "spent",
+    "discount",
+    "refund",
+    "deposit",
+    "income",
+    "expense",
+    "profit",
+    "debt",
+    "rent",
+    "premium",
+    "tip",
+    "shipping",
+    "gbp",
+    "chf",
+    "preis",
+    "betrag",
+    "kosten",
+    "prix",
+    "montant",
+    "precio",
+    "monto",
+    "importe",
+    "valor",
+    "preco",
+    "prezzo",
+    "money",
+    "cash",
+    "payout",
+    "commission",
+    "earnings",
+    "royalty",
+    "surcharge",
+    "bounty",
+    "summe",
+];
+
+/// Words of what is no money, though it may be of a price: shares, and the quantity that a price is for.
+const SHARES: [&str; 18] = [
+    "rate",
+    "percent",
+    "percentage",
+    "ratio",
+    "pct",
+    "score",
+    "weight",
+    "factor",
+    "multiplier",
+    "index",
+    "change",
+    "confidence",
+    "quantity",
+    "qty",
+    "grams",
+    "kg",
+    "ml",
+    "g",
+];
+
 fn is_money(table: &str, column: &Column) -> bool {
     let words = words(column.name.as_str());
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
@@ -60,53 +136,56 @@ fn is_money(table: &str, column: &Column) -> bool {
         || ["decimal", "numeric", "money", "number"]
             .iter()
             .any(|name| declared.starts_with(name));
-    let is_amount = has(&[
-        "price", "prices", "cost", "costs", "balance", "fee", "fees", "salary", "revenue",
-        "subtotal", "payment", "usd", "eur", "wage", "budget", "spend", "spent",
-    ]);
-    let is_share = has(&[
-        "rate",
-        "percent",
-        "percentage",
-        "ratio",
-        "pct",
-        "score",
-        "weight",
-        "factor",
-        "multiplier",
-        "index",
-        "change",
-        "confidence",
-    ]);
+    let is_amount = has(&AMOUNTS);
+    let is_share = has(&SHARES);
     // An amount or a total is money only beside other words of money: recipes have amounts as well.
-    let of_money = has(&["amount", "total", "tax"])
+    let has_currency = has(&["amount"])
         && has_any(
             table,
             &[
-                "invoice",
-                "invoices",
-                "payment",
-                "payments",
-                "order",
-                "orders",
-                "transaction",
-                "transactions",
-                "billing",
-                "refund",
-                "refunds",
-                "expense",
-                "expenses",
-                "budget",
-                "deal",
-                "deals",
-                "donation",
-                "donations",
-                "charge",
-                "charges",
-                "payout",
-                "payouts",
+                "wallet",
+                "wallets",
+                "account",
+                "accounts",
+                "ledger",
+                "loan",
+                "loans",
+                "salary",
+                "salaries",
+                "subscription",
+                "subscriptions",
             ],
         );
+    let of_money = has_currency
+        || has(&["amount", "total", "tax"])
+            && has_any(
+                table,
+                &[
+                    "invoice",
+                    "invoices",
+                    "payment",
+                    "payments",
+                    "order",
+                    "orders",
+                    "transaction",
+                    "transactions",
+                    "billing",
+                    "refund",
+                    "refunds",
+                    "expense",
+                    "expenses",
+                    "budget",
+                    "deal",
+                    "deals",
+                    "donation",
+                    "donations",
+                    "charge",
+                    "charges",
+                    "payout",
+                    "payouts",
+                ],
+            );
+    // A share of a price is no price, in whichever unit it is told.
     is_fraction && (is_amount || of_money) && !is_share
 }
 

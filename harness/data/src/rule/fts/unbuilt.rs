@@ -1,0 +1,133 @@
+//! FTS-02: an index that is made over a table with rows and not built from them. Never calls one unbuilt that was not seen to miss a row.
+
+use super::{Index, external};
+use crate::catalog::{self, Name, Schema};
+use crate::engine::Engine;
+use crate::finding::{Finding, Level, Patch};
+use crate::replay::{ObjectKind, Step};
+use crate::rows;
+use crate::subject::Subject;
+use crate::text::{FileId, find_word};
+
+pub(super) fn over_rows(subject: &Subject, findings: &mut Vec<Finding>) {
+    for index in external(subject.schema()) {
+        let Some(file) = subject.replay.maker(&index.table.name) else {
+            continue;
+        };
+        // Without triggers the application keeps the index, and may build it as well.
+        if super::sync::triggers(subject, &index).is_empty() {
+            continue;
+        }
+        let Some(level) = misses_rows(subject, &index, file) else {
+            continue;
+        };
+        let (table, content) = (&index.table.name, &index.content.name);
+        let message = format!(
+            "`{table}` is made over `{content}`, which may hold rows by then, and is not built from them: no search finds them, and their UPDATE or DELETE takes out of the index what is not in it, which damages it"
+        );
+        let name = table.quoted();
+        let build = format!("INSERT INTO {name} ({name}) VALUES ('rebuild');");
+        findings.push(
+            Finding::new(
+                "FTS-02",
+                level,
+                format!("table {table}: older rows"),
+                message,
+            )
+            .at(
+                subject.site(ObjectKind::Table, table),
+                "holds no row of before",
+            )
+            .related(
+                subject.site(ObjectKind::Table, content),
+                "was made by an earlier file",
+            )
+            .help(format!("build it in the same file: {build}"))
+            .patch(Patch::Migration { sql: build })
+            .proof(proof(&index)),
+        );
+    }
+}
+
+/// How certain it is that rows of before are missing; none if they are there, or if no row could be made.
+fn misses_rows(subject: &Subject, index: &Index<'_>, file: FileId) -> Option<Level> {
+    let first = subject.replay.files.get(file.0)?.start;
+    let engine = subject.replay.before(first).ok()?;
+    let schema = engine.ours(catalog::read).ok()?;
+    schema.tables.get(&index.content.name)?;
+    let names = with_parents(&schema, &index.content.name);
+    let later = subject.schema();
+    let unfilled = engine.ours(|connection| rows::fill(connection, &schema, later, &names, 3, 1));
+    if !unfilled.ok()?.is_empty()
+        || !subject.replay.apply(&engine, file).ok()?
+        || !lacks(&engine, index)
+    {
+        return None;
+    }
+    let goes_on = subject.replay.go_on(&engine, FileId(file.0 + 1)).ok()?;
+    if goes_on {
+        return lacks(&engine, index).then(|| level(&engine, index));
+    }
+    // A later file fails, perhaps for what is missing; one of those behind it may build the index.
+    let last = subject.replay.files.get(file.0)?.end;
+    let is_named =
+        |step: &Step| find_word(&step.statement.sql, index.table.name.as_str(), 0).is_some();
+    let is_built_later = subject.replay.steps[last..].iter().any(is_named);
+    (!is_built_later).then(|| level(&engine, index))
+}
+
+/// An error where the rows of before were seen to be locked in: their deletion fails.
+fn level(engine: &Engine, index: &Index<'_>) -> Level {
+    let delete = format!("DELETE FROM {};", index.content.name.quoted());
+    let outcome = engine.ours(|connection| connection.execute_batch(&delete));
+    if outcome.is_err_and(|error| error.to_string().contains("malformed")) {
+        Level::Error
+    } else {
+        Level::Warning
+    }
+}
+
+/// Whether FTS5 itself finds that the index does not hold what its table holds.
+fn lacks(engine: &Engine, index: &Index<'_>) -> bool {
+    let name = index.table.name.quoted();
+    let content = index.content.name.quoted();
+    let has_rows = format!("SELECT EXISTS (SELECT 1 FROM {content})");
+    let check = format!("INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1);");
+    engine.ours(|connection| {
+        let has_rows: bool = connection
+            .query_row(&has_rows, [], |row| row.get(0))
+            .unwrap_or(false);
+        has_rows && connection.execute_batch(&check).is_err()
+    })
+}
+
+/// A table and those that its rows have to refer to, the parents first.
+fn with_parents(schema: &Schema, table: &Name) -> Vec<Name> {
+    let mut names = vec![table.clone()];
+    let mut next = 0;
+    while let Some(name) = names.get(next).cloned() {
+        let tables = schema.tables.get(&name).into_iter();
+        for key in tables.flat_map(|table| &table.foreign_keys) {
+            if !names.contains(&key.parent) && schema.tables.contains_key(&key.parent) {
+                names.push(key.parent.clone());
+            }
+        }
+        next += 1;
+    }
+    names.reverse();
+    names
+}
+
+fn proof(index: &Index<'_>) -> Vec<String> {
+    let texts = super::sync::texts(index, "old words");
+    let mut columns: Vec<&Name> = texts.keys().collect();
+    let key = index.content.rowid_alias().map(|key| &key.name);
+    columns.extend(key.filter(|name| !texts.contains_key(*name)));
+    let name = index.table.name.quoted();
+    crate::rule::trial::failing(vec![
+        crate::rule::trial::sketch(index.content, &columns, &[], &[]),
+        crate::rule::trial::insert(&index.content.name, &texts),
+        format!("{};", index.table.sql),
+        format!("INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1);"),
+    ])
+}
