@@ -300,7 +300,7 @@ impl Filler {
             .iter()
             .any(|reference| reference.parent == plan.name);
         let pinned = world.pinned(plan);
-        let are_all_keys = !pinned.is_empty() && world.has_all_keys(plan, limit)?;
+        let whole = world.known_whole(plan, limit)?;
         for _missing in there..world.rows {
             let mut refused = None;
             // Another number gives other values, where a row with these is there already.
@@ -309,10 +309,9 @@ impl Filler {
                 let plans = &self.plans;
                 let guess = |reference: &Reference| guessed_key(world, plans, reference, number);
                 let choices = parent::choices(plan, &keys, number, &pinned, &guess);
-                if are_all_keys
-                    && choices
-                        .iter()
-                        .all(|choice| parent::misses_a_parent(plan, &keys, choice))
+                if choices
+                    .iter()
+                    .all(|choice| parent::misses_a_parent(plan, &keys, &whole, choice))
                 {
                     let message = "there is no row that it could refer to".to_owned();
                     return Ok(Some((Kind::Reference, message)));

@@ -104,9 +104,9 @@ pub(super) fn choices(
 }
 
 /// Whether a choice refers to a parent that is surely not there, so that the row is refused whatever else it holds.
-/// `keys` are all keys that there are. What SQLite might take for the same key counts as the same.
-pub(super) fn misses_a_parent(plan: &Plan, keys: &Keys, choice: &Choice) -> bool {
-    plan.immediate.iter().any(|at| {
+/// `whole` are the references of which all keys are known. What SQLite might take for the same key counts as the same.
+pub(super) fn misses_a_parent(plan: &Plan, keys: &Keys, whole: &[usize], choice: &Choice) -> bool {
+    whole.iter().any(|at| {
         let bound: Option<Vec<&Value>> = plan.references[*at]
             .columns
             .iter()

@@ -43,22 +43,23 @@ impl World<'_> {
         placed.collect()
     }
 
-    /// Whether the keys that were read up to a limit are all that a row can refer to, and a row whose parent is not among them is
-    /// refused at once. Only for rows that nobody is told of when they are refused.
-    pub(super) fn has_all_keys(&self, plan: &Plan, limit: usize) -> rusqlite::Result<bool> {
+    /// The references of a plan of which all keys were read, up to a limit, and that refuse a row at once if its parent is not among them.
+    /// None where somebody is told why a row is refused.
+    pub(super) fn known_whole(&self, plan: &Plan, limit: usize) -> rusqlite::Result<Vec<usize>> {
         let connection = self.connection;
         let is_kept = connection.is_autocommit()
             && connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)?;
+        let mut whole = Vec::new();
         if !is_kept || self.scope.attempts.is_none() || !self.scope.conditions.is_empty() {
-            return Ok(false);
+            return Ok(whole);
         }
         for at in &plan.immediate {
             let rows = count(connection, &plan.references[*at].parent, None, limit)?;
-            if rows.is_none_or(|rows| rows >= limit) {
-                return Ok(false);
+            if rows.is_some_and(|rows| rows < limit) {
+                whole.push(*at);
             }
         }
-        Ok(true)
+        Ok(whole)
     }
 }
 
