@@ -47,6 +47,8 @@ pub struct Request {
     pub deadline: Duration,
     /// Whether its sender leaves by the clock, on purpose; else time in which the machine was late does not count.
     pub leaves: bool,
+    /// Whether its sender is the operator, by whatever credential.
+    pub as_operator: bool,
     /// How the answer is read; `None` where the target speaks as `shapes.md` does.
     pub reading: Option<Arc<Reading>>,
 }
@@ -63,6 +65,7 @@ impl Request {
             body: bytes::Bytes::new(),
             deadline: Duration::from_millis(ANSWER_MS_MAX),
             leaves: false,
+            as_operator: false,
             reading: None,
         }
     }

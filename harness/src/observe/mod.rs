@@ -48,6 +48,14 @@ pub trait D1: Send + Sync {
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, CannotObserve>;
     /// Runs one writing statement behind the target's back; returns the number of changed rows.
     async fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, CannotObserve>;
+    /// Runs one writing statement in the target's own tables and columns, whatever its layout.
+    async fn execute_own(&self, sql: &str, params: &[Value]) -> Result<usize, CannotObserve> {
+        self.execute(sql, params).await
+    }
+    /// A statement as it is run: in the words of the target's layout.
+    fn own_words(&self, sql: &str) -> String {
+        sql.to_owned()
+    }
     /// Keeps every other writer waiting until what is returned is dropped; `None` where that cannot be done.
     async fn hold_writes(&self) -> Result<Option<WritesHeld>, CannotObserve> {
         Ok(None)

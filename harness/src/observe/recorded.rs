@@ -113,18 +113,34 @@ pub struct RecordedD1(pub Arc<dyn D1>, pub Looks);
 impl D1 for RecordedD1 {
     async fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, CannotObserve> {
         let rows = self.0.query(sql, params).await;
-        self.1.note("D1", &statement(sql, params), &rows);
+        let sql = self.0.own_words(sql);
+        self.1.note("D1", &statement(&sql, params), &rows);
         rows
     }
 
     async fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, CannotObserve> {
         let changed = self.0.execute(sql, params).await;
+        let sql = self.0.own_words(sql);
+        let told = changed
+            .as_ref()
+            .map(|count| format!("{count} rows changed"));
+        self.1
+            .note("D1", &statement(&sql, params), &told.map_err(Clone::clone));
+        changed
+    }
+
+    async fn execute_own(&self, sql: &str, params: &[Value]) -> Result<usize, CannotObserve> {
+        let changed = self.0.execute_own(sql, params).await;
         let told = changed
             .as_ref()
             .map(|count| format!("{count} rows changed"));
         self.1
             .note("D1", &statement(sql, params), &told.map_err(Clone::clone));
         changed
+    }
+
+    fn own_words(&self, sql: &str) -> String {
+        self.0.own_words(sql)
     }
 
     async fn hold_writes(&self) -> Result<Option<WritesHeld>, CannotObserve> {

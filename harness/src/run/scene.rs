@@ -6,6 +6,7 @@
 )]
 
 mod assertions;
+mod by_hand;
 mod database;
 mod logs;
 mod requests;
@@ -38,6 +39,7 @@ use crate::target::Target;
 use crate::target::dialect::Dialect;
 use crate::target::dialect::reading::Missed;
 use crate::target::faults::StoreFaults;
+use crate::target::layout;
 use crate::target::manifest::Seeding;
 use crate::target::need::Need;
 use crate::target::need::Variant;
@@ -296,7 +298,7 @@ impl From<TooSlow> for Stop {
 
 impl From<CannotObserve> for Stop {
     fn from(error: CannotObserve) -> Self {
-        if error.why == read_only::REFUSED {
+        if error.why == read_only::REFUSED || layout::is_of_the_layout(&error) {
             return Self::NotVerified(error.to_string());
         }
         Self::Fault(error.to_string())
@@ -573,6 +575,10 @@ impl Scene {
         } else {
             seeding::make(&self.run.client, target.as_ref(), &instance, &tenant).await?
         };
+        if let Some(faults) = &instance.faults {
+            let words = [&tenant.slug, &tenant.host, &tenant.sandbox_id].map(String::as_str);
+            faults.also_called(&tenant.id, words);
+        }
         self.tenants.insert(name.to_owned(), tenant.clone());
         Ok(tenant)
     }

@@ -4,6 +4,7 @@ use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::run::scene::{Scene, describe};
+use crate::target::layout::Table;
 use crate::target::need::{Need, Variant};
 use crate::target::operator::Operator;
 use crate::target::seeding::{self, Tenant};
@@ -40,7 +41,9 @@ pub(crate) async fn operator(s: &mut Scene) -> Result<Operator, Stop> {
     let operator = found.ok_or_else(|| {
         Stop::NotVerified(format!("needs {}: {}", Need::Admin, Need::Admin.remedy()))
     })?;
-    s.run.remember_secret(operator.secret());
+    if operator != Operator::ByHand {
+        s.run.remember_secret(operator.secret());
+    }
     Ok(operator)
 }
 
@@ -48,7 +51,7 @@ pub(crate) async fn operator(s: &mut Scene) -> Result<Operator, Stop> {
 pub(crate) async fn operator_token(s: &mut Scene) -> Result<String, Stop> {
     match operator(s).await? {
         Operator::Token(token) => Ok(token),
-        Operator::ServiceToken { .. } => Err(Stop::NotVerified(
+        Operator::ByHand | Operator::ServiceToken { .. } => Err(Stop::NotVerified(
             "needs an operator's token: a service token is none that the Worker sees; give [operator] token".to_owned(),
         )),
     }
@@ -223,6 +226,9 @@ pub(crate) fn too_late(delay: Duration) -> Stop {
     ))
 }
 
+/// The column of a tenant's sandbox id.
+const SANDBOX_ID: &str = "sandbox_id";
+
 /// The row of a tenant.
 pub(crate) async fn tenant_row(s: &mut Scene, id: &str) -> Result<Option<Row>, Stop> {
     let sql =
@@ -233,6 +239,36 @@ pub(crate) async fn tenant_row(s: &mut Scene, id: &str) -> Result<Option<Row>, S
         .await?
         .into_iter()
         .next())
+}
+
+/// The sandbox id that a tenant's row holds; not verified where the target stores none.
+pub(crate) fn stored_sandbox_id(s: &Scene, row: Option<&Row>) -> Result<Option<String>, Stop> {
+    let layout = s.run.target.layout();
+    layout
+        .column(Table::Tenants, SANDBOX_ID)
+        .map_err(Stop::NotVerified)?;
+    let stored = row.and_then(|row| row[SANDBOX_ID].as_str());
+    Ok(stored.map(str::to_owned))
+}
+
+/// Whether the target's rows hold sandbox ids.
+pub(crate) fn stores_sandbox_ids(s: &Scene) -> bool {
+    let layout = s.run.target.layout();
+    layout.column(Table::Tenants, SANDBOX_ID).is_ok()
+}
+
+/// Puts a row into the table of tenants behind the target's back.
+pub(crate) async fn insert_tenant(s: &mut Scene, id: &str, sandbox_id: &str) -> Check {
+    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, 'web', ?4, ?2, ?3, ?3)";
+    let free = s.run.target.dialect().tier("free").to_owned();
+    let values = [
+        json!(id),
+        json!(sandbox_id),
+        json!(crate::clock::epoch_ms()),
+        json!(free),
+    ];
+    s.d1().await?.execute(sql, &values).await?;
+    Ok(())
 }
 
 /// The usage rows of a tenant.

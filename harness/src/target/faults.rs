@@ -36,6 +36,8 @@ pub enum Calls {
 #[derive(Debug, Default)]
 pub struct StoreFaults {
     plans: Mutex<HashMap<(Calls, String), Plan>>,
+    /// Other words for a scope, such as the slug of a tenant whose id no statement names.
+    words: Mutex<HashMap<String, String>>,
     /// Whether the store tells when a call is through.
     tells: AtomicBool,
 }
@@ -49,6 +51,16 @@ pub enum Through {
     NotYet,
     /// The store does not tell.
     Untold,
+}
+
+/// Whether a word stands in a text by itself, and not as a part of a longer one.
+fn names(text: &str, word: &str) -> bool {
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.match_indices(word).any(|(at, found)| {
+        let before = text[..at].bytes().next_back();
+        let after = text[at + found.len()..].bytes().next();
+        !before.is_some_and(is_of_word) && !after.is_some_and(is_of_word)
+    })
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +135,40 @@ impl StoreFaults {
         }
     }
 
+    /// From now on a call that names one of these words is in the scope as well.
+    pub fn also_called<'a>(&self, scope: &str, words: impl IntoIterator<Item = &'a str>) {
+        let mut known = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        for word in words.into_iter().filter(|word| !word.is_empty()) {
+            known.insert(word.to_owned(), scope.to_owned());
+        }
+    }
+
+    /// What the next call meets that has this text as a value, or this word in its statement or key.
+    pub fn meet_in(&self, calls: Calls, text: &str) -> Option<StoreFault> {
+        if self.plans().is_empty() {
+            return None;
+        }
+        if let Some(fault) = self.meet(calls, text) {
+            return Some(fault);
+        }
+        let scope = {
+            let plans = self.plans();
+            let mut own = plans.keys().filter(|(of, _)| *of == calls);
+            let named = own.find(|(_, scope)| names(text, scope));
+            named.map(|(_, scope)| scope.clone())
+        };
+        let called = || {
+            let known = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = known.iter();
+            all.find_map(|(word, scope)| {
+                let is_planned = self.plans().contains_key(&(calls, scope.clone()));
+                (is_planned && names(text, word)).then(|| scope.clone())
+            })
+        };
+        let scope = scope.or_else(called)?;
+        self.meet(calls, &scope)
+    }
+
     /// What the next call in this scope meets. Asked by the target's store adapter, once per call.
     pub fn meet(&self, calls: Calls, scope: &str) -> Option<StoreFault> {
         let mut plans = self.plans();
@@ -143,5 +189,23 @@ impl StoreFaults {
 
     fn plans(&self) -> MutexGuard<'_, HashMap<(Calls, String), Plan>> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_in_a_scope_by_any_part_that_names_it() {
+        let faults = StoreFaults::default();
+        let (calls, fault) = (Calls::TenantRead, StoreFault::Unavailable);
+        faults.set(calls, "u-1", fault, None);
+        faults.also_called("u-1", ["acme", "acme.example"]);
+        let met = |text: &str| faults.meet_in(calls, text).is_some();
+        assert!(met("u-1") && met("acme") && met("SELECT * FROM t WHERE slug = 'acme'"));
+        assert!(met("site:acme.example"));
+        assert!(!met("acme-2") && !met("u-10") && !met("SELECT 1"));
+        assert_eq!(faults.asked(calls, "u-1"), 4);
     }
 }

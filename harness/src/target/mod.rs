@@ -3,11 +3,13 @@
 //! A target is reached over HTTP only. What else can be done with it (read its stores, break them, restart it) is a capability
 //! that it may lack; then the scenarios that need it are not verified, with the reason.
 
+pub mod acts;
 pub mod build;
 pub mod database;
 pub mod dialect;
 pub mod faults;
 pub mod launched;
+pub mod layout;
 pub mod manifest;
 pub mod need;
 pub mod not_the_worker;
@@ -20,13 +22,16 @@ pub mod url;
 
 use crate::contract::profile::Profile;
 use crate::doubles::{AccessIssuer, AiGatewayDouble, TokenKind};
+use crate::observe::command::Commands;
 use crate::observe::model_calls::ModelCalls;
 use crate::observe::who::Who;
 use crate::observe::{Bucket, D1, Kv, Logs};
+use acts::Acts;
 use async_trait::async_trait;
 use database::Database;
 use dialect::Dialect;
 use faults::StoreFaults;
+use layout::Layout;
 use manifest::{Accept, LimitKey, Probe, Seeding, TierChange, Timestamps};
 use need::{Need, Variant};
 use operator::Operator;
@@ -89,6 +94,24 @@ pub trait Target: Send + Sync {
     fn seeding(&self) -> Option<&Seeding> {
         None
     }
+    /// What its operator does by hand.
+    fn acts(&self) -> &Acts {
+        static NONE: Acts = Acts {
+            create: None,
+            retier: None,
+            rename: None,
+            replatform: None,
+            move_domains: None,
+            delete: None,
+        };
+        &NONE
+    }
+
+    /// Where it keeps tenants and usage in D1.
+    fn layout(&self) -> Layout {
+        Layout::default()
+    }
+
     /// Deviations that somebody answers for.
     fn accepts(&self) -> &[Accept] {
         &[]
@@ -254,6 +277,8 @@ pub struct Instance {
     pub who: Option<Who>,
     /// The base domain of tenant subdomains.
     pub app_domain: String,
+    /// Runs the operator's commands, where acts by hand have some.
+    pub commands: Option<Arc<dyn Commands>>,
 }
 
 impl Instance {

@@ -18,6 +18,8 @@ pub enum Operator {
         /// `CF-Access-Client-Secret`.
         secret: String,
     },
+    /// None over HTTP: what the operator does, the manifest says how to do by hand.
+    ByHand,
 }
 
 impl fmt::Debug for Operator {
@@ -36,6 +38,7 @@ impl Operator {
                 ("cf-access-client-id", client_id.as_str()),
                 (SERVICE_SECRET_HEADER, secret.as_str()),
             ],
+            Self::ByHand => Vec::new(),
         }
     }
 
@@ -44,12 +47,14 @@ impl Operator {
     pub fn secret(&self) -> &str {
         match self {
             Self::Token(secret) | Self::ServiceToken { secret, .. } => secret,
+            Self::ByHand => "",
         }
     }
 
     /// The request with the credential.
     #[must_use]
-    pub fn on(&self, request: Request) -> Request {
+    pub fn on(&self, mut request: Request) -> Request {
+        request.as_operator = true;
         self.headers()
             .into_iter()
             .fold(request, |request, (name, value)| {

@@ -1,7 +1,9 @@
 //! A target that is only looked at. Never lets anything write: not to the target, not to its stores.
 
+use super::acts::Acts;
 use super::database::Database;
 use super::dialect::Dialect;
+use super::layout::Layout;
 use super::manifest::{Accept, Probe, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
@@ -115,6 +117,14 @@ impl Target for ReadOnly {
         self.target.accepts()
     }
 
+    fn acts(&self) -> &Acts {
+        self.target.acts()
+    }
+
+    fn layout(&self) -> Layout {
+        self.target.layout()
+    }
+
     fn keeps_connections(&self) -> bool {
         self.target.keeps_connections()
     }
@@ -197,6 +207,10 @@ impl D1 for Look<dyn D1> {
 
     async fn execute(&self, _sql: &str, _params: &[Value]) -> Result<usize, CannotObserve> {
         refused("D1")
+    }
+
+    fn own_words(&self, sql: &str) -> String {
+        self.0.own_words(sql)
     }
 
     async fn hold_writes(&self) -> Result<Option<WritesHeld>, CannotObserve> {

@@ -199,10 +199,15 @@ pub async fn plant(target: &dyn Target, instance: &Instance, tenant: &Tenant) ->
 #[must_use]
 pub fn registry_entries(target: &dyn Target, tenant: &Tenant) -> Vec<(String, String)> {
     let dialect = target.dialect();
+    let told = Told {
+        dialect,
+        tenant,
+        former: None,
+    };
     if let Some(Seeding::Stores { kv, .. }) = target.seeding() {
         let rows = kv
             .iter()
-            .flat_map(|(key, value)| written(&[key, value], dialect, tenant, str::to_owned));
+            .flat_map(|(key, value)| written(&[key, value], &told, str::to_owned));
         return rows.map(|row| (row[0].clone(), row[1].clone())).collect();
     }
     let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
@@ -227,6 +232,11 @@ async fn plant_by_templates(
     sql: &[String],
 ) -> Result<(), crate::observe::CannotObserve> {
     let quoted = |text: &str| text.replace('\'', "''");
+    let told = Told {
+        dialect: target.dialect(),
+        tenant,
+        former: None,
+    };
     if let Some(store) = &instance.kv {
         for (key, value) in registry_entries(target, tenant) {
             store.put(&key, &value).await?;
@@ -234,23 +244,38 @@ async fn plant_by_templates(
     }
     if let Some(d1) = &instance.d1 {
         for template in sql {
-            for statement in written(&[template], target.dialect(), tenant, quoted) {
-                d1.execute(&statement[0], &[]).await?;
+            for statement in written(&[template], &told, quoted) {
+                d1.execute_own(&statement[0], &[]).await?;
             }
         }
     }
     Ok(())
 }
 
+/// What templates tell of a tenant.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) dialect: &'a Dialect,
+    pub(super) tenant: &'a Tenant,
+    /// The tenant as it was before a change.
+    pub(super) former: Option<&'a Tenant>,
+}
+
 /// Templates filled in together: once, or once per custom host name if one of them names it.
-fn written(
+pub(super) fn written(
     templates: &[&String],
-    dialect: &Dialect,
-    tenant: &Tenant,
+    told: &Told<'_>,
     quoted: impl Fn(&str) -> String,
 ) -> Vec<Vec<String>> {
+    let Told {
+        dialect, tenant, ..
+    } = *told;
+    let former = told.former.unwrap_or(tenant);
     let now_ms = crate::clock::epoch_ms();
     let values = [
+        ("{old_slug}", former.slug.clone()),
+        ("{old_host}", former.host.clone()),
+        ("{old_tier}", dialect.tier(&former.tier).to_owned()),
         ("{id}", tenant.id.clone()),
         ("{slug}", tenant.slug.clone()),
         ("{host}", tenant.host.clone()),
@@ -266,12 +291,16 @@ fn written(
             text.replace(word, &quoted(value))
         });
         domain.map_or(known.clone(), |domain| {
-            known.replace("{domain}", &quoted(domain))
+            known
+                .replace("{domain}", &quoted(domain))
+                .replace("{old_domain}", &quoted(domain))
         })
     };
-    let per_domain = templates.iter().any(|text| text.contains("{domain}"));
-    let rows: Vec<Option<&String>> = if per_domain {
+    let names = |word: &str| templates.iter().any(|text| text.contains(word));
+    let rows: Vec<Option<&String>> = if names("{domain}") {
         tenant.domains.iter().map(Some).collect()
+    } else if names("{old_domain}") {
+        former.domains.iter().map(Some).collect()
     } else {
         vec![None]
     };
@@ -316,15 +345,18 @@ mod tests {
         let dialect = Dialect::default();
         let tenant = tenant(&["a.example", "b.example"]);
         let (key, value) = ("host:{domain}".to_owned(), "{id}".to_owned());
-        let entries = written(&[&key, &value], &dialect, &tenant, str::to_owned);
+        let told = Told {
+            dialect: &dialect,
+            tenant: &tenant,
+            former: None,
+        };
+        let entries = written(&[&key, &value], &told, str::to_owned);
         assert_eq!(
             entries,
             [["host:a.example", "u-1"], ["host:b.example", "u-1"]]
         );
         let statement = "VALUES ('{slug}')".to_owned();
-        let once = written(&[&statement], &dialect, &tenant, |text| {
-            text.replace('\'', "''")
-        });
+        let once = written(&[&statement], &told, |text| text.replace('\'', "''"));
         assert_eq!(once, [["VALUES ('o''neill')"]]);
     }
 }

@@ -39,6 +39,7 @@ impl UrlTarget {
             ai_gateway_key: None,
             access: None,
             credential: None,
+            commands: None,
             faults: None,
             who: None,
             app_domain: String::new(),

@@ -105,6 +105,7 @@ impl Restyled {
         let router = Router::new().fallback(pass).with_state(layer);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Arc::new(Instance {
+            commands: None,
             variant: Variant::Production,
             base,
             d1: None,

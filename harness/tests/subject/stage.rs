@@ -98,6 +98,7 @@ impl Plain {
     ) -> Arc<dyn Target> {
         Arc::new(Self {
             instance: Arc::new(Instance {
+                commands: None,
                 variant: Variant::Production,
                 base: base.to_owned(),
                 d1: None,

@@ -8,11 +8,13 @@
 use super::{Scene, missing};
 use crate::client::NoAnswer;
 use crate::client::Request;
+use crate::client::authority;
 use crate::client::raw;
 use crate::client::stream::StreamedAnswer;
 use crate::evidence::Exchange;
 use crate::target::dialect::log::Correlation;
 use crate::target::need::Need;
+use crate::target::operator::Operator;
 use crate::verdict::Check;
 use crate::verdict::Stop;
 use serde_json::Value;
@@ -66,12 +68,17 @@ impl Scene {
     pub async fn operator_request(&mut self, method: &str, path: &str) -> Result<Request, Stop> {
         let operator = self.instance().await?.operator();
         let operator = operator.ok_or_else(|| missing(Need::Admin))?;
-        self.run.remember_secret(operator.secret());
+        if operator != Operator::ByHand {
+            self.run.remember_secret(operator.secret());
+        }
         Ok(operator.on(Request::new(method, path)))
     }
 
     /// Sends one request to the scenario's instance.
     pub async fn send(&mut self, request: Request) -> Result<Arc<Exchange>, Stop> {
+        if let Some(done) = self.by_hand(&request).await? {
+            return Ok(done);
+        }
         let instance = self.instance().await?;
         let request = self.addressed(request)?;
         let number = self.exchanges.len() + 1;
@@ -97,7 +104,15 @@ impl Scene {
     /// Sends a request byte for byte: `host` and path as they stand.
     pub async fn send_raw(&mut self, host: &[u8], request: Request) -> Result<Arc<Exchange>, Stop> {
         let instance = self.instance().await?;
+        let names_none = request.host.is_none();
         let request = self.addressed(request)?;
+        let host = match &request.host {
+            // Whoever names the connection's own means any that will do.
+            Some(own) if names_none && host == authority(&instance.base).as_bytes() => {
+                own.as_bytes()
+            }
+            Some(_) | None => host,
+        };
         let exchange = Arc::new(
             raw::send(
                 &self.run.client,

@@ -4,10 +4,12 @@ use super::{Scene, missing};
 use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
+use crate::target::Instance;
 use crate::target::dialect::furnish::About;
 use crate::target::dialect::speak::{Operation, Spoken};
 use crate::target::manifest::{LimitKey, Seeding, TierChange};
 use crate::target::need::Need;
+use crate::target::operator::Operator;
 use crate::target::seeding::{self, NotMade, Tenant};
 use crate::verdict::{Check, Finding, Severity, Stop};
 use std::sync::Arc;
@@ -30,19 +32,29 @@ impl Scene {
                 "the target has no such route (manifest: an empty path under [dialect])".to_owned(),
             ));
         }
+        // As it stands, too: what the target does not have is called as `shapes.md` calls it.
+        let asked = dialect.operation(&request.method, &request.path);
+        let asked = asked.map(|(operation, _id)| operation);
         let mut spoken = dialect.speak(request);
         if let Some(field) = spoken.unsaid.first() {
             return Err(Stop::NotVerified(format!(
                 "the target's request has no place for `{field}` (manifest: a body under [dialect] without {{{field}}})"
             )));
         }
-        if let Some(operation) = spoken.operation
+        if let Some(operation) = spoken.operation.or(asked)
             && dialect.without.contains(&operation)
         {
             return Err(Stop::NotVerified(format!(
                 "the target has no such operation (manifest: dialect.without names {})",
                 operation.key()
             )));
+        }
+        let operates = spoken.operation.is_some_and(Operation::is_operators);
+        let by_hand = self.opened().and_then(Instance::operator) == Some(Operator::ByHand);
+        if operates && by_hand && spoken.request.as_operator {
+            return Err(Stop::NotVerified(
+                "nobody is operator over HTTP, where the target has this operation (manifest: [control] access or [operator] token)".to_owned(),
+            ));
         }
         self.may_alter(&spoken)?;
         self.furnish(&mut spoken)?;
@@ -67,11 +79,29 @@ impl Scene {
         let known = self.tenants.values().find(named);
         let about = known.map_or_else(|| spoken.about_new(instance), About::of);
         let dialect = self.run.target.dialect();
+        self.host_of_its_own(spoken, instance);
         let secret = dialect.furnish(spoken, instance, &about);
         if let Some(secret) = secret.map_err(Stop::NotVerified)? {
             self.run.remember_secret(&secret);
         }
         Ok(())
+    }
+
+    /// What has a host of its own is asked there: a tenant's, which a step names because every host would do, is left out.
+    fn host_of_its_own(&self, spoken: &mut Spoken, instance: &Instance) {
+        let Some(host) = spoken.request.host.as_deref() else {
+            return;
+        };
+        let below = format!(".{}", instance.app_domain);
+        let is_tenants = host.ends_with(&below)
+            || self
+                .tenants
+                .values()
+                .any(|tenant| tenant.domains.iter().any(|own| own == host));
+        let dialect = self.run.target.dialect();
+        if is_tenants && dialect.has_own_host(&spoken.request.path, spoken.operation) {
+            spoken.request.host = None;
+        }
     }
 
     /// A target whose tenants are fixed is not asked, with an operator's token, to alter them.

@@ -155,8 +155,14 @@ async fn none_opens(s: &mut Scene, a: Args) -> Check {
             _ => return Err(Stop::Fault(format!("no place `{place}`"))),
         }
         let answer = s.send(request).await?;
-        expect_denied(s, &answer)
-            .map_err(|stop| with_request(stop, &format!("a request with {place} {what}")))?;
+        // Where operators act on a host of their own, another one has no such route.
+        let is_elsewhere = place == "host" && !s.run.target.dialect().operator_host.is_empty();
+        let told = |stop| with_request(stop, &format!("a request with {place} {what}"));
+        if is_elsewhere && answer.status == 404 {
+            s.checks += 1;
+            continue;
+        }
+        expect_denied(s, &answer).map_err(told)?;
     }
     Ok(())
 }

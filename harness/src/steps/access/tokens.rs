@@ -96,6 +96,11 @@ async fn opens_record(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn opens_record_on_host(s: &mut Scene, a: Args) -> Check {
+    if !s.run.target.dialect().operator_host.is_empty() {
+        return Err(Stop::NotVerified(
+            "operators act on a host of their own, so that another one shows nothing (manifest: dialect.operator_host)".to_owned(),
+        ));
+    }
     let (tenant, credential) = (s.tenant(a.text(2))?, credential(s, a.text(1)).await?);
     let host = if a.text(3).is_empty() {
         a.text(4).to_owned()

@@ -6,7 +6,7 @@ use crate::evidence::Exchange;
 use crate::oracle::sandbox_id;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::expect_status_first;
+use crate::steps::operating::{expect_status_first, insert_tenant};
 use crate::steps::rate_limits::{span, too_slow};
 use crate::steps::resolution::ask::request_for;
 use crate::target::faults::{Calls, StoreFault};
@@ -123,13 +123,7 @@ async fn sandbox_id_taken(s: &mut Scene) -> Check {
     // A collision of 64 bits cannot be waited for: another tenant's row is given the id that the next one derives.
     let next = s.new_tenant("next", "free").await?;
     let other = uuid::Uuid::new_v4().hyphenated().to_string();
-    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, 'web', 'free', ?2, ?3, ?3)";
-    let values = [
-        json!(other),
-        json!(sandbox_id::expected(&next.id)),
-        json!(crate::clock::epoch_ms()),
-    ];
-    s.d1().await?.execute(sql, &values).await?;
+    insert_tenant(s, &other, &sandbox_id::expected(&next.id)).await?;
     let request = create(s, &next.creation()).await?;
     s.send(request).await.map(drop)
 }

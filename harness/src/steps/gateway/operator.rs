@@ -33,6 +33,10 @@ pub(super) fn register(book: &mut Book) {
 
 async fn write(s: &mut Scene, column: &str, value: &str, id: &str) -> Check {
     let sql = format!("UPDATE tenants SET {column} = ?1 WHERE id = ?2");
+    let value = match column {
+        "tier" => s.run.target.dialect().tier(value).to_owned(),
+        _ => value.to_owned(),
+    };
     let changed = s
         .d1()
         .await?

@@ -5,7 +5,8 @@ use crate::oracle::sandbox_id::expected;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    change, delete, expect_first, expect_status_first, presuppose, read, settle, tenant_row,
+    change, delete, expect_first, expect_status_first, presuppose, read, settle, stored_sandbox_id,
+    stores_sandbox_ids, tenant_row,
 };
 use crate::target::seeding::Tenant;
 use crate::verdict::Check;
@@ -30,8 +31,11 @@ pub(super) fn register(book: &mut Book) {
 /// Notes the sandbox id as it is before anything changes.
 async fn note_stored(s: &mut Scene, id: &str) -> Check {
     let row = tenant_row(s, id).await?;
-    if let Some(stored) = row.as_ref().and_then(|row| row["sandbox_id"].as_str()) {
-        note(s, "the row in D1 before", id, Some(stored));
+    if !stores_sandbox_ids(s) {
+        return Ok(());
+    }
+    if let Some(stored) = stored_sandbox_id(s, row.as_ref())? {
+        note(s, "the row in D1 before", id, Some(&stored));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     change, create, creation, delete, expect_status_first, gateway, presuppose, read,
-    start_gateway, tenant_row,
+    start_gateway, stored_sandbox_id, stores_sandbox_ids, tenant_row,
 };
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
@@ -120,6 +120,11 @@ async fn look_up(s: &mut Scene, a: Args) -> Check {
     let tier = tenant_row(s, &id)
         .await?
         .map_or(Value::Null, |row| row["tier"].clone());
+    let own = s.run.target.dialect();
+    if own.tenant_sandbox_id.is_empty() && !own.metadata_sandbox_id.is_empty() {
+        // Where no answer shows it, what is sent to the AI Gateway does.
+        return look_up_in_journal(s, a).await;
+    }
     let answers = [
         read(s, &id).await?,
         change(s, &id, &json!({ "tier": tier })).await?,
@@ -132,9 +137,12 @@ async fn look_up(s: &mut Scene, a: Args) -> Check {
     for answer in answers.iter().filter(|answer| answer.status == 200) {
         note_answer(s, &id, answer, &pointer);
     }
+    if !stores_sandbox_ids(s) {
+        return Ok(());
+    }
     let row = tenant_row(s, &id).await?;
-    let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
-    note(s, "the row in D1", &id, stored);
+    let stored = stored_sandbox_id(s, row.as_ref())?;
+    note(s, "the row in D1", &id, stored.as_deref());
     Ok(())
 }
 
@@ -149,9 +157,9 @@ async fn look_up_in_journal(s: &mut Scene, a: Args) -> Check {
     note(s, "the AI Gateway's journal", &tenant.id, Some(&seen));
     // Where D1 can be looked at, that is what the journal is compared with.
     if let Ok(Some(row)) = tenant_row(s, &tenant.id).await
-        && let Some(stored) = row["sandbox_id"].as_str()
+        && let Ok(Some(stored)) = stored_sandbox_id(s, Some(&row))
     {
-        note(s, "the row in D1", &tenant.id, Some(stored));
+        note(s, "the row in D1", &tenant.id, Some(&stored));
     }
     Ok(())
 }

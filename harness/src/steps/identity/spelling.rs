@@ -7,8 +7,8 @@ use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    create, creation, delete, expect_first, expect_status_first, presuppose, read, tenant_row,
-    worst,
+    create, creation, delete, expect_first, expect_status_first, presuppose, read,
+    stored_sandbox_id, tenant_row, worst,
 };
 use crate::verdict::{Check, OrUnmet as _, Severity, Stop};
 use serde_json::{Value, json};
@@ -150,9 +150,9 @@ async fn judge(s: &mut Scene, answer: &Exchange, canonical: &str, spelled: &str)
     let again = read(s, canonical).await?;
     s.expect(is_right(&again), wanted.clone(), || describe(&again))?;
     let row = tenant_row(s, canonical).await?;
-    let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
+    let stored = stored_sandbox_id(s, row.as_ref())?;
     s.expect(
-        stored == Some(sandbox_id.as_str()),
+        stored.as_deref() == Some(sandbox_id.as_str()),
         format!("in D1, {wanted}"),
         || said(&row),
     )

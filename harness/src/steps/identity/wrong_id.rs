@@ -7,8 +7,8 @@ use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    LOG_SOON, at, authorised, create, delete, expect_first, expect_status_first, objects,
-    presuppose, registry_keys, settle, start_gateway, tenant_row, worst,
+    LOG_SOON, at, authorised, create, delete, expect_first, expect_status_first, insert_tenant,
+    objects, presuppose, registry_keys, settle, start_gateway, tenant_row, worst,
 };
 use crate::steps::resolution::facts::is_an_error;
 use crate::target::seeding::Tenant;
@@ -85,12 +85,7 @@ async fn occupy(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.new_tenant(a.text(1), "free").await?;
     tenant.domains = vec![s.domain(a.text(1))];
     let other = uuid::Uuid::new_v4().hyphenated().to_string();
-    let sql = "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES (?1, 'web', 'free', ?2, ?3, ?3)";
-    let now = crate::clock::epoch_ms();
-    s.d1()
-        .await?
-        .execute(sql, &[json!(other), json!(tenant.sandbox_id), json!(now)])
-        .await?;
+    insert_tenant(s, &other, &tenant.sandbox_id).await?;
     let row = tenant_row(s, &other).await?;
     s.notes.insert("occupant".to_owned(), json!(row));
     s.know_tenant(a.text(1), tenant);

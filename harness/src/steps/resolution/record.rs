@@ -50,6 +50,9 @@ pub(super) fn register(book: &mut Book) {
 async fn taken_out(s: &mut Scene, a: Args) -> Check {
     let id = s.tenant(a.text(1))?.id;
     let d1 = s.d1().await?;
+    // What the target's own table holds besides would be lost.
+    let lacks = s.run.target.layout().lacks();
+    lacks.map_or(Ok(()), |why| Err(Stop::NotVerified(why)))?;
     let sql = format!("SELECT {} FROM tenants WHERE id = ?1", COLUMNS.join(", "));
     let rows = d1.query(&sql, &[json!(id)]).await?;
     let Some(row) = rows.first() else {

@@ -4,6 +4,7 @@ use super::{copy, entries};
 use crate::oracle::schema::{self, Cost, Entry};
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
+use crate::target::layout::Layout;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 
@@ -31,6 +32,12 @@ pub(super) fn register(book: &mut Book) {
 
 async fn searches(s: &mut Scene, a: Args) -> Check {
     let sql = a.docstring.clone().unwrap_or_default();
+    let sql = s
+        .run
+        .target
+        .layout()
+        .renamed(&sql)
+        .map_err(Stop::NotVerified)?;
     let copy = copy(s).await?;
     let plan = schema::plan(&copy, &sql).map_err(|error| unplanned(&error))?;
     let is_search = |line: &String| line.starts_with("SEARCH") && line.contains("INDEX");
@@ -47,19 +54,21 @@ fn unplanned(error: &rusqlite::Error) -> Stop {
 }
 
 /// What look-ups by id and by sandbox id cost at most among this many tenants: found and not found.
-fn costs(entries: &[Entry], tenants: i64) -> rusqlite::Result<Vec<Cost>> {
+fn costs(entries: &[Entry], layout: &Layout, tenants: i64) -> rusqlite::Result<Vec<Cost>> {
     let connection = schema::copy(entries)?;
-    connection.execute(FILL, [tenants])?;
+    // A layout that lacks a column was told before.
+    let own = |sql: &str| layout.renamed(sql).unwrap_or_default();
+    connection.execute(&own(FILL), [tenants])?;
     let mut list = Vec::new();
     for column in ["id", "sandbox_id"] {
         let keys: Vec<String> = [1, tenants / 2, tenants]
             .iter()
             .map(|number| {
                 let sql = format!("SELECT {column} FROM tenants WHERE created_at = ?1");
-                connection.query_row(&sql, [number], |row| row.get(0))
+                connection.query_row(&own(&sql), [number], |row| row.get(0))
             })
             .collect::<rusqlite::Result<_>>()?;
-        let sql = format!("SELECT * FROM tenants WHERE {column} = ?1");
+        let sql = own(&format!("SELECT * FROM tenants WHERE {column} = ?1"));
         for key in keys.iter().map(String::as_str).chain(["absent"]) {
             list.push(schema::cost(&connection, &sql, key)?);
         }
@@ -70,9 +79,16 @@ fn costs(entries: &[Entry], tenants: i64) -> rusqlite::Result<Vec<Cost>> {
 async fn count(s: &mut Scene, a: Args) -> Check {
     let (few, many): (i64, i64) = (a.number(1)?, a.number(2)?);
     let entries = entries(s).await?;
+    let layout = s.run.target.layout();
+    layout
+        .lacks()
+        .map_or(Ok(()), |why| Err(Stop::NotVerified(why)))?;
     // A hundred thousand rows take long enough to keep the other scenarios of this thread waiting.
     let counted = tokio::task::spawn_blocking(move || {
-        Ok::<_, rusqlite::Error>((costs(&entries, few)?, costs(&entries, many)?))
+        Ok::<_, rusqlite::Error>((
+            costs(&entries, &layout, few)?,
+            costs(&entries, &layout, many)?,
+        ))
     })
     .await
     .map_err(|error| Stop::Fault(error.to_string()))?;

@@ -8,8 +8,8 @@ use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
-    QUIET, at, authorised, change, create, creation, expect_first, registry_keys, tenant_row,
-    usage_rows, worst,
+    QUIET, at, authorised, change, create, creation, expect_first, registry_keys,
+    stored_sandbox_id, tenant_row, usage_rows, worst,
 };
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
@@ -240,10 +240,10 @@ async fn insert_duplicate(s: &mut Scene, a: Args) -> Check {
     let fresh = s.new_tenant("fresh", "free").await?;
     // The stored one: whether it is the right one is another criterion's question.
     let row = tenant_row(s, &tenant.id).await?;
-    let stored = row.as_ref().and_then(|row| row["sandbox_id"].as_str());
+    let stored = stored_sandbox_id(s, row.as_ref())?;
     let stored =
         stored.ok_or_else(|| breach("a row of the tenant in D1", "none").or_unmet("SCH-001"))?;
-    let done = insert(s, &fresh.id, stored).await?;
+    let done = insert(s, &fresh.id, &stored).await?;
     s.notes.insert("inserted".to_owned(), json!(done));
     s.know_tenant("fresh", fresh);
     Ok(())

@@ -7,6 +7,7 @@ use crate::steps::book::{Args, Book};
 use crate::steps::operating::expect_first;
 use crate::steps::resolution::ask::about;
 use crate::steps::words::filled;
+use crate::target::layout::Table;
 use crate::target::need::Need;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
@@ -62,7 +63,7 @@ async fn nothing_happened(s: &mut Scene, a: Args) -> Check {
 async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
     let instance = s.instance().await?;
     let target = std::sync::Arc::clone(&s.run.target);
-    let dialect = target.dialect();
+    let (dialect, layout) = (target.dialect(), target.layout());
     // Of what the operator is not shown nothing can be told; the row has it all.
     let hidden = |column: &str| {
         let pointer = match column {
@@ -71,7 +72,12 @@ async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
             "tier" => &dialect.tenant_tier,
             _ => &dialect.tenant_sandbox_id,
         };
-        instance.d1.is_none() && pointer.is_empty()
+        let is_stored = layout.column(Table::Tenants, column).is_ok();
+        if instance.d1.is_some() {
+            !is_stored
+        } else {
+            pointer.is_empty()
+        }
     };
     let seen = match &instance.d1 {
         Some(_) => {

@@ -104,7 +104,8 @@ async fn ends_under_load(s: &mut Scene, a: Args) -> Check {
     for number in 0..prompts {
         let marker = extra_marker(s, number);
         let request = scripted(s, &tenant, &marker, tokens(number), number % 3 == 2).await?;
-        requests.push((tokens(number), request));
+        s.instance().await?;
+        requests.push((tokens(number), s.addressed(request)?));
     }
     let (base, client) = (s.instance().await?.base.clone(), s.run.client.clone());
     let mut sends: FuturesUnordered<_> = requests

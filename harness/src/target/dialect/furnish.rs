@@ -279,7 +279,11 @@ impl Dialect {
         instance: &Instance,
         about: &About,
     ) -> Result<Option<String>, String> {
-        let spelling = spoken.operation.and_then(|one| self.spelling(one));
+        let operation = match spoken.operation {
+            None if self.is_health(&spoken.request.path) => Some(Operation::Health),
+            operation => operation,
+        };
+        let spelling = operation.and_then(|one| self.spelling(one));
         let secret = match spelling {
             Some(spelling) => spelling.furnish(&mut spoken.request, instance, about)?,
             None => None,
@@ -292,6 +296,28 @@ impl Dialect {
             spoken.request.host = Some(filled(&self.operator_host, instance, about)?);
         }
         Ok(secret)
+    }
+
+    /// Whether a path is asked on a host that the manifest states for it.
+    #[must_use]
+    pub fn has_own_host(&self, path: &str, operation: Option<Operation>) -> bool {
+        if self.is_health(path) {
+            return true;
+        }
+        let spelling = operation.and_then(|one| self.spelling(one));
+        let is_operators =
+            operation.map_or_else(|| self.is_below_operators(path), Operation::is_operators);
+        is_operators
+            && (!self.operator_host.is_empty() || spelling.is_some_and(|one| one.host.is_some()))
+    }
+
+    /// Whether a path is that of a health with a host of its own, whatever the method.
+    fn is_health(&self, path: &str) -> bool {
+        path == self.health
+            && self
+                .read_health
+                .as_ref()
+                .is_some_and(|one| one.host.is_some())
     }
 
     /// The host on which operators act for a tenant; the tenant's own where every host will do.
@@ -339,6 +365,7 @@ mod tests {
             credential: Some(crate::target::operator::Operator::Token("t".to_owned())),
             faults: None,
             who: None,
+            commands: None,
             app_domain: "app.example".to_owned(),
         }
     }

@@ -80,6 +80,10 @@ pub struct Dialect {
     pub read_gateway: Option<Spelling>,
     /// The target's names of the tiers, by the contract's names (`free`, `premium`, `enterprise`).
     pub tiers: BTreeMap<String, String>,
+    /// The target's names of bindings and variables, by the contract's names: what a configuration error calls missing.
+    pub variables: BTreeMap<String, String>,
+    /// The target's words for the states of a gateway, by the contract's (`running`, …).
+    pub gateway_states: BTreeMap<String, String>,
     /// Where an error has its code. Empty: errors have no code, and refusals are judged by their status.
     pub error_code: String,
     /// Where an error has its message.
@@ -174,6 +178,8 @@ impl Default for Dialect {
             read_usage: None,
             read_gateway: None,
             tiers: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            gateway_states: BTreeMap::new(),
             error_code: "/error/code".into(),
             error_message: "/error/message".into(),
             error_details: "/error/details".into(),

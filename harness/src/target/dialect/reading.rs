@@ -30,6 +30,8 @@ pub struct Reading {
     moved: Vec<(Field, String)>,
     codes: Vec<(String, String)>,
     tiers: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
+    states: Vec<(String, String)>,
     success: Vec<u16>,
     missed: Arc<Missed>,
 }
@@ -62,6 +64,8 @@ impl Reading {
             moved,
             codes: pairs(&dialect.error_codes),
             tiers: pairs(&dialect.tiers),
+            variables: pairs(&dialect.variables),
+            states: pairs(&dialect.gateway_states),
             success: operation
                 .and_then(|operation| dialect.spelling(operation))
                 .map_or_else(Vec::new, |spelling| spelling.success.clone()),
@@ -70,6 +74,8 @@ impl Reading {
         let plain = reading.moved.is_empty()
             && reading.codes.is_empty()
             && reading.tiers.is_empty()
+            && reading.variables.is_empty()
+            && reading.states.is_empty()
             && reading.success.is_empty();
         (!plain).then(|| Arc::new(reading))
     }
@@ -101,6 +107,23 @@ impl Reading {
             } else if shown.pointer(field.canonical()).is_some() {
                 // A value that the target calls otherwise must not pass for the one that is looked for.
                 put(&mut shown, field.canonical(), Value::Null);
+            }
+        }
+        let named = |names: &[(String, String)], own: &str| {
+            let found = names.iter().find(|(_, theirs)| theirs == own);
+            found.map(|(name, _)| name.clone())
+        };
+        let missing = shown.pointer_mut("/error/details/missing");
+        if status >= 300
+            && let Some(Value::Array(missing)) = missing
+        {
+            for name in missing {
+                translate(name, "", |own| named(&self.variables, own));
+            }
+        }
+        if status < 300 && self.operation.is_some_and(Operation::shows_a_gateway) {
+            for pointer in ["/state", "/gateway/state"] {
+                translate(&mut shown, pointer, |own| named(&self.states, own));
             }
         }
         if status >= 300 {
@@ -280,6 +303,34 @@ mod tests {
         reading.look(200, "/tenant");
         assert_eq!(missed.take(), Some("status_tenant"));
         assert_eq!(missed.take(), None);
+    }
+
+    #[test]
+    fn names_of_what_is_missing_and_states_are_the_contracts() {
+        let own = Dialect {
+            variables: BTreeMap::from([("TENANT_DB".into(), "DB".into())]),
+            gateway_states: BTreeMap::from([("running".into(), "up".into())]),
+            ..Dialect::default()
+        };
+        let missed = Arc::default();
+        let read = |operation, status, body| {
+            let reading = Reading::of(&own, Some(operation), &missed).unwrap();
+            reading.read(status, Some(body)).unwrap()
+        };
+        let error = json!({ "error": { "details": { "missing": ["DB", "OTHER"] } } });
+        let shown = read(Operation::Status, 503, error);
+        assert_eq!(
+            shown["error"]["details"]["missing"],
+            json!(["TENANT_DB", "OTHER"])
+        );
+        let shown = read(
+            Operation::Status,
+            200,
+            json!({ "gateway": { "state": "up" } }),
+        );
+        assert_eq!(shown["gateway"]["state"], "running");
+        let shown = read(Operation::Gateway, 200, json!({ "state": "up" }));
+        assert_eq!(shown["state"], "running");
     }
 
     #[test]

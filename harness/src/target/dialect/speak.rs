@@ -110,6 +110,10 @@ impl Operation {
         }
     }
 
+    pub(super) fn shows_a_gateway(self) -> bool {
+        matches!(self, Self::Status | Self::StartGateway | Self::Gateway)
+    }
+
     pub(super) fn shows_a_tier(self) -> bool {
         matches!(
             self,

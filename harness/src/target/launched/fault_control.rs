@@ -2,6 +2,7 @@
 
 use crate::lag;
 use crate::target::faults::{Calls, StoreFault, StoreFaults};
+use crate::target::layout::{Layout, Table};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -37,15 +38,15 @@ enum Operation {
 }
 
 impl FaultControl {
-    /// Starts it on 127.0.0.1, a free port.
-    pub(super) fn start() -> io::Result<Self> {
+    /// Starts it on 127.0.0.1, a free port. The layout tells which statements are about tenants and which about usage.
+    pub(super) fn start(layout: &Layout) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let url = format!("http://{}/", listener.local_addr()?);
         let faults = Arc::new(StoreFaults::default());
         let router = Router::new()
             .route("/", post(answer))
-            .with_state(Arc::clone(&faults));
+            .with_state((Arc::clone(&faults), layout.clone()));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -74,36 +75,38 @@ impl FaultControl {
 }
 
 async fn answer(
-    State(faults): State<Arc<StoreFaults>>,
+    State((faults, layout)): State<(Arc<StoreFaults>, Layout)>,
     Json(operation): Json<Operation>,
 ) -> Json<Value> {
-    Json(order(met(&faults, &operation)))
+    Json(order(met(&faults, &layout, &operation)))
 }
 
-/// The first fault that one of the operation's values is the scope of.
-fn met(faults: &StoreFaults, operation: &Operation) -> Option<StoreFault> {
+/// The first fault whose scope one of the operation's values is, or stands in the statement or the key.
+fn met(faults: &StoreFaults, layout: &Layout, operation: &Operation) -> Option<StoreFault> {
     match operation {
         Operation::D1 { sql, params } => {
-            let calls = calls_of(sql)?;
-            params
-                .iter()
-                .filter_map(Value::as_str)
-                .find_map(|scope| faults.meet(calls, scope))
+            let calls = calls_of(sql, layout)?;
+            let values = params.iter().filter_map(Value::as_str);
+            values
+                .chain([sql.as_str()])
+                .find_map(|text| faults.meet_in(calls, text))
         }
         Operation::Kv { op, key } => {
-            let (_kind, scope) = key.as_deref()?.split_once(':')?;
+            let key = key.as_deref()?;
+            let scope = key.split_once(':').map_or(key, |(_kind, scope)| scope);
             op.starts_with("get")
-                .then(|| faults.meet(Calls::RegistryRead, scope))
+                .then(|| faults.meet_in(Calls::RegistryRead, scope))
                 .flatten()
         }
     }
 }
 
-fn calls_of(sql: &str) -> Option<Calls> {
+fn calls_of(sql: &str, layout: &Layout) -> Option<Calls> {
     let sql = sql.trim_start().to_ascii_lowercase();
-    if sql.starts_with("insert") && sql.contains("usage") {
+    let names = |table| sql.contains(&layout.table(table).to_ascii_lowercase());
+    if sql.starts_with("insert") && names(Table::Usage) {
         Some(Calls::UsageWrite)
-    } else if sql.starts_with("select") && sql.contains("tenants") {
+    } else if sql.starts_with("select") && names(Table::Tenants) {
         Some(Calls::TenantRead)
     } else {
         None

@@ -11,8 +11,10 @@ pub mod supervisor;
 pub mod why;
 mod works;
 
+use super::acts::Acts;
 use super::database::{Database, DatabaseTarget};
 use super::dialect::Dialect;
+use super::layout::Layout;
 use super::manifest::{Accept, Manifest, Probe, Seeding};
 use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target, Works};
@@ -184,6 +186,14 @@ impl Target for LaunchedTarget {
 
     fn seeding(&self) -> Option<&Seeding> {
         self.workshop.manifest.seeding.as_ref()
+    }
+
+    fn acts(&self) -> &Acts {
+        &self.workshop.manifest.operator.acts
+    }
+
+    fn layout(&self) -> Layout {
+        self.workshop.manifest.layout.clone()
     }
 
     fn accepts(&self) -> &[Accept] {

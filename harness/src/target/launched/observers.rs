@@ -14,6 +14,7 @@ use crate::observe::tail::TailLog;
 use crate::observe::who::{TENANT_PLACEHOLDERS, Who, durable_object_id};
 use crate::observe::{Bucket, D1, Kv, Logs};
 use crate::target::Fault;
+use crate::target::layout::LaidOut;
 use crate::target::manifest::placeholders::{fill, fill_all};
 use crate::target::manifest::{
     CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source, WhoSource,
@@ -158,11 +159,17 @@ impl Workshop {
                 Arc::new(CommandD1::new(self.commands(values)?, run.clone()))
             }
         };
-        Ok(Some(if source.writable() {
+        let seen: Arc<dyn D1> = if source.writable() {
             seen
         } else {
             Arc::new(ReadOnlyD1(seen))
-        }))
+        };
+        let manifest = &self.manifest;
+        Ok(Some(LaidOut::over(
+            seen,
+            &manifest.layout,
+            &manifest.dialect.tiers,
+        )))
     }
 
     /// KV of an instance.
@@ -309,11 +316,11 @@ impl Workshop {
         Some(Arc::new(log.sharing(budget)))
     }
 
-    fn values_of(&self, blueprint: &Blueprint) -> Values {
+    pub(super) fn values_of(&self, blueprint: &Blueprint) -> Values {
         self.values(&blueprint.state, 0, &blueprint.issuer)
     }
 
-    fn commands(&self, values: Values) -> Result<Arc<dyn Commands>, Fault> {
+    pub(super) fn commands(&self, values: Values) -> Result<Arc<dyn Commands>, Fault> {
         Ok(Arc::new(ManifestCommands {
             program: self.program.clone(),
             folder: self.command_folder(),

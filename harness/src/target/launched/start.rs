@@ -122,7 +122,7 @@ impl Workshop {
             access: Arc::new(AccessIssuer::start_at(&place).map_err(fault)?),
             rotating: Arc::new(AccessIssuer::start_at(&place).map_err(fault)?),
             gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
-            fault_control: FaultControl::start().map_err(fault)?,
+            fault_control: FaultControl::start(&manifest.layout).map_err(fault)?,
             prepared: OnceCell::new(),
             told: Told::default(),
             ports: Mutex::default(),
@@ -408,6 +408,11 @@ impl Workshop {
             faults: (*kind == Kind::Faulty).then(|| Arc::clone(&self.fault_control.faults)),
             who: self.who(blueprint)?,
             app_domain: manifest.app_domain.clone(),
+            commands: if manifest.operator.acts.is_empty() {
+                None
+            } else {
+                Some(self.commands(self.values_of(blueprint))?)
+            },
             base,
         })
     }

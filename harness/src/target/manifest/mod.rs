@@ -32,9 +32,10 @@ pub use observe::{
 };
 pub use operator::{OperatorEntry, ServiceToken};
 pub use probe::{BuildProbe, EchoProbe, Probe};
-pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding};
+pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding, known_words};
 
 use super::dialect::Dialect;
+use super::layout::Layout;
 use super::need::Variant;
 use crate::contract::Contract;
 use crate::contract::profile::Profile;
@@ -85,6 +86,9 @@ pub struct Manifest {
     /// Paths and fields, where they differ from the default.
     #[serde(default)]
     pub dialect: Dialect,
+    /// Tables and columns of D1, where they differ from the contract's.
+    #[serde(default)]
+    pub layout: Layout,
     /// How scenarios get tenants; without it by the admin route if the harness plays Access, else by the default layout of D1 and KV.
     pub seeding: Option<Seeding>,
     /// Deviations that are accepted, each with a reason. Reported as accepted, never as passed.
@@ -235,6 +239,7 @@ impl Manifest {
         let flaw = self
             .dialect
             .flaw()
+            .or_else(|| self.layout.flaw())
             .or_else(|| self.limits.flaw())
             .or_else(|| {
                 let (d1, logs) = (self.observe.d1.is_some(), self.observe.logs.is_some());
@@ -249,6 +254,11 @@ impl Manifest {
                     && self.observe.kv.as_ref().is_some_and(KvSource::writable);
                 let access = self.control.access;
                 self.seeding.as_ref()?.flaw(access, stores)
+            })
+            .or_else(|| {
+                let d1 = self.observe.d1.as_ref().is_some_and(D1Source::writable);
+                let kv = self.observe.kv.as_ref().is_some_and(KvSource::writable);
+                self.operator.acts.flaw(d1, kv)
             })
             .or_else(|| self.accept.iter().find_map(|entry| entry.flaw(known)));
         flaw.map_or(Ok(()), Err)

@@ -46,6 +46,7 @@ impl Manifest {
             migrations.command.clear();
             hold("[migrations] command", &[Need::Migrations]);
         }
+        self.operator.acts.withhold_commands();
         self.withhold_observers(&mut hold);
         self.withheld = Withheld { places };
         if self

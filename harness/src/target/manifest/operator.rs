@@ -1,5 +1,6 @@
 //! How the harness is operator of a deployment whose team domain it does not play. Never holds a secret in plain text: the environment gives it.
 
+use crate::target::acts::Acts;
 use crate::target::operator::Operator;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,6 +13,9 @@ pub struct OperatorEntry {
     pub token: Option<String>,
     /// An Access service token, sent with admin requests: the edge exchanges it for an Access token.
     pub service_token: Option<ServiceToken>,
+    /// What the operator does by SQL, KV or a command, where no route does it.
+    #[serde(default)]
+    pub acts: Acts,
     /// Access stands before the admin routes at the edge: a refusal there says nothing about the Worker's own lock.
     #[serde(default)]
     pub edge: bool,
@@ -41,11 +45,13 @@ impl OperatorEntry {
                 client_id: service.client_id,
                 secret: service.secret,
             });
+        let by_hand = (!self.acts.is_empty()).then_some(Operator::ByHand);
         // An edge lets nobody in by a token that it did not make for this request.
-        if self.edge {
+        let told = if self.edge {
             service.or(token)
         } else {
             token.or(service)
-        }
+        };
+        told.or(by_hand)
     }
 }

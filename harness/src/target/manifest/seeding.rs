@@ -87,7 +87,7 @@ impl Seeding {
                     return Some("[seeding] kind = \"stores\" has neither `sql` nor `kv`".to_owned());
                 }
                 let texts = sql.iter().chain(kv.keys()).chain(kv.values());
-                texts.flat_map(|text| words(text)).find_map(|word| {
+                texts.flat_map(|text| known_words(text)).find_map(|word| {
                     (!PLACEHOLDERS.contains(&word)).then(|| {
                         format!("[seeding] unknown placeholder {{{word}}}; there are: {}", PLACEHOLDERS.join(", "))
                     })
@@ -122,7 +122,8 @@ fn flaw_of_fixed(tenants: &[FixedTenant]) -> Option<String> {
 }
 
 /// The lower-case words in braces of a template.
-fn words(text: &str) -> Vec<&str> {
+#[must_use]
+pub fn known_words(text: &str) -> Vec<&str> {
     let inside = text
         .split('{')
         .skip(1)

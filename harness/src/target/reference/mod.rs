@@ -261,6 +261,7 @@ impl ReferenceTarget {
             faults,
             who: None,
             app_domain: APP_DOMAIN.to_owned(),
+            commands: None,
         }
     }
 

@@ -161,6 +161,7 @@ impl Process {
 /// The same instance at another address.
 fn moved(instance: &Instance, base: String) -> Instance {
     Instance {
+        commands: instance.commands.clone(),
         variant: instance.variant,
         base,
         d1: instance.d1.clone(),
