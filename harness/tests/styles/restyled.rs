@@ -106,6 +106,7 @@ impl Restyled {
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Arc::new(Instance {
             commands: None,
+            who: None,
             variant: Variant::Production,
             base,
             d1: None,

@@ -99,6 +99,7 @@ impl Plain {
         Arc::new(Self {
             instance: Arc::new(Instance {
                 commands: None,
+                who: None,
                 variant: Variant::Production,
                 base: base.to_owned(),
                 d1: None,

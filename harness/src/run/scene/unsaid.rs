@@ -41,7 +41,9 @@ impl Scene {
                 "the target's request has no place for `{field}` (manifest: a body under [dialect] without {{{field}}})"
             )));
         }
+        // Whoever is no operator tries the door, whatever is behind it.
         if let Some(operation) = spoken.operation.or(asked)
+            && (spoken.request.as_operator || !operation.is_operators())
             && dialect.without.contains(&operation)
         {
             return Err(Stop::NotVerified(format!(

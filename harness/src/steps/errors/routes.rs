@@ -144,7 +144,9 @@ fn is_elsewhere(s: &Scene, method: &str, path: &str) -> bool {
         .spelling(operation)
         .is_some_and(|spelling| spelling.method.is_some() || spelling.path.is_some());
     let is_fixed = matches!(target.seeding(), Some(Seeding::Fixed { .. }));
-    moved || (is_fixed && operation.alters_tenants())
+    // Nor does a route list what the target has no route for.
+    let is_nowhere = target.dialect().without.contains(&operation);
+    moved || is_nowhere || (is_fixed && operation.alters_tenants())
 }
 
 async fn not_allowed(s: &mut Scene, a: Args) -> Check {
