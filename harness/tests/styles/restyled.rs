@@ -119,7 +119,6 @@ impl Restyled {
             access: inner.access.clone(),
             credential: inner.credential.clone(),
             faults: None,
-            who: None,
             app_domain: inner.app_domain.clone(),
         }))
     }

@@ -112,7 +112,6 @@ impl Plain {
                 access,
                 credential: None,
                 faults: None,
-                who: None,
                 app_domain: "moltworker.example".to_owned(),
             }),
             dialect: Dialect::default(),
