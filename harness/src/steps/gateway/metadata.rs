@@ -7,6 +7,7 @@ use crate::oracle::{metadata, routing};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
+use crate::steps::identity::unless_derived_otherwise;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::Value;
@@ -209,14 +210,15 @@ async fn names_tenant_and_sandbox(s: &mut Scene, a: Args) -> Check {
             || said(&seen),
         )?;
         let is = |key: &str, value: &str| seen.get(key).and_then(Value::as_str) == Some(value);
-        s.expect(
+        let check = s.expect(
             is("tenant_id", &tenant.id) && is("sandbox_id", &tenant.sandbox_id),
             format!(
                 "tenant_id {} and sandbox_id {}",
                 tenant.id, tenant.sandbox_id
             ),
             || said(&seen),
-        )?;
+        );
+        unless_derived_otherwise(s, check).await?;
     }
     Ok(())
 }

@@ -6,6 +6,25 @@ mod spelling;
 mod wrong_id;
 
 use super::book::Book;
+use super::operating::create;
+use crate::run::scene::Scene;
+use crate::verdict::{Check, Stop};
+
+/// A finding about a sandbox id, unless the plainest tenant's does not follow from its id as the contract has it either: that is ID-004's.
+pub(super) async fn unless_derived_otherwise(s: &mut Scene, check: Check) -> Check {
+    let Err(stop @ Stop::Violation(_)) = check else {
+        return check;
+    };
+    let control = s.new_tenant("derivation-control", "free").await?;
+    let answer = create(s, &control.creation()).await?;
+    let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
+    let is_other = seen.is_some_and(|seen| seen != control.sandbox_id);
+    Err(if is_other {
+        stop.or_unmet("ID-004")
+    } else {
+        stop
+    })
+}
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {

@@ -5,6 +5,7 @@ use super::{chat_of, greet};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
+use crate::steps::identity::unless_derived_otherwise;
 use crate::steps::operating::{
     QUIET, change, expect_first, expect_status_first, expect_usage_count, gateway, settle,
     usage_rows, worst,
@@ -133,11 +134,12 @@ async fn own_gateways(s: &mut Scene) -> Check {
             sandbox.is_some() && instance.is_some(),
             format!("a running gateway of tenant `{}`", tenant.slug),
         )?;
-        s.expect(
+        let check = s.expect(
             sandbox.as_deref() == Some(tenant.sandbox_id.as_str()),
             format!("a running gateway in sandbox `{}`", tenant.sandbox_id),
             || describe(&answer),
-        )?;
+        );
+        unless_derived_otherwise(s, check).await?;
         let other = taken.insert(instance.unwrap_or_default(), tenant.slug.clone());
         s.expect(
             other.is_none(),

@@ -264,10 +264,27 @@ async fn are_none(s: &mut Scene, a: Args) -> Check {
         &NONE_BY_HEADER
     };
     for answer in ask_all(s, &a, (a.text(1), a.text(2))).await? {
-        let check = is_unknown(s, &answer);
+        let mut check = is_unknown(s, &answer);
+        let is_plain = a.text(1).is_empty() && !is_about(s, &["RES-006", "RES-016"]);
+        if check.is_err()
+            && answer.status < 300
+            && !is_plain
+            && plain_host_is_served(s, &answer).await?
+        {
+            check = check.or_unmet("RES-008");
+        }
         judging(s, criteria, check)?;
     }
     Ok(())
+}
+
+/// Whether the host of this answer is somebody's without any header, in small letters, without port and final dot too: then what it had
+/// besides did not make it so.
+async fn plain_host_is_served(s: &mut Scene, answer: &Exchange) -> Result<bool, Stop> {
+    let lower = answer.request.host.to_ascii_lowercase();
+    let plain = lower.split(':').next().unwrap_or_default();
+    let request = s.status_request(plain.trim_end_matches('.'));
+    Ok(s.send(request).await?.status < 300)
 }
 
 /// How long a change may take to be seen: nothing at all on a strongly consistent target.

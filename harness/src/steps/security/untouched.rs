@@ -4,6 +4,7 @@ use crate::evidence::cut;
 use crate::lag;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
+use crate::steps::identity::unless_derived_otherwise;
 use crate::steps::operating::expect_first;
 use crate::steps::resolution::ask::about;
 use crate::steps::words::filled;
@@ -111,10 +112,19 @@ async fn row_is_whole(s: &mut Scene, tenant: &Tenant) -> Check {
     let same = ["id", "platform", "tier", "sandbox_id"]
         .iter()
         .all(|column| hidden(column) || seen.get(column) == expected.get(column));
-    about(
+    let check = about(
         &format!("tenant `{}` is as it was", tenant.slug),
         s.expect(same, expected.to_string(), || cut(&seen.to_string(), 300)),
-    )
+    );
+    // Only where its sandbox id alone is another may it have been so from the beginning.
+    let is_sandbox_alone = ["id", "platform", "tier"]
+        .iter()
+        .all(|column| hidden(column) || seen.get(column) == expected.get(column));
+    if is_sandbox_alone {
+        unless_derived_otherwise(s, check).await
+    } else {
+        check
+    }
 }
 
 fn expected_row(tenant: &Tenant) -> Value {
