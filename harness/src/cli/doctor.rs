@@ -3,8 +3,9 @@
 use super::target::{Manner, TargetArgs, Terms, asked_to_go, runtime, seconds};
 use super::{Failure, contract, put};
 use crate::client::meter::Budget;
+use crate::doctor::diagnose;
 use crate::doctor::sarif::{self, Manifest};
-use crate::doctor::{diagnose, text};
+use crate::doctor::text::{self, Length};
 use crate::scrub;
 use crate::verdict::Exit;
 use clap::ValueEnum;
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub(super) const EXAMPLES: &str = "Examples:
   moltproof doctor --target moltproof.toml
   moltproof doctor --target https://staging.example --wait 30s
+  moltproof doctor --verbose
   moltproof doctor --format json
   moltproof doctor --target moltproof.toml --format sarif > doctor.sarif";
 
@@ -28,6 +30,9 @@ pub(super) struct DoctorArgs {
     /// Form of the output.
     #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Tell everything: each capability, and each criterion that cannot be verified. Without it a diagnosis fits on a screen.
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 /// Form of a diagnosis.
@@ -62,6 +67,14 @@ fn told_unreadable(args: &DoctorArgs, failure: &Failure) -> Result<(), Failure> 
 }
 
 impl DoctorArgs {
+    fn length(&self) -> Length {
+        if self.verbose {
+            Length::Whole
+        } else {
+            Length::Screen
+        }
+    }
+
     /// What is meant, as `--target` has it.
     pub(super) fn target_named(&self) -> String {
         self.target.named()
@@ -86,7 +99,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
             }
         };
         let found = tokio::select! {
-            found = diagnose(&opened.client, opened.target.as_ref(), &contract, args.wait) => Some(found),
+            found = diagnose(&opened.client, &opened.target, &contract, args.wait) => Some(found),
             () = asked_to_go() => None,
         };
         opened.target.end().await;
@@ -97,7 +110,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
             });
         };
         let told = match args.format {
-            Format::Text => text::render(&found),
+            Format::Text => text::render(&found, args.length()),
             Format::Json => json(&found)?,
             Format::Sarif => json(&sarif::log(&found, manifest(args).as_ref()))?,
         };

@@ -1,6 +1,8 @@
 //! How much of the contract can be verified at a target, and what the rest waits for. Never runs a scenario.
 
-use crate::contract::{Contract, Criterion};
+use super::tries::Tried;
+use super::uses::Hanging;
+use crate::contract::{Contract, Criterion, Planned};
 use crate::run::gate;
 use crate::target::Target;
 use crate::verdict::{Level, Outcome};
@@ -40,17 +42,18 @@ pub struct Open {
     pub criteria: Vec<String>,
 }
 
-/// Counts the criteria that a target claims of a contract.
-pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
+/// Counts the criteria that a target claims of a contract, by what was tried.
+pub(super) fn of(target: &dyn Target, contract: &Contract, tried: &Tried) -> Coverage {
     let mut coverage = Coverage::default();
     let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let hanging = Hanging::new(target, tried);
     let claimed = |criterion: &&Criterion| target.profiles().contains(&criterion.profile);
     for criterion in contract.criteria.values().filter(claimed) {
-        let closed: Vec<Option<Outcome>> = contract
+        let closed: Vec<Option<String>> = contract
             .scenarios
             .iter()
             .filter(|planned| planned.criteria.contains(&criterion.id))
-            .map(|planned| gate(target, planned))
+            .map(|planned| closed(target, planned, &hanging))
             .collect();
         let level = match criterion.level {
             Level::Must => &mut coverage.must,
@@ -63,20 +66,7 @@ pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
             level.in_part += usize::from(closed.iter().any(Option::is_some));
             continue;
         }
-        let reason = closed
-            .into_iter()
-            .flatten()
-            .find_map(|outcome| match outcome {
-                Outcome::NotVerified(reason) | Outcome::NotApplicable(reason) => Some(reason),
-                Outcome::Passed
-                | Outcome::Accepted(_)
-                | Outcome::Failed(_)
-                | Outcome::Flaky(_)
-                | Outcome::Known(_)
-                | Outcome::Unmet(_)
-                | Outcome::Error(_)
-                | Outcome::NotSelected => None,
-            });
+        let reason = closed.into_iter().flatten().next();
         open.entry(reason.unwrap_or_default())
             .or_default()
             .push(criterion.id.clone());
@@ -86,4 +76,25 @@ pub(super) fn of(target: &dyn Target, contract: &Contract) -> Coverage {
         .map(|(reason, criteria)| Open { reason, criteria })
         .collect();
     coverage
+        .open
+        .sort_by_key(|open| std::cmp::Reverse(open.criteria.len()));
+    coverage
+}
+
+/// Why a scenario could not be judged: a need that is not met, or something that it makes use of and that did not work.
+fn closed(target: &dyn Target, planned: &Planned, hanging: &Hanging<'_>) -> Option<String> {
+    match gate(target, planned) {
+        Some(Outcome::NotVerified(reason) | Outcome::NotApplicable(reason)) => Some(reason),
+        Some(
+            Outcome::Passed
+            | Outcome::Accepted(_)
+            | Outcome::Failed(_)
+            | Outcome::Flaky(_)
+            | Outcome::Known(_)
+            | Outcome::Unmet(_)
+            | Outcome::Error(_)
+            | Outcome::NotSelected,
+        )
+        | None => hanging.of(planned),
+    }
 }

@@ -9,6 +9,8 @@ mod node;
 mod reach;
 pub mod sarif;
 pub mod text;
+mod tries;
+mod uses;
 
 pub use coverage::{Coverage, LevelCoverage, Open};
 
@@ -19,7 +21,9 @@ use crate::target::need::Variant;
 use crate::target::{Target, build, capabilities};
 use crate::verdict::Exit;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
+use tries::Tried;
 
 /// Version of the JSON form: additive within a major version.
 pub const SCHEMA_VERSION: &str = "1.0";
@@ -136,17 +140,17 @@ impl Diagnosis {
 /// Looks at a target; `patience` is how long it may take to answer and to show the expected build.
 pub async fn diagnose(
     client: &Client,
-    target: &dyn Target,
+    target: &Arc<dyn Target>,
     contract: &Contract,
     patience: Duration,
 ) -> Diagnosis {
     let is_worker = !matches!(target.profiles(), [Profile::Data]);
-    let mut checks = Vec::new();
+    let mut tried = Tried::default();
     if is_worker {
-        checks = worker(client, target, patience).await;
+        tried = worker(client, target, patience).await;
     }
-    checks.extend(database::check(target).await);
-    let capabilities = capabilities(target)
+    tried.checks.extend(database::check(target.as_ref()).await);
+    let capabilities = capabilities(target.as_ref())
         .into_iter()
         // The needs are a Worker's.
         .filter(|_| is_worker)
@@ -159,42 +163,57 @@ pub async fn diagnose(
     Diagnosis {
         schema_version: SCHEMA_VERSION,
         target: target.name(),
-        checks,
+        coverage: coverage::of(target.as_ref(), contract, &tried),
+        checks: tried.checks,
         capabilities,
-        coverage: coverage::of(target, contract),
     }
 }
 
 /// Looks at the Worker.
-async fn worker(client: &Client, target: &dyn Target, patience: Duration) -> Vec<Check> {
-    let mut checks = node::check(target).await;
-    if let Some(instance) = reach::instance(target, &mut checks).await {
-        let reached = reach::check(client, target, &instance, patience).await;
-        let goes_on = reached.iter().all(|check| check.state < State::Wrong);
-        checks.extend(reached);
-        if goes_on {
-            if let Some(probe) = target.probe().build {
-                let found = build::confirm(client, &instance.base, &probe, patience).await;
-                checks.push(told_build(found, probe.expected.is_some()));
-            } else {
-                checks.push(
-                    Check::unknown("build", "nothing tells which build answers")
-                        .remedy("name where the target tells it: [probe] build"),
-                );
-            }
-            checks.push(host::check(client, target, &instance).await);
-            checks.extend(keys::check(client, target, &instance).await);
-        }
-        checks.extend(limits::check(target));
-        // A server that ended meanwhile, while something answers at its address, was never the one that answered.
-        if let Err(gone) = target.instance(Variant::Production).await {
-            checks.push(
-                Check::wrong("process", gone.to_string())
-                    .remedy("if something still answers at its address, another process holds the port (an orphaned workerd?): end it"),
+async fn worker(client: &Client, target: &Arc<dyn Target>, patience: Duration) -> Tried {
+    let mut tried = Tried {
+        checks: node::check(target.as_ref()).await,
+        ..Tried::default()
+    };
+    let instance = reach::instance(target.as_ref(), &mut tried.checks).await;
+    let Some(instance) = instance else {
+        tried.out_of_reach();
+        return tried;
+    };
+    let reached = reach::check(client, target.as_ref(), &instance, patience).await;
+    let goes_on = reached.iter().all(|check| check.state < State::Wrong);
+    tried.checks.extend(reached);
+    if goes_on {
+        if let Some(probe) = target.probe().build {
+            let found = build::confirm(client, &instance.base, &probe, patience).await;
+            tried
+                .checks
+                .push(told_build(found, probe.expected.is_some()));
+        } else {
+            tried.checks.push(
+                Check::unknown("build", "nothing tells which build answers")
+                    .remedy("name where the target tells it: [probe] build"),
             );
         }
+        let host = host::check(client, target.as_ref(), &instance).await;
+        let arrives = host.state < State::Wrong;
+        tried.put(&["tenants", "status", "chat", "stream"], host);
+        tries::all(client, target, arrives, &mut tried).await;
+        let keys = keys::check(client, target.as_ref(), &instance).await;
+        tried.checks.extend(keys);
+    } else {
+        tried.out_of_reach();
     }
-    checks
+    tried.checks.extend(limits::check(target.as_ref()));
+    // A server that ended meanwhile, while something answers at its address, was never the one that answered.
+    if let Err(gone) = target.instance(Variant::Production).await {
+        tried.checks.push(
+            Check::wrong("process", gone.to_string())
+                .remedy("if something still answers at its address, another process holds the port (an orphaned workerd?): end it"),
+        );
+        tried.out_of_reach();
+    }
+    tried
 }
 
 fn told_build(found: Result<String, String>, expected: bool) -> Check {

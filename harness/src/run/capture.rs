@@ -9,7 +9,7 @@ use crate::observe::LogLine;
 use crate::observe::recorded::Look;
 use crate::scrub;
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,6 +50,8 @@ pub struct Captured {
     pub left_out: Vec<String>,
     /// Whether what it found hangs on how long something took.
     pub timed: bool,
+    /// What it made use of, in the words of [`super::uses`].
+    pub uses: BTreeSet<String>,
 }
 
 /// One step that was taken.
@@ -192,6 +194,9 @@ pub(super) fn captured(
     if !scene.run.captures {
         return Captured::default();
     }
+    let uses = scene
+        .uses
+        .words(&scene.exchanges, scene.run.target.dialect());
     let mut left_out = Vec::new();
     let mut note = |count: usize, what: &str| {
         if count > 0 {
@@ -218,6 +223,7 @@ pub(super) fn captured(
         sql: std::mem::take(&mut scene.sql),
         left_out,
         timed: false,
+        uses,
     }
 }
 

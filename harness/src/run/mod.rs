@@ -9,6 +9,7 @@ mod once_more;
 pub mod placeholders;
 pub mod repeat;
 pub mod scene;
+pub mod uses;
 
 use crate::clock;
 use crate::contract::Planned;
@@ -339,9 +340,16 @@ async fn take(world: &mut World, step: &gherkin::Step) -> Option<Stop> {
         return Some(Stop::Fault("the scenario was not set up".to_owned()));
     };
     let criteria = scene.planned.criteria.clone();
+    let about = book.about(&step.value);
+    // What is not held against the scenario's own criteria must hold for them to be judged.
+    if about.iter().all(|id| !criteria.iter().any(|own| own == id)) {
+        for id in about {
+            scene.uses.note(format!("because.{id}"));
+        }
+    }
     let judging = Judging {
         role: Role::from(step.ty),
-        about: book.about(&step.value),
+        about,
         criteria: &criteria,
         text: &step.value,
     };

@@ -32,6 +32,7 @@ use crate::observe::model_calls::Whose;
 use crate::observe::recorded::{Looks, RecordedBucket, RecordedD1, RecordedKv};
 use crate::run::capture::{self, Lines};
 use crate::run::placeholders::Placeholders;
+use crate::run::uses::Uses;
 use crate::target::Disposable;
 use crate::target::Fault;
 use crate::target::Instance;
@@ -218,6 +219,8 @@ pub struct Scene {
     doubt: Option<String>,
     asked_who: usize,
     holds_fixed: bool,
+    /// What it makes use of.
+    pub(in crate::run) uses: Uses,
     /// Why what held proves too little for a pass: something that must not be there may be there unseen.
     pub unproven: Option<String>,
     tenants: BTreeMap<String, Tenant>,
@@ -341,6 +344,7 @@ impl Scene {
             doubt: None,
             asked_who: 0,
             holds_fixed: false,
+            uses: Uses::default(),
             unproven: None,
             tenants: BTreeMap::new(),
             variant: Variant::Production,
@@ -365,6 +369,7 @@ impl Scene {
         let target = &self.run.target;
         Dialect {
             tenants_are_fixed: matches!(target.seeding(), Some(Seeding::Fixed { .. })),
+            sweeps: Arc::clone(self.uses.sweeps()),
             ..target.dialect().in_shapes()
         }
     }
@@ -469,6 +474,7 @@ impl Scene {
 
     /// The AI Gateway double that the instance calls.
     pub async fn gateway(&mut self) -> Result<Arc<AiGatewayDouble>, Stop> {
+        self.uses.note("journal");
         self.instance()
             .await?
             .gateway
@@ -478,6 +484,7 @@ impl Scene {
 
     /// Who tells which calls of models the instance made.
     pub async fn model_calls(&mut self) -> Result<Arc<dyn ModelCalls>, Stop> {
+        self.uses.note("model-calls");
         self.instance()
             .await?
             .model_calls
@@ -506,6 +513,7 @@ impl Scene {
 
     /// The instance's D1.
     pub async fn d1(&mut self) -> Result<Arc<dyn D1>, Stop> {
+        self.uses.note("d1");
         let there = self.instance().await?.d1.clone();
         let there = there.ok_or_else(|| missing(Need::D1))?;
         Ok(if self.run.captures {
@@ -517,6 +525,7 @@ impl Scene {
 
     /// The instance's KV.
     pub async fn kv(&mut self) -> Result<Arc<dyn Kv>, Stop> {
+        self.uses.note("kv");
         let there = self.instance().await?.kv.clone();
         let there = there.ok_or_else(|| missing(Need::Kv))?;
         Ok(if self.run.captures {
@@ -528,6 +537,7 @@ impl Scene {
 
     /// The instance's bucket.
     pub async fn r2(&mut self) -> Result<Arc<dyn Bucket>, Stop> {
+        self.uses.note("r2");
         let there = self.instance().await?.r2.clone();
         let there = there.ok_or_else(|| missing(Need::R2))?;
         Ok(if self.run.captures {
@@ -570,6 +580,8 @@ impl Scene {
     pub async fn make_tenant(&mut self, name: &str, tenant: Tenant) -> Result<Tenant, Stop> {
         let instance = self.instance().await?;
         let target = Arc::clone(&self.run.target);
+        let is_special = tenant.slug != self.slug(name) || !tenant.domains.is_empty();
+        self.uses.tenant(&tenant, is_special);
         let tenant = if matches!(target.seeding(), Some(Seeding::Fixed { .. })) {
             self.take_fixed(name, &tenant).await?
         } else {

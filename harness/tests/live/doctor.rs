@@ -1,6 +1,6 @@
 //! The doctor on targets that it starts itself. It never leaves a process behind.
 
-use crate::server::{APP_DOMAIN, Played, launched, manifest, moltproof, pass_on, play};
+use crate::server::{APP_DOMAIN, Deployment, Played, launched, manifest, moltproof, pass_on, play};
 use async_trait::async_trait;
 use moltproof::client::Client;
 use moltproof::contract::Contract;
@@ -189,7 +189,7 @@ fn an_answer_is_not_the_servers_if_the_server_has_ended() {
 
 /// The reference behind a proxy.
 struct Behind {
-    reference: ReferenceTarget,
+    reference: Arc<ReferenceTarget>,
     proxy: Option<String>,
 }
 
@@ -243,13 +243,10 @@ fn a_rewritten_host_is_inferred_from_two_tenants_that_answer_like_nobody() {
         .build()
         .unwrap();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_moltproof"));
-    let mut target = Behind {
-        reference: ReferenceTarget::start(program).unwrap(),
-        proxy: None,
-    };
+    let reference = ReferenceTarget::start(program).unwrap();
     let contract = Contract::embedded().unwrap();
     let client = Client::new().unwrap();
-    let host_of = |target: &Behind| {
+    let host_of = |target: &Arc<dyn Target>| {
         let found = runtime.block_on(diagnose(&client, target, &contract, Duration::ZERO));
         found
             .checks
@@ -257,15 +254,83 @@ fn a_rewritten_host_is_inferred_from_two_tenants_that_answer_like_nobody() {
             .find(|check| check.id == "host")
             .unwrap()
     };
-    assert_eq!(host_of(&target).state, State::Ok);
+    let reference = Arc::new(reference);
+    let plain: Arc<dyn Target> = Arc::new(Behind {
+        reference: Arc::clone(&reference),
+        proxy: None,
+    });
+    assert_eq!(host_of(&plain).state, State::Ok);
     let base = runtime
-        .block_on(target.instance(Variant::Production))
+        .block_on(plain.instance(Variant::Production))
         .unwrap()
         .base
         .clone();
     let proxy = rewriting(base);
-    target.proxy = Some(proxy.base.clone());
-    let host = host_of(&target);
+    let behind: Arc<dyn Target> = Arc::new(Behind {
+        reference,
+        proxy: Some(proxy.base.clone()),
+    });
+    let host = host_of(&behind);
     assert_eq!(host.state, State::Wrong, "{host:?}");
     assert!(host.remedy.contains("`routes`"), "{host:?}");
+}
+
+/// How many criteria the doctor says can be verified, and how many a run then verifies.
+fn counts(target: &str) -> (i64, i64) {
+    let found = moltproof(&["doctor", "--format", "json", "--target", target], &[]).json();
+    let said = ["must", "should", "may"].map(|level| {
+        let count = &found["coverage"][level]["verifiable"];
+        count.as_i64().unwrap()
+    });
+    let run = ["run", "--quiet", "--format", "json", "--target", target];
+    let report = moltproof(&run, &[]).json();
+    let verified = |one: &&serde_json::Value| {
+        ["passed", "failed", "accepted", "flaky"].contains(&one["verdict"].as_str().unwrap())
+    };
+    let criteria = report["criteria"].as_array().unwrap();
+    let seen = criteria.iter().filter(verified).count();
+    (said.iter().sum(), i64::try_from(seen).unwrap())
+}
+
+#[test]
+fn at_a_bare_address_the_count_is_what_a_run_then_verifies() {
+    let deployment = Deployment::start();
+    let (said, verified) = counts(&deployment.base);
+    assert!((said - verified).abs() <= 2, "{said} {verified}");
+}
+
+#[test]
+fn a_chat_that_wants_a_credential_is_told_with_all_that_hangs_on_it() {
+    let (_folder, whole) = launched("");
+    let before = moltproof(&["doctor", "--format", "json", "--target", &whole], &[]).json();
+    let (_folder, path) = launched("[dialect]\nask_model = { path = \"/api/admin/tenants\" }\n");
+    let told = moltproof(&["doctor", "--format", "json", "--target", &path], &[]);
+    let found = told.json();
+    let checks = found["checks"].as_array().unwrap();
+    let chat = checks.iter().find(|one| one["id"] == "chat").unwrap();
+    assert_eq!((&chat["state"], told.code), (&"wrong".into(), 4), "{chat}");
+    assert!(
+        chat["remedy"].as_str().unwrap().contains("credential"),
+        "{chat}"
+    );
+    let must =
+        |found: &serde_json::Value| found["coverage"]["must"]["verifiable"].as_i64().unwrap();
+    assert!(
+        must(&before) - must(&found) > 10,
+        "{} {}",
+        must(&before),
+        must(&found)
+    );
+    let open = found["coverage"]["open"].as_array().unwrap();
+    let of_chat = |one: &&serde_json::Value| one["reason"].as_str().unwrap().starts_with("chat: ");
+    assert_eq!(open.iter().filter(of_chat).count(), 1, "{open:?}");
+}
+
+#[test]
+fn a_diagnosis_fits_on_a_screen_unless_more_is_asked_for() {
+    let deployment = Deployment::start();
+    let short = moltproof(&["doctor", "--target", &deployment.base], &[]).out;
+    let whole = moltproof(&["doctor", "--verbose", "--target", &deployment.base], &[]).out;
+    assert!(short.lines().count() <= 40, "{short}");
+    assert!(whole.contains("capabilities") && !short.contains("capabilities"));
 }

@@ -141,6 +141,45 @@ fn an_uncaught_exception_is_told_as_the_workers_own_crash() {
 }
 
 #[test]
+fn what_answers_and_is_no_health_route_is_called_what_it_is() {
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    let lacking = "{\"error\":{\"code\":\"CONFIGURATION_ERROR\",\"details\":{\"missing\":[\"TENANT_KV\",\"APP_DOMAIN\"]}}}";
+    let everywhere = |status, headers: Vec<(&'static str, &'static str)>, body: &'static str| {
+        play(move |_seen| {
+            let page = answer(status, &headers, body);
+            async move { page }
+        })
+    };
+    for (server, words, remedy) in [
+        (
+            everywhere(200, vec![HTML], "<!doctype html><title>Shop</title>"),
+            "an HTML page with status 200",
+            "[dialect] health",
+        ),
+        (
+            everywhere(200, vec![JSON], "{\"status\":\"ok\"}"),
+            "a 200 here proves nothing",
+            "[dialect] health",
+        ),
+        (
+            everywhere(404, vec![JSON], "{}"),
+            "GET /sandbox-health answers status 404",
+            "[dialect] health",
+        ),
+        (
+            everywhere(503, vec![JSON], lacking),
+            "it lacks TENANT_KV, APP_DOMAIN",
+            "[launch.variables]",
+        ),
+    ] {
+        let (told, found) = doctor(&server.base, &[]);
+        let (state, said) = check(&found, "health");
+        assert_eq!((state.as_str(), told.code), ("wrong", 4), "{said}");
+        assert!(said.contains(words) && said.contains(remedy), "{said}");
+    }
+}
+
+#[test]
 fn a_closed_port_is_unreachable_and_says_what_to_do() {
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -175,7 +214,11 @@ fn a_certificate_that_is_not_trusted_is_told_and_can_be_trusted() {
         &["--ca-file", &file.display().to_string()],
     );
     assert_eq!(check(&found, "address").0, "ok", "{found:#}");
-    assert_eq!(told.code, 0);
+    // It is no Worker: what it has no route for is told, and the certificate is not what is wrong.
+    assert_eq!(
+        (told.code, check(&found, "health").0),
+        (4, "wrong".to_owned())
+    );
 }
 
 #[test]
@@ -210,6 +253,9 @@ fn a_server_that_speaks_no_http_is_told() {
 fn a_host_that_is_rewritten_by_routes_is_seen_by_the_echo() {
     let echo = |fixed: Option<&'static str>| {
         play(move |seen| async move {
+            if !["/echo", "/sandbox-health"].contains(&seen.path.as_str()) {
+                return answer(404, &[], "{}");
+            }
             let host = fixed.map_or(seen.host, str::to_owned);
             answer(
                 200,
@@ -255,8 +301,14 @@ fn without_an_echo_the_doctor_says_that_it_cannot_tell() {
 
 #[test]
 fn a_clock_that_is_wrong_is_a_warning() {
-    let server =
-        play(|_seen| async { answer(200, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], "{}") });
+    let server = play(|seen| async move {
+        let status = if seen.path == "/sandbox-health" {
+            200
+        } else {
+            404
+        };
+        answer(status, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], "{}")
+    });
     let (told, found) = doctor(&server.base, &[]);
     let (state, words) = check(&found, "clock");
     assert_eq!((state.as_str(), told.code), ("warning", 0), "{words}");
@@ -279,7 +331,9 @@ fn rollout(old: usize) -> (crate::server::Played, Arc<AtomicUsize>) {
         } else {
             "old-build"
         };
-        async move { answer(200, &[("x-build", build)], "{\"status\":\"ok\"}") }
+        let known = ["/version", "/sandbox-health"].contains(&seen.path.as_str());
+        let status = if known { 200 } else { 404 };
+        async move { answer(status, &[("x-build", build)], "{\"status\":\"ok\"}") }
     });
     (server, asked)
 }

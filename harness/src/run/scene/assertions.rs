@@ -15,6 +15,11 @@ use crate::wait::Look;
 use std::time::Duration;
 
 impl Scene {
+    /// Notes that another criterion must hold, or this one cannot be judged.
+    pub fn relies_on(&self, criterion: &str) {
+        self.uses.note(format!("because.{criterion}"));
+    }
+
     /// Asserts. `expected` is what the contract demands, `seen` what was there instead.
     pub fn expect(
         &mut self,

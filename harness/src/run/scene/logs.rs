@@ -20,6 +20,7 @@ const REMOTE_LOG: Duration = Duration::from_secs(10);
 
 impl Scene {
     async fn logs(&mut self) -> Result<Arc<dyn Logs>, Stop> {
+        self.uses.note("logs");
         self.instance()
             .await?
             .logs

@@ -35,7 +35,11 @@ impl Scene {
         // As it stands, too: what the target does not have is called as `shapes.md` calls it.
         let asked = dialect.operation(&request.method, &request.path);
         let asked = asked.map(|(operation, _id)| operation);
+        let said = request.body.clone();
         let mut spoken = dialect.speak(request);
+        if let Some(operation) = spoken.operation {
+            self.uses.ask(operation, &said);
+        }
         if let Some(field) = spoken.unsaid.first() {
             return Err(Stop::NotVerified(format!(
                 "the target's request has no place for `{field}` (manifest: a body under [dialect] without {{{field}}})"

@@ -88,6 +88,9 @@ async fn carried(s: &mut Scene, a: Args) -> Check {
     let (tenant, workload) = (s.tenant(a.text(1))?, a.text(2));
     let calls = some_seen_calls(s).await?;
     let carries = is_about(s, "platform");
+    if !carries {
+        s.relies_on("AIG-001");
+    }
     let own = |id: &str| s.planned.criteria.iter().any(|known| known == id);
     let is_about_tiers = own("AIG-006") || own("AIG-022");
     let routes_otherwise = calls

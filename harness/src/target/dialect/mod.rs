@@ -20,6 +20,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use speak::{Operation, Spelling};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+pub(crate) use template::OF_A_TENANT;
 
 /// Paths, operations and JSON pointers of one target.
 ///
@@ -147,6 +150,9 @@ pub struct Dialect {
     /// Tenants are fixed: routes that alter them are not among those to be tried, open as they might be.
     #[serde(skip)]
     pub tenants_are_fixed: bool,
+    /// Set as soon as every admin route there is was asked for: then no single one of them is needed.
+    #[serde(skip)]
+    pub sweeps: Arc<AtomicBool>,
 }
 
 impl Default for Dialect {
@@ -211,6 +217,7 @@ impl Default for Dialect {
             configuration_missing: "/error/details/missing".into(),
             log: log::LogDialect::default(),
             tenants_are_fixed: false,
+            sweeps: Arc::default(),
         }
     }
 }

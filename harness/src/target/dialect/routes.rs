@@ -7,6 +7,7 @@ use crate::client::Request;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 /// One admin route: how to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,7 @@ impl Dialect {
     /// The deleting route comes last.
     #[must_use]
     pub fn admin_routes(&self, tenant_id: &str, fresh_slug: &str) -> Vec<AdminRoute> {
+        self.sweeps.store(true, Ordering::Relaxed);
         if !self.closed.is_empty() {
             return self.listed(tenant_id, fresh_slug);
         }

@@ -363,6 +363,17 @@ fn id_in(template: &str, path: &str) -> Option<Option<String>> {
 }
 
 impl Spelling {
+    /// Whether path or body has a place for a field.
+    #[must_use]
+    pub fn says(&self, field: &str) -> bool {
+        let Some(body) = &self.body else { return true };
+        let mut named = Vec::new();
+        let _filled = fill(body, &Map::new(), &mut named);
+        let place = format!("{{{field}}}");
+        let in_path = self.path.as_ref().is_some_and(|path| path.contains(&place));
+        in_path || named.iter().any(|name| name == field)
+    }
+
     /// What a creating or changing request says that nobody can fill in, or leaves out that it needs; `None` if it can be used.
     #[must_use]
     pub fn flaw(&self, key: &str, needs_slug: bool) -> Option<String> {

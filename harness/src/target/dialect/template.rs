@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Fields of the creating body that the harness itself fills in; a target need not take them all.
-pub(super) const OF_A_TENANT: [&str; 5] = ["id", "slug", "tier", "platform", "domains"];
+pub(crate) const OF_A_TENANT: [&str; 5] = ["id", "slug", "tier", "platform", "domains"];
 
 /// The body of a template; and the fields of a tenant that it has no place for.
 /// Any other field that the template does not name is added where the first named one stands: what a caller smuggles in is sent.
