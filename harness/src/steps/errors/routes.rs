@@ -8,6 +8,7 @@ use crate::steps::operating::{expect_first, expect_status_first};
 use crate::steps::rate_limits::{span, too_slow};
 use crate::steps::resolution::ask::{about, request_for};
 use crate::steps::words::filled;
+use crate::target::dialect::Dialect;
 use crate::target::manifest::Seeding;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::Value;
@@ -149,6 +150,16 @@ fn is_elsewhere(s: &Scene, method: &str, path: &str) -> bool {
     moved || is_nowhere || (is_fixed && operation.alters_tenants())
 }
 
+/// Whether the target has none of the operations that these methods are on a path: then there is no route to refuse another method.
+fn is_nowhere(dialect: &Dialect, path: &str, methods: &str) -> bool {
+    let mut operations = methods
+        .split(',')
+        .filter_map(|method| dialect.operation(method.trim(), path))
+        .peekable();
+    operations.peek().is_some()
+        && operations.all(|(operation, _id)| dialect.without.contains(&operation))
+}
+
 async fn not_allowed(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
     for row in a.rows() {
@@ -187,7 +198,8 @@ async fn operator_not_allowed(s: &mut Scene, a: Args) -> Check {
         let id = s.tenant("a")?.id;
         let plain = request_for(s, &row[0], &id);
         // What this target does by the method is no method that it does not have.
-        if s.run.target.dialect().offers(&plain.method, &plain.path) {
+        let dialect = s.run.target.dialect();
+        if dialect.offers(&plain.method, &plain.path) || is_nowhere(dialect, &plain.path, &row[1]) {
             continue;
         }
         let answer = as_operator(s, &row[0]).await?;
