@@ -266,6 +266,8 @@ async fn are_none(s: &mut Scene, a: Args) -> Check {
     for answer in ask_all(s, &a, (a.text(1), a.text(2))).await? {
         let mut check = is_unknown(s, &answer);
         let is_plain = a.text(1).is_empty() && !is_about(s, &["RES-006", "RES-016"]);
+        // Whoever asks with an override means nobody else, so that whose the host is by itself is no excuse.
+        let is_plain = is_plain || is_about(s, &FOUND_BY_OVERRIDE);
         if check.is_err()
             && answer.status < 300
             && !is_plain
