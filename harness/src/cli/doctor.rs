@@ -31,7 +31,7 @@ pub(super) struct DoctorArgs {
     #[arg(long, env = "MOLTPROOF_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Tell everything: each capability, and each criterion that cannot be verified. Without it a diagnosis fits on a screen.
-    #[arg(long, short)]
+    #[arg(long, short, env = "MOLTPROOF_DOCTOR_VERBOSE")]
     verbose: bool,
 }
 

@@ -143,30 +143,35 @@ impl StoreFaults {
         }
     }
 
-    /// What the next call meets that has this text as a value, or this word in its statement or key.
-    pub fn meet_in(&self, calls: Calls, text: &str) -> Option<StoreFault> {
-        if self.plans().is_empty() {
-            return None;
+    /// What the next call meets that has these texts as values, statement or key. It counts once in a scope, however often it names it.
+    pub fn meet_in<'a>(
+        &self,
+        calls: Calls,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Option<StoreFault> {
+        let mut scopes = Vec::new();
+        for scope in texts.into_iter().filter_map(|text| self.scope(calls, text)) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
         }
-        if let Some(fault) = self.meet(calls, text) {
-            return Some(fault);
-        }
-        let scope = {
-            let plans = self.plans();
-            let mut own = plans.keys().filter(|(of, _)| *of == calls);
-            let named = own.find(|(_, scope)| names(text, scope));
-            named.map(|(_, scope)| scope.clone())
-        };
+        scopes.iter().find_map(|scope| self.meet(calls, scope))
+    }
+
+    /// The scope that a text is, or names by itself or in another word.
+    fn scope(&self, calls: Calls, text: &str) -> Option<String> {
+        let plans = self.plans();
+        let known = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = plans.keys().filter(|(of, _)| *of == calls);
+        let named = own.find(|(_, scope)| names(text, scope));
         let called = || {
-            let known = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut all = known.iter();
-            all.find_map(|(word, scope)| {
-                let is_planned = self.plans().contains_key(&(calls, scope.clone()));
-                (is_planned && names(text, word)).then(|| scope.clone())
-            })
+            let mut words = known.iter().filter(|(word, _)| names(text, word));
+            words.find(|(_, scope)| plans.contains_key(&(calls, (*scope).clone())))
         };
-        let scope = scope.or_else(called)?;
-        self.meet(calls, &scope)
+        named
+            .map(|(_, scope)| scope)
+            .or_else(|| called().map(|(_, scope)| scope))
+            .cloned()
     }
 
     /// What the next call in this scope meets. Asked by the target's store adapter, once per call.
@@ -202,10 +207,21 @@ mod tests {
         let (calls, fault) = (Calls::TenantRead, StoreFault::Unavailable);
         faults.set(calls, "u-1", fault, None);
         faults.also_called("u-1", ["acme", "acme.example"]);
-        let met = |text: &str| faults.meet_in(calls, text).is_some();
+        let met = |text: &str| faults.meet_in(calls, [text]).is_some();
         assert!(met("u-1") && met("acme") && met("SELECT * FROM t WHERE slug = 'acme'"));
         assert!(met("site:acme.example"));
         assert!(!met("acme-2") && !met("u-10") && !met("SELECT 1"));
         assert_eq!(faults.asked(calls, "u-1"), 4);
+    }
+
+    #[test]
+    fn a_call_that_names_its_scope_twice_counts_once() {
+        let faults = StoreFaults::default();
+        let (calls, fault) = (Calls::UsageWrite, StoreFault::Unavailable);
+        faults.set(calls, "u-1", fault, Some(1));
+        faults.also_called("u-1", ["acme"]);
+        assert!(faults.meet_in(calls, ["u-1", "acme"]).is_some());
+        assert!(faults.meet_in(calls, ["u-1", "acme"]).is_none());
+        assert_eq!(faults.asked(calls, "u-1"), 2);
     }
 }

@@ -87,15 +87,13 @@ fn met(faults: &StoreFaults, layout: &Layout, operation: &Operation) -> Option<S
         Operation::D1 { sql, params } => {
             let calls = calls_of(sql, layout)?;
             let values = params.iter().filter_map(Value::as_str);
-            values
-                .chain([sql.as_str()])
-                .find_map(|text| faults.meet_in(calls, text))
+            faults.meet_in(calls, values.chain([sql.as_str()]))
         }
         Operation::Kv { op, key } => {
             let key = key.as_deref()?;
             let scope = key.split_once(':').map_or(key, |(_kind, scope)| scope);
             op.starts_with("get")
-                .then(|| faults.meet_in(Calls::RegistryRead, scope))
+                .then(|| faults.meet_in(Calls::RegistryRead, [scope]))
                 .flatten()
         }
     }
