@@ -5,16 +5,13 @@
 pub mod baseline;
 pub mod cli;
 pub mod client;
-pub mod clock;
 pub mod contract;
 mod counted;
 mod digest;
 pub mod doctor;
-pub mod doubles;
 pub mod evidence;
 pub mod generate;
 pub mod init;
-pub mod lag;
 mod lasting;
 pub mod nearest;
 pub mod observe;
@@ -33,3 +30,5 @@ pub mod target;
 pub mod teeth;
 pub mod verdict;
 pub mod wait;
+
+pub use moltproof_doubles::{self as doubles, clock, lag};

@@ -86,6 +86,8 @@ fn every_file_opens_with_its_duty() {
         "fixtures/d1/src",
         "fixtures/d1/examples",
         "fixtures/d1/tests",
+        "harness/data/src",
+        "harness/doubles/src",
         "harness/src",
         "harness/tests",
         "reference/src",
@@ -251,7 +253,10 @@ const DEBUG_TEXT: [&str; 4] = [
 #[test]
 fn no_reader_meets_the_debug_text_of_a_value() {
     let mut strays = Vec::new();
-    for (name, text) in rust_files("harness/src") {
+    for (name, text) in ["harness/doubles/src", "harness/src"]
+        .map(rust_files)
+        .concat()
+    {
         let is_test = name.ends_with("tests.rs");
         let written = text.split("#[cfg(test)]\nmod tests {").next();
         let lines = written.into_iter().flat_map(str::lines).enumerate();

@@ -12,7 +12,7 @@ use super::{
     journal::{AttemptId, Journal, Release},
     reply::Delivery,
 };
-use crate::doubles::wire::Received;
+use crate::wire::Received;
 
 /// Names an exchange between front and wiremock.
 pub(super) const EXCHANGE_HEADER: &str = "x-moltproof-exchange";

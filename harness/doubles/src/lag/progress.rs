@@ -17,18 +17,18 @@ tokio::task_local! {
 const LOOKS: u32 = 9;
 
 /// Notes that the work which this is part of got somewhere: an answer, a row, a wait that ended.
-pub(crate) fn moved() {
+pub fn moved() {
     // Outside of such work nobody counts.
     let _outside = MOVED.try_with(|moved| moved.set(moved.get() + 1));
 }
 
 /// Notes that the finding which this work is about to make hangs on how long something took.
-pub(crate) fn timed() {
+pub fn timed() {
     let _outside = TIMED.try_with(|timed| timed.set(true));
 }
 
 /// Does some work; tells whether what it found hangs on time.
-pub(crate) async fn timing<F: Future>(work: F) -> (F::Output, bool) {
+pub async fn timing<F: Future>(work: F) -> (F::Output, bool) {
     let timed = Rc::new(Cell::new(false));
     let done = TIMED.scope(Rc::clone(&timed), work).await;
     (done, timed.get())
@@ -36,7 +36,7 @@ pub(crate) async fn timing<F: Future>(work: F) -> (F::Output, bool) {
 
 /// Why work was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Stalled {
+pub enum Stalled {
     /// It got nowhere any more.
     #[error("it got nowhere for {} s: nothing was answered, found or waited for in that time", .0.as_secs())]
     Nowhere(Duration),
@@ -47,18 +47,18 @@ pub(crate) enum Stalled {
 
 /// How much time work has.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// In this time it must get somewhere.
-    pub(crate) nowhere: Duration,
+    pub nowhere: Duration,
     /// In this time it must be done.
-    pub(crate) whole: Duration,
+    pub whole: Duration,
 }
 
 /// Does some work for as long as it gets somewhere. Of all times only that counts in which everybody came to his turn.
-pub(crate) async fn unless_stalled<F: Future>(
-    limits: Limits,
-    work: F,
-) -> Result<F::Output, Stalled> {
+///
+/// # Errors
+/// When the work got nowhere, or was not done, in the time that it has.
+pub async fn unless_stalled<F: Future>(limits: Limits, work: F) -> Result<F::Output, Stalled> {
     let moved = Rc::new(Cell::new(0));
     let mut work = std::pin::pin!(MOVED.scope(Rc::clone(&moved), work));
     let whole = Patience::of(limits.whole);

@@ -19,7 +19,7 @@ use super::{
     gateway,
     hub::{EXCHANGE_HEADER, ExchangeId, Hub, Plan},
 };
-use crate::doubles::{
+use crate::{
     console::asked,
     wire::{Connection, Head, Received, RequestFault},
 };

@@ -127,7 +127,7 @@ impl Reply {
     }
 
     /// Status, headers and body of another reply, with the times and faults of this one.
-    pub(in crate::doubles::ai_gateway) fn in_place(self, other: Self) -> Self {
+    pub(in crate::ai_gateway) fn in_place(self, other: Self) -> Self {
         Self {
             status: other.status,
             headers: other.headers,

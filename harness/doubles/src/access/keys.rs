@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
 use tokio_rustls::rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 
-use crate::doubles::pem::pem;
+use crate::pem::pem;
 
 /// Why a key pair could not be made or used.
 #[derive(Debug, thiserror::Error)]

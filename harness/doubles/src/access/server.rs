@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{KeptTeam, KeySetMode, console, key_set::KeySet, lock};
-use crate::doubles::{
+use crate::{
     console::asked,
     wire::{Connection, Head},
 };

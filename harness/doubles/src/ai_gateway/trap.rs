@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::bodies;
-use crate::doubles::wire::{Connection, Head};
+use crate::wire::{Connection, Head};
 
 /// Counts calls; clones share the count.
 #[derive(Debug, Clone, Default)]

@@ -16,7 +16,7 @@ use super::{
     reply::{Delivery, Fault, Reply},
     request::{self, Call, Refusal},
 };
-use crate::doubles::wire::Received;
+use crate::wire::Received;
 
 /// The model that every dynamic route leads to, as far as a double that runs alone tells: one that the platform has.
 const DYNAMIC_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct-fp8-fast";

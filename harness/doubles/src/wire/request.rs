@@ -15,17 +15,17 @@ const BODY_BYTES_MAX: usize = 1 << 26;
 
 /// A request as received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(in crate::doubles) struct Received {
-    pub(in crate::doubles) method: String,
-    pub(in crate::doubles) target: String,
+pub(crate) struct Received {
+    pub(crate) method: String,
+    pub(crate) target: String,
     /// Names in lower case, values decoded as UTF-8, in the order sent.
-    pub(in crate::doubles) headers: Vec<(String, String)>,
-    pub(in crate::doubles) body: Bytes,
-    pub(in crate::doubles) keeps_alive: bool,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+    pub(crate) keeps_alive: bool,
 }
 
 impl Received {
-    pub(in crate::doubles) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(known, _)| known == name)
@@ -35,7 +35,7 @@ impl Received {
 
 /// Why no request could be read.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::doubles) enum RequestFault {
+pub(crate) enum RequestFault {
     /// The socket failed.
     #[error("the connection failed")]
     Io(#[from] io::Error),
@@ -224,7 +224,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::{Received, RequestFault};
-    use crate::doubles::wire::{Connection, Socket};
+    use crate::wire::{Connection, Socket};
 
     impl Socket for tokio::io::DuplexStream {
         fn reset_on_close(&self) -> std::io::Result<()> {

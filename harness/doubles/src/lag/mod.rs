@@ -7,8 +7,8 @@
 
 mod beat;
 mod gaps;
-pub(crate) mod patience;
-pub(crate) mod progress;
+pub mod patience;
+pub mod progress;
 
 use crate::clock;
 use beat::{Beater, Chart, Own};
@@ -32,7 +32,7 @@ const TOO_SLOW: &str = "the machine was too slow to tell";
 
 /// What the heartbeats of one run missed.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub struct Watch {
     gaps: Mutex<Gaps>,
     beaters: Vec<Arc<Beater>>,
 }
@@ -60,7 +60,7 @@ fn enter<T>(list: &'static Mutex<Vec<Weak<T>>>, one: &Arc<T>) {
 
 /// A watch under way. Dropping it ends its heartbeats.
 #[derive(Debug)]
-pub(crate) struct Watching {
+pub struct Watching {
     _watch: Arc<Watch>,
     beating: tokio::task::JoinHandle<()>,
     before: Weak<Watch>,
@@ -75,7 +75,7 @@ impl Drop for Watching {
 
 /// Watches the runtime on which this is called, and the machine. What is asked on this thread is answered by it.
 #[must_use]
-pub(crate) fn watch() -> Watching {
+pub fn watch() -> Watching {
     let [thread, runtime] = [Arc::new(Beater::default()), Arc::new(Beater::default())];
     let watch = Arc::new(Watch {
         gaps: Mutex::default(),
@@ -97,7 +97,7 @@ pub(crate) fn watch() -> Watching {
 }
 
 /// The heartbeat of somebody who serves every run: to be polled on his runtime, beside what he does.
-pub(crate) async fn serving() {
+pub async fn serving() {
     let beater = Arc::new(Beater::default());
     enter(&SERVING, &beater);
     beat::on_runtime(Serving(beater)).await;
@@ -150,7 +150,7 @@ impl Watch {
 
 /// How much of the time between two moments this thread's runtime, a double or the machine was held up; nothing where nobody watches.
 #[must_use]
-pub(crate) fn between(from: Instant, until: Instant) -> HeldUp {
+pub fn between(from: Instant, until: Instant) -> HeldUp {
     let watch = HERE.with(|here| here.borrow().upgrade());
     watch.map_or_else(HeldUp::default, |watch| {
         watch.between(from, until, clock::now())
@@ -197,7 +197,7 @@ impl TooSlow {
 ///
 /// # Errors
 /// [`TooSlow`] when the machine may be the reason.
-pub(crate) fn blame(
+pub fn blame(
     from: Instant,
     until: Instant,
     over: Duration,
@@ -207,7 +207,8 @@ pub(crate) fn blame(
 }
 
 /// That nothing can be told of what was `seen` between two moments, for it took so long that something else may be the reason.
-pub(crate) fn too_slow(from: Instant, until: Instant, seen: String) -> TooSlow {
+#[must_use]
+pub fn too_slow(from: Instant, until: Instant, seen: String) -> TooSlow {
     TooSlow {
         seen,
         held_up: between(from, until),

@@ -9,10 +9,8 @@ use super::{
 };
 use crate::{
     clock,
-    doubles::{
-        console::{Told, parameter},
-        wire::Received,
-    },
+    console::{Told, parameter},
+    wire::Received,
 };
 
 const KNOWN: [&str; 2] = [

@@ -2,11 +2,28 @@
 //!
 //! Every double runs on a thread and runtime of its own, so it answers while the caller's runtime is busy.
 //! A double never judges a target: it plays its script and keeps a journal.
+//!
+//! The crate knows nothing of the contract, so that it serves other people's tests as well:
+//!
+//! ```
+//! use moltproof_doubles::{Doubles, TokenKind};
+//!
+//! let doubles = Doubles::start()?;
+//! // What a Worker is told: where models are called, who issues the tokens of operators, and for whom.
+//! let gateway = doubles.gateway.base_url();
+//! let issuer = doubles.access.origin();
+//! let token = doubles.access.token(TokenKind::Good);
+//! assert!(gateway.starts_with("http://127.0.0.1:"));
+//! assert_eq!(token.split('.').count(), 3, "a JSON Web Token has three parts");
+//! # let _ = issuer;
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 pub mod access;
 pub mod ai_gateway;
-pub(crate) mod clock;
+pub mod clock;
 mod console;
+pub mod lag;
 mod pem;
 mod place;
 pub mod state;

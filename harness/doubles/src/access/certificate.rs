@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::keys::{KeyError, KeyMaterial};
-use crate::doubles::pem::pem;
+use crate::pem::pem;
 
 /// A certificate of the key for the team's domain, valid from a day before `now` for about eight weeks, in DER.
 pub(super) fn self_signed(

@@ -12,7 +12,7 @@ use super::{
     reply::Reply,
     script::{Playback, Script},
 };
-use crate::doubles::clock::Stopwatch;
+use crate::clock::Stopwatch;
 
 /// Names an attempt; numbers follow arrival.
 pub(super) type AttemptId = u64;

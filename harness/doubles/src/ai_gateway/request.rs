@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::attempt::Endpoint;
-use crate::doubles::wire::Received;
+use crate::wire::Received;
 
 const MARKER_OPEN: &[u8] = b"[[mp-";
 const MARKER_CLOSE: &[u8] = b"]]";

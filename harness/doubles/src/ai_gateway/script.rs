@@ -75,7 +75,7 @@ impl Playback {
 #[cfg(test)]
 mod tests {
     use super::{Playback, Script};
-    use crate::doubles::ai_gateway::reply::Reply;
+    use crate::ai_gateway::reply::Reply;
 
     fn statuses(playback: &mut Playback, models: &[&str]) -> Vec<u16> {
         models

@@ -13,7 +13,7 @@ use super::{
     journal::{AttemptId, Journal, Release},
     reply::Fault,
 };
-use crate::doubles::wire::{Connection, Head};
+use crate::wire::{Connection, Head};
 
 /// What to send.
 #[derive(Debug)]

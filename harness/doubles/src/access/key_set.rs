@@ -11,7 +11,7 @@ use super::{
     KeyName, certificate,
     keys::{self, KeyError, KeyMaterial, Slot},
 };
-use crate::doubles::clock;
+use crate::clock;
 
 /// A key under its name.
 #[derive(Clone)]

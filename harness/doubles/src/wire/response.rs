@@ -4,21 +4,21 @@ use bytes::{BufMut, BytesMut};
 
 /// Status line and headers of an answer, before its framing is known.
 #[derive(Debug)]
-pub(in crate::doubles) struct Head(BytesMut);
+pub(crate) struct Head(BytesMut);
 
 impl Head {
-    pub(in crate::doubles) fn new(status: u16) -> Self {
+    pub(crate) fn new(status: u16) -> Self {
         let mut head = BytesMut::with_capacity(512);
         head.put_slice(format!("HTTP/1.1 {status} {}\r\n", reason(status)).as_bytes());
         Self(head)
     }
 
-    pub(in crate::doubles) fn header(mut self, name: &str, value: &[u8]) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &[u8]) -> Self {
         self.push(name, value);
         self
     }
 
-    pub(in crate::doubles) fn push(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
         self.0.put_slice(name.as_bytes());
         self.0.put_slice(b": ");
         self.0.put_slice(value);
@@ -26,21 +26,21 @@ impl Head {
     }
 
     /// The head of a body of known length.
-    pub(in crate::doubles) fn with_length(self, length: usize) -> BytesMut {
+    pub(crate) fn with_length(self, length: usize) -> BytesMut {
         let mut head = self.header("content-length", length.to_string().as_bytes());
         head.0.put_slice(b"\r\n");
         head.0
     }
 
     /// The head of a body that ends with an empty chunk.
-    pub(in crate::doubles) fn chunked(self) -> BytesMut {
+    pub(crate) fn chunked(self) -> BytesMut {
         let mut head = self.header("transfer-encoding", b"chunked");
         head.0.put_slice(b"\r\n");
         head.0
     }
 
     /// The head of an answer that has no body by definition.
-    pub(in crate::doubles) fn without_body(mut self) -> BytesMut {
+    pub(crate) fn without_body(mut self) -> BytesMut {
         self.0.put_slice(b"\r\n");
         self.0
     }

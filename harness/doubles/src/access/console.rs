@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{KeyName, KeySetMode, lock, server::Shared};
-use crate::doubles::{
+use crate::{
     console::{Told, parameter},
     wire::Received,
 };

@@ -14,7 +14,7 @@ use super::{
     key_set::{NamedKey, hex_64},
     keys::{self, KeyError},
 };
-use crate::doubles::clock;
+use crate::clock;
 
 /// Access's default session.
 const SESSION_SECONDS: u64 = 24 * 60 * 60;
