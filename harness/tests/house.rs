@@ -87,6 +87,7 @@ fn every_file_opens_with_its_duty() {
         "fixtures/d1/examples",
         "fixtures/d1/tests",
         "harness/data/src",
+        "harness/api-worker/src",
         "harness/doubles/src",
         "harness/src",
         "harness/tests",
@@ -253,7 +254,7 @@ const DEBUG_TEXT: [&str; 4] = [
 #[test]
 fn no_reader_meets_the_debug_text_of_a_value() {
     let mut strays = Vec::new();
-    for (name, text) in ["harness/doubles/src", "harness/src"]
+    for (name, text) in ["harness/api-worker/src", "harness/doubles/src", "harness/src"]
         .map(rust_files)
         .concat()
     {

@@ -1,0 +1,82 @@
+//! The table of sentences and the functions that judge them. Never judges.
+
+use crate::criterion;
+use crate::outcome::Judged;
+use crate::subject::Subject;
+use futures_util::future::BoxFuture;
+use std::sync::OnceLock;
+
+/// A judgement under way.
+pub type Judging<'s> = BoxFuture<'s, Judged>;
+
+/// One thing that is judged of a criterion.
+#[derive(Debug, Clone, Copy)]
+pub struct Aspect {
+    /// The criterion (`API-001`).
+    pub criterion: &'static str,
+    /// What holds, as a sentence in the present tense without a full stop.
+    pub sentence: &'static str,
+    /// With what it may not share the target.
+    pub alone: Alone,
+    pub(crate) function: for<'s> fn(&'s Subject) -> Judging<'s>,
+}
+
+/// With what an aspect may not share its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alone {
+    /// It keeps to its own users, addresses, models, flags and webhooks.
+    Beside,
+    /// It runs jobs, which touch what others of this kind have made.
+    Jobs,
+    /// It changes what holds for every caller.
+    Whole,
+}
+
+/// An [`Aspect`] of a criterion: `aspect!("API-002", Beside, "a sentence", function)`.
+macro_rules! aspect {
+    ($criterion:literal, $alone:ident, $sentence:literal, $function:path) => {
+        $crate::aspect::Aspect {
+            criterion: $criterion,
+            sentence: $sentence,
+            alone: $crate::aspect::Alone::$alone,
+            function: |subject| Box::pin($function(subject)),
+        }
+    };
+}
+pub(crate) use aspect;
+
+impl Aspect {
+    /// Judges it, when nothing is in its way.
+    ///
+    /// # Errors
+    /// Why it does not hold, or was not judged.
+    pub async fn judge(&self, subject: &Subject) -> Judged {
+        let turns = &subject.turns;
+        match self.alone {
+            Alone::Beside => {
+                let _shared = turns.whole.read().await;
+                (self.function)(subject).await
+            }
+            Alone::Jobs => {
+                let _one = turns.jobs.lock().await;
+                let _shared = turns.whole.read().await;
+                (self.function)(subject).await
+            }
+            Alone::Whole => {
+                let _one = turns.jobs.lock().await;
+                let _whole = turns.whole.write().await;
+                (self.function)(subject).await
+            }
+        }
+    }
+}
+
+/// Every aspect, by criterion.
+pub fn aspects() -> &'static [Aspect] {
+    static ALL: OnceLock<Vec<Aspect>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut all: Vec<Aspect> = criterion::FAMILIES.concat();
+        all.sort_by_key(|aspect| aspect.criterion);
+        all
+    })
+}

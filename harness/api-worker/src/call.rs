@@ -1,0 +1,210 @@
+//! One request to the target and its answer. Never retries, never follows a redirect.
+
+use crate::outcome::Stop;
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use std::fmt;
+use std::time::Duration;
+
+/// How long an answer may take. Evidence: a delivery that hangs is given up after seconds, and a job may wait for several.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// A request that is being put together.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    method: reqwest::Method,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Bytes>,
+}
+
+impl Call {
+    fn new(method: reqwest::Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(reqwest::Method::GET, path)
+    }
+
+    pub(crate) fn post(path: impl Into<String>) -> Self {
+        Self::new(reqwest::Method::POST, path)
+    }
+
+    pub(crate) fn put(path: impl Into<String>) -> Self {
+        Self::new(reqwest::Method::PUT, path)
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(reqwest::Method::DELETE, path)
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.raw(body.to_string())
+    }
+
+    pub(crate) fn raw(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Some(body.into());
+        self.header("content-type", "application/json")
+    }
+
+    /// With this credential.
+    pub(crate) fn by(self, credential: &str) -> Self {
+        self.header("authorization", format!("Bearer {credential}"))
+    }
+
+    /// From this client.
+    pub(crate) fn from(self, ip: &str) -> Self {
+        self.header("cf-connecting-ip", ip)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| *known == name)
+    }
+
+    /// Sends it to the target at `base`.
+    pub(crate) async fn send(self, client: &reqwest::Client, base: &str) -> Result<Answer, Stop> {
+        let what = format!("{} {}", self.method, self.path);
+        let mut request = client
+            .request(self.method, format!("{base}{}", self.path))
+            .timeout(ANSWER_WITHIN);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = self.body {
+            request = request.body(body);
+        }
+        let fault = |error: reqwest::Error| {
+            Stop::Fault(format!("{what} was not answered: {}", chain(&error)))
+        };
+        let response = request.send().await.map_err(fault)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.map_err(fault)?;
+        Ok(Answer {
+            what: what.clone(),
+            status,
+            headers,
+            body,
+        })
+    }
+}
+
+/// An error with what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        told.push_str(": ");
+        told.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    told
+}
+
+/// What the target answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    /// Method and path of the request.
+    pub(crate) what: String,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON; null if it is none.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// What stands at a JSON pointer; null if nothing does.
+    pub(crate) fn at(&self, pointer: &str) -> Value {
+        self.json().pointer(pointer).cloned().unwrap_or_default()
+    }
+
+    /// The text at a JSON pointer; empty if there is none.
+    pub(crate) fn text(&self, pointer: &str) -> String {
+        self.at(pointer).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The elements of the array at a JSON pointer; none if there is no array.
+    pub(crate) fn list(&self, pointer: &str) -> Vec<Value> {
+        self.at(pointer).as_array().cloned().unwrap_or_default()
+    }
+
+    /// The code of an error; empty if it tells none.
+    pub(crate) fn code(&self) -> String {
+        self.text("/error/code")
+    }
+
+    /// A header's first value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether it was refused so.
+    pub(crate) fn is(&self, status: u16, code: &str) -> bool {
+        self.status == status && self.code() == code
+    }
+
+    /// The answer, if it has this status; else `stop` by what was seen.
+    pub(crate) fn expect(
+        self,
+        status: u16,
+        stop: impl FnOnce(String) -> Stop,
+    ) -> Result<Self, Stop> {
+        if self.status == status {
+            Ok(self)
+        } else {
+            Err(stop(self.to_string()))
+        }
+    }
+
+    /// That it was refused, and so: otherwise a breach, or a finding of shape if it was refused in another form.
+    pub(crate) fn refused(&self, status: u16, code: &str, why: &str) -> Result<(), Stop> {
+        let expected = format!("{status} {code} {why}");
+        match self.status {
+            _ if self.is(status, code) => Ok(()),
+            400..=499 => Err(Stop::shape(expected, self.to_string())),
+            _ => Err(Stop::breach(expected, self.to_string())),
+        }
+    }
+}
+
+/// What of a body is told at most.
+const TOLD_MAX: usize = 300;
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = String::from_utf8_lossy(&self.body);
+        let told: String = body.chars().take(TOLD_MAX).collect();
+        write!(f, "{} answered {}", self.what, self.status)?;
+        match (self.code(), told.is_empty()) {
+            (code, _) if !code.is_empty() => {
+                write!(f, " {code}")?;
+                let details = self.at("/error/details");
+                if details
+                    .as_object()
+                    .is_some_and(|details| !details.is_empty())
+                {
+                    write!(f, " {details}")?;
+                }
+                Ok(())
+            }
+            (_, true) => Ok(()),
+            (_, false) => write!(f, " {told}"),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The target's database: read where it lies, and copied into memory where something has to be tried. Never writes into the file.
+
+use crate::outcome::{Need, Stop};
+use crate::subject::Subject;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rusqlite::backup::Backup;
+use rusqlite::types::{Value as Sql, ValueRef};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a look waits for a lock. Evidence: the target's transactions take a few milliseconds.
+const LOCK_MS_MAX: u64 = 5_000;
+
+/// Pages that are copied in one step: all of a small database at once, so that no write comes in between.
+const PAGES_A_STEP: i32 = -1;
+
+/// A row: names of columns and values; a BLOB is `{"blob": base64}`.
+pub(crate) type Row = Map<String, Value>;
+
+/// The database of a target that lets it be read.
+#[derive(Debug, Clone)]
+pub(crate) struct Database(PathBuf);
+
+/// One value somewhere in the database.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell {
+    /// `table.column`.
+    pub(crate) place: String,
+    /// Its text or bytes.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Database {
+    pub(crate) fn of(subject: &Subject) -> Result<Self, Stop> {
+        let path = subject.database.clone();
+        path.map(Self).ok_or(Stop::lacking(Need::Database))
+    }
+
+    /// Runs `work` on a connection that can only read, on a thread where blocking is allowed.
+    pub(crate) async fn with<T, F>(&self, work: F) -> Result<T, Stop>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let path = self.0.clone();
+        blocking(move || work(&open(&path)?)).await
+    }
+
+    /// Runs `work` on a copy in memory with foreign keys on, in which anything may be tried.
+    pub(crate) async fn with_copy<T, F>(&self, work: F) -> Result<T, Stop>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let path = self.0.clone();
+        blocking(move || {
+            let source = open(&path)?;
+            let mut copy = Connection::open_in_memory()?;
+            Backup::new(&source, &mut copy)?.step(PAGES_A_STEP)?;
+            copy.pragma_update(None, "foreign_keys", true)?;
+            work(&mut copy)
+        })
+        .await
+    }
+
+    /// The rows of a query.
+    pub(crate) async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, Stop> {
+        let sql = sql.to_owned();
+        self.with(move |connection| rows(connection, &sql, &values))
+            .await
+    }
+
+    /// Every value of every table that is text or bytes.
+    pub(crate) async fn cells(&self) -> Result<Vec<Cell>, Stop> {
+        self.with(cells).await
+    }
+}
+
+async fn blocking<T, F>(work: F) -> Result<T, Stop>
+where
+    T: Send + 'static,
+    F: FnOnce() -> rusqlite::Result<T> + Send + 'static,
+{
+    let fault = |why: String| Stop::Fault(format!("the target's database cannot be read: {why}"));
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| fault(error.to_string()))?
+        .map_err(|error| fault(error.to_string()))
+}
+
+fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags)?;
+    opened.busy_timeout(Duration::from_millis(LOCK_MS_MAX))?;
+    Ok(opened)
+}
+
+/// The rows of a query on any connection.
+pub(crate) fn rows(
+    connection: &Connection,
+    sql: &str,
+    values: &[Value],
+) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = connection.prepare(sql)?;
+    let names: Vec<String> = statement
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let read = statement.query_map(params_from_iter(values.iter().map(bound)), |row| {
+        names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| Ok((name.clone(), told(row.get_ref(at)?))))
+            .collect()
+    })?;
+    read.collect()
+}
+
+fn bound(value: &Value) -> Sql {
+    match value {
+        Value::Null => Sql::Null,
+        Value::Bool(flag) => Sql::Integer(i64::from(*flag)),
+        Value::Number(number) => number.as_i64().map_or_else(
+            || Sql::Real(number.as_f64().unwrap_or_default()),
+            Sql::Integer,
+        ),
+        Value::String(text) => Sql::Text(text.clone()),
+        Value::Array(_) | Value::Object(_) => Sql::Text(value.to_string()),
+    }
+}
+
+fn told(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => json!(number),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned().into(),
+        ValueRef::Blob(bytes) => json!({"blob": STANDARD.encode(bytes)}),
+    }
+}
+
+fn cells(connection: &Connection) -> rusqlite::Result<Vec<Cell>> {
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let mut statement = connection.prepare(tables)?;
+    let tables: Vec<String> = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut all = Vec::new();
+    for table in tables {
+        let quoted = table.replace('"', "\"\"");
+        let mut statement = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?;
+        let names: Vec<String> = statement
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            for (at, name) in names.iter().enumerate() {
+                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(at)? {
+                    all.push(Cell {
+                        place: format!("{table}.{name}"),
+                        bytes: bytes.to_vec(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(all)
+}

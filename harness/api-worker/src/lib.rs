@@ -1,0 +1,25 @@
+//! The data layer of an API worker, judged: each criterion API-001 to API-014 as sentences, each with a function that judges it.
+//!
+//! To add a sentence: write an async function over a [`Subject`] in the module of its criterion below `criterion`,
+//! which returns what was seen or a [`Stop`], and add it to that module's `ASPECTS` with [`aspect!`].
+//! Never takes an expected value from an implementation, and never starts one.
+
+#![expect(
+    dead_code,
+    reason = "what the sentences of all criteria need stands here before all of them do"
+)]
+
+mod aspect;
+mod call;
+mod criterion;
+mod database;
+mod oracle;
+mod outcome;
+pub mod receiver;
+mod scene;
+mod subject;
+mod wait;
+
+pub use aspect::{Alone, Aspect, Judging, aspects};
+pub use outcome::{Cause, Judged, Need, Severity, Stop, Violation};
+pub use subject::{Logs, Operator, Subject};

@@ -1,0 +1,146 @@
+//! What becomes of an aspect. Never decides it.
+
+use std::fmt;
+
+/// What a judge function returns: what was done and seen in one sentence, or why it stopped.
+pub type Judged = Result<String, Stop>;
+
+/// Why an aspect does not hold, or was not judged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The criterion's own sentence forbids what was seen, on a request whose preconditions were seen to hold.
+    #[error("{0}")]
+    Violated(Violation),
+    /// What had to hold before did not: nothing was judged.
+    #[error("not judged for want of {cause}: {seen}")]
+    Unmet {
+        /// What is at fault.
+        cause: Cause,
+        /// What was seen instead.
+        seen: String,
+    },
+    /// The target died, or the harness is at fault.
+    #[error("{0}")]
+    Fault(String),
+}
+
+/// What is forbidden, and was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What the criterion demands.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// How bad a violation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// What is promised is not kept.
+    Breach,
+    /// A refusal of the promised kind in another form.
+    Shape,
+}
+
+/// What is at fault where nothing was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A criterion that does not hold.
+    Criterion(&'static str),
+    /// Something that the target does not offer.
+    Capability(Need),
+}
+
+/// What a target may offer to be judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Operators' tokens.
+    Operator,
+    /// The database can be read.
+    Database,
+    /// Its log lines can be read.
+    Logs,
+    /// It takes its present from `X-Test-Now`.
+    Clock,
+    /// It may send webhooks to the receiver.
+    Receiver,
+    /// Its migrations are at hand as files.
+    Files,
+}
+
+impl Need {
+    /// What is missing, and the key of the manifest that would mend it.
+    #[must_use]
+    pub fn remedy(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Operator => ("tokens for operators", "access"),
+            Self::Database => ("a way to read the database", "api_worker.database"),
+            Self::Logs => ("the log lines of the target", "api_worker.command"),
+            Self::Clock => (
+                "a target that takes its present from X-Test-Now",
+                "api_worker.clock",
+            ),
+            Self::Receiver => (
+                "a target that may send webhooks to the receiver",
+                "api_worker.webhooks",
+            ),
+            Self::Files => (
+                "the migrations of the target as files",
+                "api_worker.migrations",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Criterion(id) => f.write_str(id),
+            Self::Capability(need) => f.write_str(need.remedy().0),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}; saw {}", self.expected, self.seen)
+    }
+}
+
+impl Stop {
+    /// The criterion's own sentence forbids this.
+    pub(crate) fn breach(expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self::Violated(Violation {
+            severity: Severity::Breach,
+            expected: expected.into(),
+            seen: seen.into(),
+        })
+    }
+
+    /// Refused as promised, in another form.
+    pub(crate) fn shape(expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self::Violated(Violation {
+            severity: Severity::Shape,
+            expected: expected.into(),
+            seen: seen.into(),
+        })
+    }
+
+    /// Another criterion does not hold, so that nothing was judged.
+    pub(crate) fn unmet(criterion: &'static str, seen: impl Into<String>) -> Self {
+        Self::Unmet {
+            cause: Cause::Criterion(criterion),
+            seen: seen.into(),
+        }
+    }
+
+    /// The target lacks something, so that nothing was judged.
+    pub(crate) fn lacking(need: Need) -> Self {
+        Self::Unmet {
+            cause: Cause::Capability(need),
+            seen: "the target does not offer it".to_owned(),
+        }
+    }
+}

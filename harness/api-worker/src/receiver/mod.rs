@@ -1,0 +1,217 @@
+//! An endpoint for webhooks: answers by script, path by path, and keeps a journal.
+//! It runs on a thread of its own, so that it answers while the caller's runtime is busy. It never judges what it receives.
+
+mod serve;
+
+use moltproof_doubles::lag::Patience;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+
+/// How one delivery is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// With this status.
+    Status(u16),
+    /// With this status, after so long.
+    Slow(Duration, u16),
+    /// Not at all, until the sender gives up.
+    Hang,
+    /// With 2xx, when the sender has given up.
+    TooLate,
+    /// Not at all: the connection is closed.
+    Cut,
+    /// With the beginning of a 200: the connection is closed inside the head.
+    CutInside,
+    /// With a redirect (307) to another path of the receiver, or to a whole address.
+    Redirect(String),
+}
+
+/// One delivery as the receiver saw it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The path asked for.
+    pub path: String,
+    /// The method.
+    pub method: String,
+    /// Names in lower case, in the order sent.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// When the request had been read, on the machine's monotonic clock.
+    pub at: Instant,
+    /// The status that was answered; `None` as long as there was none, and for ever if there was to be none.
+    pub answered: Option<u16>,
+    /// Whether the sender closed the connection before it was answered.
+    pub is_given_up: bool,
+}
+
+impl Delivery {
+    /// A header's first value; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// A running receiver. Dropping it stops it.
+#[derive(Debug)]
+pub struct Receiver {
+    book: Arc<Book>,
+    authority: String,
+    forbidden: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Book {
+    pages: Mutex<Pages>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    scripts: BTreeMap<String, Vec<Reply>>,
+    taken: BTreeMap<String, usize>,
+    deliveries: Vec<Delivery>,
+    /// Connections to the address that is not allowed.
+    trespasses: usize,
+}
+
+impl Book {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        // Every change is one assignment or push: a panic elsewhere leaves the book whole.
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Pages) -> T) -> T {
+        let result = change(&mut self.pages());
+        self.changed.send_replace(());
+        result
+    }
+}
+
+impl Receiver {
+    /// Starts a receiver on 127.0.0.1 and a free port, and a second port beside it that no webhook may go to.
+    ///
+    /// # Errors
+    /// When a socket or a thread cannot be had.
+    pub fn start() -> io::Result<Self> {
+        let (listener, forbidden) = (listen()?, listen()?);
+        let authority = listener.local_addr()?.to_string();
+        let forbidden_at = forbidden.local_addr()?.to_string();
+        let book = Arc::new(Book {
+            pages: Mutex::default(),
+            changed: watch::Sender::new(()),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let book_there = Arc::clone(&book);
+        let thread = std::thread::Builder::new()
+            .name("webhook-receiver".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    tokio::select! {
+                        () = serve::serve(listener, Arc::clone(&book_there)) => {}
+                        () = serve::count(forbidden, book_there) => {}
+                        _ = stopped => {}
+                    }
+                });
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            book,
+            authority,
+            forbidden: forbidden_at,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Host and port that the target has to allow (`WEBHOOK_ALLOWED_ADDRESSES`).
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Host and port that the target is not to be told as allowed.
+    #[must_use]
+    pub fn forbidden(&self) -> &str {
+        &self.forbidden
+    }
+
+    /// The address of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.authority)
+    }
+
+    /// Sets how a path answers: one reply for each delivery, the last of which repeats. A path without a script answers 200.
+    pub fn script(&self, path: &str, replies: Vec<Reply>) {
+        self.book.change(|pages| {
+            pages.taken.remove(path);
+            pages.scripts.insert(path.to_owned(), replies);
+        });
+    }
+
+    /// What has come to a path so far, in order.
+    #[must_use]
+    pub fn deliveries(&self, path: &str) -> Vec<Delivery> {
+        let pages = self.book.pages();
+        let theirs = pages.deliveries.iter().filter(|known| known.path == path);
+        theirs.cloned().collect()
+    }
+
+    /// How often the address that is not allowed was connected to.
+    #[must_use]
+    pub fn trespasses(&self) -> usize {
+        self.book.pages().trespasses
+    }
+
+    /// The deliveries of a path as soon as they satisfy `condition`, or at the deadline.
+    pub async fn wait_until(
+        &self,
+        path: &str,
+        deadline: Duration,
+        condition: impl Fn(&[Delivery]) -> bool,
+    ) -> Vec<Delivery> {
+        let mut changes = self.book.changed.subscribe();
+        let satisfied = async {
+            loop {
+                let seen = self.deliveries(path);
+                if condition(&seen) || changes.changed().await.is_err() {
+                    return seen;
+                }
+            }
+        };
+        Patience::of(deadline)
+            .with(satisfied)
+            .await
+            .unwrap_or_else(|| self.deliveries(path))
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has told so already.
+            drop(thread.join());
+        }
+    }
+}
+
+fn listen() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

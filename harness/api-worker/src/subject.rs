@@ -1,0 +1,95 @@
+//! What is judged, and by what it can be seen. Never judges it.
+
+use crate::outcome::{Need, Stop};
+use crate::receiver::Receiver;
+use moltproof_doubles::AiGatewayDouble;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use tokio::sync::{Mutex, RwLock};
+
+/// Mints a token for the operator with this e-mail address.
+pub type Operator = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// Gives every line that the target has logged so far.
+pub type Logs = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// A running API worker.
+pub struct Subject {
+    /// Where it answers: scheme, host and port, without a slash at the end.
+    pub base: String,
+    /// Sends the requests; it must not follow redirects.
+    pub client: reqwest::Client,
+    /// The AI Gateway that it calls.
+    pub gateway: Arc<AiGatewayDouble>,
+    /// Tokens for operators.
+    pub operator: Option<Operator>,
+    /// The SQLite file of its database, which is only read.
+    pub database: Option<PathBuf>,
+    /// Its log lines.
+    pub logs: Option<Logs>,
+    /// Whether it takes its present from `X-Test-Now`.
+    pub is_clock_told: bool,
+    /// Where it may send webhooks.
+    pub receiver: Option<Arc<Receiver>>,
+    /// The folder of its migrations, with `seeds` and `queries` in it.
+    pub files: Option<PathBuf>,
+    /// Its environment.
+    pub environment: String,
+    pub(crate) turns: Turns,
+}
+
+/// Who may use the target now, and which told times are still free.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    pub(crate) jobs: Mutex<()>,
+    pub(crate) whole: RwLock<()>,
+    pub(crate) eras: AtomicI64,
+}
+
+impl fmt::Debug for Subject {
+    /// Without tokens and log lines: a world's debug text may be printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Subject {
+    /// A target at this address, of which nothing is known but the AI Gateway that it calls.
+    #[must_use]
+    pub fn new(
+        base: impl Into<String>,
+        client: reqwest::Client,
+        gateway: Arc<AiGatewayDouble>,
+    ) -> Self {
+        Self {
+            base: base.into(),
+            client,
+            gateway,
+            operator: None,
+            database: None,
+            logs: None,
+            is_clock_told: false,
+            receiver: None,
+            files: None,
+            environment: "production".to_owned(),
+            turns: Turns::default(),
+        }
+    }
+
+    /// Its log lines so far.
+    pub(crate) fn lines(&self) -> Result<Vec<String>, Stop> {
+        let logs = self.logs.as_ref().ok_or(Stop::lacking(Need::Logs))?;
+        Ok(logs())
+    }
+
+    /// Where it may send webhooks.
+    pub(crate) fn receiver(&self) -> Result<&Receiver, Stop> {
+        self.receiver
+            .as_deref()
+            .ok_or(Stop::lacking(Need::Receiver))
+    }
+}
