@@ -17,6 +17,13 @@ const LOCK_MS_MAX: u64 = 5_000;
 /// Pages that are copied in one step: all of a small database at once, so that no write comes in between.
 const PAGES_A_STEP: i32 = -1;
 
+/// What belongs to a SQLite database, and how the names of the files end.
+const BESIDE: [(&str, &str); 3] = [
+    ("the file", ""),
+    ("the write-ahead log", "-wal"),
+    ("the journal", "-journal"),
+];
+
 /// A row: names of columns and values; a BLOB is `{"blob": base64}`.
 pub(crate) type Row = Map<String, Value>;
 
@@ -71,6 +78,28 @@ impl Database {
         let sql = sql.to_owned();
         self.with(move |connection| rows(connection, &sql, &values))
             .await
+    }
+
+    /// The bytes of the file and of what lies beside it (write-ahead log, journal), by name.
+    pub(crate) async fn bytes(&self) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+        let path = self.0.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut files = Vec::new();
+            for (name, ending) in BESIDE {
+                let mut file = path.clone().into_os_string();
+                file.push(ending);
+                match std::fs::read(&file) {
+                    Ok(bytes) => files.push((name.to_owned(), bytes)),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(files)
+        });
+        let fault = |why: String| Stop::Fault(format!("the database's file cannot be read: {why}"));
+        read.await
+            .map_err(|error| fault(error.to_string()))?
+            .map_err(|error| fault(error.to_string()))
     }
 
     /// Every value of every table that is text or bytes.

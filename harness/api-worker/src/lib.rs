@@ -11,12 +11,14 @@
 
 mod aspect;
 mod call;
+mod chat;
 mod criterion;
 mod database;
 mod oracle;
 mod outcome;
 pub mod receiver;
 mod scene;
+mod secret;
 mod subject;
 mod wait;
 

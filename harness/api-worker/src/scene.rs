@@ -40,7 +40,7 @@ pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) user: String,
     /// The whole credential.
-    pub(crate) key: String,
+    pub(crate) credential: String,
     /// What the answer to the creation told.
     pub(crate) told: Value,
 }
@@ -135,7 +135,7 @@ impl<'s> Scene<'s> {
     }
 
     /// A further address of its own.
-    pub(crate) fn another_ip(&self) -> String {
+    pub(crate) fn another_ip() -> String {
         address()
     }
 
@@ -194,14 +194,14 @@ impl<'s> Scene<'s> {
             .operate(Call::post("/api/admin/keys").json(&wish))
             .await?
             .expect(201, |seen| Stop::unmet("API-002", seen))?;
-        let (id, key) = (made.text("/id"), made.text("/key"));
-        if id.is_empty() || key.is_empty() {
+        let (id, credential) = (made.text("/id"), made.text("/key"));
+        if id.is_empty() || credential.is_empty() {
             return Err(Stop::unmet("API-002", format!("no id or key: {made}")));
         }
         Ok(Key {
             id,
             user,
-            key,
+            credential,
             told: made.json(),
         })
     }

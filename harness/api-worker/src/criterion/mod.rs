@@ -20,7 +20,9 @@ use crate::aspect::Aspect;
 /// Every family of aspects.
 pub(crate) const FAMILIES: &[&[Aspect]] = &[
     tables::ASPECTS,
-    keys::ASPECTS,
+    keys::FAMILIES[0],
+    keys::FAMILIES[1],
+    keys::FAMILIES[2],
     limits::ASPECTS,
     cost::ASPECTS,
     views::ASPECTS,

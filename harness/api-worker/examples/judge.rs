@@ -1,0 +1,167 @@
+//! Judges a running API worker, without the rest of the program. Never does what the program does not.
+//!
+//! `cargo run -p moltproof-api-worker --example judge -- [--only API-002] [--database FILE] [--files FOLDER] [--listen HOST:PORT] -- COMMAND ARGUMENTS…`
+//!
+//! The command is started with the variables of the contract (AI Gateway, Access, `TEST_CLOCK`, `WEBHOOK_ALLOWED_ADDRESSES`), and has to answer at `--listen`.
+
+use moltproof_api_worker::receiver::Receiver;
+use moltproof_api_worker::{Aspect, Stop, Subject, aspects};
+use moltproof_doubles::{AccessIssuer, AiGatewayDouble};
+use std::error::Error;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+#[derive(Debug, Default)]
+struct Wish {
+    only: Vec<String>,
+    database: Option<String>,
+    files: Option<String>,
+    listen: String,
+    command: Vec<String>,
+}
+
+fn wish() -> Result<Wish, Box<dyn Error>> {
+    let mut wish = Wish {
+        listen: "127.0.0.1:8790".to_owned(),
+        ..Wish::default()
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        match word.as_str() {
+            "--only" => wish.only.push(value()?),
+            "--database" => wish.database = Some(value()?),
+            "--files" => wish.files = Some(value()?),
+            "--listen" => wish.listen = value()?,
+            "--" => wish.command = words.by_ref().collect(),
+            other => return Err(format!("unknown option {other}").into()),
+        }
+    }
+    Ok(wish)
+}
+
+/// The command, ended with the value.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+fn start(
+    wish: &Wish,
+    (gateway, access): (&AiGatewayDouble, &AccessIssuer),
+    receiver: &Receiver,
+    lines: &Lines,
+) -> Result<Started, Box<dyn Error>> {
+    let (program, arguments) = wish.command.split_first().ok_or("no command after --")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("AI_GATEWAY_BASE_URL", gateway.base_url())
+        .env("CLOUDFLARE_AI_GATEWAY_API_KEY", "cf-aig-key-of-the-double")
+        .env("CF_ACCESS_TEAM_DOMAIN", access.origin())
+        .env("CF_ACCESS_AUD", access.audience())
+        .env("TEST_CLOCK", "true")
+        .env("ENVIRONMENT", "production")
+        .env("WEBHOOK_ALLOWED_ADDRESSES", receiver.authority())
+        .env("WEBHOOK_TIMEOUT_MS", "1000")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pipes: [Option<Box<dyn std::io::Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as _),
+        child.stderr.take().map(|pipe| Box::new(pipe) as _),
+    ];
+    for pipe in pipes.into_iter().flatten() {
+        let lines = Arc::clone(lines);
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
+            }
+        });
+    }
+    Ok(Started(child))
+}
+
+/// Waits until the target answers anything at all.
+async fn ready(subject: &Subject) -> Result<(), Box<dyn Error>> {
+    let deadline = moltproof_doubles::clock::now() + Duration::from_secs(60);
+    while moltproof_doubles::clock::now() < deadline {
+        let health = subject.client.get(format!("{}/v1/usage", subject.base));
+        if health.send().await.is_ok() {
+            return Ok(());
+        }
+        tokio::task::spawn_blocking(std::thread::yield_now).await?;
+    }
+    Err(format!("nothing answers at {}", subject.base).into())
+}
+
+fn told(aspect: &Aspect, outcome: &Result<String, Stop>) -> String {
+    let (mark, what) = match outcome {
+        Ok(saw) => ("ok      ", saw.clone()),
+        Err(Stop::Violated(violation)) => ("VIOLATED", violation.to_string()),
+        Err(stop @ Stop::Unmet { .. }) => ("unmet   ", stop.to_string()),
+        Err(Stop::Fault(why)) => ("FAULT   ", why.clone()),
+    };
+    format!(
+        "{mark} {} {}\n           {what}",
+        aspect.criterion, aspect.sentence
+    )
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let wish = wish()?;
+    let gateway = Arc::new(AiGatewayDouble::start()?);
+    let access = Arc::new(AccessIssuer::start()?);
+    let receiver = Arc::new(Receiver::start()?);
+    let lines = Lines::default();
+    let _started = start(&wish, (&gateway, &access), &receiver, &lines)?;
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
+    let base = format!("http://{}", wish.listen);
+    let mut subject = Subject::new(base, client, gateway);
+    subject.operator = Some(Arc::new(move |email| access.users_token(email)));
+    subject.logs = Some(Arc::new(move || {
+        lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }));
+    subject.database = wish.database.as_ref().map(Into::into);
+    subject.files = wish.files.as_ref().map(Into::into);
+    subject.is_clock_told = true;
+    subject.receiver = Some(receiver);
+    let subject = &subject;
+    ready(subject).await?;
+    let wanted = aspects()
+        .iter()
+        .filter(|aspect| wish.only.is_empty() || wish.only.iter().any(|id| id == aspect.criterion));
+    let judged = wanted.map(|aspect| async move {
+        let began = moltproof_doubles::clock::now();
+        let outcome = aspect.judge(subject).await;
+        (aspect, outcome, began.elapsed())
+    });
+    let judged = futures_util::future::join_all(judged).await;
+    let mut out = std::io::stdout().lock();
+    for (aspect, outcome, took) in &judged {
+        writeln!(out, "{} ({} ms)", told(aspect, outcome), took.as_millis())?;
+    }
+    let good = judged
+        .iter()
+        .filter(|(_, outcome, _)| outcome.is_ok())
+        .count();
+    writeln!(out, "{good} of {} hold", judged.len())?;
+    Ok(if good == judged.len() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,118 @@
+//! Chats: what is asked of a model, and what the AI Gateway double answers and saw. Never judges either.
+
+use crate::call::{Answer, Call};
+use crate::outcome::Stop;
+use crate::scene::{Key, Scene, unique};
+use moltproof_doubles::{Attempt, Reply, Script};
+use serde_json::{Value, json};
+
+/// A chat that is being put together. Its marker leads the double to its script.
+#[derive(Debug, Clone)]
+pub(crate) struct Chat {
+    pub(crate) marker: String,
+    pub(crate) body: Value,
+}
+
+impl Chat {
+    /// A chat of one message with this model.
+    pub(crate) fn with(model: &str) -> Self {
+        Self::marked(&unique(16), model)
+    }
+
+    /// The same under a marker that another chat has, as those of one conversation have.
+    pub(crate) fn marked(marker: &str, model: &str) -> Self {
+        let body = json!({
+            "model": model,
+            "messages": [{"role": "user", "content": format!("[[mp-{marker}]] Hello.")}],
+        });
+        Self {
+            marker: marker.to_owned(),
+            body,
+        }
+    }
+
+    /// With other messages, of which the first text that holds a marker counts.
+    pub(crate) fn messages(mut self, messages: Value) -> Self {
+        self.body["messages"] = messages;
+        self
+    }
+
+    pub(crate) fn of(mut self, conversation: &str) -> Self {
+        self.body["conversation_id"] = conversation.into();
+        self
+    }
+
+    pub(crate) fn streamed(mut self) -> Self {
+        self.body["stream"] = true.into();
+        self
+    }
+
+    /// The request.
+    pub(crate) fn call(&self) -> Call {
+        Call::post("/v1/chat/completions").json(&self.body)
+    }
+}
+
+impl Scene<'_> {
+    /// Sends a chat with a key, which the double answers as its script says: plainly, with 7 and 3 tokens, if it has none.
+    pub(crate) async fn chat(&self, key: &Key, chat: &Chat) -> Result<Answer, Stop> {
+        self.send(chat.call().by(&key.credential)).await
+    }
+
+    /// A chat that succeeds, as a precondition.
+    pub(crate) async fn chatted(&self, key: &Key, chat: &Chat) -> Result<Answer, Stop> {
+        self.chat(key, chat)
+            .await?
+            .expect(200, |seen| Stop::unmet("API-001", seen))
+    }
+
+    /// Lets the double answer a chat so, once and ever after.
+    pub(crate) fn script(&self, chat: &Chat, reply: Reply) {
+        let script = Script::always(reply);
+        self.subject.gateway.script(&chat.marker, script);
+    }
+
+    /// What the double saw of a chat.
+    pub(crate) fn seen_upstream(&self, chat: &Chat) -> Vec<Attempt> {
+        self.subject.gateway.journal(&chat.marker)
+    }
+
+    /// The usage rows of a user, as the operator sees them, oldest first.
+    pub(crate) async fn usage(&self, user: &str) -> Result<Vec<Value>, Stop> {
+        self.pages(&format!("/api/admin/usage?user_id={user}"), "usage")
+            .await
+    }
+
+    /// Every element of a paged list that the operator may read.
+    pub(crate) async fn pages(&self, path: &str, name: &str) -> Result<Vec<Value>, Stop> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        let joint = if path.contains('?') { '&' } else { '?' };
+        for _page in 0..PAGES_MAX {
+            let page = self
+                .operate(Call::get(format!("{path}{joint}limit=1000{cursor}")))
+                .await?
+                .expect(200, |seen| Stop::unmet("API-001", seen))?;
+            all.extend(page.list(&format!("/{name}")));
+            let Some(next) = page.at("/next_cursor").as_str().map(encoded) else {
+                return Ok(all);
+            };
+            cursor = format!("&cursor={next}");
+        }
+        Err(Stop::Fault(format!("{path} has no last page")))
+    }
+}
+
+/// Pages of a list that are read at most. Evidence: no scene makes more than a few hundred rows of anything.
+const PAGES_MAX: usize = 200;
+
+/// A text as a part of a query.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}

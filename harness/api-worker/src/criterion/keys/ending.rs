@@ -1,0 +1,252 @@
+//! When a key ends: at its expiry, by revocation, by rotation. Never judges a refusal of a key that was not seen to be accepted before.
+
+use crate::aspect::{Aspect, aspect};
+use crate::call::{Answer, Call};
+use crate::chat::Chat;
+use crate::outcome::{Judged, Stop};
+use crate::scene::{DAY, HOUR, Key, Scene};
+use crate::subject::Subject;
+use futures_util::future::join_all;
+use serde_json::json;
+
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-002",
+        Beside,
+        "a key is accepted until the instant before it expires and refused from that instant on",
+        expiry
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "a key that was in use is refused by the next request after its revocation",
+        revocation
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "of requests at once none that begins after the revocation is served",
+        revocation_at_once
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "after a rotation the old key is refused and the new one does what the old one did",
+        rotation
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "the sessions of a key end with it: by revocation, by rotation and by expiry",
+        sessions
+    ),
+];
+
+/// Requests that warm whatever a target keeps of a key.
+const WARM: usize = 3;
+
+async fn read(scene: &Scene<'_>, credential: &str) -> Result<Answer, Stop> {
+    scene.send(Call::get("/v1/usage").by(credential)).await
+}
+
+async fn accepted(scene: &Scene<'_>, credential: &str, what: &str) -> Result<(), Stop> {
+    let answer = read(scene, credential).await?;
+    if answer.status == 200 {
+        Ok(())
+    } else {
+        Err(Stop::breach(
+            format!("{what} to be accepted"),
+            answer.to_string(),
+        ))
+    }
+}
+
+async fn refused(scene: &Scene<'_>, credential: &str, what: &str) -> Result<(), Stop> {
+    let why = format!("for {what}");
+    read(scene, credential)
+        .await?
+        .refused(401, "UNAUTHENTICATED", &why)
+}
+
+async fn revoke(scene: &Scene<'_>, key: &Key) -> Result<(), Stop> {
+    scene
+        .operate(Call::delete(format!("/api/admin/keys/{}", key.id)))
+        .await?
+        .expect(204, |seen| Stop::breach("204 for a revocation", seen))
+        .map(drop)
+}
+
+async fn expiry(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let ends = scene.now() + HOUR + 1;
+    let key = scene.key_with("ada", json!({"expires_at": ends})).await?;
+    for before in [HOUR, 1] {
+        scene.set(ends - before);
+        accepted(&scene, &key.credential, "a key before its expiry").await?;
+    }
+    for after in [0, 1, DAY] {
+        scene.set(ends + after);
+        let what = format!("a key {after} ms after its expiry");
+        refused(&scene, &key.credential, &what).await?;
+    }
+    let chat = Chat::with(&scene.model("small"));
+    let why = "for a chat by an expired key";
+    scene
+        .chat(&key, &chat)
+        .await?
+        .refused(401, "UNAUTHENTICATED", why)?;
+    Ok("accepted one millisecond before its end, refused at its end".to_owned())
+}
+
+async fn revocation(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = scene.key("ada").await?;
+    let other = scene.key("ada").await?;
+    for _ in 0..WARM {
+        accepted(&scene, &key.credential, "a key in use").await?;
+    }
+    scene
+        .chatted(&key, &Chat::with(&scene.model("small")))
+        .await?;
+    revoke(&scene, &key).await?;
+    refused(&scene, &key.credential, "a key that has been revoked").await?;
+    let chat = Chat::with(&scene.model("small"));
+    let why = "for a chat by a key that has been revoked";
+    scene
+        .chat(&key, &chat)
+        .await?
+        .refused(401, "UNAUTHENTICATED", why)?;
+    if !scene.seen_upstream(&chat).is_empty() {
+        return Err(Stop::breach(
+            "no call to a model by a revoked key",
+            "a call",
+        ));
+    }
+    accepted(&scene, &other.credential, "the user's other key").await?;
+    Ok(format!(
+        "accepted {} times, refused at once after its revocation",
+        WARM + 1
+    ))
+}
+
+/// Requests at once after a revocation.
+const AT_ONCE: usize = 20;
+
+async fn revocation_at_once(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = scene.key("ada").await?;
+    let many = || join_all((0..AT_ONCE).map(|_| read(&scene, &key.credential)));
+    let before: Vec<Answer> = many().await.into_iter().collect::<Result<_, _>>()?;
+    if let Some(answer) = before.iter().find(|answer| answer.status != 200) {
+        return Err(Stop::unmet("API-003", answer.to_string()));
+    }
+    revoke(&scene, &key).await?;
+    let after: Vec<Answer> = many().await.into_iter().collect::<Result<_, _>>()?;
+    let served = after.iter().filter(|answer| answer.status == 200).count();
+    if served > 0 {
+        let seen = format!("{served} of {AT_ONCE} requests were served after the revocation");
+        return Err(Stop::breach("none to be served", seen));
+    }
+    for answer in &after {
+        answer.refused(401, "UNAUTHENTICATED", "after the revocation")?;
+    }
+    Ok(format!(
+        "{AT_ONCE} requests at once were served before and none after"
+    ))
+}
+
+async fn rotate(scene: &Scene<'_>, key: &Key) -> Result<Key, Stop> {
+    let made = scene
+        .operate(Call::post(format!("/api/admin/keys/{}/rotate", key.id)))
+        .await?
+        .expect(201, |seen| Stop::breach("201 for a rotation", seen))?;
+    Ok(Key {
+        id: made.text("/id"),
+        user: key.user.clone(),
+        credential: made.text("/key"),
+        told: made.json(),
+    })
+}
+
+async fn rotation(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let wish =
+        json!({"permissions": ["chat", "read"], "quota_requests": 3, "name": "of the rotation"});
+    let old = scene.key_with("ada", wish).await?;
+    scene
+        .chatted(&old, &Chat::with(&scene.model("small")))
+        .await?;
+    let new = rotate(&scene, &old).await?;
+    refused(&scene, &old.credential, "a key that has been rotated").await?;
+    accepted(&scene, &new.credential, "the key that replaces it").await?;
+    for field in ["user_id", "name", "permissions", "expires_at"] {
+        if new.told[field] != old.told[field] {
+            let seen = format!("{field} is {}", new.told[field]);
+            return Err(Stop::breach(format!("{field} {}", old.told[field]), seen));
+        }
+    }
+    let write = Call::post("/v1/conversations")
+        .json(&json!({}))
+        .by(&new.credential);
+    let why = "for what the old key was not allowed";
+    scene
+        .send(write)
+        .await?
+        .refused(403, "ACCESS_DENIED", why)?;
+    for _ in 0..2 {
+        scene
+            .chatted(&new, &Chat::with(&scene.model("small")))
+            .await?;
+    }
+    let beyond = scene.chat(&new, &Chat::with(&scene.model("small"))).await?;
+    beyond.refused(
+        429,
+        "QUOTA_EXCEEDED",
+        "when what was left of the quota is used",
+    )?;
+    Ok("the new key has the old one's rights and what was left of its quota".to_owned())
+}
+
+async fn session(scene: &Scene<'_>, key: &Key) -> Result<String, Stop> {
+    let wish = json!({"ttl_seconds": 7200});
+    let made = scene
+        .send(Call::post("/v1/sessions").json(&wish).by(&key.credential))
+        .await?
+        .expect(201, |seen| Stop::unmet("API-001", seen))?;
+    let token = made.text("/token");
+    let answer = read(scene, &token).await?;
+    if answer.status == 200 {
+        Ok(token)
+    } else {
+        Err(Stop::unmet(
+            "API-001",
+            format!("a new session is refused: {answer}"),
+        ))
+    }
+}
+
+async fn sessions(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = scene.key("ada").await?;
+    let token = session(&scene, &key).await?;
+    revoke(&scene, &key).await?;
+    refused(&scene, &token, "a session of a revoked key").await?;
+    let key = scene.key("ada").await?;
+    let token = session(&scene, &key).await?;
+    rotate(&scene, &key).await?;
+    refused(&scene, &token, "a session of a rotated key").await?;
+    if !subject.is_clock_told {
+        return Ok(
+            "sessions ended by revocation and by rotation; expiry needs a clock that can be told"
+                .to_owned(),
+        );
+    }
+    let ends = scene.now() + HOUR;
+    let key = scene.key_with("ada", json!({"expires_at": ends})).await?;
+    let token = session(&scene, &key).await?;
+    scene.set(ends - 1);
+    accepted(&scene, &token, "a session of a key before its expiry").await?;
+    scene.set(ends);
+    refused(&scene, &token, "a session of an expired key").await?;
+    Ok("sessions ended by revocation, by rotation and by expiry".to_owned())
+}

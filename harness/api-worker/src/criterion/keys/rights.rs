@@ -1,0 +1,200 @@
+//! What a key may do: its permissions, its quota, and what is no key at all. Never counts a refusal before the same request was seen to be allowed.
+
+use crate::aspect::{Aspect, aspect};
+use crate::call::{Answer, Call};
+use crate::chat::Chat;
+use crate::outcome::{Judged, Stop};
+use crate::scene::{Key, Scene};
+use crate::secret::hashes;
+use crate::subject::Subject;
+use futures_util::future::join_all;
+use serde_json::json;
+
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-002",
+        Beside,
+        "a key does what its permissions say and is refused everything else",
+        permissions
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "a chat beyond a key's quota is refused and never reaches a model",
+        quota
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "a quota lets exactly as many chats pass when they come at once",
+        quota_at_once
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "nothing but the whole key is accepted: neither its hash nor its prefix nor another's half",
+        only_the_whole
+    ),
+];
+
+/// A request for each permission.
+fn request(scene: &Scene<'_>, permission: &str) -> Call {
+    match permission {
+        "chat" => Chat::with(&scene.model("small")).call(),
+        "read" => Call::get("/v1/usage"),
+        _write => Call::post("/v1/conversations").json(&json!({})),
+    }
+}
+
+const PERMISSIONS: [&str; 3] = ["chat", "read", "write"];
+
+async fn permissions(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    for held in PERMISSIONS {
+        let key = scene
+            .key_with("ada", json!({"permissions": [held]}))
+            .await?;
+        let allowed = scene
+            .send(request(&scene, held).by(&key.credential))
+            .await?;
+        if !(200..300).contains(&allowed.status) {
+            return Err(Stop::breach(
+                format!("a key with the permission {held} to be served"),
+                allowed.to_string(),
+            ));
+        }
+        for other in PERMISSIONS.iter().filter(|other| **other != held) {
+            let refused = scene
+                .send(request(&scene, other).by(&key.credential))
+                .await?;
+            let why = format!("for {other} by a key that has {held} only");
+            refused.refused(403, "ACCESS_DENIED", &why)?;
+        }
+    }
+    Ok("each permission opened its own requests and no others".to_owned())
+}
+
+/// How many chats the quota of these scenes allows.
+const QUOTA: usize = 3;
+
+async fn with_quota(scene: &Scene<'_>) -> Result<Key, Stop> {
+    scene
+        .key_with("ada", json!({"quota_requests": QUOTA}))
+        .await
+}
+
+async fn quota(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (key, model) = (with_quota(&scene).await?, scene.model("small"));
+    for _ in 0..QUOTA {
+        scene.chatted(&key, &Chat::with(&model)).await?;
+    }
+    let beyond = Chat::with(&model);
+    let refused = scene.chat(&key, &beyond).await?;
+    refused.refused(429, "QUOTA_EXCEEDED", "for a chat beyond the quota")?;
+    if let Some(wait) = refused.header("retry-after") {
+        return Err(Stop::shape(
+            "no Retry-After, for no wait helps",
+            format!("Retry-After: {wait}"),
+        ));
+    }
+    let reached = scene.seen_upstream(&beyond).len();
+    if reached > 0 {
+        return Err(Stop::breach(
+            "no call to a model",
+            format!("{reached} calls of the refused chat"),
+        ));
+    }
+    Ok(format!("{QUOTA} chats passed, and the next was refused"))
+}
+
+async fn quota_at_once(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (key, model) = (with_quota(&scene).await?, scene.model("small"));
+    let chats: Vec<Chat> = (0..4 * QUOTA).map(|_| Chat::with(&model)).collect();
+    let answers = join_all(chats.iter().map(|chat| scene.chat(&key, chat))).await;
+    let answers: Vec<Answer> = answers.into_iter().collect::<Result<_, _>>()?;
+    let passed = answers.iter().filter(|answer| answer.status == 200).count();
+    let strange = answers
+        .iter()
+        .find(|answer| answer.status != 200 && !answer.is(429, "QUOTA_EXCEEDED"));
+    if let Some(strange) = strange {
+        return Err(Stop::unmet("API-001", strange.to_string()));
+    }
+    let reached: usize = chats
+        .iter()
+        .map(|chat| scene.seen_upstream(chat).len())
+        .sum();
+    if passed != QUOTA || reached != QUOTA {
+        return Err(Stop::breach(
+            format!("{QUOTA} of {} chats at once to pass", chats.len()),
+            format!("{passed} were answered and {reached} reached a model"),
+        ));
+    }
+    Ok(format!("{QUOTA} of {} chats at once passed", chats.len()))
+}
+
+async fn only_the_whole(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (key, other) = (scene.key("ada").await?, scene.key("bob").await?);
+    let ask = |credential: String| scene.send(Call::get("/v1/usage").by(&credential));
+    let allowed = ask(key.credential.clone()).await?;
+    if allowed.status != 200 {
+        return Err(Stop::breach(
+            "a new key to be accepted",
+            allowed.to_string(),
+        ));
+    }
+    let hash = String::from_utf8_lossy(&hashes(&key.credential)[0]).into_owned();
+    let (half, rest) = key
+        .credential
+        .split_at_checked(24)
+        .unwrap_or((&key.credential, ""));
+    let others_rest = other.credential.get(24..).unwrap_or_default();
+    let swapped: String = key.credential.chars().map(swapped_case).collect();
+    let candidates = [
+        ("the key's hash", format!("mpk_{hash}")),
+        ("the key's hash alone", hash),
+        (
+            "the key's prefix",
+            key.credential.chars().take(12).collect(),
+        ),
+        ("the key's id", key.id.clone()),
+        ("the user's id", key.user.clone()),
+        ("the first half of the key", half.to_owned()),
+        ("the second half of the key", rest.to_owned()),
+        (
+            "half of the key and half of another",
+            format!("{half}{others_rest}"),
+        ),
+        ("the key in the other case", swapped),
+        (
+            "the key and one character more",
+            format!("{}A", key.credential),
+        ),
+        (
+            "the key without its last character",
+            key.credential[..key.credential.len().saturating_sub(1)].to_owned(),
+        ),
+        ("a pattern", "mpk_%".to_owned()),
+        ("a piece of SQL", "' OR '1'='1".to_owned()),
+    ];
+    for (what, candidate) in &candidates {
+        let refused = ask(candidate.clone()).await?;
+        refused.refused(401, "UNAUTHENTICATED", &format!("for {what}"))?;
+    }
+    let none = scene.send(Call::get("/v1/usage")).await?;
+    none.refused(401, "UNAUTHENTICATED", "without a credential")?;
+    Ok(format!(
+        "the key was accepted, {} other texts were not",
+        candidates.len()
+    ))
+}
+
+fn swapped_case(letter: char) -> char {
+    if letter.is_ascii_lowercase() {
+        letter.to_ascii_uppercase()
+    } else {
+        letter.to_ascii_lowercase()
+    }
+}
