@@ -3,7 +3,7 @@
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::observe::Row;
-use crate::run::scene::{Scene, describe};
+use crate::run::scene::{Scene, breach, describe};
 use crate::target::layout::Table;
 use crate::target::need::{Need, Variant};
 use crate::target::operator::Operator;
@@ -118,6 +118,27 @@ pub(crate) async fn start_gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchang
 pub(crate) async fn gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
     let path = at(&s.dialect().gateway, id);
     operate(s, "GET", path, None).await
+}
+
+/// Presupposes that an answer about a tenant's gateway tells of the sandbox of that tenant: where another one is told, ISO-001 is broken.
+pub(crate) fn presuppose_own_sandbox(answer: &Exchange, tenant: &Tenant) -> Check {
+    let text = answer.text();
+    let is_id = |word: &&str| {
+        word.strip_prefix("sk-")
+            .is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let mut told = text
+        .split(|character: char| !character.is_ascii_alphanumeric() && character != '-')
+        .filter(is_id);
+    let is_foreign = told.next().is_some() && !text.contains(&tenant.sandbox_id);
+    if !is_foreign {
+        return Ok(());
+    }
+    Err(breach(
+        format!("an answer about the sandbox {}", tenant.sandbox_id),
+        describe(answer),
+    )
+    .or_unmet("ISO-001"))
 }
 
 /// Does what a scenario only presupposes: another answer than expected leaves it unjudged.

@@ -10,7 +10,7 @@ use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{expect_first, expect_status_first};
+use crate::steps::operating::{expect_first, expect_status_first, presuppose_own_sandbox};
 use crate::target::dialect::AdminRoute;
 use crate::target::dialect::speak::Operation;
 use crate::target::seeding::Tenant;
@@ -235,6 +235,7 @@ async fn gateway_not_started(s: &mut Scene, tenant: &Tenant, good: &Credential) 
     let gateway = Request::new("GET", dialect.gateway.replace("{id}", &tenant.id));
     let gateway = s.send(good.on(gateway)).await?;
     expect_status_first(s, &gateway, 200)?;
+    presuppose_own_sandbox(&gateway, tenant)?;
     let runs = gateway
         .at(&dialect.gateway_instance)
         .filter(|instance| !instance.is_null());

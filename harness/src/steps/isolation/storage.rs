@@ -5,7 +5,9 @@ use crate::oracle::sandbox_id::has_form;
 use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{change, delete, objects, registry_keys, start_gateway};
+use crate::steps::operating::{
+    change, delete, objects, presuppose_own_sandbox, registry_keys, start_gateway,
+};
 use crate::verdict::{Check, Stop};
 use serde_json::{Map, Value, json};
 
@@ -70,9 +72,10 @@ async fn remember_keys(s: &mut Scene) -> Check {
 }
 
 async fn start(s: &mut Scene, a: Args) -> Check {
-    let id = s.tenant(a.text(1))?.id;
-    let answer = start_gateway(s, &id).await?;
-    s.expect_status(&answer, 200)
+    let tenant = s.tenant(a.text(1))?;
+    let answer = start_gateway(s, &tenant.id).await?;
+    s.expect_status(&answer, 200)?;
+    presuppose_own_sandbox(&answer, &tenant)
 }
 
 async fn cold_chat(s: &mut Scene, a: Args) -> Check {
