@@ -1,0 +1,193 @@
+//! Prices in time: which one holds at an instant, and that a later one changes nothing of before. Never reads the machine's clock where an instant decides.
+
+use super::{costs, row_of};
+use crate::aspect::{Aspect, aspect};
+use crate::call::Call;
+use crate::chat::{Chat, encoded};
+use crate::oracle::cost::Price;
+use crate::outcome::{Judged, Stop};
+use crate::scene::{HOUR, Key, Scene};
+use crate::subject::Subject;
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-004",
+        Beside,
+        "a price holds from its first instant until the instant before the next one's",
+        half_open
+    ),
+    aspect!(
+        "API-004",
+        Beside,
+        "a new price leaves the cost of every earlier chat as it was",
+        earlier_costs_stay
+    ),
+    aspect!(
+        "API-004",
+        Beside,
+        "the history of a model's prices is kept, without a gap that nobody asked for and without an overlap",
+        history_is_kept
+    ),
+];
+
+const FIRST: Price = Price {
+    input: 1_000_000,
+    output: 2_000_000,
+};
+const SECOND: Price = Price {
+    input: 3_000_000,
+    output: 5_000_000,
+};
+const THIRD: Price = Price {
+    input: 0,
+    output: 7_000_000,
+};
+
+/// The double's plain answer.
+const TOKENS: (u64, u64) = (7, 3);
+
+async fn price_from(scene: &Scene<'_>, model: &str, price: Price, from: i64) -> Result<(), Stop> {
+    let wish = json!({
+        "model": model,
+        "input_micros_per_million": price.input,
+        "output_micros_per_million": price.output,
+        "valid_from": from,
+    });
+    scene
+        .operate(Call::post("/api/admin/prices").json(&wish))
+        .await?
+        .expect(201, |seen| {
+            Stop::breach("a price after the open one's beginning to be taken", seen)
+        })
+        .map(drop)
+}
+
+async fn chat_at(scene: &Scene<'_>, key: &Key, model: &str, at: i64) -> Result<Value, Stop> {
+    let chat = Chat::with(model);
+    let call = chat.call().by(&key.credential);
+    let answer = scene
+        .send(call.header("x-test-now", at.to_string()))
+        .await?
+        .expect(200, |seen| Stop::unmet("API-001", seen))?;
+    row_of(&scene.usage(&key.user).await?, &answer)
+}
+
+/// The price of a row by the time that the row itself tells.
+fn price_at(prices: &[(i64, Price)], row: &Value) -> Result<Option<Price>, Stop> {
+    let at = row["created_at"].as_i64();
+    let at =
+        at.ok_or_else(|| Stop::unmet("API-014", format!("created_at {}", row["created_at"])))?;
+    let valid = prices.iter().rev().find(|(from, _)| *from <= at);
+    Ok(valid.map(|(_, price)| *price))
+}
+
+async fn half_open(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let (key, model) = (scene.key("ada").await?, scene.model("changing"));
+    scene.unlimit(&key.user).await?;
+    let first = scene.now() + HOUR;
+    let prices = [
+        (first, FIRST),
+        (first + HOUR, SECOND),
+        (first + HOUR + 1, THIRD),
+    ];
+    for (from, price) in prices {
+        price_from(&scene, &model, price, from).await?;
+    }
+    let instants = prices
+        .iter()
+        .flat_map(|(from, _)| [from - 1, *from, from + 1]);
+    // All at once, and not in the order of their times.
+    let rows = instants.rev().map(|at| {
+        let (scene, key, model) = (&scene, &key, &model);
+        async move { Ok::<_, Stop>((at, chat_at(scene, key, model, at).await?)) }
+    });
+    let rows = try_join_all(rows).await?;
+    for (at, row) in &rows {
+        if row["created_at"] != json!(at) {
+            let seen = format!("a chat at {at} has a usage row of {}", row["created_at"]);
+            return Err(Stop::unmet("API-001", seen));
+        }
+        let when = format!(", {} ms after the first price began", at - first);
+        costs(row, TOKENS, price_at(&prices, row)?, &when)?;
+    }
+    Ok(format!(
+        "{} chats around three beginnings cost what was valid",
+        rows.len()
+    ))
+}
+
+async fn earlier_costs_stay(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (key, model) = (scene.key("ada").await?, scene.model("changing"));
+    scene.price(&model, FIRST.input, FIRST.output).await?;
+    let early = scene.chatted(&key, &Chat::with(&model)).await?;
+    let before = row_of(&scene.usage(&key.user).await?, &early)?;
+    costs(&before, TOKENS, Some(FIRST), ", before the price changed")?;
+    // A price begins after the one before it; where the clock is not told, the chat has taken that time.
+    scene.pass(1);
+    scene.price(&model, SECOND.input, SECOND.output).await?;
+    let late = scene.chatted(&key, &Chat::with(&model)).await?;
+    let rows = scene.usage(&key.user).await?;
+    costs(
+        &row_of(&rows, &late)?,
+        TOKENS,
+        Some(SECOND),
+        ", after the price changed",
+    )?;
+    let after = row_of(&rows, &early)?;
+    if after == before {
+        Ok("the row from before the change is what it was".to_owned())
+    } else {
+        Err(Stop::breach(
+            format!("the row to stay {before}"),
+            format!("{after}"),
+        ))
+    }
+}
+
+async fn history_is_kept(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let model = scene.model("changing");
+    let mut wanted = Vec::new();
+    for (nth, price) in [FIRST, SECOND, THIRD].into_iter().enumerate() {
+        let begin = scene.now();
+        scene.price(&model, price.input, price.output).await?;
+        if let Some((_, _, end)) = wanted.last_mut() {
+            *end = json!(begin);
+        }
+        wanted.push((price, begin, Value::Null));
+        scene.pass(HOUR + i64::try_from(nth).unwrap_or_default());
+    }
+    let list = format!("/api/admin/prices?model={}", encoded(&model));
+    let listed = scene
+        .operate(Call::get(list))
+        .await?
+        .expect(200, |seen| Stop::unmet("API-001", seen))?;
+    let rows = listed.list("/prices");
+    if rows.len() != wanted.len() {
+        return Err(Stop::breach(
+            "three prices in the history",
+            listed.to_string(),
+        ));
+    }
+    for (row, (price, from, to)) in rows.iter().zip(wanted) {
+        let wanted = json!([price.input, price.output, from, to]);
+        let seen = json!([
+            row["input_micros_per_million"],
+            row["output_micros_per_million"],
+            row["valid_from"],
+            row["valid_to"],
+        ]);
+        if seen != wanted {
+            let what = "prices, beginning and end";
+            return Err(Stop::breach(
+                format!("{what} {wanted}"),
+                format!("{what} {seen}"),
+            ));
+        }
+    }
+    Ok("three prices follow each other without a gap".to_owned())
+}

@@ -1,0 +1,160 @@
+//! The windows of a client's address, whose limits hold for everybody: the target is nobody else's meanwhile. Never leaves a limit behind.
+
+use super::{Exceeded, limited, passed, probe, refused};
+use crate::aspect::{Aspect, aspect};
+use crate::call::{Answer, Call};
+use crate::oracle::window::{self, KINDS};
+use crate::outcome::{Judged, Stop};
+use crate::scene::Scene;
+use crate::subject::Subject;
+use futures_util::future::join_all;
+use serde_json::json;
+
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-003",
+        Whole,
+        "an address's minute, hour and day each refuse what is beyond their limit, with a key or without",
+        each_window
+    ),
+    aspect!(
+        "API-003",
+        Whole,
+        "what the user's limit refuses does not count for the address",
+        one_decision
+    ),
+    aspect!(
+        "API-003",
+        Whole,
+        "an address's limit lets exactly as many requests pass when they come at once",
+        at_once
+    ),
+];
+
+const LIMIT: i64 = 4;
+
+fn path(subject: &Subject, kind: &str) -> String {
+    format!("environment/{}/rate_limit.ip.{kind}", subject.environment)
+}
+
+/// What `work` finds while addresses are limited so; the limit is taken away again whatever it finds.
+async fn while_limited<F>(scene: &Scene<'_>, kind: &str, limit: i64, work: F) -> Judged
+where
+    F: Future<Output = Judged>,
+{
+    let path = path(scene.subject, kind);
+    scene.prefer(&path, json!(limit)).await?;
+    let found = work.await;
+    let removed = scene
+        .operate(Call::delete(format!("/api/admin/preferences/{path}")))
+        .await?;
+    if removed.status != 204 {
+        return Err(Stop::Fault(format!(
+            "a limit for everybody stays: {removed}"
+        )));
+    }
+    found
+}
+
+fn address(kind: &str) -> Exceeded<'_> {
+    Exceeded {
+        subject: "ip",
+        kind,
+        limit: LIMIT,
+    }
+}
+
+async fn each_window(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let key = limited(&scene, &[]).await?;
+    for (kind, length) in KINDS {
+        let start = window::start(kind, scene.now() + 2 * length);
+        scene.set(start + length / 3 + 17);
+        let found = while_limited(
+            &scene,
+            kind,
+            LIMIT,
+            one_window(&scene, kind, &key, start + length),
+        );
+        found.await?;
+    }
+    Ok(format!(
+        "{LIMIT} requests passed in each window of an address, and no more until its end"
+    ))
+}
+
+async fn one_window(scene: &Scene<'_>, kind: &str, key: &crate::scene::Key, end: i64) -> Judged {
+    let ip = Scene::another_ip();
+    let now = scene.now();
+    for nth in 1..=LIMIT {
+        // A request without a credential counts for its address as well.
+        if nth % 2 == 0 {
+            let answer = scene.send(Call::get("/v1/usage").from(&ip)).await?;
+            answer.refused(401, "UNAUTHENTICATED", "below the limit of the address")?;
+        } else {
+            let which = format!("request {nth} of {LIMIT} from one address in one {kind}");
+            passed(&scene.send(probe(key).from(&ip)).await?, &which)?;
+        }
+    }
+    refused(&scene.send(probe(key).from(&ip)).await?, address(kind), now)?;
+    let without = scene.send(Call::get("/v1/usage").from(&ip)).await?;
+    refused(&without, address(kind), now)?;
+    let other = scene.send(probe(key).from(&Scene::another_ip())).await?;
+    passed(&other, "a request from another address")?;
+    scene.set(end - 1);
+    refused(
+        &scene.send(probe(key).from(&ip)).await?,
+        address(kind),
+        end - 1,
+    )?;
+    scene.set(end);
+    let next = scene.send(probe(key).from(&ip)).await?;
+    passed(&next, &format!("the first request of the next {kind}"))?;
+    Ok(String::new())
+}
+
+async fn one_decision(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let few = limited(&scene, &[("day", 1)]).await?;
+    let many = scene.key("bob").await?;
+    let work = async {
+        passed(&scene.send(probe(&few)).await?, "the first request")?;
+        for _ in 0..2 * LIMIT {
+            let why = "beyond 1 in the day of the user";
+            scene
+                .send(probe(&few))
+                .await?
+                .refused(429, "RATE_LIMIT_EXCEEDED", why)?;
+        }
+        for nth in 2..=LIMIT {
+            let which = format!(
+                "request {nth} of {LIMIT} from one address, from which the user's limit had refused others,"
+            );
+            passed(&scene.send(probe(&many)).await?, &which)?;
+        }
+        let why = format!("beyond {LIMIT} in the day of the address");
+        scene
+            .send(probe(&many))
+            .await?
+            .refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+        Ok("what one limit refused the other did not count".to_owned())
+    };
+    while_limited(&scene, "day", LIMIT, work).await
+}
+
+/// Requests at once, and how many of them the limit lets pass.
+const AT_ONCE: usize = 50;
+const PASSING: usize = 23;
+
+async fn at_once(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = limited(&scene, &[]).await?;
+    let work = async {
+        let answers = join_all((0..AT_ONCE).map(|_| scene.send(probe(&key)))).await;
+        let answers: Vec<Answer> = answers.into_iter().collect::<Result<_, _>>()?;
+        super::at_once::exactly(&answers, PASSING, "one address")?;
+        Ok(format!("{PASSING} of {AT_ONCE} requests at once passed"))
+    };
+    let limit = i64::try_from(PASSING).unwrap_or(i64::MAX);
+    while_limited(&scene, "day", limit, work).await
+}
