@@ -19,7 +19,10 @@ use crate::aspect::Aspect;
 
 /// Every family of aspects.
 pub(crate) const FAMILIES: &[&[Aspect]] = &[
-    tables::ASPECTS,
+    tables::FAMILIES[0],
+    tables::FAMILIES[1],
+    tables::FAMILIES[2],
+    tables::FAMILIES[3],
     keys::FAMILIES[0],
     keys::FAMILIES[1],
     keys::FAMILIES[2],
