@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// What a database claims. Every name is as the schema has it, ASCII case ignored.
@@ -342,6 +343,9 @@ pub struct Write {
     /// What an item of a JSON array holds, by names or in order, each as in `query.parameters`; a fresh key if it is not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<Item>,
+    /// How much it may write with one item, as D1 bills it: rows of all its statements, and entries of indexes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_written: Option<NonZeroU32>,
 }
 
 /// An item of a JSON array.

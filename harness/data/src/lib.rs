@@ -28,3 +28,4 @@ pub mod trace;
 pub mod tree;
 mod words;
 pub mod wrangler;
+pub mod written;

@@ -34,9 +34,11 @@ mod tenancy;
 mod uniqueness;
 mod usable;
 pub mod world;
+mod writes;
 
 pub use costs::{Cost, costs};
 pub use deep::fill_deep;
+pub use writes::{Bound, WriteCost, writes};
 
 use crate::subject::Subject;
 use std::sync::OnceLock;

@@ -1,9 +1,10 @@
 //! `moltproof db check`. Never runs a statement on the user's database.
 
+use super::costs::Bills;
 use super::input::Input;
 use super::progress::ProgressArgs;
-use super::{Exit, Failed, costs, output};
-use crate::check::{Aspect, Broken, Cost, ON_A_GUESS, Outcome, aspects};
+use super::{Exit, Failed, output};
+use crate::check::{Aspect, Bound, Broken, ON_A_GUESS, Outcome, aspects};
 use crate::claims::Data;
 use crate::progress::{Progress as _, Work};
 use crate::render::text::hanging;
@@ -136,26 +137,26 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failed> {
     }
     shown.hear(Work::Aspects, all, all);
     let criteria: Vec<Criterion> = by_id.into_values().collect();
-    let costs = if args.criterion.is_empty() {
-        crate::check::costs(&subject)
+    let bills = if args.criterion.is_empty() {
+        Bills::of(&subject)
     } else {
-        Vec::new()
+        Bills::default()
     };
     drop(shown);
     let text = match args.format {
-        Format::Text => text(&criteria, &subject) + &costs::text(&costs),
+        Format::Text => text(&criteria, &subject, &bills) + &bills.text(),
         Format::Json => {
-            serde_json::to_string_pretty(&told(&criteria, &subject, &costs))
+            serde_json::to_string_pretty(&told(&criteria, &subject, &bills))
                 .map_err(Failed::fault)?
                 + "\n"
         }
-        Format::Junit => junit(&criteria).map_err(Failed::fault)?,
+        Format::Junit => junit(&criteria, &bills).map_err(Failed::fault)?,
     };
     if let Some(file) = &args.trace {
         output::put(&(subject.trace.take().join("\n") + "\n"), Some(file))?;
     }
     output::put(&text, args.output.as_deref())?;
-    Ok(ended(args, &criteria))
+    Ok(ended(args, &criteria, &bills))
 }
 
 /// The rows that the tables of hot queries are to hold, if they are to hold many.
@@ -190,7 +191,7 @@ fn wanted(args: &CheckArgs) -> Result<Vec<&'static Aspect>, Failed> {
     Ok(aspects().iter().filter(is_named).collect())
 }
 
-fn ended(args: &CheckArgs, criteria: &[Criterion]) -> Exit {
+fn ended(args: &CheckArgs, criteria: &[Criterion], bills: &Bills) -> Exit {
     let is = |verdict: Verdict| {
         criteria
             .iter()
@@ -199,16 +200,16 @@ fn ended(args: &CheckArgs, criteria: &[Criterion]) -> Exit {
     let should_fails = criteria
         .iter()
         .any(|criterion| criterion.verdict() == Verdict::Failed);
-    if is(Verdict::Failed) || args.strict && should_fails {
+    if is(Verdict::Failed) || bills.has(Bound::Broken) || args.strict && should_fails {
         Exit::Found
-    } else if args.strict && is(Verdict::NotVerified) {
+    } else if args.strict && (is(Verdict::NotVerified) || bills.has(Bound::Open)) {
         Exit::Unverified
     } else {
         Exit::Clean
     }
 }
 
-fn text(criteria: &[Criterion], subject: &Subject) -> String {
+fn text(criteria: &[Criterion], subject: &Subject, bills: &Bills) -> String {
     let count = |verdict: Verdict| {
         criteria
             .iter()
@@ -216,12 +217,13 @@ fn text(criteria: &[Criterion], subject: &Subject) -> String {
             .count()
     };
     let mut text = format!(
-        "{}: {} of {} criteria hold, {} broken, {} not verified\n\n",
+        "{}: {} of {} criteria hold, {} broken, {} not verified{}\n\n",
         subject.source.shown,
         count(Verdict::Passed),
         criteria.len(),
         count(Verdict::Failed),
-        count(Verdict::NotVerified)
+        count(Verdict::NotVerified),
+        bills.headline()
     );
     if subject.claims == Data::default() && count(Verdict::NotVerified) > 0 {
         text.push_str(
@@ -338,7 +340,7 @@ fn broken_text(text: &mut String, broken: &Broken, width: usize) {
 }
 
 /// One case a criterion: failed with what was seen, skipped where it is not verified.
-fn junit(criteria: &[Criterion]) -> Result<String, quick_junit::SerializeError> {
+fn junit(criteria: &[Criterion], bills: &Bills) -> Result<String, quick_junit::SerializeError> {
     let mut suite = TestSuite::new("moltproof db check");
     for criterion in criteria {
         let mut said = String::new();
@@ -352,6 +354,7 @@ fn junit(criteria: &[Criterion]) -> Result<String, quick_junit::SerializeError> 
         status.set_description(said);
         suite.add_test_case(TestCase::new(criterion.id, status));
     }
+    suite.add_test_cases(bills.cases());
     let mut whole = Report::new("moltproof");
     whole.add_test_suite(suite);
     whole.to_string()
@@ -365,7 +368,7 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn told(criteria: &[Criterion], subject: &Subject, costs: &[Cost]) -> Value {
+fn told(criteria: &[Criterion], subject: &Subject, bills: &Bills) -> Value {
     let aspect = |(aspect, outcome): &(&Aspect, Outcome)| match outcome {
         Outcome::Held { saw } => {
             json!({ "sentence": aspect.sentence, "outcome": "held", "saw": saw })
@@ -386,5 +389,5 @@ fn told(criteria: &[Criterion], subject: &Subject, costs: &[Cost]) -> Value {
             json!({ "id": criterion.id, "level": level, "verdict": word(criterion.verdict()), "aspects": aspects })
         })
         .collect();
-    json!({ "schema_version": "1.0", "source": subject.source.shown, "files": counted(subject.source.files.len(), "file"), "criteria": criteria, "costs": costs::told(costs) })
+    json!({ "schema_version": "1.0", "source": subject.source.shown, "files": counted(subject.source.files.len(), "file"), "criteria": criteria, "costs": bills.queries_told(), "writes": bills.writes_told() })
 }

@@ -55,10 +55,10 @@ fn many(subject: &Subject) -> Vec<&Write> {
 }
 
 /// A statement with its values; it is written anew where the items of a list stand in it.
-type Call<'w> = (Cow<'w, str>, Vec<Value>);
+pub(super) type Call<'w> = (Cow<'w, str>, Vec<Value>);
 
 /// The statements of a write of so many items; each round has keys of its own.
-fn statements<'w>(
+pub(super) fn statements<'w>(
     settled: &Settled<'_>,
     write: &'w Write,
     (count, round, key): (usize, usize, Key),
