@@ -128,6 +128,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let _started = start(&wish, (&gateway, &access), &receiver, &lines)?;
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
+        // A connection that is kept may be closed under the next request.
+        .pool_max_idle_per_host(0)
         .build()?;
     let base = format!("http://{}", wish.listen);
     let mut subject = Subject::new(base, client, gateway);

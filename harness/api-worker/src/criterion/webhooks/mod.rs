@@ -1,0 +1,162 @@
+//! API-010: deliveries of webhooks. Never lets a webhook go anywhere but to the receiver.
+
+mod failing;
+mod once;
+mod sent;
+
+use crate::aspect::Aspect;
+use crate::call::{Answer, Call};
+use crate::outcome::{Cause, Need, Stop};
+use crate::receiver::{Delivery, Reply};
+use crate::scene::{Key, Scene};
+use crate::wait;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What is judged of API-010, by family.
+pub(super) const FAMILIES: [&[Aspect]; 3] = [sent::ASPECTS, failing::ASPECTS, once::ASPECTS];
+
+/// How long a first attempt and its record may take beside the caller. Evidence: the slowest seen took 400 ms under parallel load.
+const BESIDE_THE_CALLER: Duration = Duration::from_secs(8);
+
+/// A webhook to the receiver, with a path of its own.
+#[derive(Debug)]
+struct Hook {
+    id: String,
+    secret: String,
+    path: String,
+}
+
+/// Makes a webhook whose endpoint answers so.
+async fn hook(
+    scene: &Scene<'_>,
+    name: &str,
+    events: &[&str],
+    replies: Vec<Reply>,
+) -> Result<Hook, Stop> {
+    let receiver = scene.subject.receiver()?;
+    let path = format!("/{name}-{}", scene.tag);
+    receiver.script(&path, replies);
+    let wish = json!({"url": receiver.url(&path), "events": events});
+    let made = scene
+        .operate(Call::post("/api/admin/webhooks").json(&wish))
+        .await?
+        .expect(201, |seen| Stop::Unmet {
+            cause: Cause::Capability(Need::Receiver),
+            seen,
+        })?;
+    Ok(Hook {
+        id: made.text("/id"),
+        secret: made.text("/secret"),
+        path,
+    })
+}
+
+/// Takes a webhook away, so that it is sent nothing of others.
+async fn unhook(scene: &Scene<'_>, hook: &Hook) -> Result<(), Stop> {
+    scene
+        .operate(Call::delete(format!("/api/admin/webhooks/{}", hook.id)))
+        .await
+        .map(drop)
+}
+
+/// A key that was rotated: the event that others cause least. Whatever names one of these ids is of this event.
+async fn rotated(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
+    let key: Key = scene.key("ada").await?;
+    let new = scene
+        .operate(Call::post(format!("/api/admin/keys/{}/rotate", key.id)))
+        .await?
+        .expect(201, |seen| Stop::unmet("API-002", seen))?;
+    Ok(vec![key.id, new.text("/id")])
+}
+
+/// What of a webhook names one of these ids.
+fn of(deliveries: &[Delivery], ids: &[String]) -> Vec<Delivery> {
+    let names = |delivery: &&Delivery| {
+        let body = String::from_utf8_lossy(&delivery.body);
+        ids.iter().any(|id| body.contains(id.as_str()))
+    };
+    deliveries.iter().filter(names).cloned().collect()
+}
+
+/// What has come to a webhook of these ids so far.
+fn received(scene: &Scene<'_>, hook: &Hook, ids: &[String]) -> Result<Vec<Delivery>, Stop> {
+    Ok(of(&scene.subject.receiver()?.deliveries(&hook.path), ids))
+}
+
+/// The first deliveries to a webhook of these ids, once there are so many, or a breach.
+async fn arrived(
+    scene: &Scene<'_>,
+    hook: &Hook,
+    ids: &[String],
+    count: usize,
+) -> Result<Vec<Delivery>, Stop> {
+    let receiver = scene.subject.receiver()?;
+    let seen = receiver
+        .wait_until(&hook.path, BESIDE_THE_CALLER, |seen| {
+            of(seen, ids).len() >= count
+        })
+        .await;
+    let theirs = of(&seen, ids);
+    if theirs.len() < count {
+        let seen = format!("{} within {} s", theirs.len(), BESIDE_THE_CALLER.as_secs());
+        return Err(Stop::breach(
+            format!("{count} attempts at a delivery"),
+            seen,
+        ));
+    }
+    Ok(theirs)
+}
+
+/// The records of a webhook's deliveries.
+async fn records(scene: &Scene<'_>, hook: &Hook) -> Result<Vec<Value>, Stop> {
+    let path = format!("/api/admin/webhooks/{}/deliveries", hook.id);
+    scene.pages(&path, "deliveries").await
+}
+
+/// The record of an event's delivery, once it is as wanted; a breach with what it is instead.
+async fn recorded(
+    scene: &Scene<'_>,
+    hook: &Hook,
+    event: &str,
+    wanted: &[(&str, Value)],
+) -> Result<Value, Stop> {
+    let last = std::sync::Mutex::new(Value::Null);
+    let found = wait::until(BESIDE_THE_CALLER, || async {
+        let all = records(scene, hook).await?;
+        let record = all.into_iter().find(|record| record["event_id"] == *event);
+        let record = record.unwrap_or_default();
+        let is_there = wanted.iter().all(|(field, value)| record[field] == *value);
+        *last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = record.clone();
+        Ok::<_, Stop>(is_there.then_some(record))
+    })
+    .await?;
+    found.ok_or_else(|| {
+        let wanted: Value = wanted
+            .iter()
+            .map(|(field, value)| ((*field).to_owned(), value.clone()))
+            .collect();
+        let seen = last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .to_string();
+        Stop::breach(format!("a record of the delivery with {wanted}"), seen)
+    })
+}
+
+/// Runs the job of deliveries.
+async fn job(scene: &Scene<'_>) -> Result<Answer, Stop> {
+    scene
+        .operate(Call::post("/api/admin/jobs/deliveries").json(&json!({})))
+        .await?
+        .expect(200, |seen| {
+            Stop::breach("the job of deliveries to run", seen)
+        })
+}
+
+/// The event that a delivery names in its header.
+fn event_of(delivery: &Delivery) -> String {
+    delivery.header("webhook-id").unwrap_or_default().to_owned()
+}
