@@ -47,7 +47,11 @@ struct Started(Child);
 
 impl Drop for Started {
     fn drop(&mut self) {
-        drop(self.0.kill());
+        // A runner ends what it has started when it is asked to end, not when it is killed.
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
+        if asked.is_err() {
+            drop(self.0.kill());
+        }
         drop(self.0.wait());
     }
 }

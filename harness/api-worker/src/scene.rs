@@ -1,7 +1,7 @@
 //! What one aspect does at the target: with users, addresses and models of its own, at a time of its own. Never shares them with another scene.
 
 use crate::call::{Answer, Call};
-use crate::outcome::{Need, Stop};
+use crate::outcome::{Cause, Need, Stop};
 use crate::subject::Subject;
 use moltproof_doubles::clock;
 use serde_json::{Value, json};
@@ -176,8 +176,17 @@ impl<'s> Scene<'s> {
         let operator = self.subject.operator.as_ref();
         let operator = operator.ok_or(Stop::lacking(Need::Operator))?;
         let token = operator(&self.email());
-        self.send(call.header("cf-access-jwt-assertion", token))
-            .await
+        let answer = self
+            .send(call.header("cf-access-jwt-assertion", token))
+            .await?;
+        // What Access refuses says nothing about the data layer behind it.
+        if answer.is(403, "ACCESS_DENIED") {
+            return Err(Stop::Unmet {
+                cause: Cause::Capability(Need::Operator),
+                seen: answer.to_string(),
+            });
+        }
+        Ok(answer)
     }
 
     /// A key that is made as a precondition, with all permissions.

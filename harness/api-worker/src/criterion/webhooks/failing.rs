@@ -1,12 +1,15 @@
 //! What is not answered 2xx: tried again with back-off, and at the end failed, visibly. Time is told; never waited for.
 
-use super::{Hook, arrived, event_of, hook, job, received, recorded, rotated, unhook};
+use super::{
+    BESIDE_THE_CALLER, Hook, arrived, event_of, hook, job, received, recorded, rotated, unhook,
+};
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
 use crate::outcome::{Judged, Stop};
 use crate::receiver::Reply;
 use crate::scene::{DAY, HOUR, Scene};
 use crate::subject::Subject;
+use crate::wait;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -37,22 +40,39 @@ const BACK_OFF: [i64; 5] = [30, 60, 120, 240, 480];
 /// Milliseconds that a planned attempt may be later than asked for: an attempt takes its time.
 const SLACK: i64 = 5_000;
 
-/// The time of the next attempt in a record, if it lies where the back-off puts it.
-fn planned(record: &Value, now: i64, seconds: i64) -> Result<i64, Stop> {
-    let wanted = now + 1000 * seconds;
-    match record["next_attempt_at"].as_i64() {
-        Some(at) if (wanted..=wanted + SLACK).contains(&at) => Ok(at),
-        _ => {
-            let after = record["next_attempt_at"].as_i64().map_or_else(
-                || record["next_attempt_at"].to_string(),
-                |at| format!("{} ms after the attempt", at - now),
-            );
-            Err(Stop::breach(
-                format!("the next attempt {seconds} s after this one"),
-                after,
-            ))
-        }
+/// When the next attempt is planned: so many seconds after this one, in a record of so many attempts.
+async fn planned(
+    scene: &Scene<'_>,
+    hook: &Hook,
+    event: &str,
+    (attempts, seconds): (usize, i64),
+) -> Result<i64, Stop> {
+    let wanted = [("state", json!("pending")), ("attempts", json!(attempts))];
+    let now = scene.now();
+    // While an attempt is under way, a record may have its claim in place of a plan.
+    let is_planned = |record: &Value| {
+        let at = record["next_attempt_at"].as_i64()?;
+        let earliest = now + 1000 * seconds;
+        (earliest..=earliest + SLACK).contains(&at).then_some(at)
+    };
+    let found = wait::until(BESIDE_THE_CALLER, || async {
+        let record = recorded(scene, hook, event, &wanted).await?;
+        Ok::<_, Stop>(is_planned(&record))
+    })
+    .await?;
+    if let Some(at) = found {
+        return Ok(at);
     }
+    let record = recorded(scene, hook, event, &wanted).await?;
+    let at = record["next_attempt_at"].as_i64();
+    let seen = at.map_or_else(
+        || format!("next_attempt_at {}", record["next_attempt_at"]),
+        |at| format!("{} ms after it", at - now),
+    );
+    Err(Stop::breach(
+        format!("the next attempt {seconds} s after attempt {attempts}"),
+        seen,
+    ))
 }
 
 async fn state(scene: &Scene<'_>, hook: &Hook) -> Result<Value, Stop> {
@@ -85,13 +105,8 @@ async fn dies(subject: &Subject) -> Judged {
     let ids = rotated(&scene).await?;
     let event = event_of(&arrived(&scene, &hook, &ids, 1).await?[0]);
     for (nth, seconds) in (1..).zip(BACK_OFF) {
-        let wanted = [
-            ("state", json!("pending")),
-            ("attempts", json!(nth)),
-            ("last_status", json!(500)),
-        ];
-        let record = recorded(&scene, &hook, &event, &wanted).await?;
-        let at = planned(&record, scene.now(), seconds)?;
+        let at = planned(&scene, &hook, &event, (nth, seconds)).await?;
+        recorded(&scene, &hook, &event, &[("last_status", json!(500))]).await?;
         scene.set(at - 1);
         job(&scene).await?;
         let when = format!("one millisecond before the {seconds} s are over");
@@ -149,15 +164,12 @@ async fn tried_again(subject: &Subject) -> Judged {
         hooks.push((name, hook(&scene, name, &["key.rotated"], replies).await?));
     }
     let ids = rotated(&scene).await?;
-    let began = scene.now();
     let mut events = Vec::new();
     for (name, hook) in &hooks {
         let event = event_of(&arrived(&scene, hook, &ids, 1).await?[0]);
-        let wanted = [("state", json!("pending")), ("attempts", json!(1))];
-        let record = recorded(&scene, hook, &event, &wanted)
+        planned(&scene, hook, &event, (1, 30))
             .await
             .map_err(|stop| about(stop, name))?;
-        planned(&record, began, 30).map_err(|stop| about(stop, name))?;
         events.push(event);
     }
     let redirected = receiver.deliveries(&elsewhere).len();
