@@ -21,6 +21,7 @@ mod image;
 mod mended;
 mod needs;
 mod objects;
+mod orphans;
 #[cfg(test)]
 mod shortcuts;
 mod swept;
@@ -113,15 +114,17 @@ pub struct WithRows {
     pub unfilled: Vec<Unfilled>,
 }
 
-/// A key, a NOT NULL, a CHECK or a reference that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
+/// A key, a NOT NULL, a CHECK, a strict type or a reference that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tightened {
     /// The table.
     pub table: Name,
     /// The columns that the key is about, or the one that must not be NULL any more, on which there is a new CHECK, or that refers to another table.
     pub columns: Vec<Name>,
-    /// Whether it is a CHECK on a column that had none: nobody had said before what it may hold.
+    /// Whether it is a CHECK on a column that had none, or the type that it is declared to have and need not keep: nobody had said before what it may hold.
     pub is_first_check: bool,
+    /// Whether it is a reference, and the file goes through with rows whose parents it does not find.
+    pub leaves_orphans: bool,
     /// The index that keeps the key; none for a NOT NULL or a CHECK.
     pub key: Option<Name>,
     /// The step at which the file fails with such rows, and why; none if it sorts them out.

@@ -1,9 +1,9 @@
 //! The third look: rows that the schema before a file takes, and a key, a NOT NULL or a CHECK that the file brings does not. Never blames a file that sorts them out.
 
-use super::{Step, Tightened};
-use crate::catalog::{self, Affinity, Index, Name, Schema, Table};
+use super::{Step, Tightened, orphans};
+use crate::catalog::{self, Affinity, ForeignKey, Index, Name, Schema, Table};
 use crate::engine::{Act, Engine, Failure};
-use crate::rows::{Filler, is_checked, put_outside, restricted};
+use crate::rows::{Filler, is_checked, put_outside, put_text, restricted};
 use crate::text::find_word;
 use std::collections::BTreeMap;
 
@@ -89,7 +89,12 @@ pub(super) fn look(
         let checked = restricted(table, new).into_iter();
         all.extend(checked.map(|column| (table, vec![column], Brings::Check)));
         all.extend(
-            referring(table, new, before).map(|column| (table, vec![column], Brings::Reference)),
+            orphans::referring(table, new, before)
+                .map(|(column, old)| (table, vec![column], Brings::Reference(old))),
+        );
+        all.extend(
+            typed(table, new)
+                .map(|(column, is_usual)| (table, vec![column], Brings::Type { is_usual })),
         );
     }
     let mut tried = Vec::new();
@@ -102,17 +107,32 @@ pub(super) fn look(
             }
             Brings::NotNull => filler.null(connection, before, table, &columns[0]),
             Brings::Check => Ok(put_outside(connection, table, &columns[0])),
-            Brings::Reference => Ok(orphan(connection, table, &columns[0])),
+            Brings::Reference(old) => {
+                if old.is_some() {
+                    // What the new parent asks of them is just what these rows need not meet.
+                    let own = std::slice::from_ref(&table.name);
+                    filler.fill(connection, before, before, own, 1)?;
+                }
+                Ok(orphans::put(connection, before, (table, &columns[0]), old))
+            }
+            Brings::Type { .. } => Ok(put_text(connection, table, &columns[0])),
         })?;
         if is_made {
+            let failure = failure(with_rows, &engine, steps, &brings)?;
+            let is_left =
+                || engine.ours(|connection| orphans::has_orphans(connection, Some(&table.name)));
+            let leaves_orphans = matches!(brings, Brings::Reference(_))
+                && with_rows.keeps_references
+                && failure.is_none()
+                && is_left() == Some(true);
             tried.push(Tightened {
-                failure: failure(
-                    with_rows,
-                    &engine,
-                    steps,
-                    matches!(brings, Brings::Reference),
-                )?,
-                is_first_check: matches!(brings, Brings::Check) && !is_checked(table, &columns[0]),
+                failure,
+                leaves_orphans,
+                is_first_check: match brings {
+                    Brings::Check => !is_checked(table, &columns[0]),
+                    Brings::Type { is_usual } => is_usual,
+                    Brings::Key(_) | Brings::NotNull | Brings::Reference(_) => false,
+                },
                 table: table.name.clone(),
                 columns,
                 key: if let Brings::Key(index) = brings {
@@ -131,44 +151,30 @@ enum Brings<'s> {
     Key(&'s Index),
     NotNull,
     Check,
-    Reference,
+    /// A reference, and the one that the column had before.
+    Reference(Option<&'s ForeignKey>),
+    /// The type of a STRICT table; it is the usual one where the old table had the same affinity.
+    Type {
+        is_usual: bool,
+    },
 }
 
-/// Columns that refer to a table from this file on, alone, and held any value before.
-fn referring<'s>(
-    table: &'s Table,
-    new: &'s Table,
-    before: &'s Schema,
-) -> impl Iterator<Item = Name> {
-    let keys = new.foreign_keys.iter().filter(|key| key.columns.len() == 1);
-    keys.filter(|key| {
-        let refers = |old: &crate::catalog::ForeignKey| old.columns.contains(&key.columns[0]);
-        key.parent != table.name
-            && before.tables.contains_key(&key.parent)
-            && table
-                .column(&key.columns[0])
-                .is_some_and(|column| column.generated.is_none())
-            && !table.primary_key.contains(&key.columns[0])
-            && !table.foreign_keys.iter().any(refers)
+/// Columns whose values a STRICT table takes by their types alone from this file on, and whether the old table made values of that type of what it was given.
+fn typed<'s>(table: &'s Table, new: &'s Table) -> impl Iterator<Item = (Name, bool)> {
+    let columns = table.columns.iter().filter(|_| new.strict && !table.strict);
+    columns.filter_map(|column| {
+        let is_key = table.primary_key.contains(&column.name)
+            || table
+                .foreign_keys
+                .iter()
+                .any(|key| key.columns.contains(&column.name));
+        let later = new.column(&column.name)?;
+        let takes_any_text =
+            later.affinity() == Affinity::Text || later.declared_type.eq_ignore_ascii_case("any");
+        let is_plain = column.generated.is_none() && later.generated.is_none();
+        (is_plain && !is_key && !takes_any_text)
+            .then(|| (column.name.clone(), column.affinity() == later.affinity()))
     })
-    .map(|key| key.columns[0].clone())
-}
-
-/// Puts a value that no parent has into one row; whether the table took it.
-fn orphan(connection: &rusqlite::Connection, table: &Table, column: &Name) -> bool {
-    let is_text = table
-        .column(column)
-        .is_some_and(|column| column.affinity() == Affinity::Text);
-    let value = if is_text {
-        "'moltproof-orphan'"
-    } else {
-        "987654321"
-    };
-    let (name, column) = (table.name.quoted(), column.quoted());
-    let sql = format!(
-        "UPDATE {name} SET {column} = {value} WHERE {column} = (SELECT min({column}) FROM {name})"
-    );
-    connection.execute(&sql, []).is_ok_and(|rows| rows > 0)
 }
 
 /// The columns that a key is about, those of its expressions as well: rows that agree in them agree in the key.
@@ -228,8 +234,9 @@ fn failure(
     with_rows: &Before<'_>,
     engine: &Engine,
     steps: &[(usize, &Step)],
-    is_reference: bool,
+    brings: &Brings<'_>,
 ) -> rusqlite::Result<Option<(usize, Failure)>> {
+    let is_reference = matches!(brings, Brings::Reference(_));
     engine.ours(|connection| connection.execute_batch("BEGIN"))?;
     for (place, step) in steps {
         if step.failure.is_some() || step.is_trimmed {
@@ -243,7 +250,9 @@ fn failure(
                     | rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL
                     | rusqlite::ffi::SQLITE_CONSTRAINT_CHECK
             ) || is_reference
-                && why.code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY;
+                && why.code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+                || matches!(brings, Brings::Type { .. })
+                    && why.code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE;
             return Ok(is_meant.then_some((*place, why)));
         }
     }

@@ -68,6 +68,23 @@ pub(crate) fn put_outside(connection: &Connection, table: &Table, column: &Name)
     taken > 0
 }
 
+/// Writes a text into a column of one row that its table takes as it is, whatever its declared type; whether it did.
+pub(crate) fn put_text(connection: &Connection, table: &Table, column: &Name) -> bool {
+    let (name, column) = (table.name.quoted(), column.quoted());
+    let key = if table.without_rowid {
+        table
+            .primary_key
+            .first()
+            .map_or_else(String::new, Name::quoted)
+    } else {
+        "rowid".to_owned()
+    };
+    let update = format!(
+        "UPDATE main.{name} SET {column} = 'moltproof outside' WHERE {key} = (SELECT min({key}) FROM main.{name})"
+    );
+    connection.execute(&update, []).is_ok_and(|rows| rows > 0)
+}
+
 /// What the CHECKs of the table itself name for the column, and values that nobody names.
 fn values(table: &Table, column: &Name) -> Vec<Value> {
     let mut values = Vec::new();

@@ -32,7 +32,16 @@ pub(super) fn references(
     let place = |name: &Name| cells.iter().position(|cell| cell.name == *name);
     let mut all: Vec<Reference> = Vec::new();
     let later = successor.into_iter().flat_map(|later| &later.foreign_keys);
-    let later = later.filter(|key| has(schema, key));
+    // Two columns of one parent rarely hold the same value, and whoever turns a reference from one to the other has rows that agree with the first.
+    let is_turned = |key: &ForeignKey| {
+        let mut own = table.foreign_keys.iter();
+        own.any(|old| {
+            old.columns == key.columns
+                && old.parent == key.parent
+                && old.parent_columns != key.parent_columns
+        })
+    };
+    let later = later.filter(|key| has(schema, key) && !is_turned(key));
     for key in table.foreign_keys.iter().chain(later) {
         let columns: Option<Vec<usize>> = key.columns.iter().map(place).collect();
         let Some(columns) = columns else { continue };

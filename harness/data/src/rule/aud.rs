@@ -142,7 +142,65 @@ fn is_log(subject: &Subject, table: &Table) -> bool {
             &["audit", "audits", "auditlog", "auditlogs", "auditing"],
         )
         || is_a_record(table)
-            && (tells_of_changes(table) || is_called_so_in_a_comment(subject, table))
+            && (tells_of_changes(table)
+                || tells_of_deeds(table)
+                || is_called_so_in_a_comment(subject, table))
+}
+
+/// Whether each row tells what somebody did, and to what or from where: of actions, of those who administer, or of who came in.
+fn tells_of_deeds(table: &Table) -> bool {
+    let has = |wanted: &[&str]| {
+        let mut columns = table.columns.iter();
+        columns.any(|column| wanted.contains(&words(column.name.as_str()).join("_").as_str()))
+    };
+    let name = table.name.as_str();
+    let is_of_security = has_any(
+        name,
+        &[
+            "security",
+            "admin",
+            "auth",
+            "login",
+            "access",
+            "moderation",
+            "system",
+        ],
+    );
+    let is_log = has_any(
+        name,
+        &[
+            "log",
+            "logs",
+            "history",
+            "trail",
+            "activity",
+            "activities",
+            "journal",
+        ],
+    );
+    let tells_action = has(&["action", "action_type", "operation", "event", "event_type"]);
+    let tells_what = has(&[
+        "entity",
+        "entity_id",
+        "entity_type",
+        "target",
+        "target_id",
+        "target_type",
+        "resource",
+        "resource_id",
+        "resource_type",
+        "object_id",
+        "object_type",
+        "ip",
+        "ip_address",
+        "user_agent",
+        "details",
+        "detail",
+        "metadata",
+        "changes",
+    ]);
+    tells_action && (is_of_security || is_log && tells_what)
+        || is_of_security && is_log && has(&["ip", "ip_address", "user_agent"])
 }
 
 /// Whether a table is called like one that is only ever added to.
@@ -167,6 +225,10 @@ fn is_a_record(table: &Table) -> bool {
             "timeline",
             "ledger",
             "ledgers",
+            "action",
+            "actions",
+            "attempt",
+            "attempts",
         ],
     )
 }

@@ -1,5 +1,10 @@
 //! The rules of JSON in text columns. Never judges what the JSON means.
 
+mod said;
+mod used;
+
+use said::{has_json_first, is_called_like_json, speaks_of_json};
+
 use super::names::Names;
 use super::words::words;
 use super::{Judge, declared, object_of_column, repair, trial};
@@ -52,35 +57,18 @@ fn is_said_in_a_comment(subject: &Subject, table: &Table, column: &Column) -> bo
         let word = word.trim_end_matches([':', ',', '-', '.', '[', ']']);
         word.eq_ignore_ascii_case("json")
     }) || is_said_above(table, column)
-        || repair::comment_of(table, column).is_some_and(|comment| {
-            let word = comment.split_whitespace().next().unwrap_or_default();
-            let word = word
-                .split([':', ',', '-', '.', '['])
-                .next()
-                .unwrap_or_default();
-            word.eq_ignore_ascii_case("json")
-        })
+        || repair::comment_of(table, column).is_some_and(has_json_first)
 }
 
 /// Whether the comment on the lines above the column speaks of JSON, and no other column stands on its own line.
 fn is_said_above(table: &Table, column: &Column) -> bool {
     let comment = repair::comment_above(table, column);
-    comment.is_some_and(|comment| {
-        let is_denied = [
-            "not json",
-            "no json",
-            "than json",
-            "non-json",
-            "instead of json",
-        ];
-        let lower = comment.to_ascii_lowercase();
-        let words = lower.split(|letter: char| !letter.is_ascii_alphanumeric());
-        words.into_iter().any(|word| word == "json")
-            && !is_denied.iter().any(|denied| lower.contains(denied))
-    })
+    comment.is_some_and(|comment| speaks_of_json(&comment))
 }
 
 fn unchecked(subject: &Subject, findings: &mut Vec<Finding>) {
+    let used = used::columns(subject);
+    let said = said::columns(subject);
     for table in subject
         .schema()
         .tables
@@ -88,17 +76,35 @@ fn unchecked(subject: &Subject, findings: &mut Vec<Finding>) {
         .filter(|table| table.is_ordinary())
     {
         for column in &table.columns {
-            if !is_json(subject, table, column) || is_checked(subject, table, column) {
+            let key = (table.name.clone(), column.name.clone());
+            let is_said = is_json(subject, table, column);
+            let shown = (!is_said).then(|| used.get(&key)).flatten();
+            let is_known = is_said
+                || shown.is_some() && used::takes_anything(subject, table, column)
+                || said.contains(&key);
+            let is_likely = || column.affinity() == Affinity::Text && is_called_like_json(column);
+            if !is_known && !is_likely() || is_checked(subject, table, column) {
                 continue;
             }
+            let level = if is_known {
+                Level::Warning
+            } else {
+                Level::Info
+            };
             let name = &column.name;
+            let whether = if is_known {
+                String::new()
+            } else {
+                format!("if `{name}` holds JSON, as its name says, ")
+            };
             let message = format!(
-                "a single row of `{}` whose `{name}` is not valid JSON makes every query that looks into that column fail with \"malformed JSON\"",
+                "{whether}a single row of `{}` whose `{name}` is not valid JSON makes every query that looks into that column fail with \"malformed JSON\"",
                 table.name
             );
             findings.push(
-                Finding::new("JSN-01", Level::Warning, object_of_column(table, column), message)
+                Finding::new("JSN-01", level, object_of_column(table, column), message)
                     .at(subject.site_of(ObjectKind::Table, &table.name, name.as_str()), "takes any text")
+                    .related(shown.cloned().flatten(), "it is used as JSON here")
                     .help(format!("add CHECK (json_valid({name})) when the table is next rebuilt; until then two triggers refuse what is no JSON"))
                     .patch(Patch::Migration { sql: guards(table, column) }),
             );

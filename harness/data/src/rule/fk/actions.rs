@@ -10,6 +10,7 @@ use crate::subject::Subject;
 use crate::tree::{self, Kind};
 
 pub(in crate::rule) fn set_null_on_not_null(subject: &Subject, findings: &mut Vec<Finding>) {
+    set_null_on_update(subject, findings);
     let schema = subject.schema();
     for table in schema.tables.values() {
         for key in &table.foreign_keys {
@@ -62,6 +63,72 @@ pub(in crate::rule) fn set_null_on_not_null(subject: &Subject, findings: &mut Ve
             );
         }
     }
+}
+
+/// The same for ON UPDATE, where the deletion is not refused anyway.
+fn set_null_on_update(subject: &Subject, findings: &mut Vec<Finding>) {
+    let schema = subject.schema();
+    for table in schema.tables.values() {
+        for key in &table.foreign_keys {
+            let closed = key.columns.iter().find(|name| {
+                let column = table.column(name);
+                column.is_some_and(|column| !table.is_nullable(column))
+            });
+            let is_told = key.on_delete == Action::SetNull;
+            let (Some(parent), Some(closed)) = (
+                schema.tables.get(&key.parent),
+                closed.filter(|_| key.on_update == Action::SetNull && !is_told),
+            ) else {
+                continue;
+            };
+            let level = if update_fails(subject, table, key, parent) {
+                Level::Error
+            } else {
+                Level::Warning
+            };
+            let of = trial::plain(&key.parent_columns);
+            let message = format!(
+                "the `{of}` of a row of `{}` that has children in `{}` can never be changed: ON UPDATE SET NULL writes NULL into `{}.{closed}`, which is NOT NULL",
+                parent.name, table.name, table.name
+            );
+            findings.push(
+                Finding::new("FK-05", level, object(table, key), message)
+                    .at(
+                        subject.site_of(ObjectKind::Table, &table.name, closed.as_str()),
+                        format!("`{}` refers to `{}`", shown(table, key), parent.name),
+                    )
+                    .related(
+                        subject.site(ObjectKind::Table, &parent.name),
+                        "its keys cannot be changed",
+                    )
+                    .help(
+                        "use ON UPDATE CASCADE, which writes the new key, or leave ON UPDATE out",
+                    ),
+            );
+        }
+    }
+}
+
+/// Changes the key of a parent with a child on the copy.
+fn update_fails(subject: &Subject, table: &Table, key: &ForeignKey, parent: &Table) -> bool {
+    let attempt = || {
+        let trial = Trial::begin(subject)?;
+        let made = trial.row(parent, &parent_row(parent, key))?;
+        trial.row(table, &child_row(key, &made))?;
+        let of = key.parent_columns.first()?;
+        let (name, column, value) = (parent.name.quoted(), of.quoted(), made.get(of)?);
+        let other = if value.starts_with('\'') {
+            "'moltproof-2'"
+        } else {
+            "987654322"
+        };
+        trial
+            .run(&format!(
+                "UPDATE {name} SET {column} = {other} WHERE {column} = {value};"
+            ))
+            .err()
+    };
+    attempt().is_some_and(|message| message.starts_with("NOT NULL constraint failed"))
 }
 
 /// Whether a CHECK of this column alone refuses NULL.

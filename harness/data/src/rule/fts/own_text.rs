@@ -1,6 +1,6 @@
-//! FTS-02: an index that holds its own text and gets it from triggers. Never judges one that no trigger fills: the application keeps it.
+//! FTS-02: an index that holds its own text, or whose text cannot be read again, and gets it from triggers. Never judges one that no trigger fills: the application keeps it.
 
-use super::{full_text, option};
+use super::{full_text, option, unreadable};
 use crate::catalog::{Name, Table, Trigger};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn not_followed(subject: &Subject, findings: &mut Vec<Finding>) {
     for index in full_text(subject.schema()) {
         let content = option(&index.sql, "content");
-        if content.as_deref().is_some_and(|name| !name.is_empty()) {
+        let is_elsewhere = content.as_deref().is_some_and(|name| !name.is_empty());
+        // Where the text cannot be read again, FTS5 cannot be asked whether the index matches it.
+        if is_elsewhere && unreadable::missing(subject, index).is_none() {
             continue;
         }
         for (table, by_event) in followed(subject, index) {
@@ -38,8 +40,12 @@ pub(super) fn not_followed(subject: &Subject, findings: &mut Vec<Finding>) {
                 index.name
             );
             let site = subject.site(ObjectKind::Trigger, &adds.name);
+            let mut object = format!("table {}", index.name);
+            if is_elsewhere {
+                object = format!("{object}: {verb}");
+            }
             findings.push(
-                Finding::new("FTS-02", Level::Warning, format!("table {}", index.name), message)
+                Finding::new("FTS-02", Level::Warning, object, message)
                     .at(site, "adds the text")
                     .related(subject.site(ObjectKind::Table, &index.name), "keeps it")
                     .help("three triggers keep it in step: INSERT adds the text, UPDATE changes it, DELETE removes it"),

@@ -18,12 +18,12 @@ pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
             continue;
         }
         let triggers = triggers(subject, &index);
-        let (level, verb) = if triggers.is_empty() {
+        let (level, verb, column) = if triggers.is_empty() {
             // The application may keep the index itself; nothing can be seen of that.
-            (Level::Warning, "INSERT")
+            (Level::Warning, "INSERT", None)
         } else {
             match fails_after(subject, &index, &triggers) {
-                Some(verb) => (Level::Error, verb),
+                Some((verb, column)) => (Level::Error, verb, Some(column)),
                 None => continue,
             }
         };
@@ -48,7 +48,7 @@ pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
         if let Some(sql) = repair(&index, &triggers) {
             finding = finding.patch(Patch::Migration { sql });
         }
-        findings.push(finding.proof(proof(&index, &triggers, verb)));
+        findings.push(finding.proof(proof(&index, &triggers, (verb, column))));
     }
 }
 
@@ -77,12 +77,12 @@ pub(super) fn texts(index: &Index<'_>, text: &str) -> Row {
         .collect()
 }
 
-/// The first of INSERT, UPDATE and DELETE after which FTS5 finds that the index does not match its content.
+/// The first of INSERT, UPDATE and DELETE after which FTS5 finds that the index does not match its content, and the column that was changed.
 fn fails_after(
     subject: &Subject,
     index: &Index<'_>,
     triggers: &[&Trigger],
-) -> Option<&'static str> {
+) -> Option<(&'static str, Name)> {
     let trial = Trial::begin(subject)?;
     let name = index.table.name.quoted();
     let check = format!("INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1);");
@@ -107,26 +107,32 @@ fn fails_after(
     }
     trial.row(index.content, &given)?;
     if trial.run(&check).is_err() {
-        return Some("INSERT");
+        return Some(("INSERT", row.first_key_value()?.0.clone()));
     }
     let content = index.content.name.quoted();
-    let (column, _) = row.first_key_value()?;
-    let column = column.quoted();
-    let one = format!("{column} = 'moltproof before'");
-    trial
-        .run(&format!(
-            "UPDATE {content} SET {column} = 'moltproof after' WHERE {one};"
-        ))
-        .ok()?;
-    if trial.run(&check).is_err() {
-        return Some("UPDATE");
+    // A trigger may name the columns whose changes it follows, and leave out one of them.
+    let mut changed = None;
+    for name in row.keys() {
+        let column = name.quoted();
+        let is_done = trial.run(&format!(
+            "UPDATE {content} SET {column} = 'moltproof after' WHERE {column} = 'moltproof before';"
+        ));
+        if is_done.is_err() {
+            continue;
+        }
+        if trial.run(&check).is_err() {
+            return Some(("UPDATE", name.clone()));
+        }
+        changed = Some(name);
     }
+    let name = changed?;
+    let column = name.quoted();
     trial
         .run(&format!(
             "DELETE FROM {content} WHERE {column} = 'moltproof after';"
         ))
         .ok()?;
-    trial.run(&check).is_err().then_some("DELETE")
+    trial.run(&check).is_err().then(|| ("DELETE", name.clone()))
 }
 
 /// The right triggers in the place of those that write the index and nothing else.
@@ -197,7 +203,11 @@ fn right_triggers(index: &Index<'_>, columns: &[Name]) -> Vec<String> {
 }
 
 /// The tables in small, the triggers as they are, and the changes up to the one that the index does not follow.
-fn proof(index: &Index<'_>, triggers: &[&Trigger], verb: &str) -> Vec<String> {
+fn proof(
+    index: &Index<'_>,
+    triggers: &[&Trigger],
+    (verb, column): (&str, Option<Name>),
+) -> Vec<String> {
     let texts = texts(index, "before");
     let mut columns: Vec<&Name> = texts.keys().collect();
     let key = index.content.rowid_alias();
@@ -206,9 +216,10 @@ fn proof(index: &Index<'_>, triggers: &[&Trigger], verb: &str) -> Vec<String> {
             .filter(|name| !texts.contains_key(*name)),
     );
     let (name, content) = (index.table.name.quoted(), index.content.name.quoted());
-    let Some(column) = texts.keys().next().map(Name::quoted) else {
+    let Some(column) = column.as_ref().or_else(|| texts.keys().next()) else {
         return Vec::new();
     };
+    let column = column.quoted();
     let mut lines = vec![
         sketch(index.content, &columns, &[], &[]),
         format!("{};", index.table.sql),

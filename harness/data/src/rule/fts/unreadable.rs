@@ -6,7 +6,6 @@ use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Trial};
 use crate::subject::Subject;
-use crate::text::find_word;
 
 pub(super) fn names_nothing(subject: &Subject, findings: &mut Vec<Finding>) {
     for index in full_text(subject.schema()) {
@@ -17,16 +16,8 @@ pub(super) fn names_nothing(subject: &Subject, findings: &mut Vec<Finding>) {
         let message = format!(
             "`{name}` takes its text from {missing}, which does not exist: FTS5 can neither build the index nor read a text of it again"
         );
-        // What triggers write can still be found by its rowid; what nobody writes never is.
-        let mut triggers = subject.schema().triggers.values();
-        let is_written = triggers.any(|one| find_word(&one.sql, name.as_str(), 0).is_some());
-        let level = if is_written {
-            Level::Warning
-        } else {
-            Level::Error
-        };
         findings.push(
-            Finding::new("FTS-02", level, format!("table {name}"), message)
+            Finding::new("FTS-02", Level::Error, format!("table {name}"), message)
                 .at(
                     subject.site_of(ObjectKind::Table, name, missing.option()),
                     "does not exist",

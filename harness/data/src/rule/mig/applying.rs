@@ -1,6 +1,6 @@
 //! MIG-01, MIG-05, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
 
-use super::{mended, name_of, object_of};
+use super::{mended, name_of, object_of, orphaned};
 use crate::catalog::{self, Name};
 use crate::engine::{Act, Deed, Failure};
 use crate::finding::{Finding, Level};
@@ -115,6 +115,7 @@ fn added(step: &Step) -> &str {
 
 pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
     fails_with_older_rows(subject, findings);
+    orphaned::left(subject, findings);
     for (place, step, failure) in failures_with_rows(subject) {
         if adds_column(step) || drops_table(step) || creates_index(step) {
             continue;

@@ -10,6 +10,7 @@ mod left_behind;
 #[cfg(test)]
 mod losses;
 mod mended;
+mod orphaned;
 mod pragmas;
 mod rebuilding;
 mod refusing;

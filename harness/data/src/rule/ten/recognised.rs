@@ -1,7 +1,7 @@
 //! TEN-04 and TEN-05 where no tenants are claimed, but a table of tenants cannot be mistaken. Never more than warns, and says nothing of a table that may be of something else.
 
 use super::keys::{all_keys, place};
-use crate::catalog::{Column, Name, Table};
+use crate::catalog::{Column, ForeignKey, Name, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::rule::trial;
@@ -9,12 +9,33 @@ use crate::subject::Subject;
 use crate::words::{has_any, is_machine_made};
 use std::collections::BTreeMap;
 
+/// What tenants are called beside that.
+const LIKELY: &[&str] = &["organization", "organisation", "org", "workspace"];
+
+/// Groups of people to which the rows may belong.
+const GROUPS: &[&str] = &[
+    "household",
+    "team",
+    "company",
+    "companie",
+    "family",
+    "familie",
+    "agency",
+    "agencie",
+    "clinic",
+    "club",
+    "business",
+    "businesse",
+];
+
 /// A table of tenants by its name and by the tables that refer to it.
 struct Recognised {
     tenants: Name,
     key: Name,
     /// Whether the name says nothing else: `tenants`. An organization may be one that the rows are about.
     is_certain: bool,
+    /// Whether the key is called as the tenants' own key is, so that every table may have a column of that name.
+    is_plain: bool,
 }
 
 impl Recognised {
@@ -30,11 +51,12 @@ impl Recognised {
             found.find_map(|table| Some((table, key(subject, table)?)))
         };
         let certain = called(&["tenant"]).map(|found| (found, true));
-        let likely = || called(&["organization", "organisation", "org", "workspace"]);
+        let likely = || called(LIKELY).or_else(|| called(GROUPS));
         let ((table, key), is_certain) =
             certain.or_else(|| likely().map(|found| (found, false)))?;
         Some(Self {
             tenants: table.name.clone(),
+            is_plain: table.primary_key.contains(&key),
             key,
             is_certain,
         })
@@ -45,14 +67,21 @@ impl Recognised {
         let tables = subject.schema().tables.values();
         tables.filter_map(|table| {
             let mut keys = table.foreign_keys.iter();
-            keys.find(|key| key.parent == self.tenants && key.columns == [self.key.clone()])?;
+            let refers =
+                |key: &ForeignKey| key.parent == self.tenants && key.columns == [self.key.clone()];
+            // A column that came later is seldom given a reference. A name like `id` says nothing by itself.
+            let is_another = |key: &ForeignKey| key.columns == [self.key.clone()];
+            let is_named = || !self.is_plain && !table.foreign_keys.iter().any(is_another);
+            if !keys.any(refers) && !is_named() {
+                return None;
+            }
             let column = table.column(&self.key)?;
-            (table.name != self.tenants).then_some((table, column))
+            (table.name != self.tenants && table.is_ordinary()).then_some((table, column))
         })
     }
 
-    fn level(&self) -> Level {
-        if self.is_certain {
+    fn level(&self, is_address: bool) -> Level {
+        if self.is_certain && !is_address {
             Level::Warning
         } else {
             Level::Info
@@ -92,7 +121,7 @@ fn singular(name: &Name) -> String {
 }
 
 /// What one place in the world has, whoever owns it: there a key for all tenants is right.
-const OF_THE_WORLD: &[&str] = &[
+const OF_ONE_PLACE: &[&str] = &[
     "domain",
     "domains",
     "subdomain",
@@ -100,9 +129,10 @@ const OF_THE_WORLD: &[&str] = &[
     "hostname",
     "url",
     "uri",
-    "slug",
-    "handle",
 ];
+
+/// What an address may be made of: then it is one for all, or one within its tenant.
+const OF_AN_ADDRESS: &[&str] = &["slug", "handle"];
 
 pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(known) = Recognised::of(subject) else {
@@ -114,8 +144,10 @@ pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Find
             let is_free = is_primary
                 || columns.contains(&column.name)
                 || columns.iter().any(|name| {
-                    is_machine_made(table.name.as_str(), name.as_str())
-                        || has_any(name.as_str(), OF_THE_WORLD)
+                    // The key of something within something else is a name that somebody gave it.
+                    let is_given = columns.len() > 1 && has_any(name.as_str(), &["key"]);
+                    is_machine_made(table.name.as_str(), name.as_str()) && !is_given
+                        || has_any(name.as_str(), OF_ONE_PLACE)
                         || table
                             .foreign_keys
                             .iter()
@@ -132,7 +164,7 @@ pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Find
             findings.push(
                 Finding::new(
                     "TEN-04",
-                    known.level(),
+                    known.level(columns.iter().any(|name| has_any(name.as_str(), OF_AN_ADDRESS))),
                     format!("table {}: unique {names}", table.name),
                     message,
                 )
@@ -165,7 +197,7 @@ pub(in crate::rule) fn nullable(subject: &Subject, findings: &mut Vec<Finding>) 
         findings.push(
             Finding::new(
                 "TEN-05",
-                known.level(),
+                known.level(false),
                 format!("table {}", table.name),
                 message,
             )

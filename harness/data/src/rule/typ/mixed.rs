@@ -9,7 +9,7 @@ use crate::subject::Subject;
 use crate::text::Span;
 use crate::tree::{self, Kind, Node, Tree, Verb};
 use crate::words::is_time;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Statements that are longer hold rows for the most part; what they write is judged by what the others write.
 const LONGEST: usize = 20_000;
@@ -49,6 +49,7 @@ impl Form {
 
 pub(in crate::rule) fn in_one_column(subject: &Subject, findings: &mut Vec<Finding>) {
     by_default(subject, findings);
+    across_tables(subject, findings);
     let schema = subject.schema();
     let mut told: BTreeSet<(Name, Name)> = BTreeSet::new();
     let mut tell = |tree: &Tree, span: Option<Span>, findings: &mut Vec<Finding>| {
@@ -138,6 +139,54 @@ fn by_default(subject: &Subject, findings: &mut Vec<Finding>) {
             .related(site(first), usual.example())
             .help("give both defaults the same form"),
         );
+    }
+}
+
+/// Columns of one name in several tables whose defaults are of different forms: whoever joins or merges the tables compares them.
+fn across_tables(subject: &Subject, findings: &mut Vec<Finding>) {
+    let mut known: BTreeMap<Name, (&Table, &Column, Form)> = BTreeMap::new();
+    let tables = subject.schema().tables.values();
+    for table in tables.filter(|table| table.is_ordinary()) {
+        for column in &table.columns {
+            let default = column.default.as_deref();
+            let is_moment = |form: &Form| !matches!(form, Form::Day | Form::Clock);
+            let form = default
+                .filter(|_| is_time(column.name.as_str()))
+                .and_then(tree::expression)
+                .and_then(|value| form(&value))
+                .filter(is_moment);
+            let Some(form) = form else { continue };
+            let (first, other, usual) = *known
+                .entry(column.name.clone())
+                .or_insert((table, column, form));
+            if usual == form {
+                continue;
+            }
+            let message = format!(
+                "`{}.{}` keeps times as {}, and `{}.{}` as {}: where the two tables meet in one query, the times neither sort together nor equal each other",
+                table.name,
+                column.name,
+                form.example(),
+                first.name,
+                other.name,
+                usual.example()
+            );
+            let site = |table: &Table, column: &Column| {
+                subject.site_of(ObjectKind::Table, &table.name, column.name.as_str())
+            };
+            findings.push(
+                Finding::new(
+                    "TYP-02",
+                    Level::Info,
+                    object_of_column(table, column),
+                    message,
+                )
+                .at(site(table, column), form.example())
+                .related(site(first, other), usual.example())
+                .help("keep all times of the schema in one form"),
+            );
+            return;
+        }
     }
 }
 
