@@ -31,6 +31,8 @@ pub(crate) struct Scene<'s> {
     /// Letters and digits that nobody else has in the names of users, models and flags.
     pub(crate) tag: String,
     ip: String,
+    /// The present of the scene when it began, epoch milliseconds.
+    pub(crate) began: i64,
     now: AtomicI64,
 }
 
@@ -62,10 +64,12 @@ fn address() -> String {
 }
 
 impl<'s> Scene<'s> {
-    /// A scene at present. Where the target's clock can be told, it is told, beginning at a full hour, so that no window ends meanwhile.
+    /// A scene at present. Where the target's clock can be told, it is told, beginning early in an hour, so that no window ends meanwhile.
     pub(crate) fn at_present(subject: &'s Subject) -> Self {
         let hour = (clock::epoch_ms() / HOUR + 1) * HOUR;
-        Self::at(subject, if subject.is_clock_told { hour } else { UNTOLD })
+        // An instant of its own, so that what others write can be left out by its time.
+        let own = hour + fastrand::i64(0..MINUTE / 2);
+        Self::at(subject, if subject.is_clock_told { own } else { UNTOLD })
     }
 
     /// A scene at the machine's time.
@@ -105,6 +109,11 @@ impl<'s> Scene<'s> {
             subject,
             tag: unique(10),
             ip: address(),
+            began: if now == UNTOLD {
+                clock::epoch_ms()
+            } else {
+                now
+            },
             now: AtomicI64::new(now),
         }
     }

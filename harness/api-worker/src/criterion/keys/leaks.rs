@@ -127,7 +127,7 @@ async fn used(scene: &Scene<'_>) -> Result<(Key, Vec<Answer>), Stop> {
         format!("/api/admin/keys/{}", key.id),
         format!("/api/admin/keys?user_id={}", key.user),
         format!("/api/admin/usage?user_id={}", key.user),
-        format!("/api/admin/audit?limit=1000&from={}", scene.now()),
+        format!("/api/admin/audit?limit=1000&from={}", scene.began),
     ] {
         answers.push(scene.operate(Call::get(path)).await?);
     }

@@ -1,0 +1,216 @@
+//! Feature flags: the user's value, else the environment's, else the rollout, else the default. Buckets are computed here.
+
+use crate::aspect::{Aspect, aspect};
+use crate::call::Call;
+use crate::oracle::rollout::bucket;
+use crate::outcome::{Judged, Stop};
+use crate::scene::{Key, Scene};
+use crate::subject::Subject;
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-009",
+        Beside,
+        "a flag is the user's value, else the environment's, else the rollout's, else the default",
+        resolves
+    ),
+    aspect!(
+        "API-009",
+        Beside,
+        "a rollout turns on exactly the users whose bucket lies below its percentage",
+        rollout
+    ),
+    aspect!(
+        "API-009",
+        Beside,
+        "a rollout never flips a user: neither between requests nor by being raised",
+        stable
+    ),
+];
+
+async fn set(scene: &Scene<'_>, name: &str, flag: &Value) -> Result<(), Stop> {
+    scene
+        .operate(Call::put(format!("/api/admin/flags/{name}")).json(flag))
+        .await?
+        .expect(200, |seen| Stop::breach("a flag to be set", seen))
+        .map(drop)
+}
+
+/// Whether a flag is on for a user, and why.
+async fn decided(scene: &Scene<'_>, key: &Key, name: &str) -> Result<(Value, Value), Stop> {
+    let read = Call::get(format!("/v1/flags/{name}")).by(&key.credential);
+    let read = scene.send(read).await?;
+    let read = read.expect(200, |seen| Stop::breach("a flag to be read", seen))?;
+    let all = scene
+        .send(Call::get("/v1/flags").by(&key.credential))
+        .await?;
+    let listed = all.at("/flags").get(name).cloned().unwrap_or_default();
+    if listed != read.at("/enabled") {
+        let seen = format!("{listed} in the list of all flags");
+        return Err(Stop::breach(
+            format!("{} in both answers", read.at("/enabled")),
+            seen,
+        ));
+    }
+    Ok((read.at("/enabled"), read.at("/source")))
+}
+
+async fn resolves(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (key, name) = (scene.key("ada").await?, scene.name("beta"));
+    let (user, own) = (key.user.as_str(), subject.environment.as_str());
+    let foreign = if own == "staging" {
+        "development"
+    } else {
+        "staging"
+    };
+    let cases = [
+        (json!({"enabled": true}), true, "default"),
+        (json!({"enabled": false}), false, "default"),
+        (
+            json!({"enabled": false, "environments": {foreign: true}}),
+            false,
+            "default",
+        ),
+        (
+            json!({"enabled": false, "users": {"somebody-else": true}}),
+            false,
+            "default",
+        ),
+        (
+            json!({"enabled": false, "rollout_percent": 100}),
+            true,
+            "rollout",
+        ),
+        (
+            json!({"enabled": true, "rollout_percent": null}),
+            true,
+            "default",
+        ),
+        (
+            json!({"enabled": true, "rollout_percent": 100, "environments": {own: false}}),
+            false,
+            "environment",
+        ),
+        (
+            json!({"enabled": false, "rollout_percent": 0, "environments": {own: true}}),
+            true,
+            "environment",
+        ),
+        (
+            json!({"enabled": true, "rollout_percent": 100, "environments": {own: true}, "users": {user: false}}),
+            false,
+            "user",
+        ),
+        (
+            json!({"enabled": false, "rollout_percent": 0, "environments": {own: false}, "users": {user: true}}),
+            true,
+            "user",
+        ),
+    ];
+    for (flag, wanted, source) in &cases {
+        set(&scene, &name, flag).await?;
+        let (enabled, seen) = decided(&scene, &key, &name).await?;
+        if enabled != json!(wanted) {
+            return Err(Stop::breach(
+                format!("{wanted}, by the {source}, of {flag}"),
+                format!("{enabled}, by {seen}"),
+            ));
+        }
+        if seen != json!(source) {
+            return Err(Stop::shape(
+                format!("source {source} of {flag}"),
+                format!("source {seen}"),
+            ));
+        }
+    }
+    scene
+        .operate(Call::delete(format!("/api/admin/flags/{name}")))
+        .await?;
+    let gone = scene
+        .send(Call::get(format!("/v1/flags/{name}")).by(&key.credential))
+        .await?;
+    gone.refused(404, "NOT_FOUND", "for a flag that was deleted")?;
+    Ok(format!("{} flags were decided as they should", cases.len()))
+}
+
+/// Users of a rollout.
+const USERS: usize = 24;
+
+async fn users(scene: &Scene<'_>) -> Result<Vec<Key>, Stop> {
+    try_join_all((0..USERS).map(|nth| async move { scene.key(&format!("user{nth}")).await })).await
+}
+
+async fn rollout(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (keys, name) = (users(&scene).await?, scene.name("beta"));
+    // The exact bucket of one user, and the one above it: an off-by-one shows there.
+    let edge = bucket(&name, &keys[0].user);
+    for percent in [0, 50, edge, edge + 1, 100] {
+        set(
+            &scene,
+            &name,
+            &json!({"enabled": percent < 50, "rollout_percent": percent}),
+        )
+        .await?;
+        let decisions = try_join_all(keys.iter().map(|key| decided(&scene, key, &name))).await?;
+        for (key, (enabled, _source)) in keys.iter().zip(decisions) {
+            // What is not within the rollout is decided by `enabled`.
+            let bucket = bucket(&name, &key.user);
+            let wanted = bucket < percent || percent < 50;
+            if enabled != json!(wanted) {
+                let what = format!("{wanted} for the bucket {bucket} at {percent} %");
+                return Err(Stop::breach(what, format!("{enabled}")));
+            }
+        }
+    }
+    Ok(format!(
+        "{USERS} users were decided by their buckets at five percentages"
+    ))
+}
+
+async fn stable(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (keys, name) = (users(&scene).await?, scene.name("beta"));
+    let mut on: Vec<bool> = vec![false; keys.len()];
+    for percent in [10, 30, 30, 60, 90] {
+        set(
+            &scene,
+            &name,
+            &json!({"enabled": false, "rollout_percent": percent}),
+        )
+        .await?;
+        let first = try_join_all(keys.iter().map(|key| decided(&scene, key, &name))).await?;
+        scene.pass(crate::scene::HOUR);
+        let second = try_join_all(keys.iter().map(|key| decided(&scene, key, &name))).await?;
+        let both = first.into_iter().zip(second);
+        for ((key, was_on), (first, second)) in keys.iter().zip(&mut on).zip(both) {
+            if first != second {
+                let seen = format!("{} and then {}", first.0, second.0);
+                return Err(Stop::breach(
+                    format!("one answer for {} at {percent} %", key.user),
+                    seen,
+                ));
+            }
+            let is_on = first.0 == json!(true);
+            if *was_on && !is_on {
+                let seen = format!("off at {percent} %");
+                return Err(Stop::breach(
+                    format!("{} to stay on while the rollout is raised", key.user),
+                    seen,
+                ));
+            }
+            *was_on = is_on;
+        }
+    }
+    let count = on.iter().filter(|is_on| **is_on).count();
+    // All of them lie above 90 once in 10^24 draws.
+    if count == 0 {
+        return Err(Stop::breach("some users on at 90 %", "none"));
+    }
+    Ok(format!(
+        "{count} of {USERS} users are on at 90 %, and none was turned off on the way"
+    ))
+}
