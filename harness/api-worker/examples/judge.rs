@@ -5,10 +5,11 @@
 //! The command is started with the variables of the contract (AI Gateway, Access, `TEST_CLOCK`, `WEBHOOK_ALLOWED_ADDRESSES`), and has to answer at `--listen`.
 
 use moltproof_api_worker::receiver::Receiver;
-use moltproof_api_worker::{Aspect, Stop, Subject, aspects};
+use moltproof_api_worker::{Aspect, Places, Scripts, Stop, Subject, aspects};
 use moltproof_doubles::{AccessIssuer, AiGatewayDouble};
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -142,7 +143,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }));
     subject.database = wish.database.as_ref().map(Into::into);
-    subject.files = wish.files.as_ref().map(Into::into);
+    if let Some(folder) = &wish.files {
+        let places = Places::below(Path::new(folder));
+        subject.files = Some(Arc::new(Scripts::read(&places)?));
+    }
     subject.is_clock_told = true;
     subject.receiver = Some(receiver);
     let subject = &subject;

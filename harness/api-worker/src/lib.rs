@@ -17,11 +17,15 @@ mod database;
 mod oracle;
 mod outcome;
 pub mod receiver;
+mod sample;
 mod scene;
+mod scripts;
 mod secret;
 mod subject;
+mod trial;
 mod wait;
 
 pub use aspect::{Alone, Aspect, Judging, aspects};
 pub use outcome::{Cause, Judged, Need, Severity, Stop, Violation};
-pub use subject::{Logs, Operator, Subject};
+pub use scripts::{Documented, Places, Script, Scripts, Unreadable};
+pub use subject::{Logs, Operator, Runner, Subject};

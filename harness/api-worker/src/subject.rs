@@ -2,9 +2,11 @@
 
 use crate::outcome::{Need, Stop};
 use crate::receiver::Receiver;
+use crate::scripts::Scripts;
 use moltproof_doubles::AiGatewayDouble;
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use tokio::sync::{Mutex, RwLock};
@@ -14,6 +16,9 @@ pub type Operator = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// Gives every line that the target has logged so far.
 pub type Logs = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// Applies the migrations of a folder to a SQLite file, which it makes if it is not there, as it would for this environment. Whether it says that it succeeded.
+pub type Runner = Arc<dyn Fn(&Path, &Path, &str) -> io::Result<bool> + Send + Sync>;
 
 /// A running API worker.
 pub struct Subject {
@@ -33,8 +38,10 @@ pub struct Subject {
     pub is_clock_told: bool,
     /// Where it may send webhooks.
     pub receiver: Option<Arc<Receiver>>,
-    /// The folder of its migrations, with `seeds` and `queries` in it.
-    pub files: Option<PathBuf>,
+    /// Its migrations, seeds and queries.
+    pub files: Option<Arc<Scripts>>,
+    /// Its own way of applying migrations.
+    pub runner: Option<Runner>,
     /// Its environment.
     pub environment: String,
     pub(crate) turns: Turns,
@@ -75,6 +82,7 @@ impl Subject {
             is_clock_told: false,
             receiver: None,
             files: None,
+            runner: None,
             environment: "production".to_owned(),
             turns: Turns::default(),
         }

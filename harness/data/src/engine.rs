@@ -177,9 +177,17 @@ impl Engine {
     /// # Errors
     /// What SQLite says.
     pub fn copy(&self) -> rusqlite::Result<Self> {
-        let mut copy = Self::in_memory()?;
-        copy.take_over(&self.connection)?;
-        Ok(copy)
+        Self::holding(&self.connection)
+    }
+
+    /// A database in memory with the content of another one.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn holding(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut engine = Self::in_memory()?;
+        engine.take_over(connection)?;
+        Ok(engine)
     }
 
     /// Takes the content of a database instead of its own.

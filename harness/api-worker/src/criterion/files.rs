@@ -1,6 +1,206 @@
-//! API-012: seeds and set-up files, twice. Never writes into the target's database.
+//! API-012: seeds and set-up files apply to the schema they ship with, twice, to one state. Never judges what they set up.
 
-use crate::aspect::Aspect;
+use crate::aspect::{Aspect, aspect};
+use crate::outcome::{Judged, Stop};
+use crate::scripts::{Script, Scripts, judged, of};
+use crate::subject::Subject;
+use crate::trial::{Trial, difference, told_row};
+use crate::wait;
+use moltproof_doubles::clock;
+use std::time::Duration;
 
 /// What is judged of API-012.
-pub(super) const ASPECTS: &[Aspect] = &[];
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-012",
+        Beside,
+        "the development seed applies to the schema it ships with",
+        development_applies
+    ),
+    aspect!(
+        "API-012",
+        Beside,
+        "the production set-up applies to the schema it ships with",
+        production_applies
+    ),
+    aspect!(
+        "API-012",
+        Beside,
+        "the development seed applied twice leaves the state of once",
+        development_twice
+    ),
+    aspect!(
+        "API-012",
+        Beside,
+        "the production set-up applied twice leaves the state of once",
+        production_twice
+    ),
+    aspect!(
+        "API-012",
+        Beside,
+        "what the seed and the set-up leave behind keeps every reference",
+        references
+    ),
+    aspect!(
+        "API-012",
+        Beside,
+        "a seed that the target's own database takes leaves one state there too, applied twice",
+        own
+    ),
+];
+
+/// The environments, as the rows of the ledger name them.
+const DEVELOPMENT: &str = "development";
+const PRODUCTION: &str = "production";
+
+/// A database to which this file was applied, which is what the sentences of other criteria begin with.
+pub(super) fn applied(
+    scripts: &Scripts,
+    script: &Script,
+    environment: &str,
+) -> Result<Trial, Stop> {
+    let trial = scripts.migrated()?;
+    let outcome = trial.apply(script, environment, scripts.next());
+    outcome.map_err(|why| Stop::unmet("API-012", format!("{} fails: {why}", script.name)))?;
+    Ok(trial)
+}
+
+fn applies(scripts: &Scripts, script: &Script, environment: &str) -> Judged {
+    let trial = scripts.migrated()?;
+    let before = trial.state()?;
+    if let Err(why) = trial.apply(script, environment, scripts.next()) {
+        let seen = format!("{} fails: {why}", script.name);
+        return Err(Stop::breach(
+            "a file that applies to the schema it ships with",
+            seen,
+        ));
+    }
+    match difference(&before, &trial.state()?) {
+        Some(change) => Ok(format!("{} applies, and {change}", script.name)),
+        None => Err(Stop::breach(
+            "a file that sets something up",
+            format!("{} leaves no row behind", script.name),
+        )),
+    }
+}
+
+async fn development_applies(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        applies(scripts, scripts.development()?, DEVELOPMENT)
+    })
+    .await
+}
+
+async fn production_applies(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        applies(scripts, scripts.production()?, PRODUCTION)
+    })
+    .await
+}
+
+/// Words by which a file asks for the time: applied twice within one second it could seem to be the same twice.
+const CLOCKS: [&str; 6] = [
+    "now",
+    "current_timestamp",
+    "current_time",
+    "current_date",
+    "unixepoch(",
+    "random",
+];
+
+/// Lets the second pass in which a file was applied that asks for the time.
+async fn let_pass(script: &Script) {
+    let text = script.text.to_lowercase();
+    if !CLOCKS.iter().any(|word| text.contains(word)) {
+        return;
+    }
+    let rest = 1_000 - clock::epoch_ms().rem_euclid(1_000);
+    wait::pass(Duration::from_millis(rest.unsigned_abs())).await;
+}
+
+/// Applies a file that was applied before, and compares.
+fn again(trial: &Trial, script: &Script) -> Judged {
+    let once = trial.state()?;
+    if let Err(why) = trial.apply_again(script) {
+        let seen = format!("{} fails the second time: {why}", script.name);
+        return Err(Stop::breach("a file that applies twice", seen));
+    }
+    match difference(&once, &trial.state()?) {
+        None => Ok(format!(
+            "{} left {} tables as they were",
+            script.name,
+            once.len()
+        )),
+        Some(change) => Err(Stop::breach(
+            "the state after the first application",
+            format!("after the second application of {} {change}", script.name),
+        )),
+    }
+}
+
+async fn twice(subject: &Subject, environment: &'static str) -> Judged {
+    let scripts = of(subject)?;
+    let script = if environment == DEVELOPMENT {
+        scripts.development()?.clone()
+    } else {
+        scripts.production()?.clone()
+    };
+    let first = script.clone();
+    let trial = tokio::task::spawn_blocking(move || applied(&scripts, &first, environment))
+        .await
+        .map_err(|error| Stop::Fault(format!("the judge of the files failed: {error}")))??;
+    let_pass(&script).await;
+    again(&trial, &script)
+}
+
+async fn development_twice(subject: &Subject) -> Judged {
+    twice(subject, DEVELOPMENT).await
+}
+
+async fn production_twice(subject: &Subject) -> Judged {
+    twice(subject, PRODUCTION).await
+}
+
+async fn references(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let mut rows = 0;
+        for (script, environment) in [
+            (scripts.development()?, DEVELOPMENT),
+            (scripts.production()?, PRODUCTION),
+        ] {
+            let trial = applied(scripts, script, environment)?;
+            let dangling = trial.read("PRAGMA foreign_key_check")?;
+            if let Some(row) = dangling.first() {
+                let seen = format!(
+                    "{} leaves a row that refers to nothing: {}",
+                    script.name,
+                    told_row(row)
+                );
+                return Err(Stop::breach("rows that refer to what is there", seen));
+            }
+            rows += trial.state()?.values().map(Vec::len).sum::<usize>();
+        }
+        Ok(format!("none of {rows} rows refers to nothing"))
+    })
+    .await
+}
+
+async fn own(subject: &Subject) -> Judged {
+    let scripts = of(subject)?;
+    let trial = Trial::of_target(subject).await?;
+    let both = [scripts.development()?, scripts.production()?];
+    let mut refusals = Vec::new();
+    for script in both {
+        match trial.apply_again(script) {
+            Ok(()) => {
+                let_pass(script).await;
+                return again(&trial, script);
+            }
+            Err(why) => refusals.push(format!("{}: {why}", script.name)),
+        }
+    }
+    Err(Stop::breach(
+        "a database that takes the development seed or the production set-up",
+        refusals.join("; "),
+    ))
+}

@@ -1,6 +1,393 @@
-//! API-006: development seed and production set-up. Never writes into the target's database.
+//! API-006: what a development database and a production database begin with, and that the one never becomes the other. Never runs a file in the target's own database.
 
-use crate::aspect::Aspect;
+use super::files::applied;
+use crate::aspect::{Aspect, aspect};
+use crate::outcome::{Judged, Stop};
+use crate::scripts::{Script, Scripts, judged, of};
+use crate::subject::Subject;
+use crate::trial::{Trial, difference, sha256};
+use rusqlite::types::Value;
 
 /// What is judged of API-006.
-pub(super) const ASPECTS: &[Aspect] = &[];
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-006",
+        Beside,
+        "the development seed brings two users with a key each, which its comment tells",
+        test_keys
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the development seed brings sample usage",
+        sample_usage
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the development seed allows a user ten times the usual",
+        relaxed_limits
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the development seed turns debugging and verbose logging on",
+        verbose
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the production set-up allows a user half the usual",
+        strict_limits
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the production set-up turns auditing on and debugging off",
+        audited
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the production set-up states how long usage, sessions and rate limits are kept",
+        retained
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the production set-up brings no key, no user and no sample data",
+        bare
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the production set-up is refused over development data and leaves nothing behind",
+        no_production
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the development seed is refused over a production database and leaves nothing behind",
+        no_development
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the target's own database takes at most one of the two, and nothing of the other",
+        own
+    ),
+];
+
+const DEVELOPMENT: &str = "development";
+const PRODUCTION: &str = "production";
+
+/// What a user may do where nothing is set.
+const USUAL: [(&str, i64); 3] = [
+    ("rate_limit.user.minute", 60),
+    ("rate_limit.user.hour", 1_000),
+    ("rate_limit.user.day", 10_000),
+];
+
+/// How long rows are kept in production, in days.
+const KEPT: [(&str, i64); 3] = [
+    ("usage_logs", 90),
+    ("user_sessions", 30),
+    ("rate_limits", 7),
+];
+
+/// Tables that production's set-up leaves as they are: credentials and what users did.
+const OF_USERS: [&str; 7] = [
+    "api_keys",
+    "user_sessions",
+    "conversations",
+    "messages",
+    "usage_logs",
+    "daily_usage_stats",
+    "rate_limits",
+];
+
+fn development(scripts: &Scripts) -> Result<Trial, Stop> {
+    applied(scripts, scripts.development()?, DEVELOPMENT)
+}
+
+fn production(scripts: &Scripts) -> Result<Trial, Stop> {
+    applied(scripts, scripts.production()?, PRODUCTION)
+}
+
+fn text(value: Option<&Value>) -> &str {
+    match value {
+        Some(Value::Text(text)) => text,
+        Some(Value::Null | Value::Integer(_) | Value::Real(_) | Value::Blob(_)) | None => "",
+    }
+}
+
+/// The rows of a query over the contract's columns; without them nothing can be judged.
+fn looked(trial: &Trial, sql: &str) -> Result<Vec<Vec<Value>>, Stop> {
+    let seen = trial.query(sql, &[]);
+    seen.map(|seen| seen.rows)
+        .map_err(|why| Stop::unmet("API-001", why))
+}
+
+async fn test_keys(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = development(scripts)?;
+        let seed = &scripts.development()?.text;
+        let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+        let words = seed.split(|letter| !is_of_key(letter));
+        let mut told: Vec<String> = words
+            .filter(|word| word.starts_with("mpk_") && word.len() == 47)
+            .map(sha256)
+            .collect();
+        told.sort_unstable();
+        told.dedup();
+        let users = looked(
+            &trial,
+            "SELECT user_id, count(*) FROM api_keys GROUP BY user_id",
+        )?;
+        let is_one_each = users
+            .iter()
+            .all(|row| row.get(1) == Some(&Value::Integer(1)));
+        if users.len() != 2 || !is_one_each {
+            let seen = format!("keys of {} users: {}", users.len(), told_counts(&users));
+            return Err(Stop::breach("two users with one key each", seen));
+        }
+        let keys = trial.table("api_keys")?;
+        let usable = keys.iter().filter(|row| {
+            row.iter()
+                .any(|cell| told.iter().any(|hash| text(Some(cell)) == hash))
+        });
+        let usable = usable.count();
+        if usable != keys.len() {
+            return Err(Stop::breach(
+                "the key of each user in the seed's comment, and its SHA-256 in api_keys",
+                format!(
+                    "{usable} of {} rows of api_keys hold the hash of a key that the seed tells",
+                    keys.len()
+                ),
+            ));
+        }
+        Ok(format!(
+            "{usable} keys, whose hashes are those of what the seed tells"
+        ))
+    })
+    .await
+}
+
+fn told_counts(rows: &[Vec<Value>]) -> String {
+    let rows: Vec<String> = rows.iter().map(|row| crate::trial::told_row(row)).collect();
+    rows.join(", ")
+}
+
+async fn sample_usage(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = development(scripts)?;
+        let rows = trial.table("usage_logs")?.len();
+        if rows == 0 {
+            return Err(Stop::breach(
+                "sample usage",
+                "usage_logs is empty after the development seed",
+            ));
+        }
+        Ok(format!("{rows} rows of usage"))
+    })
+    .await
+}
+
+/// What holds for every user in an environment: its own value, else the default's.
+fn limit(trial: &Trial, environment: &str, name: &str) -> Result<Option<i64>, Stop> {
+    let sql = format!(
+        "SELECT value FROM user_preferences WHERE name = '{name}' AND (scope = 'default' OR scope = 'environment' AND subject = '{environment}') \
+         ORDER BY scope = 'default'"
+    );
+    let rows = looked(trial, &sql)?;
+    let value = rows.first().and_then(|row| row.first());
+    Ok(match value {
+        Some(Value::Integer(number)) => Some(*number),
+        other => text(other).parse().ok(),
+    })
+}
+
+fn limits(trial: &Trial, environment: &str, wanted: impl Fn(i64) -> i64) -> Judged {
+    let mut told = Vec::new();
+    for (name, usual) in USUAL {
+        let found = limit(trial, environment, name)?;
+        let wanted = wanted(usual);
+        if found != Some(wanted) {
+            let seen = found.map_or("no such preference".to_owned(), |found| found.to_string());
+            return Err(Stop::breach(
+                format!("{name} {wanted} in {environment}"),
+                seen,
+            ));
+        }
+        told.push(wanted.to_string());
+    }
+    Ok(format!("{} a minute, hour and day", told.join(", ")))
+}
+
+async fn relaxed_limits(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        limits(&development(scripts)?, DEVELOPMENT, |usual| usual * 10)
+    })
+    .await
+}
+
+async fn strict_limits(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        limits(&production(scripts)?, PRODUCTION, |usual| usual / 2)
+    })
+    .await
+}
+
+/// That these flags are on or off for everybody: as such, and by nothing else that is said of them.
+fn flags(trial: &Trial, wanted: &[(&str, bool)]) -> Judged {
+    for (name, is_on) in wanted {
+        let sql =
+            format!("SELECT enabled, rollout_percent FROM feature_flags WHERE name = '{name}'");
+        let rows = looked(trial, &sql)?;
+        let expected = format!("flag {name} {}", if *is_on { "on" } else { "off" });
+        let Some(row) = rows.first() else {
+            return Err(Stop::breach(expected, "no such flag"));
+        };
+        let enabled = row.first() == Some(&Value::Integer(1));
+        let rollout = row.get(1).cloned().unwrap_or(Value::Null);
+        // Below a percentage the rollout turns it on; where none is reached, `enabled` decides.
+        let is_rolled_out = !matches!(rollout, Value::Null | Value::Integer(0)) && !*is_on;
+        if enabled != *is_on || is_rolled_out {
+            let seen = format!(
+                "enabled {enabled}, rollout_percent {}",
+                crate::trial::told(&rollout)
+            );
+            return Err(Stop::breach(expected, seen));
+        }
+    }
+    let told: Vec<String> = wanted
+        .iter()
+        .map(|(name, is_on)| format!("{name} is {}", if *is_on { "on" } else { "off" }))
+        .collect();
+    Ok(told.join(", "))
+}
+
+async fn verbose(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        flags(
+            &development(scripts)?,
+            &[("debug", true), ("verbose_logging", true)],
+        )
+    })
+    .await
+}
+
+async fn audited(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        flags(&production(scripts)?, &[("audit", true), ("debug", false)])
+    })
+    .await
+}
+
+async fn retained(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = production(scripts)?;
+        let schema = trial.schema()?;
+        for (subject, days) in KEPT {
+            let mut is_stated = false;
+            for (name, table) in &schema.tables {
+                let columns: Vec<String> = table
+                    .columns
+                    .iter()
+                    .map(|column| column.name.as_str().to_lowercase())
+                    .collect();
+                let rows = trial.table(name.as_str())?;
+                is_stated |= rows.iter().any(|row| states(&columns, row, subject, days));
+            }
+            if !is_stated {
+                let seen = "no row of any table that names both";
+                return Err(Stop::breach(
+                    format!("{subject} kept for {days} days"),
+                    seen,
+                ));
+            }
+        }
+        Ok("90 days of usage, 30 of sessions, 7 of rate limits".to_owned())
+    })
+    .await
+}
+
+/// Whether a row says that rows of a table are kept for so many days: in a column named after it, or beside its name.
+fn states(columns: &[String], row: &[Value], subject: &str, days: i64) -> bool {
+    let is_days =
+        |value: &Value| *value == Value::Integer(days) || text(Some(value)) == days.to_string();
+    let is_named = row.iter().any(|value| text(Some(value)).contains(subject));
+    let mut cells = columns.iter().zip(row);
+    cells.any(|(column, value)| is_days(value) && (is_named || column.contains(subject)))
+}
+
+async fn bare(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let before = scripts.migrated()?;
+        let trial = production(scripts)?;
+        for table in OF_USERS {
+            let (old, new) = (before.table(table)?.len(), trial.table(table)?.len());
+            if new != old {
+                let seen = format!("{new} rows in {table}, where there were {old}");
+                return Err(Stop::breach(
+                    "nothing of users in a production set-up",
+                    seen,
+                ));
+            }
+        }
+        Ok(format!(
+            "{} tables of users are as they were",
+            OF_USERS.len()
+        ))
+    })
+    .await
+}
+
+/// Applies one file after the other has been: refused, with nothing left.
+fn refused(scripts: &Scripts, trial: &Trial, script: &Script, environment: &str) -> Judged {
+    let before = trial.state()?;
+    let outcome = trial.apply(script, environment, scripts.next() + 1);
+    let change = difference(&before, &trial.state()?);
+    let expected = format!("{} to be refused as a whole", script.name);
+    match (outcome, change) {
+        (Err(why), None) => Ok(format!("refused: {why}")),
+        (Err(why), Some(change)) => Err(Stop::breach(
+            expected,
+            format!("refused ({why}), but {change}"),
+        )),
+        (Ok(()), Some(change)) => Err(Stop::breach(expected, format!("it was applied: {change}"))),
+        (Ok(()), None) => Err(Stop::breach(expected, "it was applied without a word")),
+    }
+}
+
+async fn no_production(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        // It applies where it should.
+        production(scripts)?;
+        let trial = development(scripts)?;
+        refused(scripts, &trial, scripts.production()?, PRODUCTION)
+    })
+    .await
+}
+
+async fn no_development(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        development(scripts)?;
+        let trial = production(scripts)?;
+        refused(scripts, &trial, scripts.development()?, DEVELOPMENT)
+    })
+    .await
+}
+
+async fn own(subject: &Subject) -> Judged {
+    let scripts = of(subject)?;
+    let trial = Trial::of_target(subject).await?;
+    let (seed, setup) = (scripts.development()?, scripts.production()?);
+    if trial.apply(seed, DEVELOPMENT, scripts.next()).is_ok() {
+        return refused(&scripts, &trial, setup, PRODUCTION);
+    }
+    trial
+        .apply(setup, PRODUCTION, scripts.next())
+        .map_err(|why| Stop::unmet("API-012", format!("it takes neither of the two: {why}")))?;
+    refused(&scripts, &trial, seed, DEVELOPMENT)
+}

@@ -4,4 +4,5 @@ pub(crate) mod cost;
 pub(crate) mod dates;
 pub(crate) mod rollout;
 pub(crate) mod signature;
+pub(crate) mod sums;
 pub(crate) mod window;

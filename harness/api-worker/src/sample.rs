@@ -1,0 +1,273 @@
+//! Random rows, and how they get into tables of which only the contract's columns are known. Never takes a value from the target.
+
+use crate::outcome::Stop;
+use crate::scene::DAY;
+use crate::trial::Trial;
+use fastrand::Rng;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+/// A row of `usage_logs`, as far as the contract knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) user: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) input: Option<i64>,
+    pub(crate) output: Option<i64>,
+    pub(crate) cost: Option<i64>,
+    pub(crate) latency: i64,
+    pub(crate) created_at: i64,
+}
+
+/// Users of whom two differ by case only, and one whose name is a pattern.
+const USERS: [&str; 5] = ["ada", "Ada", "bob", "user_1", "user.1"];
+/// Models of the same kind.
+const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "GPT-4o", "@cf/meta/llama"];
+/// 2024-02-27: days around it have a 29 February among them.
+const FIRST_DAY: i64 = 1_708_992_000_000;
+/// Days over which rows are spread.
+const DAYS: i64 = 5;
+
+impl Usage {
+    /// Any row of the contract; names are NULL only where the table takes that.
+    pub(crate) fn random(random: &mut Rng, is_nullable: Nullable) -> Self {
+        let tokens = |random: &mut Rng| match random.u8(0..6) {
+            0 => None,
+            1 => Some(0),
+            2 => Some(1_000_000_000),
+            _ => Some(random.i64(1..5_000)),
+        };
+        let (input, output) = (tokens(random), tokens(random));
+        let cost = match random.u8(0..5) {
+            0 => None,
+            1 => Some(0),
+            2 => Some(2_000_000_000_000),
+            _ => Some(random.i64(1..9_000_000)),
+        };
+        Self {
+            user: name(random, &USERS, is_nullable.user),
+            model: name(random, &MODELS, is_nullable.model),
+            input,
+            output,
+            cost,
+            latency: random.i64(0..4_000),
+            created_at: instant(random),
+        }
+    }
+
+    /// A row of a user and model at a time, with everything known.
+    pub(crate) fn of(user: &str, model: &str, created_at: i64) -> Self {
+        Self {
+            user: Some(user.to_owned()),
+            model: Some(model.to_owned()),
+            input: Some(7),
+            output: Some(3),
+            cost: Some(11),
+            latency: 13,
+            created_at,
+        }
+    }
+
+    fn values(&self, number: usize) -> Vec<(&'static str, Value)> {
+        let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
+        let amount = |amount: Option<i64>| amount.map_or(Value::Null, Value::Integer);
+        vec![
+            ("request_id", Value::Text(format!("request-{number}"))),
+            ("user_id", text(&self.user)),
+            ("api_key_id", Value::Text("some-key".to_owned())),
+            ("conversation_id", Value::Null),
+            ("model", text(&self.model)),
+            ("input_tokens", amount(self.input)),
+            ("output_tokens", amount(self.output)),
+            ("cost_micros", amount(self.cost)),
+            ("latency_ms", Value::Integer(self.latency)),
+            ("created_at", Value::Integer(self.created_at)),
+        ]
+    }
+}
+
+fn name(random: &mut Rng, names: &[&str], is_nullable: bool) -> Option<String> {
+    if is_nullable && random.u8(0..4) == 0 {
+        return None;
+    }
+    names
+        .get(random.usize(0..names.len()))
+        .map(|name| (*name).to_owned())
+}
+
+/// A time of one of the days, of which the first and last instants come often.
+fn instant(random: &mut Rng) -> i64 {
+    let day = FIRST_DAY + random.i64(0..DAYS) * DAY;
+    match random.u8(0..4) {
+        0 => day,
+        1 => day + DAY - 1,
+        _ => day + random.i64(0..DAY),
+    }
+}
+
+/// Which names a usage row may leave out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Nullable {
+    user: bool,
+    model: bool,
+}
+
+/// A table whose columns were looked up, to put rows into it.
+#[derive(Debug)]
+pub(crate) struct Table {
+    name: &'static str,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: String,
+    declared: String,
+    is_required: bool,
+    is_key: bool,
+}
+
+impl Table {
+    /// Looks a table up.
+    pub(crate) fn of(trial: &Trial, name: &'static str) -> Result<Self, Stop> {
+        let sql = format!(
+            "SELECT name, upper(type), \"notnull\" AND dflt_value IS NULL, pk FROM pragma_table_xinfo('{name}') WHERE hidden = 0"
+        );
+        let columns = trial.ours(|connection| {
+            let mut statement = connection.prepare(&sql)?;
+            let read = statement.query_map([], |row| {
+                Ok(Column {
+                    name: row.get(0)?,
+                    declared: row.get(1)?,
+                    is_required: row.get(2)?,
+                    is_key: row.get::<_, i64>(3)? > 0,
+                })
+            })?;
+            read.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        if columns.is_empty() {
+            let seen = format!("there is no table {name}");
+            return Err(Stop::unmet("API-001", seen));
+        }
+        Ok(Self { name, columns })
+    }
+
+    /// Whether a row may leave this column out.
+    fn is_nullable(&self, name: &str) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.name == name && !column.is_required && !column.is_key)
+    }
+
+    /// Puts a row with these values into it; what else a row must have is made up. What the database says, if it refuses.
+    fn put(
+        &self,
+        connection: &Connection,
+        number: usize,
+        values: &[(&str, Value)],
+    ) -> rusqlite::Result<()> {
+        let made_up = self.columns.iter().filter(|column| {
+            let is_given = values.iter().any(|(name, _)| *name == column.name);
+            let is_alias = column.is_key && column.declared == "INTEGER";
+            !is_given && !is_alias && (column.is_required || column.is_key)
+        });
+        let made_up: Vec<(&str, Value)> = made_up
+            .map(|column| (column.name.as_str(), column.value(number)))
+            .collect();
+        let all = || values.iter().chain(&made_up);
+        let names: Vec<String> = all().map(|(name, _)| format!("\"{name}\"")).collect();
+        let places: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            self.name,
+            names.join(", "),
+            places.join(", ")
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        statement
+            .execute(params_from_iter(all().map(|(_, value)| value)))
+            .map(drop)
+    }
+
+    /// Puts rows into it. A row that is refused is API-001's matter.
+    pub(crate) fn fill<'v>(
+        &self,
+        trial: &Trial,
+        rows: impl IntoIterator<Item = Vec<(&'v str, Value)>>,
+    ) -> Result<(), Stop> {
+        let refused = trial.ours(|connection| {
+            // What the rows refer to is no matter here.
+            connection.pragma_update(None, "foreign_keys", false)?;
+            for (number, row) in rows.into_iter().enumerate() {
+                if let Err(error) = self.put(connection, number, &row) {
+                    return Ok(Some(error.to_string()));
+                }
+            }
+            Ok(None)
+        })?;
+        match refused {
+            None => Ok(()),
+            Some(why) => {
+                let seen = format!("{} refuses a row of the contract: {why}", self.name);
+                Err(Stop::unmet("API-001", seen))
+            }
+        }
+    }
+}
+
+impl Column {
+    fn value(&self, number: usize) -> Value {
+        if self.declared.contains("INT") {
+            return Value::Integer(i64::try_from(number).unwrap_or_default() + 1);
+        }
+        Value::Text(format!("made-up-{number}"))
+    }
+}
+
+/// Which names usage rows may leave out here.
+pub(crate) fn nullable(trial: &Trial) -> Result<Nullable, Stop> {
+    let table = Table::of(trial, "usage_logs")?;
+    Ok(Nullable {
+        user: table.is_nullable("user_id"),
+        model: table.is_nullable("model"),
+    })
+}
+
+/// Puts usage into a database that holds none of these rows yet.
+pub(crate) fn log(trial: &Trial, rows: &[Usage]) -> Result<(), Stop> {
+    let table = Table::of(trial, "usage_logs")?;
+    let values = rows.iter().enumerate();
+    table.fill(trial, values.map(|(number, row)| row.values(number)))
+}
+
+/// Every usage row of a database, as it stands there.
+pub(crate) fn logged(trial: &Trial) -> Result<Vec<Usage>, Stop> {
+    let sql = "SELECT user_id, model, input_tokens, output_tokens, cost_micros, latency_ms, created_at FROM usage_logs";
+    let read = trial.ours(|connection| {
+        let Ok(mut statement) = connection.prepare(sql) else {
+            return Ok(None);
+        };
+        let read = statement.query_map([], |row| {
+            Ok(Usage {
+                user: row.get(0)?,
+                model: row.get(1)?,
+                input: row.get(2)?,
+                output: row.get(3)?,
+                cost: row.get(4)?,
+                latency: row.get(5)?,
+                created_at: row.get(6)?,
+            })
+        })?;
+        Ok(Some(read.collect::<rusqlite::Result<Vec<_>>>()))
+    })?;
+    match read {
+        Some(Ok(rows)) => Ok(rows),
+        Some(Err(error)) => {
+            let seen = format!("usage_logs holds what the contract does not know: {error}");
+            Err(Stop::unmet("API-014", seen))
+        }
+        None => Err(Stop::unmet(
+            "API-001",
+            "usage_logs lacks a column of the contract",
+        )),
+    }
+}
