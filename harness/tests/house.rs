@@ -39,7 +39,11 @@ fn walk(folder: &Path, files: &mut Vec<(String, String)>) {
 fn the_harness_names_the_reference_crate_in_one_module_only() {
     let naming: Vec<_> = rust_files("harness/src")
         .into_iter()
-        .filter(|(_, text)| text.contains("moltworker_reference"))
+        .filter(|(_, text)| {
+            ["moltworker_reference", "moltworker_api_reference"]
+                .iter()
+                .any(|name| text.contains(name))
+        })
         .map(|(name, _)| name)
         .collect();
     assert!(!naming.is_empty(), "nobody starts the reference");
@@ -50,9 +54,16 @@ fn the_harness_names_the_reference_crate_in_one_module_only() {
     assert!(strays.is_empty(), "{strays:?}");
 }
 
+/// The references: that of Phase 1 and that of the API worker.
+fn reference_files() -> Vec<(String, String)> {
+    ["reference/src", "reference/api-worker/src"]
+        .map(rust_files)
+        .concat()
+}
+
 #[test]
 fn the_reference_knows_nothing_of_the_harness() {
-    for (name, text) in rust_files("reference/src") {
+    for (name, text) in reference_files() {
         assert!(!text.contains("moltproof::"), "{name} uses the harness");
         assert!(
             !text.to_lowercase().contains("deviant"),
@@ -67,12 +78,17 @@ fn what_d1_allows_is_told_by_neither_the_reference_nor_the_judge() {
         .map(rust_files)
         .concat()
     {
-        for crates in ["moltworker_reference", "moltproof"] {
+        for crates in [
+            "moltworker_reference",
+            "moltworker_api_reference",
+            "moltproof",
+        ] {
             assert!(!text.contains(crates), "{name} knows {crates}");
         }
     }
     // What one table says is not copied by hand again.
-    for (name, text) in ["harness/src", "reference/src"].map(rust_files).concat() {
+    let judge = rust_files("harness/src");
+    for (name, text) in judge.into_iter().chain(reference_files()) {
         assert!(
             !text.contains("SQLITE_LIMIT_") && !text.contains("AuthAction::"),
             "{name} has limits or rules of D1 of its own: ask d1-platform"
@@ -93,6 +109,7 @@ fn every_file_opens_with_its_duty() {
         "harness/tests",
         "reference/src",
         "reference/tests",
+        "reference/api-worker/src",
     ] {
         for (name, text) in rust_files(folder) {
             assert!(text.starts_with("//! "), "{name} does not open with //!");
@@ -120,7 +137,7 @@ fn steps_do_no_input_or_output_of_their_own() {
 
 #[test]
 fn only_the_store_modules_of_the_reference_write_sql() {
-    for (name, text) in rust_files("reference/src") {
+    for (name, text) in reference_files() {
         let allowed = name.contains("/store/") || name.ends_with("kv.rs");
         assert!(
             allowed || !text.contains("rusqlite"),
@@ -131,7 +148,7 @@ fn only_the_store_modules_of_the_reference_write_sql() {
 
 #[test]
 fn only_the_error_policy_of_the_reference_picks_status_codes_of_errors() {
-    for (name, text) in rust_files("reference/src") {
+    for (name, text) in reference_files() {
         if name.contains("/http/") || name.ends_with("_tests.rs") {
             continue;
         }
@@ -254,9 +271,13 @@ const DEBUG_TEXT: [&str; 4] = [
 #[test]
 fn no_reader_meets_the_debug_text_of_a_value() {
     let mut strays = Vec::new();
-    for (name, text) in ["harness/api-worker/src", "harness/doubles/src", "harness/src"]
-        .map(rust_files)
-        .concat()
+    for (name, text) in [
+        "harness/api-worker/src",
+        "harness/doubles/src",
+        "harness/src",
+    ]
+    .map(rust_files)
+    .concat()
     {
         let is_test = name.ends_with("tests.rs");
         let written = text.split("#[cfg(test)]\nmod tests {").next();

@@ -118,7 +118,15 @@ impl Backend {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let app = Arc::new(App::new(self.config, self.ports));
-        let served = crate::server::serve(Arc::clone(&app), listener, shutdown).await;
+        let entrance = http::Entrance::new(Arc::clone(&app));
+        let unparsable = Arc::clone(&app);
+        let service = crate::server::Service {
+            answer: move |request| entrance.clone().answer(request),
+            refuse: Arc::new(move || http::unparsable(&unparsable)),
+            clock: Arc::clone(app.ports_clock()),
+            settled: app.settle(),
+        };
+        let served = crate::server::serve(service, listener, shutdown).await;
         drop(app);
         if let Some(database) = self.database {
             database.close();

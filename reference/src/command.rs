@@ -97,7 +97,10 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
 }
 
 /// A listener with room for a burst of callers.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+///
+/// # Errors
+/// What the system says.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -109,7 +112,10 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Done at the first SIGINT or SIGTERM.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+///
+/// # Errors
+/// What the system says.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

@@ -18,6 +18,6 @@ pub mod limiter;
 pub mod log;
 pub mod ports;
 pub mod sandbox;
-mod server;
+pub mod server;
 pub mod store;
-mod upstream_client;
+pub mod upstream_client;

@@ -173,8 +173,12 @@ impl Log {
 
     /// Writes one line.
     pub fn write(&self, event: &Event<'_>) {
+        self.write_as(event.level(), event.message(), event);
+    }
+
+    /// Writes one line of an event of somebody else's: an object with a field `event`. `message` needs no escaping.
+    pub fn write_as(&self, level: Level, message: &'static str, event: &impl Serialize) {
         let timestamp = Timestamp::from_epoch_ms(self.clock.now_ms());
-        let level = event.level();
         let mut line = Vec::with_capacity(320);
         line.extend_from_slice(b"{\"ts\":\"");
         line.extend_from_slice(timestamp.as_str().as_bytes());
@@ -182,7 +186,7 @@ impl Log {
         line.extend_from_slice(level_name(level).as_bytes());
         line.extend_from_slice(b"\",\"message\":\"");
         // Messages are our own constants and need no escaping.
-        line.extend_from_slice(event.message().as_bytes());
+        line.extend_from_slice(message.as_bytes());
         line.extend_from_slice(b"\",");
         let fields_at = line.len();
         // The event's own object follows; its brace is dropped so that both make one flat object.
@@ -217,7 +221,8 @@ impl Log {
 }
 
 /// An error with everything that caused it: the innermost cause is what an operator has to know.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

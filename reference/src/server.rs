@@ -1,13 +1,17 @@
 //! The server: sockets in, answers out, and an orderly end. Never looks into a request.
 
-use crate::app::App;
-use crate::http::{Entrance, Peer, unparsable};
+use crate::http::Peer;
+use crate::ports::Clock;
 use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::response::Response;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use socket::{Linger, Refuse, Socket};
+use socket::{Linger, Socket};
+
+pub use socket::Refuse;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,58 +39,79 @@ pub enum ServeError {
     ShutdownTimedOut,
 }
 
+/// What is served: how a request is answered, what cannot be parsed, and what is left to do when the last request has ended.
+pub struct Service<A, S> {
+    /// Answers one request.
+    pub answer: A,
+    /// The whole answer to a request that cannot even be parsed.
+    pub refuse: Refuse,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Done once everything that outlives its request is.
+    pub settled: S,
+}
+
 /// Serves until `shutdown` is done and everything under way has ended.
 ///
 /// # Errors
 /// [`ServeError::ShutdownTimedOut`].
-pub(crate) async fn serve(
-    app: Arc<App>,
+pub async fn serve<A, F, S>(
+    service: Service<A, S>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ServeError> {
-    let entrance = Entrance::new(Arc::clone(&app));
-    let refuse: Refuse = {
-        let app = Arc::clone(&app);
-        Arc::new(move || unparsable(&app))
-    };
+) -> Result<(), ServeError>
+where
+    A: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+    S: Future<Output = ()>,
+{
+    let Service {
+        answer,
+        refuse,
+        clock,
+        settled,
+    } = service;
     let connections = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => serve_connection(&entrance, &refuse, &connections, stream, peer),
-                Err(_transient) => app.clock().sleep(ACCEPT_PAUSE).await,
+                Ok((stream, peer)) => serve_connection(&answer, &refuse, &connections, stream, peer),
+                Err(_transient) => clock.sleep(ACCEPT_PAUSE).await,
             },
             () = &mut shutdown => break,
         }
     }
     drop(listener);
     let drained = tokio::time::timeout(DRAIN_DEADLINE, connections.shutdown()).await;
-    let settled = tokio::time::timeout(SETTLE_DEADLINE, app.settle()).await;
+    let settled = tokio::time::timeout(SETTLE_DEADLINE, settled).await;
     drained
         .and(settled)
         .map_err(|_elapsed| ServeError::ShutdownTimedOut)
 }
 
-fn serve_connection(
-    entrance: &Entrance,
+fn serve_connection<A, F>(
+    answer: &A,
     refuse: &Refuse,
     connections: &GracefulShutdown,
     stream: TcpStream,
     peer: SocketAddr,
-) {
+) where
+    A: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     // Answers are small: waiting for more to send would only delay them. A socket that refuses works all the same.
     drop(stream.set_nodelay(true));
     let linger = Linger::default();
     let io = TokioIo::new(Socket::new(stream, linger.clone(), Arc::clone(refuse)));
-    let entrance = entrance.clone();
+    let answer = answer.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
         let has_body = !request.body().is_end_stream();
-        let answer = entrance.clone().answer(request.map(Body::new));
+        let answered = answer(request.map(Body::new));
         let linger = linger.clone();
         async move {
-            let mut response = answer.await;
+            let mut response = answered.await;
             // A refusal may leave the body unread; closing at once would reset the connection under the answer.
             let left_unread = has_body && !response.status().is_success();
             linger.set(left_unread);

@@ -4,7 +4,10 @@ use reqwest::ClientBuilder;
 
 /// A client that follows no redirect, repeats nothing and uses no proxy, with `more` set on it.
 /// It trusts the system's certificate authorities, or Mozilla's where the system has none (an image with nothing in it).
-pub(crate) fn client(
+///
+/// # Errors
+/// What the HTTP client says of its settings.
+pub fn client(
     more: impl Fn(ClientBuilder) -> ClientBuilder,
 ) -> Result<reqwest::Client, reqwest::Error> {
     let bare = || {

@@ -33,6 +33,17 @@ struct Claims {
     nbf: Option<f64>,
     #[serde(rename = "type")]
     token_type: String,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    common_name: Option<String>,
+}
+
+/// Whom a valid token names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The `email` of a person, or the `common_name` of a service token.
+    pub name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +63,12 @@ impl Audience {
 }
 
 impl AccessPolicy {
+    /// Where an operator signs in.
+    #[must_use]
+    pub fn login_url(&self) -> &str {
+        &self.login_url
+    }
+
     /// The policy of a complete configuration.
     #[must_use]
     pub fn of(config: &AccessConfig) -> Option<Self> {
@@ -73,6 +90,19 @@ impl AccessPolicy {
         keys: &dyn AccessKeys,
         now_ms: i64,
     ) -> Result<(), DenialReason> {
+        self.identify(token, keys, now_ms).await.map(|_operator| ())
+    }
+
+    /// Verifies one token and says whose it is.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn identify(
+        &self,
+        token: &str,
+        keys: &dyn AccessKeys,
+        now_ms: i64,
+    ) -> Result<Operator, DenialReason> {
         if token.len() > TOKEN_LEN_MAX {
             return Err(DenialReason("oversized"));
         }
@@ -102,8 +132,14 @@ impl AccessPolicy {
         let claims = URL_SAFE_NO_PAD
             .decode(claims)
             .map_err(|_source| DenialReason("claims"))?;
-        let claims = serde_json::from_slice(&claims).map_err(|_source| DenialReason("claims"))?;
-        self.check_claims(&claims, now_ms)
+        let claims: Claims =
+            serde_json::from_slice(&claims).map_err(|_source| DenialReason("claims"))?;
+        self.check_claims(&claims, now_ms)?;
+        let named = |name: &String| !name.is_empty();
+        let name = claims.email.filter(named);
+        Ok(Operator {
+            name: name.or_else(|| claims.common_name.filter(named)),
+        })
     }
 
     fn check_claims(&self, claims: &Claims, now_ms: i64) -> Result<(), DenialReason> {

@@ -174,7 +174,7 @@ impl App {
         let head = CompletionHead {
             id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
             created: self.ports.clock.now_ms() / 1000,
-            model: recorder.model,
+            model: recorder.model.into(),
         };
         if answer.content_type == "text/event-stream" {
             return Ok(AnswerBody::Events(Box::new(AnswerStream::new(

@@ -117,6 +117,10 @@ impl App {
         self.ports.clock.as_ref()
     }
 
+    pub(crate) fn ports_clock(&self) -> &Arc<dyn Clock> {
+        &self.ports.clock
+    }
+
     /// Base domain of tenant subdomains.
     #[must_use]
     pub fn app_domain(&self) -> Option<&HostName> {

@@ -57,11 +57,29 @@ impl ChatRequest {
         Ok(Self { fields: fields.0 })
     }
 
-    fn field(&self, name: &str) -> Option<&str> {
+    /// The JSON text of a field, as it came.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
         let mut fields = self.fields.iter();
         fields
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.get())
+    }
+
+    /// The same request without a field.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.fields.retain(|(key, _)| key != name);
+        self
+    }
+
+    /// The same request with another value of a field that it has.
+    #[must_use]
+    pub fn replaced(mut self, name: &str, value: &RawValue) -> Self {
+        for (_, former) in self.fields.iter_mut().filter(|(key, _)| key == name) {
+            *former = value.to_owned();
+        }
+        self
     }
 
     /// The caller's options of a stream, with its usage asked for; `None` where no stream is.

@@ -3,6 +3,7 @@
 use super::sse::{Piece, frame_data};
 use super::usage::{TokenUsage, says_failure};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// What marks every completion made from a native answer.
 #[derive(Debug, Clone)]
@@ -12,7 +13,7 @@ pub struct CompletionHead {
     /// Epoch seconds.
     pub created: i64,
     /// The model that answered.
-    pub model: &'static str,
+    pub model: Cow<'static, str>,
 }
 
 /// The `OpenAI` form of a native answer (`{"result":{"response",…}}`, or the bare result); `None` if it is none.
@@ -198,7 +199,7 @@ mod tests {
         CompletionHead {
             id: "chatcmpl-1".to_owned(),
             created: 1,
-            model: "@cf/m",
+            model: "@cf/m".into(),
         }
     }
 

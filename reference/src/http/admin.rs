@@ -352,7 +352,7 @@ fn gateway_answer((sandbox, status): (SandboxId, GatewayStatus)) -> Answer {
 }
 
 async fn read_object<T: DeserializeOwned>(app: &App, request: Request) -> Result<T, Error> {
-    let body = body::read(app, request.into_body()).await?;
+    let body = body::read(app.clock(), request.into_body()).await?;
     let malformed = "The body must be a JSON object of known fields with the right types.";
     let text = object_text(&body).map_err(|_source| Error::invalid(malformed))?;
     serde_json::from_str(text).map_err(|_source| Error::invalid(malformed))

@@ -1,7 +1,7 @@
 //! Request bodies, bounded in size and time. Never reads on once a body is too large.
 
-use crate::app::App;
 use crate::app::error::Error;
+use crate::ports::Clock;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -16,14 +16,14 @@ const BODY_DEADLINE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// [`Error::PayloadTooLarge`], or [`Error::Invalid`] if it is cut off or takes too long.
-pub(super) async fn read(app: &App, body: Body) -> Result<Bytes, Error> {
+pub async fn read(clock: &dyn Clock, body: Body) -> Result<Bytes, Error> {
     if body.size_hint().lower() > BODY_LEN_MAX as u64 {
         return Err(Error::PayloadTooLarge);
     }
     tokio::select! {
         biased;
         collected = collect(body) => collected,
-        () = app.clock().sleep(BODY_DEADLINE) => Err(Error::invalid("The body did not arrive in time.")),
+        () = clock.sleep(BODY_DEADLINE) => Err(Error::invalid("The body did not arrive in time.")),
     }
 }
 

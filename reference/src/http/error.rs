@@ -77,15 +77,51 @@ pub(super) fn render(app: &App, caller: &Caller, error: &Error) -> Response {
 }
 
 fn envelope(app: &App, request_id: Uuid, error: &Error) -> String {
-    let envelope = json!({
-        "success": false,
-        "error": {"code": error.code().as_str(), "message": message(error), "details": details(error)},
-        "meta": {
-            "request_id": request_id.to_string(),
-            "timestamp": Timestamp::from_epoch_ms(app.clock().now_ms()).as_str(),
-        },
-    });
-    envelope.to_string()
+    let told = Told {
+        code: error.code().as_str(),
+        message: message(error),
+        details: details(error),
+    };
+    told.envelope(request_id, app.clock().now_ms())
+}
+
+/// What a caller is told of an error.
+#[derive(Debug)]
+pub struct Told {
+    /// The stable code.
+    pub code: &'static str,
+    /// A whole sentence.
+    pub message: &'static str,
+    /// An object.
+    pub details: Value,
+}
+
+impl Told {
+    /// The body of the answer; `now_ms` in epoch milliseconds.
+    #[must_use]
+    pub fn envelope(&self, request_id: Uuid, now_ms: i64) -> String {
+        let envelope = json!({
+            "success": false,
+            "error": {"code": self.code, "message": self.message, "details": self.details},
+            "meta": {
+                "request_id": request_id.to_string(),
+                "timestamp": Timestamp::from_epoch_ms(now_ms).as_str(),
+            },
+        });
+        envelope.to_string()
+    }
+}
+
+/// An answer of HTTP/1.1 as bytes, to a request that cannot even be parsed; the connection ends with it.
+#[must_use]
+pub fn raw_refusal(request_id: Uuid, body: &str) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {}\r\ncontent-type: application/json\r\nx-request-id: {request_id}\r\n\
+         cache-control: no-store\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        status(ErrorCode::InvalidRequest),
+        body.len()
+    );
+    (head + body).into_bytes()
 }
 
 /// The whole answer to a request that cannot even be parsed, as bytes of HTTP/1.1; the connection ends with it.
@@ -96,13 +132,7 @@ pub(crate) fn unparsable(app: &App) -> Vec<u8> {
         request_id,
         &Error::invalid("The request is not valid HTTP, or its head is too large."),
     );
-    let head = format!(
-        "HTTP/1.1 {}\r\ncontent-type: application/json\r\nx-request-id: {request_id}\r\n\
-         cache-control: no-store\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        status(ErrorCode::InvalidRequest),
-        body.len()
-    );
-    (head + &body).into_bytes()
+    raw_refusal(request_id, &body)
 }
 
 fn message(error: &Error) -> &'static str {

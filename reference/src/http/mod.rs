@@ -1,10 +1,10 @@
 //! The HTTP face of the backend: routes, gates, shapes. Never decides a rule of the contract; it asks the application.
 
 mod admin;
-mod body;
+pub mod body;
 mod entry;
-mod error;
-mod origin;
+pub mod error;
+pub mod origin;
 mod public;
 
 pub(crate) use entry::Entrance;

@@ -19,7 +19,8 @@ const ACCESS_ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-asse
 const ACCESS_COOKIE: &str = "CF_Authorization";
 
 /// `CF-Connecting-IP` as the edge sets it, else the peer of the socket.
-pub(super) fn client_ip(request: &Request) -> IpAddr {
+#[must_use]
+pub fn client_ip(request: &Request) -> IpAddr {
     let stated = only(request.headers(), &CONNECTING_IP).and_then(|value| {
         std::str::from_utf8(value)
             .ok()?
@@ -75,7 +76,8 @@ pub(super) fn target(request: &Request) -> Target<'_> {
 }
 
 /// The Access token: the header, else the cookie; if both are sent the header decides (ACC-021).
-pub(super) fn access_token(headers: &HeaderMap) -> Option<&str> {
+#[must_use]
+pub fn access_token(headers: &HeaderMap) -> Option<&str> {
     if headers.contains_key(&ACCESS_ASSERTION) {
         // A header that is no text, or given twice, is a token that cannot be valid.
         return Some(

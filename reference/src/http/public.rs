@@ -86,7 +86,7 @@ pub(super) async fn chat(
 ) -> Result<Response, Failure> {
     let tenant = required(admitted.tenant.take())?;
     let workload = workload(request.headers())?;
-    let body = body::read(&app, request.into_body()).await?;
+    let body = body::read(app.clock(), request.into_body()).await?;
     let answer = app.chat(&admitted.caller, &tenant, workload, &body).await?;
     let mut response = match answer.body {
         AnswerBody::Json(bytes) => json_bytes(Body::from(bytes)),

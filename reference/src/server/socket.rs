@@ -30,7 +30,7 @@ impl Linger {
 }
 
 /// Gives the whole answer to a request that cannot be parsed.
-pub(super) type Refuse = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
+pub type Refuse = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// A TCP stream with two amendments.
 ///

@@ -13,7 +13,7 @@ const POINT_READERS: usize = 4;
 
 /// Clones share the file. The last one to go writes what is queued.
 #[derive(Clone)]
-pub(crate) struct SqliteFile {
+pub struct SqliteFile {
     shared: Arc<Shared>,
 }
 
@@ -26,7 +26,10 @@ struct Shared {
 
 impl SqliteFile {
     /// Opens the file for use; `schema` runs first, on the writing connection.
-    pub(crate) fn open(
+    ///
+    /// # Errors
+    /// [`OpenError`] if the file cannot be opened or `schema` fails.
+    pub fn open(
         path: &Path,
         dialect: Dialect,
         schema: impl FnOnce(&Connection) -> rusqlite::Result<()>,
@@ -45,7 +48,10 @@ impl SqliteFile {
     }
 
     /// Reads a row or two, on the calling thread.
-    pub(crate) fn read_point<T>(
+    ///
+    /// # Errors
+    /// [`StoreError`], as SQLite says.
+    pub fn read_point<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -53,7 +59,10 @@ impl SqliteFile {
     }
 
     /// Reads many rows, on a thread that may block.
-    pub(crate) async fn read_list<T, F>(&self, read: F) -> Result<T, StoreError>
+    ///
+    /// # Errors
+    /// [`StoreError`], as SQLite says.
+    pub async fn read_list<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -65,8 +74,14 @@ impl SqliteFile {
             .map_err(sqlite::store_error)
     }
 
-    /// Writes; see [`WriteQueue::write`].
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// Runs `work` in the next transaction, which it may share with others, and returns once that is durable.
+    ///
+    /// `work` must leave nothing behind when it fails: it is one statement, or it opens a savepoint.
+    /// It is carried out even if the caller goes away.
+    ///
+    /// # Errors
+    /// [`StoreError`], as SQLite says.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -75,7 +90,7 @@ impl SqliteFile {
     }
 
     /// Writes what is queued; later writes fail.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.shared.writes.close();
     }
 }

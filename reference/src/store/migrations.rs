@@ -113,6 +113,18 @@ pub fn from_dir(dir: &Path) -> Result<Vec<Migration>, MigrationError> {
 /// # Errors
 /// [`MigrationError`]; see there for what is left behind.
 pub fn apply(path: &Path, migrations: &[Migration]) -> Result<Applied, MigrationError> {
+    apply_recorded(path, migrations, |_connection, _migration| Ok(()))
+}
+
+/// Applies what is missing, and lets `record` write in each file's transaction, after the file's statements.
+///
+/// # Errors
+/// As [`apply`]; [`MigrationError::Ledger`] if `record` fails.
+pub fn apply_recorded(
+    path: &Path,
+    migrations: &[Migration],
+    record: impl Fn(&Connection, &Migration) -> rusqlite::Result<()>,
+) -> Result<Applied, MigrationError> {
     let mut connection = sqlite::open_writing(path, Dialect::D1).map_err(MigrationError::Ledger)?;
     d1_platform::constrain(&connection).map_err(MigrationError::Ledger)?;
     connection
@@ -122,7 +134,7 @@ pub fn apply(path: &Path, migrations: &[Migration]) -> Result<Applied, Migration
     in_order.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut names = Vec::new();
     for migration in in_order {
-        if apply_one(&mut connection, migration)? {
+        if apply_one(&mut connection, migration, &record)? {
             names.push(migration.name.clone());
         }
     }
@@ -130,7 +142,11 @@ pub fn apply(path: &Path, migrations: &[Migration]) -> Result<Applied, Migration
 }
 
 /// Applies one file in one transaction; whether it was missing.
-fn apply_one(connection: &mut Connection, migration: &Migration) -> Result<bool, MigrationError> {
+fn apply_one(
+    connection: &mut Connection,
+    migration: &Migration,
+    record: &impl Fn(&Connection, &Migration) -> rusqlite::Result<()>,
+) -> Result<bool, MigrationError> {
     // The write lock comes first, so that two runs at the same time apply each file once.
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -142,6 +158,7 @@ fn apply_one(connection: &mut Connection, migration: &Migration) -> Result<bool,
     let outcome = run(&transaction, migration);
     d1_platform::release(&transaction).map_err(MigrationError::Ledger)?;
     outcome?;
+    record(&transaction, migration).map_err(MigrationError::Ledger)?;
     transaction
         .execute(
             "INSERT INTO d1_migrations (name) VALUES (?1)",
@@ -166,6 +183,32 @@ fn is_applied(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
         )
         .optional()
         .map(|found| found.is_some())
+}
+
+/// Applies one file in one transaction whether or not it was applied before, with what `record` writes; the ledger of migrations is not kept.
+///
+/// # Errors
+/// As [`apply_recorded`].
+pub fn apply_again(
+    path: &Path,
+    file: &Migration,
+    record: impl Fn(&Connection, &Migration) -> rusqlite::Result<()>,
+) -> Result<(), MigrationError> {
+    let mut connection = sqlite::open_writing(path, Dialect::D1).map_err(MigrationError::Ledger)?;
+    d1_platform::constrain(&connection).map_err(MigrationError::Ledger)?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(MigrationError::Ledger)?;
+    d1_platform::authorize(&transaction, Line::Current).map_err(MigrationError::Ledger)?;
+    let outcome = run(&transaction, file);
+    d1_platform::release(&transaction).map_err(MigrationError::Ledger)?;
+    outcome?;
+    record(&transaction, file).map_err(MigrationError::Ledger)?;
+    let committed = transaction.commit();
+    committed.map_err(|source| MigrationError::Commit {
+        file: file.name.clone(),
+        source,
+    })
 }
 
 fn run(connection: &Connection, migration: &Migration) -> Result<(), MigrationError> {

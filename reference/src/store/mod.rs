@@ -2,15 +2,15 @@
 
 pub mod migrations;
 
-mod file;
-mod sqlite;
+pub mod file;
+pub mod sqlite;
 mod statements;
 mod tenants;
 mod usage;
 mod writer;
 
-pub(crate) use file::SqliteFile;
-pub(crate) use sqlite::Dialect;
+pub use file::SqliteFile;
+pub use sqlite::Dialect;
 
 use migrations::{Migration, MigrationError};
 use std::path::Path;

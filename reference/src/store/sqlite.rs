@@ -22,7 +22,7 @@ const MAPPED_BYTES_MAX: i64 = 1 << 30;
 
 /// Whose rules a file follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub enum Dialect {
     /// D1: its limits apply.
     D1,
     /// SQLite as it is.
