@@ -1,7 +1,7 @@
 //! Random rows, and how they get into tables of which only the contract's columns are known. Never takes a value from the target.
 
 use crate::outcome::Stop;
-use crate::scene::DAY;
+use crate::scene::{DAY, unique};
 use crate::trial::Trial;
 use fastrand::Rng;
 use rusqlite::types::Value;
@@ -68,11 +68,11 @@ impl Usage {
         }
     }
 
-    fn values(&self, number: usize) -> Vec<(&'static str, Value)> {
+    fn values(&self) -> Vec<(&'static str, Value)> {
         let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
         let amount = |amount: Option<i64>| amount.map_or(Value::Null, Value::Integer);
         vec![
-            ("request_id", Value::Text(format!("request-{number}"))),
+            ("request_id", Value::Text(format!("request-{}", unique(12)))),
             ("user_id", text(&self.user)),
             ("api_key_id", Value::Text("some-key".to_owned())),
             ("conversation_id", Value::Null),
@@ -159,19 +159,14 @@ impl Table {
     }
 
     /// Puts a row with these values into it; what else a row must have is made up. What the database says, if it refuses.
-    fn put(
-        &self,
-        connection: &Connection,
-        number: usize,
-        values: &[(&str, Value)],
-    ) -> rusqlite::Result<()> {
+    fn put(&self, connection: &Connection, values: &[(&str, Value)]) -> rusqlite::Result<()> {
         let made_up = self.columns.iter().filter(|column| {
             let is_given = values.iter().any(|(name, _)| *name == column.name);
             let is_alias = column.is_key && column.declared == "INTEGER";
             !is_given && !is_alias && (column.is_required || column.is_key)
         });
         let made_up: Vec<(&str, Value)> = made_up
-            .map(|column| (column.name.as_str(), column.value(number)))
+            .map(|column| (column.name.as_str(), column.value()))
             .collect();
         let all = || values.iter().chain(&made_up);
         let names: Vec<String> = all().map(|(name, _)| format!("\"{name}\"")).collect();
@@ -197,8 +192,8 @@ impl Table {
         let refused = trial.ours(|connection| {
             // What the rows refer to is no matter here.
             connection.pragma_update(None, "foreign_keys", false)?;
-            for (number, row) in rows.into_iter().enumerate() {
-                if let Err(error) = self.put(connection, number, &row) {
+            for row in rows {
+                if let Err(error) = self.put(connection, &row) {
                     return Ok(Some(error.to_string()));
                 }
             }
@@ -215,11 +210,11 @@ impl Table {
 }
 
 impl Column {
-    fn value(&self, number: usize) -> Value {
+    fn value(&self) -> Value {
         if self.declared.contains("INT") {
-            return Value::Integer(i64::try_from(number).unwrap_or_default() + 1);
+            return Value::Integer(fastrand::i64(1..1 << 40));
         }
-        Value::Text(format!("made-up-{number}"))
+        Value::Text(unique(16))
     }
 }
 
@@ -235,8 +230,7 @@ pub(crate) fn nullable(trial: &Trial) -> Result<Nullable, Stop> {
 /// Puts usage into a database that holds none of these rows yet.
 pub(crate) fn log(trial: &Trial, rows: &[Usage]) -> Result<(), Stop> {
     let table = Table::of(trial, "usage_logs")?;
-    let values = rows.iter().enumerate();
-    table.fill(trial, values.map(|(number, row)| row.values(number)))
+    table.fill(trial, rows.iter().map(Usage::values))
 }
 
 /// Every usage row of a database, as it stands there.

@@ -53,11 +53,11 @@ pub(super) const ASPECTS: &[Aspect] = &[
 const VIEWS: [View; 3] = [BY_USER, BY_MODEL, BY_DATE];
 
 /// How often rows are drawn, and how many at most. Evidence: a mistake in one group of a view showed within the first four draws.
-const DRAWS: u64 = 12;
+const DRAWS: u64 = 6;
 const ROWS_MAX: usize = 40;
 
 /// Compares a view with what it must tell of these rows.
-fn compare(trial: &Trial, view: View, rows: &[Usage]) -> Result<usize, Stop> {
+pub(super) fn compare(trial: &Trial, view: View, rows: &[Usage]) -> Result<usize, Stop> {
     let sql = format!("SELECT {} FROM {}", view.columns, view.name);
     let seen = trial.query(&sql, &[]).map_err(|why| {
         let expected = format!("a view {} ({})", view.name, view.columns);
@@ -89,7 +89,7 @@ fn compare(trial: &Trial, view: View, rows: &[Usage]) -> Result<usize, Stop> {
 }
 
 /// A sum that is a whole number, as an integer: whether it is one in the database is API-014's matter.
-fn whole(row: Vec<Value>) -> Vec<Value> {
+pub(super) fn whole(row: Vec<Value>) -> Vec<Value> {
     let values = row.into_iter().map(|value| match value {
         #[expect(
             clippy::cast_possible_truncation,

@@ -19,6 +19,8 @@ pub(crate) struct Entry {
     pub(crate) criteria: BTreeSet<String>,
     /// Its files, by path below the folder of the migrations.
     pub(crate) files: BTreeMap<String, String>,
+    /// Which of them are not the repository's own.
+    pub(crate) changed: BTreeSet<String>,
     /// What is done to its database after the files were applied, past every guard.
     pub(crate) database: Vec<String>,
 }
@@ -142,7 +144,10 @@ impl WrittenEntry {
         for added in self.add {
             files.insert(added.file, added.sql);
         }
+        let paths = own.keys().chain(files.keys());
+        let changed = paths.filter(|path| own.get(*path) != files.get(*path));
         Entry {
+            changed: changed.cloned().collect(),
             id: self.id,
             criteria: self.criteria,
             files,

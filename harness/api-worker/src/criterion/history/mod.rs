@@ -1,0 +1,355 @@
+//! API-013: history is not rewritten. What is tried is tried in a copy; the target's own database is only looked at.
+
+mod routes;
+mod said;
+
+use crate::aspect::{Aspect, aspect};
+use crate::outcome::{Judged, Stop};
+use crate::scripts::{Scripts, judged};
+use crate::subject::Subject;
+use crate::trial::{Trial, told_row};
+use moltproof_data::catalog::{Name, Table};
+use rusqlite::types::Value;
+use said::HISTORY;
+
+/// What is judged of API-013.
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-013",
+        Beside,
+        "no UPDATE gives a row of any table another created_at",
+        update_of_time
+    ),
+    aspect!(
+        "API-013",
+        Beside,
+        "no change of another column, and no trigger, touches created_at",
+        triggers
+    ),
+    aspect!(
+        "API-013",
+        Beside,
+        "no REPLACE gives a key, or a row of history, another created_at",
+        replace_of_time
+    ),
+    aspect!(
+        "API-013",
+        Beside,
+        "usage, messages, prices, daily sums and audit entries cannot be changed: a correction is a row of its own",
+        update
+    ),
+    aspect!(
+        "API-013",
+        Beside,
+        "usage, messages, prices, daily sums and audit entries cannot be replaced",
+        replace
+    ),
+    aspect!(
+        "API-013",
+        Beside,
+        "the end of a price is set once",
+        end_of_price
+    ),
+    aspect!(
+        "API-013",
+        Beside,
+        "no statement removes an audit entry or a price",
+        removal
+    ),
+    aspect!(
+        "API-013",
+        Beside,
+        "whatever the routes change, no row of the target's database gets another created_at or another past",
+        routes::routes
+    ),
+];
+
+/// Another time than the one that stands there, in the form that it has.
+const ANOTHER_TIME: &str = "CASE typeof(created_at) WHEN 'integer' THEN created_at + 1000 ELSE '2001-02-03T04:05:06.000Z' END";
+
+/// The tables that have a `created_at` and rows, which is what a trial needs.
+fn timed(trial: &Trial) -> Result<Vec<Table>, Stop> {
+    let schema = trial.schema()?;
+    let time = Name::new("created_at");
+    let tables = schema.tables.into_values();
+    let timed: Vec<Table> = tables
+        .filter(|table| table.is_ordinary() && table.column(&time).is_some())
+        .collect();
+    for (name, _) in HISTORY {
+        if trial.table(name).map_or(true, |rows| rows.is_empty()) {
+            let seen = format!("{name} takes no row, so that nothing can be tried with it");
+            return Err(Stop::unmet("API-001", seen));
+        }
+    }
+    Ok(timed)
+}
+
+/// Some columns of a table, sorted.
+fn columns(trial: &Trial, table: &str, columns: &str) -> Result<Vec<Vec<Value>>, Stop> {
+    trial.read(&format!(
+        "SELECT {columns} FROM \"{table}\" ORDER BY {columns}"
+    ))
+}
+
+/// Tries a statement, and takes it back. The first row that it has changed, if it has changed any of these columns.
+fn changed(trial: &Trial, table: &str, of: &str, sql: &str) -> Result<Option<String>, Stop> {
+    let before = columns(trial, table, of)?;
+    let after = trial.tried(|trial| {
+        drop(trial.run(sql));
+        columns(trial, table, of)
+    })??;
+    if before == after {
+        return Ok(None);
+    }
+    let (old, new) = (
+        before.iter().find(|row| !after.contains(row)),
+        after.iter().find(|row| !before.contains(row)),
+    );
+    let told = |row: Option<&Vec<Value>>| row.map_or("nothing".to_owned(), |row| told_row(row));
+    Ok(Some(format!(
+        "`{sql}` makes {} of {} in {table} ({of})",
+        told(new),
+        told(old)
+    )))
+}
+
+/// That none of these statements changes the columns.
+fn unchanged(
+    trial: &Trial,
+    expected: &str,
+    statements: impl IntoIterator<Item = (String, String, String)>,
+) -> Judged {
+    let mut count = 0;
+    for (table, of, sql) in statements {
+        if let Some(seen) = changed(trial, &table, &of, &sql)? {
+            return Err(Stop::breach(expected, seen));
+        }
+        count += 1;
+    }
+    Ok(format!("{count} statements changed nothing of it"))
+}
+
+const TIME: &str = "created_at";
+
+async fn update_of_time(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = scripts.filled()?;
+        let statements = timed(&trial)?.into_iter().map(|table| {
+            let sql = format!(
+                "UPDATE {} SET created_at = {ANOTHER_TIME}",
+                table.name.quoted()
+            );
+            (table.name.as_str().to_owned(), TIME.to_owned(), sql)
+        });
+        unchanged(&trial, "a created_at that no UPDATE changes", statements)
+    })
+    .await
+}
+
+async fn triggers(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = scripts.filled()?;
+        let mut statements = Vec::new();
+        for table in timed(&trial)? {
+            let name = table.name.quoted();
+            let others = table.columns.iter();
+            let others =
+                others.filter(|column| column.generated.is_none() && column.name.as_str() != TIME);
+            for column in others {
+                let column = column.name.quoted();
+                for value in [
+                    column.clone(),
+                    format!("{column} + 1"),
+                    format!("{column} || 'x'"),
+                    "NULL".to_owned(),
+                    "'failed'".to_owned(),
+                ] {
+                    let sql = format!("UPDATE {name} SET {column} = {value}");
+                    statements.push((table.name.as_str().to_owned(), TIME.to_owned(), sql));
+                }
+            }
+        }
+        unchanged(
+            &trial,
+            "a created_at that no change of another column touches",
+            statements,
+        )
+    })
+    .await
+}
+
+/// A statement that puts rows over those of a table, one column of which says something else.
+fn replacement(table: &Table, column: &str, value: &str) -> String {
+    let names = table
+        .columns
+        .iter()
+        .filter(|column| column.generated.is_none());
+    let names: Vec<&str> = names.map(|column| column.name.as_str()).collect();
+    let quoted = |name: &&str| format!("\"{name}\"");
+    let into: Vec<String> = names.iter().map(quoted).collect();
+    let from: Vec<String> = names
+        .iter()
+        .map(|name| {
+            if *name == column {
+                value.to_owned()
+            } else {
+                quoted(name)
+            }
+        })
+        .collect();
+    let table = table.name.quoted();
+    format!(
+        "INSERT OR REPLACE INTO {table} ({}) SELECT {} FROM {table} LIMIT 1",
+        into.join(", "),
+        from.join(", ")
+    )
+}
+
+/// Whether the rows of a table stay for good, so that to put one over another is to rewrite it. A preference or flag may be removed and set anew.
+fn stays(table: &Table) -> bool {
+    let name = table.name.as_str();
+    name == "api_keys" || HISTORY.iter().any(|(known, _)| *known == name)
+}
+
+async fn replace_of_time(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = scripts.filled()?;
+        let tables = timed(&trial)?.into_iter().filter(stays);
+        let statements = tables.map(|table| {
+            let sql = replacement(&table, TIME, ANOTHER_TIME);
+            (table.name.as_str().to_owned(), TIME.to_owned(), sql)
+        });
+        unchanged(&trial, "a created_at that no REPLACE changes", statements)
+    })
+    .await
+}
+
+/// Statements over each column of history that is there, made of its table, its name and something else in its place.
+fn over_history(
+    trial: &Trial,
+    statement: impl Fn(&Table, &str, &str) -> String,
+) -> Result<Vec<(String, String, String)>, Stop> {
+    let tables = timed(trial)?;
+    let mut statements = Vec::new();
+    for (name, says) in HISTORY {
+        let Some(table) = tables.iter().find(|table| table.name.as_str() == name) else {
+            continue;
+        };
+        let there = says
+            .iter()
+            .filter(|(column, _)| table.column(&Name::new(column)).is_some());
+        let there: Vec<_> = there.collect();
+        let all: Vec<&str> = there.iter().map(|(column, _)| *column).collect();
+        for (column, value) in there {
+            statements.push((
+                name.to_owned(),
+                all.join(", "),
+                statement(table, column, value),
+            ));
+        }
+    }
+    Ok(statements)
+}
+
+async fn update(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = scripts.filled()?;
+        let statements = over_history(&trial, |table, column, value| {
+            format!("UPDATE {} SET {column} = {value}", table.name.quoted())
+        })?;
+        unchanged(&trial, "history that no UPDATE changes", statements)
+    })
+    .await
+}
+
+async fn replace(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = scripts.filled()?;
+        let statements = over_history(&trial, |table, column, value| {
+            replacement(table, column, value)
+        })?;
+        // A row beside those that are there is no rewriting: what they say must still stand there.
+        let mut count = 0;
+        for (table, of, sql) in statements {
+            let before = columns(&trial, &table, &of)?;
+            let after = trial.tried(|trial| {
+                drop(trial.run(&sql));
+                columns(trial, &table, &of)
+            })??;
+            if let Some(gone) = before.iter().find(|row| !after.contains(row)) {
+                let seen = format!(
+                    "after `{sql}` {} is gone from {table} ({of})",
+                    told_row(gone)
+                );
+                return Err(Stop::breach("history that no REPLACE changes", seen));
+            }
+            count += 1;
+        }
+        Ok(format!("{count} statements replaced nothing"))
+    })
+    .await
+}
+
+/// A database with a price that has ended and one that has not.
+fn priced(scripts: &Scripts) -> Result<Trial, Stop> {
+    let trial = scripts.migrated()?;
+    let row = |from: i64, to: Value| {
+        vec![
+            ("model", Value::Text("small".to_owned())),
+            ("input_micros_per_million", Value::Integer(1)),
+            ("output_micros_per_million", Value::Integer(2)),
+            ("valid_from", Value::Integer(from)),
+            ("valid_to", to),
+            ("created_at", Value::Integer(from)),
+        ]
+    };
+    let (first, second) = (1_767_225_600_000, 1_769_904_000_000);
+    let rows = [row(first, Value::Integer(second)), row(second, Value::Null)];
+    crate::sample::Table::of(&trial, "model_pricing")?.fill(&trial, rows)?;
+    Ok(trial)
+}
+
+async fn end_of_price(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = priced(scripts)?;
+        let open = "UPDATE model_pricing SET valid_to = 1800000000000 WHERE valid_to IS NULL";
+        if changed(&trial, "model_pricing", "valid_to", open)?.is_none() {
+            let seen = "a price without an end takes none";
+            return Err(Stop::unmet("API-004", seen));
+        }
+        let ended = "FROM model_pricing WHERE valid_to IS NOT NULL";
+        let statements = ["NULL", "valid_to - 1", "valid_to + 1"].map(|value| {
+            let sql = format!(
+                "UPDATE model_pricing SET valid_to = {value} {}",
+                &ended["FROM model_pricing ".len()..]
+            );
+            (
+                "model_pricing".to_owned(),
+                "valid_from, valid_to".to_owned(),
+                sql,
+            )
+        });
+        unchanged(&trial, "an end that stays once it is set", statements)
+    })
+    .await
+}
+
+async fn removal(subject: &Subject) -> Judged {
+    judged(subject, |scripts| {
+        let trial = scripts.filled()?;
+        timed(&trial)?;
+        let statements = [
+            ("audit_logs", "actor, action, resource"),
+            ("model_pricing", "model, valid_from"),
+        ]
+        .map(|(table, of)| {
+            (
+                table.to_owned(),
+                of.to_owned(),
+                format!("DELETE FROM {table}"),
+            )
+        });
+        unchanged(&trial, "audit entries and prices that stay", statements)
+    })
+    .await
+}
