@@ -600,6 +600,11 @@ impl Scene {
         self.tenants.insert(name.to_owned(), tenant);
     }
 
+    /// All tenants of the scenario, those included that are gone.
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.values()
+    }
+
     /// The tenant of this name.
     pub fn tenant(&self, name: &str) -> Result<Tenant, Stop> {
         self.tenants

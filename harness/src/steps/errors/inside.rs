@@ -16,7 +16,8 @@ pub(super) fn register(book: &mut Book) {
         r"the AI Gateway answers with (a gateway's error|a provider's error|a page of HTML|a stack trace|an error of its SQL|a body that is no JSON)",
         |s, a| Box::pin(gateway_answers(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["ERR-004"],
         r"the answer is a 502 or 504 that tells nothing of the inside",
         |s, _a| Box::pin(upstream_error(s)),
     );

@@ -290,6 +290,18 @@ async fn limited_first(s: &mut Scene, a: Args) -> Check {
             last = too_slow(took, period);
             continue;
         }
+        // Where each route has a quota of its own, the limit may well come before the route.
+        let itself = request_for(
+            s,
+            &format!("{} {}", open.request.method, open.request.path),
+            "",
+        );
+        let again = vec![itself.host(host.clone()); limit as usize + 1];
+        let counted_by_route = s.send_all(again).await?;
+        if counted_by_route.iter().any(|answer| answer.status == 429) {
+            let expected = "one quota for all routes of a tenant";
+            return Err(breach(expected, describe(&open)).or_unmet("RL-001"));
+        }
         last = breach(
             format!(
                 "429 for {} {} when the quota is used up: the limit comes before the route",

@@ -26,7 +26,10 @@ pub(super) fn other_fault(s: &Scene, seen: &str, expected: &str) -> Option<&'sta
     if only("AIG-011") && same_ends && seen.len() == expected.len() {
         return Some("AIG-005");
     }
-    (only("AIG-010") && gave_up_early(&seen, &expected)).then_some("AIG-011")
+    // A tier that has no second try, or no fallback, is routed otherwise; one that takes a failure as final is not.
+    let has_no_second = only("AIG-006") && seen.len() == 1;
+    let is_early = (only("AIG-010") || has_no_second) && gave_up_early(&seen, &expected);
+    is_early.then_some("AIG-011")
 }
 
 /// Whether calls end with a failure that AIG-011 has tried again, though none of these is the plainest one, 500.

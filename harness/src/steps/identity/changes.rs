@@ -10,6 +10,7 @@ use crate::steps::operating::{
 };
 use crate::target::seeding::Tenant;
 use crate::verdict::Check;
+use crate::verdict::OrUnmet as _;
 use serde_json::{Value, json};
 
 /// Adds the steps.
@@ -111,12 +112,17 @@ async fn not_the_former(s: &mut Scene, a: Args) -> Check {
     expect_status_first(s, &answer, 200)?;
     let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
     s.expect(
-        seen.as_deref() == Some(tenant.sandbox_id.as_str())
-            && former.as_ref().and_then(Value::as_str) != seen.as_deref(),
+        seen.is_some() && former.as_ref().and_then(Value::as_str) != seen.as_deref(),
+        "another sandbox id than that of the former tenant id",
+        || describe(&answer),
+    )?;
+    s.expect(
+        seen.as_deref() == Some(tenant.sandbox_id.as_str()),
         format!(
             "sandbox id `{}`, which follows from the new tenant id {}",
             tenant.sandbox_id, tenant.id
         ),
         || describe(&answer),
     )
+    .or_unmet("ID-004")
 }

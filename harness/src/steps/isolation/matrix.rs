@@ -5,6 +5,7 @@ use super::{chat_of, greet, greeting, identifiers, marker_of, whole};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::observe::Row;
+use crate::oracle::usage;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -252,10 +253,9 @@ pub(super) async fn judge_caller(
     }
     judge_calls(s, name, &caller, &others, chats(answers)).await?;
     let rows = usage_rows(s, &caller.id).await?;
-    let told = |row: &Row| (row["tokens_in"].as_u64(), row["tokens_out"].as_u64());
-    let foreign = rows
-        .iter()
-        .find(|row| matches!(told(row), (Some(one), Some(other)) if (one, other) != tokens));
+    // A row of nothing is no chat's: who writes it has no say about whose it is.
+    let is_foreign = |row: &&Row| matches!(usage::counted(row), (Some(one), Some(other)) if (one, other) != tokens && one + other > 0);
+    let foreign = rows.iter().find(is_foreign);
     s.expect(
         foreign.is_none(),
         format!(
@@ -266,7 +266,7 @@ pub(super) async fn judge_caller(
     )?;
     let count = chats(answers);
     let wanted = vec![(Some(tokens.0), Some(tokens.1)); count];
-    let seen: Vec<_> = rows.iter().map(told).collect();
+    let seen: Vec<_> = rows.iter().map(usage::counted).collect();
     s.expect_eq(
         &format!("tokens in and out of tenant `{}`, row by row:", caller.slug),
         &wanted,

@@ -1,6 +1,7 @@
 //! The very same chat of two tenants, one after the other. Never tells them apart by anything but their hosts.
 
 use super::{chat_of, greet, greeting, marker_of};
+use crate::oracle::usage;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_usage_count, presuppose, usage_rows};
@@ -70,12 +71,10 @@ async fn each_by_its_own(s: &mut Scene, a: Args) -> Check {
             .await
             .or_unmet("USG-001")?;
         let rows = usage_rows(s, &tenant.id).await?;
-        let billed =
-            |row: &crate::observe::Row| (row["tokens_in"].as_u64(), row["tokens_out"].as_u64());
         s.expect_eq(
             &format!("tokens in and out of tenant `{}`:", tenant.slug),
             &Some((Some(tokens.0), Some(tokens.1))),
-            &rows.first().map(billed),
+            &rows.first().map(usage::counted),
         )?;
     }
     Ok(())

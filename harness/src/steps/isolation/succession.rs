@@ -5,6 +5,7 @@ use crate::client::stream::Next;
 use crate::doubles::{Reply, Script, StreamDialect};
 use crate::lag::Patience;
 use crate::observe::{CannotObserve, Row};
+use crate::oracle::usage;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -203,11 +204,20 @@ async fn is_blank(s: &mut Scene, a: Args) -> Check {
     let answer = read(s, &tenant.id).await?;
     expect_status_first(s, &answer, 200)?;
     let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
+    let is_anothers = s
+        .tenants()
+        .any(|other| other.id != tenant.id && Some(&other.sandbox_id) == seen.as_ref());
+    s.expect(
+        !is_anothers,
+        "a sandbox id that no other tenant has or had",
+        || describe(&answer),
+    )?;
     s.expect(
         seen.as_deref() == Some(tenant.sandbox_id.as_str()),
         format!("sandbox id `{}`", tenant.sandbox_id),
         || describe(&answer),
-    )?;
+    )
+    .or_unmet("ID-004")?;
     let all = whole(s, &tenant).await?;
     let prefix = format!("{}/", tenant.sandbox_id);
     let entries = all["kv"].as_object().into_iter().flatten();
@@ -370,10 +380,10 @@ async fn one_own_row(s: &mut Scene, a: Args) -> Check {
     // The row of its own chat is here; one of the chat before would be as well, or comes within this window.
     wait::quiet(QUIET).await;
     let rows = usage_rows(s, &tenant.id).await?;
-    let is_own = |row: &Row| {
-        row["tokens_in"] == json!(OWN_TOKENS.0) && row["tokens_out"] == json!(OWN_TOKENS.1)
-    };
-    let has_tokens = |row: &&Row| row["tokens_in"].is_number() && row["tokens_out"].is_number();
+    let is_own = |row: &Row| usage::counted(row) == (Some(OWN_TOKENS.0), Some(OWN_TOKENS.1));
+    // A row of nothing is no chat's: who writes it has no say about whose it is.
+    let has_tokens =
+        |row: &&Row| matches!(usage::counted(row), (Some(one), Some(other)) if one + other > 0);
     let foreign = rows.iter().filter(has_tokens).find(|row| !is_own(row));
     s.expect(
         foreign.is_none(),

@@ -175,13 +175,19 @@ fn more_than_the_quota(counts: &[Over]) -> Stop {
         .iter()
         .map(|over| over.admitted.to_string())
         .collect();
-    breach(
+    let stop = breach(
         format!("{limit} requests admitted in a fresh window, the next refused with 429 {LIMITED}"),
         format!(
             "{} admitted before the first refusal",
             seen.join(" and then ")
         ),
-    )
+    );
+    // Nobody has a quota of nothing: then the limit is told wrongly, and nothing can be counted by it.
+    if limit == 0 {
+        stop.or_unmet("RL-003")
+    } else {
+        stop
+    }
 }
 
 fn nothing_counted() -> Stop {

@@ -165,12 +165,12 @@ pub(in crate::steps) fn is_unknown(s: &mut Scene, answer: &Exchange) -> Check {
         return expect_status_first(s, answer, 404);
     }
     let in_words = is_about(s, &REFUSED_IN_WORDS);
-    if !in_words && (400..500).contains(&answer.status) {
+    if !in_words && (300..500).contains(&answer.status) {
         s.checks += 1;
         return Ok(());
     }
     let check = about(&what, s.expect_error(answer, 404, "TENANT_NOT_FOUND"));
-    let is_telling = answer.status < 400 || in_words;
+    let is_telling = answer.status < 300 || in_words;
     if is_telling || (answer.status >= 500 && is_about(s, &TOLD_UNKNOWN)) {
         check
     } else {

@@ -202,7 +202,7 @@ async fn one_good_row(s: &mut Scene, a: Args) -> Check {
     let is_good = |row: &Row| {
         ["tokens_in", "tokens_out", "latency_ms"]
             .iter()
-            .all(|column| row[*column].as_i64().is_some_and(|number| number >= 0))
+            .all(|column| row[*column].as_f64().is_some_and(|number| number >= 0.0))
     };
     let expected = "the one row of the chat with good tokens";
     if rows.is_empty() {

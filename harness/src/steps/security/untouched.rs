@@ -54,7 +54,9 @@ async fn nothing_happened(s: &mut Scene, a: Args) -> Check {
             let answer = s.send(request).await?;
             let is_quota = answer.status == 429;
             expect_first(s, &answer, !is_quota, "an answer within the quota")?;
-            crate::steps::resolution::is_tenant(s, &answer, name).await?;
+            crate::steps::resolution::is_tenant(s, &answer, name)
+                .await
+                .or_unmet("RES-001")?;
         }
     }
     Ok(())

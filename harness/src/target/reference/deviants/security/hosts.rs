@@ -138,7 +138,9 @@ fn unknown(
     change: impl Fn(&Ask, &mut crate::tamper::Told) + Send + Sync + 'static,
 ) {
     parts.caller = after(move |ask, told| {
-        let refused = is_error(told, "TENANT_NOT_FOUND") || is_error(told, "INVALID_REQUEST");
+        // A body that is refused says nothing about the host.
+        let malformed = ask.method == "GET" && is_error(told, "INVALID_REQUEST");
+        let refused = is_error(told, "TENANT_NOT_FOUND") || malformed;
         if refused && !ask.route().starts_with("/api/admin") {
             change(ask, told);
         }
