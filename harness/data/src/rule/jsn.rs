@@ -30,13 +30,16 @@ fn is_json(subject: &Subject, table: &Table, column: &Column) -> bool {
         .any(|claim| table.name == claim.table.as_str() && column.name == claim.column.as_str());
     let default = column.default.as_deref().unwrap_or_default();
     let is_text = matches!(column.affinity(), Affinity::Text | Affinity::Numeric);
-    let is_said = column.declared_type.eq_ignore_ascii_case("json")
-        || words(column.name.as_str())
-            .last()
-            .is_some_and(|last| last.ends_with("json"))
-        || is_said_in_a_comment(subject, table, column);
-    let is_meant = is_claimed || is_said || matches!(default, "'[]'" | "'{}'");
-    is_text && column.generated.is_none() && is_meant
+    let is_said = || {
+        column.declared_type.eq_ignore_ascii_case("json")
+            || words(column.name.as_str())
+                .last()
+                .is_some_and(|last| last.ends_with("json"))
+            || is_said_in_a_comment(subject, table, column)
+    };
+    is_text
+        && column.generated.is_none()
+        && (is_claimed || matches!(default, "'[]'" | "'{}'") || is_said())
 }
 
 /// Whether the comment on the column's line begins with JSON: `dependencies TEXT, -- JSON array of ids`.
