@@ -9,6 +9,10 @@
 mod catalogue;
 #[path = "../tests/deviants/judging.rs"]
 mod judging;
+#[path = "../tests/deviants/route.rs"]
+mod route;
+#[path = "../tests/deviants/runner.rs"]
+mod runner;
 #[path = "../tests/deviants/target.rs"]
 mod target;
 

@@ -28,4 +28,4 @@ mod wait;
 pub use aspect::{Alone, Aspect, Judging, aspects};
 pub use outcome::{Cause, Judged, Need, Severity, Stop, Violation};
 pub use scripts::{Documented, Places, Script, Scripts, Unreadable};
-pub use subject::{Logs, Operator, Runner, Subject};
+pub use subject::{Applied, Logs, Operator, Runner, Subject};

@@ -68,6 +68,8 @@ pub enum Need {
     Receiver,
     /// Its migrations are at hand as files.
     Files,
+    /// Its own way of applying migrations can be called.
+    Runner,
 }
 
 impl Need {
@@ -89,6 +91,10 @@ impl Need {
             Self::Files => (
                 "the migrations of the target as files",
                 "api_worker.migrations",
+            ),
+            Self::Runner => (
+                "the target's own way of applying migrations",
+                "api_worker.migrate",
             ),
         }
     }

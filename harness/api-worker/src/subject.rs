@@ -17,8 +17,18 @@ pub type Operator = Arc<dyn Fn(&str) -> String + Send + Sync>;
 /// Gives every line that the target has logged so far.
 pub type Logs = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// Applies the migrations of a folder to a SQLite file, which it makes if it is not there, as it would for this environment. Whether it says that it succeeded.
-pub type Runner = Arc<dyn Fn(&Path, &Path, &str) -> io::Result<bool> + Send + Sync>;
+/// Applies the migrations of a folder, as the target's own tool does, to a database that it keeps in another folder, for an environment.
+/// Called again with the same folder it finds the database that it has made.
+pub type Runner = Arc<dyn Fn(&Path, &Path, &str) -> io::Result<Applied> + Send + Sync>;
+
+/// What the target's own tool said and left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Whether it said that it succeeded: as a command, by its exit code.
+    pub has_succeeded: bool,
+    /// The SQLite file of the database.
+    pub database: PathBuf,
+}
 
 /// A running API worker.
 pub struct Subject {

@@ -36,7 +36,7 @@ impl Scripts {
     /// A database after all migrations, without rows but those of the migrations.
     pub(crate) fn trial(&self) -> Result<Trial, Stop> {
         copied(self.plain.get_or_init(|| {
-            let trial = Trial::new()?;
+            let trial = Trial::empty()?;
             for (number, script) in self.migrations.iter().enumerate() {
                 if let Err(why) = trial.apply(script, "development", number) {
                     let seen = format!("{} fails: {why}", script.name);
@@ -86,8 +86,15 @@ pub(crate) fn fault(error: &rusqlite::Error) -> Stop {
 }
 
 impl Trial {
-    fn new() -> Result<Self, Stop> {
+    /// A database without anything.
+    pub(crate) fn empty() -> Result<Self, Stop> {
         let engine = Engine::in_memory().map_err(|error| fault(&error))?;
+        Ok(Self { engine })
+    }
+
+    /// A copy of a database.
+    pub(crate) fn holding(connection: &Connection) -> Result<Self, Stop> {
+        let engine = Engine::holding(connection).map_err(|error| fault(&error))?;
         Ok(Self { engine })
     }
 

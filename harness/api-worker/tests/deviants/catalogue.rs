@@ -23,6 +23,10 @@ pub(crate) struct Entry {
     pub(crate) changed: BTreeSet<String>,
     /// What is done to its database after the files were applied, past every guard.
     pub(crate) database: Vec<String>,
+    /// What its way of applying migrations does otherwise; none where it has no such way.
+    pub(crate) runner: Option<String>,
+    /// What `GET /api/admin/schema` tells otherwise; none where it answers nothing.
+    pub(crate) route: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +53,8 @@ struct WrittenEntry {
     remove: Vec<String>,
     #[serde(default)]
     database: Vec<String>,
+    runner: Option<String>,
+    route: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -152,6 +158,8 @@ impl WrittenEntry {
             criteria: self.criteria,
             files,
             database: self.database,
+            runner: self.runner,
+            route: self.route,
         }
     }
 }

@@ -1,6 +1,8 @@
-//! A target that is nothing but files and the database that they make. Never answers a request.
+//! A target that is nothing but files and the database that they make. Never answers more than one route.
 
 use crate::catalogue::Entry;
+use crate::route::Route;
+use crate::runner;
 use moltproof_api_worker::{Scripts, Subject};
 use moltproof_doubles::AiGatewayDouble;
 use rusqlite::{Connection, params};
@@ -18,6 +20,7 @@ pub(crate) struct Bench {
 /// A target, and the folder of its database.
 pub(crate) struct Target {
     pub(crate) subject: Subject,
+    _route: Option<Route>,
     _folder: TempDir,
 }
 
@@ -38,9 +41,21 @@ impl Bench {
         let texts = entry.files.iter();
         let scripts = Scripts::of(texts.map(|(path, text)| (path.as_str(), text.as_str())));
         subject.files = Some(Arc::new(scripts));
+        if let Some(habit) = &entry.runner {
+            subject.runner = Some(runner::with(habit));
+        }
+        let route = entry
+            .route
+            .as_ref()
+            .map(|habit| Route::start(&database, habit));
+        if let Some(route) = &route {
+            subject.base = route.base();
+            subject.operator = Some(Arc::new(|_email| "a token".to_owned()));
+        }
         subject.database = Some(database);
         Target {
             subject,
+            _route: route,
             _folder: folder,
         }
     }

@@ -1,0 +1,128 @@
+//! A server that answers `GET /api/admin/schema` as it should, or with one mistake, and everything else with 404. Never changes its database.
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// What it does wrongly; the first is no mistake.
+const HABITS: [&str; 8] = [
+    "none",
+    "version of the first",
+    "no history",
+    "newest only",
+    "newest first",
+    "no environment",
+    "checksums of nothing",
+    "another time",
+];
+
+/// The server; it ends with the value.
+pub(crate) struct Route {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Route {
+    pub(crate) fn start(database: &Path, habit: &str) -> Self {
+        assert!(HABITS.contains(&habit), "no route has the habit {habit}");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (database, habit) = (database.to_owned(), habit.to_owned());
+        let ended = Arc::clone(&is_over);
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if ended.load(Ordering::SeqCst) {
+                    break;
+                }
+                // Who hangs up gets no answer.
+                let _hung_up = answer(&stream.unwrap(), &database, &habit);
+            }
+        });
+        Self {
+            address,
+            is_over,
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // It waits for a connection: this is the last.
+        drop(TcpStream::connect(self.address));
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn answer(mut stream: &TcpStream, database: &PathBuf, habit: &str) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let mut bytes = [0; 4_096];
+    while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+        let count = stream.read(&mut bytes)?;
+        if count == 0 {
+            return Ok(());
+        }
+        request.extend_from_slice(&bytes[..count]);
+    }
+    let is_schema = request.starts_with(b"GET /api/admin/schema ");
+    let (status, body) = if is_schema {
+        ("200 OK", schema(database, habit))
+    } else {
+        ("404 Not Found", json!({"error": {"code": "NOT_FOUND"}}))
+    };
+    let body = body.to_string();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn schema(database: &PathBuf, habit: &str) -> Value {
+    let connection =
+        Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let sql = "SELECT file, version, environment, sha256, applied_at FROM schema_metadata ORDER BY applied_at";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| {
+        let time: i64 = row.get(4)?;
+        let told = json!({
+            "file": row.get::<_, String>(0)?,
+            "sha256": if habit == "checksums of nothing" { "0".repeat(64) } else { row.get(3)? },
+            "applied_at": if habit == "another time" { time + 1 } else { time },
+        });
+        Ok((row.get::<_, i64>(1)?, row.get::<_, String>(2)?, told))
+    });
+    let rows: Vec<(i64, String, Value)> = rows.unwrap().map(Result::unwrap).collect();
+    let mut history: Vec<Value> = rows.iter().map(|(.., told)| told.clone()).collect();
+    match habit {
+        "no history" => history.clear(),
+        "newest only" => history = history.split_off(history.len() - 1),
+        "newest first" => history.reverse(),
+        _ => {}
+    }
+    let versions = rows.iter().map(|(version, ..)| *version);
+    let version = if habit == "version of the first" {
+        versions.min()
+    } else {
+        versions.max()
+    };
+    let mut told = json!({"version": version, "history": history});
+    if habit != "no environment" {
+        told["environment"] = rows[0].1.clone().into();
+    }
+    told
+}

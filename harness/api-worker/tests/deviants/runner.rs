@@ -1,0 +1,175 @@
+//! A tool that applies migrations as it should, or with one bad habit. Never keeps a state of its own.
+
+use crate::target::sha256;
+use moltproof_api_worker::{Applied, Runner};
+use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What tools do wrongly, one each; the first is no mistake.
+const HABITS: [&str; 15] = [
+    "none",
+    "two transactions",
+    "records first",
+    "constant checksum",
+    "checksum of the name",
+    "ignores edits",
+    "passes over edited files",
+    "says that it succeeded",
+    "records what failed",
+    "goes on after a failure",
+    "applies all again",
+    "as the folder has them",
+    "always development",
+    "renews the rows",
+    "records the newest only",
+];
+
+/// A tool with this habit.
+pub(crate) fn with(habit: &str) -> Runner {
+    assert!(HABITS.contains(&habit), "no tool has the habit {habit}");
+    let habit = habit.to_owned();
+    Arc::new(move |migrations, folder, environment| {
+        let database = folder.join("api.sqlite");
+        let has_succeeded = apply(&habit, migrations, &database, environment)
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Applied {
+            has_succeeded,
+            database,
+        })
+    })
+}
+
+/// The files in the order in which they are applied.
+fn files(habit: &str, folder: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    files.sort();
+    if habit == "as the folder has them" {
+        // Any order but the right one: what a folder lists first depends on the machine.
+        let later = files.iter().position(|(name, _)| name.starts_with('9'));
+        let later = later.unwrap_or(files.len());
+        files[later..].reverse();
+    }
+    files
+}
+
+fn recorded(connection: &Connection) -> BTreeMap<String, String> {
+    let Ok(mut rows) = connection.prepare("SELECT file, sha256 FROM schema_metadata") else {
+        return BTreeMap::new();
+    };
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+fn apply(
+    habit: &str,
+    migrations: &Path,
+    database: &Path,
+    environment: &str,
+) -> rusqlite::Result<bool> {
+    let connection = Connection::open(database)?;
+    connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")?;
+    let mut time = 1_790_000_000_000;
+    let mut has_failed = false;
+    let files = files(habit, migrations);
+    for (name, text) in &files {
+        let known = recorded(&connection);
+        time = time.max(newest(&connection)) + 1;
+        if let Some(sha256_then) = known.get(name) {
+            let is_edited = *sha256_then != sha256(text);
+            match habit {
+                "ignores edits" | "constant checksum" | "checksum of the name" => {}
+                "passes over edited files" if is_edited => {
+                    has_failed = true;
+                }
+                _ if is_edited => return Ok(habit == "says that it succeeded"),
+                _ => {}
+            }
+            if habit == "applies all again" && name.starts_with('9') {
+                let _may_fail = connection.execute_batch(text);
+                again(&connection, name)?;
+            }
+            if habit == "renews the rows" {
+                again(&connection, name)?;
+            }
+            continue;
+        }
+        if !one(habit, &connection, (name, text), environment, time)? {
+            has_failed = true;
+            if habit != "goes on after a failure" {
+                break;
+            }
+        }
+    }
+    if habit == "records the newest only" {
+        let newest = "DROP TRIGGER IF EXISTS schema_metadata_is_not_removed; DELETE FROM schema_metadata WHERE version < (SELECT max(version) FROM schema_metadata)";
+        connection.execute_batch(newest)?;
+    }
+    Ok(!has_failed || habit == "says that it succeeded")
+}
+
+fn newest(connection: &Connection) -> i64 {
+    let sql = "SELECT coalesce(max(applied_at), 0) FROM schema_metadata";
+    connection.query_row(sql, [], |row| row.get(0)).unwrap_or(0)
+}
+
+/// Gives the row of a file another time.
+fn again(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    connection.execute_batch("DROP TRIGGER IF EXISTS schema_metadata_is_not_changed")?;
+    let sql = "UPDATE schema_metadata SET applied_at = applied_at + 1 WHERE file = ?1";
+    connection.execute(sql, [name]).map(drop)
+}
+
+/// Applies one file and records it. Whether it succeeded.
+fn one(
+    habit: &str,
+    connection: &Connection,
+    (name, text): (&str, &str),
+    environment: &str,
+    time: i64,
+) -> rusqlite::Result<bool> {
+    let checksum = match habit {
+        "constant checksum" => "0".repeat(64),
+        "checksum of the name" => sha256(name),
+        _ => sha256(text),
+    };
+    let environment = if habit == "always development" {
+        "development"
+    } else {
+        environment
+    };
+    let version: i64 = name[..4].parse().unwrap();
+    let record = || {
+        let sql = "INSERT INTO schema_metadata (file, version, environment, sha256, applied_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+        connection.execute(sql, params![name, version, environment, checksum, time])
+    };
+    if habit == "records first" && version > 1 {
+        record()?;
+        return Ok(connection.execute_batch(text).is_ok());
+    }
+    connection.execute_batch("BEGIN")?;
+    let outcome = connection.execute_batch(text);
+    if outcome.is_err() {
+        connection.execute_batch("ROLLBACK")?;
+        if habit == "records what failed" {
+            record()?;
+        }
+        return Ok(false);
+    }
+    if habit == "two transactions" {
+        connection.execute_batch("COMMIT; BEGIN")?;
+    }
+    record()?;
+    connection.execute_batch("COMMIT")?;
+    Ok(true)
+}
