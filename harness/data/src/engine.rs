@@ -101,6 +101,22 @@ impl Engine {
         outcome.map_err(|error| self.failure(&error))
     }
 
+    /// The same as if all references held: none is checked, and no row of another table goes along. Within a transaction no pragma does that.
+    ///
+    /// # Errors
+    /// [`Failure`], with D1's refusal if it was that.
+    pub(crate) fn run_without_references(&self, sql: &str) -> Result<(), Failure> {
+        let set = |on: bool| {
+            let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY;
+            let outcome = self.connection.set_db_config(option, on);
+            outcome.map_err(|error| self.failure(&error))
+        };
+        set(false)?;
+        let outcome = self.run(sql);
+        set(true)?;
+        outcome
+    }
+
     /// Prepares one statement, as the user's, and does not run it.
     ///
     /// # Errors

@@ -215,6 +215,7 @@ fn ended(all: Vec<Made>, engine: Engine) -> rusqlite::Result<Replay> {
                 changes: change.into_iter().collect(),
                 failure: made.failure,
                 is_trimmed: false,
+                is_unreferenced: false,
             }
         })
         .collect();

@@ -88,6 +88,7 @@ fn done_alone(statement: Statement, alone: Alone) -> Step {
         changes: alone.changes,
         failure: alone.outcome.err(),
         is_trimmed: false,
+        is_unreferenced: false,
     }
 }
 
@@ -120,7 +121,12 @@ pub(super) fn step(
     } else {
         engine.run(&statement.sql)
     };
-    let (deeds, _) = engine.take_deeds();
+    let (mut deeds, _) = engine.take_deeds();
+    let is_unreferenced = outcome.as_ref().is_err_and(is_about_references)
+        && engine.run_without_references(&statement.sql).is_ok();
+    if is_unreferenced {
+        deeds = engine.take_deeds().0;
+    }
     let changes = objects.follow(engine, &deeds, &statement.span)?;
     Ok(Step {
         statement,
@@ -128,7 +134,18 @@ pub(super) fn step(
         changes,
         failure: outcome.err(),
         is_trimmed,
+        is_unreferenced,
     })
+}
+
+/// Whether SQLite complains of a reference: it fits no key of its parent, or its parent is not there.
+pub(super) fn is_about_references(failure: &Failure) -> bool {
+    is_a_mismatch(&failure.message)
+}
+
+/// The same by what SQLite says.
+pub(super) fn is_a_mismatch(message: &str) -> bool {
+    message.contains("foreign key mismatch") || message.contains("no such table: main.")
 }
 
 /// The places of the statements that wrangler takes out: the first `BEGIN TRANSACTION;` and the first `COMMIT;`, in just this spelling

@@ -1,15 +1,23 @@
 //! The second pass: every file on a database whose tables hold rows. Never looks at files that rows cannot matter to, beyond applying them.
 
+mod beyond;
+mod loose;
+mod running;
+
+use running::{Ran, dropped_parent};
+
 use super::bare::{self, drops_a_parent};
-use super::mended::{self, has_no_parent, is_a_copy};
 use super::needs::Needs;
 use super::touched::{follow, touched, with_children, writes_rows};
 use super::watch::{Watch, dropped_unread};
-use super::{ObjectKind, Replay, Step, Tightened, WithRows, empty, swept, tightened};
+use super::{
+    Effect, ObjectKind, Replay, Step, Tightened, WithRows, empty, fails_for_its_own_reference,
+    swept, tightened,
+};
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
 use crate::progress::{Progress, Work};
-use crate::rows::{Filler, Unfilled};
+use crate::rows::Filler;
 use crate::text::FileId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,7 +51,7 @@ pub(super) fn replay_on(
         progress.hear(Work::FilesWithRows, number, replay.files.len());
         let file = FileId(number);
         let steps: Vec<(usize, &Step)> = replay.steps_of(file).collect();
-        let touched = if steps.iter().any(|(_, step)| is_beyond_repair(step)) {
+        let touched = if beyond::is_beyond_repair(&steps) {
             BTreeSet::new()
         } else {
             touched(&steps, &tables)
@@ -56,14 +64,28 @@ pub(super) fn replay_on(
         database.catch_up(replay, number)?;
         let mut outcome =
             database.apply_with_rows(&steps, touched.clone(), &replay.schema, &mut filler)?;
-        if database.needs.is_some() && outcome.failure.as_ref().is_some_and(misses_an_object) {
-            // Nothing that is needed is dropped, so that this does not happen; if it did, a healthy file would be blamed.
+        let may_miss = database.needs.is_some() || !database.carries_out;
+        if may_miss
+            && outcome
+                .failure
+                .as_ref()
+                .is_some_and(beyond::misses_an_object)
+        {
+            // The file builds on one that D1 undoes. Nothing else that is needed is dropped; if it were, a healthy file would be blamed.
             database = Database::new()?;
+            database.carries_out = true;
             database.catch_up(replay, number)?;
             filler = Filler::new(seed)?;
             outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
         }
         database.drop_what_ended(number)?;
+        let is_of_another =
+            |(_, failure): &(usize, Failure)| empty::is_a_mismatch(&failure.message);
+        if outcome.failure.as_ref().is_some_and(is_of_another) {
+            database = new()?;
+            all.push(None);
+            continue;
+        }
         if outcome.failure.is_some() || !outcome.effects.is_empty() || database.is_unchecked {
             // D1 would stop here, or has lost rows. Those that come after it are judged as if it had been mended.
             database = new()?;
@@ -90,6 +112,8 @@ pub(super) struct Database {
     is_unchecked: bool,
     /// What it may drop behind which file; none if it keeps everything.
     needs: Option<Arc<Needs>>,
+    /// Whether files that fail for references alone are carried out nevertheless; else they leave nothing behind, as under D1.
+    carries_out: bool,
 }
 
 impl Database {
@@ -102,6 +126,7 @@ impl Database {
             applied: 0,
             is_unchecked: false,
             needs: None,
+            carries_out: false,
         })
     }
 
@@ -116,7 +141,10 @@ impl Database {
     pub(super) fn catch_up(&mut self, replay: &Replay, file: usize) -> rusqlite::Result<()> {
         for file in self.applied..file {
             let steps: Vec<_> = replay.steps_of(FileId(file)).collect();
-            self.apply_plainly(&steps)?;
+            let own = steps.iter().map(|(_, step)| *step);
+            if self.carries_out || !fails_for_its_own_reference(&own) {
+                self.apply_plainly(&steps)?;
+            }
             self.drop_what_ended(file)?;
         }
         self.applied = file + 1;
@@ -178,8 +206,8 @@ impl Database {
     fn apply_plainly(&mut self, steps: &[(usize, &Step)]) -> rusqlite::Result<()> {
         self.begin()?;
         for (_, step) in steps {
-            if step.failure.is_none() && !step.is_trimmed {
-                let _told_by_the_first_pass = self.engine.run(&step.statement.sql);
+            if step.is_carried_out() {
+                let _told_by_the_first_pass = step.run(&self.engine);
             }
         }
         let _told_by_the_first_pass = empty::commit(&self.engine);
@@ -197,9 +225,10 @@ impl Database {
         let schema = self.schema()?;
         let watched = with_children(touched, steps, &schema);
         let tables: Vec<Name> = watched.iter().cloned().collect();
-        let unfilled = self
+        let mut unfilled = self
             .engine
             .ours(|connection| filler.fill(connection, &schema, later, &tables, ROWS))?;
+        let mismatched = self.fill_mismatched(&schema, &tables, &mut unfilled, filler)?;
         self.fill_unchecked(&schema, &unfilled, filler)?;
         swept::make(&self.engine, steps, &schema);
         let before = (tightened::may_tighten(steps, &schema) && !self.is_unchecked)
@@ -207,51 +236,18 @@ impl Database {
             .transpose()?;
         let mut watch = Watch::new(&self.engine, &schema, tables);
         self.begin()?;
-        let mut failures: Vec<(usize, Failure)> = Vec::new();
-        // Copies that failed and were run as they will be mended: what stands behind them is judged as if they were.
-        let mut mended: BTreeMap<usize, String> = BTreeMap::new();
-        let mut is_certain = false;
-        for (place, step) in steps {
-            if step.is_trimmed || step.failure.is_some() {
-                continue;
-            }
-            let is_behind = failures.len() > mended.len();
-            if !is_behind {
-                watch.look_before(&self.engine, step);
-            }
-            match self.engine.run(&step.statement.sql) {
-                Ok(()) if !is_behind && step.deeds.iter().any(may_remove) => {
-                    watch.look(&self.engine, *place, step);
-                }
-                Ok(()) => {}
-                // What follows a failure may fail for it; a column that cannot be added, or a table whose children are still there
-                // because nothing but copies failed before, fails for itself.
-                Err(why) if !is_behind && is_a_copy(steps, *place) => {
-                    if let Some(sql) = mended::run(&self.engine, step, &why) {
-                        mended.insert(*place, sql);
-                    }
-                    is_certain |= failures.is_empty() && has_no_parent(&self.engine, step, &why);
-                    failures.push((*place, why));
-                }
-                Err(why)
-                    if !is_behind
-                        || why.message.starts_with("Cannot add a")
-                        || drops_a_parent(step, &why)
-                            && failures.iter().all(|(at, _)| is_a_copy(steps, *at)) =>
-                {
-                    is_certain |= failures.is_empty() && has_no_parent(&self.engine, step, &why);
-                    failures.push((*place, why));
-                }
-                Err(_follows) => {}
-            }
-        }
+        let Ran {
+            mut failures,
+            mended,
+            is_certain,
+        } = self.run(steps, &mut watch);
         let is_whole = failures.len() == mended.len();
         let more_failures = failures.split_off(failures.len().min(1));
         let mut failure = failures.pop();
         let mut effects;
         if failure.is_some() {
             effects = if is_whole {
-                watch.effects(&self.engine)
+                watch.effects(&self.engine, steps)
             } else {
                 watch.effects_for_good(&self.engine, steps)
             };
@@ -261,7 +257,7 @@ impl Database {
             failure = steps.last().map(|(place, _)| (*place, why));
             effects = Vec::new();
         } else {
-            effects = watch.effects(&self.engine);
+            effects = watch.effects(&self.engine, steps);
         }
         for effect in &mut effects {
             if let Some(place) = dropped_unread(steps, effect) {
@@ -269,16 +265,21 @@ impl Database {
             }
         }
         self.forget(steps);
-        let dropped = failure.iter().chain(&more_failures).find_map(|(at, why)| {
-            let (_, step) = steps.iter().find(|(place, _)| place == at)?;
-            step.deeds
-                .iter()
-                .filter(|_| drops_a_parent(step, why))
-                .find_map(dropped_table)
-        });
+        let mut more_failures = more_failures;
+        let dropped = failure.iter().chain(&more_failures);
+        let dropped = dropped_parent(steps, dropped);
         if let (Some(before), Some(parent)) = (&before, &dropped) {
-            let others = bare::effects(before, &schema, steps, parent)?;
-            effects.extend(others);
+            let others = bare::look(before, &schema, steps, parent)?;
+            let is_new = |one: &Effect| effects.iter().all(|known| known.table != one.table);
+            let new: Vec<Effect> = others.effects.into_iter().filter(is_new).collect();
+            effects.extend(new);
+            let is_known = |place: usize| {
+                let mut known = failure.iter().chain(&more_failures);
+                known.any(|(at, _)| *at == place)
+            };
+            let unknown = others.failures.into_iter().filter(|(at, _)| !is_known(*at));
+            let unknown: Vec<Failed> = unknown.collect();
+            more_failures.extend(unknown);
         }
         let tightened = match before {
             Some(before) => {
@@ -294,6 +295,7 @@ impl Database {
             effects,
             tightened,
             unfilled,
+            mismatched,
         })
     }
 
@@ -329,30 +331,6 @@ impl Database {
         tightened::look(&with_rows, steps, &after, filler)
     }
 
-    /// Fills tables whose CHECKs no row was found for with rows that their CHECKs forbid: a DROP takes the rows of children along whatever they hold.
-    fn fill_unchecked(
-        &mut self,
-        schema: &Schema,
-        unfilled: &[Unfilled],
-        filler: &mut Filler,
-    ) -> rusqlite::Result<()> {
-        let tables: Vec<Name> = unfilled.iter().map(|one| one.table.clone()).collect();
-        if tables.is_empty() {
-            return Ok(());
-        }
-        let left = self.engine.ours(|connection| {
-            connection.pragma_update(None, "ignore_check_constraints", true)?;
-            filler.fill(connection, schema, schema, &tables, ROWS)
-        })?;
-        self.is_unchecked = left.len() < tables.len();
-        if !self.is_unchecked {
-            self.engine.ours(|connection| {
-                connection.pragma_update(None, "ignore_check_constraints", false)
-            })?;
-        }
-        Ok(())
-    }
-
     fn begin(&self) -> rusqlite::Result<()> {
         self.engine
             .ours(|connection| connection.execute_batch("BEGIN"))
@@ -369,29 +347,6 @@ impl Database {
                 }
             };
         }
-    }
-}
-
-/// Whether a statement misses a table, a view or a trigger, which hangs on no row.
-fn misses_an_object((_, failure): &(usize, Failure)) -> bool {
-    let message = &failure.message;
-    ["no such ", "error in "]
-        .iter()
-        .any(|start| message.starts_with(start))
-}
-
-/// Whether a statement failed on the empty database for a reason that only its author can mend. What D1 refuses can be left out.
-fn is_beyond_repair(step: &Step) -> bool {
-    step.failure
-        .as_ref()
-        .is_some_and(|failure| failure.refusal.is_none())
-}
-
-fn dropped_table(deed: &Deed) -> Option<Name> {
-    if let Deed::DropTable(table) = deed {
-        Some(Name::new(table))
-    } else {
-        None
     }
 }
 

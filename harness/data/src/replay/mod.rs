@@ -78,6 +78,55 @@ pub struct Step {
     pub failure: Option<Failure>,
     /// Wrangler takes it out of the file before D1 sees it: the first `BEGIN TRANSACTION;` and the first `COMMIT;`.
     pub is_trimmed: bool,
+    /// It fails because a reference fits no key, or because its parent is not there, and for nothing else: the statements behind it, which were written
+    /// where nobody looked at references, are judged as if it had been carried out.
+    pub is_unreferenced: bool,
+}
+
+impl Step {
+    /// Whether it changes the database that the statements behind it find.
+    #[must_use]
+    pub fn is_carried_out(&self) -> bool {
+        !self.is_trimmed && (self.failure.is_none() || self.is_unreferenced)
+    }
+
+    /// Carries it out as the first pass did.
+    pub(crate) fn run(&self, engine: &Engine) -> Result<(), Failure> {
+        self.run_as(engine, &self.statement.sql)
+    }
+
+    /// The same with another text in its place.
+    fn run_as(&self, engine: &Engine, sql: &str) -> Result<(), Failure> {
+        match engine.run(sql) {
+            Err(_about_references) if self.is_unreferenced => engine.run_without_references(sql),
+            outcome => outcome,
+        }
+    }
+}
+
+/// Whether a statement of a file fails for a reference that the file itself makes. One that an earlier file makes is that file's fault, and D1 undoes
+/// it where it fails.
+pub(crate) fn fails_for_its_own_reference<'s>(
+    steps: &(impl Iterator<Item = &'s Step> + Clone),
+) -> bool {
+    let mut failed = steps
+        .clone()
+        .enumerate()
+        .filter(|(_, step)| step.is_unreferenced);
+    failed.any(|(place, step)| {
+        let is_made_before = |child: &str| {
+            let mut changes = steps.clone().take(place).flat_map(|step| &step.changes);
+            changes.any(|change| {
+                let is_table = change.kind == ObjectKind::Table && change.name == child;
+                is_table && change.after.is_some()
+            })
+        };
+        let message = step
+            .failure
+            .as_ref()
+            .map_or("", |failure| &*failure.message);
+        message.split('"').nth(1).is_none_or(is_made_before)
+    })
 }
 
 /// An object before and after a statement.
@@ -112,6 +161,8 @@ pub struct WithRows {
     pub tightened: Vec<Tightened>,
     /// Tables that it touches and that could not be filled; nothing is known of them.
     pub unfilled: Vec<Unfilled>,
+    /// Tables that took no row as they stood before the file, because a reference fits no key of its parent, or its parent is not there.
+    pub mismatched: Vec<Unfilled>,
 }
 
 /// A key, a NOT NULL, a CHECK, a strict type or a reference that a file brings to a table that was there before it. Rows that the table took until then need not keep it.
@@ -224,10 +275,7 @@ impl Replay {
     pub fn apply(&self, engine: &Engine, file: FileId) -> rusqlite::Result<bool> {
         engine.ours(|connection| connection.execute_batch("BEGIN"))?;
         let mut steps = self.steps_of(file);
-        let goes = steps.all(|(_, step)| {
-            let is_applied = step.failure.is_none() && !step.is_trimmed;
-            !is_applied || engine.run(&step.statement.sql).is_ok()
-        });
+        let goes = steps.all(|(_, step)| !step.is_carried_out() || step.run(engine).is_ok());
         engine.take_deeds();
         Ok(empty::commit(engine).is_ok() && goes)
     }
@@ -283,8 +331,8 @@ impl Replay {
 /// Repeats what steps did to the schema.
 fn build(engine: &Engine, steps: &[Step]) {
     for step in steps {
-        if step.failure.is_none() && !step.is_trimmed && !step.changes.is_empty() {
-            let _told_by_the_replay = engine.run(&step.statement.sql);
+        if step.is_carried_out() && !step.changes.is_empty() {
+            let _told_by_the_replay = step.run(engine);
         }
     }
     engine.take_deeds();

@@ -1,7 +1,7 @@
 //! The third look: rows that the schema before a file takes, and a key, a NOT NULL or a CHECK that the file brings does not. Never blames a file that sorts them out.
 
 use super::{Step, Tightened, orphans};
-use crate::catalog::{self, Affinity, ForeignKey, Index, Name, Schema, Table};
+use crate::catalog::{self, Affinity, Index, Name, Schema, Table};
 use crate::engine::{Act, Engine, Failure};
 use crate::rows::{Filler, is_checked, put_outside, put_text, restricted};
 use crate::text::find_word;
@@ -53,8 +53,8 @@ impl Before<'_> {
     pub(super) fn after(&self, steps: &[(usize, &Step)]) -> rusqlite::Result<Schema> {
         let engine = self.copy()?;
         for (place, step) in steps {
-            if step.failure.is_none() && !step.is_trimmed {
-                let _seen_before = engine.run(self.as_mended(*place, step));
+            if step.is_carried_out() {
+                let _seen_before = step.run_as(&engine, self.as_mended(*place, step));
             }
         }
         engine.ours(catalog::read)
@@ -90,7 +90,7 @@ pub(super) fn look(
         all.extend(checked.map(|column| (table, vec![column], Brings::Check)));
         all.extend(
             orphans::referring(table, new, before)
-                .map(|(column, old)| (table, vec![column], Brings::Reference(old))),
+                .map(|fresh| (table, fresh.key.columns.clone(), Brings::Reference(fresh))),
         );
         all.extend(
             typed(table, new)
@@ -107,13 +107,13 @@ pub(super) fn look(
             }
             Brings::NotNull => filler.null(connection, before, table, &columns[0]),
             Brings::Check => Ok(put_outside(connection, table, &columns[0])),
-            Brings::Reference(old) => {
-                if old.is_some() {
+            Brings::Reference(fresh) => {
+                if fresh.is_turned() {
                     // What the new parent asks of them is just what these rows need not meet.
                     let own = std::slice::from_ref(&table.name);
                     filler.fill(connection, before, before, own, 1)?;
                 }
-                Ok(orphans::put(connection, before, (table, &columns[0]), old))
+                Ok(orphans::put(connection, before, table, fresh))
             }
             Brings::Type { .. } => Ok(put_text(connection, table, &columns[0])),
         })?;
@@ -151,8 +151,7 @@ enum Brings<'s> {
     Key(&'s Index),
     NotNull,
     Check,
-    /// A reference, and the one that the column had before.
-    Reference(Option<&'s ForeignKey>),
+    Reference(orphans::Fresh<'s>),
     /// The type of a STRICT table; it is the usual one where the old table had the same affinity.
     Type {
         is_usual: bool,
@@ -239,10 +238,10 @@ fn failure(
     let is_reference = matches!(brings, Brings::Reference(_));
     engine.ours(|connection| connection.execute_batch("BEGIN"))?;
     for (place, step) in steps {
-        if step.failure.is_some() || step.is_trimmed {
+        if !step.is_carried_out() {
             continue;
         }
-        if let Err(why) = engine.run(with_rows.as_mended(*place, step)) {
+        if let Err(why) = step.run_as(engine, with_rows.as_mended(*place, step)) {
             let is_meant = matches!(
                 why.code,
                 rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE

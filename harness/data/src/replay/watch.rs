@@ -50,6 +50,8 @@ struct Watched {
     columns: Vec<Name>,
     before: Count,
     fell_at: Option<usize>,
+    /// How many rows it had then; none if it was gone itself.
+    fell_to: Option<u32>,
 }
 
 impl Watch {
@@ -68,6 +70,7 @@ impl Watch {
                 columns,
                 before,
                 fell_at: None,
+                fell_to: None,
             })
         });
         Self {
@@ -110,8 +113,9 @@ impl Watch {
                 if now.is_none() {
                     self.replaced.insert(table.name.clone());
                 }
-                if now.is_none_or(|now| fell(&table.before, &now)) {
+                if now.as_ref().is_none_or(|now| fell(&table.before, now)) {
                     table.fell_at = Some(place);
+                    table.fell_to = now.map(|now| now.rows);
                 }
             }
         }
@@ -131,13 +135,42 @@ impl Watch {
         .collect()
     }
 
+    /// Tables that are gone, and whose rows another table took along before the file copied them.
+    fn copied_too_late(
+        &self,
+        engine: &Engine,
+        steps: &[(usize, &Step)],
+    ) -> impl Iterator<Item = Effect> {
+        let is_copied = |table: &Name, from: usize| {
+            let mut behind = steps.iter().filter(|(place, _)| *place > from);
+            behind.any(|(_, step)| {
+                let reads = |deed: &Deed| matches!(deed, Deed::Read(of, _) if *table == **of);
+                let fills = |deed: &Deed| matches!(deed, Deed::Insert(of, _) if *table != **of && !of.starts_with("sqlite_"));
+                step.deeds.iter().any(reads) && step.deeds.iter().any(fills)
+            })
+        };
+        let is_gone = |table: &Name| engine.ours(|it| count(it, table, &[])).is_none();
+        self.tables.iter().filter_map(move |table| {
+            let (step, after) = (table.fell_at?, table.fell_to?);
+            let before = table.before.rows;
+            (after < before && is_gone(&table.name) && is_copied(&table.name, step)).then(|| {
+                Effect {
+                    table: table.name.clone(),
+                    step,
+                    kind: EffectKind::RowsGone { before, after },
+                    is_of_copy: false,
+                }
+            })
+        })
+    }
+
     /// What a file that fails does before it fails, in tables that no later statement of it fills again.
     pub(super) fn effects_for_good(
         &self,
         engine: &Engine,
         steps: &[(usize, &Step)],
     ) -> Vec<Effect> {
-        let mut effects = self.effects(engine);
+        let mut effects = self.effects(engine, steps);
         effects.retain(|effect| {
             let mut later = steps.iter().filter(|(place, _)| *place > effect.step);
             later.all(|(_, step)| {
@@ -151,10 +184,10 @@ impl Watch {
         effects
     }
 
-    /// What is less after the file than before it, in tables that are still there.
-    pub(super) fn effects(&self, engine: &Engine) -> Vec<Effect> {
+    /// What is less after the file than before it, in tables that are still there, and what went before it was copied out of others.
+    pub(super) fn effects(&self, engine: &Engine, steps: &[(usize, &Step)]) -> Vec<Effect> {
         let roots = engine.ours(roots);
-        let mut effects = Vec::new();
+        let mut effects: Vec<Effect> = self.copied_too_late(engine, steps).collect();
         for table in &self.tables {
             let (Some(step), Some(after)) = (
                 table.fell_at,

@@ -31,7 +31,9 @@ fn is_json(subject: &Subject, table: &Table, column: &Column) -> bool {
     let default = column.default.as_deref().unwrap_or_default();
     let is_text = matches!(column.affinity(), Affinity::Text | Affinity::Numeric);
     let is_said = || {
-        column.declared_type.eq_ignore_ascii_case("json")
+        ["json", "jsonb"]
+            .iter()
+            .any(|name| column.declared_type.eq_ignore_ascii_case(name))
             || words(column.name.as_str())
                 .last()
                 .is_some_and(|last| last.ends_with("json"))

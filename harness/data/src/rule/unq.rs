@@ -33,7 +33,12 @@ fn over_nullable_columns(subject: &Subject, findings: &mut Vec<Finding>) {
                     .column(name)
                     .is_some_and(|column| table.is_nullable(column))
             });
-            let Some(place) = open.filter(|_| index.condition.is_none()) else {
+            // A key that holds the primary one is there to be referred to; that the latter may be NULL is KEY-02's.
+            let holds_key = columns.len() > table.primary_key.len()
+                && table.primary_key.iter().all(|name| columns.contains(name));
+            let is_keys = |place: usize| holds_key && table.primary_key.contains(&columns[place]);
+            let is_whole = index.condition.is_none() && !open.is_some_and(is_keys);
+            let Some(place) = open.filter(|_| is_whole) else {
                 continue;
             };
             if let [column] = columns.as_slice() {

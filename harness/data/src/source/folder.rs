@@ -35,13 +35,25 @@ pub fn folder(path: &Path) -> Result<Source, Unusable> {
             below: below(path),
         });
     }
-    files.sort_by(|a, b| migration_order(&a.name).cmp(&migration_order(&b.name)));
+    if files.iter().all(|file| version(&file.name).is_some()) {
+        // refinery and Flyway apply these by their numbers; wrangler would by the letters of their names.
+        files.sort_by_key(|file| version(&file.name));
+    } else {
+        files.sort_by(|a, b| migration_order(&a.name).cmp(&migration_order(&b.name)));
+    }
     Ok(Source {
         shown: path.display().to_string(),
         files,
         kind: Kind::Migrations,
         applied: None,
     })
+}
+
+/// The number of `V12__name.sql`, as refinery and Flyway number migrations; `V1_2__` and `V1.2__` are parts of a number.
+pub(crate) fn version(name: &str) -> Option<Vec<u64>> {
+    let (number, _) = name.strip_prefix(['V', 'v'])?.split_once("__")?;
+    let parts = number.split(['_', '.']).map(str::parse);
+    parts.collect::<Result<_, _>>().ok()
 }
 
 /// Names and paths of what a folder holds.
@@ -191,6 +203,20 @@ mod tests {
         assert_eq!(
             names(&["0001_a.sql", "0002_b/migration.sql"]),
             ["0001_a.sql"]
+        );
+    }
+
+    #[test]
+    fn versions_of_refinery_and_flyway_are_numbers() {
+        let files = ["V1__a.sql", "V10__c.sql", "V2__b.sql", "V2_1__d.sql"];
+        assert_eq!(
+            names(&files),
+            ["V1__a.sql", "V2__b.sql", "V2_1__d.sql", "V10__c.sql"]
+        );
+        // Where others lie beside them, wrangler's order is the only one that is known.
+        assert_eq!(
+            names(&["V2__b.sql", "V10__c.sql", "x.sql"])[0],
+            "V10__c.sql"
         );
     }
 

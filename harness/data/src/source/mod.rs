@@ -8,6 +8,7 @@ mod remote;
 mod schema;
 
 pub use folder::folder;
+pub(crate) use folder::version;
 pub use local::{Binding, local};
 pub use remote::{BASE_URL, Remote, remote};
 

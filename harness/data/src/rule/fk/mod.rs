@@ -3,6 +3,7 @@
 mod actions;
 mod chains;
 mod parents;
+mod passing;
 mod served;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! FK-01, FK-02, FK-07: the parent of a reference is missing, cannot be found by its columns, or is of another type. Never trusts the catalog alone.
 
-use super::{object, shown};
+use super::{object, passing, shown};
 use crate::catalog::{Affinity, Column, ForeignKey, Name, Schema, Table};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
@@ -9,7 +9,7 @@ use crate::subject::Subject;
 use crate::text::find_word;
 
 /// What is wrong with a parent.
-enum Fault {
+pub(super) enum Fault {
     Missing,
     View,
     Width(usize),
@@ -18,7 +18,7 @@ enum Fault {
 }
 
 /// Each reference whose parent does not serve, as SQLite itself tells it when it prepares an INSERT into the child.
-fn faults(subject: &Subject) -> Vec<(&Table, &ForeignKey, Fault)> {
+pub(super) fn faults(subject: &Subject) -> Vec<(&Table, &ForeignKey, Fault)> {
     let schema = subject.schema();
     let mut found = Vec::new();
     for table in schema.tables.values() {
@@ -113,6 +113,7 @@ pub(in crate::rule) fn missing(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 pub(in crate::rule) fn not_unique(subject: &Subject, findings: &mut Vec<Finding>) {
+    passing::for_a_while(subject, findings);
     for (table, key, fault) in faults(subject) {
         let parent = subject.schema().tables.get(&key.parent);
         let columns = super::super::columns_of(&key.parent, &key.parent_columns);

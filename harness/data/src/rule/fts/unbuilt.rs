@@ -14,8 +14,10 @@ pub(super) fn over_rows(subject: &Subject, findings: &mut Vec<Finding>) {
         let Some(file) = subject.replay.maker(&index.table.name) else {
             continue;
         };
-        // Without triggers the application keeps the index, and may build it as well.
-        if super::sync::triggers(subject, &index).is_empty() {
+        // What cannot be built at all is told as such. Without triggers the application keeps the index, and may build it as well.
+        if super::unreadable::missing(subject, index.table).is_some()
+            || super::sync::triggers(subject, &index).is_empty()
+        {
             continue;
         }
         let Some(level) = misses_rows(subject, &index, file) else {

@@ -28,14 +28,14 @@ pub(super) fn columns(subject: &Subject) -> BTreeSet<(Name, Name)> {
             else {
                 continue;
             };
-            if *sql == table.sql || !table.is_ordinary() {
+            if !table.is_ordinary() {
                 continue;
             }
             if change.before.is_some() {
                 if let Some(column) = added(subject, step, table) {
                     add(table, column);
                 }
-            } else if mentions_json(sql) && sql.contains("--") {
+            } else if *sql != table.sql && mentions_json(sql) && sql.contains("--") {
                 let older = Table {
                     sql: Arc::clone(sql),
                     ..table.clone()
@@ -91,6 +91,7 @@ fn added<'t>(subject: &Subject, step: &Step, table: &'t Table) -> Option<&'t Col
         .lines()
         .rev()
         .map(str::trim)
+        .skip_while(|line| line.is_empty())
         .take_while(|line| line.starts_with("--"))
         .collect();
     let is_above = speaks_of_json(&above.join(" "));
@@ -119,11 +120,24 @@ pub(super) fn is_called_like_json(column: &Column) -> bool {
     )
 }
 
-/// Whether a comment begins with JSON.
+/// How many words may stand before it: `optional JSON blob`, `stored as JSON`.
+const WORDS_BEFORE: usize = 2;
+
+/// Whether a comment begins with JSON, or nearly so.
 pub(super) fn has_json_first(comment: &str) -> bool {
-    let word = comment.split_whitespace().next().unwrap_or_default();
-    let word = word.split([':', ',', '-', '.', '[']).next();
-    word.is_some_and(|word| word.eq_ignore_ascii_case("json"))
+    let lower = comment.to_ascii_lowercase();
+    let mut words = lower
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let is_there = words
+        .by_ref()
+        .take(WORDS_BEFORE + 1)
+        .any(|word| word == "json");
+    // `path to the JSON file` speaks of something else.
+    let is_elsewhere = words
+        .next()
+        .is_some_and(|word| matches!(word, "file" | "files" | "path" | "schema" | "key" | "field"));
+    is_there && !is_elsewhere && speaks_of_json(comment)
 }
 
 /// Whether a comment speaks of JSON, and does not deny it.

@@ -1,6 +1,6 @@
 //! MIG-01, MIG-05, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
 
-use super::{mended, name_of, object_of, orphaned};
+use super::{mended, name_of, object_of, one_key, orphaned, references};
 use crate::catalog::{self, Name};
 use crate::engine::{Act, Deed, Failure};
 use crate::finding::{Finding, Level};
@@ -129,7 +129,7 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
                 let is_first = rows.failure.as_ref().is_some_and(|(at, _)| *at == place);
                 rows.is_certain && is_first
             });
-        let level = if is_certain || leaves_out(step, failure) {
+        let level = if is_certain || leaves_out(step, failure) || one_key::is_given(step, failure) {
             Level::Error
         } else {
             Level::Warning
@@ -153,31 +153,39 @@ fn fails_with_older_rows(subject: &Subject, findings: &mut Vec<Finding>) {
     for rows in subject.replay.with_rows.iter().flatten() {
         let mut all: Vec<_> = rows.tightened.iter().collect();
         all.sort_by_key(|one| one.is_first_check);
-        let failed = all.into_iter().find_map(|one| {
+        let failed = all.into_iter().filter_map(|one| {
             let (place, failure) = one.failure.as_ref()?;
             let step = &subject.replay.steps[*place];
             (!creates_index(step)).then_some((one, step, failure))
         });
-        let Some((one, step, failure)) = failed else {
-            continue;
-        };
-        let file = step.statement.span.file;
-        let level = if one.is_first_check {
-            Level::Info
-        } else {
-            Level::Warning
-        };
-        let message = format!(
-            "`{}` fails if `{}` holds rows that it took until now: {}",
-            name_of(subject, file),
-            one.table,
-            failure.message
-        );
-        findings.push(
-            Finding::new("MIG-17", level, object_of(subject, file), message)
+        let mut told: Vec<&Name> = Vec::new();
+        for (one, step, failure) in failed {
+            if told.contains(&&one.table) {
+                continue;
+            }
+            told.push(&one.table);
+            let file = step.statement.span.file;
+            let level = if one.is_first_check {
+                Level::Info
+            } else {
+                Level::Warning
+            };
+            let message = format!(
+                "`{}` fails if `{}` holds rows that it took until now: {}",
+                name_of(subject, file),
+                one.table,
+                failure.message
+            );
+            let mut object = object_of(subject, file);
+            if told.len() > 1 {
+                object = format!("{object}: table {}", one.table);
+            }
+            findings.push(
+            Finding::new("MIG-17", level, object, message)
                 .at(Some(step.statement.span.clone()), "fails here with such rows")
                 .help("sort these rows out in the file before they are copied, or look for them before the deployment"),
         );
+        }
     }
 }
 
@@ -215,7 +223,8 @@ pub(super) fn failures(subject: &Subject) -> impl Iterator<Item = (usize, &Step,
         let stands_alone = failure.refusal.is_some()
             || is_syntax(failure)
             || failure.message.starts_with("no such function")
-            || is_about_a_name(&subject.replay.steps[..place], step, failure);
+            || is_about_a_name(&subject.replay.steps[..place], step, failure)
+            || references::is_at_fault(&subject.replay.steps[..place], step);
         (is_first || stands_alone).then_some((place, step, failure))
     })
 }

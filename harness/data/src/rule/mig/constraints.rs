@@ -1,4 +1,4 @@
-//! MIG-04: keys, references and CHECKs that a rebuilt table has no more. Never more than informs: a rebuild is the only way to take one away.
+//! MIG-04: keys, references and CHECKs that a rebuilt table has no more. Never more than informs of what no later file makes again: a rebuild is the only way to take one away.
 
 use super::left_behind::{Rebuilt, rebuilt};
 use super::name_of;
@@ -15,7 +15,7 @@ pub(super) fn lost(subject: &Subject, findings: &mut Vec<Finding>) {
             let Some(last) = subject.schema().tables.get(&rebuilt.new.name) else {
                 continue;
             };
-            for lost in lost_by(&rebuilt, last) {
+            for (lost, level) in lost_by(&rebuilt, last) {
                 let message = format!(
                     "the rebuild of `{}` in `{}` leaves out {lost}",
                     rebuilt.name,
@@ -23,7 +23,7 @@ pub(super) fn lost(subject: &Subject, findings: &mut Vec<Finding>) {
                 );
                 let object = format!("table {}: {lost}", rebuilt.name);
                 findings.push(
-                    Finding::new("MIG-04", Level::Info, object, message)
+                    Finding::new("MIG-04", level, object, message)
                         .at(
                             Some(rebuilt.drop.statement.span.clone()),
                             "goes with the old table",
@@ -36,7 +36,7 @@ pub(super) fn lost(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 /// What the old table had, and neither the new one nor the one at the end has.
-fn lost_by(rebuilt: &Rebuilt<'_>, last: &Table) -> Vec<String> {
+fn lost_by(rebuilt: &Rebuilt<'_>, last: &Table) -> Vec<(String, Level)> {
     let (old, new) = (&rebuilt.old, &rebuilt.new);
     let shown = |names: &[Name]| {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -62,8 +62,14 @@ fn lost_by(rebuilt: &Rebuilt<'_>, last: &Table) -> Vec<String> {
                     .all(|name| columns.contains(name))
             }) || table.primary_key == columns
         };
-        if !columns.is_empty() && stays(&columns) && !holds(new) && !holds(last) {
-            lost.push(format!("the unique key on {}", shown(&columns)));
+        if !columns.is_empty() && stays(&columns) && !holds(new) {
+            // Whoever makes it again later did not mean to take it away.
+            let level = if holds(last) {
+                Level::Warning
+            } else {
+                Level::Info
+            };
+            lost.push((format!("the unique key on {}", shown(&columns)), level));
         }
     }
     for key in &old.foreign_keys {
@@ -72,11 +78,28 @@ fn lost_by(rebuilt: &Rebuilt<'_>, last: &Table) -> Vec<String> {
             keys.any(|other| other.columns.iter().any(|name| key.columns.contains(name)))
         };
         if stays(&key.columns) && !refers(new) && !refers(last) {
-            lost.push(format!(
+            let reference = format!(
                 "the reference from {} to `{}`",
                 shown(&key.columns),
                 key.parent
-            ));
+            );
+            lost.push((reference, Level::Info));
+        }
+    }
+    if old.autoincrement && !new.autoincrement && !last.autoincrement {
+        lost.push((
+            "AUTOINCREMENT, so that ids of deleted rows are given again".to_owned(),
+            Level::Info,
+        ));
+    }
+    for column in old.columns.iter().filter(|column| column.default.is_some()) {
+        let has_none = |table: &Table| {
+            let own = table.column(&column.name);
+            own.is_some_and(|own| own.not_null && own.default.is_none() && own.generated.is_none())
+        };
+        if has_none(new) && has_none(last) {
+            let default = format!("the default of `{}`", column.name);
+            lost.push((default, Level::Info));
         }
     }
     let checks = |table: &Table| tree::parse(&table.sql).map_or_else(Vec::new, |tree| tree.checks);
@@ -94,7 +117,7 @@ fn lost_by(rebuilt: &Rebuilt<'_>, last: &Table) -> Vec<String> {
         };
         let is_gone = named.iter().all(|name| !is_checked(name));
         if !named.is_empty() && stays(&named) && is_gone && !new.strict {
-            lost.push(format!("the CHECK on {}", shown(&named)));
+            lost.push((format!("the CHECK on {}", shown(&named)), Level::Info));
         }
     }
     lost

@@ -25,6 +25,7 @@ pub(super) fn lossy(subject: &Subject, findings: &mut Vec<Finding>) {
             }
         }
         findings.extend(made_again_later(subject, file));
+        findings.extend(copies_nothing(subject, file));
     }
 }
 
@@ -238,6 +239,67 @@ fn made_again_later(subject: &Subject, file: FileId) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// Tables that a file drops after a copy whose condition never holds.
+fn copies_nothing(subject: &Subject, file: FileId) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let steps = || subject.replay.steps_of(file);
+    for (place, step) in steps() {
+        let Some(table) = dropped(step) else { continue };
+        let is_made_here = steps().any(|(_, step)| {
+            let mut changes = step.changes.iter();
+            changes.any(|change| {
+                change.kind == ObjectKind::Table && change.name == table && change.before.is_none()
+            })
+        });
+        let mut before = steps().take_while(|(at, _)| *at < place);
+        let copy = before.find(|(_, step)| {
+            let inserts =
+                find_word(&step.statement.sql, "insert", 0).is_some_and(|word| word.start == 0);
+            inserts
+                && is_copied(std::slice::from_ref(step), &table)
+                && never_holds(&step.statement.sql)
+        });
+        let Some((_, copy)) = copy.filter(|_| !is_made_here) else {
+            continue;
+        };
+        let message = format!(
+            "`{}` drops `{table}` after a copy whose condition never holds: none of its rows is copied",
+            name_of(subject, file)
+        );
+        let object = format!("{}: table {table}", object_of(subject, file));
+        findings.push(
+            Finding::new("MIG-06", Level::Warning, object, message)
+                .at(Some(copy.statement.span.clone()), "copies no row")
+                .related(Some(step.statement.span.clone()), "the rows go here")
+                .help(HELP),
+        );
+    }
+    findings
+}
+
+/// Whether the last WHERE of a statement is a comparison of numbers that is false: `WHERE 1=0`.
+fn never_holds(sql: &str) -> bool {
+    let mut condition = None;
+    let mut from = 0;
+    while let Some(word) = find_word(sql, "where", from) {
+        condition = Some(sql[word.end..].trim().trim_end_matches(';'));
+        from = word.end;
+    }
+    let Some(condition) = condition else {
+        return false;
+    };
+    let plain: String = condition
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .collect();
+    let sides = plain
+        .split_once('=')
+        .map(|(left, right)| (left.parse::<i64>(), right.parse::<i64>()));
+    matches!(sides, Some((Ok(left), Ok(right))) if left != right)
+        || plain == "0"
+        || plain.eq_ignore_ascii_case("false")
 }
 
 /// Whether any statement before reads a table while it writes another one.

@@ -4,13 +4,16 @@ use super::{name_of, object_of};
 use crate::finding::{Finding, Level};
 use crate::replay::Step;
 use crate::rule::qry;
-use crate::source::Kind;
+use crate::source::{Kind, version};
 use crate::subject::Subject;
 use crate::text::{FileId, Span, find_word};
 use std::collections::BTreeMap;
 
 pub(super) fn order(subject: &Subject, findings: &mut Vec<Finding>) {
     if subject.source.kind != Kind::Migrations {
+        return;
+    }
+    if versioned(subject, findings) {
         return;
     }
     let mut numbers: BTreeMap<u128, Vec<FileId>> = BTreeMap::new();
@@ -34,6 +37,11 @@ pub(super) fn order(subject: &Subject, findings: &mut Vec<Finding>) {
             );
         }
     }
+    missing(
+        subject,
+        numbers.iter().map(|(number, files)| (*number, files[0])),
+        findings,
+    );
     for (number, files) in numbers {
         let [.., before, last] = files.as_slice() else {
             continue;
@@ -49,6 +57,87 @@ pub(super) fn order(subject: &Subject, findings: &mut Vec<Finding>) {
                 .help("give each migration a number of its own"),
         );
     }
+}
+
+/// Numbers beyond this are dates.
+const COUNTED_MAX: u128 = 100_000;
+
+/// Numbers that no file has, between two that have theirs: a file that was taken out again, or was never handed in.
+fn missing(
+    subject: &Subject,
+    numbers: impl Iterator<Item = (u128, FileId)>,
+    findings: &mut Vec<Finding>,
+) {
+    let numbers: Vec<(u128, FileId)> = numbers.collect();
+    for pair in numbers.windows(2) {
+        let [(before, _), (after, file)] = *pair else {
+            continue;
+        };
+        // Where the steps are wide, they are meant to be.
+        let is_counted = after < COUNTED_MAX && numbers[0].0 < 2;
+        if !is_counted || after <= before + 1 || after - before > 9 {
+            continue;
+        }
+        let message = format!(
+            "no file has the number {} that would come before `{}`: whoever applied one has another database than this folder makes",
+            before + 1,
+            name_of(subject, file)
+        );
+        findings.push(
+            Finding::new("MIG-10", Level::Info, object_of(subject, file), message)
+                .at(Some(head(file)), "")
+                .help("if it was applied anywhere, bring it back; if it never was, nothing is to be done"),
+        );
+    }
+}
+
+/// Whether all files are numbered as refinery and Flyway do; what becomes of them under wrangler is told once.
+fn versioned(subject: &Subject, findings: &mut Vec<Finding>) -> bool {
+    let names: Vec<&str> = subject
+        .source
+        .files
+        .iter()
+        .map(|file| &*file.name)
+        .collect();
+    if names.is_empty() || !names.iter().all(|name| version(name).is_some()) {
+        return false;
+    }
+    let early = names.windows(2).position(|pair| pair[0] > pair[1]);
+    if let Some(early) = early {
+        let (file, other) = (FileId(early + 1), FileId(early));
+        let message = format!(
+            "wrangler would apply `{}` before `{}`: to it these names have no number, and it goes by their letters; refinery and Flyway go by the numbers, as is done here",
+            name_of(subject, file),
+            name_of(subject, other)
+        );
+        findings.push(
+            Finding::new("MIG-10", Level::Warning, object_of(subject, file), message)
+                .at(Some(head(file)), "")
+                .help("under wrangler, let each name begin with a number of four digits: 0001_name.sql"),
+        );
+    }
+    let numbered = names.iter().enumerate().filter_map(|(at, name)| {
+        let [number] = *version(name)?.as_slice() else {
+            return None;
+        };
+        Some((u128::from(number), FileId(at)))
+    });
+    missing(subject, numbered, findings);
+    let mut twice = (1..names.len()).filter(|at| version(names[at - 1]) == version(names[*at]));
+    if let Some(at) = twice.next() {
+        let message = format!(
+            "`{}` and `{}` have the same number",
+            names[at - 1],
+            names[at]
+        );
+        let file = FileId(at);
+        findings.push(
+            Finding::new("MIG-10", Level::Warning, object_of(subject, file), message)
+                .at(Some(head(file)), "")
+                .help("give each migration a number of its own"),
+        );
+    }
+    true
 }
 
 /// Whether a name begins with a date (`2026-11-28-x`): its leading integer is a year then, and the order of the names is that of the days.

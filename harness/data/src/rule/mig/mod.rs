@@ -10,9 +10,11 @@ mod left_behind;
 #[cfg(test)]
 mod losses;
 mod mended;
+mod one_key;
 mod orphaned;
 mod pragmas;
 mod rebuilding;
+mod references;
 mod refusing;
 mod repair;
 mod rows_lost;

@@ -36,7 +36,7 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 .any(|column| added.contains(&(table.clone(), column.clone())));
             let failure = failures_with_rows(subject).find(|(failed, ..)| *failed == place);
             let is_safe = is_all_null
-                || holds_a_key(subject, &table, &index)
+                || holds_a_key(subject, &table, &index, &made_behind(subject, file, place))
                 || gone.iter().any(|was| is_narrowed(was, &step.statement.sql));
             let tried = tried(subject, file, &index);
             let is_sorted_out = tried.is_some_and(|tried| tried.failure.is_none())
@@ -164,8 +164,18 @@ fn indexed_columns(subject: &Subject, table: &Name, index: &Name) -> Vec<Name> {
     })
 }
 
+/// The indexes that the file makes behind a step.
+fn made_behind(subject: &Subject, file: FileId, place: usize) -> Vec<Name> {
+    let steps = subject.replay.steps_of(file);
+    let changes = steps
+        .filter(|(at, _)| *at > place)
+        .flat_map(|(_, step)| &step.changes);
+    let made = changes.filter(|change| change.kind == ObjectKind::Index && change.before.is_none());
+    made.map(|change| change.name.clone()).collect()
+}
+
 /// Whether the columns of an index hold a key that the table has anyway, compared in the same way: then no two rows are equal in them.
-fn holds_a_key(subject: &Subject, table: &Name, index: &Name) -> bool {
+fn holds_a_key(subject: &Subject, table: &Name, index: &Name, behind: &[Name]) -> bool {
     let Some(table) = subject.schema().tables.get(table) else {
         return false;
     };
@@ -183,7 +193,8 @@ fn holds_a_key(subject: &Subject, table: &Name, index: &Name) -> bool {
     };
     table.rowid_alias().is_some_and(|alias| has(&alias.name))
         || table.indexes.iter().any(|key| {
-            let is_other = key.unique && key.condition.is_none() && key.name != new.name;
+            let is_there = key.name != new.name && !behind.contains(&key.name);
+            let is_other = key.unique && key.condition.is_none() && is_there;
             is_other && key.columns.iter().all(compares)
         })
 }

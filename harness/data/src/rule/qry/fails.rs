@@ -243,10 +243,24 @@ fn unread(step: &Step) -> Option<String> {
     }
     let is_write = |verb| matches!(verb, Verb::Insert | Verb::Update | Verb::Delete);
     let tree = tree::parse(sql).filter(|tree| is_write(tree.verb) && tree.fires.is_none())?;
+    let nodes = tree.all();
+    let from = nodes.iter().filter(|node| node.kind == Kind::From);
+    let named: Vec<&str> = from
+        .flat_map(|from| from.parts.iter().filter(|part| part.kind == Kind::Table))
+        .map(|table| table.text.as_str())
+        .chain(tree.table.as_deref())
+        .collect();
+    let reads = |table: &str| {
+        let is_it = |deed: &Deed| matches!(deed, Deed::Read(of, _) | Deed::Insert(of, _) if of.eq_ignore_ascii_case(table));
+        step.deeds.iter().any(is_it)
+    };
+    // A view reads tables that the statement does not name, and a reference reads its parent, which is not meant.
+    let is_plain = named.iter().all(|table| reads(table));
+    let is_meant = |of: &str| !is_plain || named.iter().any(|table| of.eq_ignore_ascii_case(table));
     let is_read = |name: &str| {
-        step.deeds
-            .iter()
-            .any(|deed| matches!(deed, Deed::Read(_, column) if column.eq_ignore_ascii_case(name)))
+        step.deeds.iter().any(|deed| {
+            matches!(deed, Deed::Read(of, column) if column.eq_ignore_ascii_case(name) && is_meant(of))
+        })
     };
     let is_alias = |name: &str| {
         sql.to_lowercase()

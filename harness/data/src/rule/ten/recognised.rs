@@ -4,9 +4,9 @@ use super::keys::{all_keys, place};
 use crate::catalog::{Column, ForeignKey, Name, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
-use crate::rule::trial;
+use crate::rule::{object_of_columns, trial};
 use crate::subject::Subject;
-use crate::words::{has_any, is_machine_made};
+use crate::words::{has_any, is_machine_made, words};
 use std::collections::BTreeMap;
 
 /// What tenants are called beside that.
@@ -50,7 +50,19 @@ impl Recognised {
                 tables.filter(move |table| wanted.contains(&singular(&table.name).as_str()));
             found.find_map(|table| Some((table, key(subject, table)?)))
         };
-        let certain = called(&["tenant"]).map(|found| (found, true));
+        // Some give all tables of a part of the program the same first letters.
+        let prefixed = || {
+            let tables = subject.schema().tables.values();
+            let mut found = tables.filter(|table| {
+                let words = words(table.name.as_str());
+                let is_it = |word: &String| matches!(word.as_str(), "tenant" | "tenants");
+                words.len() == 2 && words[0].len() <= 4 && words.last().is_some_and(is_it)
+            });
+            found.find_map(|table| Some((table, key(subject, table)?)))
+        };
+        let certain = called(&["tenant"])
+            .or_else(prefixed)
+            .map(|found| (found, true));
         let likely = || called(LIKELY).or_else(|| called(GROUPS));
         let ((table, key), is_certain) =
             certain.or_else(|| likely().map(|found| (found, false)))?;
@@ -66,16 +78,19 @@ impl Recognised {
     fn scoped<'s>(&self, subject: &'s Subject) -> impl Iterator<Item = (&'s Table, &'s Column)> {
         let tables = subject.schema().tables.values();
         tables.filter_map(|table| {
-            let mut keys = table.foreign_keys.iter();
-            let refers =
-                |key: &ForeignKey| key.parent == self.tenants && key.columns == [self.key.clone()];
+            let refers = |key: &&ForeignKey| key.parent == self.tenants && key.columns.len() == 1;
+            let mut own = table.foreign_keys.iter().filter(refers);
+            let by_name = own.clone().find(|key| key.columns == [self.key.clone()]);
             // A column that came later is seldom given a reference. A name like `id` says nothing by itself.
             let is_another = |key: &ForeignKey| key.columns == [self.key.clone()];
             let is_named = || !self.is_plain && !table.foreign_keys.iter().any(is_another);
-            if !keys.any(refers) && !is_named() {
-                return None;
-            }
-            let column = table.column(&self.key)?;
+            let name = match (by_name, own.next(), own.next()) {
+                (Some(_), ..) => &self.key,
+                (None, Some(only), None) => &only.columns[0],
+                _ if is_named() => &self.key,
+                _ => return None,
+            };
+            let column = table.column(name)?;
             (table.name != self.tenants && table.is_ordinary()).then_some((table, column))
         })
     }
@@ -131,6 +146,11 @@ const OF_ONE_PLACE: &[&str] = &[
     "uri",
 ];
 
+/// Where an id was given that a person has with whichever tenant: of an account there.
+const ELSEWHERE: &[&str] = &[
+    "google", "github", "facebook", "apple", "discord", "telegram", "twitter", "clerk", "auth0",
+];
+
 /// What an address may be made of: then it is one for all, or one within its tenant.
 const OF_AN_ADDRESS: &[&str] = &["slug", "handle"];
 
@@ -146,7 +166,8 @@ pub(in crate::rule) fn unique_for_all(subject: &Subject, findings: &mut Vec<Find
                 || columns.iter().any(|name| {
                     // The key of something within something else is a name that somebody gave it.
                     let is_given = columns.len() > 1 && has_any(name.as_str(), &["key"]);
-                    is_machine_made(table.name.as_str(), name.as_str()) && !is_given
+                    let is_foreign = has_any(name.as_str(), ELSEWHERE);
+                    is_machine_made(table.name.as_str(), name.as_str()) && !is_given && !is_foreign
                         || has_any(name.as_str(), OF_ONE_PLACE)
                         || table
                             .foreign_keys
@@ -210,5 +231,61 @@ pub(in crate::rule) fn nullable(subject: &Subject, findings: &mut Vec<Finding>) 
                 known.claim()
             )),
         );
+    }
+}
+
+/// References between rows of tenants that do not hold the tenant, where tenants are certain.
+pub(in crate::rule) fn not_composite(subject: &Subject, findings: &mut Vec<Finding>) {
+    let Some(known) = Recognised::of(subject) else {
+        return;
+    };
+    let scoped: BTreeMap<&Name, &Column> = known
+        .scoped(subject)
+        .map(|(table, column)| (&table.name, column))
+        .collect();
+    for (table, column) in known.scoped(subject) {
+        for key in &table.foreign_keys {
+            // One column may stand in two references, of which one holds the tenant as well.
+            let is_held = |other: &ForeignKey| {
+                other.parent == key.parent
+                    && other.columns.contains(&column.name)
+                    && key.columns.iter().all(|name| other.columns.contains(name))
+            };
+            let holds_tenant = key.columns.contains(&column.name)
+                || key.parent == table.name
+                || table.foreign_keys.iter().any(is_held);
+            let (Some(whose), [own]) = (scoped.get(&key.parent), key.columns.as_slice()) else {
+                continue;
+            };
+            if holds_tenant || key.parent_columns.contains(&whose.name) {
+                continue;
+            }
+            let message = format!(
+                "if `{}` are the tenants, as the name says, a row of one of them may refer to another one's row of `{}` by `{}.{own}`",
+                known.tenants, key.parent, table.name
+            );
+            findings.push(
+                Finding::new(
+                    "TEN-03",
+                    known.level(false),
+                    object_of_columns(&table.name, &key.columns),
+                    message,
+                )
+                .at(
+                    subject.site_of(ObjectKind::Table, &table.name, own.as_str()),
+                    format!("does not hold `{}`", column.name),
+                )
+                .related(
+                    subject.site(ObjectKind::Table, &key.parent),
+                    "the parent has a tenant as well",
+                )
+                .help(format!(
+                    "refer to both columns, FOREIGN KEY ({0}, {own}) REFERENCES {1} ({0}, …), which needs UNIQUE ({0}, …) there; with {2} in [data] the tenants are judged whole",
+                    column.name,
+                    key.parent,
+                    known.claim()
+                )),
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! TEN-02, TEN-03: how rows hang on their tenant, and on each other. Never counts triggers as a reference.
 
-use super::Tenancy;
+use super::{Tenancy, recognised};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::rule::{fk, repair};
@@ -35,6 +35,7 @@ pub(in crate::rule) fn without_tenant(subject: &Subject, findings: &mut Vec<Find
 
 pub(in crate::rule) fn not_composite(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(tenancy) = Tenancy::of(subject) else {
+        recognised::not_composite(subject, findings);
         return;
     };
     for table in tenancy.tables() {

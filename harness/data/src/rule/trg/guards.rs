@@ -6,7 +6,7 @@ use crate::replay::ObjectKind;
 use crate::rule::trial::{self, Row, Trial};
 use crate::subject::Subject;
 use crate::text::find_word;
-use crate::tree;
+use crate::tree::{self, Kind, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::rule) fn replaceable(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -22,11 +22,8 @@ pub(in crate::rule) fn replaceable(subject: &Subject, findings: &mut Vec<Finding
         };
         if let Some((_, event)) = tree.fires {
             let (always, sometimes) = refused.entry(&trigger.table).or_default();
-            let events = if tree.parts.is_empty() {
-                always
-            } else {
-                sometimes
-            };
+            let is_always = tree.parts.is_empty() && tree.body.iter().any(refuses);
+            let events = if is_always { always } else { sometimes };
             events.insert(event);
         }
     }
@@ -65,6 +62,25 @@ pub(in crate::rule) fn replaceable(subject: &Subject, findings: &mut Vec<Finding
                 .proof(proof(subject, table)),
         );
     }
+}
+
+/// Whether a statement of a trigger is nothing but RAISE: within CASE or behind WHERE it refuses some rows only.
+fn refuses(statement: &Tree) -> bool {
+    let select = statement
+        .parts
+        .iter()
+        .find(|part| part.kind == Kind::Select);
+    select.is_some_and(|select| {
+        let columns = select.part(Kind::Columns);
+        let is_plain = select.part(Kind::From).is_none() && select.part(Kind::Where).is_none();
+        is_plain
+            && columns.is_some_and(|columns| {
+                columns
+                    .parts
+                    .iter()
+                    .any(|part| part.bare().kind == Kind::Raise)
+            })
+    })
 }
 
 /// Whether a row of the table can neither be deleted nor changed in any of its columns: a guard may let one change through, such as an actor who is gone.
