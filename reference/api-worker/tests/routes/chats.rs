@@ -144,9 +144,11 @@ async fn a_failed_chat_leaves_a_metric_and_nothing_else() {
         .user(&key, "POST", "/v1/conversations", json!({}))
         .await
         .json();
+    let mut failed = completion();
+    failed["error"] = json!({"message": "no"});
     for reply in [
         Reply::Json(400, json!({})),
-        Reply::Json(200, json!({"error": {"message": "no"}})),
+        Reply::Json(200, failed),
         Reply::Json(200, json!([])),
     ] {
         stage.gateway.replies.lock().unwrap().push_back(reply);
