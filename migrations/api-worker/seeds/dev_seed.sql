@@ -84,3 +84,8 @@ INSERT INTO feature_flags (name, enabled, rollout_percent, created_at, updated_a
 SELECT seed.name, seed.enabled, NULL, 1767225600000, 1767225600000
 FROM seed WHERE EXISTS (SELECT 1 FROM deployment WHERE environment = 'development')
 ON CONFLICT (name) DO UPDATE SET enabled = excluded.enabled, rollout_percent = NULL, updated_at = excluded.updated_at;
+
+-- The sample usage is of fixed days: it is kept for as long as rows can be, or the first run of retention would remove it.
+INSERT INTO retention_policies (subject, days, updated_at)
+SELECT 'usage_logs', 3650, 1767225600000 FROM deployment WHERE environment = 'development'
+ON CONFLICT (subject) DO UPDATE SET days = excluded.days, updated_at = excluded.updated_at;

@@ -303,6 +303,29 @@ fn every_query_of_the_folder_runs_and_reads_by_an_index() {
     assert_eq!(queries, 10);
 }
 
+#[test]
+fn the_manual_shows_every_query_as_it_stands_in_its_file() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let manual = std::fs::read_to_string(format!("{root}/docs/api-worker.md")).unwrap();
+    let mut shown: Vec<&str> = manual
+        .split("```sql\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    let folder = format!("{root}/migrations/api-worker/queries");
+    let mut written: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|text| {
+            let lines = text.split_inclusive('\n');
+            lines.filter(|line| !line.starts_with("--")).collect()
+        })
+        .collect();
+    shown.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(shown, written);
+}
+
 #[tokio::test]
 async fn the_price_of_an_instant_is_the_one_that_is_valid_then() {
     let scene = Scene::new();

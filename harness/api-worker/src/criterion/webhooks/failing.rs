@@ -223,12 +223,12 @@ async fn recovers(subject: &Subject) -> Judged {
     replies.push(Reply::Status(200));
     let hook = hook(&scene, "recovering", &["key.rotated"], replies).await?;
     let ids = rotated(&scene).await?;
-    arrived(&scene, &hook, &ids, 1).await?;
-    for seconds in BACK_OFF {
-        scene.pass(1000 * seconds + SLACK);
+    let event = event_of(&arrived(&scene, &hook, &ids, 1).await?[0]);
+    for (nth, seconds) in (1..).zip(BACK_OFF) {
+        // An attempt is over when the next one is planned; until then its claim keeps the job away.
+        scene.set(planned(&scene, &hook, &event, (nth, seconds)).await?);
         job(&scene).await?;
     }
-    let event = event_of(&received(&scene, &hook, &ids)?[0]);
     recorded(&scene, &hook, &event, &[("state", json!("failed"))]).await?;
     scene.pass(HOUR);
     let ids = rotated(&scene).await?;
