@@ -92,6 +92,7 @@ impl Call {
         let response = request.send().await.map_err(fault)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(fault)?;
+        moltproof_doubles::lag::progress::moved();
         Ok(Answer {
             what: what.clone(),
             status,

@@ -100,7 +100,10 @@ fn with_claim(claimed: &[Profile], profile: Profile) -> String {
 /// What a claim needs beside itself.
 fn further(profile: Profile) -> &'static str {
     match profile {
-        Profile::Core | Profile::ApiWorker => "",
+        Profile::Core => "",
+        Profile::ApiWorker => {
+            ", and a section [api_worker] that says what it offers to be judged by"
+        }
         Profile::Data => {
             ", and a section [data] that says where the database is (`moltproof db infer` writes one)"
         }

@@ -5,6 +5,7 @@
     reason = "every error here is a `Stop`, which ends the scenario and says why"
 )]
 
+mod api_worker;
 mod assertions;
 mod by_hand;
 mod database;
@@ -85,6 +86,7 @@ pub struct Run {
     pub captures: bool,
     vitals: vitals::Vitals,
     prepared: database::Prepared,
+    api_worker: api_worker::Opened,
 }
 
 impl Run {
@@ -109,6 +111,7 @@ impl Run {
             captures: true,
             vitals: vitals::Vitals::default(),
             prepared: database::Prepared::default(),
+            api_worker: api_worker::Opened::default(),
         }
     }
 

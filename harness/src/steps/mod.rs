@@ -22,10 +22,12 @@ pub fn all() -> Book {
     schema::register(&mut book);
     smoke::register(&mut book);
     patterns::register(&mut book);
+    api_worker::register(&mut book);
     book
 }
 
 mod access;
+mod api_worker;
 mod background;
 mod bindings;
 mod errors;

@@ -4,6 +4,7 @@
 //! that it may lack; then the scenarios that need it are not verified, with the reason.
 
 pub mod acts;
+pub mod api_worker;
 pub mod build;
 pub mod database;
 pub mod dialect;
@@ -27,6 +28,7 @@ use crate::observe::model_calls::ModelCalls;
 use crate::observe::who::Who;
 use crate::observe::{Bucket, D1, Kv, Logs};
 use acts::Acts;
+use api_worker::ApiWorker;
 use async_trait::async_trait;
 use database::Database;
 use dialect::Dialect;
@@ -68,6 +70,13 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// When it cannot be provided.
     fn database(&self) -> Result<Option<Database>, Fault> {
+        Ok(None)
+    }
+    /// The API worker of the profile `api-worker`, started if need be, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    async fn api_worker(&self) -> Result<Option<Arc<ApiWorker>>, Fault> {
         Ok(None)
     }
     /// What the target states of itself.

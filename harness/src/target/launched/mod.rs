@@ -12,6 +12,7 @@ pub mod why;
 mod works;
 
 use super::acts::Acts;
+use super::api_worker::ApiWorker;
 use super::database::{Database, DatabaseTarget};
 use super::dialect::Dialect;
 use super::layout::Layout;
@@ -170,6 +171,15 @@ impl Target for LaunchedTarget {
 
     fn database(&self) -> Result<Option<Database>, Fault> {
         Ok(self.workshop.manifest.database())
+    }
+
+    async fn api_worker(&self) -> Result<Option<Arc<ApiWorker>>, Fault> {
+        if !self.workshop.manifest.claims(Profile::ApiWorker) {
+            return Ok(None);
+        }
+        let instance = self.instance(Variant::Production).await?;
+        let known = self.workshop.api_worker()?;
+        Ok(Some(Arc::new(ApiWorker::of(&instance, known)?)))
     }
 
     fn limits(&self) -> &Limits {

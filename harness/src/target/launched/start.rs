@@ -2,6 +2,7 @@
 
 use super::certificate::identity;
 use super::fault_control::FaultControl;
+use super::observers::only_database;
 use super::process::{Supervised, copy_folder, run_to_end};
 use super::works::Told;
 use crate::client::{Client, Whereabouts, trust};
@@ -10,11 +11,13 @@ use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
 use crate::observe::budget::Budget;
 use crate::observe::log_lines::LogLines;
+use crate::target::api_worker::Known;
 use crate::target::manifest::placeholders::{fill, fill_all};
-use crate::target::manifest::{Launch, Manifest, VariantEntry};
+use crate::target::manifest::{D1Source, Launch, Manifest, VariantEntry};
 use crate::target::need::Variant;
 use crate::target::not_the_worker::Surroundings;
 use crate::target::{Fault, Instance};
+use moltproof_api_worker::receiver::Receiver;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,6 +69,7 @@ pub(super) struct Workshop {
     rotating: Arc<AccessIssuer>,
     gateway_key: String,
     fault_control: FaultControl,
+    receiver: Option<Arc<Receiver>>,
     prepared: OnceCell<PathBuf>,
     pub(super) starting: Semaphore,
     pub(super) told: Told,
@@ -123,6 +127,10 @@ impl Workshop {
             rotating: Arc::new(AccessIssuer::start_at(&place).map_err(fault)?),
             gateway_key: format!("mpk-{}", uuid::Uuid::new_v4().simple()),
             fault_control: FaultControl::start(&manifest.layout).map_err(fault)?,
+            receiver: match &manifest.api_worker {
+                Some(entry) if entry.webhooks => Some(Arc::new(Receiver::start().map_err(fault)?)),
+                Some(_) | None => None,
+            },
             prepared: OnceCell::new(),
             told: Told::default(),
             ports: Mutex::default(),
@@ -351,7 +359,34 @@ impl Workshop {
             let file = self.folder.path().join(CA_FILE);
             values.insert("ca_file", file.display().to_string());
         }
+        if let Some(receiver) = &self.receiver {
+            values.insert("webhook_address", receiver.authority().to_owned());
+        }
         values
+    }
+
+    /// What is known of the API worker that is the variant `production`, beside its instance.
+    pub(super) fn api_worker(&self) -> Result<Known, Fault> {
+        let entry = self.manifest.api_worker.clone().unwrap_or_default();
+        let state = self.folder.path().join(Variant::Production.name());
+        let values = self.values(&state, 0, &self.access);
+        let database = match &self.manifest.observe.d1 {
+            Some(D1Source::Sqlite { file, .. }) => {
+                let place = fill(file, &values).map_err(Fault)?;
+                only_database(&self.manifest.folder.join(place))
+            }
+            Some(D1Source::Explorer { .. } | D1Source::Rest { .. } | D1Source::Command { .. })
+            | None => None,
+        };
+        Ok(Known {
+            environment: entry.environment,
+            is_clock_told: entry.clock,
+            receiver: self.receiver.clone(),
+            database,
+            files: entry
+                .migrations
+                .map(|folder| self.manifest.folder.join(folder)),
+        })
     }
 
     /// What the harness can see and control of an instance.

@@ -81,6 +81,9 @@ impl Manifest {
                 Some(_) => {}
             }
         }
+        if self.claims(Profile::Core) && self.claims(Profile::ApiWorker) {
+            return Some("`profiles` claims core and api-worker: these are two Workers, so write a manifest for each".to_owned());
+        }
         let production = self.variants.contains_key(Variant::Production.name());
         (self.has_worker() && !production)
             .then(|| "[variants.production] is missing: it is what is judged".to_owned())

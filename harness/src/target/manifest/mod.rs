@@ -1,6 +1,7 @@
 //! The target manifest: how somebody describes a Worker without code. Never starts anything.
 
 mod accept;
+mod api_worker;
 mod budget;
 mod claims;
 mod control;
@@ -19,6 +20,7 @@ mod runtime;
 mod seeding;
 
 pub use accept::Accept;
+pub use api_worker::ApiWorkerEntry;
 pub use budget::BudgetEntry;
 pub use control::Control;
 pub use environment::Allowed;
@@ -98,6 +100,8 @@ pub struct Manifest {
     pub migrations: Option<Migrations>,
     /// The database of the profile `data`: where it comes from, and what it claims of itself.
     pub data: Option<Data>,
+    /// The API worker of the profile `api-worker`, beside what is said of every Worker.
+    pub api_worker: Option<ApiWorkerEntry>,
     /// A file that holds the section `[data]` and nothing else, in its place.
     pub claims: Option<PathBuf>,
     /// What the runtime makes impossible. Reported as declared, never hidden.

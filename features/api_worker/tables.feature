@@ -1,0 +1,59 @@
+@api-worker @since.1.1
+Feature: Tables, conversations and usage
+  What a chat leaves behind is whole and in order.
+
+  @API-001 @must
+  Rule: API-001 Tables from end to end
+    The fourteen tables `usage_logs, rate_limits, api_keys, conversations, messages, user_preferences, model_pricing, webhooks, audit_logs, user_sessions, feature_flags, daily_usage_stats, system_metrics, schema_metadata` exist with keys, references, indexes and constraints; usage tracking and conversation history work end to end: a chat of a conversation appends its messages in order, tool calls included, and its usage log.
+
+    Scenario: The fourteen tables exist, each with a primary key
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the fourteen tables exist, each with a primary key
+
+    Scenario: No row can refer to what is not there: references hold and are indexed
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no row can refer to what is not there: references hold and are indexed
+
+    Scenario: The database itself refuses values that the contract does not know
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the database itself refuses values that the contract does not know
+
+    Scenario: A chat of a conversation appends its messages and the answer in order, tool calls included
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a chat of a conversation appends its messages and the answer in order, tool calls included
+
+    Scenario: A model is sent the stored messages of the conversation in order before the new ones
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a model is sent the stored messages of the conversation in order before the new ones
+
+    Scenario: A stream's answer is put together from its chunks and appended, tool calls included
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a stream's answer is put together from its chunks and appended, tool calls included
+
+    Scenario: A chat that fails appends nothing and has no usage row
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a chat that fails appends nothing and has no usage row
+
+    Scenario: Of chats of one conversation at once each appends its messages without another's between them
+      Given the API worker that the target offers, with users and models of this scenario
+      Then of chats of one conversation at once each appends its messages without another's between them
+
+    Scenario: A conversation is its user's only: another's id answers as an unknown one and nothing is appended
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a conversation is its user's only: another's id answers as an unknown one and nothing is appended
+
+    Scenario: Conversations are listed newest first, each once, and one that was deleted is gone with its messages
+      Given the API worker that the target offers, with users and models of this scenario
+      Then conversations are listed newest first, each once, and one that was deleted is gone with its messages
+
+    Scenario: Each successful chat leaves exactly one usage row that names its request, key, user, conversation, model and tokens
+      Given the API worker that the target offers, with users and models of this scenario
+      Then each successful chat leaves exactly one usage row that names its request, key, user, conversation, model and tokens
+
+    Scenario: Chats at once leave one usage row each
+      Given the API worker that the target offers, with users and models of this scenario
+      Then chats at once leave one usage row each
+
+    Scenario: Usage is listed oldest first from an instant on and before another, to its own user only
+      Given the API worker that the target offers, with users and models of this scenario
+      Then usage is listed oldest first from an instant on and before another, to its own user only

@@ -1,0 +1,71 @@
+//! The API worker of a target: what `moltproof-api-worker` judges, and what has to live as long. Never judges it.
+
+use super::{Fault, Instance};
+use moltproof_api_worker::Subject;
+use moltproof_api_worker::receiver::Receiver;
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A running API worker.
+pub struct ApiWorker {
+    /// What is judged.
+    pub subject: Subject,
+    /// Dropping it ends what was started for it.
+    pub keep: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// What is known of an API worker beside its instance.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its environment.
+    pub environment: String,
+    /// Whether it takes its present from `X-Test-Now`.
+    pub is_clock_told: bool,
+    /// Where it may send webhooks.
+    pub receiver: Option<Arc<Receiver>>,
+    /// The SQLite file of its database.
+    pub database: Option<PathBuf>,
+    /// The folder of its migrations.
+    pub files: Option<PathBuf>,
+}
+
+impl ApiWorker {
+    /// What is judged of an instance.
+    ///
+    /// # Errors
+    /// When no client can be made, or the target calls no AI Gateway of ours.
+    pub fn of(instance: &Instance, known: Known) -> Result<Self, Fault> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            // A connection that is kept may be closed under the next request.
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(|error| Fault(format!("no client for the API worker: {error}")))?;
+        let gateway = instance.gateway.clone().ok_or_else(|| {
+            Fault(
+                "the API worker calls no AI Gateway of ours (manifest: [control] ai_gateway)"
+                    .to_owned(),
+            )
+        })?;
+        let mut subject = Subject::new(instance.base.clone(), client, gateway);
+        if let Some(issuer) = instance.access.clone() {
+            subject.operator = Some(Arc::new(move |email| issuer.users_token(email)));
+        }
+        if let Some(logs) = instance.logs.clone() {
+            subject.logs = Some(Arc::new(move || {
+                logs.since(0).into_iter().map(|line| line.text).collect()
+            }));
+        }
+        subject.environment = known.environment;
+        subject.is_clock_told = known.is_clock_told;
+        subject.receiver = known.receiver;
+        subject.database = known.database;
+        subject.files = known.files;
+        Ok(Self {
+            subject,
+            keep: None,
+        })
+    }
+}
