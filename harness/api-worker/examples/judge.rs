@@ -2,9 +2,12 @@
 //!
 //! `cargo run -p moltproof-api-worker --example judge -- [--only API-002] [--database FILE] [--files FOLDER] [--listen HOST:PORT] -- COMMAND ARGUMENTS…`
 //!
+//! With `--teeth` the target is judged through each deviant, by the criterion that it breaks.
+//! With `--list` in place of all that it tells the sentences that are judged, each after its criterion.
 //! The command is started with the variables of the contract (AI Gateway, Access, `TEST_CLOCK`, `WEBHOOK_ALLOWED_ADDRESSES`), and has to answer at `--listen`.
 
 use moltproof_api_worker::receiver::Receiver;
+use moltproof_api_worker::teeth::{Interceptor, deviants};
 use moltproof_api_worker::{Aspect, Places, Scripts, Stop, Subject, aspects};
 use moltproof_doubles::{AccessIssuer, AiGatewayDouble};
 use std::error::Error;
@@ -16,6 +19,8 @@ use std::time::Duration;
 
 #[derive(Debug, Default)]
 struct Wish {
+    is_list: bool,
+    is_teeth: bool,
     only: Vec<String>,
     database: Option<String>,
     files: Option<String>,
@@ -32,6 +37,8 @@ fn wish() -> Result<Wish, Box<dyn Error>> {
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
+            "--teeth" => wish.is_teeth = true,
+            "--list" => wish.is_list = true,
             "--only" => wish.only.push(value()?),
             "--database" => wish.database = Some(value()?),
             "--files" => wish.files = Some(value()?),
@@ -123,9 +130,67 @@ fn told(aspect: &Aspect, outcome: &Result<String, Stop>) -> String {
     )
 }
 
+/// Judges the target through each deviant by the criterion that it breaks.
+async fn teeth(wish: &Wish, mut subject: Subject) -> Result<ExitCode, Box<dyn Error>> {
+    let base = subject.base.clone();
+    let mut out = std::io::stdout().lock();
+    let mut missed = 0;
+    for deviant in deviants() {
+        let is_wanted = wish.only.is_empty() || wish.only.iter().any(|id| id == deviant.breaks);
+        if !is_wanted {
+            continue;
+        }
+        let interceptor = Interceptor::start(&base, deviant)?;
+        interceptor.base().clone_into(&mut subject.base);
+        let judge = &subject;
+        let own = aspects()
+            .iter()
+            .filter(|one| one.criterion == deviant.breaks);
+        let judged = own.map(|aspect| async move { (aspect, aspect.judge(judge).await) });
+        let judged = futures_util::future::join_all(judged).await;
+        let caught: Vec<_> = judged
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, Err(Stop::Violated(_))))
+            .collect();
+        missed += usize::from(caught.is_empty());
+        let mark = if caught.is_empty() {
+            "MISSED"
+        } else {
+            "caught"
+        };
+        writeln!(
+            out,
+            "{mark} {} {} ({} of {})",
+            deviant.breaks,
+            deviant.name,
+            caught.len(),
+            judged.len()
+        )?;
+        for (aspect, outcome) in &judged {
+            if outcome.is_err() {
+                writeln!(out, "       {}", told(aspect, outcome))?;
+            }
+        }
+        out.flush()?;
+    }
+    writeln!(out, "{missed} deviants were missed")?;
+    Ok(if missed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let wish = wish()?;
+    if wish.is_list {
+        let mut out = std::io::stdout().lock();
+        for aspect in aspects() {
+            writeln!(out, "{}\t{}", aspect.criterion, aspect.sentence)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let gateway = Arc::new(AiGatewayDouble::start()?);
     let access = Arc::new(AccessIssuer::start()?);
     let receiver = Arc::new(Receiver::start()?);
@@ -149,8 +214,11 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     subject.is_clock_told = true;
     subject.receiver = Some(receiver);
+    ready(&subject).await?;
+    if wish.is_teeth {
+        return teeth(&wish, subject).await;
+    }
     let subject = &subject;
-    ready(subject).await?;
     let wanted = aspects()
         .iter()
         .filter(|aspect| wish.only.is_empty() || wish.only.iter().any(|id| id == aspect.criterion));

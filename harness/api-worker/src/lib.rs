@@ -22,6 +22,7 @@ mod scene;
 mod scripts;
 mod secret;
 mod subject;
+pub mod teeth;
 mod trial;
 mod wait;
 

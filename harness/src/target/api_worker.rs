@@ -1,7 +1,7 @@
 //! The API worker of a target: what `moltproof-api-worker` judges, and what has to live as long. Never judges it.
 
 use super::{Fault, Instance};
-use moltproof_api_worker::Subject;
+use moltproof_api_worker::{Places, Scripts, Subject};
 use moltproof_api_worker::receiver::Receiver;
 use std::any::Any;
 use std::path::PathBuf;
@@ -62,7 +62,12 @@ impl ApiWorker {
         subject.is_clock_told = known.is_clock_told;
         subject.receiver = known.receiver;
         subject.database = known.database;
-        subject.files = known.files;
+        if let Some(folder) = known.files {
+            let scripts = Scripts::read(&Places::below(&folder)).map_err(|error| {
+                Fault(format!("the files in {} cannot be read: {error}", folder.display()))
+            })?;
+            subject.files = Some(Arc::new(scripts));
+        }
         Ok(Self {
             subject,
             keep: None,

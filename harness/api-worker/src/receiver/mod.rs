@@ -3,6 +3,8 @@
 
 mod serve;
 
+pub(crate) use serve::read;
+
 use moltproof_doubles::lag::Patience;
 use std::collections::BTreeMap;
 use std::io;

@@ -104,7 +104,7 @@ async fn answer(
 }
 
 /// Reads one request; `None` if the sender broke it off.
-async fn read(stream: &mut TcpStream) -> io::Result<Option<Delivery>> {
+pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Option<Delivery>> {
     let mut bytes = Vec::new();
     loop {
         if let Some(delivery) = parse(&bytes)? {

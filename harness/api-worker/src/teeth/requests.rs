@@ -1,0 +1,245 @@
+//! What deviants do to requests. Never to more than they name.
+
+use super::{Answered, Asked, Instead, Memory};
+use serde_json::{Value, json};
+
+/// Nothing.
+pub(super) fn none(_asked: &mut Asked, _memory: &Memory) -> Instead {
+    Instead::Forward
+}
+
+fn ok(body: &Value) -> Instead {
+    Instead::Answer(Answered {
+        status: 200,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: body.to_string().into(),
+    })
+}
+
+fn shift(asked: &mut Asked, ms: i64) {
+    let now = asked
+        .header("x-test-now")
+        .and_then(|now| now.parse::<i64>().ok());
+    if let Some(now) = now {
+        asked.set("x-test-now", (now + ms).to_string());
+    }
+}
+
+/// Users' reading requests come one millisecond late: whatever ends at an instant ends after it.
+pub(super) fn one_millisecond_late(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("GET", "/v1/") {
+        shift(asked, -1);
+    }
+    Instead::Forward
+}
+
+/// A message's content is sent in capitals.
+pub(super) fn system_message_lost(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/v1/chat") {
+        asked.change(|body| {
+            if let Some(messages) = body["messages"].as_array_mut()
+                && messages.len() > 1
+            {
+                messages.swap(0, 1);
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// Every chat goes on twice.
+pub(super) fn chats_twice(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/v1/chat") {
+        Instead::Twice
+    } else {
+        Instead::Forward
+    }
+}
+
+/// The conversation of a chat is forgotten.
+pub(super) fn conversation_forgotten(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/v1/chat") {
+        asked.change(|body| {
+            if let Some(body) = body.as_object_mut() {
+                body.remove("conversation_id");
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// A key gets all permissions.
+pub(super) fn all_permissions(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/keys") {
+        asked.change(|body| {
+            if body["permissions"].is_array() {
+                body["permissions"] = json!(["chat", "read", "write"]);
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// A quota is one too large.
+pub(super) fn quota_one_too_large(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/keys") {
+        asked.change(|body| {
+            if let Some(quota) = body["quota_requests"].as_u64() {
+                body["quota_requests"] = json!(quota + 1);
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// A revocation does nothing.
+pub(super) fn revocation_does_nothing(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("DELETE", "/api/admin/keys/") {
+        return Instead::Answer(Answered {
+            status: 204,
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+        });
+    }
+    Instead::Forward
+}
+
+/// Limits are one larger than they were set.
+pub(super) fn limit_one_too_large(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.method == "PUT" && asked.path.contains("/rate_limit.") {
+        asked.change(|body| {
+            if let Some(limit) = body["value"].as_i64() {
+                body["value"] = json!(limit + 1);
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// Every second reading request comes from another address.
+pub(super) fn address_forgotten(asked: &mut Asked, memory: &Memory) -> Instead {
+    if asked.is("GET", "/v1/") {
+        let nth = memory.count("requests");
+        asked.set("cf-connecting-ip", format!("198.51.100.{}", nth % 250));
+    }
+    Instead::Forward
+}
+
+/// The day's limit is never set.
+pub(super) fn no_day(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.method == "PUT" && asked.path.ends_with(".day") {
+        return ok(&json!({}));
+    }
+    Instead::Forward
+}
+
+/// A new price counts an hour early.
+pub(super) fn price_early(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/prices") {
+        asked.change(|body| {
+            if let Some(from) = body["valid_from"].as_i64() {
+                body["valid_from"] = json!(from + 1);
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// Retention has a boundary one millisecond later.
+pub(super) fn retention_one_instant_more(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/jobs/retention") {
+        shift(asked, 1);
+    }
+    Instead::Forward
+}
+
+/// Retention has a boundary one millisecond earlier.
+pub(super) fn retention_one_instant_less(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/jobs/retention") {
+        shift(asked, -1);
+    }
+    Instead::Forward
+}
+
+/// Retention knows no batches.
+pub(super) fn no_batches(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/jobs/retention") {
+        asked.body = b"{}".to_vec();
+    }
+    Instead::Forward
+}
+
+/// Retention sums the days first that nobody has summed.
+pub(super) fn statistics_of_today(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/jobs/statistics") {
+        shift(asked, 86_400_000);
+    }
+    Instead::Forward
+}
+
+/// A flag is stored without its environments.
+pub(super) fn no_environments(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("PUT", "/api/admin/flags/") {
+        asked.change(|body| {
+            if let Some(body) = body.as_object_mut() {
+                body.remove("environments");
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// A rollout is one percent larger.
+pub(super) fn rollout_one_too_large(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("PUT", "/api/admin/flags/") {
+        asked.change(|body| {
+            if let Some(percent) = body["rollout_percent"].as_u64() {
+                body["rollout_percent"] = json!((percent + 1).min(100));
+            }
+        });
+    }
+    Instead::Forward
+}
+
+/// The environment's preferences are the default's.
+pub(super) fn environment_is_default(asked: &mut Asked, _memory: &Memory) -> Instead {
+    asked.path = asked.path.replace(
+        "/preferences/environment/production/",
+        "/preferences/default/-/",
+    );
+    Instead::Forward
+}
+
+/// Due deliveries are tried thirty seconds early.
+pub(super) fn deliveries_early(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/jobs/deliveries") {
+        shift(asked, 1);
+    }
+    Instead::Forward
+}
+
+/// The job of deliveries does nothing.
+pub(super) fn deliveries_never(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/jobs/deliveries") {
+        return ok(&json!({"attempted": 0, "delivered": 0, "failed": 0, "pending": 0}));
+    }
+    Instead::Forward
+}
+
+/// A webhook hears of every event.
+pub(super) fn every_event(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/webhooks") {
+        asked.change(|body| {
+            if body["events"].is_array() {
+                body["events"] = json!([
+                    "key.created",
+                    "key.rotated",
+                    "key.revoked",
+                    "chat.completed",
+                    "price.created"
+                ]);
+            }
+        });
+    }
+    Instead::Forward
+}
