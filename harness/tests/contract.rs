@@ -313,6 +313,41 @@ fn every_aspect_of_a_database_has_one_scenario_under_its_own_criterion() {
 }
 
 #[test]
+fn every_aspect_of_an_api_worker_has_one_scenario_under_its_own_criterion() {
+    let contract = contract();
+    let theirs = contract.scenarios.iter();
+    let theirs = theirs.filter(|planned| planned.profile == Profile::ApiWorker);
+    let mut told: Vec<(String, String)> = theirs
+        .map(|planned| {
+            let rules = planned.alone.rules.iter();
+            let scenarios = rules.flat_map(|rule| &rule.scenarios);
+            let mut steps = scenarios.flat_map(|scenario| &scenario.steps);
+            let given = steps.next().map(|step| step.value.as_str());
+            assert_eq!(
+                given,
+                Some(
+                    "the API worker that the target offers, with users and models of this scenario"
+                )
+            );
+            let aspect = steps.next().map(|step| step.value.clone());
+            assert!(steps.next().is_none(), "{} has a third step", planned.name);
+            assert_eq!(planned.criteria.len(), 1, "{}", planned.name);
+            (planned.criteria[0].clone(), aspect.unwrap())
+        })
+        .collect();
+    let aspects = moltproof_api_worker::aspects().iter();
+    let mut judged: Vec<(String, String)> = aspects
+        .map(|aspect| (aspect.criterion.to_owned(), aspect.sentence.to_owned()))
+        .collect();
+    told.sort_unstable();
+    judged.sort_unstable();
+    assert_eq!(told, judged, "scenarios on the left, aspects on the right");
+    let sentences: BTreeSet<_> = judged.iter().map(|(_, sentence)| sentence).collect();
+    assert_eq!(sentences.len(), judged.len(), "a sentence is there twice");
+    assert!(!judged.is_empty(), "nothing of an API worker is judged");
+}
+
+#[test]
 fn the_first_version_knows_no_database() {
     let first = Contract::of_all_versions().unwrap();
     let first = first.at("1.0".parse().unwrap()).unwrap();

@@ -16,10 +16,10 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Where the times of jobs begin: 2001-01-01, so far back that no job touches what others make at present.
 const ERAS_BEGIN: i64 = 978_307_200_000;
-/// How long one scene's time of jobs is: more than any retention that a scene sets.
-const ERA: i64 = 400 * DAY;
-/// Where the eras must have ended: 2024-01-01.
-const ERAS_END: i64 = 1_704_067_200_000;
+/// How long one scene's time of jobs is: no scene puts its clock on by more than 45 days, and none keeps rows for more than 10.
+const ERA: i64 = 75 * DAY;
+/// Where the eras must have ended: 2024-12-31.
+const ERAS_END: i64 = 1_735_603_200_000;
 
 /// No time is told.
 const UNTOLD: i64 = i64::MIN;
@@ -263,7 +263,7 @@ async fn first_era(subject: &Subject) -> Result<i64, Stop> {
     let scene = Scene::untold(subject);
     let days = scene
         .operate(Call::get(
-            "/api/admin/statistics?from=2001-01-01&to=2023-12-31",
+            "/api/admin/statistics?from=2001-01-01&to=2024-12-31",
         ))
         .await?
         .expect(200, |seen| Stop::unmet("API-008", seen))?

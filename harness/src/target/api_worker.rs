@@ -1,8 +1,8 @@
 //! The API worker of a target: what `moltproof-api-worker` judges, and what has to live as long. Never judges it.
 
 use super::{Fault, Instance};
-use moltproof_api_worker::{Places, Scripts, Subject};
 use moltproof_api_worker::receiver::Receiver;
+use moltproof_api_worker::{Places, Scripts, Subject};
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,7 +64,10 @@ impl ApiWorker {
         subject.database = known.database;
         if let Some(folder) = known.files {
             let scripts = Scripts::read(&Places::below(&folder)).map_err(|error| {
-                Fault(format!("the files in {} cannot be read: {error}", folder.display()))
+                Fault(format!(
+                    "the files in {} cannot be read: {error}",
+                    folder.display()
+                ))
             })?;
             subject.files = Some(Arc::new(scripts));
         }

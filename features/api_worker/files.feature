@@ -1,0 +1,79 @@
+@api-worker @since.1.1
+Feature: Migrations, seeds and set-up
+  A file means the same whenever and wherever it is applied.
+
+  @API-006 @must
+  Rule: API-006 Development and production
+    Development seed (test keys, sample data, relaxed limits, verbose logging) and production set-up (strict limits, auditing on, debug off, retention) are separate files; the production one refuses to run over development data and leaves nothing of itself behind.
+
+    Scenario: The development seed brings two users with a key each, which its comment tells
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the development seed brings two users with a key each, which its comment tells
+
+    Scenario: The development seed brings sample usage
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the development seed brings sample usage
+
+    Scenario: The development seed allows a user ten times the usual
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the development seed allows a user ten times the usual
+
+    Scenario: The development seed turns debugging and verbose logging on
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the development seed turns debugging and verbose logging on
+
+    Scenario: The production set-up allows a user half the usual
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up allows a user half the usual
+
+    Scenario: The production set-up turns auditing on and debugging off
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up turns auditing on and debugging off
+
+    Scenario: The production set-up states how long usage, sessions and rate limits are kept
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up states how long usage, sessions and rate limits are kept
+
+    Scenario: The production set-up brings no key, no user and no sample data
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up brings no key, no user and no sample data
+
+    Scenario: The production set-up is refused over development data and leaves nothing behind
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up is refused over development data and leaves nothing behind
+
+    Scenario: The development seed is refused over a production database and leaves nothing behind
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the development seed is refused over a production database and leaves nothing behind
+
+    Scenario: The target's own database takes at most one of the two, and nothing of the other
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own database takes at most one of the two, and nothing of the other
+
+  @API-012 @must
+  Rule: API-012 Seeds and set-up files
+    Seeds and set-up files apply to the schema they ship with, twice, to one state.
+
+    Scenario: The development seed applies to the schema it ships with
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the development seed applies to the schema it ships with
+
+    Scenario: The production set-up applies to the schema it ships with
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up applies to the schema it ships with
+
+    Scenario: The development seed applied twice leaves the state of once
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the development seed applied twice leaves the state of once
+
+    Scenario: The production set-up applied twice leaves the state of once
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up applied twice leaves the state of once
+
+    Scenario: What the seed and the set-up leave behind keeps every reference
+      Given the API worker that the target offers, with users and models of this scenario
+      Then what the seed and the set-up leave behind keeps every reference
+
+    Scenario: A seed that the target's own database takes leaves one state there too, applied twice
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a seed that the target's own database takes leaves one state there too, applied twice
