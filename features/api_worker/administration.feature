@@ -6,6 +6,10 @@ Feature: Administration
   Rule: API-009 Audit, flags and preferences
     Administrative actions are audited; feature flags and preferences resolve user over environment over default; a percentage rollout is stable per user.
 
+    Scenario: No statement changes, removes or replaces an entry
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no statement changes, removes or replaces an entry
+
     Scenario: Each change by an operator leaves exactly one entry with actor, action, resource and request
       Given the API worker that the target offers, with users and models of this scenario
       Then each change by an operator leaves exactly one entry with actor, action, resource and request
@@ -25,10 +29,6 @@ Feature: Administration
     Scenario: Jobs that changed something and new rules of retention leave one entry each
       Given the API worker that the target offers, with users and models of this scenario
       Then jobs that changed something and new rules of retention leave one entry each
-
-    Scenario: No statement changes, removes or replaces an entry
-      Given the API worker that the target offers, with users and models of this scenario
-      Then no statement changes, removes or replaces an entry
 
     Scenario: A flag is the user's value, else the environment's, else the rollout's, else the default
       Given the API worker that the target offers, with users and models of this scenario

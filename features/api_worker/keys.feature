@@ -6,6 +6,26 @@ Feature: API keys
   Rule: API-002 Keys
     API keys are stored as hashes only; the plain key is shown once and found in no cell, log, report or backup in any encoding; permissions, expiry and quotas are enforced; revocation holds for the next request.
 
+    Scenario: A key is accepted until the instant before it expires and refused from that instant on
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a key is accepted until the instant before it expires and refused from that instant on
+
+    Scenario: A key that was in use is refused by the next request after its revocation
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a key that was in use is refused by the next request after its revocation
+
+    Scenario: Of requests at once none that begins after the revocation is served
+      Given the API worker that the target offers, with users and models of this scenario
+      Then of requests at once none that begins after the revocation is served
+
+    Scenario: After a rotation the old key is refused and the new one does what the old one did
+      Given the API worker that the target offers, with users and models of this scenario
+      Then after a rotation the old key is refused and the new one does what the old one did
+
+    Scenario: The sessions of a key end with it: by revocation, by rotation and by expiry
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the sessions of a key end with it: by revocation, by rotation and by expiry
+
     Scenario: Each new key is another secret of 256 bits
       Given the API worker that the target offers, with users and models of this scenario
       Then each new key is another secret of 256 bits
@@ -45,23 +65,3 @@ Feature: API keys
     Scenario: Nothing but the whole key is accepted: neither its hash nor its prefix nor another's half
       Given the API worker that the target offers, with users and models of this scenario
       Then nothing but the whole key is accepted: neither its hash nor its prefix nor another's half
-
-    Scenario: A key is accepted until the instant before it expires and refused from that instant on
-      Given the API worker that the target offers, with users and models of this scenario
-      Then a key is accepted until the instant before it expires and refused from that instant on
-
-    Scenario: A key that was in use is refused by the next request after its revocation
-      Given the API worker that the target offers, with users and models of this scenario
-      Then a key that was in use is refused by the next request after its revocation
-
-    Scenario: Of requests at once none that begins after the revocation is served
-      Given the API worker that the target offers, with users and models of this scenario
-      Then of requests at once none that begins after the revocation is served
-
-    Scenario: After a rotation the old key is refused and the new one does what the old one did
-      Given the API worker that the target offers, with users and models of this scenario
-      Then after a rotation the old key is refused and the new one does what the old one did
-
-    Scenario: The sessions of a key end with it: by revocation, by rotation and by expiry
-      Given the API worker that the target offers, with users and models of this scenario
-      Then the sessions of a key end with it: by revocation, by rotation and by expiry

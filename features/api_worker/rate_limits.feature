@@ -6,6 +6,26 @@ Feature: Rate limits of users and addresses
   Rule: API-003 Windows
     Rate limits count minute, hour and day windows per user and per ip, exactly under parallel load: one row per subject, kind and window; the strictest exceeded one answers, with its own `Retry-After`.
 
+    Scenario: A user's limit lets exactly as many requests pass when they come at once
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a user's limit lets exactly as many requests pass when they come at once
+
+    Scenario: The database holds one row for each user, kind and window, with the exact count
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the database holds one row for each user, kind and window, with the exact count
+
+    Scenario: An address's minute, hour and day each refuse what is beyond their limit, with a key or without
+      Given the API worker that the target offers, with users and models of this scenario
+      Then an address's minute, hour and day each refuse what is beyond their limit, with a key or without
+
+    Scenario: What the user's limit refuses does not count for the address
+      Given the API worker that the target offers, with users and models of this scenario
+      Then what the user's limit refuses does not count for the address
+
+    Scenario: An address's limit lets exactly as many requests pass when they come at once
+      Given the API worker that the target offers, with users and models of this scenario
+      Then an address's limit lets exactly as many requests pass when they come at once
+
     Scenario: A user's minute, hour and day each refuse what is beyond their limit until they end, aligned to the epoch
       Given the API worker that the target offers, with users and models of this scenario
       Then a user's minute, hour and day each refuse what is beyond their limit until they end, aligned to the epoch
@@ -21,23 +41,3 @@ Feature: Rate limits of users and addresses
     Scenario: All keys of a user share the user's windows, and another user has others
       Given the API worker that the target offers, with users and models of this scenario
       Then all keys of a user share the user's windows, and another user has others
-
-    Scenario: An address's minute, hour and day each refuse what is beyond their limit, with a key or without
-      Given the API worker that the target offers, with users and models of this scenario
-      Then an address's minute, hour and day each refuse what is beyond their limit, with a key or without
-
-    Scenario: What the user's limit refuses does not count for the address
-      Given the API worker that the target offers, with users and models of this scenario
-      Then what the user's limit refuses does not count for the address
-
-    Scenario: An address's limit lets exactly as many requests pass when they come at once
-      Given the API worker that the target offers, with users and models of this scenario
-      Then an address's limit lets exactly as many requests pass when they come at once
-
-    Scenario: A user's limit lets exactly as many requests pass when they come at once
-      Given the API worker that the target offers, with users and models of this scenario
-      Then a user's limit lets exactly as many requests pass when they come at once
-
-    Scenario: The database holds one row for each user, kind and window, with the exact count
-      Given the API worker that the target offers, with users and models of this scenario
-      Then the database holds one row for each user, kind and window, with the exact count

@@ -33,3 +33,39 @@ Feature: Retention and statistics
     Scenario: The day that is not over is not summed, and jobs at once sum a day once
       Given the API worker that the target offers, with users and models of this scenario
       Then the day that is not over is not summed, and jobs at once sum a day once
+
+  @API-013 @must
+  Rule: API-013 History
+    History is not rewritten: `created_at` never changes, corrections add rows.
+
+    Scenario: No UPDATE gives a row of any table another created_at
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no UPDATE gives a row of any table another created_at
+
+    Scenario: No change of another column, and no trigger, touches created_at
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no change of another column, and no trigger, touches created_at
+
+    Scenario: No REPLACE gives a key, or a row of history, another created_at
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no REPLACE gives a key, or a row of history, another created_at
+
+    Scenario: Usage, messages, prices, daily sums and audit entries cannot be changed: a correction is a row of its own
+      Given the API worker that the target offers, with users and models of this scenario
+      Then usage, messages, prices, daily sums and audit entries cannot be changed: a correction is a row of its own
+
+    Scenario: Usage, messages, prices, daily sums and audit entries cannot be replaced
+      Given the API worker that the target offers, with users and models of this scenario
+      Then usage, messages, prices, daily sums and audit entries cannot be replaced
+
+    Scenario: The end of a price is set once
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the end of a price is set once
+
+    Scenario: No statement removes an audit entry or a price
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no statement removes an audit entry or a price
+
+    Scenario: Whatever the routes change, no row of the target's database gets another created_at or another past
+      Given the API worker that the target offers, with users and models of this scenario
+      Then whatever the routes change, no row of the target's database gets another created_at or another past

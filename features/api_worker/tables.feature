@@ -6,18 +6,6 @@ Feature: Tables, conversations and usage
   Rule: API-001 Tables from end to end
     The fourteen tables `usage_logs, rate_limits, api_keys, conversations, messages, user_preferences, model_pricing, webhooks, audit_logs, user_sessions, feature_flags, daily_usage_stats, system_metrics, schema_metadata` exist with keys, references, indexes and constraints; usage tracking and conversation history work end to end: a chat of a conversation appends its messages in order, tool calls included, and its usage log.
 
-    Scenario: The fourteen tables exist, each with a primary key
-      Given the API worker that the target offers, with users and models of this scenario
-      Then the fourteen tables exist, each with a primary key
-
-    Scenario: No row can refer to what is not there: references hold and are indexed
-      Given the API worker that the target offers, with users and models of this scenario
-      Then no row can refer to what is not there: references hold and are indexed
-
-    Scenario: The database itself refuses values that the contract does not know
-      Given the API worker that the target offers, with users and models of this scenario
-      Then the database itself refuses values that the contract does not know
-
     Scenario: A chat of a conversation appends its messages and the answer in order, tool calls included
       Given the API worker that the target offers, with users and models of this scenario
       Then a chat of a conversation appends its messages and the answer in order, tool calls included
@@ -33,6 +21,18 @@ Feature: Tables, conversations and usage
     Scenario: A chat that fails appends nothing and has no usage row
       Given the API worker that the target offers, with users and models of this scenario
       Then a chat that fails appends nothing and has no usage row
+
+    Scenario: The fourteen tables exist, each with a primary key
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the fourteen tables exist, each with a primary key
+
+    Scenario: No row can refer to what is not there: references hold and are indexed
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no row can refer to what is not there: references hold and are indexed
+
+    Scenario: The database itself refuses values that the contract does not know
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the database itself refuses values that the contract does not know
 
     Scenario: Of chats of one conversation at once each appends its messages without another's between them
       Given the API worker that the target offers, with users and models of this scenario
@@ -57,3 +57,27 @@ Feature: Tables, conversations and usage
     Scenario: Usage is listed oldest first from an instant on and before another, to its own user only
       Given the API worker that the target offers, with users and models of this scenario
       Then usage is listed oldest first from an instant on and before another, to its own user only
+
+  @API-014 @should
+  Rule: API-014 Formats
+    One time format per database; money is an integer.
+
+    Scenario: Every column of times is declared in one type
+      Given the API worker that the target offers, with users and models of this scenario
+      Then every column of times is declared in one type
+
+    Scenario: The seed, the set-up and the schema's own defaults write times in one format
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the seed, the set-up and the schema's own defaults write times in one format
+
+    Scenario: Every column of money is declared as an integer
+      Given the API worker that the target offers, with users and models of this scenario
+      Then every column of money is declared as an integer
+
+    Scenario: The seed and the views hold money in integers
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the seed and the views hold money in integers
+
+    Scenario: The target's own database holds times in one format and money in integers
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own database holds times in one format and money in integers

@@ -29,3 +29,43 @@ Feature: Views and queries
     Scenario: The views of the target's own database equal a recomputation from its rows
       Given the API worker that the target offers, with users and models of this scenario
       Then the views of the target's own database equal a recomputation from its rows
+
+  @API-011 @must
+  Rule: API-011 Monitoring queries
+    Every monitoring and debug query that the documents name runs, uses an index, and returns what it says.
+
+    Scenario: Every monitoring and debug query is one statement that says what it means and runs
+      Given the API worker that the target offers, with users and models of this scenario
+      Then every monitoring and debug query is one statement that says what it means and runs
+
+    Scenario: No query that the documents name reads more where rows are added that it does not ask for
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no query that the documents name reads more where rows are added that it does not ask for
+
+    Scenario: Recent usage is that of the last seven days per date and user
+      Given the API worker that the target offers, with users and models of this scenario
+      Then recent usage is that of the last seven days per date and user
+
+    Scenario: The costs are those of the last day per model, to the micro-unit
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the costs are those of the last day per model, to the micro-unit
+
+    Scenario: The status of the rate limits counts the requests of each user in the last hour, each once
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the status of the rate limits counts the requests of each user in the last hour, each once
+
+    Scenario: The schema's version is that of the newest migration
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the schema's version is that of the newest migration
+
+    Scenario: The structure of the tables names each with its declaration
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the structure of the tables names each with its declaration
+
+    Scenario: The recent errors are the failures of the service, newest first, and nothing else
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the recent errors are the failures of the service, newest first, and nothing else
+
+    Scenario: The queries that the documents name run in the target's own database
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the queries that the documents name run in the target's own database
