@@ -1,5 +1,5 @@
 //! Embeds features, deviants of Workers and of databases, advice and the reference's patterns (`features/**/*.feature`, `fixtures/deviants/*.toml`,
-//! `fixtures/data`, `fixtures/explain/*.toml`, `migrations/patterns`) so that the binary needs no file, and says what it is built for.
+//! `fixtures/data`, `fixtures/explain/*.toml`, `migrations/patterns`, `migrations/api-worker`) so that the binary needs no file, and says what it is built for.
 //! Never looks into them, and never asks git.
 
 use std::fmt::Write as _;
@@ -20,6 +20,12 @@ fn main() -> io::Result<()> {
         &[""],
         &["toml"],
         "static PATTERN_CLAIMS",
+    )?;
+    embed(
+        "migrations/api-worker",
+        &[""],
+        &["sql"],
+        "static API_WORKER_FILES",
     )?;
     let endings = ["md", "sql", "toml", "tsv"];
     embed("fixtures/data", &DATABASES, &endings, "static DATABASES")

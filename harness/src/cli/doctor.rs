@@ -90,6 +90,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
             wait: args.wait,
             must_answer: false,
             quiet: true,
+            api_worker: false,
         };
         let opened = match args.target.open(terms).await {
             Ok(opened) => opened,

@@ -29,10 +29,7 @@ fn report(args: &RunArgs, failure: &Failure) -> Option<Report> {
     let contract = contract_at(args.contract)
         .or_else(|_unknown| contract())
         .ok()?;
-    let profiles = args
-        .target
-        .profiles()
-        .unwrap_or_else(|_wrong| vec![Profile::Core]);
+    let profiles = args.claimed().unwrap_or_else(|_wrong| vec![Profile::Core]);
     let plan = args.written(&contract, &profiles).unwrap_or_default();
     let named = args.target.named();
     let facts = RunFacts {

@@ -7,6 +7,7 @@ use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
 use super::{Failure, Format, contract_at, put, say};
 use crate::client::meter::Budget;
+use crate::contract::profile::Profile;
 use crate::replay::{Again, Chosen, Compared, choose};
 use crate::report::{Report, json, text};
 use crate::scrub;
@@ -134,6 +135,10 @@ impl ReplayArgs {
                 wait: self.wait,
                 must_answer: true,
                 quiet: self.quiet,
+                api_worker: chosen
+                    .plan
+                    .iter()
+                    .any(|planned| planned.profile == Profile::ApiWorker),
             },
         }
     }

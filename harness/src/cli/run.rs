@@ -170,7 +170,7 @@ fn judge(args: &RunArgs) -> Result<Result<Exit, Failure>, Failure> {
         ));
     }
     let kinds = generating::kinds(&args.id, args.generate, args.shard)?;
-    let claimed = args.target.profiles()?;
+    let claimed = args.claimed()?;
     let plan = args.written(&contract, &claimed)?;
     args.files.can_be_written()?;
     let order = Order {
@@ -309,7 +309,26 @@ impl RunArgs {
             wait: self.wait,
             must_answer: true,
             quiet: self.quiet,
+            api_worker: self.asks_for_api_worker(),
         }
+    }
+
+    /// Whether the profile `api-worker` is named, by itself or by one of its criteria.
+    fn asks_for_api_worker(&self) -> bool {
+        let named = self
+            .profile
+            .iter()
+            .any(|one| one == Profile::ApiWorker.name());
+        named || self.id.iter().any(|id| id.starts_with("API-"))
+    }
+
+    /// What the target claims: the reference the API worker as well, where that is asked for.
+    pub(super) fn claimed(&self) -> Result<Vec<Profile>, Failure> {
+        let mut claimed = self.target.profiles()?;
+        if self.target.named() == "reference" && self.asks_for_api_worker() {
+            claimed.push(Profile::ApiWorker);
+        }
+        Ok(claimed)
     }
 }
 

@@ -53,6 +53,7 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<Exit, Failure> {
             wait: Duration::ZERO,
             must_answer: true,
             quiet: true,
+            api_worker: false,
         };
         let opened = args.target.open(terms).await?;
         if opened.target.standing().is_empty() {

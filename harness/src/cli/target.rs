@@ -122,6 +122,8 @@ pub(super) struct Terms {
     pub(super) must_answer: bool,
     /// Nothing on standard error but complaints.
     pub(super) quiet: bool,
+    /// Whether the API worker is asked for, which the reference claims only then.
+    pub(super) api_worker: bool,
 }
 
 /// A target and the client to reach it with.
@@ -152,7 +154,8 @@ impl TargetArgs {
             let target = started
                 .await
                 .map_err(|error| cannot(&error))?
-                .map_err(|error| cannot(&error))?;
+                .map_err(|error| cannot(&error))?
+                .claiming_api_worker(terms.api_worker);
             return Ok(opened(Arc::new(target), client, named, terms));
         }
         open_files::require(open_files::WITH_A_TARGET)?;

@@ -115,6 +115,7 @@ impl UpArgs {
             wait: Duration::ZERO,
             must_answer: false,
             quiet: self.quiet,
+            api_worker: false,
         }
     }
 

@@ -4,6 +4,7 @@
 //! runs as a process of its own, the `serve` verb of this program.
 
 pub mod altered;
+mod api_worker;
 pub mod deviants;
 mod faulty;
 mod patterns;
@@ -11,6 +12,7 @@ mod process;
 pub mod variants;
 
 use self::altered::{Alteration, Setting, Variables, fronted};
+use super::api_worker::ApiWorker;
 use super::database::Database;
 use super::dialect::Dialect;
 use super::faults::StoreFaults;
@@ -71,6 +73,7 @@ pub struct ReferenceTarget {
     limits: Limits,
     alteration: Arc<Alteration>,
     gateway_base: OnceCell<String>,
+    claims_api_worker: bool,
 }
 
 /// An instance and what ends it.
@@ -122,7 +125,15 @@ impl ReferenceTarget {
             limits,
             alteration,
             gateway_base: OnceCell::new(),
+            claims_api_worker: false,
         })
+    }
+
+    /// Lets it claim the profile `api-worker` as well, by an API worker of its own: that is judged where it is asked for.
+    #[must_use]
+    pub fn claiming_api_worker(mut self, claims: bool) -> Self {
+        self.claims_api_worker = claims;
+        self
     }
 
     /// The team domain that the shared instance of a variant trusts.
@@ -399,7 +410,19 @@ impl Target for ReferenceTarget {
     }
 
     fn profiles(&self) -> &[Profile] {
-        Self::PROFILES
+        if self.claims_api_worker {
+            &Profile::ALL
+        } else {
+            Self::PROFILES
+        }
+    }
+
+    async fn api_worker(&self) -> Result<Option<Arc<ApiWorker>>, Fault> {
+        if self.claims_api_worker {
+            Ok(Some(Arc::new(self.open_api_worker().await?)))
+        } else {
+            Ok(None)
+        }
     }
 
     fn database(&self) -> Result<Option<Database>, Fault> {

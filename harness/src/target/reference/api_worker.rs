@@ -1,0 +1,99 @@
+//! The reference's API worker, started over HTTP in this process. Never judges it.
+
+use super::{CapturedLog, ReferenceTarget, Running};
+use crate::observe::log_lines::LogLines;
+use crate::target::api_worker::{ApiWorker, Known};
+use crate::target::need::Variant;
+use crate::target::{Fault, Instance};
+use moltproof_api_worker::receiver::Receiver;
+use moltworker_api_reference::backend::Backend;
+use moltworker_api_reference::config::Config;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// How long an endpoint of a webhook may take: many scenarios wait for it to be over.
+const WEBHOOK_TIMEOUT_MS: &str = "400";
+
+/// Its environment.
+const ENVIRONMENT: &str = "production";
+
+include!(concat!(env!("OUT_DIR"), "/api_worker_files.rs"));
+
+fn fault(what: &str, why: impl std::fmt::Display) -> Fault {
+    Fault(format!("reference, API worker: {what}: {why}"))
+}
+
+impl ReferenceTarget {
+    /// Starts it on a database of its own.
+    pub(super) async fn open_api_worker(&self) -> Result<ApiWorker, Fault> {
+        let folder = self.folder.path().join("api-worker");
+        let files = folder.join("migrations");
+        write_files(&files).map_err(|error| fault("cannot write its files", error))?;
+        let receiver = Receiver::start().map_err(|error| fault("no receiver", error))?;
+        let database = folder.join("api.sqlite");
+        let variables = BTreeMap::from([
+            ("API_DB", database.display().to_string()),
+            ("ENVIRONMENT", ENVIRONMENT.to_owned()),
+            ("TEST_CLOCK", "true".to_owned()),
+            ("WEBHOOK_ALLOWED_ADDRESSES", receiver.authority().to_owned()),
+            ("WEBHOOK_TIMEOUT_MS", WEBHOOK_TIMEOUT_MS.to_owned()),
+            ("CF_ACCESS_TEAM_DOMAIN", self.access.origin()),
+            ("CF_ACCESS_AUD", self.access.audience().to_owned()),
+            ("AI_GATEWAY_BASE_URL", self.gateway.base_url()),
+            ("CLOUDFLARE_AI_GATEWAY_API_KEY", self.gateway_key.clone()),
+        ]);
+        let config = Config::from_vars(|name| variables.get(name).cloned())
+            .map_err(|error| fault("misconfigured", error))?;
+        let logs = Arc::new(LogLines::default());
+        let sink = Arc::new(CapturedLog(Arc::clone(&logs)));
+        let runtime = self.runtime.as_ref();
+        let runtime = runtime.ok_or_else(|| fault("cannot start", "the runtime is gone"))?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let started = runtime.spawn(async move {
+            let backend = Backend::open(config, sink).map_err(|error| error.to_string())?;
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+                .await
+                .map_err(|error| error.to_string())?;
+            let address = listener.local_addr().map_err(|error| error.to_string())?;
+            tokio::spawn(backend.serve(listener, async move { drop(stopped.await) }));
+            Ok::<_, String>(format!("http://{address}"))
+        });
+        let base = started
+            .await
+            .map_err(|error| fault("cannot start", error))?
+            .map_err(|why| fault("cannot start", why))?;
+        let instance = Instance {
+            d1: None,
+            kv: None,
+            r2: None,
+            ..self.observed(Variant::Production, &folder, base, logs, None, &self.access)
+        };
+        let known = Known {
+            environment: ENVIRONMENT.to_owned(),
+            is_clock_told: true,
+            receiver: Some(Arc::new(receiver)),
+            database: Some(database),
+            files: Some(files),
+        };
+        let mut worker = ApiWorker::of(&instance, known)?;
+        worker.keep = Some(Box::new(Running {
+            instance: Arc::new(instance),
+            _stop: stop,
+        }));
+        Ok(worker)
+    }
+}
+
+/// Writes the files of `migrations/api-worker` into a folder, as they lie there.
+fn write_files(folder: &Path) -> std::io::Result<()> {
+    for (path, text) in API_WORKER_FILES {
+        let file = folder.join(path);
+        if let Some(parent) = file.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(file, text)?;
+    }
+    Ok(())
+}
