@@ -50,6 +50,50 @@ Feature: Migrations, seeds and set-up
       Given the API worker that the target offers, with users and models of this scenario
       Then the target's own database takes at most one of the two, and nothing of the other
 
+  @API-007 @must
+  Rule: API-007 The record of what was applied
+    `schema_metadata` tracks version, history, time, environment and a SHA-256 per file; the runner applies what is missing in order, refuses an edited file, and records only what has been applied.
+
+    Scenario: Schema_metadata keeps file, version, environment, SHA-256 and time of each file, one row for each
+      Given the API worker that the target offers, with users and models of this scenario
+      Then schema_metadata keeps file, version, environment, SHA-256 and time of each file, one row for each
+
+    Scenario: The target's database has a row for each migration, with the SHA-256 of its text
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's database has a row for each migration, with the SHA-256 of its text
+
+    Scenario: What the target's database records has been applied to it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then what the target's database records has been applied to it
+
+    Scenario: The rows of the target's database are in order: by version, by time, in a known environment
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the rows of the target's database are in order: by version, by time, in a known environment
+
+    Scenario: The operators' route tells version, environment and the history with the SHA-256 of each file
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the operators' route tells version, environment and the history with the SHA-256 of each file
+
+    Scenario: The operators' route tells what the database holds
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the operators' route tells what the database holds
+
+    Scenario: The target's own tool applies the missing migrations in order and records each with its SHA-256
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own tool applies the missing migrations in order and records each with its SHA-256
+
+    Scenario: The target's own tool applies nothing twice, and a new file without touching the rows of older ones
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own tool applies nothing twice, and a new file without touching the rows of older ones
+
+    Scenario: The target's own tool refuses a file that was edited after it was applied, and applies nothing after it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own tool refuses a file that was edited after it was applied, and applies nothing after it
+
+    Scenario: The target's own tool records no file that failed, and goes on from it once it is mended
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own tool records no file that failed, and goes on from it once it is mended
+
   @API-012 @must
   Rule: API-012 Seeds and set-up files
     Seeds and set-up files apply to the schema they ship with, twice, to one state.
