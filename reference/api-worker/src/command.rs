@@ -7,10 +7,11 @@ use moltworker_reference::clock::SystemClock;
 use moltworker_reference::command::{EXIT_CANNOT_OPEN, EXIT_MISCONFIGURED, listen, stop_signal};
 use moltworker_reference::log::{StderrSink, causes};
 use moltworker_reference::ports::Clock;
-use moltworker_reference::store::migrations::Migration;
+use moltworker_reference::store::migrations::{Migration, from_dir};
 use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,12 +21,20 @@ pub enum Command {
     /// Serves the API worker; its database is brought up to date first.
     #[command(after_help = variables_help())]
     Serve(ServeArgs),
-    /// Applies what is missing of the schema to `API_DB`.
-    Migrate,
+    /// Applies what is missing of the schema to `API_DB`, for the environment that `ENVIRONMENT` names.
+    Migrate(MigrateArgs),
     /// Applies the development seed to `API_DB`, after the schema.
     SeedDevelopment,
     /// Applies the production set-up to `API_DB`, after the schema; refused over development data.
     SetUpProduction,
+}
+
+/// Which migrations.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MigrateArgs {
+    /// The folder of numbered files, in place of those that the program has in it.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
 }
 
 /// Where to serve.
@@ -60,9 +69,12 @@ pub fn run(command: &Command) -> ExitCode {
     };
     match command {
         Command::Serve(args) => serve_on_own_runtime(args, config),
-        Command::Migrate => apply(&config, None),
-        Command::SeedDevelopment => apply(&config, Some(&schema::development_seed())),
-        Command::SetUpProduction => apply(&config, Some(&schema::production_set_up())),
+        Command::Migrate(args) => match args.folder.as_deref().map(from_dir).transpose() {
+            Ok(files) => apply(&config, &files.unwrap_or_else(schema::embedded), None),
+            Err(error) => fail(EXIT_CANNOT_OPEN, &causes(&error)),
+        },
+        Command::SeedDevelopment => set_up(&config, &schema::development_seed()),
+        Command::SetUpProduction => set_up(&config, &schema::production_set_up()),
     }
 }
 
@@ -107,12 +119,16 @@ async fn serve_until_signal(args: &ServeArgs, config: Config) -> ExitCode {
     }
 }
 
-fn apply(config: &Config, file: Option<&Migration>) -> ExitCode {
+fn set_up(config: &Config, file: &Migration) -> ExitCode {
+    apply(config, &schema::embedded(), Some(file))
+}
+
+fn apply(config: &Config, migrations: &[Migration], file: Option<&Migration>) -> ExitCode {
     let Some(path) = &config.api_db else {
         return fail(EXIT_MISCONFIGURED, &"API_DB: set it to the database file");
     };
     let now = SystemClock::new().now_ms();
-    let migrated = schema::migrate(path, &schema::embedded(), config.environment, now);
+    let migrated = schema::migrate(path, migrations, config.environment, now);
     let applied = migrated.and_then(|()| match file {
         Some(file) => schema::set_up(path, file, config.environment, now),
         None => Ok(()),
