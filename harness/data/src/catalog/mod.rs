@@ -6,6 +6,7 @@ mod refresh;
 mod texts;
 
 pub use name::Name;
+pub(crate) use read::read_knowing;
 pub use read::{object, read};
 pub use refresh::{Changed, refresh};
 

@@ -1,6 +1,6 @@
 //! Reads a schema through `sqlite_schema` and pragmas. Never reads a row of the user's.
 
-use super::texts::{Texts, index_texts};
+use super::texts::{Known, Texts, index_texts, statement};
 use super::{
     Action, Column, ForeignKey, Generated, Index, IndexColumn, IndexOrigin, Name, Schema, Table,
     TableKind, Trigger, View,
@@ -23,9 +23,14 @@ pub(super) fn is_foreign(name: &str) -> bool {
 /// # Errors
 /// Whatever SQLite says, for example that the file is no database.
 pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
+    read_knowing(connection, &Known::default())
+}
+
+/// The same, of which these statements are kept already.
+pub(crate) fn read_knowing(connection: &Connection, known: &Known) -> rusqlite::Result<Schema> {
     let mut schema = Schema::default();
     let kinds = table_kinds(connection, None)?;
-    let texts = index_texts(connection, None)?;
+    let texts = index_texts(connection, None, known)?;
     let mut list = connection.prepare(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'view', 'trigger') AND sql IS NOT NULL",
     )?;
@@ -33,10 +38,12 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Schema> {
     while let Some(row) = rows.next()? {
         let kind: String = row.get(0)?;
         let name: String = row.get(1)?;
-        let sql: Arc<str> = Arc::from(row.get::<_, String>(3)?);
         if is_foreign(&name) {
             continue;
         }
+        let Some(sql) = statement(row, 3, known)? else {
+            continue;
+        };
         let key = Name::new(&name);
         match kind.as_str() {
             "table" => {
@@ -74,7 +81,7 @@ pub(super) fn tables_of(
         return tables.collect();
     }
     let kinds = table_kinds(connection, None)?;
-    let texts = index_texts(connection, None)?;
+    let texts = index_texts(connection, None, &Known::default())?;
     let mut list = connection.prepare_cached(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL",
     )?;
@@ -100,7 +107,7 @@ fn table_of(connection: &Connection, name: &Name) -> rusqlite::Result<Option<Tab
     let sql = connection
         .prepare_cached("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
         .query_row([name.as_str()], |row| row.get::<_, Option<String>>(0))?;
-    let texts = index_texts(connection, Some(&name))?;
+    let texts = index_texts(connection, Some(&name), &Known::default())?;
     sql.map(|sql| table(connection, &name, &kind, Arc::from(sql), &texts))
         .transpose()
 }

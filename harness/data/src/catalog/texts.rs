@@ -3,8 +3,21 @@
 use super::Name;
 use super::name::Names;
 use rusqlite::{Connection, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+
+/// Statements that are kept already, so that a schema of the same ones need not keep them again.
+pub(crate) type Known = HashSet<Arc<str>>;
+
+/// The statement in a column of a row, if there is one.
+pub(super) fn statement(
+    row: &Row<'_>,
+    at: usize,
+    known: &Known,
+) -> rusqlite::Result<Option<Arc<str>>> {
+    let text = row.get_ref(at)?.as_str_or_null()?;
+    Ok(text.map(|text| known.get(text).map_or_else(|| Arc::from(text), Arc::clone)))
+}
 
 /// What is shared by all that is read.
 pub(super) struct Texts {
@@ -22,17 +35,23 @@ impl Texts {
 }
 
 /// All at once: `sqlite_schema` has no index of its own, so that looking each one up would read it all once per table.
-pub(super) fn index_texts(connection: &Connection, of: Option<&Name>) -> rusqlite::Result<Texts> {
+pub(super) fn index_texts(
+    connection: &Connection,
+    of: Option<&Name>,
+    known: &Known,
+) -> rusqlite::Result<Texts> {
     let mut statement = connection.prepare_cached(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND (?1 IS NULL OR tbl_name = ?1 COLLATE NOCASE)",
     )?;
-    let rows = statement.query_map([of.map(Name::as_str)], |row| {
-        let name: String = row.get(0)?;
-        let sql: String = row.get(1)?;
-        Ok((Name::new(&name), Arc::from(sql)))
-    })?;
+    let mut rows = statement.query([of.map(Name::as_str)])?;
+    let mut indexes = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        if let Some(sql) = self::statement(row, 1, known)? {
+            indexes.insert(Name::new(row.get_ref(0)?.as_str()?), sql);
+        }
+    }
     Ok(Texts {
-        indexes: rows.collect::<rusqlite::Result<_>>()?,
+        indexes,
         names: Names::default(),
     })
 }

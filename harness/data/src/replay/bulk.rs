@@ -63,7 +63,7 @@ pub(super) fn of(statements: Vec<Statement>) -> rusqlite::Result<Option<Replay>>
     // It knows the whole schema, as the next one will.
     drop(scratch);
     let mut engine = Engine::in_memory()?;
-    engine.take_over(&image(&with_trees(lines(&all), &trees), has_sequence)?)?;
+    engine.take_bytes(&image(&with_trees(lines(&all), &trees), has_sequence)?)?;
     let is_whole =
         engine.ours(|connection| connection.prepare("SELECT 1 FROM sqlite_schema").is_ok());
     is_whole.then(|| ended(all, engine)).transpose()
@@ -228,6 +228,8 @@ fn ended(all: Vec<Made>, engine: Engine) -> rusqlite::Result<Replay> {
         }
     }
     let failed = steps.iter().position(|step| step.failure.is_some());
+    let known = steps.iter().map(|step| Arc::clone(&step.statement.sql));
+    let known = known.collect();
     let sites = objects.sites();
     drop(objects);
     Ok(Replay {
@@ -236,7 +238,7 @@ fn ended(all: Vec<Made>, engine: Engine) -> rusqlite::Result<Replay> {
         files: std::iter::once(0..steps.len()).collect(),
         steps,
         failed: failed.map(|place| (FileId(0), place)),
-        schema: engine.ours(catalog::read)?,
+        schema: engine.ours(|connection| catalog::read_knowing(connection, &known))?,
         empty: engine,
     })
 }

@@ -19,14 +19,13 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("CHK-03", void::void),
 ];
 
-/// The ordinary tables that have CHECKs, with their trees.
-fn checked(subject: &Subject) -> Vec<(&Table, Tree)> {
+/// The ordinary tables that have CHECKs, with their trees, of which a large schema has more than should be there at once.
+fn checked(subject: &Subject) -> impl Iterator<Item = (&Table, Tree)> {
     let tables = subject.schema().tables.values();
     tables
         .filter(|table| table.is_ordinary() && table.sql.to_ascii_lowercase().contains("check"))
         .filter_map(|table| Some((table, tree::parse(&table.sql)?)))
         .filter(|(_, tree)| !tree.checks.is_empty())
-        .collect()
 }
 
 /// Names under which a column holds one of a few words.
