@@ -7,6 +7,7 @@ use crate::replay::Step;
 use crate::replay::bare::drops_a_parent;
 use crate::replay::mended::{self, has_no_parent, is_a_copy};
 use crate::replay::watch::Watch;
+use crate::text::find_word;
 use std::collections::BTreeMap;
 
 /// What became of the statements of a file.
@@ -33,7 +34,7 @@ impl Database {
                 watch.look_before(&self.engine, step);
             }
             match step.run(&self.engine) {
-                Ok(()) if !is_behind && step.deeds.iter().any(may_remove) => {
+                Ok(()) if !is_behind && (step.deeds.iter().any(may_remove) || replaces(step)) => {
                     watch.look(&self.engine, *place, step);
                 }
                 Ok(()) => {}
@@ -64,6 +65,13 @@ impl Database {
             is_certain,
         }
     }
+}
+
+/// Whether a statement inserts rows in the place of those that have their keys: these are deleted first, and what refers to them goes along.
+fn replaces(step: &Step) -> bool {
+    let inserts = |deed: &Deed| matches!(deed, Deed::Insert(..));
+    let word = find_word(&step.statement.sql, "replace", 0);
+    word.is_some_and(|word| word.start < "insert or ".len() + 4) && step.deeds.iter().any(inserts)
 }
 
 /// The table of the first failure that is a DROP which children stop.

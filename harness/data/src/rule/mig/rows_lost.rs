@@ -6,7 +6,7 @@ use super::emptied::emptied;
 use super::left_behind::left_behind;
 use super::{name_of, object_of, repair};
 use crate::catalog::Name;
-use crate::engine::Deed;
+use crate::engine::{Act, Deed};
 use crate::finding::{Finding, Level};
 use crate::replay::{Effect, EffectKind, ObjectKind, Step};
 use crate::rule::proof;
@@ -21,6 +21,10 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
         let mut repaired: BTreeSet<usize> = BTreeSet::new();
         for effect in with_rows.iter().flat_map(|file| &file.effects) {
             let step = &subject.replay.steps[effect.step];
+            if let Some(parent) = replaced(step, &effect.table) {
+                findings.push(lost_by_replace(subject, file, effect, parent));
+                continue;
+            }
             let emptied = emptied(subject, file, effect);
             let Some(parent) = dropped(step)
                 .filter(|parent| effect.is_of_copy || *parent != effect.table)
@@ -60,6 +64,30 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
         finding.patch = repair::aside(subject, place);
         findings.push(finding);
     }
+}
+
+/// The table into which a statement inserts by REPLACE, if it is not the one that lost rows.
+fn replaced<'s>(step: &'s Step, lost: &Name) -> Option<&'s str> {
+    let word = find_word(&step.statement.sql, "replace", 0)?;
+    let mut own = step.deeds.iter().filter(|deed| deed.trigger().is_none());
+    let into = own.find_map(|deed| deed.table(Act::Insert))?;
+    (word.start < "insert or ".len() + 4 && *lost != *into).then_some(into)
+}
+
+fn lost_by_replace(subject: &Subject, file: FileId, effect: &Effect, parent: &str) -> Finding {
+    let (what, child) = (told(&effect.kind), &effect.table);
+    let message = format!(
+        "INSERT OR REPLACE into `{parent}` {what} `{child}` where the key is there already: REPLACE deletes the old row first, and its ON DELETE actions run"
+    );
+    let object = format!("{}: table {child}", object_of(subject, file));
+    let site = subject.replay.steps[effect.step].statement.span.clone();
+    Finding::new("MIG-02", Level::Error, object, message)
+        .at(Some(site), format!("{what} `{child}`"))
+        .related(
+            reference(subject, child, &Name::new(parent)),
+            format!("`{child}` refers to it"),
+        )
+        .help("write INSERT … ON CONFLICT (…) DO UPDATE SET …, which changes the row and keeps what refers to it")
 }
 
 fn lost_with(
