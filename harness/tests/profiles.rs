@@ -250,7 +250,7 @@ fn asking_for_what_is_not_claimed_says_how_to_claim_it() {
 
 #[test]
 fn a_claim_of_which_the_contract_holds_nothing_is_told() {
-    let text = UNCLAIMED.replace("[variants", "profiles = ['core', 'api-worker']\n[variants");
+    let text = UNCLAIMED.replace("[variants", "profiles = ['data', 'api-worker']\n[variants");
     let report = judged(&text);
     assert_eq!(report.summary.verdict, RunVerdict::Conforms);
     let warned = report.warnings.join("\n");
@@ -275,6 +275,10 @@ fn claims_that_cannot_be_meant_are_refused_with_what_to_do() {
         (
             "profiles = ['core', 'data']\n",
             "`moltproof db infer` writes one",
+        ),
+        (
+            "profiles = ['core', 'api-worker']\n",
+            "write a manifest for each",
         ),
     ] {
         let said = refused(&format!("name = 'x'\n{text}{production}"));
