@@ -1,6 +1,6 @@
 //! Judges a running API worker, without the rest of the program. Never does what the program does not.
 //!
-//! `cargo run -p moltproof-api-worker --example judge -- [--only API-002] [--database FILE] [--files FOLDER] [--listen HOST:PORT] -- COMMAND ARGUMENTS…`
+//! `cargo run -p moltproof-api-worker --example judge -- [--only API-002] [--database FILE] [--files FOLDER] [--migrate 'COMMAND {migrations} {database}'] [--listen HOST:PORT] -- COMMAND ARGUMENTS…`
 //!
 //! With `--teeth` the target is judged through each deviant, by the criterion that it breaks.
 //! With `--list` in place of all that it tells the sentences that are judged, each after its criterion.
@@ -8,7 +8,7 @@
 
 use moltproof_api_worker::receiver::Receiver;
 use moltproof_api_worker::teeth::{Interceptor, deviants};
-use moltproof_api_worker::{Aspect, Places, Scripts, Stop, Subject, aspects};
+use moltproof_api_worker::{Aspect, Places, Scripts, Stop, Subject, aspects, tool};
 use moltproof_doubles::{AccessIssuer, AiGatewayDouble};
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -24,6 +24,7 @@ struct Wish {
     only: Vec<String>,
     database: Option<String>,
     files: Option<String>,
+    migrate: Option<String>,
     listen: String,
     command: Vec<String>,
 }
@@ -42,6 +43,7 @@ fn wish() -> Result<Wish, Box<dyn Error>> {
             "--only" => wish.only.push(value()?),
             "--database" => wish.database = Some(value()?),
             "--files" => wish.files = Some(value()?),
+            "--migrate" => wish.migrate = Some(value()?),
             "--listen" => wish.listen = value()?,
             "--" => wish.command = words.by_ref().collect(),
             other => return Err(format!("unknown option {other}").into()),
@@ -211,6 +213,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(folder) = &wish.files {
         let places = Places::below(Path::new(folder));
         subject.files = Some(Arc::new(Scripts::read(&places)?));
+    }
+    if let Some(words) = &wish.migrate {
+        let words = words.split_whitespace().map(str::to_owned).collect();
+        subject.runner = Some(tool::command(words, None));
     }
     subject.is_clock_told = true;
     subject.receiver = Some(receiver);

@@ -23,6 +23,7 @@ mod scripts;
 mod secret;
 mod subject;
 pub mod teeth;
+pub mod tool;
 mod trial;
 mod wait;
 
