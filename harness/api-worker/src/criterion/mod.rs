@@ -23,6 +23,7 @@ pub(crate) const FAMILIES: &[&[Aspect]] = &[
     tables::FAMILIES[1],
     tables::FAMILIES[2],
     tables::FAMILIES[3],
+    tables::FAMILIES[4],
     keys::FAMILIES[0],
     keys::FAMILIES[1],
     keys::FAMILIES[2],

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The criteria that are judged here: by the files and by a database that was made of them.
-pub(crate) const CRITERIA: [&str; 7] = [
-    "API-005", "API-006", "API-007", "API-011", "API-012", "API-013", "API-014",
+pub(crate) const CRITERIA: [&str; 8] = [
+    "API-001", "API-005", "API-006", "API-007", "API-011", "API-012", "API-013", "API-014",
 ];
 
 /// What was said of a target: by criterion the first sentence that does not hold, with what was seen.
@@ -53,6 +53,10 @@ fn judged(bench: &Bench, entry: &Entry, is_in_full: bool) -> Said {
             is_own || (is_in_full && is_touched(aspect.criterion, entry))
         });
     for aspect in mine {
+        // Once a criterion is blamed, its other sentences add nothing.
+        if said.blamed.contains_key(aspect.criterion) {
+            continue;
+        }
         let sentence = |what: &dyn std::fmt::Display| format!("{}: {what}", aspect.sentence);
         match runtime.block_on(aspect.judge(&target.subject)) {
             Ok(_saw) => {

@@ -95,10 +95,31 @@ fn make(database: &Path, entry: &Entry) {
         drop(connection.execute(row, params![name, version, sha256(text), time]));
         connection.execute_batch("COMMIT").unwrap();
     }
-    for sql in &entry.database {
+    if !entry.database.is_empty() {
+        past_guards(&connection, entry);
+    }
+}
+
+/// Does to the database what no guard would let happen, and leaves the guards as they were.
+fn past_guards(connection: &Connection, entry: &Entry) {
+    let list = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'";
+    let mut statement = connection.prepare(list).unwrap();
+    let guards = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let guards: Vec<(String, String)> = guards.unwrap().map(Result::unwrap).collect();
+    drop(statement);
+    let run = |sql: &str| {
         connection
             .execute_batch(sql)
             .unwrap_or_else(|error| panic!("{}: {error}: {sql}", entry.id));
+    };
+    for (name, _) in &guards {
+        run(&format!("DROP TRIGGER {name}"));
+    }
+    for sql in &entry.database {
+        run(sql);
+    }
+    for (_, sql) in &guards {
+        run(sql);
     }
 }
 

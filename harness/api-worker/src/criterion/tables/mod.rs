@@ -1,6 +1,7 @@
 //! API-001: the fourteen tables, and usage and conversations from end to end. Never judges a rule of another criterion.
 
 mod conversations;
+mod declared;
 mod schema;
 mod together;
 mod usage;
@@ -12,7 +13,8 @@ use crate::scene::{Key, Scene};
 use serde_json::{Value, json};
 
 /// What is judged of API-001, by family.
-pub(super) const FAMILIES: [&[Aspect]; 4] = [
+pub(super) const FAMILIES: [&[Aspect]; 5] = [
+    declared::ASPECTS,
     schema::ASPECTS,
     conversations::ASPECTS,
     together::ASPECTS,

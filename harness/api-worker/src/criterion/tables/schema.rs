@@ -31,7 +31,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
 ];
 
 /// The tables of the criterion.
-const TABLES: [&str; 14] = [
+pub(super) const TABLES: [&str; 14] = [
     "usage_logs",
     "rate_limits",
     "api_keys",
@@ -89,7 +89,7 @@ async fn tables(subject: &Subject) -> Judged {
 }
 
 /// Who must refer to whom: a message to its conversation, a session to its key.
-const REFERENCES: [(&str, &str); 2] =
+pub(super) const REFERENCES: [(&str, &str); 2] =
     [("messages", "conversations"), ("user_sessions", "api_keys")];
 
 async fn references(subject: &Subject) -> Judged {
