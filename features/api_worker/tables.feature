@@ -22,6 +22,22 @@ Feature: Tables, conversations and usage
       Given the API worker that the target offers, with users and models of this scenario
       Then a chat that fails appends nothing and has no usage row
 
+    Scenario: The migrations apply in order and make the fourteen tables, each with a primary key
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the migrations apply in order and make the fourteen tables, each with a primary key
+
+    Scenario: Messages refer to conversations and sessions to keys, each reference by an index
+      Given the API worker that the target offers, with users and models of this scenario
+      Then messages refer to conversations and sessions to keys, each reference by an index
+
+    Scenario: What the routes look for is found by an index
+      Given the API worker that the target offers, with users and models of this scenario
+      Then what the routes look for is found by an index
+
+    Scenario: No table takes a kind, an amount or a text that the contract does not know
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no table takes a kind, an amount or a text that the contract does not know
+
     Scenario: The fourteen tables exist, each with a primary key
       Given the API worker that the target offers, with users and models of this scenario
       Then the fourteen tables exist, each with a primary key

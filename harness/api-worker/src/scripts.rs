@@ -245,6 +245,8 @@ where
 
 /// The files of a target.
 pub(crate) fn of(subject: &Subject) -> Result<Arc<Scripts>, Stop> {
+    // A folder without a migration is a wrong path, and tells nothing of the target.
     let scripts = subject.files.clone();
+    let scripts = scripts.filter(|scripts| !scripts.migrations.is_empty());
     scripts.ok_or(Stop::lacking(Need::Files))
 }
