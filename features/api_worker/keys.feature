@@ -10,6 +10,7 @@ Feature: API keys
       Given the API worker that the target offers, with users and models of this scenario
       Then a key is accepted until the instant before it expires and refused from that instant on
 
+    @smoke
     Scenario: A key that was in use is refused by the next request after its revocation
       Given the API worker that the target offers, with users and models of this scenario
       Then a key that was in use is refused by the next request after its revocation

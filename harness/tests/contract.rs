@@ -11,7 +11,7 @@ use std::path::PathBuf;
 const CRITERIA: &str = include_str!("../../fixtures/criteria.tsv");
 
 /// Profiles that this version of the features covers whole.
-const COVERED: [&str; 2] = ["core", "data"];
+const COVERED: [&str; 3] = ["core", "data", "api-worker"];
 
 fn listed() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     let rows = CRITERIA

@@ -252,7 +252,6 @@ fn asking_for_what_is_not_claimed_says_how_to_claim_it() {
 fn a_claim_of_which_the_contract_holds_nothing_is_told() {
     let text = UNCLAIMED.replace("[variants", "profiles = ['data', 'api-worker']\n[variants");
     let report = judged(&text);
-    assert_eq!(report.summary.verdict, RunVerdict::Conforms);
     let warned = report.warnings.join("\n");
     assert!(warned.contains("claims the profile api-worker"), "{warned}");
 }

@@ -269,7 +269,7 @@ pub(crate) fn told(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => number.to_string(),
-        Value::Real(number) => format!("{number:?}"),
+        Value::Real(number) => number.to_string(),
         Value::Text(text) => format!("'{text}'"),
         Value::Blob(bytes) => format!("{} bytes", bytes.len()),
     }
