@@ -5,6 +5,11 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+#[path = "init/says.rs"]
+mod says;
+#[path = "init/starts.rs"]
+mod starts;
+
 use assert_cmd::Command;
 use moltproof::init::{Asks, Known, Way, draft, render, wrangler};
 use moltproof::target::manifest::Manifest;
@@ -31,6 +36,13 @@ fn init(folder: &Path, args: &[&str], code: i32) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// A further file, in a folder of its own if it names one.
+fn put(folder: &Path, name: &str, text: &str) {
+    let file = folder.join(name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, text).unwrap();
 }
 
 /// A folder with one file in it.
@@ -79,6 +91,16 @@ fn of_the_worker_in_this_repository_it_writes_what_was_written_by_hand() {
         "key-rotation".to_owned(),
         by_hand.variants["key-rotation"].clone(),
     );
+    // What needs no environment is written beyond what that manifest has.
+    for extra in [
+        "dev-mode-false",
+        "dev-mode-0",
+        "dev-mode-upper-case",
+        "without-ai-gateway-url",
+        "without-ai-gateway-key",
+    ] {
+        assert!(variants.remove(extra).is_some(), "{extra}");
+    }
     assert_eq!(format!("{variants:?}"), format!("{:?}", by_hand.variants));
     let migrations = made.migrations.unwrap();
     assert_eq!(
@@ -161,12 +183,22 @@ fn environments_are_known_by_what_they_have_and_lack() {
     init(folder.path(), &[], 0);
     let (made, text) = read(folder.path(), "moltproof.toml");
     let names: Vec<&str> = made.variants.keys().map(String::as_str).collect();
-    assert_eq!(names, ["dev-mode", "production", "without-kv"]);
+    let of_environments: Vec<&str> = made
+        .variants
+        .iter()
+        .filter(|(_, entry)| entry.arguments.iter().any(|word| word == "--env"))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(of_environments, ["dev-mode", "without-kv"]);
+    assert!(names.contains(&"production"));
     assert_eq!(made.variants["dev-mode"].arguments, ["--env", "local"]);
     assert_eq!(made.variants["without-kv"].without, ["REGISTRY"]);
     assert_eq!(made.app_domain, "assistant.example.com");
     assert_eq!(made.limits.quota, Some((30, 60)));
-    assert!(text.contains("has `routes`"), "{text}");
+    assert!(
+        text.contains("config_without_routes = \"wrangler.toml\""),
+        "{text}"
+    );
     assert!(
         text.contains("NODE_EXTRA_CA_CERTS"),
         "a bare team domain needs TLS: {text}"
@@ -312,4 +344,29 @@ fn what_is_answered_is_written_and_a_secret_is_named_by_its_variable_only() {
         table["variants"]["production"]["address"].as_str(),
         Some("https://staging.example")
     );
+}
+
+#[test]
+fn a_pasted_secret_is_refused_and_never_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    for secret in [
+        "88bf3b6d86161464f6509f7219099e57.access",
+        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIifQ.c2lnbmF0dXJl",
+        "b8bf3b6d86161464f6509f7219099e57b8bf3b6d",
+        ".",
+    ] {
+        let known = Known {
+            folder: folder.path().to_path_buf(),
+            ..Known::default()
+        };
+        let mut answers = Answers(VecDeque::from([
+            ("name", "my assistant"),
+            ("address", "https://staging.example"),
+            ("operator", "service token"),
+            ("client id", secret),
+        ]));
+        let error = draft(&known, &mut answers).unwrap_err().to_string();
+        assert!(secret == "." || !error.contains(secret), "{error}");
+        assert!(error.contains("neither written nor repeated"), "{error}");
+    }
 }

@@ -27,8 +27,12 @@ pub struct Wrangler {
     pub name: Option<String>,
     /// What stands at the top level.
     pub top: Bindings,
-    /// What each named environment has. Bindings and variables are not inherited.
+    /// What each named environment has. Bindings and variables are not inherited, routes and containers are.
     pub environments: BTreeMap<String, Bindings>,
+    /// The file that the Worker begins with, relative to the configuration.
+    pub main: Option<PathBuf>,
+    /// Whether it describes a Pages project, which is no Worker.
+    pub is_pages: bool,
 }
 
 /// What one environment is bound to.
@@ -36,18 +40,31 @@ pub struct Wrangler {
 pub struct Bindings {
     /// D1 databases.
     pub d1: Vec<Database>,
-    /// KV namespaces: binding and id.
-    pub kv: Vec<(String, Option<String>)>,
-    /// R2 buckets: binding and name.
-    pub r2: Vec<(String, Option<String>)>,
+    /// KV namespaces.
+    pub kv: Vec<Kept>,
+    /// R2 buckets.
+    pub r2: Vec<Kept>,
     /// Names of the variables.
     pub variables: BTreeSet<String>,
+    /// Names of the secrets that it says it requires.
+    pub secrets: BTreeSet<String>,
     /// The values of those in [`READ`] that are plain texts.
     pub values: BTreeMap<String, String>,
-    /// Whether there are routes: `wrangler dev` puts the first one's host in the place of every `Host`.
+    /// Whether there are routes, or a host for `wrangler dev`, of its own or inherited: it puts the first one's host in the place of every `Host`.
     pub routes: bool,
+    /// Whether there are containers, which `wrangler dev` builds with Docker.
+    pub containers: bool,
     /// Requests and seconds of a rate limit binding.
     pub rate_limit: Option<(u32, u64)>,
+}
+
+/// A KV namespace or an R2 bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its binding.
+    pub binding: String,
+    /// The id or name by which `wrangler dev` and `--local` keep it: the one for previews, else its own, else the binding.
+    pub kept_as: String,
 }
 
 /// A D1 database.
@@ -63,6 +80,15 @@ pub struct Database {
     pub preview_id: Option<String>,
     /// Where its migrations lie, relative to the configuration.
     pub migrations: PathBuf,
+}
+
+impl Database {
+    /// The id by which `wrangler dev` and `--local` keep it: the one for previews, else its own, else the binding.
+    #[must_use]
+    pub fn kept_as(&self) -> &str {
+        let told = self.preview_id.as_ref().or(self.id.as_ref());
+        told.unwrap_or(&self.binding)
+    }
 }
 
 /// The configuration cannot be read.
@@ -98,6 +124,47 @@ pub fn find(folder: &Path) -> Option<PathBuf> {
 /// # Errors
 /// [`Unreadable`], with the place.
 pub fn read(path: &Path) -> Result<Wrangler, Unreadable> {
+    let value = object(path)?;
+    let environments = value.get("env").and_then(Value::as_object);
+    Ok(Wrangler {
+        name: text_of(&value, "name"),
+        top: bindings(&value, &value),
+        environments: environments
+            .into_iter()
+            .flatten()
+            .map(|(name, own)| (name.clone(), bindings(own, &value)))
+            .collect(),
+        main: text_of(&value, "main").map(PathBuf::from),
+        is_pages: value.get("pages_build_output_dir").is_some(),
+    })
+}
+
+/// The configuration as JSON, without what makes `wrangler dev` put another host in the place of every `Host`:
+/// `route`, `routes` and `dev.host`, at the top level and in each environment.
+///
+/// # Errors
+/// [`Unreadable`], with the place.
+pub fn without_routes(path: &Path) -> Result<String, Unreadable> {
+    let mut value = object(path)?;
+    let strip = |value: &mut Value| {
+        let Some(entries) = value.as_object_mut() else {
+            return;
+        };
+        entries.remove("route");
+        entries.remove("routes");
+        if let Some(dev) = entries.get_mut("dev").and_then(Value::as_object_mut) {
+            dev.remove("host");
+        }
+    };
+    strip(&mut value);
+    let environments = value.get_mut("env").and_then(Value::as_object_mut);
+    for (_, own) in environments.into_iter().flatten() {
+        strip(own);
+    }
+    Ok(format!("{value:#}\n"))
+}
+
+fn object(path: &Path) -> Result<Value, Unreadable> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|source| Unreadable::File {
         path: shown.clone(),
@@ -115,52 +182,65 @@ pub fn read(path: &Path) -> Result<Wrangler, Unreadable> {
         reason,
     };
     let value: Value = value.map_err(&malformed)?;
-    if !value.is_object() {
-        return Err(malformed("it holds no object".to_owned()));
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(malformed("it holds no object".to_owned()))
     }
-    let environments = value.get("env").and_then(Value::as_object);
-    Ok(Wrangler {
-        name: text_of(&value, "name"),
-        top: bindings(&value),
-        environments: environments
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.clone(), bindings(value)))
-            .collect(),
-    })
 }
 
-/// The names in a `.dev.vars` file. Its values are secrets, and are not looked at.
-#[must_use]
-pub fn dev_vars(folder: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(folder.join(".dev.vars")).unwrap_or_default();
-    let names = text.lines().filter_map(|line| line.split_once('='));
-    names
-        .map(|(name, _)| name.trim().trim_start_matches("export ").trim().to_owned())
-        .filter(|name| !name.is_empty() && !name.starts_with('#'))
-        .collect()
-}
-
-fn bindings(value: &Value) -> Bindings {
-    let pair = |entry: &Value, key: &str| Some((text_of(entry, "binding")?, text_of(entry, key)));
+/// What an environment has; `top` is the whole configuration, from which routes and containers are inherited.
+fn bindings(value: &Value, top: &Value) -> Bindings {
     let variables = value.get("vars").and_then(Value::as_object);
     let variables = || variables.into_iter().flatten();
+    let required = value.get("secrets").and_then(|it| it.get("required"));
+    let required = required.and_then(Value::as_array).into_iter().flatten();
+    let kept = |key: &str, ids: [&str; 2]| -> Vec<Kept> {
+        list(value, key)
+            .filter_map(|entry| kept(entry, ids))
+            .collect()
+    };
     Bindings {
         d1: list(value, "d1_databases").filter_map(database).collect(),
-        kv: list(value, "kv_namespaces")
-            .filter_map(|entry| pair(entry, "id"))
-            .collect(),
-        r2: list(value, "r2_buckets")
-            .filter_map(|entry| pair(entry, "bucket_name"))
-            .collect(),
+        kv: kept("kv_namespaces", ["preview_id", "id"]),
+        r2: kept("r2_buckets", ["preview_bucket_name", "bucket_name"]),
         variables: variables().map(|(name, _)| name.clone()).collect(),
+        secrets: required
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect(),
         values: variables()
             .filter(|(name, _)| READ.contains(&name.as_str()))
             .filter_map(|(name, value)| Some((name.clone(), plain(value)?)))
             .collect(),
-        routes: value.get("route").is_some() || list(value, "routes").next().is_some(),
+        routes: has_routes(value, top),
+        containers: list(or_inherited(value, top, "containers"), "containers")
+            .next()
+            .is_some(),
         rate_limit: list(value, "ratelimits").find_map(rate_limit),
     }
+}
+
+/// Where a key that is inherited comes from.
+fn or_inherited<'a>(value: &'a Value, top: &'a Value, key: &str) -> &'a Value {
+    if value.get(key).is_some() { value } else { top }
+}
+
+/// Routes of its own come before inherited ones, an empty list of them included.
+fn has_routes(value: &Value, top: &Value) -> bool {
+    let says = |of: &Value| of.get("route").is_some() || of.get("routes").is_some();
+    let from = if says(value) { value } else { top };
+    from.get("route").is_some()
+        || list(from, "routes").next().is_some()
+        || top.get("dev").is_some_and(|dev| dev.get("host").is_some())
+}
+
+fn kept(entry: &Value, ids: [&str; 2]) -> Option<Kept> {
+    let binding = text_of(entry, "binding")?;
+    let told = ids.into_iter().find_map(|key| text_of(entry, key));
+    Some(Kept {
+        kept_as: told.unwrap_or_else(|| binding.clone()),
+        binding,
+    })
 }
 
 fn database(entry: &Value) -> Option<Database> {
@@ -199,5 +279,24 @@ fn plain(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_routes;
+
+    #[test]
+    fn what_rewrites_hosts_is_left_out_at_every_level_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wrangler.toml");
+        let text = "name = \"x\"\nroutes = [\"a.example/*\"]\n[dev]\nhost = \"a.example\"\nport = 1\n[env.e]\nroute = \"b.example/*\"\nvars = { A = \"1\" }\n";
+        std::fs::write(&file, text).unwrap();
+        let copy: serde_json::Value =
+            serde_json::from_str(&without_routes(&file).unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "name": "x", "dev": { "port": 1 }, "env": { "e": { "vars": { "A": "1" } } }
+        });
+        assert_eq!(copy, expected);
     }
 }

@@ -3,9 +3,12 @@
 use super::signals::Signals;
 use super::target::runtime;
 use super::{Failure, put, say};
-use crate::init::{AsFound, Asks, Known, NotDrafted, draft, render, wrangler};
+use crate::init::{
+    AsFound, Asks, Draft, Known, NotDrafted, Way, docker_is_there, draft, render, wrangler,
+};
 use crate::report::json;
 use crate::target::manifest::{FILE_NAME, Manifest};
+use crate::target::node;
 use crate::verdict::Exit;
 use dialoguer::{Input, Select};
 use std::io::{self, IsTerminal as _};
@@ -23,7 +26,7 @@ pub(super) struct InitArgs {
     /// The Worker's wrangler configuration; without it wrangler.json, wrangler.jsonc or wrangler.toml in this folder.
     #[arg(long, env = "MOLTPROOF_INIT_FROM", value_name = "FILE")]
     from: Option<PathBuf>,
-    /// The environment in it that is judged as production; without it the top level.
+    /// The environment in it that is judged as production, or "" for the top level; without it the environment `production`, else the top level.
     #[arg(
         long,
         env = "MOLTPROOF_INIT_ENV",
@@ -65,9 +68,16 @@ pub(super) fn init(args: &InitArgs) -> Result<Exit, Failure> {
         &mut terminal
     };
     let draft = draft(&known, asks).map_err(|error| failed(&error))?;
+    let schema = output.with_file_name(render::SCHEMA_FILE);
+    is_ours(&schema)?;
     let text = render::manifest(&draft, &output.display().to_string());
     json::write_whole(output, text.as_bytes())
         .map_err(|error| Failure::fault(format!("cannot write {}: {error}", output.display())))?;
+    json::write_whole(&schema, super::schema::manifest().as_bytes())
+        .map_err(|error| Failure::fault(format!("cannot write {}: {error}", schema.display())))?;
+    if let Some(note) = note(&draft) {
+        put(&format!("note: {note}\n"))?;
+    }
     if let Err(error) = Manifest::read(output) {
         // A variable for a secret may not be set yet: that is no fault of the manifest.
         put(&format!("note: {error}\n"))?;
@@ -81,6 +91,38 @@ pub(super) fn init(args: &InitArgs) -> Result<Exit, Failure> {
         "{shown} written{from}; read it, and fill in what its comments say\nnext: moltproof doctor --target {shown}\nthen: moltproof run --target {shown}\n"
     ))?;
     Ok(Exit::Conforms)
+}
+
+/// A schema that was written before is written anew; another file of that name is somebody's own.
+fn is_ours(schema: &Path) -> Result<(), Failure> {
+    let Ok(text) = std::fs::read_to_string(schema) else {
+        return Ok(());
+    };
+    if text.contains(super::schema::MANIFEST_TITLE) {
+        Ok(())
+    } else {
+        Err(Failure::usage(format!(
+            "{} is there already, and is no schema of moltproof's: name another folder with --output FILE",
+            schema.display()
+        )))
+    }
+}
+
+fn note(draft: &Draft) -> Option<&str> {
+    match &draft.way {
+        Way::Wrangler(started) => started.note.as_deref(),
+        Way::Address { .. } => None,
+    }
+}
+
+/// The Node that is on the path.
+fn installed_node() -> Option<semver::Version> {
+    let asked = std::process::Command::new("node")
+        .arg("--version")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    node::version(&String::from_utf8_lossy(&asked.stdout))
 }
 
 fn known(args: &InitArgs) -> Result<Known, Failure> {
@@ -111,7 +153,16 @@ fn known(args: &InitArgs) -> Result<Known, Failure> {
             Failure::usage(format!("there is no folder {}: {error}", folder.display()))
         })?,
     };
+    let has_containers = |wrangler: &wrangler::Wrangler| {
+        let environments = wrangler.environments.values();
+        wrangler.top.containers || environments.into_iter().any(|of| of.containers)
+    };
+    let asks_docker = found
+        .as_ref()
+        .is_some_and(|(_, wrangler)| has_containers(wrangler));
     Ok(Known {
+        node: found.as_ref().and_then(|_configured| installed_node()),
+        docker: asks_docker && docker_is_there(),
         wrangler: found,
         environment: args.env.clone(),
         address: args.address.clone(),

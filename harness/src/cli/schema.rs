@@ -25,6 +25,9 @@ enum Subject {
     Report,
 }
 
+/// By this title a schema of manifests is known.
+pub(super) const MANIFEST_TITLE: &str = "Moltproof target manifest";
+
 pub(super) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
     match args.subject {
         Subject::Manifest => put(&manifest())?,
@@ -36,7 +39,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
 /// The JSON Schema of the target manifest, as `fixtures/schemas/manifest.schema.json` holds it.
 pub(super) fn manifest() -> String {
     let mut schema = schemars::schema_for!(Manifest);
-    schema.insert("title".to_owned(), "Moltproof target manifest".into());
+    schema.insert("title".to_owned(), MANIFEST_TITLE.into());
     format!("{:#}\n", schema.to_value())
 }
 

@@ -1,9 +1,9 @@
 //! Whether Node is new enough for what a launch command runs. Never installs anything.
 
 use super::{Check, State};
+use crate::target::node::{admits, range_of, remedy, version as parsed, wrangler_of};
 use crate::target::{LaunchFacts, Target};
-use semver::{Version, VersionReq};
-use serde_json::Value;
+use semver::Version;
 use std::path::Path;
 use tokio::process::Command;
 
@@ -26,16 +26,19 @@ pub(super) async fn check(target: &dyn Target) -> Vec<Check> {
                 .remedy("install Node; the launch command needs it"),
         ];
     };
-    let wanted = [
-        ("wrangler", "node_modules/wrangler/package.json"),
-        ("package.json", "package.json"),
-    ];
-    for (who, file) in wanted {
-        if let Some(range) = engines(&facts.folder.join(file)).filter(|range| !admits(range, &has))
-        {
+    // As the files lie, before anything is prepared: hoisted to a workspace's root, or only locked.
+    let folder = std::path::absolute(&facts.folder).unwrap_or_else(|_none| facts.folder.clone());
+    let wrangler = wrangler_of(&folder);
+    let wrangler =
+        wrangler.and_then(|found| Some((format!("wrangler {}", found.version), found.needs?)));
+    let package = range_of(&folder.join("package.json"));
+    let package = package.map(|range| ("package.json".to_owned(), range));
+    let asked = wrangler.into_iter().chain(package);
+    for (who, range) in asked {
+        if !admits(&range, &has) {
             return vec![
                 Check::wrong("node", format!("Node is {has}, and {who} needs {range}"))
-                    .remedy(format!("install Node {range}, or pin an older wrangler")),
+                    .remedy(remedy(&has, &range)),
             ];
         }
     }
@@ -50,55 +53,5 @@ async fn version(facts: &LaunchFacts) -> Option<Version> {
         .output()
         .await
         .ok()?;
-    let said = String::from_utf8_lossy(&asked.stdout);
-    Version::parse(said.trim().trim_start_matches('v')).ok()
-}
-
-fn engines(package: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(package).ok()?;
-    let value: Value = serde_json::from_str(&text).ok()?;
-    value["engines"]["node"].as_str().map(str::to_owned)
-}
-
-/// Whether a range of npm's admits a version; a range that is not understood admits everything.
-fn admits(range: &str, version: &Version) -> bool {
-    let mut understood = range.split("||").map(|part| {
-        // npm joins comparators by blanks, Cargo by commas; npm's bare `18` is `18.x`.
-        let part = part.replace(">= ", ">=").replace("< ", "<");
-        let comparators: Vec<String> = part
-            .split_whitespace()
-            .map(|one| {
-                if one.starts_with(|letter: char| letter.is_ascii_digit()) {
-                    format!("={one}")
-                } else {
-                    one.to_owned()
-                }
-            })
-            .collect();
-        VersionReq::parse(&comparators.join(", ")).ok()
-    });
-    understood.any(|part| part.is_none_or(|part| part.matches(version)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(range: &str, version: &str, admitted: bool) {
-        let version = Version::parse(version).unwrap();
-        assert_eq!(admits(range, &version), admitted, "{range} {version}");
-    }
-
-    #[test]
-    fn ranges_of_npm_are_understood() {
-        check(">=22.0.0", "20.19.0", false);
-        check(">=22.0.0", "22.0.0", true);
-        check(">=18.0.0 <21", "20.1.0", true);
-        check(">=18.0.0 <21", "22.1.0", false);
-        check("^18 || >=20.3.0", "20.2.0", false);
-        check("^18 || >=20.3.0", "18.5.0", true);
-        check("20.x", "20.9.1", true);
-        check("20", "22.0.0", false);
-        check("whatever this is", "1.0.0", true);
-    }
+    parsed(&String::from_utf8_lossy(&asked.stdout))
 }

@@ -13,6 +13,7 @@ pub mod launched;
 pub mod layout;
 pub mod manifest;
 pub mod need;
+pub mod node;
 pub mod not_the_worker;
 pub mod operator;
 pub mod read_only;

@@ -87,7 +87,7 @@ fn node_project(node: &str, wanted: &str) -> (tempfile::TempDir, String) {
     std::fs::create_dir_all(at.join("node_modules/wrangler")).unwrap();
     std::fs::write(
         at.join("node_modules/wrangler/package.json"),
-        format!("{{\"engines\":{{\"node\":\"{wanted}\"}}}}"),
+        format!("{{\"version\":\"4.158.0\",\"engines\":{{\"node\":\"{wanted}\"}}}}"),
     )
     .unwrap();
     let program = at.join("bin/node");
@@ -111,8 +111,13 @@ fn a_node_that_is_too_old_for_wrangler_is_named_with_both_versions() {
     let (_folder, path) = node_project("v20.11.1", ">=22.0.0");
     let (code, out) = checks_of(&path);
     assert!(
-        out.contains("✗ node") && out.contains("Node is 20.11.1, and wrangler needs >=22.0.0"),
+        out.contains("✗ node")
+            && out.contains("Node is 20.11.1, and wrangler 4.158.0 needs >=22.0.0"),
         "{out}"
+    );
+    assert!(
+        out.contains("\"wrangler\": \"4.86.0\""),
+        "the version to pin: {out}"
     );
     assert_eq!(code, 3, "it does not start either: {out}");
     let (_folder, path) = node_project("v22.11.0", ">=22.0.0");

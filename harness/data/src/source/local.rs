@@ -111,11 +111,7 @@ fn names(what: &str, known: &[&str]) -> String {
 
 /// The file by miniflare's name for it; if it is not there, the only one that is.
 fn state_file(objects: &Path, database: &Database) -> Option<PathBuf> {
-    let id = database.preview_id.as_ref().or(database.id.as_ref());
-    let named = objects.join(format!(
-        "{}.sqlite",
-        object_id(id.unwrap_or(&database.binding))
-    ));
+    let named = objects.join(format!("{}.sqlite", object_id(database.kept_as())));
     if named.is_file() {
         return Some(named);
     }

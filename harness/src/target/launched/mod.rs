@@ -9,6 +9,7 @@ mod serving;
 mod start;
 pub mod supervisor;
 pub mod why;
+mod without_routes;
 mod works;
 
 use super::acts::Acts;

@@ -253,11 +253,12 @@ impl Workshop {
                 .as_ref()
                 .is_some_and(|file| self.launch_folder(launch).join(file).exists());
             if !done {
-                self.must_run(&step.run, &values).await?;
+                self.must_run(&step.run, &step.folder, &values).await?;
             }
         }
+        self.keep_without_routes(launch)?;
         for command in &launch.setup {
-            self.must_run(command, &values).await?;
+            self.must_run(command, Path::new(""), &values).await?;
         }
         Ok(state)
     }
@@ -265,10 +266,12 @@ impl Workshop {
     async fn must_run(
         &self,
         command: &[String],
+        below: &Path,
         values: &BTreeMap<&str, String>,
     ) -> Result<(), Fault> {
         let what = format!("running `{}`", command.join(" "));
-        let (ok, said) = self.telling(what, self.run(command, values)).await?;
+        let running = self.run_below(command, below, values);
+        let (ok, said) = self.telling(what, running).await?;
         if ok {
             Ok(())
         } else {
@@ -282,12 +285,21 @@ impl Workshop {
         command: &[String],
         values: &BTreeMap<&str, String>,
     ) -> Result<(bool, String), Fault> {
+        self.run_below(command, Path::new(""), values).await
+    }
+
+    async fn run_below(
+        &self,
+        command: &[String],
+        below: &Path,
+        values: &BTreeMap<&str, String>,
+    ) -> Result<(bool, String), Fault> {
         let launch = self.launch_entry()?;
         let command = fill_all(command, values).map_err(Fault)?;
         let said = run_to_end(
             &self.program,
             &command,
-            &self.launch_folder(launch),
+            &self.launch_folder(launch).join(below),
             &environment(launch, values)?,
         )
         .await?;
@@ -362,6 +374,9 @@ impl Workshop {
         if let Some(receiver) = &self.receiver {
             values.insert("webhook_address", receiver.authority().to_owned());
         }
+        if let Some(config) = self.without_routes() {
+            values.insert("config", config);
+        }
         values
     }
 
@@ -398,7 +413,7 @@ impl Workshop {
             ..
         } = blueprint;
         let manifest = &self.manifest;
-        let has = |name: &str| !entry.without.iter().any(|without| without == name);
+        let has = |name: &str| entry.has(name, &manifest.dialect.variables);
         let operable = [
             "CF_ACCESS_TEAM_DOMAIN",
             "CF_ACCESS_AUD",

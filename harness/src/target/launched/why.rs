@@ -30,7 +30,7 @@ const SIGNS: [Sign; 5] = [
             "Unsupported engine",
             "EBADENGINE",
         ],
-        remedy: "Node is too old for this wrangler: install the version that it asks for, or pin an older wrangler",
+        remedy: "Node is too old for this wrangler: install the version that it asks for, or pin one that runs on yours (the newest for Node 18 is wrangler 4.48.0, for Node 20.3 it is 4.86.0, for Node 22.0 it is 4.158.0)",
     },
     Sign {
         id: "login",

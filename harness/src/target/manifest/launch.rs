@@ -18,6 +18,8 @@ pub struct Launch {
     /// Run once on a fresh `{state}` folder; every instance starts from a copy of it.
     #[serde(default)]
     pub setup: Vec<Vec<String>>,
+    /// A wrangler configuration in that folder: of it a copy without `routes` is kept beside it, and `{config}` names that.
+    pub config_without_routes: Option<PathBuf>,
     /// The server. A variant's `arguments` and the variables follow.
     pub command: Vec<String>,
     /// Environment of all commands.
@@ -43,6 +45,9 @@ pub struct Launch {
 pub struct Prepare {
     /// The command.
     pub run: Vec<String>,
+    /// Where it runs, relative to the launch folder.
+    #[serde(default)]
+    pub folder: PathBuf,
     /// Not needed when this file is there, relative to the launch folder.
     pub unless: Option<PathBuf>,
 }
@@ -61,10 +66,37 @@ pub struct VariantEntry {
     pub without: Vec<String>,
 }
 
+impl VariantEntry {
+    /// Whether it has a binding or a variable, by the contract's name; `own` are the target's names.
+    #[must_use]
+    pub fn has(&self, name: &str, own: &BTreeMap<String, String>) -> bool {
+        let own = own.get(name).map_or(name, String::as_str);
+        let lacks = |without: &String| without == name || without == own;
+        !self.without.iter().any(lacks)
+    }
+}
+
 fn sixty() -> u64 {
     60
 }
 
 fn two() -> usize {
     2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_variant_does_without_is_known_by_the_targets_own_name_too() {
+        let own = BTreeMap::from([("TENANT_DB".to_owned(), "DB".to_owned())]);
+        let entry = |name: &str| VariantEntry {
+            without: vec![name.to_owned()],
+            ..VariantEntry::default()
+        };
+        assert!(!entry("DB").has("TENANT_DB", &own));
+        assert!(!entry("TENANT_DB").has("TENANT_DB", &own));
+        assert!(entry("DB").has("TENANT_KV", &own));
+    }
 }
