@@ -203,12 +203,10 @@ async fn one(mut stream: TcpStream, way: &Way) -> io::Result<()> {
     (way.deviant.on_answer)(&asked, &mut answered, &way.memory);
     let mut head = format!("HTTP/1.1 {} Passed\r\n", answered.status);
     for (name, value) in &answered.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
-    head.push_str(&format!(
-        "content-length: {}\r\nconnection: close\r\n\r\n",
-        answered.body.len()
-    ));
+    let length = answered.body.len().to_string();
+    head.extend(["content-length: ", &length, "\r\nconnection: close\r\n\r\n"]);
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(&answered.body).await?;
     stream.shutdown().await
