@@ -12,7 +12,7 @@ use moltproof_api_worker::{Aspect, Places, Scripts, Stop, Subject, aspects, tool
 use moltproof_doubles::{AccessIssuer, AiGatewayDouble};
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -216,7 +216,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     if let Some(words) = &wish.migrate {
         let words = words.split_whitespace().map(str::to_owned).collect();
-        subject.runner = Some(tool::command(words, None));
+        subject.runner = Some(tool::command(words, PathBuf::from("."), None));
     }
     subject.is_clock_told = true;
     subject.receiver = Some(receiver);

@@ -1,6 +1,7 @@
 //! The target's own tool for migrations as a command. Never decides what its exit means.
 
 use crate::subject::{Applied, Runner};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -9,9 +10,9 @@ const DATABASE: &str = "api.sqlite";
 
 /// A tool that is a command. In its words `{migrations}` stands for the folder of the migrations, `{database}` for the SQLite file,
 /// `{folder}` for the folder of the database, and `{environment}` for the environment; `made` is the path of the file within `{folder}`
-/// where the command itself decides it.
+/// where the command itself decides it. It runs in the folder `within`.
 #[must_use]
-pub fn command(words: Vec<String>, made: Option<String>) -> Runner {
+pub fn command(words: Vec<String>, within: PathBuf, made: Option<String>) -> Runner {
     Arc::new(move |migrations, folder, environment| {
         let database = folder.join(made.as_deref().unwrap_or(DATABASE));
         let told = |word: &String| {
@@ -24,6 +25,7 @@ pub fn command(words: Vec<String>, made: Option<String>) -> Runner {
         let mut command = Command::new(words.next().unwrap_or_default());
         let status = command
             .args(words)
+            .current_dir(&within)
             .env("ENVIRONMENT", environment)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -52,7 +54,7 @@ mod tests {
                 "{database}",
                 "{environment}",
             ];
-            let tool = command(words.map(str::to_owned).to_vec(), None);
+            let tool = command(words.map(str::to_owned).to_vec(), PathBuf::from("."), None);
             tool(Path::new("/migrations"), Path::new("/folder"), "staging").unwrap()
         };
         let told = run(

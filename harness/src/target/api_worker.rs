@@ -2,7 +2,7 @@
 
 use super::{Fault, Instance};
 use moltproof_api_worker::receiver::Receiver;
-use moltproof_api_worker::{Places, Scripts, Subject};
+use moltproof_api_worker::{Places, Runner, Scripts, Subject};
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct ApiWorker {
 }
 
 /// What is known of an API worker beside its instance.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Known {
     /// Its environment.
     pub environment: String,
@@ -28,6 +28,8 @@ pub struct Known {
     pub database: Option<PathBuf>,
     /// The folder of its migrations.
     pub files: Option<PathBuf>,
+    /// Its own way of applying migrations.
+    pub runner: Option<Runner>,
 }
 
 impl ApiWorker {
@@ -62,6 +64,7 @@ impl ApiWorker {
         subject.is_clock_told = known.is_clock_told;
         subject.receiver = known.receiver;
         subject.database = known.database;
+        subject.runner = known.runner;
         if let Some(folder) = known.files {
             let scripts = Scripts::read(&Places::below(&folder)).map_err(|error| {
                 Fault(format!(

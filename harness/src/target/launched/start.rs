@@ -13,11 +13,12 @@ use crate::observe::budget::Budget;
 use crate::observe::log_lines::LogLines;
 use crate::target::api_worker::Known;
 use crate::target::manifest::placeholders::{fill, fill_all};
-use crate::target::manifest::{D1Source, Launch, Manifest, VariantEntry};
+use crate::target::manifest::{D1Source, Launch, Manifest, MigrateEntry, VariantEntry};
 use crate::target::need::Variant;
 use crate::target::not_the_worker::Surroundings;
 use crate::target::{Fault, Instance};
 use moltproof_api_worker::receiver::Receiver;
+use moltproof_api_worker::{Applied, Runner, tool};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -401,6 +402,26 @@ impl Workshop {
             files: entry
                 .migrations
                 .map(|folder| self.manifest.folder.join(folder)),
+            runner: entry.migrate.map(|entry| self.migrating(entry)),
+        })
+    }
+
+    /// The target's own way of applying migrations.
+    fn migrating(&self, entry: MigrateEntry) -> Runner {
+        let launch = self.manifest.launch.as_ref();
+        let within = launch.map_or_else(
+            || self.manifest.folder.clone(),
+            |launch| self.launch_folder(launch),
+        );
+        let run = tool::command(entry.command, within, None);
+        Arc::new(move |migrations, folder, environment| {
+            let applied = run(migrations, folder, environment)?;
+            let place = folder.join(&entry.database);
+            let database = only_database(&place).unwrap_or(place);
+            Ok(Applied {
+                database,
+                ..applied
+            })
         })
     }
 

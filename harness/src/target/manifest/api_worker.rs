@@ -19,6 +19,18 @@ pub struct ApiWorkerEntry {
     pub webhooks: bool,
     /// The folder of its migrations, with `seeds` and `queries` in it, relative to the manifest.
     pub migrations: Option<PathBuf>,
+    /// Its own way of applying migrations, to a database of its own.
+    pub migrate: Option<MigrateEntry>,
+}
+
+/// A command that applies migrations, run in the launch folder.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MigrateEntry {
+    /// Its words: `{migrations}` stands for a folder of migrations, `{folder}` for an empty folder for the database, `{environment}` for the environment.
+    pub command: Vec<String>,
+    /// Where in `{folder}` the SQLite file is then: the file, or a folder that holds no other one.
+    pub database: String,
 }
 
 fn production() -> String {
@@ -32,6 +44,7 @@ impl Default for ApiWorkerEntry {
             clock: false,
             webhooks: false,
             migrations: None,
+            migrate: None,
         }
     }
 }

@@ -20,7 +20,7 @@ mod runtime;
 mod seeding;
 
 pub use accept::Accept;
-pub use api_worker::ApiWorkerEntry;
+pub use api_worker::{ApiWorkerEntry, MigrateEntry};
 pub use budget::BudgetEntry;
 pub use control::Control;
 pub use environment::Allowed;

@@ -5,10 +5,15 @@ use crate::observe::log_lines::LogLines;
 use crate::target::api_worker::{ApiWorker, Known};
 use crate::target::need::Variant;
 use crate::target::{Fault, Instance};
+use moltproof_api_worker::Applied;
 use moltproof_api_worker::receiver::Receiver;
 use moltworker_api_reference::backend::Backend;
 use moltworker_api_reference::config::Config;
+use moltworker_api_reference::domain::environment::Environment;
+use moltworker_api_reference::store::schema;
+use moltworker_reference::store::migrations::from_dir;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -79,6 +84,7 @@ impl ReferenceTarget {
             receiver: Some(Arc::new(receiver)),
             database: Some(database),
             files: Some(files),
+            runner: Some(Arc::new(migrate)),
         };
         let mut worker = ApiWorker::of(&instance, known)?;
         worker.keep = Some(Box::new(Running {
@@ -87,6 +93,20 @@ impl ReferenceTarget {
         }));
         Ok(worker)
     }
+}
+
+/// Applies migrations as the reference does, to a database below a folder.
+fn migrate(migrations: &Path, folder: &Path, environment: &str) -> io::Result<Applied> {
+    let database = folder.join("api.sqlite");
+    let environment = Environment::parse(environment)
+        .ok_or_else(|| io::Error::other(format!("no environment is called {environment}")))?;
+    let now = crate::clock::epoch_ms();
+    let has_succeeded = from_dir(migrations)
+        .is_ok_and(|files| schema::migrate(&database, &files, environment, now).is_ok());
+    Ok(Applied {
+        has_succeeded,
+        database,
+    })
 }
 
 /// Writes the files of `migrations/api-worker` into a folder, as they lie there.
