@@ -349,7 +349,7 @@ fn a_listing_is_narrowed_by_level_area_need_and_words() {
     );
     assert_eq!(
         ids(&["--search", "RETRY-AFTER", "--level", "must"]),
-        ["RL-002", "RL-005"]
+        ["API-003", "RL-002", "RL-005"]
     );
     assert!(ids(&["--need", "variant.key-rotation"]).contains(&"ACC-015".to_owned()));
     assert!(told(&["list", "--need", "d1-writ"], 2).contains("did you mean `d1-write`?"));

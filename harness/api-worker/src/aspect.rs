@@ -28,7 +28,8 @@ pub enum Alone {
     Beside,
     /// It runs jobs, which touch what others of this kind have made.
     Jobs,
-    /// It changes what holds for every caller.
+    /// It changes what holds for every caller, or what every caller does would change what it sees: answers that a webhook gives in turn
+    /// go to the events of others too.
     Whole,
 }
 

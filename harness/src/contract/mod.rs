@@ -197,7 +197,11 @@ impl Contract {
             version: latest,
             versions,
         };
-        for (path, text) in features {
+        // Scenarios make tenants by their numbers, those of API workers make none: they come last.
+        let (others, own): (Vec<_>, Vec<_>) = features
+            .iter()
+            .partition(|(path, _)| path.contains("api_worker/"));
+        for (path, text) in own.into_iter().chain(others) {
             let gherkin = |reason: String| Malformed::Gherkin {
                 path: (*path).to_owned(),
                 reason,

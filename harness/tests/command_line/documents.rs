@@ -120,6 +120,28 @@ const LINES: &[(&str, Way)] = &[
     ),
     ("npx wrangler dev", NotOurs("the user's own Worker")),
     (
+        "moltproof init --yes && moltproof doctor && moltproof run --id AIG-001",
+        NotOurs(
+            "it starts the user's own Worker; `harness/tests/init` and `ci/styles` run its parts",
+        ),
+    ),
+    (
+        "export API_DB=api.sqlite ENVIRONMENT=development",
+        NotOurs("it sets variables for the lines below it"),
+    ),
+    (
+        "moltworker-api migrate",
+        NotOurs("another program; `cargo test -p moltworker-api-reference` holds its commands"),
+    ),
+    (
+        "moltworker-api seed-development",
+        NotOurs("another program; `cargo test -p moltworker-api-reference` holds its commands"),
+    ),
+    (
+        "moltworker-api serve --listen 127.0.0.1:8788",
+        NotOurs("another program; `cargo test -p moltworker-api-reference` holds its commands"),
+    ),
+    (
         "curl -H \"cf-access-jwt-assertion: $(moltproof token mint)\" http://localhost:8787/api/admin/tenants",
         NotOurs("it asks the user's own Worker; `harness/tests/doubles_command.rs` mints tokens"),
     ),

@@ -22,13 +22,13 @@ pub(super) const ASPECTS: &[Aspect] = &[
     ),
     aspect!(
         "API-010",
-        Jobs,
+        Whole,
         "whatever is not answered 2xx in time is tried again: errors, redirects, cut, late and hanging answers",
         tried_again
     ),
     aspect!(
         "API-010",
-        Jobs,
+        Whole,
         "a webhook that failed is active again once a delivery to it succeeds",
         recovers
     ),

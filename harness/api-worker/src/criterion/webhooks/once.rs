@@ -13,13 +13,13 @@ use std::time::Duration;
 pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-010",
-        Jobs,
+        Whole,
         "what was answered 2xx is never sent again, however often and late the job runs",
         never_again
     ),
     aspect!(
         "API-010",
-        Jobs,
+        Whole,
         "jobs at once send each delivery that is due exactly once",
         one_worker
     ),
