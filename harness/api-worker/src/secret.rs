@@ -105,7 +105,7 @@ pub(crate) fn hashes(credential: &str) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const KEY: &str = "mpk_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_aBcDe";
+    const KEY: &str = "mpk_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_aBcDc";
 
     fn found(text: impl AsRef<[u8]>) -> Option<&'static str> {
         Search::of(KEY).find(text.as_ref())
