@@ -32,10 +32,16 @@ if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
 fi
 
 # In the background, so that a signal to this script reaches the program at once: it keeps what it has found by then.
+child="" early=""
+pass_on() {
+  signalled=1
+  if [ -n "$child" ]; then kill "-$1" "$child" 2> /dev/null || true; else early=$1; fi
+}
+trap 'pass_on TERM' TERM
+trap 'pass_on INT' INT
 "$program" run "${kinds[@]}" "$@" &
 child=$!
-trap 'signalled=1; kill -TERM "$child" 2> /dev/null || true' TERM
-trap 'signalled=1; kill -INT "$child" 2> /dev/null || true' INT
+[ -z "$early" ] || pass_on "$early"
 signalled=1
 while [ -n "$signalled" ]; do
   signalled="" code=0

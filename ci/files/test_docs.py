@@ -90,6 +90,10 @@ class Docs(unittest.TestCase):
         environment = {**self.environment, "MOLTPROOF": str(program), "MOLTPROOF_TARGET": "x"}
         script = subprocess.Popen([ROOT / "ci/staging.sh"], cwd=self.place, env=environment, stdout=subprocess.PIPE, text=True)
         self.assertEqual(script.stdout.readline(), "started\n")
+        # It sleeps when it waits for the program, and never between: a signal in the moment before bash waits is told when the program ends.
+        state = Path(f"/proc/{script.pid}/stat")
+        while state.read_text().rsplit(")", 1)[1].split()[0] != "S":
+            time.sleep(0.01)
         began = time.monotonic()
         script.send_signal(signal.SIGTERM)
         script.stdout.close()
