@@ -3,11 +3,15 @@
 
 mod answers;
 mod deviants;
+pub mod layers;
 mod requests;
 
 pub use deviants::deviants;
 
+use crate::aspect::Aspect;
+use crate::outcome::Judged;
 use crate::receiver::read;
+use crate::subject::Subject;
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,6 +21,27 @@ use std::thread::JoinHandle;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+
+/// What was said of a target by one sentence.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The sentence.
+    pub aspect: &'static Aspect,
+    /// What became of it.
+    pub outcome: Judged,
+}
+
+/// Judges a target by these sentences, side by side as a run does.
+pub async fn judge(
+    subject: &Subject,
+    sentences: impl IntoIterator<Item = &'static Aspect>,
+) -> Vec<Said> {
+    let judging = sentences.into_iter().map(|aspect| async move {
+        let outcome = aspect.judge(subject).await;
+        Said { aspect, outcome }
+    });
+    futures_util::future::join_all(judging).await
+}
 
 /// A target that breaks one promise.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! A tool that applies migrations as it should, or with one bad habit. Never keeps a state of its own.
 
-use crate::target::sha256;
-use moltproof_api_worker::{Applied, Runner};
+use super::target::sha256;
+use crate::subject::{Applied, Runner};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What tools do wrongly, one each; the first is no mistake.
-const HABITS: [&str; 15] = [
+pub(super) const HABITS: [&str; 15] = [
     "none",
     "two transactions",
     "records first",
@@ -29,13 +29,12 @@ const HABITS: [&str; 15] = [
 ];
 
 /// A tool with this habit.
-pub(crate) fn with(habit: &str) -> Runner {
-    assert!(HABITS.contains(&habit), "no tool has the habit {habit}");
-    let habit = habit.to_owned();
+pub(super) fn with(habit: &'static str) -> Runner {
     Arc::new(move |migrations, folder, environment| {
         let database = folder.join("api.sqlite");
-        let has_succeeded = apply(&habit, migrations, &database, environment)
-            .map_err(|error| io::Error::other(error.to_string()))?;
+        let files = files(habit, migrations)?;
+        let has_succeeded =
+            apply(habit, &files, &database, environment).map_err(io::Error::other)?;
         Ok(Applied {
             has_succeeded,
             database,
@@ -44,15 +43,13 @@ pub(crate) fn with(habit: &str) -> Runner {
 }
 
 /// The files in the order in which they are applied.
-fn files(habit: &str, folder: &Path) -> Vec<(String, String)> {
-    let mut files: Vec<(String, String)> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, fs::read_to_string(&path).unwrap())
-        })
-        .collect();
+fn files(habit: &str, folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.push((name, fs::read_to_string(entry.path())?));
+    }
     files.sort();
     if habit == "as the folder has them" {
         // Any order but the right one: what a folder lists first depends on the machine.
@@ -60,20 +57,20 @@ fn files(habit: &str, folder: &Path) -> Vec<(String, String)> {
         let later = later.unwrap_or(files.len());
         files[later..].reverse();
     }
-    files
+    Ok(files)
 }
 
-fn recorded(connection: &Connection) -> BTreeMap<String, String> {
+fn recorded(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let Ok(mut rows) = connection.prepare("SELECT file, sha256 FROM schema_metadata") else {
-        return BTreeMap::new();
+        return Ok(BTreeMap::new());
     };
-    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-    rows.unwrap().map(Result::unwrap).collect()
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
 }
 
 fn apply(
     habit: &str,
-    migrations: &Path,
+    files: &[(String, String)],
     database: &Path,
     environment: &str,
 ) -> rusqlite::Result<bool> {
@@ -81,9 +78,8 @@ fn apply(
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")?;
     let mut time = 1_790_000_000_000;
     let mut has_failed = false;
-    let files = files(habit, migrations);
-    for (name, text) in &files {
-        let known = recorded(&connection);
+    for (name, text) in files {
+        let known = recorded(&connection)?;
         time = time.max(newest(&connection)) + 1;
         if let Some(sha256_then) = known.get(name) {
             let is_edited = *sha256_then != sha256(text);
@@ -96,7 +92,8 @@ fn apply(
                 _ => {}
             }
             if habit == "applies all again" && name.starts_with('9') {
-                let _may_fail = connection.execute_batch(text);
+                // It may fail, as this tool does not mind.
+                drop(connection.execute_batch(text));
                 again(&connection, name)?;
             }
             if habit == "renews the rows" {
@@ -148,7 +145,8 @@ fn one(
     } else {
         environment
     };
-    let version: i64 = name[..4].parse().unwrap();
+    let digits = name.get(..4).and_then(|digits| digits.parse().ok());
+    let version: i64 = digits.unwrap_or_default();
     let record = || {
         let sql = "INSERT INTO schema_metadata (file, version, environment, sha256, applied_at) VALUES (?1, ?2, ?3, ?4, ?5)";
         connection.execute(sql, params![name, version, environment, checksum, time])

@@ -2,15 +2,15 @@
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 /// What it does wrongly; the first is no mistake.
-const HABITS: [&str; 8] = [
+pub(super) const HABITS: [&str; 8] = [
     "none",
     "version of the first",
     "no history",
@@ -22,37 +22,39 @@ const HABITS: [&str; 8] = [
 ];
 
 /// The server; it ends with the value.
-pub(crate) struct Route {
+pub(super) struct Route {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Route {
-    pub(crate) fn start(database: &Path, habit: &str) -> Self {
-        assert!(HABITS.contains(&habit), "no route has the habit {habit}");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(super) fn start(database: &Path, habit: &'static str) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
-        let (database, habit) = (database.to_owned(), habit.to_owned());
-        let ended = Arc::clone(&is_over);
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if ended.load(Ordering::SeqCst) {
-                    break;
+        let (database, ended) = (database.to_owned(), Arc::clone(&is_over));
+        let thread = std::thread::Builder::new()
+            .name("route".to_owned())
+            .spawn(move || {
+                for stream in listener.incoming() {
+                    if ended.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    if let Ok(stream) = stream {
+                        // Who hangs up gets no answer, and who asks for what cannot be read none either.
+                        drop(answer(&stream, &database, habit));
+                    }
                 }
-                // Who hangs up gets no answer.
-                let _hung_up = answer(&stream.unwrap(), &database, &habit);
-            }
-        });
-        Self {
+            })?;
+        Ok(Self {
             address,
             is_over,
             thread: Some(thread),
-        }
+        })
     }
 
-    pub(crate) fn base(&self) -> String {
+    pub(super) fn base(&self) -> String {
         format!("http://{}", self.address)
     }
 }
@@ -63,12 +65,13 @@ impl Drop for Route {
         // It waits for a connection: this is the last.
         drop(TcpStream::connect(self.address));
         if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
+            // A thread that panicked has told so already.
+            drop(thread.join());
         }
     }
 }
 
-fn answer(mut stream: &TcpStream, database: &PathBuf, habit: &str) -> std::io::Result<()> {
+fn answer(mut stream: &TcpStream, database: &Path, habit: &str) -> io::Result<()> {
     let mut request = Vec::new();
     let mut bytes = [0; 4_096];
     while !request.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -80,7 +83,8 @@ fn answer(mut stream: &TcpStream, database: &PathBuf, habit: &str) -> std::io::R
     }
     let is_schema = request.starts_with(b"GET /api/admin/schema ");
     let (status, body) = if is_schema {
-        ("200 OK", schema(database, habit))
+        let told = schema(database, habit).map_err(io::Error::other)?;
+        ("200 OK", told)
     } else {
         ("404 Not Found", json!({"error": {"code": "NOT_FOUND"}}))
     };
@@ -92,11 +96,10 @@ fn answer(mut stream: &TcpStream, database: &PathBuf, habit: &str) -> std::io::R
     )
 }
 
-fn schema(database: &PathBuf, habit: &str) -> Value {
-    let connection =
-        Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+fn schema(database: &Path, habit: &str) -> rusqlite::Result<Value> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let sql = "SELECT file, version, environment, sha256, applied_at FROM schema_metadata ORDER BY applied_at";
-    let mut statement = connection.prepare(sql).unwrap();
+    let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([], |row| {
         let time: i64 = row.get(4)?;
         let told = json!({
@@ -105,12 +108,12 @@ fn schema(database: &PathBuf, habit: &str) -> Value {
             "applied_at": if habit == "another time" { time + 1 } else { time },
         });
         Ok((row.get::<_, i64>(1)?, row.get::<_, String>(2)?, told))
-    });
-    let rows: Vec<(i64, String, Value)> = rows.unwrap().map(Result::unwrap).collect();
+    })?;
+    let rows: Vec<(i64, String, Value)> = rows.collect::<Result<_, _>>()?;
     let mut history: Vec<Value> = rows.iter().map(|(.., told)| told.clone()).collect();
     match habit {
         "no history" => history.clear(),
-        "newest only" => history = history.split_off(history.len() - 1),
+        "newest only" => history = history.split_off(history.len().saturating_sub(1)),
         "newest first" => history.reverse(),
         _ => {}
     }
@@ -122,7 +125,8 @@ fn schema(database: &PathBuf, habit: &str) -> Value {
     };
     let mut told = json!({"version": version, "history": history});
     if habit != "no environment" {
-        told["environment"] = rows[0].1.clone().into();
+        let first = rows.first().map(|(_, environment, _)| environment.clone());
+        told["environment"] = first.into();
     }
-    told
+    Ok(told)
 }
