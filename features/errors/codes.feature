@@ -122,6 +122,40 @@ Feature: Codes that callers can rely on
       Then the answer is refused with 500 "SANDBOX_ID_INVALID"
       And the answer tells nothing of the inside
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario Outline: An error does not repeat a secret that came as <carrier>
+      Given a free tenant "a"
+      When a secret is sent as <carrier> to routes that answer and to routes that refuse
+      Then some of the answers are successes and some are errors
+      And no error holds a secret
+
+      Examples:
+        | carrier                              |
+        | the header "Authorization: Bearer"   |
+        | the header "Cf-Access-Jwt-Assertion" |
+        | the header "X-Api-Key"               |
+        | the cookie "CF_Authorization"        |
+        | the query parameter "token"          |
+        | the body field "api_key"             |
+        | a body that is no JSON               |
+
+    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario: An error repeats no Access token
+      Given a free tenant "a"
+      When the operator's token and every bad one are sent to admin and public routes
+      Then some of the answers are successes and some are errors
+      And no error holds a secret
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: The error of a failed model call shows neither the key nor what came back
+      Given a free tenant "a"
+      When somebody chats at host "{host a}"
+      Then the answer has status 200
+      Given the AI Gateway repeats the key it was sent and a secret of its own, and answers with 500
+      When somebody chats at host "{host a}"
+      Then the answer is a 502 or 504 that tells nothing of the inside
+      And no error holds a secret
+
     @whole-run
     Scenario: Every error of the whole run tells nothing of the inside
       When somebody asks for the health

@@ -155,13 +155,16 @@ impl Run {
         }
     }
 
-    /// Every secret handed out so far.
+    /// Every secret handed out so far, the instances' keys of AI Gateway among them.
     #[must_use]
     pub fn all_secrets(&self) -> Vec<String> {
-        self.secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let instances = self.instances.lock();
+        let instances = instances.unwrap_or_else(PoisonError::into_inner);
+        let keys = instances
+            .iter()
+            .filter_map(|one| one.ai_gateway_key.clone());
+        let handed_out = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        handed_out.iter().cloned().chain(keys).collect()
     }
 
     /// What the run has spent so far.

@@ -4,9 +4,11 @@ use super::envelope::since_begin;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::oracle::leaks::signs;
+use crate::run::capture::point_at;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, worst};
+use crate::steps::security::canaries::{Detector, one_in, own};
 use crate::steps::words::canary;
 use crate::verdict::{Check, Stop};
 
@@ -26,6 +28,9 @@ pub(super) fn register(book: &mut Book) {
     });
     book.step(r"the answer tells nothing of the inside", |s, _a| {
         Box::pin(last_tells_nothing(s))
+    });
+    book.step(r"no error holds a secret", |s, _a| {
+        Box::pin(no_error_holds_a_secret(s))
     });
     book.step(
         r"all of them are errors that tell nothing of the inside",
@@ -101,4 +106,21 @@ async fn last_tells_nothing(s: &mut Scene) -> Result<(), Stop> {
 async fn all_tell_nothing(s: &mut Scene) -> Check {
     let answers = since_begin(s);
     worst(answers.iter().map(|answer| tells_nothing(s, answer)))
+}
+
+async fn no_error_holds_a_secret(s: &mut Scene) -> Check {
+    let mut secrets = own(s);
+    secrets.extend(s.instance().await?.ai_gateway_key.clone());
+    let detector = Detector::of(&secrets);
+    let errors = s.exchanges.iter().filter(|answer| answer.status >= 400);
+    let held = errors.cloned().find_map(|answer| {
+        let place = detector.place_in(&answer)?;
+        Some((one_in(&place, &answer), answer))
+    });
+    if let Some((_seen, answer)) = &held {
+        point_at(answer);
+    }
+    s.expect(held.is_none(), "no secret in an error", || {
+        held.map(|(seen, _answer)| seen).unwrap_or_default()
+    })
 }

@@ -7,6 +7,7 @@ use crate::oracle::leaks::signs;
 use crate::run::capture::point_at;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::Book;
+use crate::steps::security::canaries::Detector;
 use crate::verdict::{Check, Finding, OrUnmet as _, Severity, Stop};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -138,7 +139,12 @@ async fn codes_listed(s: &mut Scene) -> Check {
 }
 
 async fn nothing_told(s: &mut Scene) -> Check {
-    none_has(s, "errors that tell nothing of the inside", signs)
+    let detector = Detector::of(&s.run.all_secrets());
+    none_has(s, "errors that tell nothing of the inside", |answer| {
+        let held = detector.place_in(answer);
+        let held = held.map(|place| format!("a secret that was sent, in the {place}"));
+        signs(answer).into_iter().chain(held).collect()
+    })
 }
 
 async fn ids_unique(s: &mut Scene) -> Check {

@@ -137,15 +137,23 @@ pub(in crate::steps) async fn last_answering(s: &mut Scene) -> Option<String> {
     Some(last.model.clone())
 }
 
-/// What it means that the upstream was not asked. A prompt that was let through and answered broke the promise; one that was not let through
-/// shows nothing of what is promised of calls.
+/// What it means that the upstream was not asked. That a prompt was answered by something else is AIG-014's fault, and shows nothing of what
+/// is promised of calls; nor does one that was not let through, unless one was before.
 fn no_call(s: &Scene) -> Result<Stop, Stop> {
     let answer = s.last()?;
     let stop = breach(
         "a call to the AI Gateway",
         format!("none; {}", describe(&answer)),
     );
-    if answer.status == 200 || was_answered_before(s) {
+    if answer.status == 200 {
+        let is_its_own = s.planned.criteria.iter().any(|id| id == "AIG-014");
+        return Ok(if is_its_own {
+            stop
+        } else {
+            stop.or_unmet("AIG-014")
+        });
+    }
+    if was_answered_before(s) {
         return Ok(stop);
     }
     let because = format!("a chat that is answered with {}", answer.status);

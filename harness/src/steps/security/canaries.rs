@@ -48,7 +48,7 @@ pub(super) fn remember(s: &mut Scene, secret: &str) {
 }
 
 /// The secrets of the scenario.
-pub(super) fn own(s: &Scene) -> Vec<String> {
+pub(in crate::steps) fn own(s: &Scene) -> Vec<String> {
     s.notes
         .get("secrets")
         .and_then(|list| serde_json::from_value(list.clone()).ok())
@@ -56,11 +56,11 @@ pub(super) fn own(s: &Scene) -> Vec<String> {
 }
 
 /// Finds secrets, whole or a telling part of them, in any letter case.
-pub(super) struct Detector(Option<Regex>);
+pub(in crate::steps) struct Detector(Option<Regex>);
 
 impl Detector {
     /// For these secrets. Of a JSON Web Token the signature is the secret: its other parts stand in many tokens.
-    pub(super) fn of(secrets: &[String]) -> Self {
+    pub(in crate::steps) fn of(secrets: &[String]) -> Self {
         let parts: BTreeSet<String> = secrets.iter().flat_map(|secret| telling(secret)).collect();
         if parts.is_empty() {
             return Self(None);
@@ -97,34 +97,43 @@ impl Detector {
         Ok(())
     }
 
-    /// Asserts that no answer holds a secret, neither in its headers nor in its body.
+    /// Where an answer holds a secret, if it does: in its headers or in its body.
+    pub(in crate::steps) fn place_in(&self, answer: &Exchange) -> Option<String> {
+        let mut headers = answer.headers.iter();
+        let header = headers.find(|(_, value)| self.finds(value));
+        let header = header.map(|(name, _)| format!("header `{name}`"));
+        header.or_else(|| self.finds(&answer.text()).then(|| "body".to_owned()))
+    }
+
+    /// Asserts that no answer holds a secret. One in an error is what ERR-004 is about, and a redirect may lead on with what was asked.
     pub(super) fn check_answers<'a>(
         &self,
         s: &mut Scene,
         answers: impl Iterator<Item = &'a Exchange>,
     ) -> Check {
-        for answer in answers {
-            let header = answer
-                .headers
-                .iter()
-                .find(|(_, value)| self.finds(value))
-                .map(|(name, _)| format!("header `{name}`"));
-            let place = header.or_else(|| self.finds(&answer.text()).then(|| "body".to_owned()));
-            if let Some(place) = place {
-                return Err(breach(
-                    "no secret in an answer",
-                    format!(
-                        "one in the {place} of the answer with status {} to {} {}",
-                        answer.status,
-                        answer.request.method,
-                        answer.request.path.split('?').next().unwrap_or_default()
-                    ),
-                ));
+        for answer in answers.filter(|answer| !(300..400).contains(&answer.status)) {
+            if let Some(place) = self.place_in(answer) {
+                let seen = one_in(&place, answer);
+                let found = breach("no secret in an answer", seen);
+                let is_error = answer.status >= 400;
+                let stop = if is_error {
+                    found.or_unmet("ERR-004")
+                } else {
+                    found
+                };
+                return Err(stop);
             }
         }
         s.checks += 1;
         Ok(())
     }
+}
+
+/// Where a secret was seen, without it.
+pub(in crate::steps) fn one_in(place: &str, answer: &Exchange) -> String {
+    let route = answer.request.path.split('?').next().unwrap_or_default();
+    let (status, method) = (answer.status, &answer.request.method);
+    format!("one in the {place} of the answer with status {status} to {method} {route}")
 }
 
 fn telling(secret: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! The steps of security. Never sends a secret that is worth anything, or a payload that would do lasting harm.
 
-mod canaries;
+pub(super) mod canaries;
 mod cursors;
 mod hostile_host;
 mod injection;

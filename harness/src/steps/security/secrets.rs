@@ -263,12 +263,7 @@ async fn nothing_held_by_the_run(s: &mut Scene, _a: Args) -> Check {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .clone();
-    let mut secrets = s.run.all_secrets();
-    secrets.extend(
-        instances
-            .iter()
-            .filter_map(|instance| instance.ai_gateway_key.clone()),
-    );
+    let secrets = s.run.all_secrets();
     if secrets.is_empty() {
         return Err(Stop::NotVerified(
             "this run handed no secret to the target: let it act as operator".to_owned(),

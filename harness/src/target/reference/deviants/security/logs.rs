@@ -232,7 +232,7 @@ fn elsewhere() -> Vec<Draft> {
         deviant(
             "refusals-repeat-the-query",
             "A refusal repeats path and query of the request",
-            &["SEC-003"],
+            &["ERR-004"],
         )
         .parts(|parts| {
             parts.caller = after(|ask, told| {
