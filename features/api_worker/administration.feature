@@ -49,3 +49,15 @@ Feature: Administration
     Scenario: A user sets and removes only what is the user's own, and never a limit
       Given the API worker that the target offers, with users and models of this scenario
       Then a user sets and removes only what is the user's own, and never a limit
+
+    Scenario: A flag that breaks a rule is refused, and what was set goes on deciding
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a flag that breaks a rule is refused, and what was set goes on deciding
+
+    Scenario: A preference that breaks a rule is refused, and what was set goes on resolving
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a preference that breaks a rule is refused, and what was set goes on resolving
+
+    Scenario: After a drawn sequence the audit has one entry for each change that a model has
+      Given the API worker that the target offers, with users and models of this scenario
+      Then after a drawn sequence the audit has one entry for each change that a model has

@@ -41,3 +41,15 @@ Feature: What usage costs
     Scenario: A price is a whole number of micro-units from 0, and nothing else is taken
       Given the API worker that the target offers, with users and models of this scenario
       Then a price is a whole number of micro-units from 0, and nothing else is taken
+
+    Scenario: A price that breaks a rule is refused, and nothing is left of it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a price that breaks a rule is refused, and nothing is left of it
+
+    Scenario: A clock that goes back finds the price of that time, and none can be put before those that follow
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a clock that goes back finds the price of that time, and none can be put before those that follow
+
+    Scenario: In a drawn sequence of prices and chats each row costs what a model has
+      Given the API worker that the target offers, with users and models of this scenario
+      Then in a drawn sequence of prices and chats each row costs what a model has

@@ -66,3 +66,15 @@ Feature: API keys
     Scenario: Nothing but the whole key is accepted: neither its hash nor its prefix nor another's half
       Given the API worker that the target offers, with users and models of this scenario
       Then nothing but the whole key is accepted: neither its hash nor its prefix nor another's half
+
+    Scenario: A key or a session that breaks a rule is refused, and nothing is left of it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a key or a session that breaks a rule is refused, and nothing is left of it
+
+    Scenario: Whoever names a key or a session that is nobody's, or another user's, changes nothing
+      Given the API worker that the target offers, with users and models of this scenario
+      Then whoever names a key or a session that is nobody's, or another user's, changes nothing
+
+    Scenario: In a drawn sequence each key is let in, refused and counted as a model has it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then in a drawn sequence each key is let in, refused and counted as a model has it

@@ -41,3 +41,15 @@ Feature: Rate limits of users and addresses
     Scenario: All keys of a user share the user's windows, and another user has others
       Given the API worker that the target offers, with users and models of this scenario
       Then all keys of a user share the user's windows, and another user has others
+
+    Scenario: A limit that is none is refused, and the one that was set goes on holding
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a limit that is none is refused, and the one that was set goes on holding
+
+    Scenario: A clock that goes back finds each window as it was left
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a clock that goes back finds each window as it was left
+
+    Scenario: In a drawn sequence each request is limited and counted as a model has it, whichever way the clock goes
+      Given the API worker that the target offers, with users and models of this scenario
+      Then in a drawn sequence each request is limited and counted as a model has it, whichever way the clock goes

@@ -34,6 +34,18 @@ Feature: Retention and statistics
       Given the API worker that the target offers, with users and models of this scenario
       Then the day that is not over is not summed, and jobs at once sum a day once
 
+    Scenario: A rule of retention or a job that breaks a rule is refused, and nothing is removed
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a rule of retention or a job that breaks a rule is refused, and nothing is removed
+
+    Scenario: Jobs whose clock has gone back remove nothing and leave every sum as it was
+      Given the API worker that the target offers, with users and models of this scenario
+      Then jobs whose clock has gone back remove nothing and leave every sum as it was
+
+    Scenario: In a drawn sequence the jobs sum and remove what a model has
+      Given the API worker that the target offers, with users and models of this scenario
+      Then in a drawn sequence the jobs sum and remove what a model has
+
   @API-013 @must
   Rule: API-013 History
     History is not rewritten: `created_at` never changes, corrections add rows.

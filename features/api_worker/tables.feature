@@ -74,6 +74,14 @@ Feature: Tables, conversations and usage
       Given the API worker that the target offers, with users and models of this scenario
       Then usage is listed oldest first from an instant on and before another, to its own user only
 
+    Scenario: A chat or a conversation that breaks a rule is refused, and neither a message nor usage is left of it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a chat or a conversation that breaks a rule is refused, and neither a message nor usage is left of it
+
+    Scenario: A drawn sequence of keys, chats, failures and clock steps leaves the usage and the messages that a model has
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a drawn sequence of keys, chats, failures and clock steps leaves the usage and the messages that a model has
+
   @API-014 @should
   Rule: API-014 Formats
     One time format per database; money is an integer.

@@ -30,6 +30,10 @@ Feature: Views and queries
       Given the API worker that the target offers, with users and models of this scenario
       Then the views of the target's own database equal a recomputation from its rows
 
+    Scenario: After a drawn sequence the summary of each user equals a model's rows
+      Given the API worker that the target offers, with users and models of this scenario
+      Then after a drawn sequence the summary of each user equals a model's rows
+
   @API-011 @must
   Rule: API-011 Monitoring queries
     Every monitoring and debug query that the documents name runs, uses an index, and returns what it says.

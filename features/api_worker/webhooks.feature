@@ -37,3 +37,15 @@ Feature: Webhooks
     Scenario: A delivery that was answered 2xx is recorded as delivered, with its attempt, status and time
       Given the API worker that the target offers, with users and models of this scenario
       Then a delivery that was answered 2xx is recorded as delivered, with its attempt, status and time
+
+    Scenario: A webhook that breaks a rule or that is nobody's is refused, and nothing is left of it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a webhook that breaks a rule or that is nobody's is refused, and nothing is left of it
+
+    Scenario: A webhook to a private address, in whatever spelling, is refused, and nothing is sent there
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a webhook to a private address, in whatever spelling, is refused, and nothing is sent there
+
+    Scenario: A delivery that is redirected to a private address is not sent there
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a delivery that is redirected to a private address is not sent there

@@ -2,13 +2,15 @@
 //!
 //! `cargo run -p moltproof-api-worker --example judge -- [--only API-002] [--database FILE] [--files FOLDER] [--migrate 'COMMAND {migrations} {database}'] [--listen HOST:PORT] -- COMMAND ARGUMENTS…`
 //!
-//! With `--teeth` the target is judged through each deviant, by the criterion that it breaks.
+//! With `--teeth` the target is judged through each deviant, by the criterion that it breaks; with `--whole` by all others as well.
+//! `--deviant NAME` takes one of them. `--generate CASES` plays drawn sequences in place of all that; `--seed SEED` draws others.
 //! With `--list` in place of all that it tells the sentences that are judged, each after its criterion.
 //! The command is started with the variables of the contract (AI Gateway, Access, `TEST_CLOCK`, `WEBHOOK_ALLOWED_ADDRESSES`), and has to answer at `--listen`.
 
+use moltproof_api_worker::generate::search;
 use moltproof_api_worker::receiver::Receiver;
 use moltproof_api_worker::teeth::{Interceptor, deviants};
-use moltproof_api_worker::{Aspect, Places, Scripts, Stop, Subject, aspects, tool};
+use moltproof_api_worker::{Aspect, Cause, Places, Scripts, Stop, Subject, aspects, tool};
 use moltproof_doubles::{AccessIssuer, AiGatewayDouble};
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -21,6 +23,10 @@ use std::time::Duration;
 struct Wish {
     is_list: bool,
     is_teeth: bool,
+    is_whole: bool,
+    deviant: Option<String>,
+    generate: Option<usize>,
+    seed: u64,
     only: Vec<String>,
     database: Option<String>,
     files: Option<String>,
@@ -40,6 +46,10 @@ fn wish() -> Result<Wish, Box<dyn Error>> {
         match word.as_str() {
             "--teeth" => wish.is_teeth = true,
             "--list" => wish.is_list = true,
+            "--whole" => wish.is_whole = true,
+            "--deviant" => wish.deviant = Some(value()?),
+            "--generate" => wish.generate = Some(value()?.parse()?),
+            "--seed" => wish.seed = value()?.parse()?,
             "--only" => wish.only.push(value()?),
             "--database" => wish.database = Some(value()?),
             "--files" => wish.files = Some(value()?),
@@ -132,51 +142,88 @@ fn told(aspect: &Aspect, outcome: &Result<String, Stop>) -> String {
     )
 }
 
-/// Judges the target through each deviant by the criterion that it breaks.
+/// Judges the target through each deviant by the criterion that it breaks, or by all.
 async fn teeth(wish: &Wish, mut subject: Subject) -> Result<ExitCode, Box<dyn Error>> {
-    let base = subject.base.clone();
+    let (base, logs) = (subject.base.clone(), subject.logs.clone());
     let mut out = std::io::stdout().lock();
-    let mut missed = 0;
+    let mut wrong = 0;
     for deviant in deviants() {
         let is_wanted = wish.only.is_empty() || wish.only.iter().any(|id| id == deviant.breaks);
-        if !is_wanted {
+        let is_named = wish
+            .deviant
+            .as_ref()
+            .is_none_or(|name| name == deviant.name);
+        if !is_wanted || !is_named {
             continue;
         }
         let interceptor = Interceptor::start(&base, deviant)?;
         interceptor.base().clone_into(&mut subject.base);
+        subject.logs = logs.clone().map(|logs| interceptor.logs(logs));
         let judge = &subject;
         let own = aspects()
             .iter()
-            .filter(|one| one.criterion == deviant.breaks);
+            .filter(|one| wish.is_whole || one.criterion == deviant.breaks);
         let judged = own.map(|aspect| async move { (aspect, aspect.judge(judge).await) });
         let judged = futures_util::future::join_all(judged).await;
-        let caught: Vec<_> = judged
+        let blamed = judged
             .iter()
             .filter(|(_, outcome)| matches!(outcome, Err(Stop::Violated(_))))
-            .collect();
-        missed += usize::from(caught.is_empty());
-        let mark = if caught.is_empty() {
-            "MISSED"
-        } else {
-            "caught"
+            .map(|(aspect, _)| aspect.criterion);
+        let blamed: std::collections::BTreeSet<&str> = blamed.collect();
+        let mark = match (blamed.contains(deviant.breaks), blamed.len()) {
+            (false, _) => "MISSED",
+            (true, 1) => "caught",
+            (true, _) => "BLAMES",
         };
-        writeln!(
-            out,
-            "{mark} {} {} ({} of {})",
-            deviant.breaks,
-            deviant.name,
-            caught.len(),
-            judged.len()
-        )?;
+        wrong += usize::from(mark != "caught");
+        writeln!(out, "{mark} {} {}", deviant.breaks, deviant.name)?;
         for (aspect, outcome) in &judged {
-            if outcome.is_err() {
+            let is_told = match outcome {
+                Ok(_)
+                | Err(Stop::Unmet {
+                    cause: Cause::Capability(_),
+                    ..
+                }) => false,
+                Err(Stop::Violated(_) | Stop::Unmet { .. } | Stop::Fault(_)) => true,
+            };
+            if is_told {
                 writeln!(out, "       {}", told(aspect, outcome))?;
             }
         }
         out.flush()?;
     }
-    writeln!(out, "{missed} deviants were missed")?;
-    Ok(if missed == 0 {
+    writeln!(out, "{wrong} deviants were missed or blamed on others")?;
+    Ok(if wrong == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Plays drawn sequences.
+async fn searched(
+    wish: &Wish,
+    subject: &Subject,
+    cases: usize,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let searched = search(subject, wish.seed, cases).await;
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "{} sequences of seed {}, {} comparisons held",
+        searched.cases, wish.seed, searched.checks
+    )?;
+    if let Some(found) = &searched.found {
+        writeln!(
+            out,
+            "VIOLATED {}: expected {}; saw {found}",
+            found.criterion, found.expected
+        )?;
+    }
+    if let Some(stop) = &searched.stopped {
+        writeln!(out, "{stop}")?;
+    }
+    Ok(if searched.found.is_none() && searched.stopped.is_none() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -223,6 +270,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     ready(&subject).await?;
     if wish.is_teeth {
         return teeth(&wish, subject).await;
+    }
+    if let Some(cases) = wish.generate {
+        return searched(&wish, &subject, cases).await;
     }
     let subject = &subject;
     let wanted = aspects()

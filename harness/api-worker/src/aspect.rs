@@ -76,7 +76,7 @@ impl Aspect {
 pub fn aspects() -> &'static [Aspect] {
     static ALL: OnceLock<Vec<Aspect>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let mut all: Vec<Aspect> = criterion::FAMILIES.concat();
+        let mut all: Vec<Aspect> = criterion::families().flatten().copied().collect();
         all.sort_by_key(|aspect| aspect.criterion);
         all
     })

@@ -102,6 +102,13 @@ impl Database {
             .map_err(|error| fault(error.to_string()))
     }
 
+    /// Every row that names something in one of its values, with its table, but for those of one table.
+    pub(crate) async fn naming(&self, text: &str, but: &str) -> Result<Vec<String>, Stop> {
+        let (text, but) = (text.to_owned(), but.to_owned());
+        self.with(move |connection| naming(connection, &text, &but))
+            .await
+    }
+
     /// Every value of every table that is text or bytes.
     pub(crate) async fn cells(&self) -> Result<Vec<Cell>, Stop> {
         self.with(cells).await
@@ -172,16 +179,38 @@ fn told(value: ValueRef<'_>) -> Value {
     }
 }
 
+/// The application's tables.
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let mut statement = connection.prepare(sql)?;
+    let tables = statement.query_map([], |row| row.get(0))?;
+    tables.collect()
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn naming(connection: &Connection, text: &str, but: &str) -> rusqlite::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for table in tables(connection)?.iter().filter(|table| *table != but) {
+        let all = format!("SELECT * FROM {}", quoted(table));
+        let columns = connection.prepare(&all)?;
+        let names = columns.column_names().into_iter().map(quoted);
+        let names: Vec<String> = names.map(|name| format!("instr({name}, ?1) > 0")).collect();
+        let sql = format!("{all} WHERE {}", names.join(" OR "));
+        for row in rows(connection, &sql, &[Value::String(text.to_owned())])? {
+            found.push(format!("{table}: {}", json!(row)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 fn cells(connection: &Connection) -> rusqlite::Result<Vec<Cell>> {
-    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
-    let mut statement = connection.prepare(tables)?;
-    let tables: Vec<String> = statement
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
     let mut all = Vec::new();
-    for table in tables {
-        let quoted = table.replace('"', "\"\"");
-        let mut statement = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?;
+    for table in tables(connection)? {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {}", quoted(&table)))?;
         let names: Vec<String> = statement
             .column_names()
             .into_iter()

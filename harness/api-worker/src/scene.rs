@@ -88,6 +88,11 @@ impl<'s> Scene<'s> {
 
     /// A scene of jobs, in a time of its own long ago and later than those of all scenes before it. Only for aspects that are `Jobs` or `Whole`.
     pub(crate) async fn long_ago(subject: &'s Subject) -> Result<Self, Stop> {
+        Self::long_ago_for(subject, ERA).await
+    }
+
+    /// The same, where it is known how far the scene's clock is put on at most.
+    pub(crate) async fn long_ago_for(subject: &'s Subject, length: i64) -> Result<Self, Stop> {
         if !subject.is_clock_told {
             return Err(Stop::lacking(Need::Clock));
         }
@@ -96,7 +101,7 @@ impl<'s> Scene<'s> {
             let begin = first_era(subject).await?;
             eras.store(begin, Ordering::SeqCst);
         }
-        let now = eras.fetch_add(ERA, Ordering::SeqCst);
+        let now = eras.fetch_add(length, Ordering::SeqCst);
         if now > ERAS_END {
             let seen = "what earlier runs have left in the database leaves no time for jobs";
             return Err(Stop::Fault(seen.to_owned()));
@@ -136,11 +141,6 @@ impl<'s> Scene<'s> {
     /// Puts the clock on.
     pub(crate) fn pass(&self, ms: i64) {
         self.set(self.now() + ms);
-    }
-
-    /// The address that requests come from, where they name none.
-    pub(crate) fn ip(&self) -> &str {
-        &self.ip
     }
 
     /// A further address of its own.

@@ -1,5 +1,6 @@
 //! What is judged, and by what it can be seen. Never judges it.
 
+use crate::generate::Mixed;
 use crate::outcome::{Need, Stop};
 use crate::receiver::Receiver;
 use crate::scripts::Scripts;
@@ -63,6 +64,7 @@ pub(crate) struct Turns {
     pub(crate) jobs: Mutex<()>,
     pub(crate) whole: RwLock<()>,
     pub(crate) eras: AtomicI64,
+    pub(crate) mixed: Mixed,
 }
 
 impl fmt::Debug for Subject {

@@ -16,37 +16,30 @@ mod views;
 mod webhooks;
 
 use crate::aspect::Aspect;
+use crate::generate;
 
-/// Every family of aspects.
-pub(crate) const FAMILIES: &[&[Aspect]] = &[
-    tables::FAMILIES[0],
-    tables::FAMILIES[1],
-    tables::FAMILIES[2],
-    tables::FAMILIES[3],
-    tables::FAMILIES[4],
-    keys::FAMILIES[0],
-    keys::FAMILIES[1],
-    keys::FAMILIES[2],
-    limits::FAMILIES[0],
-    limits::FAMILIES[1],
-    limits::FAMILIES[2],
-    cost::FAMILIES[0],
-    cost::FAMILIES[1],
-    cost::FAMILIES[2],
-    views::ASPECTS,
-    setup::ASPECTS,
-    ledger::ASPECTS,
-    retention::FAMILIES[0],
-    retention::FAMILIES[1],
-    administration::FAMILIES[0],
-    administration::FAMILIES[1],
-    administration::FAMILIES[2],
-    administration::FAMILIES[3],
-    webhooks::FAMILIES[0],
-    webhooks::FAMILIES[1],
-    webhooks::FAMILIES[2],
-    monitoring::ASPECTS,
-    files::ASPECTS,
-    history::ASPECTS,
-    formats::ASPECTS,
-];
+pub(crate) use views::whole;
+
+/// Every family of aspects, criterion by criterion.
+pub(crate) fn families() -> impl Iterator<Item = &'static [Aspect]> {
+    let of_several = [
+        &tables::FAMILIES[..],
+        &keys::FAMILIES,
+        &limits::FAMILIES,
+        &cost::FAMILIES,
+        &retention::FAMILIES,
+        &administration::FAMILIES,
+        &webhooks::FAMILIES,
+    ];
+    let of_one = [
+        views::ASPECTS,
+        setup::ASPECTS,
+        ledger::ASPECTS,
+        monitoring::ASPECTS,
+        files::ASPECTS,
+        history::ASPECTS,
+        formats::ASPECTS,
+        generate::ASPECTS,
+    ];
+    of_several.into_iter().flatten().copied().chain(of_one)
+}

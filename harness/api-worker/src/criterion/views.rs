@@ -89,7 +89,7 @@ pub(super) fn compare(trial: &Trial, view: View, rows: &[Usage]) -> Result<usize
 }
 
 /// A sum that is a whole number, as an integer: whether it is one in the database is API-014's matter.
-pub(super) fn whole(row: Vec<Value>) -> Vec<Value> {
+pub(crate) fn whole(row: Vec<Value>) -> Vec<Value> {
     let values = row.into_iter().map(|value| match value {
         #[expect(
             clippy::cast_possible_truncation,

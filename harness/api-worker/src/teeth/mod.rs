@@ -1,17 +1,19 @@
 //! An interceptor that stands before a target and breaks one promise: deviants without a line in any implementation.
 //! Never changes what it does not name, so that whatever the judge finds is the deviant's doing.
 
+mod again;
 mod answers;
 mod deviants;
 pub mod layers;
 mod requests;
+mod subtle;
 
 pub use deviants::deviants;
 
 use crate::aspect::Aspect;
 use crate::outcome::Judged;
 use crate::receiver::read;
-use crate::subject::Subject;
+use crate::subject::{Logs, Subject};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -78,6 +80,8 @@ pub(crate) enum Instead {
     Forward,
     /// It goes on twice; the second answer is told.
     Twice,
+    /// It goes on, and then what was delivered at a second attempt is sent once more.
+    SendAgain,
     /// It is answered here.
     Answer(Answered),
 }
@@ -109,6 +113,27 @@ impl Memory {
         self.pages().insert(name.into(), value);
     }
 
+    /// Puts one more to what is remembered under a name.
+    pub(crate) fn push(&self, name: &str, value: Value) {
+        let mut pages = self.pages();
+        let list = pages
+            .entry(name.to_owned())
+            .or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(list) = list.as_array_mut() {
+            list.push(value);
+        }
+    }
+
+    /// Writes a log line.
+    pub(crate) fn log(&self, line: &Value) {
+        self.push(LOG, Value::String(line.to_string()));
+    }
+
+    /// Everything that was put under a name.
+    pub(crate) fn list(&self, name: &str) -> Vec<Value> {
+        self.get(name).as_array().cloned().unwrap_or_default()
+    }
+
     /// Counts up, and says how many there are.
     pub(crate) fn count(&self, name: impl Into<String>) -> u64 {
         let mut pages = self.pages();
@@ -119,10 +144,13 @@ impl Memory {
     }
 }
 
+/// Under which name log lines are remembered.
+const LOG: &str = "log";
+
 /// A running interceptor. Dropping it stops it.
-#[derive(Debug)]
 pub struct Interceptor {
     base: String,
+    way: Arc<Way>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -152,12 +180,13 @@ impl Interceptor {
             .enable_all()
             .build()?;
         let (stop, stopped) = oneshot::channel::<()>();
+        let there = Arc::clone(&way);
         let thread = std::thread::Builder::new()
             .name("interceptor".to_owned())
             .spawn(move || {
                 runtime.block_on(async move {
                     tokio::select! {
-                        () = serve(listener, way) => {}
+                        () = serve(listener, there) => {}
                         _ = stopped => {}
                     }
                 });
@@ -165,6 +194,7 @@ impl Interceptor {
             })?;
         Ok(Self {
             base: own,
+            way,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -174,6 +204,25 @@ impl Interceptor {
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The log lines of a target that logs these, and what the deviant adds to them.
+    #[must_use]
+    pub fn logs(&self, logs: Logs) -> Logs {
+        let way = Arc::clone(&self.way);
+        Arc::new(move || {
+            let own = way.memory.list(LOG).into_iter();
+            let own = own.filter_map(|line| Some(line.as_str()?.to_owned()));
+            logs().into_iter().chain(own).collect()
+        })
+    }
+}
+
+impl std::fmt::Debug for Interceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interceptor")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
     }
 }
 
@@ -220,6 +269,11 @@ async fn one(mut stream: TcpStream, way: &Way) -> io::Result<()> {
     let mut answered = match (way.deviant.on_request)(&mut asked, &way.memory) {
         Instead::Answer(answered) => answered,
         Instead::Forward => way.forward(&asked).await?,
+        Instead::SendAgain => {
+            let answered = way.forward(&asked).await?;
+            way.send_again(&asked).await?;
+            answered
+        }
         Instead::Twice => {
             way.forward(&asked).await?;
             way.forward(&asked).await?
@@ -287,6 +341,10 @@ impl Asked {
         self.method == method && self.path.starts_with(beginning)
     }
 
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     /// Changes the body as JSON.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut Value)) {
         if let Ok(mut body) = serde_json::from_slice(&self.body) {
@@ -297,6 +355,14 @@ impl Asked {
 }
 
 impl Answered {
+    /// A header's first value; `name` in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }

@@ -4,13 +4,15 @@ mod append_only;
 mod audit;
 mod flags;
 mod preferences;
+mod refused;
 
 use crate::aspect::Aspect;
 
 /// What is judged of API-009, by family.
-pub(super) const FAMILIES: [&[Aspect]; 4] = [
+pub(super) const FAMILIES: [&[Aspect]; 5] = [
     audit::ASPECTS,
     append_only::ASPECTS,
     flags::ASPECTS,
     preferences::ASPECTS,
+    refused::ASPECTS,
 ];

@@ -2,10 +2,11 @@
 
 use crate::aspect::{Aspect, aspect};
 use crate::call::{Answer, Call};
-use crate::chat::encoded;
+use crate::chat::{Chat, encoded};
 use crate::outcome::{Judged, Stop};
 use crate::scene::{HOUR, Scene};
 use crate::subject::Subject;
+use crate::wrong::{Right, Traces, told};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -27,6 +28,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Beside,
         "a price is a whole number of micro-units from 0, and nothing else is taken",
         whole_numbers
+    ),
+    aspect!(
+        "API-004",
+        Beside,
+        "a price that breaks a rule is refused, and nothing is left of it",
+        broken
+    ),
+    aspect!(
+        "API-004",
+        Beside,
+        "a clock that goes back finds the price of that time, and none can be put before those that follow",
+        clock_goes_back
     ),
 ];
 
@@ -142,4 +155,89 @@ async fn whole_numbers(subject: &Subject) -> Judged {
         Stop::breach("the largest price to be taken", seen)
     })?;
     Ok("six broken prices were refused and the largest good one was taken".to_owned())
+}
+
+async fn broken(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let price = json!({
+        "model": scene.model("kept"),
+        "input_micros_per_million": 5,
+        "output_micros_per_million": 7,
+        "valid_from": scene.now() + HOUR,
+    });
+    let prices = Right {
+        required: &[
+            "model",
+            "input_micros_per_million",
+            "output_micros_per_million",
+        ],
+        broken: vec![
+            ("model", json!("")),
+            ("model", json!("m".repeat(201))),
+            ("model", json!(5)),
+            ("output_micros_per_million", json!(-1)),
+            ("output_micros_per_million", json!(0.5)),
+            ("output_micros_per_million", json!("7")),
+            ("output_micros_per_million", json!(1_000_000_000_001_u64)),
+            ("valid_from", json!(scene.now() - HOUR)),
+            ("valid_from", json!(-1)),
+            ("valid_from", json!("tomorrow")),
+            ("valid_from", json!(true)),
+        ],
+        ..Right::new("API-004", Call::post, "/api/admin/prices", (201, price))
+    };
+    prices.taken(&scene).await?;
+    let before = Traces::of(&scene).await?;
+    let count = prices.refused(&scene).await?;
+    before.unchanged(&scene).await?;
+    Ok(told(count))
+}
+
+async fn clock_goes_back(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let (key, model) = (scene.key("ada").await?, scene.model("changing"));
+    let began = scene.now();
+    for (at, input) in [(began, 1_000_000), (began + HOUR, 2_000_000)] {
+        scene.set(at);
+        scene.price(&model, input, 0).await?;
+    }
+    let before = history(&scene, &model).await?;
+    // The double tells 7 tokens of every question.
+    for (at, cost) in [
+        (began + HOUR, 14),
+        (began + HOUR - 1, 7),
+        (began, 7),
+        (began - 1, 0),
+    ] {
+        scene.set(at);
+        let answer = scene.chatted(&key, &Chat::with(&model)).await?;
+        let id = json!(answer.header("x-request-id"));
+        let rows = scene.usage(&key.user).await?;
+        let row = rows.iter().find(|row| row["request_id"] == id);
+        let seen = row
+            .map(|row| row["cost_micros"].clone())
+            .unwrap_or_default();
+        let wanted = if cost == 0 { Value::Null } else { json!(cost) };
+        if seen != wanted {
+            return Err(Stop::breach(
+                format!(
+                    "a cost of {wanted} at {} ms after the first price",
+                    at - began
+                ),
+                format!("cost_micros {seen}"),
+            ));
+        }
+    }
+    for at in [began, began + HOUR - 1] {
+        scene.set(at);
+        let answer = scene.operate(wish(&model, json!(3), None)).await?;
+        answer.refused(409, "CONFLICT", "for a price before one that stands")?;
+    }
+    if history(&scene, &model).await? != before {
+        return Err(Stop::breach(
+            "the history to stay as it was",
+            "another one after prices that were refused",
+        ));
+    }
+    Ok("four chats cost what they did at their time, and two prices were refused".to_owned())
 }

@@ -2,9 +2,15 @@
 
 mod ending;
 mod leaks;
+mod refused;
 mod rights;
 
 use crate::aspect::Aspect;
 
 /// What is judged of API-002, by family.
-pub(super) const FAMILIES: [&[Aspect]; 3] = [leaks::ASPECTS, rights::ASPECTS, ending::ASPECTS];
+pub(super) const FAMILIES: [&[Aspect]; 4] = [
+    leaks::ASPECTS,
+    rights::ASPECTS,
+    ending::ASPECTS,
+    refused::ASPECTS,
+];

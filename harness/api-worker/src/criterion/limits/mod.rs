@@ -2,6 +2,7 @@
 
 mod at_once;
 mod ip;
+mod refused;
 mod windows;
 
 use crate::aspect::Aspect;
@@ -12,7 +13,12 @@ use crate::scene::{Key, Scene};
 use serde_json::json;
 
 /// What is judged of API-003, by family.
-pub(super) const FAMILIES: [&[Aspect]; 3] = [windows::ASPECTS, ip::ASPECTS, at_once::ASPECTS];
+pub(super) const FAMILIES: [&[Aspect]; 4] = [
+    windows::ASPECTS,
+    ip::ASPECTS,
+    at_once::ASPECTS,
+    refused::ASPECTS,
+];
 
 /// A request that counts and does nothing else.
 fn probe(key: &Key) -> Call {

@@ -1,5 +1,6 @@
 //! API-008: retention and daily statistics. Each scene has years of its own long ago, so that no job touches what others make.
 
+mod refused;
 mod removal;
 mod statistics;
 
@@ -12,7 +13,8 @@ use moltproof_doubles::Reply;
 use serde_json::{Value, json};
 
 /// What is judged of API-008, by family.
-pub(super) const FAMILIES: [&[Aspect]; 2] = [removal::ASPECTS, statistics::ASPECTS];
+pub(super) const FAMILIES: [&[Aspect]; 3] =
+    [removal::ASPECTS, statistics::ASPECTS, refused::ASPECTS];
 
 /// Runs the job of statistics.
 async fn sum(scene: &Scene<'_>) -> Result<Answer, Stop> {
@@ -37,6 +39,11 @@ async fn retain(scene: &Scene<'_>, wish: &Value) -> Result<Answer, Stop> {
 /// The rules that hold where none was set.
 fn usual() -> Value {
     json!({"usage_logs_days": 90, "user_sessions_days": 30, "rate_limits_days": 7})
+}
+
+/// Rules by which nothing is kept for more than so many days.
+fn rules_of(days: i64) -> Value {
+    json!({"usage_logs_days": days, "user_sessions_days": days, "rate_limits_days": days})
 }
 
 /// What `work` finds while these rules of retention hold; the usual ones hold again whatever it finds.

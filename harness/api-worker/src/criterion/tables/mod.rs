@@ -2,6 +2,7 @@
 
 mod conversations;
 mod declared;
+mod refused;
 mod schema;
 mod together;
 mod usage;
@@ -13,12 +14,13 @@ use crate::scene::{Key, Scene};
 use serde_json::{Value, json};
 
 /// What is judged of API-001, by family.
-pub(super) const FAMILIES: [&[Aspect]; 5] = [
+pub(super) const FAMILIES: [&[Aspect]; 6] = [
     declared::ASPECTS,
     schema::ASPECTS,
     conversations::ASPECTS,
     together::ASPECTS,
     usage::ASPECTS,
+    refused::ASPECTS,
 ];
 
 /// A new conversation of a key's user.

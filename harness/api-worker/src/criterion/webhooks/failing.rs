@@ -41,7 +41,7 @@ const BACK_OFF: [i64; 5] = [30, 60, 120, 240, 480];
 const SLACK: i64 = 5_000;
 
 /// When the next attempt is planned: so many seconds after this one, in a record of so many attempts.
-async fn planned(
+pub(super) async fn planned(
     scene: &Scene<'_>,
     hook: &Hook,
     event: &str,

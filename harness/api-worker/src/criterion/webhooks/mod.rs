@@ -2,6 +2,7 @@
 
 mod failing;
 mod once;
+mod refused;
 mod sent;
 
 use crate::aspect::Aspect;
@@ -14,7 +15,12 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What is judged of API-010, by family.
-pub(super) const FAMILIES: [&[Aspect]; 3] = [sent::ASPECTS, failing::ASPECTS, once::ASPECTS];
+pub(super) const FAMILIES: [&[Aspect]; 4] = [
+    sent::ASPECTS,
+    failing::ASPECTS,
+    once::ASPECTS,
+    refused::ASPECTS,
+];
 
 /// How long a first attempt and its record may take beside the caller. Evidence: the slowest seen took 400 ms under parallel load.
 const BESIDE_THE_CALLER: Duration = Duration::from_secs(8);

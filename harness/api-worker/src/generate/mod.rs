@@ -1,0 +1,308 @@
+//! Sequences that are drawn from a seed, done at the target, and held against a model; one that does not hold is made small (`GEN-API`).
+//! Never takes an expected value from anywhere but the model.
+
+mod chats;
+mod compare;
+mod model;
+mod operation;
+mod play;
+mod small;
+
+use crate::aspect::{Aspect, aspect};
+use crate::outcome::{Judged, Need, Stop};
+use crate::subject::Subject;
+use operation::{Operation, sequences};
+use play::{Broken, Halt, Played, play};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// One sentence for each criterion that a sequence may break.
+pub(crate) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-001",
+        Jobs,
+        "a drawn sequence of keys, chats, failures and clock steps leaves the usage and the messages that a model has",
+        usage
+    ),
+    aspect!(
+        "API-002",
+        Jobs,
+        "in a drawn sequence each key is let in, refused and counted as a model has it",
+        keys
+    ),
+    aspect!(
+        "API-003",
+        Jobs,
+        "in a drawn sequence each request is limited and counted as a model has it, whichever way the clock goes",
+        limits
+    ),
+    aspect!(
+        "API-004",
+        Jobs,
+        "in a drawn sequence of prices and chats each row costs what a model has",
+        costs
+    ),
+    aspect!(
+        "API-005",
+        Jobs,
+        "after a drawn sequence the summary of each user equals a model's rows",
+        views
+    ),
+    aspect!(
+        "API-008",
+        Jobs,
+        "in a drawn sequence the jobs sum and remove what a model has",
+        jobs
+    ),
+    aspect!(
+        "API-009",
+        Jobs,
+        "after a drawn sequence the audit has one entry for each change that a model has",
+        entries
+    ),
+];
+
+/// The seed of the sequence of every run, and how many operations it has.
+const SEED: u64 = 23;
+const OPERATIONS: usize = 64;
+
+/// How many operations each sequence of a search has.
+const SEARCHED: Range<usize> = 8..48;
+
+/// What was played, and which criteria have looked at it: once for all, and anew for whoever looks a second time.
+#[derive(Debug, Default)]
+pub(crate) struct Mixed(tokio::sync::Mutex<Option<(Outcome, BTreeSet<&'static str>)>>);
+
+/// What became of a sequence.
+#[derive(Debug, Clone)]
+enum Outcome {
+    Held { operations: usize, checks: usize },
+    Broken(Finding),
+    Stopped(Stop),
+}
+
+/// A sequence that does not hold, made small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it breaks.
+    pub criterion: &'static str,
+    /// What the model has.
+    pub expected: String,
+    /// What the target did.
+    pub seen: String,
+    /// What is done, one line each, in order; the last one tells.
+    pub operations: Vec<String>,
+    /// How many operations it had as it was drawn.
+    pub drawn: usize,
+}
+
+/// What a search came to.
+#[derive(Debug, Default)]
+pub struct Searched {
+    /// Sequences that were played to their end.
+    pub cases: usize,
+    /// Comparisons that were made and held.
+    pub checks: usize,
+    /// The first sequence that does not hold.
+    pub found: Option<Finding>,
+    /// Why no further one could be played, if none could.
+    pub stopped: Option<Stop>,
+}
+
+/// A sequence that depends on nothing but a seed and a number.
+fn drawn(seed: u64, number: usize, operations: Range<usize>) -> Result<Vec<Operation>, Stop> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&(number as u64).to_le_bytes());
+    let config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let tree = sequences(operations).new_tree(&mut TestRunner::new_with_rng(config, rng));
+    let tree = tree.map_err(|why| Stop::Fault(format!("cannot draw a sequence: {why}")))?;
+    Ok(tree.current())
+}
+
+/// Plays a sequence, and makes it small where it does not hold.
+async fn judged(subject: &Subject, operations: Vec<Operation>) -> Outcome {
+    let drawn = operations.len();
+    match play(subject, &operations).await {
+        Err(stop)
+        | Ok(Played {
+            halted: Some((_, Halt::Stopped(stop))),
+            ..
+        }) => Outcome::Stopped(stop),
+        Ok(Played {
+            checks,
+            halted: None,
+        }) => Outcome::Held {
+            operations: drawn,
+            checks,
+        },
+        Ok(Played {
+            halted: Some((at, Halt::Broken(broken))),
+            ..
+        }) => {
+            let (operations, broken) = small::smallest(subject, &operations[..at], broken).await;
+            let Broken {
+                criterion,
+                expected,
+                seen,
+            } = broken;
+            Outcome::Broken(Finding {
+                criterion,
+                expected,
+                seen,
+                operations: operations.iter().map(Operation::words).collect(),
+                drawn,
+            })
+        }
+    }
+}
+
+/// Plays so many sequences of a seed, one after another, up to the first that does not hold.
+pub async fn search(subject: &Subject, seed: u64, cases: usize) -> Searched {
+    let _one = subject.turns.jobs.lock().await;
+    let _shared = subject.turns.whole.read().await;
+    let mut searched = Searched::default();
+    for number in 0..cases {
+        let outcome = match drawn(seed, number, SEARCHED) {
+            Ok(operations) => judged(subject, operations).await,
+            Err(stop) => Outcome::Stopped(stop),
+        };
+        match outcome {
+            Outcome::Held { checks, .. } => {
+                searched.cases += 1;
+                searched.checks += checks;
+            }
+            Outcome::Broken(finding) => {
+                searched.cases += 1;
+                searched.found = Some(finding);
+                break;
+            }
+            Outcome::Stopped(stop) => {
+                searched.stopped = Some(stop);
+                break;
+            }
+        }
+    }
+    searched
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, after ", self.seen)?;
+        for (number, operation) in self.operations.iter().enumerate() {
+            let joint = if number == 0 { "" } else { "; " };
+            write!(f, "{joint}{}. {operation}", number + 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the sequence of every run says of a criterion.
+async fn said(subject: &Subject, criterion: &'static str) -> Judged {
+    let mut mixed = subject.turns.mixed.0.lock().await;
+    let is_known = mixed
+        .as_mut()
+        .is_some_and(|(_, looked)| looked.insert(criterion));
+    if !is_known {
+        let operations = drawn(SEED, 0, OPERATIONS..OPERATIONS + 1)?;
+        let outcome = judged(subject, operations).await;
+        *mixed = Some((outcome, BTreeSet::from([criterion])));
+    }
+    let outcome = mixed.as_ref().map(|(outcome, _)| outcome.clone());
+    match outcome {
+        Some(Outcome::Held { operations, checks }) => Ok(format!(
+            "{operations} operations of the seed {SEED} held in {checks} comparisons"
+        )),
+        Some(Outcome::Broken(finding)) if finding.criterion == criterion => {
+            Err(Stop::breach(finding.expected.clone(), finding.to_string()))
+        }
+        Some(Outcome::Broken(finding)) => Err(Stop::unmet(finding.criterion, finding.to_string())),
+        Some(Outcome::Stopped(stop)) => Err(stop),
+        None => Err(Stop::Fault("no sequence was drawn".to_owned())),
+    }
+}
+
+async fn usage(subject: &Subject) -> Judged {
+    said(subject, "API-001").await
+}
+
+async fn keys(subject: &Subject) -> Judged {
+    said(subject, "API-002").await
+}
+
+async fn limits(subject: &Subject) -> Judged {
+    said(subject, "API-003").await
+}
+
+async fn costs(subject: &Subject) -> Judged {
+    said(subject, "API-004").await
+}
+
+async fn views(subject: &Subject) -> Judged {
+    if subject.database.is_none() {
+        return Err(Stop::lacking(Need::Database));
+    }
+    said(subject, "API-005").await
+}
+
+async fn jobs(subject: &Subject) -> Judged {
+    said(subject, "API-008").await
+}
+
+async fn entries(subject: &Subject) -> Judged {
+    said(subject, "API-009").await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::discriminant;
+
+    #[test]
+    fn the_sequence_of_every_run_has_every_kind_of_operation() {
+        let operations = drawn(SEED, 0, OPERATIONS..OPERATIONS + 1).unwrap();
+        let kinds = [
+            Operation::Rotate(0),
+            Operation::Revoke(0),
+            Operation::ChatsAtOnce { key: 0, count: 0 },
+            Operation::Read(0),
+            Operation::Price {
+                model: 0,
+                input: 0,
+                output: 0,
+            },
+            Operation::Limit {
+                user: 0,
+                kind: 0,
+                limit: 0,
+            },
+            Operation::Later(0),
+            Operation::Back(0),
+            Operation::Keep { days: 0 },
+            Operation::Sum,
+            Operation::Retain { batch: 0 },
+        ];
+        for kind in kinds {
+            let has = |operation: &Operation| discriminant(operation) == discriminant(&kind);
+            assert!(
+                operations.iter().any(has),
+                "no operation as: {}",
+                kind.words()
+            );
+        }
+        assert_eq!(
+            drawn(SEED, 0, OPERATIONS..OPERATIONS + 1).unwrap(),
+            operations
+        );
+        assert_ne!(
+            drawn(SEED, 1, OPERATIONS..OPERATIONS + 1).unwrap(),
+            operations
+        );
+    }
+}
