@@ -240,6 +240,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let _watching = moltproof_doubles::lag::watch();
     let gateway = Arc::new(AiGatewayDouble::start()?);
     let access = Arc::new(AccessIssuer::start()?);
     let receiver = Arc::new(Receiver::start()?);

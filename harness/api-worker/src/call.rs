@@ -1,6 +1,7 @@
 //! One request to the target and its answer. Never retries, never follows a redirect.
 
 use crate::outcome::Stop;
+use crate::wait;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -84,7 +85,7 @@ impl Call {
             request = request.header(name, value);
         }
         if let Some(body) = self.body {
-            request = request.body(body);
+            request = with_body(request, body);
         }
         let fault = |error: reqwest::Error| {
             Stop::Fault(format!("{what} was not answered: {}", chain(&error)))
@@ -100,6 +101,36 @@ impl Call {
             body,
         })
     }
+}
+
+/// Bytes of a body that is larger than the contract lets any be, and what of it is sent before the answer is waited for.
+const SENT_FIRST: usize = (1 << 20) + PIECE;
+/// Bytes that are sent at once of such a body.
+const PIECE: usize = 1 << 16;
+/// How long the answer is waited for before the rest is sent. Evidence: who refuses a body by its length does so within milliseconds.
+const BEFORE_THE_REST: Duration = Duration::from_millis(500);
+
+/// A request with a body. Of one that is too large the rest is held back for a while: who refuses it and closes the connection
+/// while more is coming resets it, and the answer may be lost with it.
+pub(crate) fn with_body(request: reqwest::RequestBuilder, body: Bytes) -> reqwest::RequestBuilder {
+    if body.len() <= SENT_FIRST {
+        return request.body(body);
+    }
+    let length = body.len();
+    let pieces = futures_util::stream::unfold(0, move |at| {
+        let body = body.clone();
+        async move {
+            if at == SENT_FIRST {
+                wait::pass(BEFORE_THE_REST).await;
+            }
+            let end = (at + PIECE).min(body.len());
+            let piece = (at < end).then(|| body.slice(at..end))?;
+            Some((Ok::<_, std::convert::Infallible>(piece), end))
+        }
+    });
+    request
+        .header("content-length", length)
+        .body(reqwest::Body::wrap_stream(pieces))
 }
 
 /// An error with what caused it.

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 
 /// Headers of a delivery. Evidence: a Worker's `fetch` sends about fifteen.
 const HEADERS_MAX: usize = 64;
-/// Bytes of a delivery.
-const BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a delivery; what passes an interceptor may be larger than any target takes.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a sender may keep a connection that is not answered: longer than any sender waits.
 const HANG_MAX: Duration = Duration::from_secs(60);
 

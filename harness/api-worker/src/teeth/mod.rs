@@ -11,6 +11,7 @@ mod subtle;
 pub use deviants::deviants;
 
 use crate::aspect::Aspect;
+use crate::call::with_body;
 use crate::outcome::Judged;
 use crate::receiver::read;
 use crate::subject::{Logs, Subject};
@@ -306,7 +307,7 @@ impl Way {
             }
         }
         if !asked.body.is_empty() {
-            request = request.body(asked.body.clone());
+            request = with_body(request, asked.body.clone().into());
         }
         let response = request.send().await.map_err(io::Error::other)?;
         let headers = response.headers().iter().filter_map(|(name, value)| {
