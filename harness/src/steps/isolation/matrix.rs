@@ -48,10 +48,22 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
-/// The tokens that a caller's chats report: different for each, so that a row on the wrong bill shows.
+/// The tokens that a caller's chats report: different for each, so that a row on the wrong bill shows; and no one's are another's twice,
+/// turned round or added up, so that tokens counted wrongly do not look like another's.
 pub(super) fn tokens_of(number: usize) -> (u64, u64) {
-    let number = number as u64 + 1;
-    (11 * number, number)
+    let number = number as u64;
+    (1_009 + 97 * number, 211 + 13 * number)
+}
+
+/// Whether the tokens of a row are those of a chat of somebody else among so many callers.
+fn is_anothers(row: &Row, tokens: (u64, u64), callers: usize) -> bool {
+    let (Some(tokens_in), Some(tokens_out)) = usage::counted(row) else {
+        return false;
+    };
+    let mut others = (0..callers)
+        .map(tokens_of)
+        .filter(|others| *others != tokens);
+    others.any(|(other_in, other_out)| tokens_in == other_in || tokens_out == other_out)
 }
 
 async fn three(s: &mut Scene) -> Check {
@@ -253,9 +265,8 @@ pub(super) async fn judge_caller(
     }
     judge_calls(s, name, &caller, &others, chats(answers)).await?;
     let rows = usage_rows(s, &caller.id).await?;
-    // A row of nothing is no chat's: who writes it has no say about whose it is.
-    let is_foreign = |row: &&Row| matches!(usage::counted(row), (Some(one), Some(other)) if (one, other) != tokens && one + other > 0);
-    let foreign = rows.iter().find(is_foreign);
+    // A row with the tokens of no chat at all is nobody's: who counts wrongly has no say about whose it is.
+    let foreign = rows.iter().find(|row| is_anothers(row, tokens, all.len()));
     s.expect(
         foreign.is_none(),
         format!(

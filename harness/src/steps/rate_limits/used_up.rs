@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The note of how many requests somebody whose quota is used up was admitted.
+const ADMITTED: &str = "admitted";
 /// How much more than its quota a tenant sends before a limiter that never refuses is called none.
 /// Evidence: the permissive limiter of the platform let 2 × the quota through at most; 10 × is far beyond.
 const PERMISSIVE_FACTOR: u32 = 10;
@@ -49,6 +51,10 @@ pub(super) async fn use_up(s: &mut Scene, who: &Asker) -> Check {
                 None => must_be_told(&[last])?,
             };
             note_refusal(s, who, limit);
+            // Whether the limit is told rightly is promised elsewhere: what was admitted before the refusal was no request too many.
+            let admitted = largest_crowd(&seen(who, &answers)?, period).admitted;
+            let admitted = admitted.max(limit as usize);
+            s.notes.insert(ADMITTED.to_owned(), json!(admitted));
             return Ok(());
         }
     }
@@ -122,7 +128,8 @@ pub(super) async fn try_refusal(
         expect_limited(s, &answer)?;
         return Ok(Refusal::Refused);
     }
-    let limit = s.notes.get("limit").and_then(Value::as_u64);
+    let limit = s.notes.get(ADMITTED).or_else(|| s.notes.get("limit"));
+    let limit = limit.and_then(Value::as_u64);
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let too_many = limit.is_some_and(|limit| crowd(s, who, period) > limit);
     let number = 10_000 + s.exchanges.len();
