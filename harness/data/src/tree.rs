@@ -32,7 +32,7 @@ pub enum Kind {
     Unary,
     /// `BETWEEN`: the value and both ends.
     Between,
-    /// `CASE`, with all its parts in order.
+    /// `CASE`, with all its parts in order; `text` is `of` where the first of them is the value that the others are compared with.
     Case,
     /// `CAST`; `text` is the type.
     Cast,
@@ -119,6 +119,8 @@ pub struct Tree {
     pub table: Option<String>,
     /// `INSERT OR REPLACE`, `REPLACE`, `UPDATE OR REPLACE`.
     pub replaces: bool,
+    /// `INSERT OR IGNORE`: a row that the table refuses is left out.
+    pub ignores: bool,
     /// The columns that an INSERT names.
     pub columns: Vec<String>,
     /// What is set: column and value. Those of an UPSERT are among them.

@@ -140,7 +140,7 @@ fn keeps_rows(subject: &Subject) -> Outcome {
 /// Whether the file says itself that rows of this table go or change: by DELETE, UPDATE, or DROP TABLE of it without a copy, or in a comment.
 fn names_rows(subject: &Subject, file: FileId, effect: &Effect) -> bool {
     let table = &effect.table;
-    let is_nulled = matches!(effect.kind, EffectKind::Nulled { .. });
+    let is_nulled = !matches!(effect.kind, EffectKind::RowsGone { .. });
     is_acknowledged(subject, &subject.replay.steps[effect.step])
         || subject.replay.steps_of(file).any(|(_, step)| {
             step.deeds.iter().any(|deed| {
@@ -169,7 +169,7 @@ fn is_for_search(subject: &Subject, effect: &Effect) -> bool {
     let Some(table) = schema.tables.get(&effect.table) else {
         return false;
     };
-    if drops(step) || matches!(effect.kind, EffectKind::Nulled { .. }) {
+    if drops(step) || !matches!(effect.kind, EffectKind::RowsGone { .. }) {
         return false;
     }
     let mut indexes = schema.tables.values().filter(|table| !table.is_ordinary());
@@ -227,6 +227,17 @@ fn lost(subject: &Subject, file: FileId, effect: &Effect) -> Broken {
         EffectKind::Nulled { column, rows } => {
             format!(
                 "`{}.{column}` is NULL in {} where it was not",
+                effect.table,
+                counted(*rows as usize, "row")
+            )
+        }
+        EffectKind::Defaulted {
+            column,
+            value,
+            rows,
+        } => {
+            format!(
+                "`{}.{column}` is its default {value} in {} where it was not",
                 effect.table,
                 counted(*rows as usize, "row")
             )

@@ -137,6 +137,36 @@ fn let_go(
     Ok(is_changed && holds)
 }
 
+/// The step that drops a table of which children still hold rows, where SQLite counts them as broken until the end of the file though every reference
+/// holds again: a rename brings no parent back. None if some row refers to nothing, which is a reason of its own.
+pub(super) fn dropped_for_good(
+    engine: &Engine,
+    schema: &Schema,
+    steps: &[(usize, &Step)],
+) -> Option<usize> {
+    let is_kept = |parent: &Name| {
+        let mut tables = schema.tables.values();
+        tables.any(|child| {
+            let mut keys = child.foreign_keys.iter();
+            child.name != *parent
+                && keys.any(|key| {
+                    let stays = matches!(
+                        key.on_delete,
+                        Action::NoAction | Action::Restrict | Action::SetDefault
+                    );
+                    stays && key.parent == *parent
+                })
+        })
+    };
+    let mut drops = steps.iter().filter_map(|(place, step)| {
+        let parent = step.deeds.iter().find_map(dropped)?;
+        is_kept(&parent).then_some(*place)
+    });
+    let place = drops.next()?;
+    let is_whole = engine.ours(|connection| orphans::has_orphans(connection, None));
+    (is_whole == Some(false)).then_some(place)
+}
+
 /// Whether a table could not be dropped because others refer to its rows.
 pub(super) fn drops_a_parent(step: &Step, failure: &Failure) -> bool {
     let drops = |deed: &Deed| matches!(deed, Deed::DropTable(_));

@@ -11,8 +11,8 @@ use super::needs::Needs;
 use super::touched::{follow, touched, with_children, writes_rows};
 use super::watch::{Watch, dropped_unread};
 use super::{
-    Effect, ObjectKind, Replay, Step, Tightened, WithRows, empty, fails_for_its_own_reference,
-    swept, tightened,
+    Effect, ObjectKind, Replay, Step, Tightened, WithRows, collisions, empty,
+    fails_for_its_own_reference, swept, tightened,
 };
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
@@ -231,7 +231,9 @@ impl Database {
         let mismatched = self.fill_mismatched(&schema, &tables, &mut unfilled, filler)?;
         self.fill_unchecked(&schema, &unfilled, filler)?;
         swept::make(&self.engine, steps, &schema);
-        let before = (tightened::may_tighten(steps, &schema) && !self.is_unchecked)
+        let may_fail =
+            tightened::may_tighten(steps, &schema) || collisions::may_collide(steps, &schema);
+        let before = (may_fail && !self.is_unchecked)
             .then(|| self.engine.copy())
             .transpose()?;
         let mut watch = Watch::new(&self.engine, &schema, tables);
@@ -245,6 +247,7 @@ impl Database {
         let more_failures = failures.split_off(failures.len().min(1));
         let mut failure = failures.pop();
         let mut effects;
+        let to_blame = bare::dropped_for_good(&self.engine, &schema, steps);
         if failure.is_some() {
             effects = if is_whole {
                 watch.effects(&self.engine, steps)
@@ -254,7 +257,8 @@ impl Database {
             self.engine
                 .ours(|connection| connection.execute_batch("ROLLBACK"))?;
         } else if let Err(why) = empty::commit(&self.engine) {
-            failure = steps.last().map(|(place, _)| (*place, why));
+            let last = steps.last().map(|(place, _)| *place);
+            failure = to_blame.or(last).map(|place| (place, why));
             effects = Vec::new();
         } else {
             effects = watch.effects(&self.engine, steps);

@@ -15,6 +15,7 @@ mod added;
 mod again;
 mod bare;
 mod bulk;
+mod collisions;
 mod empty;
 mod filled;
 mod image;
@@ -157,7 +158,8 @@ pub struct WithRows {
     /// What the file did, all in all, to rows of tables that were there before and are there after it; if it failed, what no statement
     /// behind could have mended.
     pub effects: Vec<Effect>,
-    /// Keys, NOT NULLs, CHECKs and references that it brings to tables that were there before it, each tried with rows in which it does not hold.
+    /// Keys, NOT NULLs, CHECKs and references that it brings to tables that were there before it, each tried with rows in which it does not hold;
+    /// and keys in which rows are equal once it has copied or changed them.
     pub tightened: Vec<Tightened>,
     /// Tables that it touches and that could not be filled; nothing is known of them.
     pub unfilled: Vec<Unfilled>,
@@ -209,6 +211,15 @@ pub enum EffectKind {
     Nulled {
         /// The column.
         column: Name,
+        /// In how many rows.
+        rows: u32,
+    },
+    /// A column that refers to another table holds its default where it held another value.
+    Defaulted {
+        /// The column.
+        column: Name,
+        /// The default, as SQL.
+        value: String,
         /// In how many rows.
         rows: u32,
     },

@@ -1,6 +1,6 @@
 //! The third look: rows that the schema before a file takes, and a key, a NOT NULL or a CHECK that the file brings does not. Never blames a file that sorts them out.
 
-use super::{Step, Tightened, orphans};
+use super::{Step, Tightened, collisions, orphans};
 use crate::catalog::{self, Affinity, Index, Name, Schema, Table};
 use crate::engine::{Act, Engine, Failure};
 use crate::rows::{Filler, is_checked, put_outside, put_text, restricted};
@@ -35,7 +35,7 @@ pub(super) struct Before<'e> {
 
 impl Before<'_> {
     /// The same database once more.
-    fn copy(&self) -> rusqlite::Result<Engine> {
+    pub(super) fn copy(&self) -> rusqlite::Result<Engine> {
         let engine = self.engine.copy()?;
         if !self.keeps_references {
             engine.ours(|connection| connection.pragma_update(None, "foreign_keys", false))?;
@@ -143,6 +143,8 @@ pub(super) fn look(
             });
         }
     }
+    let collided = collisions::look(with_rows, steps, after, filler)?;
+    tried.extend(collided);
     Ok(tried)
 }
 
@@ -228,13 +230,31 @@ fn closed(table: &Table, new: &Table) -> Vec<Name> {
         .collect()
 }
 
+/// A step that failed, and why.
+pub(super) type Failed = (usize, Failure);
+
+/// Where a file fails because rows are equal in a key.
+pub(super) fn fails_on_a_key(
+    with_rows: &Before<'_>,
+    engine: &Engine,
+    steps: &[(usize, &Step)],
+) -> rusqlite::Result<Option<Failed>> {
+    let failed = failure(with_rows, engine, steps, &Brings::Check)?;
+    Ok(failed.filter(|(_, why)| {
+        matches!(
+            why.code,
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        )
+    }))
+}
+
 /// Where a file fails because a key, a NOT NULL or a CHECK does not hold.
 fn failure(
     with_rows: &Before<'_>,
     engine: &Engine,
     steps: &[(usize, &Step)],
     brings: &Brings<'_>,
-) -> rusqlite::Result<Option<(usize, Failure)>> {
+) -> rusqlite::Result<Option<Failed>> {
     let is_reference = matches!(brings, Brings::Reference(_));
     engine.ours(|connection| connection.execute_batch("BEGIN"))?;
     for (place, step) in steps {

@@ -2,7 +2,7 @@
 //! Never runs a statement of the file.
 
 use super::{Effect, EffectKind, Step};
-use crate::catalog::{Name, Schema};
+use crate::catalog::{Action, Name, Schema, Table};
 use crate::engine::{Deed, Engine};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,9 @@ pub(super) struct Watch {
     /// Watched tables that are gone, so that what has their names from then on was made by the file.
     replaced: BTreeSet<Name>,
 }
+
+/// Defaults as SQL, by columns.
+type Defaults = BTreeMap<Name, String>;
 
 /// The page of a table: it stays when the table is renamed.
 type Root = i64;
@@ -48,6 +51,8 @@ struct Made {
 struct Watched {
     name: Name,
     columns: Vec<Name>,
+    /// The defaults of those that get them where their parents go, as SQL: a row that holds one does not count.
+    defaults: Defaults,
     before: Count,
     fell_at: Option<usize>,
     /// How many rows it had then; none if it was gone itself.
@@ -64,10 +69,12 @@ impl Watch {
                 .flat_map(|key| key.columns.clone())
                 .collect();
             let columns: Vec<Name> = columns.into_iter().collect();
-            let before = engine.ours(|connection| count(connection, &name, &columns))?;
+            let defaults = defaults(table);
+            let before = engine.ours(|connection| count(connection, &name, &columns, &defaults))?;
             Some(Watched {
                 name,
                 columns,
+                defaults,
                 before,
                 fell_at: None,
                 fell_to: None,
@@ -109,7 +116,7 @@ impl Watch {
         }
         for table in &mut self.tables {
             if table.fell_at.is_none() {
-                let now = engine.ours(|connection| count(connection, &table.name, &table.columns));
+                let now = engine.ours(|connection| table.count(connection));
                 if now.is_none() {
                     self.replaced.insert(table.name.clone());
                 }
@@ -129,7 +136,8 @@ impl Watch {
         });
         made.filter_map(|(name, root)| {
             let columns = engine.ours(|connection| referring(connection, &name));
-            let count = engine.ours(|connection| count(connection, &name, &columns))?;
+            let none = Defaults::new();
+            let count = engine.ours(|connection| count(connection, &name, &columns, &none))?;
             Some((root, Made { columns, count }))
         })
         .collect()
@@ -149,7 +157,10 @@ impl Watch {
                 step.deeds.iter().any(reads) && step.deeds.iter().any(fills)
             })
         };
-        let is_gone = |table: &Name| engine.ours(|it| count(it, table, &[])).is_none();
+        let is_gone = |table: &Name| {
+            let none = Defaults::new();
+            engine.ours(|it| count(it, table, &[], &none)).is_none()
+        };
         self.tables.iter().filter_map(move |table| {
             let (step, after) = (table.fell_at?, table.fell_to?);
             let before = table.before.rows;
@@ -191,7 +202,7 @@ impl Watch {
         for table in &self.tables {
             let (Some(step), Some(after)) = (
                 table.fell_at,
-                engine.ours(|connection| count(connection, &table.name, &table.columns)),
+                engine.ours(|connection| table.count(connection)),
             ) else {
                 continue;
             };
@@ -215,9 +226,16 @@ impl Watch {
                 if let (Some(before), Some(after)) = (before, after)
                     && after < before
                 {
-                    effects.push(effect(EffectKind::Nulled {
-                        column: column.clone(),
-                        rows: before - after,
+                    let rows = before - after;
+                    let (column, value) = (column.clone(), table.defaults.get(column).cloned());
+                    effects.push(effect(if let Some(value) = value {
+                        EffectKind::Defaulted {
+                            column,
+                            value,
+                            rows,
+                        }
+                    } else {
+                        EffectKind::Nulled { column, rows }
                     }));
                 }
             }
@@ -226,7 +244,8 @@ impl Watch {
                 && !table.columns.contains(&column)
             {
                 let columns = std::slice::from_ref(&column);
-                let now = engine.ours(|connection| count(connection, &table.name, columns));
+                let none = Defaults::new();
+                let now = engine.ours(|connection| count(connection, &table.name, columns, &none));
                 let now = now.and_then(|now| now.referring.first().copied().flatten());
                 if let Some(rows) =
                     now.and_then(|now| before.checked_sub(now).filter(|rows| *rows > 0))
@@ -253,14 +272,38 @@ fn fell(before: &Count, now: &Count) -> bool {
     now.rows < before.rows || columns.any(|(before, now)| now.is_some() && now < before)
 }
 
+impl Watched {
+    fn count(&self, connection: &Connection) -> Option<Count> {
+        count(connection, &self.name, &self.columns, &self.defaults)
+    }
+}
+
+/// The defaults that a table's columns get where the rows that they refer to are deleted.
+fn defaults(table: &Table) -> Defaults {
+    let keys = table.foreign_keys.iter();
+    let keys = keys.filter(|key| key.on_delete == Action::SetDefault);
+    let columns = keys.flat_map(|key| &key.columns);
+    columns
+        .filter_map(|name| {
+            let value = table.column(name)?.default.clone()?;
+            (!value.eq_ignore_ascii_case("null")).then(|| (name.clone(), value))
+        })
+        .collect()
+}
+
 /// Counts a table by the columns that it had; none where it is not there.
-fn count(connection: &Connection, table: &Name, columns: &[Name]) -> Option<Count> {
-    if let Some(count) = count_whole(connection, table, columns) {
+fn count(
+    connection: &Connection,
+    table: &Name,
+    columns: &[Name],
+    defaults: &Defaults,
+) -> Option<Count> {
+    if let Some(count) = count_whole(connection, table, columns, defaults) {
         return Some(count);
     }
-    let rows = count_whole(connection, table, &[])?.rows;
+    let rows = count_whole(connection, table, &[], defaults)?.rows;
     let one = |column: &Name| {
-        let count = count_whole(connection, table, std::slice::from_ref(column))?;
+        let count = count_whole(connection, table, std::slice::from_ref(column), defaults)?;
         count.referring.into_iter().next().flatten()
     };
     let referring = columns.iter().map(one).collect();
@@ -268,13 +311,17 @@ fn count(connection: &Connection, table: &Name, columns: &[Name]) -> Option<Coun
 }
 
 /// The same where all of the columns are there.
-fn count_whole(connection: &Connection, table: &Name, columns: &[Name]) -> Option<Count> {
+fn count_whole(
+    connection: &Connection,
+    table: &Name,
+    columns: &[Name],
+    defaults: &Defaults,
+) -> Option<Count> {
     let counted: Vec<String> = std::iter::once("count(*)".to_owned())
-        .chain(
-            columns
-                .iter()
-                .map(|column| format!("count(t.{})", column.quoted())),
-        )
+        .chain(columns.iter().map(|column| match defaults.get(column) {
+            Some(value) => format!("count(nullif(t.{}, {value}))", column.quoted()),
+            None => format!("count(t.{})", column.quoted()),
+        }))
         .collect();
     let sql = format!(
         "SELECT {} FROM main.{} AS t",

@@ -21,6 +21,7 @@ fn tree(verb: Verb, table: Option<&str>) -> Tree {
         verb,
         table: table.map(unquoted),
         replaces: false,
+        ignores: false,
         columns: Vec::new(),
         sets: Vec::new(),
         parts: Vec::new(),
@@ -98,6 +99,7 @@ pub(super) fn command(command: &Cmd<'_>) -> Option<Tree> {
         } => {
             let mut made = tree(Verb::Insert, Some(tbl_name.name.0));
             made.replaces = replaces(*or_conflict);
+            made.ignores = *or_conflict == Some(ResolveType::Ignore);
             made.columns = names(columns.as_deref());
             if let InsertBody::Select(query, on_conflict) = body {
                 made.parts.push(select(query));
@@ -217,6 +219,7 @@ fn trigger_command(command: &TriggerCmd<'_>) -> Tree {
         } => {
             let mut made = tree(Verb::Insert, Some(tbl_name.name.0));
             made.replaces = replaces(*or_conflict);
+            made.ignores = *or_conflict == Some(ResolveType::Ignore);
             made.columns = names(col_names.as_deref());
             made.parts.push(select(query));
             upsert(&mut made, *on_conflict);

@@ -139,7 +139,8 @@ fn compound(value: &Expr<'_>) -> Option<Node> {
                 parts.push(expression(then));
             }
             parts.extend(else_expr.iter().map(|other| expression(other)));
-            node(Kind::Case, "", parts)
+            let text = if base.is_some() { "of" } else { "" };
+            node(Kind::Case, text, parts)
         }
         Expr::Cast { expr, type_name } => {
             let name = type_name.as_ref().map_or("", |name| name.name);

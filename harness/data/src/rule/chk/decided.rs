@@ -12,34 +12,114 @@ const COMBINATIONS: usize = 30_000;
 const LENGTH_MAX: usize = 20_000;
 
 /// What was decided before, by the columns with their types and the condition: many tables have the same.
-pub(super) type Known = BTreeMap<(String, String), bool>;
+pub(in crate::rule) type Known = BTreeMap<(String, String), Verdict>;
 
-/// Whether a CHECK is false for no row at all. It may still be NULL, which refuses nothing either.
-pub(super) fn is_never_false(table: &Table, check: &Node, text: &str, known: &mut Known) -> bool {
-    let columns = columns_of(table, check);
+/// What a condition does to rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::rule) enum Verdict {
+    /// It is false for some rows and not for others, or nothing was decided.
+    Sorts,
+    /// It is false for no row at all. It may still be NULL, which refuses nothing either.
+    RefusesNone,
+    /// It is false for every row.
+    RefusesAll,
+}
+
+/// What a CHECK that reads columns does to the rows that the table may hold by its NOT NULLs.
+pub(in crate::rule) fn decide(
+    table: &Table,
+    check: &Node,
+    text: &str,
+    known: &mut Known,
+) -> Verdict {
+    let Some((columns, values)) = places(table, &[check]) else {
+        return Verdict::Sorts;
+    };
+    let declared = columns.iter().map(|column| {
+        let nullable = if table.is_nullable(column) {
+            ""
+        } else {
+            " NOT NULL ON CONFLICT IGNORE"
+        };
+        format!(
+            "{} {}{nullable}",
+            column.name.quoted(),
+            column.declared_type
+        )
+    });
+    let declared = declared.collect::<Vec<_>>().join(", ");
+    let verdict = *known
+        .entry((declared.clone(), text.to_owned()))
+        .or_insert_with(|| {
+            verdict(&declared, columns.len(), &values, text).unwrap_or(Verdict::Sorts)
+        });
+    // A single value that was not thought of would pass.
+    if verdict == Verdict::RefusesAll && !has_every_place(table, check) {
+        return Verdict::Sorts;
+    }
+    verdict
+}
+
+/// The columns that conditions read, and the values that decide them all; none where nothing decides them.
+pub(in crate::rule) fn places<'t>(
+    table: &'t Table,
+    conditions: &[&Node],
+) -> Option<(Vec<&'t Column>, Vec<Value>)> {
+    let all = Node {
+        kind: Kind::List,
+        text: String::new(),
+        parts: conditions.iter().map(|one| (*one).clone()).collect(),
+    };
+    let columns = columns_of(table, &all);
     // Another collation takes texts for the same that are told apart here.
     let is_collated = table.sql.to_ascii_lowercase().contains("collate");
-    if columns.is_empty() || is_collated || !is_decided(table, check) {
-        return false;
+    let mut conditions = conditions.iter();
+    if columns.is_empty() || is_collated || !conditions.all(|one| is_decided(table, one)) {
+        return None;
     }
-    let Some(values) = values(check) else {
-        return false;
-    };
-    let count = u32::try_from(columns.len()).map(|columns| values.len().checked_pow(columns));
-    if !count.is_ok_and(|count| count.is_some_and(|count| count <= COMBINATIONS)) {
-        return false;
+    let values = values(&all)?;
+    let count = values
+        .len()
+        .checked_pow(u32::try_from(columns.len()).ok()?)?;
+    (count <= COMBINATIONS).then_some((columns, values))
+}
+
+/// Whether the values have one for each answer that a condition can give: no function is asked, and no column is compared with another one.
+pub(in crate::rule) fn has_every_place(table: &Table, condition: &Node) -> bool {
+    let nodes = condition.all();
+    let mut nodes = nodes.into_iter();
+    nodes.all(|node| {
+        let is_joint = matches!(
+            (node.kind, node.text.as_str()),
+            (Kind::Binary, "AND" | "OR") | (Kind::Unary | Kind::List | Kind::Case, _)
+        );
+        node.kind != Kind::Call && (is_joint || columns_of(table, node).len() <= 1)
+    })
+}
+
+/// Calls with each combination of so many values, until one call says that it is enough.
+pub(in crate::rule) fn combinations(
+    columns: usize,
+    values: &[Value],
+    mut with: impl FnMut(&[&Value]) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<()> {
+    let mut places = vec![0; columns];
+    loop {
+        let row: Vec<&Value> = places.iter().map(|place| &values[*place]).collect();
+        if with(&row)? {
+            return Ok(());
+        }
+        // The next combination: the first place that can go up does, those before it begin anew.
+        let Some(up) = places.iter().position(|place| place + 1 < values.len()) else {
+            return Ok(());
+        };
+        places[up] += 1;
+        places[..up].fill(0);
     }
-    let declared = columns
-        .iter()
-        .map(|column| format!("{} {}", column.name.quoted(), column.declared_type));
-    let declared = declared.collect::<Vec<_>>().join(", ");
-    *known
-        .entry((declared.clone(), text.to_owned()))
-        .or_insert_with(|| refuses_none(&declared, columns.len(), &values, text).unwrap_or(false))
 }
 
 /// The columns that a condition reads.
-pub(super) fn columns<'t>(table: &'t Table, text: &str) -> Vec<&'t Column> {
+pub(in crate::rule) fn columns<'t>(table: &'t Table, text: &str) -> Vec<&'t Column> {
     tree::expression(text).map_or_else(Vec::new, |check| columns_of(table, &check))
 }
 
@@ -135,6 +215,11 @@ fn values(check: &Node) -> Option<Vec<Value>> {
     }
     numbers.sort_by(f64::total_cmp);
     numbers.dedup();
+    let between: Vec<f64> = numbers
+        .windows(2)
+        .map(|pair| f64::midpoint(pair[0], pair[1]))
+        .collect();
+    numbers.extend(between);
     texts.sort();
     texts.dedup();
     let mut all = vec![
@@ -150,29 +235,30 @@ fn values(check: &Node) -> Option<Vec<Value>> {
     Some(all)
 }
 
-/// Whether no combination of values makes the condition false, in columns of the same types.
-fn refuses_none(
+/// Whether no combination of values makes the condition false, or all do, in columns of the same types.
+fn verdict(
     declared: &str,
     columns: usize,
     values: &[Value],
     text: &str,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Verdict> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(&format!("CREATE TABLE one ({declared}); BEGIN"))?;
     let marks = vec!["?"; columns].join(", ");
     let mut insert = connection.prepare(&format!("INSERT INTO one VALUES ({marks})"))?;
-    let mut places = vec![0; columns];
-    loop {
-        insert.execute(params_from_iter(places.iter().map(|place| &values[*place])))?;
-        // The next combination: the first place that can go up does, those before it begin anew.
-        let Some(up) = places.iter().position(|place| place + 1 < values.len()) else {
-            break;
-        };
-        places[up] += 1;
-        places[..up].fill(0);
-    }
-    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM one WHERE NOT ({text}))");
-    connection.query_row(&sql, [], |row| row.get(0))
+    combinations(columns, values, |row| {
+        insert.execute(params_from_iter(row))?;
+        Ok(false)
+    })?;
+    let has = |condition: &str| {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM one WHERE ({text}) {condition})");
+        connection.query_row(&sql, [], |row| row.get::<_, bool>(0))
+    };
+    Ok(match (has("IS FALSE")?, has("IS NOT FALSE")?) {
+        (false, _) => Verdict::RefusesNone,
+        (true, false) => Verdict::RefusesAll,
+        (true, true) => Verdict::Sorts,
+    })
 }
 
 #[cfg(test)]
@@ -180,14 +266,39 @@ mod tests {
     use super::*;
     use crate::catalog;
 
-    fn is_void(columns: &str, check: &str) -> bool {
+    fn decided(columns: &str, check: &str) -> Verdict {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(&format!("CREATE TABLE t ({columns})"))
             .unwrap();
         let schema = catalog::read(&connection).unwrap();
         let node = tree::expression(check).unwrap();
-        is_never_false(schema.table("t").unwrap(), &node, check, &mut Known::new())
+        decide(schema.table("t").unwrap(), &node, check, &mut Known::new())
+    }
+
+    fn is_void(columns: &str, check: &str) -> bool {
+        decided(columns, check) == Verdict::RefusesNone
+    }
+
+    #[test]
+    fn conditions_that_are_false_of_every_value_that_the_column_takes_refuse_all_rows() {
+        for (columns, check) in [
+            ("x INTEGER NOT NULL", "x > 5 AND x < 3"),
+            ("x TEXT NOT NULL", "x = 'a' AND x = 'b'"),
+        ] {
+            assert_eq!(decided(columns, check), Verdict::RefusesAll, "{check}");
+        }
+        for (columns, check) in [
+            ("x INTEGER", "x > 5 AND x < 3"),
+            ("x INTEGER NOT NULL", "x >= 5 AND x <= 5"),
+            ("x TEXT NOT NULL", "x IN ('a')"),
+            ("x INT NOT NULL", "x > 5 AND x < 6"),
+            ("x REAL NOT NULL", "x > 1.2 AND x < 1.3"),
+            ("x TEXT NOT NULL", "x > 'a' AND x < 'aa'"),
+            ("x BLOB NOT NULL", "typeof(x) = 'blob' AND length(x) = 32"),
+        ] {
+            assert_eq!(decided(columns, check), Verdict::Sorts, "{check}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The rules of CHECKs that are missing, or let through what they seem to refuse. Never calls a CHECK void that was not evaluated.
 
 mod conditional;
-mod decided;
+pub(super) mod decided;
 mod void;
 
 use super::{Judge, object_of_column, repair, trial};

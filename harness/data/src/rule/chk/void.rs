@@ -1,6 +1,7 @@
 //! CHK-03: CHECKs that refuse nothing. Never calls one void for values that were tried at random: either it reads no column, or the values decide it.
 
-use super::{checked, decided};
+use super::checked;
+use super::decided::{self, Verdict};
 use crate::catalog::Table;
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
@@ -24,11 +25,16 @@ pub(super) fn void(subject: &Subject, findings: &mut Vec<Finding>) {
                 .into_iter()
                 .find(|node| node.kind == Kind::Quoted && !is_column(node));
             let part = void_part(node, &is_column);
-            let is_void = part.is_some_and(|term| always_true(term, text, node))
+            let verdict = decided::decide(table, node, text, &mut known);
+            let is_void = part.is_some_and(|term| is_always(true, term, text, node))
                 || part.is_some_and(|term| term != node.bare() && is_a_true_number(term))
-                || decided::is_never_false(table, node, text, &mut known);
+                || verdict == Verdict::RefusesNone;
+            let refuses_all = part.is_some_and(|term| is_always(false, term, text, node))
+                || verdict == Verdict::RefusesAll;
             if is_void {
                 findings.push(void_finding(subject, table, text, quoted));
+            } else if refuses_all {
+                findings.push(refusing_finding(subject, table, text));
             } else if let Some(word) = part.filter(|term| term.kind == Kind::Text) {
                 findings.push(lone_text(subject, table, text, &word.text));
             } else if let Some(quoted) = quoted {
@@ -108,18 +114,49 @@ fn void_finding(subject: &Subject, table: &Table, text: &str, quoted: Option<&No
         .at(subject.site_of(ObjectKind::Table, &table.name, word), "always true")
         .help("name the column that is meant, without quotes or in double quotes, and texts in single quotes")
         .patched(quoted.and_then(|node| repair::named_in_check(subject, table, &node.text, true)))
-        .proof(proof(table, text))
+        .proof(proof(table, text, "TRUE"))
+}
+
+fn refusing_finding(subject: &Subject, table: &Table, text: &str) -> Finding {
+    let columns = decided::columns(table, text);
+    let why = if columns.is_empty() {
+        "it reads no column, and is false"
+    } else {
+        "it is false for every row, whatever the row holds"
+    };
+    let message = format!(
+        "CHECK ({}) of `{}` refuses every row: {why}",
+        text.trim(),
+        table.name
+    );
+    let word = columns
+        .first()
+        .map_or("check", |column| column.name.as_str());
+    Finding::new("CHK-03", Level::Error, format!("table {}: check {}", table.name, text.trim()), message)
+        .at(subject.site_of(ObjectKind::Table, &table.name, word), "always false")
+        .help("name the column that is meant, without quotes or in double quotes, and texts in single quotes")
+        .proof(proof(table, text, "FALSE"))
 }
 
 /// A CHECK that reads no column is asked without a row; one that reads some, on a row that it ought to refuse.
-fn proof(table: &Table, text: &str) -> Vec<String> {
+fn proof(table: &Table, text: &str, word: &str) -> Vec<String> {
     let columns = decided::columns(table, text);
+    let is_refusing = word == "FALSE";
     if columns.is_empty() {
+        let as_what = if is_refusing { "is_false" } else { "holds" };
         return trial::answering(vec![
             ".dbconfig dqs_dml on".to_owned(),
-            format!("SELECT ({}) IS TRUE AS holds_without_any_row;", text.trim()),
+            format!(
+                "SELECT ({}) IS {word} AS {as_what}_without_any_row;",
+                text.trim()
+            ),
         ]);
     }
+    let insert = if is_refusing {
+        "INSERT OR IGNORE"
+    } else {
+        "INSERT"
+    };
     let declared: Vec<String> = columns
         .iter()
         .map(|column| format!("{} {}", column.name.quoted(), column.declared_type))
@@ -132,7 +169,7 @@ fn proof(table: &Table, text: &str) -> Vec<String> {
             text.trim()
         ),
         format!(
-            "INSERT INTO {name} VALUES ({}), ({});",
+            "{insert} INTO {name} VALUES ({}), ({});",
             vec!["-987654321"; columns.len()].join(", "),
             vec!["'moltproof'"; columns.len()].join(", ")
         ),
@@ -147,14 +184,15 @@ fn void_part<'n>(node: &'n Node, is_column: &impl Fn(&&Node) -> bool) -> Option<
     terms.into_iter().find(|term| !reads(term))
 }
 
-/// Whether SQLite finds the whole CHECK true although it reads no column.
-fn always_true(term: &Node, text: &str, check: &Node) -> bool {
+/// Whether SQLite finds the whole CHECK true, or false, although it reads no column.
+fn is_always(holds: bool, term: &Node, text: &str, check: &Node) -> bool {
     if term != check.bare() {
         return false;
     }
     let connection = rusqlite::Connection::open_in_memory();
+    let word = if holds { "TRUE" } else { "FALSE" };
     connection.is_ok_and(|connection| {
-        let sql = format!("SELECT ({text}) IS TRUE");
+        let sql = format!("SELECT ({text}) IS {word}");
         connection
             .query_row(&sql, [], |row| row.get(0))
             .unwrap_or(false)

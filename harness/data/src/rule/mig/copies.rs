@@ -1,5 +1,6 @@
 //! MIG-06: copies of a table that leave rows out or put values into other columns, and tables that a later file makes again. Never judges a DELETE, which says what it does.
 
+use super::chosen;
 use super::left_behind::{Rebuilt, is_the_same, rebuilt};
 use super::rebuilding::alone;
 use super::rows_lost::dropped;
@@ -12,7 +13,7 @@ use crate::subject::Subject;
 use crate::text::{FileId, find_word};
 use crate::tree::{self, Kind, Node, Tree, Verb};
 
-const HELP: &str =
+pub(super) const HELP: &str =
     "copy every row, or say that they may go: -- moltproof: allow MIG-06 and the reason";
 
 pub(super) fn lossy(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -20,8 +21,14 @@ pub(super) fn lossy(subject: &Subject, findings: &mut Vec<Finding>) {
         let file = FileId(number);
         for rebuilt in rebuilt(subject, file) {
             for (step, tree) in copies(subject, file, &rebuilt) {
-                findings.extend(leaves_out(subject, file, &rebuilt, step, &tree));
-                findings.extend(crossed(subject, file, &rebuilt, step, &tree));
+                let merged = leaves_out(subject, file, &rebuilt, step, &tree);
+                let chosen = || chosen::by_condition(subject, file, &rebuilt, (step, &tree));
+                findings.extend(merged.or_else(chosen));
+                let Some(pairs) = pairs(&rebuilt, &tree) else {
+                    continue;
+                };
+                findings.extend(crossed(subject, file, &rebuilt, step, &pairs));
+                findings.extend(chosen::made_numbers(subject, file, &rebuilt, step, &pairs));
             }
         }
         findings.extend(made_again_later(subject, file));
@@ -121,14 +128,8 @@ fn sorted_out(subject: &Subject, file: FileId, rebuilt: &Rebuilt<'_>) -> Option<
     Some(names.join(", "))
 }
 
-/// A copy by position that puts the values of a column into another one, though both tables have both.
-fn crossed(
-    subject: &Subject,
-    file: FileId,
-    rebuilt: &Rebuilt<'_>,
-    step: &Step,
-    tree: &Tree,
-) -> Option<Finding> {
+/// The columns of the old table whose values come as they are, each with the one of the new table that it comes into.
+fn pairs(rebuilt: &Rebuilt<'_>, tree: &Tree) -> Option<Vec<(Name, Name)>> {
     let select = tree.parts.iter().find(|part| part.kind == Kind::Select)?;
     let row = select.part(Kind::Columns)?;
     let from: Vec<Option<Name>> = match row.parts.as_slice() {
@@ -150,12 +151,24 @@ fn crossed(
     if !is_into_the_new || from.len() != into.len() {
         return None;
     }
-    let (wrong, right) = from.iter().zip(&into).find_map(|(from, into)| {
-        let from = from.as_ref()?;
-        let is_crossed = from != into
-            && rebuilt.new.column(from).is_some()
-            && rebuilt.old.column(into).is_some();
-        is_crossed.then_some((from, into))
+    let pairs = from.into_iter().zip(into);
+    Some(
+        pairs
+            .filter_map(|(from, into)| Some((from?, into)))
+            .collect(),
+    )
+}
+
+/// A copy by position that puts the values of a column into another one, though both tables have both.
+fn crossed(
+    subject: &Subject,
+    file: FileId,
+    rebuilt: &Rebuilt<'_>,
+    step: &Step,
+    pairs: &[(Name, Name)],
+) -> Option<Finding> {
+    let (wrong, right) = pairs.iter().find(|(from, into)| {
+        from != into && rebuilt.new.column(from).is_some() && rebuilt.old.column(into).is_some()
     })?;
     let message = format!(
         "`{}` copies by position, and `{wrong}` of the old `{}` comes into `{right}` of the new one",

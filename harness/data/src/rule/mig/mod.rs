@@ -1,6 +1,7 @@
 //! The rules of migrations: what a file does to rows and to the schema when it is applied. Never judges what the schema is at the end.
 
 mod applying;
+mod chosen;
 mod constraints;
 mod copies;
 mod emptied;

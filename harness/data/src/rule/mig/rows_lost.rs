@@ -175,6 +175,9 @@ fn told(kind: &EffectKind) -> String {
         EffectKind::RowsGone { before, after: 0 } if *before > 1 => "empties".to_owned(),
         EffectKind::RowsGone { .. } => "removes rows of".to_owned(),
         EffectKind::Nulled { column, .. } => format!("sets `{column}` to NULL in"),
+        EffectKind::Defaulted { column, value, .. } => {
+            format!("sets `{column}` to its default {value} in")
+        }
     }
 }
 

@@ -35,15 +35,16 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
                 .iter()
                 .any(|column| added.contains(&(table.clone(), column.clone())));
             let failure = failures_with_rows(subject).find(|(failed, ..)| *failed == place);
-            let is_safe = is_all_null
-                || holds_a_key(subject, &table, &index, &made_behind(subject, file, place))
-                || gone.iter().any(|was| is_narrowed(was, &step.statement.sql));
             let tried = tried(subject, file, &index);
-            let is_sorted_out = tried.is_some_and(|tried| tried.failure.is_none())
-                || tried.is_none() && merges_before(subject, file, place, &table);
             // A table that the file made holds the rows of an old one where it takes its place.
             let stops = |tried: &Tightened| matches!(tried.failure, Some((at, _)) if at == place);
-            let is_fresh = fresh.contains(&table) && !tried.is_some_and(stops);
+            let is_stopped = tried.is_some_and(stops);
+            let is_safe = is_all_null && !is_stopped
+                || holds_a_key(subject, &table, &index, &made_behind(subject, file, place))
+                || gone.iter().any(|was| is_narrowed(was, &step.statement.sql));
+            let is_sorted_out = tried.is_some_and(|tried| tried.failure.is_none())
+                || tried.is_none() && merges_before(subject, file, place, &table);
+            let is_fresh = fresh.contains(&table) && !is_stopped;
             if is_fresh || (is_safe && failure.is_none()) {
                 continue;
             }

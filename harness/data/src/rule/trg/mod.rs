@@ -3,6 +3,7 @@
 mod guards;
 mod history;
 mod prepares;
+mod refusals;
 mod splitting;
 
 pub(super) use prepares::uses;
@@ -15,4 +16,5 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("TRG-02", prepares::broken),
     ("TRG-03", splitting::cut),
     ("TRG-04", guards::replaceable),
+    ("TRG-05", refusals::refuse_all),
 ];
