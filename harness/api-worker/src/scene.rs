@@ -5,7 +5,7 @@ use crate::outcome::{Cause, Need, Stop};
 use crate::subject::Subject;
 use moltproof_doubles::clock;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 /// Milliseconds of a minute.
 pub(crate) const MINUTE: i64 = 60_000;
@@ -34,6 +34,7 @@ pub(crate) struct Scene<'s> {
     /// The present of the scene when it began, epoch milliseconds.
     pub(crate) began: i64,
     now: AtomicI64,
+    answered: AtomicUsize,
 }
 
 /// An API key that was made for a scene.
@@ -120,6 +121,7 @@ impl<'s> Scene<'s> {
                 now
             },
             now: AtomicI64::new(now),
+            answered: AtomicUsize::new(0),
         }
     }
 
@@ -177,7 +179,14 @@ impl<'s> Scene<'s> {
         if told != UNTOLD && !call.has("x-test-now") {
             call = call.header("x-test-now", told.to_string());
         }
-        call.send(&self.subject.client, &self.subject.base).await
+        let answer = call.send(&self.subject.client, &self.subject.base).await?;
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// How many requests were answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Sends a request as the operator.

@@ -38,7 +38,7 @@ pub(super) struct RunArgs {
     /// Only scenarios that match this tag expression, such as `@ACC-009 or (@must and not @slow)`.
     #[arg(long, env = "MOLTPROOF_TAGS", value_name = "EXPR")]
     tags: Option<String>,
-    /// Only this criterion, or this kind of generated checks (GEN-MODEL, GEN-ISO, GEN-HOST, GEN-PATH, GEN-BODY). May be repeated.
+    /// Only this criterion, or this kind of generated checks (GEN-MODEL, GEN-ISO, GEN-HOST, GEN-PATH, GEN-BODY, GEN-API). May be repeated.
     #[arg(long, env = "MOLTPROOF_ID", value_name = "ID", value_delimiter = ',')]
     id: Vec<String>,
     /// Also check beyond the written scenarios: N generated cases of each kind (sequences of actions, hosts, paths, bodies), and

@@ -162,7 +162,7 @@ impl Underway<'_> {
         let generating = generate::Plan {
             cases: order.cases,
             seed: order.seed,
-            kinds: order.kinds.clone(),
+            kinds: generate::claimed(&order.kinds, self.opened.target.profiles()),
             concurrency: self.concurrency(),
         };
         let book = Arc::new(steps::all());

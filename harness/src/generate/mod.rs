@@ -6,9 +6,11 @@ mod bodies;
 mod callers;
 mod carriers;
 mod chats;
+mod data_layer;
 mod host_spelling;
 mod hosts;
 mod isolation;
+mod kind;
 mod matrix;
 mod model;
 mod mutations;
@@ -22,12 +24,13 @@ mod settled;
 mod shrink;
 mod stage;
 
+pub use kind::{Kind, claimed};
+
 use crate::clock;
 use crate::evidence::Exchange;
 use crate::lag;
 use crate::run::scene::Run;
 use crate::target::Target;
-use crate::target::need::Need;
 use crate::verdict::{Outcome, Stop};
 use shrink::{Drawing, Searched};
 use stage::Stage;
@@ -37,111 +40,6 @@ use std::time::Duration;
 
 /// Cases side by side, at most: each sends several requests at once.
 const SIDE_BY_SIDE_MAX: usize = 16;
-
-/// One kind of generated cases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Sequences of operators' and callers' actions, held against a model.
-    Model,
-    /// Tenants × roles × routes × carriers of an identifier.
-    Isolation,
-    /// Spellings of a host.
-    Host,
-    /// Spellings of a path.
-    Path,
-    /// Bodies off the schema.
-    Body,
-}
-
-impl Kind {
-    /// Every kind, in the order in which they are run.
-    pub const ALL: [Self; 5] = [
-        Self::Isolation,
-        Self::Host,
-        Self::Path,
-        Self::Body,
-        Self::Model,
-    ];
-
-    /// Stable id.
-    #[must_use]
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Model => "GEN-MODEL",
-            Self::Isolation => "GEN-ISO",
-            Self::Host => "GEN-HOST",
-            Self::Path => "GEN-PATH",
-            Self::Body => "GEN-BODY",
-        }
-    }
-
-    /// The kind of this id.
-    #[must_use]
-    pub fn parse(id: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.id() == id)
-    }
-
-    /// For people.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Model => "generated: sequences of actions against a model",
-            Self::Isolation => "generated: isolation matrix",
-            Self::Host => "generated: spellings of the host",
-            Self::Path => "generated: spellings of the path",
-            Self::Body => "generated: request bodies off their schema",
-        }
-    }
-
-    /// What its cases need; what else they may use is left out where it is not there.
-    #[must_use]
-    pub fn needs(self) -> &'static [Need] {
-        match self {
-            Self::Model | Self::Body => &[
-                Need::Hosts,
-                Need::Tenants,
-                Need::Admin,
-                Need::AiGateway,
-                Need::D1,
-            ],
-            Self::Isolation => &[
-                Need::Hosts,
-                Need::Tenants,
-                Need::Admin,
-                Need::AiGateway,
-                Need::D1,
-                Need::Kv,
-                Need::R2,
-            ],
-            Self::Host => &[Need::Hosts, Need::Tenants],
-            Self::Path => &[Need::Hosts, Need::Tenants, Need::Admin],
-        }
-    }
-
-    /// The criteria that its cases can find broken.
-    #[must_use]
-    pub fn criteria(self) -> &'static [&'static str] {
-        match self {
-            Self::Model => &[
-                "RES-001", "RES-012", "RES-015", "RES-017", "ID-004", "AIG-001", "AIG-003",
-                "AIG-005", "AIG-010", "AIG-012", "AIG-013", "AIG-017", "AIG-021", "AIG-022",
-                "ACC-001", "ACC-015", "RL-001", "RL-002", "RL-006", "RL-008", "USG-001", "USG-002",
-                "USG-009", "USG-010", "USG-011", "USG-012", "USG-013", "SCH-003", "SCH-008",
-                "ERR-001", "ERR-003", "ISO-003",
-            ],
-            Self::Isolation => &[
-                "ISO-001", "ISO-002", "RES-002", "RES-010", "ACC-001", "AIG-003", "AIG-008",
-                "USG-012", "ERR-001", "ERR-003",
-            ],
-            Self::Host => &[
-                "RES-001", "RES-002", "RES-006", "RES-008", "RES-009", "RES-010", "RES-012",
-                "RES-016", "SEC-001", "SEC-002", "ERR-001", "ERR-003",
-            ],
-            Self::Path => &["ACC-017", "RES-010", "ERR-001", "ERR-003"],
-            Self::Body => &["AIG-018", "USG-013", "SCH-008", "ERR-001", "ERR-003"],
-        }
-    }
-}
 
 /// What is to be generated.
 #[derive(Debug, Clone)]
@@ -295,6 +193,7 @@ async fn of_kind(run: &Arc<Run>, plan: &Plan, kind: Kind, serial: &Arc<AtomicUsi
         Kind::Host => hosts::find(&stage, drawing).await,
         Kind::Path => paths::find(&stage, drawing).await,
         Kind::Body => bodies::find(&stage, drawing).await,
+        Kind::DataLayer => data_layer::find(run, drawing).await,
     };
     let Found { searched, left_out } = found;
     let (outcome, criteria) = outcome_of(run.target.as_ref(), kind, &searched);
@@ -361,18 +260,6 @@ fn outcome_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::Contract;
-
-    #[test]
-    fn every_kind_names_criteria_of_the_contract() {
-        let contract = Contract::embedded().unwrap();
-        for kind in Kind::ALL {
-            assert_eq!(Kind::parse(kind.id()), Some(kind));
-            for id in kind.criteria() {
-                assert!(contract.criteria.contains_key(*id), "{id}");
-            }
-        }
-    }
 
     #[test]
     fn kinds_draw_from_seeds_of_their_own() {

@@ -5,7 +5,7 @@
     reason = "every error here is a `Stop`, which ends the scenario and says why"
 )]
 
-mod api_worker;
+pub(crate) mod api_worker;
 mod assertions;
 mod by_hand;
 mod database;

@@ -1,8 +1,9 @@
 //! Chats of a sequence, one by one and at once. Never asks the target what to expect.
 
+use super::gates::{criterion_of, gate_of};
 use super::model::Answer;
 use super::operation::{MODELS, Upstream};
-use super::play::{Halt, Play, broken, criterion_of, gate_of};
+use super::play::{Halt, Play, broken, refused};
 use crate::call;
 use crate::chat::Chat;
 use futures_util::future::join_all;
@@ -48,7 +49,7 @@ impl Play<'_> {
                 self.model.chatted((key, model), is_of_conversation, tokens);
                 Ok(())
             }
-            (refused, _) => self.is_as_told(&sent?, refused),
+            (other, _) => self.is_as_told(&sent?, other),
         }
     }
 
@@ -57,7 +58,7 @@ impl Play<'_> {
         let expected = |what: &str| format!("a chat that fails upstream {what}");
         if let Some(criterion) = gate_of(answer) {
             let expected = expected("to pass every gate before");
-            return Err(broken(criterion, expected, answer.to_string()));
+            return Err(refused(criterion, expected, answer.to_string()));
         }
         // A stream may have begun before it broke.
         if is_cut || answer.status != 200 {
@@ -83,26 +84,30 @@ impl Play<'_> {
             .map(|chat| self.scene.chat(&self.keys[key], chat));
         let answers: Vec<call::Answer> =
             join_all(sent).await.into_iter().collect::<Result<_, _>>()?;
-        let (mut served, mut refused): (Vec<_>, Vec<_>) =
+        let (served, mut turned_away): (Vec<_>, Vec<_>) =
             answers.iter().partition(|answer| answer.status == 200);
         wanted.sort_by_key(|answer| *answer != Answer::Served);
         let (passing, others) =
             wanted.split_at(wanted.partition_point(|answer| *answer == Answer::Served));
         if served.len() != passing.len() {
-            let criterion = refused
+            let criterion = turned_away
                 .first()
                 .and_then(|answer| gate_of(answer))
                 .or_else(|| others.first().map(|answer| criterion_of(*answer)))
                 .unwrap_or("API-001");
-            return Err(broken(
+            let halt = if served.len() < passing.len() {
+                refused
+            } else {
+                broken
+            };
+            return Err(halt(
                 criterion,
                 format!("{} of {count} chats at once to be answered", passing.len()),
                 format!("{} were", served.len()),
             ));
         }
-        served.clear();
-        refused.sort_by_key(|answer| answer.code());
-        for answer in refused {
+        turned_away.sort_by_key(|answer| answer.code());
+        for answer in turned_away {
             // They may come in any order, but each is one of those.
             let is_one = others
                 .iter()

@@ -3,6 +3,7 @@
 
 mod chats;
 mod compare;
+mod gates;
 mod model;
 mod operation;
 mod play;
@@ -80,7 +81,11 @@ pub(crate) struct Mixed(tokio::sync::Mutex<Option<(Outcome, BTreeSet<&'static st
 /// What became of a sequence.
 #[derive(Debug, Clone)]
 enum Outcome {
-    Held { operations: usize, checks: usize },
+    Held {
+        operations: usize,
+        checks: usize,
+        exchanges: usize,
+    },
     Broken(Finding),
     Stopped(Stop),
 }
@@ -107,6 +112,8 @@ pub struct Searched {
     pub cases: usize,
     /// Comparisons that were made and held.
     pub checks: usize,
+    /// Requests that were answered.
+    pub exchanges: usize,
     /// The first sequence that does not hold.
     pub found: Option<Finding>,
     /// Why no further one could be played, if none could.
@@ -139,10 +146,12 @@ async fn judged(subject: &Subject, operations: Vec<Operation>) -> Outcome {
         }) => Outcome::Stopped(stop),
         Ok(Played {
             checks,
+            exchanges,
             halted: None,
         }) => Outcome::Held {
             operations: drawn,
             checks,
+            exchanges,
         },
         Ok(Played {
             halted: Some((at, Halt::Broken(broken))),
@@ -153,6 +162,7 @@ async fn judged(subject: &Subject, operations: Vec<Operation>) -> Outcome {
                 criterion,
                 expected,
                 seen,
+                ..
             } = broken;
             Outcome::Broken(Finding {
                 criterion,
@@ -176,9 +186,12 @@ pub async fn search(subject: &Subject, seed: u64, cases: usize) -> Searched {
             Err(stop) => Outcome::Stopped(stop),
         };
         match outcome {
-            Outcome::Held { checks, .. } => {
+            Outcome::Held {
+                checks, exchanges, ..
+            } => {
                 searched.cases += 1;
                 searched.checks += checks;
+                searched.exchanges += exchanges;
             }
             Outcome::Broken(finding) => {
                 searched.cases += 1;
@@ -218,7 +231,9 @@ async fn said(subject: &Subject, criterion: &'static str) -> Judged {
     }
     let outcome = mixed.as_ref().map(|(outcome, _)| outcome.clone());
     match outcome {
-        Some(Outcome::Held { operations, checks }) => Ok(format!(
+        Some(Outcome::Held {
+            operations, checks, ..
+        }) => Ok(format!(
             "{operations} operations of the seed {SEED} held in {checks} comparisons"
         )),
         Some(Outcome::Broken(finding)) if finding.criterion == criterion => {

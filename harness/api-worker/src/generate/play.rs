@@ -2,7 +2,7 @@
 
 use super::model::{Answer, Key, Model};
 use super::operation::{MODELS, Operation, USERS};
-use crate::call::{self, Call};
+use crate::call::Call;
 use crate::oracle::cost::Price;
 use crate::oracle::window::KINDS;
 use crate::outcome::Stop;
@@ -16,6 +16,8 @@ pub(super) struct Broken {
     pub(super) criterion: &'static str,
     pub(super) expected: String,
     pub(super) seen: String,
+    /// Whether a gate refused what it should have let pass: it may have counted what was done twice, which the rows tell.
+    pub(super) is_refusal: bool,
 }
 
 /// Why a sequence was not played to its end.
@@ -32,10 +34,21 @@ impl From<Stop> for Halt {
 }
 
 pub(super) fn broken(criterion: &'static str, expected: String, seen: String) -> Halt {
+    found(criterion, (expected, seen), false)
+}
+
+/// What a gate refused, though the model lets it pass.
+pub(super) fn refused(criterion: &'static str, expected: String, seen: String) -> Halt {
+    found(criterion, (expected, seen), true)
+}
+
+fn found(criterion: &'static str, told: (String, String), is_refusal: bool) -> Halt {
+    let (expected, seen) = told;
     Halt::Broken(Broken {
         criterion,
         expected,
         seen,
+        is_refusal,
     })
 }
 
@@ -43,6 +56,7 @@ pub(super) fn broken(criterion: &'static str, expected: String, seen: String) ->
 #[derive(Debug, Clone)]
 pub(super) struct Played {
     pub(super) checks: usize,
+    pub(super) exchanges: usize,
     pub(super) halted: Option<(usize, Halt)>,
 }
 
@@ -103,6 +117,7 @@ pub(super) async fn play(subject: &Subject, operations: &[Operation]) -> Result<
     }
     Ok(Played {
         checks: play.checks,
+        exchanges: play.scene.answered(),
         halted,
     })
 }
@@ -114,7 +129,7 @@ impl Play<'_> {
     /// What was found, or that rows differ already, which a gate's finding may follow from.
     async fn rows_first(&mut self, halt: Halt) -> Halt {
         match &halt {
-            Halt::Broken(found) if matches!(found.criterion, "API-002" | "API-003") => {
+            Halt::Broken(found) if found.is_refusal => {
                 self.all_rows_are().await.err().unwrap_or(halt)
             }
             Halt::Broken(_) | Halt::Stopped(_) => halt,
@@ -324,72 +339,5 @@ impl Play<'_> {
         }
         self.checks += 1;
         Ok(())
-    }
-
-    pub(super) fn has_status(
-        &mut self,
-        answer: &call::Answer,
-        status: u16,
-        criterion: &'static str,
-    ) -> Result<(), Halt> {
-        self.checks += 1;
-        if answer.status == status {
-            return Ok(());
-        }
-        let criterion = gate_of(answer).unwrap_or(criterion);
-        Err(broken(
-            criterion,
-            format!("status {status}"),
-            answer.to_string(),
-        ))
-    }
-
-    /// That a request of a user was answered as the model says.
-    pub(super) fn is_as_told(&mut self, answer: &call::Answer, wanted: Answer) -> Result<(), Halt> {
-        self.checks += 1;
-        let (status, code) = match wanted {
-            Answer::Served => (200, ""),
-            Answer::Unauthenticated => (401, "UNAUTHENTICATED"),
-            Answer::Limited(_) => (429, "RATE_LIMIT_EXCEEDED"),
-            Answer::Forbidden => (403, "ACCESS_DENIED"),
-            Answer::QuotaExceeded => (429, "QUOTA_EXCEEDED"),
-        };
-        if answer.status != status || answer.code() != code {
-            let criterion = match wanted {
-                Answer::Served => gate_of(answer).unwrap_or("API-001"),
-                refused @ (Answer::Unauthenticated
-                | Answer::Limited(_)
-                | Answer::Forbidden
-                | Answer::QuotaExceeded) => criterion_of(refused),
-            };
-            let expected = format!("{status} {code}").trim_end().to_owned();
-            return Err(broken(criterion, expected, answer.to_string()));
-        }
-        if let Answer::Limited(wait) = wanted {
-            let told = answer.header("retry-after").unwrap_or("none");
-            if told != wait.to_string() {
-                let expected = format!("Retry-After: {wait}");
-                return Err(broken("API-003", expected, format!("Retry-After: {told}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The criterion of the gate that has refused a request, if one has.
-pub(super) fn gate_of(answer: &call::Answer) -> Option<&'static str> {
-    match (answer.status, answer.code().as_str()) {
-        (429, "RATE_LIMIT_EXCEEDED") => Some("API-003"),
-        (401 | 403, _) | (429, "QUOTA_EXCEEDED") => Some("API-002"),
-        _ => None,
-    }
-}
-
-/// The criterion that a refusal belongs to.
-pub(super) fn criterion_of(refused: Answer) -> &'static str {
-    match refused {
-        Answer::Limited(_) => "API-003",
-        Answer::Unauthenticated | Answer::Forbidden | Answer::QuotaExceeded => "API-002",
-        Answer::Served => "API-001",
     }
 }

@@ -292,6 +292,9 @@ async fn one(mut stream: TcpStream, way: &Way) -> io::Result<()> {
     stream.shutdown().await
 }
 
+/// Bytes of the largest body that the contract lets a target read.
+const BODY_MAX: usize = 1 << 20;
+
 /// Headers that belong to a connection and not to what is said over it.
 const OF_THE_CONNECTION: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
 
@@ -346,9 +349,10 @@ impl Asked {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Changes the body as JSON.
+    /// Changes the body, if it is a JSON object that a target would read.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut Value)) {
-        if let Ok(mut body) = serde_json::from_slice(&self.body) {
+        let mut body = self.json();
+        if body.is_object() && self.body.len() <= BODY_MAX {
             change(&mut body);
             self.body = body.to_string().into_bytes();
         }
@@ -368,9 +372,10 @@ impl Answered {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Changes the body as JSON.
+    /// Changes the body, if it is a JSON object.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut Value)) {
-        if let Ok(mut body) = serde_json::from_slice(&self.body) {
+        let mut body = self.json();
+        if body.is_object() {
             change(&mut body);
             self.body = body.to_string().into();
         }

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 pub(super) struct Opened(OnceCell<Result<Arc<ApiWorker>, Stop>>);
 
 impl Run {
-    async fn api_worker(&self) -> Result<Arc<ApiWorker>, Stop> {
+    pub(crate) async fn api_worker(&self) -> Result<Arc<ApiWorker>, Stop> {
         let open = || async {
             let opened = self.target.api_worker().await;
             match opened {
@@ -44,18 +44,25 @@ impl Scene {
                 self.checks += 1;
                 Ok(())
             }
-            Err(judge::Stop::Violated(violation)) => Err(Stop::Violation(Finding {
-                severity: match violation.severity {
-                    judge::Severity::Breach => Severity::Breach,
-                    judge::Severity::Shape => Severity::Shape,
-                },
-                expected: violation.expected,
-                seen: violation.seen,
-                only: BTreeSet::new(),
-            })),
-            Err(judge::Stop::Unmet { cause, seen }) => Err(unmet(&cause, seen)),
-            Err(judge::Stop::Fault(why)) => Err(Stop::Fault(why)),
+            Err(stop) => Err(stopped(stop)),
         }
+    }
+}
+
+/// Why the judge stopped, as the run has it.
+pub(crate) fn stopped(stop: judge::Stop) -> Stop {
+    match stop {
+        judge::Stop::Violated(violation) => Stop::Violation(Finding {
+            severity: match violation.severity {
+                judge::Severity::Breach => Severity::Breach,
+                judge::Severity::Shape => Severity::Shape,
+            },
+            expected: violation.expected,
+            seen: violation.seen,
+            only: BTreeSet::new(),
+        }),
+        judge::Stop::Unmet { cause, seen } => unmet(&cause, seen),
+        judge::Stop::Fault(why) => Stop::Fault(why),
     }
 }
 
