@@ -13,7 +13,11 @@ const REQUESTS: &[(&str, &str, OnRequest)] = &[
         "messages are kept in another order",
         requests::system_message_lost,
     ),
-    ("API-001", "a chat is done twice", requests::chats_twice),
+    (
+        "API-001",
+        "a chat of a conversation is done twice",
+        requests::chats_twice,
+    ),
     (
         "API-001",
         "a chat forgets its conversation",
