@@ -3,25 +3,17 @@
 use super::error::Error;
 use super::resolve::Tenant;
 use super::stream::AnswerStream;
+use super::upstream::{self, RETRY_PAUSE, call_failure, outcome_text};
 use super::usage::UsageRecorder;
 use super::{App, Caller};
 use crate::domain::chat::{ChatRequest, InvalidChat};
-use crate::domain::completion::{CompletionHead, from_native};
+use crate::domain::completion::CompletionHead;
 use crate::domain::metadata::metadata_json;
 use crate::domain::routing::{CallFailure, Leg, Routing, Workload};
-use crate::domain::usage::{TokenUsage, says_failure};
 use crate::log::Event;
-use crate::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
+use crate::ports::{AiGateway, UpstreamAnswer, UpstreamCall};
 use bytes::Bytes;
-use futures_util::StreamExt;
-use serde_json::Value;
-use std::time::Duration;
 use uuid::Uuid;
-
-/// Before each further attempt: long enough for a momentary overload to pass, short against any model's answer.
-const RETRY_PAUSE: Duration = Duration::from_millis(25);
-/// Largest answer that is taken in when it is not streamed.
-const ANSWER_LEN_MAX: usize = 8 << 20;
 
 /// What the caller gets.
 pub struct ChatAnswer {
@@ -183,48 +175,11 @@ impl App {
                 recorder,
             ))));
         }
-        let bytes = collect(answer).await?;
-        let ended_at = self.ports.clock.monotonic();
-        let value: Value =
-            serde_json::from_slice(&bytes).map_err(|_source| CallFailure::Payload)?;
-        if says_failure(&value) || !value.is_object() {
-            return Err(CallFailure::Payload);
+        let completion = upstream::take_in(answer, &head).await?;
+        if let Some(usage) = completion.usage {
+            recorder.record(usage, self.ports.clock.monotonic());
         }
-        if let Some(usage) = TokenUsage::from_answer(&value) {
-            recorder.record(usage, ended_at);
-        }
-        let body = from_native(&value, &head)
-            .map_or(bytes, |completion| Bytes::from(completion.to_string()));
-        Ok(AnswerBody::Json(body))
-    }
-}
-
-async fn collect(mut answer: UpstreamAnswer) -> Result<Bytes, CallFailure> {
-    let mut collected = Vec::new();
-    while let Some(chunk) = answer.body.next().await {
-        let chunk = chunk.map_err(|error| call_failure(&error))?;
-        if collected.len() + chunk.len() > ANSWER_LEN_MAX {
-            return Err(CallFailure::Payload);
-        }
-        collected.extend_from_slice(&chunk);
-    }
-    Ok(Bytes::from(collected))
-}
-
-fn call_failure(error: &UpstreamError) -> CallFailure {
-    match error {
-        UpstreamError::Timeout => CallFailure::Timeout,
-        UpstreamError::Connection(_) => CallFailure::Connection,
-    }
-}
-
-fn outcome_text(failure: Option<CallFailure>) -> String {
-    match failure {
-        None => "ok".to_owned(),
-        Some(CallFailure::Timeout) => "timeout".to_owned(),
-        Some(CallFailure::Status(status)) => format!("status_{status}"),
-        Some(CallFailure::Connection) => "connection".to_owned(),
-        Some(CallFailure::Payload) => "payload".to_owned(),
+        Ok(AnswerBody::Json(completion.body))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod requirements;
 pub mod resolve;
 pub mod stream;
 pub mod tenants;
+pub mod upstream;
 pub mod usage;
 
 use crate::config::Config;

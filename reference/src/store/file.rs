@@ -2,7 +2,7 @@
 
 use super::OpenError;
 use super::sqlite::{self, Dialect};
-use super::writer::WriteQueue;
+use super::writer::{Durability, WriteQueue};
 use crate::ports::StoreError;
 use rusqlite::Connection;
 use std::path::Path;
@@ -86,7 +86,21 @@ impl SqliteFile {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.shared.writes.write(work).await
+        self.shared.writes.write(Durability::Flushed, work).await
+    }
+
+    /// As [`Self::write`], but returns once the transaction outlives this process: a power cut may undo it until a later write is durable.
+    ///
+    /// For what is worth less than the time of a flush, such as counts of requests.
+    ///
+    /// # Errors
+    /// [`StoreError`], as SQLite says.
+    pub async fn write_unflushed<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.shared.writes.write(Durability::Committed, work).await
     }
 
     /// Writes what is queued; later writes fail.

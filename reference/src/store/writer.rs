@@ -1,7 +1,7 @@
-//! One writing thread per database file, with group commit. Never acknowledges a write before it is durable.
+//! One writing thread per database file, with group commit. Never acknowledges a write before it is committed, and durable where that was asked.
 //!
 //! A commit costs a flush of the disk, whatever it holds. So the thread takes everything that queued up during the last commit into the next one:
-//! a lone write is committed at once, and under load thousands share a flush.
+//! a lone write is committed at once, and under load thousands share a flush. Writes that need no flush of their own go first, by themselves.
 
 use super::sqlite;
 use crate::ports::StoreError;
@@ -27,8 +27,26 @@ pub(super) struct WriteQueue {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What must be on the disk before a write is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Its transaction.
+    Flushed,
+    /// Nothing yet: it outlives this process, and a power cut once any later flush has come.
+    Committed,
+}
+
+impl Durability {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Flushed => "PRAGMA synchronous = FULL",
+            Self::Committed => "PRAGMA synchronous = NORMAL",
+        }
+    }
+}
+
 enum Message {
-    Job(Box<dyn Job>),
+    Job(Box<dyn Job>, Durability),
     /// Makes an idle thread look whether it shall end.
     Wake,
 }
@@ -88,20 +106,21 @@ impl WriteQueue {
         })
     }
 
-    /// Runs `work` in the next transaction and returns once that is durable.
+    /// Runs `work` in the next transaction and returns once that is as durable as asked.
     ///
     /// `work` must leave nothing behind when it fails: it is one statement, or it opens a savepoint.
     /// It is carried out even if the caller goes away.
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Message::Job(Box::new(Task {
+        let task = Task {
             stage: Stage::Queued(work),
             reply,
-        }));
+        };
+        let job = Message::Job(Box::new(task), durability);
         let closed = || StoreError::Unavailable(Box::new(Closed));
         self.jobs
             .send(job)
@@ -192,15 +211,23 @@ fn write_until_closed(
 ) {
     let mut messages = Vec::with_capacity(BATCH_MAX);
     while queue.blocking_recv_many(&mut messages, BATCH_MAX) > 0 {
-        let mut batch: Vec<_> = messages
-            .drain(..)
-            .filter_map(|message| match message {
-                Message::Job(job) => Some(job),
-                Message::Wake => None,
-            })
-            .collect();
-        if !batch.is_empty() {
-            let outcome = commit(&mut connection, &mut batch);
+        let (mut quick, mut flushed) = (Vec::new(), Vec::new());
+        for message in messages.drain(..) {
+            match message {
+                Message::Job(job, Durability::Committed) => quick.push(job),
+                Message::Job(job, Durability::Flushed) => flushed.push(job),
+                Message::Wake => {}
+            }
+        }
+        // Nobody waits for two writes of his own at once, so their order among each other is free.
+        for (durability, mut batch) in [
+            (Durability::Committed, quick),
+            (Durability::Flushed, flushed),
+        ] {
+            if batch.is_empty() {
+                continue;
+            }
+            let outcome = commit(&mut connection, durability, &mut batch);
             for job in batch {
                 job.acknowledge(outcome.clone());
             }
@@ -213,8 +240,13 @@ fn write_until_closed(
 }
 
 /// Runs the batch in one transaction. After an error nothing of it is in the database.
-fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), BatchFailure> {
+fn commit(
+    connection: &mut Connection,
+    durability: Durability,
+    batch: &mut [Box<dyn Job>],
+) -> Result<(), BatchFailure> {
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        connection.execute_batch(durability.pragma())?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         for job in batch {
             job.execute(connection)?;

@@ -36,7 +36,7 @@ fn run(
     jobs: impl IntoIterator<Item = (Box<dyn Job>, Answer)>,
 ) -> Vec<Result<usize, StoreError>> {
     let (mut batch, answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-    let outcome = commit(connection, &mut batch);
+    let outcome = commit(connection, Durability::Flushed, &mut batch);
     for job in batch {
         job.acknowledge(outcome.clone());
     }
@@ -53,6 +53,23 @@ fn ids(connection: &Connection) -> Vec<i64> {
         .unwrap()
         .map(Result::unwrap)
         .collect()
+}
+
+#[tokio::test]
+async fn a_write_is_flushed_unless_it_needs_none_whatever_came_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = WriteQueue::start(open(&dir)).unwrap();
+    for (durability, synchronous) in [
+        (Durability::Flushed, 2),
+        (Durability::Committed, 1),
+        (Durability::Committed, 1),
+        (Durability::Flushed, 2),
+    ] {
+        let seen = queue.write(durability, |connection| {
+            connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))
+        });
+        assert_eq!(seen.await.unwrap(), synchronous, "{durability:?}");
+    }
 }
 
 #[test]

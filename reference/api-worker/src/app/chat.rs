@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::event::Event;
 use super::stream::AnswerStream;
-use super::{App, Caller};
+use super::{App, Caller, Present};
 use crate::domain::answer::AnswerMessage;
 use crate::domain::fields::Model;
 use crate::domain::money::TOKENS_MAX;
@@ -12,23 +12,21 @@ use crate::store::chats::Answered;
 use crate::store::conversations::NewMessage;
 use crate::store::gate::Principal;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use moltworker_reference::app::upstream::{
+    self, Completion, RETRY_PAUSE, call_failure, outcome_text,
+};
 use moltworker_reference::domain::chat::{ChatRequest, InvalidChat};
-use moltworker_reference::domain::completion::{CompletionHead, from_native};
+use moltworker_reference::domain::completion::CompletionHead;
 use moltworker_reference::domain::routing::{CallFailure, Leg, Routing};
 use moltworker_reference::domain::tenant::Tier;
-use moltworker_reference::domain::usage::{TokenUsage, says_failure};
-use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
+use moltworker_reference::domain::usage::TokenUsage;
+use moltworker_reference::ports::{AiGateway, UpstreamCall};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Before each further attempt, as in the backend of Phase 1.
-const RETRY_PAUSE: Duration = Duration::from_millis(25);
-/// Largest answer that is taken in when it is not streamed.
-const ANSWER_LEN_MAX: usize = 8 << 20;
 const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 
 /// What the caller gets.
@@ -60,6 +58,7 @@ pub(super) struct UnderWay {
     pub(super) caller: Caller,
     user_id: String,
     key_id: String,
+    key_created_at: i64,
     model: String,
     /// The conversation, and what it is to keep before the answer.
     conversation: Option<(String, Vec<NewMessage>)>,
@@ -102,6 +101,7 @@ impl App {
             caller: caller.clone(),
             user_id: principal.user_id.clone(),
             key_id: principal.key_id.clone(),
+            key_created_at: principal.key_created_at,
             model: asked.model,
             conversation: asked.conversation,
             called_at: Duration::ZERO,
@@ -198,35 +198,23 @@ impl App {
             let stream = AnswerStream::new(Arc::clone(self), answer.body, head, under_way);
             return Ok(Ok(ChatAnswer::Events(stream)));
         }
-        let bytes = match collect(answer).await {
-            Ok(bytes) => bytes,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        self.take_in(bytes, &head, under_way).await
+        match upstream::take_in(answer, &head).await {
+            Ok(completion) => self.take_in(completion, under_way).await,
+            Err(failure) => Ok(Err(failure)),
+        }
     }
 
     async fn take_in(
         self: &Arc<Self>,
-        bytes: Bytes,
-        head: &CompletionHead,
+        completion: Completion,
         under_way: UnderWay,
     ) -> Result<Result<ChatAnswer, CallFailure>, Error> {
-        let value: Value = match serde_json::from_slice(&bytes) {
-            Ok(value) => value,
-            Err(_no_json) => return Ok(Err(CallFailure::Payload)),
-        };
-        if says_failure(&value) || !value.is_object() {
-            return Ok(Err(CallFailure::Payload));
-        }
-        let usage = TokenUsage::from_answer(&value);
-        let translated = from_native(&value, head);
-        let message = AnswerMessage::of_completion(translated.as_ref().unwrap_or(&value));
+        let message = AnswerMessage::of_completion(&completion.value);
         if under_way.keeps_messages() && message.is_none() {
             return Ok(Err(CallFailure::Payload));
         }
-        self.keep(under_way, usage, message).await?;
-        let body = translated.map_or(bytes, |completion| Bytes::from(completion.to_string()));
-        Ok(Ok(ChatAnswer::Json(body)))
+        self.keep(under_way, completion.usage, message).await?;
+        Ok(Ok(ChatAnswer::Json(completion.body)))
     }
 
     /// Keeps what an answered chat leaves, and tells webhooks.
@@ -264,7 +252,7 @@ impl App {
             output_tokens: usage.and_then(|usage| told(usage.tokens_out)),
             cost_micros: None,
             latency_ms: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
-            created_at: present.now(),
+            created_at: usage_time(&present, under_way.key_created_at),
         };
         let messages = messages.unwrap_or_default();
         let kept = self
@@ -273,6 +261,14 @@ impl App {
             .await?;
         self.deliver_soon(kept.deliveries, present);
         Ok(())
+    }
+}
+
+/// A machine's clock that was put back makes no usage from before its key; a time that is told is taken as it is told.
+fn usage_time(present: &Present, key_created_at: i64) -> i64 {
+    match present {
+        Present::Told(now) => *now,
+        Present::Clock(clock) => clock.now_ms().max(key_created_at),
     }
 }
 
@@ -337,35 +333,6 @@ fn with_history(request: ChatRequest, history: &[NewMessage]) -> Result<ChatRequ
     let all =
         RawValue::from_string(format!("[{}]", all.join(","))).map_err(|_source| Error::Internal)?;
     Ok(request.replaced("messages", &all))
-}
-
-async fn collect(mut answer: UpstreamAnswer) -> Result<Bytes, CallFailure> {
-    let mut collected = Vec::new();
-    while let Some(chunk) = answer.body.next().await {
-        let chunk = chunk.map_err(|error| call_failure(&error))?;
-        if collected.len() + chunk.len() > ANSWER_LEN_MAX {
-            return Err(CallFailure::Payload);
-        }
-        collected.extend_from_slice(&chunk);
-    }
-    Ok(Bytes::from(collected))
-}
-
-fn call_failure(error: &UpstreamError) -> CallFailure {
-    match error {
-        UpstreamError::Timeout => CallFailure::Timeout,
-        UpstreamError::Connection(_) => CallFailure::Connection,
-    }
-}
-
-fn outcome_text(failure: Option<CallFailure>) -> String {
-    match failure {
-        None => "ok".to_owned(),
-        Some(CallFailure::Timeout) => "timeout".to_owned(),
-        Some(CallFailure::Status(status)) => format!("status_{status}"),
-        Some(CallFailure::Connection) => "connection".to_owned(),
-        Some(CallFailure::Payload) => "payload".to_owned(),
-    }
 }
 
 fn upstream_error(failure: CallFailure, attempts: u32) -> Error {

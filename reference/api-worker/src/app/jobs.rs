@@ -8,10 +8,57 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Rows of a batch unless it is said.
+/// Rows of a batch at most, unless it is said.
 pub const BATCH_SIZE: i64 = 500;
+/// Rows of a batch at least, and of the first one, where its size follows from the time that batches take.
+const BATCH_SIZE_MIN: i64 = 50;
+/// How long such a batch may keep other writes waiting: well below the 50 ms that the contract's goal of speed has.
+const BATCH_TIME: Duration = Duration::from_millis(15);
 /// Between two runs of the jobs that nobody asked for.
 const RUN_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// How much a run of retention removes at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batches {
+    /// So many rows, and so many batches at most.
+    Stated {
+        /// Rows of a batch.
+        size: i64,
+        /// Batches of all tables together.
+        most: Option<i64>,
+    },
+    /// As many rows as go in the time that others can wait, up to [`BATCH_SIZE`], and as many batches as it takes.
+    Measured,
+}
+
+impl Batches {
+    fn first_size(self) -> i64 {
+        match self {
+            Self::Stated { size, .. } => size,
+            Self::Measured => BATCH_SIZE_MIN,
+        }
+    }
+
+    fn most(self) -> i64 {
+        match self {
+            Self::Stated { most, .. } => most.unwrap_or(i64::MAX),
+            Self::Measured => i64::MAX,
+        }
+    }
+
+    /// The size after a batch of `size` that took `took`: never more than twice as large, for one quick batch says little.
+    fn next_size(self, size: i64, took: Duration) -> i64 {
+        match self {
+            Self::Stated { .. } => size,
+            Self::Measured => {
+                let took_us = i64::try_from(took.as_micros()).unwrap_or(i64::MAX).max(1);
+                let time_us = i64::try_from(BATCH_TIME.as_micros()).unwrap_or(i64::MAX);
+                let fitting = size.saturating_mul(time_us) / took_us;
+                fitting.min(2 * size).clamp(BATCH_SIZE_MIN, BATCH_SIZE)
+            }
+        }
+    }
+}
 
 /// What a run of retention removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -54,19 +101,18 @@ impl App {
     pub async fn clean(
         &self,
         now: i64,
-        batch_size: i64,
-        batches_max: Option<i64>,
+        batches: Batches,
         act: Option<Act>,
     ) -> Result<Cleaned, Error> {
         let store = self.store()?;
-        let mut left = batches_max.unwrap_or(i64::MAX);
+        let (mut size, mut left) = (batches.first_size(), batches.most());
         let mut removed = Removed::default();
         let mut act = act;
         for kept in Kept::ALL {
             while left > 0 {
-                let rows = store
-                    .remove_batch(kept, batch_size, now, act.clone())
-                    .await?;
+                let began = self.ports.clock.monotonic();
+                let rows = store.remove_batch(kept, size, now, act.clone()).await?;
+                size = batches.next_size(size, self.ports.clock.monotonic().saturating_sub(began));
                 if rows == 0 {
                     break;
                 }
@@ -90,12 +136,33 @@ impl App {
         loop {
             let run = async {
                 self.sum_days(present.now(), None).await?;
-                self.clean(present.now(), BATCH_SIZE, None, None).await
+                self.clean(present.now(), Batches::Measured, None).await
             };
             if let Err(error) = run.await {
                 self.log_job_failure(&error);
             }
             self.ports.clock.sleep(RUN_PAUSE).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measured_batch_follows_the_time_that_the_last_one_took_within_its_bounds() {
+        let next =
+            |size, took_ms| Batches::Measured.next_size(size, Duration::from_millis(took_ms));
+        assert_eq!(next(50, 0), 100);
+        assert_eq!(next(400, 0), 500);
+        assert_eq!(next(400, 15), 400);
+        assert_eq!(next(400, 30), 200);
+        assert_eq!(next(400, 3_000), 50);
+        let stated = Batches::Stated {
+            size: 7,
+            most: None,
+        };
+        assert_eq!(stated.next_size(7, Duration::from_secs(1)), 7);
     }
 }

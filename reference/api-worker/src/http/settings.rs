@@ -6,7 +6,7 @@ use super::input::{self, Answer, InPath, ValueBody, no_content, ok};
 use super::users::name;
 use crate::app::App;
 use crate::app::error::Error;
-use crate::app::jobs::BATCH_SIZE;
+use crate::app::jobs::{BATCH_SIZE, Batches};
 use crate::domain::environment::Environment;
 use crate::domain::fields::{BatchSize, Days, Percent, Scope, UserId, is_preference};
 use crate::domain::records::FlagRecord;
@@ -204,10 +204,14 @@ pub(super) async fn clean(
         return Err(Error::field("max_batches", "max_batches must be at least 1.").into());
     }
     let act = operator.act();
-    let batch_size = body.batch_size.map_or(BATCH_SIZE, BatchSize::get);
-    ok(&app
-        .clean(act.now, batch_size, body.max_batches, Some(act))
-        .await?)
+    let batches = match (body.batch_size, body.max_batches) {
+        (None, None) => Batches::Measured,
+        (size, most) => Batches::Stated {
+            size: size.map_or(BATCH_SIZE, BatchSize::get),
+            most,
+        },
+    };
+    ok(&app.clean(act.now, batches, Some(act)).await?)
 }
 
 /// `POST /api/admin/jobs/deliveries`

@@ -75,7 +75,7 @@ pub(super) fn append(
         ])?;
     }
     connection
-        .prepare_cached("UPDATE conversations SET updated_at = ?3 WHERE user_id = ?1 AND id = ?2")?
+        .prepare_cached("UPDATE conversations SET updated_at = max(updated_at, ?3) WHERE user_id = ?1 AND id = ?2")?
         .execute(params![user, id, now])?;
     Ok(true)
 }

@@ -22,6 +22,8 @@ pub struct Principal {
     pub quota_requests: Option<i64>,
     /// See there.
     pub requests_used: i64,
+    /// Since when there is the key, epoch milliseconds.
+    pub key_created_at: i64,
 }
 
 /// What the gates say.
@@ -53,7 +55,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing is counted.
     pub async fn admit(&self, arrival: Arrival) -> Result<Passage, StoreError> {
-        self.change(move |connection| pass(connection, &arrival))
+        self.count(move |connection| pass(connection, &arrival))
             .await
     }
 
@@ -189,12 +191,13 @@ fn principal(
     let hash = credential.hash();
     let by_session = credential.kind() == Kind::Session;
     let sql = if by_session {
-        "SELECT user_sessions.hash, api_keys.id, api_keys.user_id, api_keys.permissions, api_keys.quota_requests, api_keys.requests_used
+        "SELECT user_sessions.hash, api_keys.id, api_keys.user_id, api_keys.permissions, api_keys.quota_requests, api_keys.requests_used,
+           api_keys.created_at
          FROM user_sessions CROSS JOIN api_keys ON api_keys.user_id = user_sessions.user_id AND api_keys.id = user_sessions.api_key_id
          WHERE user_sessions.hash = ?1 AND user_sessions.revoked_at IS NULL AND user_sessions.expires_at > ?2
            AND api_keys.revoked_at IS NULL AND (api_keys.expires_at IS NULL OR api_keys.expires_at > ?2)"
     } else {
-        "SELECT hash, id, user_id, permissions, quota_requests, requests_used FROM api_keys
+        "SELECT hash, id, user_id, permissions, quota_requests, requests_used, created_at FROM api_keys
          WHERE hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)"
     };
     let found = connection
@@ -208,6 +211,7 @@ fn principal(
                 permissions: words_column(row, "permissions")?,
                 quota_requests: row.get("quota_requests")?,
                 requests_used: row.get("requests_used")?,
+                key_created_at: row.get("created_at")?,
             };
             Ok((stored, principal))
         })

@@ -227,7 +227,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn use_quota(&self, key: String) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.count(move |connection| {
             let counted = connection
                 .prepare_cached(
                     "UPDATE api_keys SET requests_used = requests_used + 1

@@ -102,15 +102,23 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<Result<T, Refusal>> + Send + 'static,
     {
-        let in_savepoint = move |connection: &mut Connection| {
-            let savepoint = connection.savepoint()?;
-            let outcome = work(&savepoint)?;
-            if outcome.is_ok() {
-                savepoint.commit()?;
-            }
-            Ok(outcome)
-        };
-        self.file.write(in_savepoint).await
+        self.file
+            .write(|connection| in_savepoint(connection, work))
+            .await
+    }
+
+    /// Counts something: whole or not at all, and for good unless the power fails before the next change.
+    async fn count<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let work = |connection: &Connection| work(connection).map(Ok::<T, Refusal>);
+        let count = self
+            .file
+            .write_unflushed(|connection| in_savepoint(connection, work));
+        // `work` refuses nothing.
+        count.await?.map_err(|_never| StoreError::MissingReference)
     }
 
     /// Lists rows.
@@ -121,6 +129,18 @@ impl Store {
     {
         self.file.read_list(read).await
     }
+}
+
+fn in_savepoint<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, Refusal>>,
+) -> rusqlite::Result<Result<T, Refusal>> {
+    let savepoint = connection.savepoint()?;
+    let outcome = work(&savepoint)?;
+    if outcome.is_ok() {
+        savepoint.commit()?;
+    }
+    Ok(outcome)
 }
 
 /// A JSON text of the database.

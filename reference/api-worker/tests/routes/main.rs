@@ -7,5 +7,9 @@
 
 mod bad_input;
 mod chats;
+mod clocks;
+mod hostile;
+mod properties;
 mod stage;
+mod table;
 mod webhooks;

@@ -218,12 +218,22 @@ impl Stage {
         if path.starts_with("/api/admin/") {
             request = request.header("cf-access-jwt-assertion", token());
         }
-        let answer = Entrance::new(Arc::clone(&self.app))
-            .answer(request.body(body.into()).unwrap())
-            .await;
-        let answer = read(answer).await;
+        let answer = self.answer(request.body(body.into()).unwrap()).await;
         self.app.settle().await;
         answer
+    }
+
+    /// One request as it is, while what it leaves to be done may go on.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Answer {
+        let answer = Entrance::new(Arc::clone(&self.app)).answer(request).await;
+        read(answer).await
+    }
+
+    /// Lets go of what the stage has seen.
+    pub(crate) fn forget(&self) {
+        self.gateway.calls.lock().unwrap().clear();
+        self.endpoints.sent.lock().unwrap().clear();
+        self.log.0.lock().unwrap().clear();
     }
 
     pub(crate) async fn operator(&self, method: &str, path: &str, body: Value) -> Answer {
@@ -264,7 +274,7 @@ impl Stage {
     }
 }
 
-fn token() -> String {
+pub(crate) fn token() -> String {
     let claims = json!({
         "aud": [AUDIENCE], "iss": TEAM, "exp": 4_000_000_000_u64, "type": "app", "email": "ops@example.test",
     });
