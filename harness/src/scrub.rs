@@ -66,6 +66,31 @@ pub fn remember(secret: &str) {
     }
 }
 
+/// What an address holds before its host: from `//` to the last `@`, for a password may hold any letter. `None` where it holds nothing.
+fn credentials(text: &str) -> Option<&str> {
+    let begin = text.find("://")? + "://".len();
+    let end = text.rfind('@').filter(|end| *end > begin)?;
+    text.get(begin..end)
+}
+
+/// From here on the credentials of this address appear in no output, however short they are.
+pub fn remember_address(text: &str) {
+    let Some(held) = credentials(text) else {
+        return;
+    };
+    if let Some((_user, password)) = held.split_once(':') {
+        remember(password);
+    }
+    // With what stands around them they are no word of anybody's.
+    remember(&format!("://{held}@"));
+}
+
+/// The address with what it holds of credentials left out.
+#[must_use]
+pub fn without_credentials(text: &str) -> String {
+    credentials(text).map_or(text.to_owned(), |held| text.replacen(held, REDACTED, 1))
+}
+
 impl Known {
     /// What finds the forms; made when it is first needed, for secrets are remembered one after the other.
     fn finder(&mut self) -> Option<Arc<AhoCorasick>> {
@@ -266,6 +291,22 @@ mod tests {
             format!("{REDACTED}…")
         );
         assert_eq!(clean_report("a.b.c eyJ.x.y"), "a.b.c eyJ.x.y");
+    }
+
+    #[test]
+    fn credentials_of_an_address_go_whatever_their_length_and_letters() {
+        for held in ["u:p", "user:p@ss/w#rd?", ":x", "token"] {
+            let address = format!("https://{held}@a.example:8443");
+            let shown = without_credentials(&address);
+            assert_eq!(shown, format!("https://{REDACTED}@a.example:8443"));
+            remember_address(&address);
+            assert!(clean(&address).contains(REDACTED), "{}", clean(&address));
+        }
+        assert_eq!(
+            without_credentials("https://a.example"),
+            "https://a.example"
+        );
+        assert_eq!(without_credentials("a@b.example"), "a@b.example");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::report::{Kind, Report, json, markdown, text};
 use crate::scrub;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 
 /// The options that name report files.
 #[derive(Debug, clap::Args)]
@@ -17,12 +17,11 @@ pub(super) struct Files {
         long,
         env = "MOLTPROOF_REPORT",
         value_name = "KIND[=PATH]",
-        value_delimiter = ',',
-        value_parser = report_file,
+        value_parser = report_files,
         help = report_help(),
         long_help = report_long_help(),
     )]
-    report: Vec<ReportFile>,
+    report: Vec<ReportFiles>,
     /// Folder for reports that are given without a path.
     #[arg(
         long,
@@ -34,6 +33,10 @@ pub(super) struct Files {
     #[command(flatten)]
     signing: Signing,
 }
+
+/// What one option or the variable names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ReportFiles(Vec<ReportFile>);
 
 /// One report to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +76,32 @@ fn report_long_help() -> String {
     text
 }
 
+/// Reports that stand behind one another with commas between them. A comma may belong to a path: what follows it is another report only
+/// where it begins as one, rightly or nearly so.
+fn report_files(text: &str) -> Result<ReportFiles, String> {
+    let words = || Kind::ALL.map(Kind::word).into_iter().chain(["github"]);
+    let begins = |piece: &str| {
+        let word = piece.split('=').next().unwrap_or_default();
+        let is_word = !word.is_empty()
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_alphabetic() || letter == '-');
+        is_word && (words().any(|own| own == word) || nearest::nearest(word, words()).is_some())
+    };
+    let mut named: Vec<String> = Vec::new();
+    for piece in text.split(',') {
+        match named.last_mut() {
+            Some(before) if before.contains('=') && !begins(piece) => {
+                before.push(',');
+                before.push_str(piece);
+            }
+            Some(_) | None => named.push(piece.to_owned()),
+        }
+    }
+    let files = named.iter().map(|one| report_file(one));
+    files.collect::<Result<_, _>>().map(ReportFiles)
+}
+
 fn report_file(text: &str) -> Result<ReportFile, String> {
     let (kind, path) = text
         .split_once('=')
@@ -101,6 +130,10 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
 }
 
 impl Files {
+    fn all(&self) -> impl Iterator<Item = &ReportFile> {
+        self.report.iter().flat_map(|files| &files.0)
+    }
+
     /// Whether no file is asked for.
     pub(super) fn is_empty(&self) -> bool {
         self.report.is_empty()
@@ -113,13 +146,13 @@ impl Files {
     /// Exit 2, with the place and the reason.
     pub(super) fn can_be_written(&self) -> Result<(), Failure> {
         let has = |wanted: fn(Kind) -> bool| {
-            let mut all = self.report.iter();
+            let mut all = self.all();
             all.any(|file| matches!(file.kind, Written::File(kind) if wanted(kind)))
         };
         let others = has(|kind| !kind.comes_last());
         self.signing
             .can_be_done(has(|kind| kind == Kind::InToto), others)?;
-        for file in &self.report {
+        for file in self.all() {
             let path = match file.kind {
                 Written::Github => step_summary(file)?,
                 Written::File(kind) => self.path_of(file, kind.file_name()),
@@ -148,8 +181,7 @@ impl Files {
         let mut failed: Vec<String> = Vec::new();
         // A statement names the others: it comes last.
         let (last, others): (Vec<_>, Vec<_>) = self
-            .report
-            .iter()
+            .all()
             .partition(|file| matches!(file.kind, Written::File(kind) if kind.comes_last()));
         for file in others.into_iter().chain(last) {
             match self.write_one(file, report, &written) {
@@ -194,7 +226,7 @@ impl Files {
 
     /// The names of all files that may be written: by path, or where none is given.
     pub(super) fn names(&self) -> impl Iterator<Item = OsString> {
-        let paths = self.report.iter().filter_map(|file| file.path.as_ref());
+        let paths = self.all().filter_map(|file| file.path.as_ref());
         let given = paths.filter_map(|path| path.file_name().map(OsString::from));
         let own = Kind::ALL.map(Kind::file_name).into_iter();
         own.map(OsString::from).chain(given)
@@ -223,7 +255,10 @@ fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
     opened
         .and_then(|mut out| {
             let before = out.metadata()?.len();
-            let text = scrub::clean_report(&markdown::render(report));
+            let mut text = scrub::clean_report(&markdown::render(report));
+            if before > 0 && !ends_with_a_line(&path) {
+                text.insert(0, '\n');
+            }
             out.write_all(text.as_bytes()).inspect_err(|_full| {
                 // Half a summary tells half a verdict. Where not even that can be taken back, nothing is left to be done.
                 drop(out.set_len(before));
@@ -235,6 +270,18 @@ fn github(file: &ReportFile, report: &Report) -> Result<(), Failure> {
         say(line);
     }
     Ok(())
+}
+
+/// Whether what is there ends with a line break; where that cannot be told, it does not.
+fn ends_with_a_line(path: &Path) -> bool {
+    let last = || -> std::io::Result<bool> {
+        let mut file = std::fs::File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        Ok(byte == *b"\n")
+    };
+    last().unwrap_or(false)
 }
 
 pub(super) fn cannot(what: &str, error: &std::io::Error) -> Failure {
@@ -253,5 +300,38 @@ pub(super) fn print(format: Format, report: &Report) -> Result<(), Failure> {
             let bytes = bytes.map_err(|error| cannot("the report", &error))?;
             put(&String::from_utf8_lossy(&bytes))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(text: &str) -> Vec<(Written, Option<String>)> {
+        let files = report_files(text).unwrap().0.into_iter();
+        files
+            .map(|file| (file.kind, file.path.map(|path| path.display().to_string())))
+            .collect()
+    }
+
+    #[test]
+    fn a_comma_in_a_path_belongs_to_it() {
+        let json = |path: &str| (Written::File(Kind::Json), Some(path.to_owned()));
+        assert_eq!(named("json=a,b.json"), [json("a,b.json")]);
+        assert_eq!(
+            named("json=runs, 2026/a,b.json,github,junit=x"),
+            [
+                json("runs, 2026/a,b.json"),
+                (Written::Github, None),
+                (Written::File(Kind::Junit), Some("x".to_owned()))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_slip_behind_a_comma_is_no_part_of_a_path() {
+        assert!(report_files("json=a,junti=b").is_err());
+        assert!(report_files("json=a,markdwn").is_err());
+        assert!(report_files("json,b").is_err());
     }
 }

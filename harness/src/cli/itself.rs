@@ -1,11 +1,18 @@
 //! Where this program lies: what is started in a process of its own. Never starts it.
 
 use super::Failure;
+use crate::target::program::note;
 use std::path::{Path, PathBuf};
 use std::{env, io};
 
-/// The file of this program.
+/// The file of this program. From here on what is started of it is this program, even where another takes its place.
 pub(super) fn program() -> Result<PathBuf, Failure> {
+    let file = found()?;
+    note(&file);
+    Ok(file)
+}
+
+fn found() -> Result<PathBuf, Failure> {
     env::current_exe().or_else(|error| {
         // The system tells it by /proc, which an image with nothing in it need not have.
         let named = env::args_os().next().map(PathBuf::from);

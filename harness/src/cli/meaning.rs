@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::target::TargetArgs;
+use crate::scrub;
 use crate::target::manifest;
 use moltproof_data::wrangler;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,11 @@ impl TargetArgs {
     /// What is meant: as given, else the nearest manifest, else the reference.
     pub(super) fn named(&self) -> String {
         match &self.target {
-            Some(text) => spelled_out(text),
+            Some(text) => {
+                // Whatever is wrong with it, what it holds of credentials is told nowhere.
+                scrub::remember_address(text);
+                spelled_out(text)
+            }
             None => discovered()
                 .map_or_else(|| "reference".to_owned(), |file| file.display().to_string()),
         }

@@ -4,7 +4,7 @@ use super::around::{build_of, same_build, tidy};
 use super::progress::Shown;
 use super::signals::{Signals, nothing_judged};
 use super::target::{Manner, Opened, TargetArgs, Terms, runtime};
-use super::{Failure, generating, progress, say};
+use super::{Failure, credential, generating, progress, say};
 use crate::baseline::Baseline;
 use crate::clock;
 use crate::contract::select::claimed;
@@ -87,8 +87,12 @@ pub(super) fn perform<T>(
         let (count, quiet) = (order.plan.len(), order.terms.quiet);
         let shown = Arc::new(Shown::new(count, "scenarios", quiet));
         opened.target.tell_works(Arc::clone(&shown) as _);
+        let looking = async {
+            credential::good(&opened, &order.plan).await?;
+            build_of(&opened, order.terms.wait).await
+        };
         let build = tokio::select! {
-            build = build_of(&opened, order.terms.wait) => build,
+            build = looking => build,
             by = signals.next() => Err(nothing_judged(by)),
         };
         let build = match build {
@@ -132,8 +136,9 @@ pub(super) fn perform<T>(
             tidy(&opened, &underway.run.id, underway.order.terms.quiet).await;
         }
         let same = same_build(&opened, underway.build.as_deref()).await;
+        let good = credential::still_good(&opened, &underway.order.plan).await;
         opened.target.end().await;
-        same?;
+        same.and(good)?;
         tell(underway.report(came), &underway.again)
     })
 }

@@ -4,7 +4,7 @@ mod scratch;
 
 use super::itself::program;
 use super::staging::looks_like_staging;
-use super::{Failure, open_files, say};
+use super::{Failure, open_files, room, say};
 use crate::client::meter::{Budget, Meter};
 use crate::client::{Client, ClientOptions, NoAnswer};
 use crate::contract::profile::Profile;
@@ -146,9 +146,10 @@ impl TargetArgs {
         scratch::settle();
         self.must_be_meant()?;
         if named == "reference" {
-            open_files::require(open_files::WITH_THE_REFERENCE)?;
-            let client = self.client(terms, Budget::default(), false)?;
             let program = program()?;
+            open_files::require(open_files::WITH_THE_REFERENCE)?;
+            room::require()?;
+            let client = self.client(terms, Budget::default(), false)?;
             // On a thread where blocking is allowed: what it has started when it fails is ended there.
             let started = tokio::task::spawn_blocking(move || ReferenceTarget::start(program));
             let target = started
@@ -159,6 +160,7 @@ impl TargetArgs {
             return Ok(opened(Arc::new(target), client, named, terms));
         }
         open_files::require(open_files::WITH_A_TARGET)?;
+        room::require()?;
         if Path::new(&named).is_file() {
             return self.by_manifest(named, terms).await;
         }
@@ -219,6 +221,9 @@ impl TargetArgs {
         let manifest = self.manifest(&named)?;
         for secret in &manifest.secrets {
             scrub::remember(secret);
+        }
+        for note in &manifest.notes {
+            say(&format!("warning: {note}"));
         }
         let addresses: Vec<String> = manifest
             .variants
@@ -346,9 +351,10 @@ fn meant(text: &str) -> String {
 
 /// Scheme and authority of an address.
 fn address(text: &str) -> Result<String, Failure> {
+    let shown = scrub::without_credentials(text);
     let wrong = |why: &str| {
         Failure::usage(format!(
-            "--target `{text}` {why}; give `reference`, a manifest or an address such as http://127.0.0.1:8787"
+            "--target `{shown}` {why}; give `reference`, a manifest or an address such as http://127.0.0.1:8787"
         ))
     };
     let url = url::Url::parse(text);
@@ -358,7 +364,7 @@ fn address(text: &str) -> Result<String, Failure> {
     let url = url.map_err(|_invalid| {
         wrong(&format!(
             "is neither `reference`, nor a file that exists, nor an address{}",
-            meant(text)
+            meant(&shown)
         ))
     })?;
     if !matches!(url.scheme(), "http" | "https") {

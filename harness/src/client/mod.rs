@@ -2,8 +2,9 @@
 
 mod connect;
 pub mod meter;
-mod place;
+pub(crate) mod place;
 pub mod raw;
+mod stalls;
 pub mod stream;
 pub(crate) mod trust;
 
@@ -16,9 +17,10 @@ use crate::target::dialect::reading::Reading;
 use crate::target::not_the_worker::Impostor;
 use futures_util::StreamExt as _;
 use meter::Meter;
+use stalls::Stalls;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use place::Whereabouts;
 
@@ -29,6 +31,9 @@ pub const ANSWER_MS_MAX: u64 = 60_000;
 /// How long an idle connection is used again, where connections are.
 /// Evidence: the servers of users close idle connections after 5 s (Node, workerd) to 400 s (Cloudflare's edge).
 const IDLE_MS_MAX: u64 = 3_000;
+
+/// An answer that is longer has no end. Evidence: the longest of an honest target are some megabytes.
+const BODY_LEN_MAX: usize = 64 * 1024 * 1024;
 
 /// One request to be sent.
 #[derive(Debug, Clone)]
@@ -144,6 +149,9 @@ pub enum NoAnswer {
     /// The harness may not send it: a budget, or a read-only run. Nothing was sent.
     #[error("{0}")]
     Withheld(String),
+    /// The target leaves answers without an end: it was not asked, or not waited for to the end of its time.
+    #[error("{0}")]
+    GivenUp(String),
     /// Something around the Worker answered in its place.
     #[error("{0}")]
     NotTheWorker(Box<Impostor>),
@@ -188,6 +196,7 @@ pub struct Client {
     patience: Duration,
     /// Counts, admits and withholds.
     pub meter: Arc<Meter>,
+    stalls: Arc<Stalls>,
     places: Arc<Mutex<HashMap<String, Whereabouts>>>,
 }
 
@@ -211,6 +220,7 @@ impl Client {
             reuses: false,
             patience: options.patience.unwrap_or(Duration::MAX),
             meter: Arc::new(options.meter),
+            stalls: Arc::default(),
             places: Arc::default(),
         })
     }
@@ -240,9 +250,42 @@ impl Client {
         }
     }
 
+    /// Whether an answer that does not come says something of the target: nobody leaves earlier, and no shorter time is meant.
+    fn is_awaited(&self, request: &Request) -> bool {
+        let whole = Duration::from_millis(ANSWER_MS_MAX);
+        !request.leaves && request.deadline >= whole && self.patience >= whole
+    }
+
     /// How long an answer to a request is waited for.
     fn deadline_of(&self, request: &Request) -> Duration {
+        if self.is_awaited(request) {
+            return self.stalls.deadline(request.deadline);
+        }
         request.deadline.min(self.patience)
+    }
+
+    /// Lets a request pass, if it may be sent and the target is still asked.
+    async fn admit(&self, base: &str, request: &Request) -> Result<(), NoAnswer> {
+        self.stalls.admit()?;
+        self.meter.admit(base, request).await
+    }
+
+    /// That no answer to a request of `sent_at` came in time.
+    fn gave_up(
+        &self,
+        request: &Request,
+        sent_at: Instant,
+        patience: &Patience,
+        what: &str,
+    ) -> NoAnswer {
+        if !self.is_awaited(request) {
+            return NoAnswer::none_in(patience, what);
+        }
+        self.stalls.waited(sent_at);
+        if patience.given() < request.deadline {
+            return stalls::cut_short();
+        }
+        NoAnswer::none_in(patience, what)
     }
 
     /// From now on.
@@ -266,7 +309,7 @@ impl Client {
         number: usize,
     ) -> Result<Exchange, NoAnswer> {
         let base = &self.way(base, request);
-        self.meter.admit(base, request).await?;
+        self.admit(base, request).await?;
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
         let work = async {
@@ -275,7 +318,7 @@ impl Client {
             let head_after = sent_at.elapsed();
             let status = request.status(response.status().as_u16());
             let headers = header_list(response.headers());
-            let (body, body_len) = read_body(response).await?;
+            let (body, body_len) = self.read_body(response).await?;
             Ok(Exchange {
                 number,
                 request: sent(base, request),
@@ -295,8 +338,12 @@ impl Client {
         let done = patience.with(work).await;
         moved();
         match done {
-            Some(done) => self.own_answer(base, request, done?),
-            None => Err(NoAnswer::none_in(&patience, "nothing complete")),
+            Some(done) => {
+                let done = done?;
+                self.stalls.completed();
+                self.own_answer(base, request, done)
+            }
+            None => Err(self.gave_up(request, sent_at, &patience, "nothing complete")),
         }
     }
 
@@ -326,6 +373,29 @@ impl Client {
             .send()
             .await
             .map_err(|error| no_answer(base, &error))
+    }
+
+    /// Reads a body to its end; keeps the beginning.
+    async fn read_body(
+        &self,
+        response: reqwest::Response,
+    ) -> Result<(bytes::Bytes, usize), NoAnswer> {
+        let mut kept = bytes::BytesMut::new();
+        let mut len = 0;
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| {
+                NoAnswer::Broken(format!("body cut after {len} bytes: {}", chain(&error)))
+            })?;
+            len += chunk.len();
+            if len > BODY_LEN_MAX {
+                self.stalls.endless();
+                return Err(NoAnswer::Broken(endless_body()));
+            }
+            let room = BODY_KEPT_MAX - kept.len();
+            kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+        Ok((kept.freeze(), len))
     }
 }
 
@@ -398,23 +468,17 @@ pub(crate) fn header_list(headers: &reqwest::header::HeaderMap) -> Vec<(String, 
         .collect()
 }
 
-async fn read_body(response: reqwest::Response) -> Result<(bytes::Bytes, usize), NoAnswer> {
-    let mut kept = bytes::BytesMut::new();
-    let mut len = 0;
-    let mut chunks = response.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| {
-            NoAnswer::Broken(format!("body cut after {len} bytes: {}", chain(&error)))
-        })?;
-        len += chunk.len();
-        let room = BODY_KEPT_MAX - kept.len();
-        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
-    }
-    Ok((kept.freeze(), len))
+fn endless_body() -> String {
+    format!(
+        "more than {} MiB of a body, and no end",
+        BODY_LEN_MAX / (1024 * 1024)
+    )
 }
 
 fn no_answer(base: &str, error: &reqwest::Error) -> NoAnswer {
-    if error.is_connect() {
+    if let Some(why) = place::no_port_left(error) {
+        NoAnswer::Unsendable(why)
+    } else if error.is_connect() {
         NoAnswer::Unreachable {
             base: base.to_owned(),
             reason: chain(error),

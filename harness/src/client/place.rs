@@ -84,3 +84,18 @@ fn opens_the_edge(request: &Request) -> bool {
     let mut names = request.headers.iter().map(|(name, _)| name);
     names.any(|name| name.eq_ignore_ascii_case(SERVICE_SECRET_HEADER))
 }
+
+/// That this machine has no free port for one more connection, if that is the reason: its own shortage, not the target's.
+pub(crate) fn no_port_left(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        let io = one.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::AddrNotAvailable) {
+            return Some(
+                "this machine has no free port left for one more connection: wait until others have ended theirs, run fewer scenarios side by side (--concurrency), or widen net.ipv4.ip_local_port_range".to_owned(),
+            );
+        }
+        cause = one.source();
+    }
+    None
+}

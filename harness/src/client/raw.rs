@@ -117,17 +117,18 @@ pub async fn send_bytes(
     number: usize,
 ) -> Result<Exchange, NoAnswer> {
     let base = &client.way(base, described);
-    client.meter.admit(base, described).await?;
+    client.admit(base, described).await?;
     let sent_at = clock::now();
     let sent_at_ms = clock::epoch_ms();
     let patience = client.patience_for(described);
     let talked = patience.with(talk(base, bytes, described.method == "HEAD"));
     let talked = talked.await;
     moved();
-    let (received, stood) =
-        talked.ok_or_else(|| NoAnswer::none_in(&patience, "nothing complete"))??;
+    let (received, stood) = talked
+        .ok_or_else(|| client.gave_up(described, sent_at, &patience, "nothing complete"))??;
     let (status, headers, body) =
         parse(&received).ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
+    client.stalls.completed();
     let body_len = body.len();
     let answer = Exchange {
         number,
@@ -198,7 +199,10 @@ pub async fn connect(base: &str) -> Result<TcpStream, NoAnswer> {
     let stream = tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(address))
         .await
         .map_err(|_elapsed| unreachable("no connection within 5 s".to_owned()))?
-        .map_err(|error| unreachable(error.to_string()))?;
+        .map_err(|error| {
+            super::place::no_port_left(&error)
+                .map_or_else(|| unreachable(error.to_string()), NoAnswer::Unsendable)
+        })?;
     stream
         .set_nodelay(true)
         .map_err(|error| unreachable(error.to_string()))?;

@@ -1,13 +1,21 @@
 //! Answers read piece by piece while they are produced. Never waits without a deadline.
 
-use super::{Client, NoAnswer, Request, chain, connect, header_list, sent};
+use super::stalls::Stalls;
+use super::{
+    ANSWER_MS_MAX, BODY_LEN_MAX, Client, NoAnswer, Request, chain, connect, endless_body,
+    header_list, sent,
+};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
 use crate::lag::Patience;
 use crate::lag::progress::moved;
 use crate::target::not_the_worker;
 use bytes::{Bytes, BytesMut};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// As long as any other answer.
+const WHOLE: Duration = Duration::from_millis(ANSWER_MS_MAX);
 
 /// An answer under way. Dropping it closes the connection: the caller has gone away.
 #[derive(Debug)]
@@ -18,6 +26,9 @@ pub struct StreamedAnswer {
     exchange: Exchange,
     kept: BytesMut,
     sent_at: Instant,
+    /// How long it may take in all: an answer that goes on and on is none.
+    whole: Patience,
+    stalls: Arc<Stalls>,
 }
 
 /// What came next.
@@ -56,19 +67,18 @@ impl StreamedAnswer {
         number: usize,
     ) -> Result<Self, NoAnswer> {
         let base = &client.way(base, request);
-        client.meter.admit(base, request).await?;
+        client.admit(base, request).await?;
         let sent_at = clock::now();
         let sent_at_ms = clock::epoch_ms();
         let opening = connect::timed(client.begin(base, request));
         let patience = client.patience_for(request);
         let opened = patience.with(opening).await;
         moved();
-        let (begun, stood) =
-            opened.ok_or_else(|| NoAnswer::none_in(&patience, "no response head"))?;
+        let (begun, stood) = opened
+            .ok_or_else(|| client.gave_up(request, sent_at, &patience, "no response head"))?;
         let mut response = begun?;
         let mut ahead = None;
         if not_the_worker::is_open(response.status().as_u16()) {
-            let patience = client.patience_for(request);
             let piece = patience.with(response.chunk()).await;
             // An error page is no stream: what does not come, or breaks, is left for `next` to tell.
             ahead = piece.and_then(Result::ok).flatten();
@@ -94,6 +104,8 @@ impl StreamedAnswer {
             exchange,
             kept: BytesMut::new(),
             sent_at,
+            whole: Patience::of(client.stalls.deadline(WHOLE)),
+            stalls: Arc::clone(&client.stalls),
         })
     }
 
@@ -105,6 +117,10 @@ impl StreamedAnswer {
 
     /// The next piece, whatever the sizes the target chose.
     pub async fn next(&mut self, patience: &Patience) -> Next {
+        if self.whole.is_over() {
+            self.stalls.waited(self.sent_at);
+            return Next::Nothing;
+        }
         let piece = match self.ahead.take() {
             Some(ahead) => Some(Ok(Some(ahead))),
             None => patience.with(self.response.chunk()).await,
@@ -114,11 +130,18 @@ impl StreamedAnswer {
             None => Next::Nothing,
             Some(Ok(Some(bytes))) => {
                 self.exchange.body_len += bytes.len();
+                if self.exchange.body_len > BODY_LEN_MAX {
+                    self.stalls.endless();
+                    return Next::Cut(endless_body());
+                }
                 let room = BODY_KEPT_MAX - self.kept.len();
                 self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 Next::Bytes(bytes)
             }
-            Some(Ok(None)) => Next::End,
+            Some(Ok(None)) => {
+                self.stalls.completed();
+                Next::End
+            }
             Some(Err(error)) => Next::Cut(chain(&error)),
         }
     }

@@ -7,6 +7,7 @@ pub mod advice;
 pub mod profile;
 pub mod select;
 mod shards;
+mod tables;
 pub mod version;
 
 use crate::target::need::Need;
@@ -206,6 +207,9 @@ impl Contract {
                 path: (*path).to_owned(),
                 reason,
             };
+            // Some editors put a byte order mark before a text; it is no part of it.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            tables::even(text).map_err(|(line, reason)| tags(path, line, &reason))?;
             let mut feature = Feature::parse(text, GherkinEnv::default())
                 .map_err(|error| gherkin(error.to_string()))?;
             feature.path = Some(PathBuf::from(path));

@@ -64,6 +64,12 @@ fn parts(token: &str) -> Option<(Value, Value)> {
     Some((head, claims))
 }
 
+/// When a token expires, in seconds of the epoch, as it says itself.
+pub(crate) fn expiry_of(token: &str) -> Option<i64> {
+    let (_head, claims) = parts(token)?;
+    claims["exp"].as_i64()
+}
+
 fn expiry(claims: &Value) -> Check {
     let now = clock::epoch_ms() / 1000;
     match claims["exp"].as_i64() {

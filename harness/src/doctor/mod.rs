@@ -3,7 +3,7 @@
 mod coverage;
 mod database;
 mod host;
-mod keys;
+pub(crate) mod keys;
 mod limits;
 mod node;
 mod reach;
@@ -13,6 +13,7 @@ mod tries;
 mod uses;
 
 pub use coverage::{Coverage, LevelCoverage, Open};
+pub(crate) use reach::skew;
 
 use crate::client::Client;
 use crate::contract::Contract;

@@ -92,7 +92,9 @@ fn unanswered(base: &str, error: &NoAnswer) -> Check {
         NoAnswer::Unreachable { reason, .. } => unreached(base, reason),
         NoAnswer::Broken(_)
         | NoAnswer::TooSlow(_)
-        | NoAnswer::Unsendable(_) | NoAnswer::Withheld(_) => {
+        | NoAnswer::Unsendable(_)
+        | NoAnswer::GivenUp(_)
+        | NoAnswer::Withheld(_) => {
             Check::new("address", State::Unreachable, format!("{base}: {error}"))
                 .remedy("something listens there and does not answer HTTP: look whether the address is the Worker's")
         }
@@ -188,20 +190,24 @@ async fn locks(client: &Client, target: &dyn Target, instance: &Instance) -> Vec
     checks
 }
 
-/// The target's clock against ours.
-fn clock(answer: &Exchange) -> Check {
+/// By how many seconds the target's clock is ahead of ours, as an answer tells it.
+pub(crate) fn skew(answer: &Exchange) -> Option<i64> {
     let format = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );
     let theirs = answer
         .header("date")
         .and_then(|text| PrimitiveDateTime::parse(text, format).ok())
-        .map(|date| date.assume_utc().unix_timestamp());
-    let Some(theirs) = theirs else {
+        .map(|date| date.assume_utc().unix_timestamp())?;
+    let half_way = i64::try_from(answer.head_after.as_millis() / 2).unwrap_or(0);
+    Some(theirs - (answer.sent_at_ms + half_way) / 1000)
+}
+
+/// The target's clock against ours.
+fn clock(answer: &Exchange) -> Check {
+    let Some(skew) = skew(answer) else {
         return Check::unknown("clock", "no answer tells the time (header Date)");
     };
-    let half_way = i64::try_from(answer.head_after.as_millis() / 2).unwrap_or(0);
-    let skew = theirs - (answer.sent_at_ms + half_way) / 1000;
     if skew.abs() > SKEW_SECONDS_MAX {
         let word = if skew > 0 { "ahead of" } else { "behind" };
         return Check::warning(

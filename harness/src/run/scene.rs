@@ -320,7 +320,7 @@ impl From<NoAnswer> for Stop {
             NoAnswer::Unreachable { .. } | NoAnswer::Unsendable(_) | NoAnswer::NotTheWorker(_) => {
                 Self::Fault(error.to_string())
             }
-            NoAnswer::Withheld(_) | NoAnswer::LockedAtTheEdge(_) => {
+            NoAnswer::Withheld(_) | NoAnswer::GivenUp(_) | NoAnswer::LockedAtTheEdge(_) => {
                 Self::NotVerified(error.to_string())
             }
             NoAnswer::TooSlow(slow) => Self::from(slow),

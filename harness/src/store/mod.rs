@@ -98,7 +98,7 @@ impl Store {
         }
         let text = serde_json::to_string(report)?;
         let text = scrub::clean_report(&text);
-        json::write_whole(&self.path_of(&report.run_id), text.as_bytes())?;
+        json::write_private(&self.path_of(&report.run_id), text.as_bytes())?;
         let mut line = scrub::clean_report(&serde_json::to_string(&history::Line::of(report))?);
         line.push('\n');
         // One write at the end of the file: another run that ends meanwhile loses nothing, and neither does this one.

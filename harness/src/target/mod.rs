@@ -16,6 +16,7 @@ pub mod need;
 pub mod node;
 pub mod not_the_worker;
 pub mod operator;
+pub mod program;
 pub mod read_only;
 pub mod reference;
 pub mod run_marks;

@@ -2,7 +2,7 @@
 
 use super::manifest::{FixedTenant, Seeding};
 use super::{Fault, Instance, Target, run_marks};
-use crate::client::{Client, Request};
+use crate::client::{Client, NoAnswer, Request};
 use crate::oracle::sandbox_id;
 use crate::target::dialect::Dialect;
 use crate::target::dialect::reading::Reading;
@@ -127,7 +127,15 @@ async fn create(
     let answer = client
         .send(&instance.base, &request, 0)
         .await
-        .map_err(|error| Fault(error.to_string()))?;
+        .map_err(|error| match error {
+            NoAnswer::Withheld(why) | NoAnswer::GivenUp(why) => NotMade::NoWay(why),
+            NoAnswer::Unreachable { .. }
+            | NoAnswer::Broken(_)
+            | NoAnswer::TooSlow(_)
+            | NoAnswer::Unsendable(_)
+            | NoAnswer::NotTheWorker(_)
+            | NoAnswer::LockedAtTheEdge(_) => NotMade::Fault(Fault(error.to_string())),
+        })?;
     if answer.status != 201 {
         return Err(NotMade::Fault(Fault(format!(
             "cannot create tenant `{}`: {} {}",

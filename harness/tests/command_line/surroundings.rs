@@ -36,6 +36,92 @@ fn a_soft_limit_of_open_files_is_raised() {
 }
 
 #[test]
+fn too_little_address_space_is_a_fault_of_the_machine_and_no_verdict() {
+    let done = with_limit_of_open_files("-v 600000").assert().code(3);
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(said.contains("585 MiB of address space"), "{said}");
+}
+
+/// An instance that is stopped and killed is a process of its own, of the program that is judged with.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_whose_file_is_replaced_meanwhile_goes_on_as_it_began() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (program, other) = (folder.path().join("moltproof"), folder.path().join("new"));
+    std::fs::hard_link(assert_cmd::cargo::cargo_bin("moltproof"), &program).unwrap();
+    std::fs::copy("/bin/false", &other).unwrap();
+    let mut running = std::process::Command::new(&program)
+        .args(["run", "--quiet", "--store", "none", "--id", "USG-015"])
+        .args(["--tags", "not @slow"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::fs::rename(&other, &program).unwrap();
+    let mut said = String::new();
+    let mut output = running.stdout.take().unwrap();
+    std::io::Read::read_to_string(&mut output, &mut said).unwrap();
+    assert_eq!(running.wait().unwrap().code(), Some(0), "{said}");
+}
+
+/// Claims of a token that nobody has signed.
+fn token(claims: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let [head, claims] =
+        [r#"{"alg":"RS256","kid":"k"}"#, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    format!("{head}.{claims}.c2ln")
+}
+
+/// What a run says that operates this server with this token, and comes to no verdict.
+fn refused(answer: &'static str, token: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("moltproof.toml");
+    let base = super::null_server(answer);
+    let text = format!(
+        "name = 'staging'\napp_domain = 'app.example'\n[variants.production]\naddress = '{base}'\n[operator]\ntoken = '${{STAGING_TOKEN}}'\n"
+    );
+    std::fs::write(&manifest, text).unwrap();
+    let done = Command::cargo_bin("moltproof")
+        .unwrap()
+        .env("STAGING_TOKEN", token)
+        .args(["run", "--quiet", "--store", "none", "--id", "ACC-001"])
+        .arg("--target")
+        .arg(&manifest)
+        .assert()
+        .code(3);
+    let output = done.get_output();
+    assert!(output.stdout.is_empty(), "a report without a verdict");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn an_operators_token_that_has_expired_is_told_before_anything_is_judged() {
+    let answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let said = refused(answer, &token(r#"{"exp":1700000000}"#));
+    assert!(said.contains("the operator's token"), "{said}");
+    assert!(said.contains("expired"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told_before_anything_is_judged() {
+    let answer = "HTTP/1.1 403 Forbidden\r\nDate: Mon, 01 Jan 2035 00:00:00 GMT\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let said = refused(answer, &token(r#"{"exp":9999999999}"#));
+    assert!(said.contains("the target's clock is"), "{said}");
+    assert!(said.contains("ahead of this machine's"), "{said}");
+}
+
+#[test]
+fn credentials_in_an_address_are_told_nowhere_however_short() {
+    let done = moltproof(&["run", "--target", "http://u:pw@127.0.0.1:9"]).code(2);
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(
+        !said.contains("u:pw") && said.contains("[redacted]@"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_machine_without_certificate_authorities_judges_the_reference() {
     let store = tempfile::tempdir().unwrap();
     let nowhere = store.path().join("none");

@@ -1,6 +1,7 @@
 //! Who is still there: a target or a double that is gone convicts nobody, and what was no longer seen proves nothing. Never judges the contract.
 
 use super::{Run, Scene};
+use crate::client::place::no_port_left;
 use crate::clock;
 use crate::contract::profile::Profile;
 use crate::run::Ended;
@@ -213,7 +214,10 @@ async fn silent(base: &str) -> Option<String> {
                 }
                 continue;
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => match no_port_left(&error) {
+                Some(why) => return Some(why),
+                None => error.to_string(),
+            },
             Err(_elapsed) => format!("no connection within {} s", CONNECT_MAX.as_secs()),
         };
         return Some(format!("the target at {base} is gone ({reason})"));

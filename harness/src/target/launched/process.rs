@@ -3,6 +3,7 @@
 use crate::observe::command::Said;
 use crate::observe::log_lines::LogLines;
 use crate::target::Fault;
+use crate::target::program::as_it_began;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -131,8 +132,9 @@ fn supervisor(
     folder: &Path,
     environment: &BTreeMap<String, String>,
 ) -> Command {
-    let mut supervisor = Command::new(program);
+    let mut supervisor = Command::new(as_it_began(program));
     supervisor
+        .arg0(program)
         .arg("supervise")
         .arg("--")
         .args(command)

@@ -102,7 +102,9 @@ impl Workshop {
             }
             Ok(match self.client.send(base, &probe, 0).await {
                 Ok(_any) => Look::Done(()),
-                Err(withheld @ NoAnswer::Withheld(_)) => return Err(Fault(withheld.to_string())),
+                Err(withheld @ (NoAnswer::Withheld(_) | NoAnswer::GivenUp(_))) => {
+                    return Err(Fault(withheld.to_string()));
+                }
                 Err(error) => Look::NotYet(error.to_string()),
             })
         })

@@ -13,6 +13,8 @@ pub(super) struct Document<T> {
     pub(super) folder: PathBuf,
     /// The values of its secret keys.
     pub(super) secrets: Vec<String>,
+    /// What the user should know of its variables.
+    pub(super) notes: Vec<String>,
 }
 
 /// Reads a file.
@@ -40,14 +42,14 @@ pub(super) fn read<T: DeserializeOwned>(
     let folder = std::fs::canonicalize(folder).map_err(unreadable)?;
     // Read as it stands first: its errors show the line, which is lost once variables are filled in.
     let mut content: T = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-    let mut secrets = Vec::new();
+    let mut resolved = environment::Resolved::default();
     let may_hold_secrets = environment::SECRET_KEYS
         .iter()
         .any(|key| text.contains(key));
     if text.contains("${") || may_hold_secrets {
         let mut document: toml::Table =
             toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        secrets = environment::resolve(&mut document, &folder, allowed).map_err(&malformed)?;
+        resolved = environment::resolve(&mut document, &folder, allowed).map_err(&malformed)?;
         content = document
             .try_into()
             .map_err(|error: toml::de::Error| malformed(error.to_string()))?;
@@ -55,6 +57,7 @@ pub(super) fn read<T: DeserializeOwned>(
     Ok(Document {
         content,
         folder,
-        secrets,
+        secrets: resolved.secrets,
+        notes: resolved.notes,
     })
 }

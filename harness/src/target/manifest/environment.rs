@@ -1,5 +1,6 @@
 //! `${NAME}` and `${file:PATH}` in a manifest: what comes from the environment or from a file. Never prints a value.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
@@ -54,8 +55,15 @@ fn password(text: &str) -> Option<String> {
     url.password().map(str::to_owned)
 }
 
+/// The credentials in an address with what stands around them, so that they go however short they are.
+fn credentials(text: &str) -> Option<String> {
+    let password = password(text)?;
+    let user = url::Url::parse(text).ok()?.username().to_owned();
+    Some(format!("://{user}:{password}@"))
+}
+
 /// Fills in every `${NAME}` (environment) and `${file:PATH}` (a file's text, relative to the manifest); `$${` stands for `${`.
-/// Returns what is secret of it: the values of secret keys, of files, and of variables and keys that are named as secrets are.
+/// Returns what is secret of it, the values of secret keys, of files, and of variables and keys that are named as secrets are.
 ///
 /// # Errors
 /// Which key names a variable that is not set or not allowed, a file that cannot be read or is not allowed, or holds a secret in plain text.
@@ -63,17 +71,30 @@ pub(super) fn resolve(
     document: &mut Table,
     folder: &Path,
     allowed: &Allowed,
-) -> Result<Vec<String>, String> {
+) -> Result<Resolved, String> {
     let mut secrets = Vec::new();
     let source = Source {
         folder,
         variable: &variable,
         allowed,
+        notes: RefCell::default(),
     };
     for (key, value) in document.iter_mut() {
         source.fill(key, key, value, &mut secrets)?;
     }
-    Ok(secrets)
+    Ok(Resolved {
+        secrets,
+        notes: source.notes.into_inner().into_iter().collect(),
+    })
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    /// What is secret of it.
+    pub(super) secrets: Vec<String>,
+    /// What the user should know of it, in sentences without any value.
+    pub(super) notes: Vec<String>,
 }
 
 #[expect(
@@ -88,6 +109,7 @@ struct Source<'a> {
     folder: &'a Path,
     variable: &'a dyn Fn(&str) -> Option<String>,
     allowed: &'a Allowed,
+    notes: RefCell<BTreeSet<String>>,
 }
 
 impl Source<'_> {
@@ -108,6 +130,7 @@ impl Source<'_> {
                 }
                 *text = self.expanded(place, key, text, secrets)?;
                 secrets.extend(password(text));
+                secrets.extend(credentials(text));
                 if secret {
                     secrets.push(text.clone());
                 }
@@ -156,6 +179,18 @@ impl Source<'_> {
         Ok(out)
     }
 
+    /// A variable that was set from a file or a command often ends with a line break, which is no part of any value here.
+    fn trimmed(&self, name: &str, value: String) -> String {
+        let trimmed = value.trim_end_matches(['\n', '\r']);
+        if trimmed.len() == value.len() {
+            return value;
+        }
+        self.notes.borrow_mut().insert(format!(
+            "the environment variable {name} ends with a line break, which is left out"
+        ));
+        trimmed.to_owned()
+    }
+
     fn value(&self, place: &str, name: &str) -> Result<String, String> {
         if !self.allowed.holds(name) {
             let what = match name.strip_prefix("file:") {
@@ -171,6 +206,7 @@ impl Source<'_> {
                 .map(|text| text.trim_end().to_owned())
                 .map_err(|error| format!("{place}: cannot read {path}: {error}")),
             None => (self.variable)(name)
+                .map(|value| self.trimmed(name, value))
                 .filter(|value| !value.is_empty())
                 .ok_or_else(|| {
                     format!(
@@ -191,6 +227,7 @@ mod tests {
             folder: Path::new("."),
             variable: &|name| (name == "STAGING").then(|| "s3cret".to_owned()),
             allowed: &Allowed::Everything,
+            notes: RefCell::default(),
         };
         let mut secrets = Vec::new();
         for (key, value) in &mut document {
@@ -215,11 +252,25 @@ mod tests {
                 folder: Path::new("."),
                 variable: &|_| unreachable!("a variable that is not allowed was read"),
                 allowed: &Allowed::Only(BTreeSet::from(["OTHER".to_owned()])),
+                notes: RefCell::default(),
             };
             source.value("o.address", text).unwrap_err()
         };
         assert!(refused("STAGING").contains("--allow-env STAGING"));
         assert!(refused("file:/proc/self/environ").contains("--allow-env file:/proc"));
+    }
+
+    #[test]
+    fn a_line_break_behind_a_variable_is_left_out_and_told() {
+        let source = Source {
+            folder: Path::new("."),
+            variable: &|name| (name == "PIPED").then(|| "s3cret\r\n".to_owned()),
+            allowed: &Allowed::Everything,
+            notes: RefCell::default(),
+        };
+        assert_eq!(source.value("o.token", "PIPED"), Ok("s3cret".to_owned()));
+        let notes: Vec<String> = source.notes.into_inner().into_iter().collect();
+        assert!(notes[0].contains("PIPED") && !notes[0].contains("s3cret"));
     }
 
     #[test]

@@ -113,6 +113,9 @@ pub struct Manifest {
     /// Values of its secret keys: they may appear in no output.
     #[serde(skip)]
     pub secrets: Vec<String>,
+    /// What the user should know of its variables, in sentences.
+    #[serde(skip)]
+    pub notes: Vec<String>,
     /// What it does not have because nothing of it is executed.
     #[serde(skip)]
     pub withheld: Withheld,
@@ -157,6 +160,7 @@ impl Manifest {
             content: mut manifest,
             folder,
             mut secrets,
+            notes,
         } = document::read::<Self>(path, allowed)?;
         manifest.folder = folder;
         let stated = manifest.limits.runtime_answers_malformed_requests;
@@ -164,6 +168,7 @@ impl Manifest {
         manifest.limits.runtime_answers_malformed_requests = Some(is_workerd);
         secrets.extend(manifest.read_claims(allowed)?);
         manifest.secrets = secrets;
+        manifest.notes = notes;
         manifest.check().map_err(|reason| Unusable::Malformed {
             path: path.display().to_string(),
             reason,

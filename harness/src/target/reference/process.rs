@@ -4,6 +4,7 @@ use super::altered::{Alteration, Variables};
 use crate::lag::Patience;
 use crate::observe::log_lines::LogLines;
 use crate::said::said;
+use crate::target::program::as_it_began;
 use crate::target::{Disposable, Fault, Instance};
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process};
@@ -98,8 +99,9 @@ impl Disposable for Process {
 
     async fn start(&mut self) -> Result<(), Fault> {
         let fault = |why: String| Fault(format!("cannot start {}: {why}", self.program.display()));
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(as_it_began(&self.program));
         command
+            .arg0(&self.program)
             .args(&self.verb)
             .env_clear()
             .envs(&self.variables)
