@@ -29,7 +29,7 @@ pub enum Alone {
     /// It runs jobs, which touch what others of this kind have made.
     Jobs,
     /// It changes what holds for every caller, or what every caller does would change what it sees: answers that a webhook gives in turn
-    /// go to the events of others too.
+    /// go to the events of others too, and a target that is busy with others may give up an endpoint that has answered.
     Whole,
 }
 

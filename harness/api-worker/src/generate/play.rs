@@ -313,6 +313,8 @@ impl Play<'_> {
     }
 
     async fn sum(&mut self) -> Result<(), Halt> {
+        // What is wrong already is not the job's doing.
+        self.all_rows_are().await?;
         let call = Call::post("/api/admin/jobs/statistics").json(&json!({}));
         let answer = self.scene.operate(call).await?;
         self.model.sum();
@@ -321,6 +323,7 @@ impl Play<'_> {
     }
 
     async fn retain(&mut self, batch: usize) -> Result<(), Halt> {
+        self.all_rows_are().await?;
         let wish = json!({"batch_size": batch});
         let call = Call::post("/api/admin/jobs/retention").json(&wish);
         let answer = self.scene.operate(call).await?;
@@ -338,6 +341,13 @@ impl Play<'_> {
             ));
         }
         self.checks += 1;
-        Ok(())
+        // What is more or less now is the job's doing.
+        self.all_rows_are().await.map_err(|halt| match halt {
+            Halt::Broken(found) => Halt::Broken(Broken {
+                criterion: "API-008",
+                ..found
+            }),
+            Halt::Stopped(_) => halt,
+        })
     }
 }

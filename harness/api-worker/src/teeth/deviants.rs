@@ -39,11 +39,6 @@ const REQUESTS: &[(&str, &str, OnRequest)] = &[
         requests::quota_one_too_large,
     ),
     (
-        "API-002",
-        "a revocation does nothing",
-        requests::revocation_does_nothing,
-    ),
-    (
         "API-003",
         "a limit lets one more pass",
         requests::limit_one_too_large,
@@ -145,6 +140,11 @@ const ANSWERS: &[(&str, &str, OnAnswer)] = &[
         "API-002",
         "a cache serves revoked keys",
         answers::cached_for_ever,
+    ),
+    (
+        "API-002",
+        "a key that has ended serves one request more",
+        answers::one_request_more,
     ),
     (
         "API-003",

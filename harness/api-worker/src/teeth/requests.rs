@@ -107,18 +107,6 @@ pub(super) fn quota_one_too_large(asked: &mut Asked, _memory: &Memory) -> Instea
     Instead::Forward
 }
 
-/// A revocation does nothing.
-pub(super) fn revocation_does_nothing(asked: &mut Asked, _memory: &Memory) -> Instead {
-    if asked.is("DELETE", "/api/admin/keys/") {
-        return Instead::Answer(Answered {
-            status: 204,
-            headers: Vec::new(),
-            body: bytes::Bytes::new(),
-        });
-    }
-    Instead::Forward
-}
-
 /// Limits are one larger than they were set.
 pub(super) fn limit_one_too_large(asked: &mut Asked, _memory: &Memory) -> Instead {
     if asked.method == "PUT" && asked.path.contains("/rate_limit.") {
@@ -164,33 +152,44 @@ pub(super) fn price_early(asked: &mut Asked, _memory: &Memory) -> Instead {
     Instead::Forward
 }
 
-/// Retention has a boundary one millisecond later.
-pub(super) fn retention_one_instant_more(asked: &mut Asked, _memory: &Memory) -> Instead {
-    if asked.is("POST", "/api/admin/jobs/retention") {
-        shift(asked, 1);
+/// Moves the time of retention, where usage is kept for less than a month: elsewhere it is the audit that would tell of another time.
+fn shift_retention(asked: &mut Asked, memory: &Memory, ms: i64) -> Instead {
+    if asked.is("PUT", "/api/admin/retention") {
+        memory.put("days kept", asked.json()["usage_logs_days"].clone());
+    }
+    let days = memory.get("days kept").as_u64();
+    if asked.is("POST", "/api/admin/jobs/retention") && days.is_some_and(|days| days < 30) {
+        shift(asked, ms);
     }
     Instead::Forward
+}
+
+/// Retention has a boundary one millisecond later.
+pub(super) fn retention_one_instant_more(asked: &mut Asked, memory: &Memory) -> Instead {
+    shift_retention(asked, memory, 1)
 }
 
 /// Retention has a boundary one millisecond earlier.
-pub(super) fn retention_one_instant_less(asked: &mut Asked, _memory: &Memory) -> Instead {
-    if asked.is("POST", "/api/admin/jobs/retention") {
-        shift(asked, -1);
-    }
-    Instead::Forward
+pub(super) fn retention_one_instant_less(asked: &mut Asked, memory: &Memory) -> Instead {
+    shift_retention(asked, memory, -1)
 }
 
-/// Retention knows no batches.
+/// Retention knows no batches. What is refused for its batches is refused still: run at present, it would take along what is of long ago.
 pub(super) fn no_batches(asked: &mut Asked, _memory: &Memory) -> Instead {
-    if asked.is("POST", "/api/admin/jobs/retention") {
+    let size = asked.json()["batch_size"].as_u64();
+    if asked.is("POST", "/api/admin/jobs/retention") && size.is_some_and(|size| size > 0) {
         asked.body = b"{}".to_vec();
     }
     Instead::Forward
 }
 
-/// Retention sums the days first that nobody has summed.
-pub(super) fn statistics_of_today(asked: &mut Asked, _memory: &Memory) -> Instead {
-    if asked.is("POST", "/api/admin/jobs/statistics") {
+/// Days are summed on which somebody still chats; on others the audit would tell of another time.
+pub(super) fn statistics_of_today(asked: &mut Asked, memory: &Memory) -> Instead {
+    let now = asked.header("x-test-now").and_then(|now| now.parse().ok());
+    let day = format!("chatted on {}", now.unwrap_or(0_i64).div_euclid(86_400_000));
+    if asked.is("POST", "/v1/chat") {
+        memory.put(day, json!(true));
+    } else if asked.is("POST", "/api/admin/jobs/statistics") && !memory.get(&day).is_null() {
         shift(asked, 86_400_000);
     }
     Instead::Forward

@@ -27,7 +27,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
     ),
     aspect!(
         "API-010",
-        Beside,
+        Whole,
         "a delivery that was answered 2xx is recorded as delivered, with its attempt, status and time",
         is_recorded
     ),
