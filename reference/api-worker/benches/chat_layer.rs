@@ -2,7 +2,8 @@
 //! Phase 1. Never measures a model: both ask the same double of AI Gateway, which answers at once.
 //!
 //! Both servers stand on the same runtime and are asked in turn over sockets that are kept open. What counts is the difference of the 99th
-//! percentiles, of one caller and of several at once.
+//! percentiles, of one caller and of several at once. The API worker answers when the usage is on the disk, the other backend before that:
+//! so a flush of the disk alone is measured in the same turns, which no such layer can do without.
 
 #![expect(
     clippy::print_stdout,
@@ -23,7 +24,9 @@ use moltworker_reference::domain::tenant::{TenantId, TenantNames, TenantRecord};
 use moltworker_reference::ports::{Clock, Level, LogSink};
 use rusqlite::Connection;
 use serde_json::json;
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,11 +59,16 @@ fn main() {
         let gateway = serve_gateway().await;
         let core = serve_core(folder.path(), gateway).await;
         let api = serve_api(folder.path(), gateway).await;
-        tell("one caller", pairs(&core, &api, PAIRS).await);
+        let mut flushes = Flushes::new(folder.path());
+        tell(
+            "one caller",
+            pairs(&core, &api, PAIRS, Some(&mut flushes)).await,
+        );
+        flushes.tell();
         let mut callers = JoinSet::new();
         for _ in 0..CALLERS {
             let (core, api) = (core.clone(), api.clone());
-            callers.spawn(async move { pairs(&core, &api, PAIRS / 2).await });
+            callers.spawn(async move { pairs(&core, &api, PAIRS / 2, None).await });
         }
         let mut all = Pairs::default();
         while let Some(of_one) = callers.join_next().await {
@@ -110,7 +118,38 @@ struct Side {
     request: Arc<str>,
 }
 
-async fn pairs(core: &Side, api: &Side, count: usize) -> Pairs {
+/// What the disk takes for one page that must stay.
+struct Flushes {
+    file: File,
+    times: Vec<f64>,
+}
+
+impl Flushes {
+    fn new(folder: &Path) -> Self {
+        let file = File::create(folder.join("flushed")).unwrap();
+        let times = Vec::new();
+        Self { file, times }
+    }
+
+    fn once(&mut self) {
+        let clock = SystemClock::new();
+        self.file.write_all(&[1; 4_096]).unwrap();
+        self.file.sync_data().unwrap();
+        self.times.push(clock.monotonic().as_secs_f64() * 1e3);
+    }
+
+    fn tell(mut self) {
+        self.times.sort_by(f64::total_cmp);
+        let at = |share: usize| self.times[self.times.len() * share / 100];
+        println!(
+            "a flush of the disk alone: median {:.2} ms, p99 {:.2} ms",
+            at(50),
+            at(99)
+        );
+    }
+}
+
+async fn pairs(core: &Side, api: &Side, count: usize, mut flushes: Option<&mut Flushes>) -> Pairs {
     let (mut to_core, mut to_api) = (Caller::connect(core).await, Caller::connect(api).await);
     for _ in 0..100 {
         to_core.chat().await;
@@ -120,6 +159,9 @@ async fn pairs(core: &Side, api: &Side, count: usize) -> Pairs {
     for _ in 0..count {
         pairs.core.push(to_core.chat().await);
         pairs.api.push(to_api.chat().await);
+        if let Some(flushes) = &mut flushes {
+            flushes.once();
+        }
     }
     pairs
 }

@@ -1,5 +1,7 @@
 //! Durable usage logs a second, each with its cost by the price of its time, through the store with concurrent callers.
 //! Never relaxes `synchronous=FULL`.
+//!
+//! The floor is the engine alone: one thread that has all rows and costs at hand and writes them in transactions of the same size.
 
 #![expect(
     clippy::print_stdout,
@@ -19,21 +21,69 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const ROWS: usize = 262_144;
+/// Rows that each caller writes, one after the other.
+const ROWS_OF_A_CALLER: usize = 48;
 const CALLERS: [usize; 3] = [64, 512, 4_096];
 const MODEL: &str = "@cf/meta/llama-3.1-8b-instruct-fp8-fast";
 const GOAL: f64 = 50_000.0;
 
 fn main() {
     let runtime = Runtime::new().unwrap();
+    let mut port_rate = 0.0;
     for callers in CALLERS {
         // On the file system of the target directory: a temporary directory may lie in memory, where a flush costs nothing.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let rate = runtime.block_on(rows_per_second(&folder.path().join("db"), callers));
+        port_rate = runtime.block_on(rows_per_second(&folder.path().join("db"), callers));
         println!(
-            "durable usage logs with cost/s, {callers} callers: {rate:.0} (goal at least {GOAL} with group commit)"
+            "durable usage logs with cost/s, {callers} callers: {port_rate:.0} (goal at least {GOAL} with group commit)"
         );
     }
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let engine_rate = engine_rows_per_second(&folder.path().join("db"));
+    println!("the engine alone, 4096 rows a commit: {engine_rate:.0} rows/s");
+    println!(
+        "store / engine: {:.2} (goal at least 0.33)",
+        port_rate / engine_rate
+    );
+}
+
+fn engine_rows_per_second(path: &Path) -> f64 {
+    let store = Store::open(path, Environment::Production, 0).unwrap();
+    load(path);
+    store.close();
+    let mut connection = Connection::open(path).unwrap();
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8000")
+        .unwrap();
+    let start = SystemClock::new();
+    let mut rows = 0_u32;
+    for _ in 0..ROWS_OF_A_CALLER {
+        let transaction = connection.transaction().unwrap();
+        let mut insert = transaction
+            .prepare_cached(
+                "INSERT INTO usage_logs
+                   (id, request_id, user_id, api_key_id, model, input_tokens, output_tokens, cost_micros, latency_ms, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 17, 42, 2, 350, ?6)",
+            )
+            .unwrap();
+        for caller in 0..4_096 {
+            let usage = usage(caller % 100, usize::try_from(rows).unwrap());
+            insert
+                .execute((
+                    usage.id,
+                    usage.request_id,
+                    usage.user_id,
+                    usage.api_key_id,
+                    usage.model,
+                    usage.created_at,
+                ))
+                .unwrap();
+            rows += 1;
+        }
+        drop(insert);
+        transaction.commit().unwrap();
+    }
+    f64::from(rows) / start.monotonic().as_secs_f64()
 }
 
 async fn rows_per_second(path: &Path, callers: usize) -> f64 {
@@ -44,7 +94,7 @@ async fn rows_per_second(path: &Path, callers: usize) -> f64 {
     for caller in 0..callers {
         let store = store.clone();
         tasks.spawn(async move {
-            for row in 0..ROWS / callers {
+            for row in 0..ROWS_OF_A_CALLER {
                 let usage = usage(caller % 100, row);
                 let messages = Vec::new();
                 let kept = store.complete_chat(Answered { usage, messages }).await;
@@ -67,7 +117,7 @@ async fn rows_per_second(path: &Path, callers: usize) -> f64 {
         .unwrap();
     assert_eq!(
         usize::try_from(written).unwrap(),
-        ROWS / callers * callers,
+        ROWS_OF_A_CALLER * callers,
         "every row once, with its cost"
     );
     f64::from(written) / elapsed.as_secs_f64()

@@ -5,7 +5,7 @@ use super::sqlite::{self, Dialect};
 use super::writer::{Durability, WriteQueue};
 use crate::ports::StoreError;
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Connections for point reads, which take some microseconds each: more than the cores of a small machine are never busy at once.
@@ -22,6 +22,8 @@ struct Shared {
     // Apart from the others, so that no listing of a thousand rows is in a point read's way.
     list_reader: Mutex<Connection>,
     writes: WriteQueue,
+    path: PathBuf,
+    dialect: Dialect,
 }
 
 impl SqliteFile {
@@ -41,6 +43,8 @@ impl SqliteFile {
             point_readers: [reader()?, reader()?, reader()?, reader()?],
             list_reader: reader()?,
             writes: WriteQueue::start(writing)?,
+            path: path.to_owned(),
+            dialect,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -103,6 +107,24 @@ impl SqliteFile {
         self.shared.writes.write(Durability::Committed, work).await
     }
 
+    /// Brings what is committed from the log into the file, while others go on reading and writing.
+    ///
+    /// For whoever changes many pages: else some commit would have to do it by itself, and keep all that wait for theirs.
+    ///
+    /// # Errors
+    /// [`StoreError`], as SQLite says.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let checkpoint = move || {
+            let connection = sqlite::open_writing(&shared.path, shared.dialect)?;
+            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_counts| Ok(()))
+        };
+        tokio::task::spawn_blocking(checkpoint)
+            .await
+            .map_err(|error| StoreError::Unavailable(Box::new(error)))?
+            .map_err(sqlite::store_error)
+    }
+
     /// Writes what is queued; later writes fail.
     pub fn close(&self) {
         self.shared.writes.close();
@@ -126,4 +148,32 @@ impl Shared {
 /// A panic during a read leaves the connection as it was: its statement is reset when it is dropped.
 fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_checkpoint_brings_what_is_committed_into_the_file_and_no_write_has_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file.sqlite");
+        let schema = |connection: &Connection| connection.execute_batch("CREATE TABLE t (id)");
+        let file = SqliteFile::open(&path, Dialect::D1, schema).unwrap();
+        file.write_unflushed(|connection| connection.execute("INSERT INTO t VALUES (1)", []))
+            .await
+            .unwrap();
+        // The file without its log, as nobody should copy one.
+        let rows = || {
+            let copy = dir.path().join("copy.sqlite");
+            std::fs::copy(&path, &copy).unwrap();
+            let rows = Connection::open(copy).and_then(|connection| {
+                connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+            });
+            rows.unwrap_or(0)
+        };
+        assert_eq!(rows(), 0);
+        file.checkpoint().await.unwrap();
+        assert_eq!(rows(), 1);
+    }
 }

@@ -116,6 +116,9 @@ impl App {
                 if rows == 0 {
                     break;
                 }
+                if batches == Batches::Measured {
+                    store.settle_batches().await?;
+                }
                 // Logged with the first batch.
                 act = None;
                 left -= 1;

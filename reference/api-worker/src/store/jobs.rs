@@ -128,6 +128,14 @@ impl Store {
         .await
     }
 
+    /// Takes what batches have changed out of the way of other writes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn settle_batches(&self) -> Result<(), StoreError> {
+        self.file.checkpoint().await
+    }
+
     /// Whether nothing is left to remove.
     ///
     /// # Errors
