@@ -2,10 +2,10 @@
 
 use crate::subject::Subject;
 
-/// A declared statement.
+/// A statement that is known to run.
 #[derive(Debug, Clone)]
 pub(super) struct Declared {
-    /// What a finding about it is known again by: `query NAME`, `write NAME`, `search of TABLE`.
+    /// What a finding about it is known again by: `query NAME`, `write NAME`, `search of TABLE`, `view NAME`.
     pub(super) object: String,
     /// The statement.
     pub(super) sql: String,
@@ -47,6 +47,20 @@ pub(super) fn all(subject: &Subject) -> Vec<Declared> {
         }
     }
     all
+}
+
+/// The views and triggers of the schema, which the database itself runs.
+pub(super) fn of_schema(subject: &Subject) -> impl Iterator<Item = Declared> {
+    let schema = subject.schema();
+    let views = schema.views.values().map(|view| Declared {
+        object: format!("view {}", view.name),
+        sql: view.sql.to_string(),
+    });
+    let triggers = schema.triggers.values().map(|trigger| Declared {
+        object: format!("trigger {}", trigger.name),
+        sql: trigger.sql.to_string(),
+    });
+    views.chain(triggers)
 }
 
 /// SQLite's plan of a statement, line by line; none if it cannot be prepared.

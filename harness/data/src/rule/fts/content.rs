@@ -1,12 +1,13 @@
 //! FTS-03, FTS-04, FTS-05: what becomes of an index when its content table is rebuilt, replaced into, or exported. Never judges indexes that hold their own text as stale.
 
-use super::external;
+use super::{Index, external};
 use crate::catalog::TableKind;
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::rule::declared;
 use crate::subject::Subject;
-use crate::tree;
+use crate::text::find_word;
+use crate::tree::{self, Tree};
 
 pub(in crate::rule) fn without_integer_key(subject: &Subject, findings: &mut Vec<Finding>) {
     for index in external(subject.schema()) {
@@ -33,24 +34,66 @@ pub(in crate::rule) fn replaced(subject: &Subject, findings: &mut Vec<Finding>) 
         return;
     }
     for one in declared::all(subject) {
-        let Some(tree) = tree::parse(&one.sql).filter(|tree| tree.replaces) else {
+        let Some(tree) = tree::parse(&one.sql) else {
             continue;
         };
-        let written = tree.table.as_deref().unwrap_or_default();
-        let Some(index) = indexes.iter().find(|index| index.content.name == written) else {
-            continue;
-        };
-        let message = format!(
-            "REPLACE removes the old row of `{}` without firing its DELETE triggers, so `{}` keeps the old text under a row that is gone, and reading it fails with \"malformed\"",
-            index.content.name, index.table.name
-        );
-        findings.push(
-            Finding::new("FTS-04", Level::Warning, one.object.clone(), message)
-                .at(subject.site(ObjectKind::Table, &index.table.name), "is not told of the old row")
-                .related(subject.site(ObjectKind::Table, &index.content.name), "is replaced into")
-                .help("write INSERT … ON CONFLICT (…) DO UPDATE SET …, which fires the UPDATE triggers"),
-        );
+        if let Some(index) = replaced_into(&indexes, &tree) {
+            let finding = replaces(one.object, index);
+            findings.push(finding.at(
+                subject.site(ObjectKind::Table, &index.table.name),
+                "is not told of the old row",
+            ));
+        }
     }
+    let schema = subject.schema();
+    for trigger in schema.triggers.values() {
+        let tree = word(&trigger.sql).and_then(|_| tree::parse(&trigger.sql));
+        let mut body = tree.iter().flat_map(|tree| &tree.body);
+        if let Some(index) = body.find_map(|tree| replaced_into(&indexes, tree)) {
+            let site = subject.site_of(ObjectKind::Trigger, &trigger.name, "replace");
+            let object = format!("trigger {}", trigger.name);
+            findings.push(replaces(object, index).at(site, "replaces rows"));
+        }
+    }
+    for step in &subject.replay.steps {
+        let Some(at) = word(&step.statement.sql).filter(|at| *at < "insert or ".len() + 4) else {
+            continue;
+        };
+        let tree = tree::parse(&step.statement.sql);
+        let Some(index) = tree.and_then(|tree| replaced_into(&indexes, &tree)) else {
+            continue;
+        };
+        let span = &step.statement.span;
+        let made = subject.site(ObjectKind::Table, &index.table.name);
+        // Rows that come before the index are read when it is built.
+        let is_behind = made.is_some_and(|made| (made.file, made.start) < (span.file, span.start));
+        if is_behind && step.is_carried_out() {
+            let file = subject.source.file(span.file);
+            let file = file.map_or("", |file| file.name.as_str());
+            let object = format!("file {file}: {}", index.content.name);
+            let site = step.statement.part(at..at + "replace".len());
+            findings.push(replaces(object, index).at(Some(site), "replaces rows"));
+        }
+    }
+}
+
+fn word(sql: &str) -> Option<usize> {
+    find_word(sql, "replace", 0).map(|word| word.start)
+}
+
+/// The index whose content a statement replaces rows of.
+fn replaced_into<'i, 's>(indexes: &'i [Index<'s>], tree: &Tree) -> Option<&'i Index<'s>> {
+    let written = tree.table.as_deref().filter(|_| tree.replaces)?;
+    indexes.iter().find(|index| index.content.name == *written)
+}
+
+fn replaces(object: String, index: &Index<'_>) -> Finding {
+    let message = format!(
+        "REPLACE removes the old row of `{}` without firing its DELETE triggers, so `{}` keeps the old text under a row that is gone, and reading it fails with \"malformed\"",
+        index.content.name, index.table.name
+    );
+    Finding::new("FTS-04", Level::Warning, object, message)
+        .help("write INSERT … ON CONFLICT (…) DO UPDATE SET …, which fires the UPDATE triggers")
 }
 
 pub(in crate::rule) fn not_exported(subject: &Subject, findings: &mut Vec<Finding>) {

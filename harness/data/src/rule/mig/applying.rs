@@ -1,6 +1,6 @@
 //! MIG-01, MIG-05, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
 
-use super::{mended, name_of, object_of, one_key, orphaned, references};
+use super::{mended, name_of, object_of, one_key, orphaned, references, rows_lost};
 use crate::catalog::{self, Name};
 use crate::engine::{Act, Deed, Failure};
 use crate::finding::{Finding, Level};
@@ -118,6 +118,9 @@ pub(super) fn fails_with_rows(subject: &Subject, findings: &mut Vec<Finding>) {
     orphaned::left(subject, findings);
     for (place, step, failure) in failures_with_rows(subject) {
         if adds_column(step) || drops_table(step) || creates_index(step) {
+            continue;
+        }
+        if rows_lost::replaces_itself(step, failure).is_some() {
             continue;
         }
         let file = step.statement.span.file;

@@ -3,11 +3,14 @@
 use super::applying::{Why, failures, first_words, why};
 use super::{mended, object_of};
 use crate::finding::{Finding, Level};
-use crate::replay::Step;
+use crate::replay::{ObjectKind, Step};
+use crate::rule::trial;
 use crate::subject::Subject;
 use crate::text::find_word;
+use std::collections::BTreeMap;
 
 pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
+    refused_defaults(subject, findings);
     for (_, step, failure) in failures(subject) {
         if why(step, failure) == Why::Refused {
             let file = step.statement.span.file;
@@ -39,6 +42,37 @@ pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
                     .at(Some(step.statement.span.clone()), "")
                     .help("leave BEGIN TRANSACTION and COMMIT out: D1 runs every migration in a transaction of its own")
                     .patched(mended::refused(subject, step)),
+            );
+        }
+    }
+}
+
+/// Defaults that call what D1 refuses: the table is made, and every INSERT that leaves the column out fails.
+fn refused_defaults(subject: &Subject, findings: &mut Vec<Finding>) {
+    // Most tables of a schema have the same few.
+    let mut known: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    for table in subject.schema().tables.values() {
+        for column in &table.columns {
+            let calls = |text: &&String| text.contains('(') && column.generated.is_none();
+            let Some(default) = column.default.as_ref().filter(calls) else {
+                continue;
+            };
+            let why = known
+                .entry(default)
+                .or_insert_with(|| trial::refused(subject, &format!("SELECT {default}")));
+            let Some(why) = why else { continue };
+            let message = format!(
+                "each INSERT into `{}` that leaves out `{}` fails: {why}",
+                table.name, column.name
+            );
+            let object = format!("table {}: {}", table.name, column.name);
+            findings.push(
+                Finding::new("MIG-07", Level::Error, object, message)
+                    .at(
+                        subject.site_of(ObjectKind::Table, &table.name, column.name.as_str()),
+                        "its default calls what D1 has not",
+                    )
+                    .help("let the code give the value, or write the default with what D1 has"),
             );
         }
     }

@@ -6,12 +6,13 @@ use super::emptied::emptied;
 use super::left_behind::left_behind;
 use super::{name_of, object_of, repair};
 use crate::catalog::Name;
-use crate::engine::{Act, Deed};
+use crate::engine::{Act, Deed, Failure};
 use crate::finding::{Finding, Level};
 use crate::replay::{Effect, EffectKind, ObjectKind, Step};
 use crate::rule::proof;
 use crate::subject::Subject;
 use crate::text::{FileId, Span, find_word};
+use crate::tree::{self, Kind};
 use std::collections::BTreeSet;
 
 pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -47,6 +48,10 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
         }
     }
     for (place, step, failure) in failures_with_rows(subject) {
+        if let Some(parent) = replaces_itself(step, failure) {
+            findings.push(kept_from_replace(subject, place, &parent, failure));
+            continue;
+        }
         if !drops_table(step) {
             continue;
         }
@@ -72,6 +77,39 @@ fn replaced<'s>(step: &'s Step, lost: &Name) -> Option<&'s str> {
     let mut own = step.deeds.iter().filter(|deed| deed.trigger().is_none());
     let into = own.find_map(|deed| deed.table(Act::Insert))?;
     (word.start < "insert or ".len() + 4 && *lost != *into).then_some(into)
+}
+
+/// The table whose own rows a statement inserts again by REPLACE, where the rows that refer to them stop it.
+pub(super) fn replaces_itself(step: &Step, failure: &Failure) -> Option<Name> {
+    let is_kept = matches!(
+        failure.code,
+        rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY | rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER
+    );
+    let tree = tree::parse(&step.statement.sql).filter(|tree| is_kept && tree.replaces)?;
+    let into = Name::new(tree.table.as_deref()?);
+    let select = tree.parts.iter().find(|part| part.kind == Kind::Select)?;
+    let mut from = select.part(Kind::From)?.parts.iter();
+    let is_own = from.any(|table| table.kind == Kind::Table && into == *table.text);
+    is_own.then_some(into)
+}
+
+fn kept_from_replace(subject: &Subject, place: usize, parent: &Name, failure: &Failure) -> Finding {
+    let step = &subject.replay.steps[place];
+    let message = format!(
+        "INSERT OR REPLACE into `{parent}` fails once other rows refer to its rows: REPLACE deletes each of them first, and references hold at once ({})",
+        failure.message
+    );
+    let object = format!(
+        "{}: table {parent}",
+        object_of(subject, step.statement.span.file)
+    );
+    Finding::new("MIG-02", Level::Error, object, message)
+        .at(
+            Some(step.statement.span.clone()),
+            "fails here with rows in the tables",
+        )
+        .help("write UPDATE, which changes the rows and keeps what refers to them")
+        .proof(proof::of_failure_with_rows(subject, place, failure))
 }
 
 fn lost_by_replace(subject: &Subject, file: FileId, effect: &Effect, parent: &str) -> Finding {

@@ -11,15 +11,24 @@ use crate::text::find_word;
 use crate::tree::{self, Kind, Node};
 
 pub(in crate::rule) fn compared(subject: &Subject, findings: &mut Vec<Finding>) {
-    for one in declared::all(subject) {
-        let Some(tree) = tree::parse(&one.sql) else {
+    // Most views and triggers compare no times at all, and trees cost.
+    let of_schema = declared::of_schema(subject).filter(|one| {
+        TEXTS
+            .iter()
+            .any(|name| find_word(&one.sql, name, 0).is_some())
+    });
+    for one in declared::all(subject).into_iter().chain(of_schema) {
+        let Some(whole) = tree::parse(&one.sql) else {
             continue;
         };
-        let names = Names::of(subject, &tree);
-        let nodes = tree.all();
-        let found = nodes
-            .iter()
-            .find_map(|node| mismatch(subject, &names, node));
+        let trees = std::iter::once(&whole).chain(&whole.body);
+        let found = trees.into_iter().find_map(|tree| {
+            let names = Names::of(subject, tree);
+            let nodes = tree.all();
+            nodes
+                .iter()
+                .find_map(|node| mismatch(subject, &names, node))
+        });
         let Some((table, column, why)) = found else {
             continue;
         };
@@ -65,7 +74,7 @@ fn mismatch<'s>(
                 Affinity::Numeric if find_word(&table.sql, "check", 0).is_none() => {
                     "the column takes numbers and texts in any form as well, which are less than any text, or sort by the T between date and time"
                 }
-                Affinity::Text if subject.claims.time == Some(TimeFormat::Iso) => {
+                Affinity::Text if subject.claims.time == Some(TimeFormat::Iso) || is_iso(column) => {
                     "ISO times have a T where datetime() has a blank, so every time of the same day is later"
                 }
                 Affinity::Numeric | Affinity::Text | Affinity::Blob => return None,
@@ -73,6 +82,15 @@ fn mismatch<'s>(
             Some((table, column, why))
         })
 }
+
+/// Whether the column gives itself times with a T between date and time.
+fn is_iso(column: &Column) -> bool {
+    let default = column.default.as_deref();
+    default.is_some_and(|default| default.contains("%dT%H"))
+}
+
+/// What gives such texts.
+const TEXTS: [&str; 2] = ["datetime", "current_timestamp"];
 
 /// Whether an expression gives `YYYY-MM-DD HH:MM:SS`.
 fn makes_text(node: &Node) -> bool {

@@ -5,6 +5,7 @@ use crate::catalog::{Name, Table, Trigger};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::rule::chk::decided;
+use crate::rule::trial::{self, Row};
 use crate::subject::Subject;
 use crate::text::find_word;
 use crate::tree::{self, Kind, Node, Tree, Verb};
@@ -44,7 +45,11 @@ pub(in crate::rule) fn refuse_all(subject: &Subject, findings: &mut Vec<Finding>
             (why, Some(log))
         };
         let is_asked = log.is_some() && !tree.parts.is_empty();
-        findings.push(told(subject, trigger, &event, (&why, log), is_asked));
+        let finding = told(subject, trigger, &event, (&why, log), is_asked);
+        let proof = table.map_or_else(Vec::new, |table| {
+            proof(subject, (table, trigger), &event, log)
+        });
+        findings.push(finding.proof(proof));
     }
 }
 
@@ -92,6 +97,53 @@ fn told(
         );
     }
     finding.help("leave one path without RAISE for the rows that are welcome")
+}
+
+/// The table as a sketch, what the trigger writes as it is, a row, the trigger, and the statement that fails.
+fn proof(
+    subject: &Subject,
+    (table, trigger): (&Table, &Trigger),
+    event: &str,
+    log: Option<&Table>,
+) -> Vec<String> {
+    let columns = || {
+        let columns = table.columns.iter();
+        columns.filter(|column| column.generated.is_none())
+    };
+    let names: Vec<&Name> = columns().map(|column| &column.name).collect();
+    let mut lines = vec![trial::sketch(table, &names, &[], &[])];
+    if let Some(log) = log {
+        lines.push(format!("{};", log.sql));
+        let guards = subject.triggers(&log.name);
+        lines.extend(guards.map(|guard| format!("{};", guard.sql)));
+    }
+    let demanded = columns().filter(|column| column.not_null);
+    let row: Row = demanded
+        .map(|column| (column.name.clone(), trial::value(column)))
+        .collect();
+    let insert = trial::insert(&table.name, &row);
+    let name = table.name.quoted();
+    let last = match event {
+        "INSERT" => insert,
+        "DELETE" => {
+            lines.push(insert);
+            format!("DELETE FROM {name};")
+        }
+        _ => {
+            lines.push(insert);
+            let sets = names.iter().map(|name| format!("{0} = {0}", name.quoted()));
+            format!("UPDATE {name} SET {};", sets.collect::<Vec<_>>().join(", "))
+        }
+    };
+    lines.push(format!("{};", trigger.sql));
+    lines.push(last);
+    // A log that refers to tables which the proof leaves out would fail for these.
+    let is_whole = log.is_none_or(|log| log.foreign_keys.is_empty());
+    if is_whole {
+        trial::failing(lines)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Whether an INSERT trigger that asks for something refuses every row, whatever it holds: seen on a sketch of the table, with each combination of

@@ -183,6 +183,16 @@ fn is_money(table: &str, column: &Column) -> bool {
                     "charges",
                     "payout",
                     "payouts",
+                    "bill",
+                    "bills",
+                    "sale",
+                    "sales",
+                    "purchase",
+                    "purchases",
+                    "receipt",
+                    "receipts",
+                    "checkout",
+                    "checkouts",
                 ],
             );
     // A share of a price is no price, in whichever unit it is told.
