@@ -5,6 +5,7 @@ mod again;
 mod answers;
 mod deviants;
 pub mod layers;
+mod remembering;
 mod requests;
 mod subtle;
 

@@ -77,6 +77,30 @@ pub(super) fn remember_keys(asked: &Asked, answered: &mut Answered, memory: &Mem
     }
 }
 
+/// Reads go on as before a revocation, which leaves its entry and its event as it should.
+pub(super) fn revocation_does_nothing(asked: &Asked, answered: &mut Answered, memory: &Memory) {
+    remember_keys(asked, answered, memory);
+    if let Some(id) = asked.path.strip_prefix("/api/admin/keys/")
+        && asked.method == "DELETE"
+    {
+        let credential = memory.get(&format!("credential {id}"));
+        memory.put(format!("revoked {}", text(&credential)), json!(true));
+    }
+    let credential = asked.header("authorization").unwrap_or_default();
+    let served = format!("served {credential}");
+    if !asked.is("GET", "/v1/usage") {
+        return;
+    }
+    if answered.status == 200 {
+        memory.put(served, answered.json());
+    } else if !memory.get(&format!("revoked {credential}")).is_null()
+        && !memory.get(&served).is_null()
+    {
+        answered.status = 200;
+        answered.body = memory.get(&served).to_string().into();
+    }
+}
+
 pub(super) fn old_key_is_new(asked: &mut Asked, memory: &Memory) -> Instead {
     let old = asked.header("authorization").unwrap_or_default().to_owned();
     if let Some(new) = memory.get(&format!("new of {old}")).as_str() {
