@@ -69,9 +69,8 @@ async fn refused(subject: &Subject) -> Judged {
         }
         before.unchanged(&scene).await?;
         let there = times(&scene, &key.user).await?.len();
-        if there != 1 {
-            let seen = format!("{there} rows of one");
-            return Err(Stop::breach("no row to be removed by refused jobs", seen));
+        if there == 0 {
+            return Err(Stop::breach("the row to stay", "no row after refused jobs"));
         }
         retain(&scene, &json!({})).await?;
         let there = times(&scene, &key.user).await?.len();
