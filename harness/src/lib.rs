@@ -20,6 +20,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod said;
+mod scratch;
 pub mod scrub;
 pub mod steps;
 pub mod store;

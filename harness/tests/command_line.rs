@@ -9,6 +9,8 @@
 mod addresses;
 #[path = "command_line/documents.rs"]
 mod documents;
+#[path = "command_line/killed.rs"]
+mod killed;
 #[path = "command_line/leaving.rs"]
 mod leaving;
 #[path = "command_line/meant.rs"]

@@ -23,14 +23,18 @@ pub fn command(words: Vec<String>, within: PathBuf, made: Option<String>) -> Run
         };
         let mut words = words.iter().map(told);
         let mut command = Command::new(words.next().unwrap_or_default());
-        let status = command
+        let mut child = command
             .args(words)
             .current_dir(&within)
             .env("ENVIRONMENT", environment)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .status()?;
+            .spawn()?;
+        // Open until the command has ended, and no longer than this process lives: a supervisor ends what it supervises by that.
+        let lifeline = child.stdin.take();
+        let status = child.wait()?;
+        drop(lifeline);
         Ok(Applied {
             has_succeeded: status.success(),
             database,

@@ -30,6 +30,7 @@ mod room;
 mod run;
 mod running;
 mod schema;
+mod scratch;
 mod signals;
 mod signing;
 mod staging;
@@ -53,6 +54,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 pub use version::Build;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -199,13 +201,19 @@ enum Verb {
 /// Options of the hidden verb `supervise`.
 #[derive(Debug, clap::Args)]
 struct SuperviseArgs {
+    /// How long an orderly end may take.
+    #[arg(long, value_name = "MS", default_value_t = crate::target::launched::supervisor::GRACE_MS)]
+    grace_ms: u64,
     /// The command and its arguments.
     #[arg(required = true, last = true)]
     command: Vec<OsString>,
 }
 
 fn supervise(args: &SuperviseArgs) -> ExitCode {
-    match crate::target::launched::supervisor::supervise(&args.command) {
+    match crate::target::launched::supervisor::supervise(
+        &args.command,
+        Duration::from_millis(args.grace_ms),
+    ) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             say(&format!(
@@ -264,6 +272,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, build: Build) -> ExitCode 
         }
     };
     colour::choose(cli.color);
+    // Lives until the verb is through.
+    let _scratch = scratch::settle(&cli.verb);
     let ended = variables::known(&cli.verb).and_then(|()| perform(cli.verb, &matches));
     match ended {
         Ok(code) => code,

@@ -4,7 +4,7 @@ use super::files::{Files, cannot, print};
 use super::keeping::StoreArgs;
 use super::running::{Order, perform};
 use super::target::{Manner, TargetArgs, Terms, seconds};
-use super::{Failure, Format, baseline, contract_at, generating, no_verdict, say, watch};
+use super::{Failure, Format, baseline, contract_at, generating, no_verdict, say, signals, watch};
 use crate::client::meter::Budget;
 use crate::contract::profile::Profile;
 use crate::contract::select::{Selection, digest, select, smoke_within};
@@ -149,6 +149,10 @@ fn burst(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    if args.red_to.is_some() {
+        // The one who watches keeps it open.
+        signals::end_with_input();
+    }
     match judge(args) {
         Ok(told) => told,
         Err(failure) => {

@@ -3,6 +3,8 @@
 use super::Failure;
 use crate::report::Interruption;
 use crate::verdict::Exit;
+use rustix::process::{getpid, kill_process};
+use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens from the moment it is made: no request to end is lost between two questions.
@@ -31,6 +33,15 @@ impl Signals {
             _signal = self.terminate.recv() => Interruption::Terminate,
         }
     }
+}
+
+/// From now on the end of standard input asks this program to end, as SIGTERM does.
+pub(super) fn end_with_input() {
+    std::thread::spawn(|| {
+        // Broken or at its end: either way nobody is there any more.
+        drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
+        kill_process(getpid(), rustix::process::Signal::TERM).unwrap_or_default();
+    });
 }
 
 /// The end of a run that has judged nothing yet.

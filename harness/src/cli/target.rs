@@ -1,7 +1,5 @@
 //! Which target is meant, and on what terms: shared by `run`, `doctor` and `sweep`. Never judges it.
 
-mod scratch;
-
 use super::itself::program;
 use super::staging::looks_like_staging;
 use super::{Failure, open_files, room, say};
@@ -143,7 +141,6 @@ impl TargetArgs {
     /// Exit 2 for what the user has to change, 3 for a target that cannot be reached.
     pub(super) async fn open(&self, terms: Terms) -> Result<Opened, Failure> {
         let named = self.named();
-        scratch::settle();
         self.must_be_meant()?;
         if named == "reference" {
             let program = program()?;

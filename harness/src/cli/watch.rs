@@ -16,6 +16,7 @@ use std::future::Future;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::process::Stdio;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -144,7 +145,9 @@ async fn one_run(
     for id in only {
         command.arg(format!("--id={id}"));
     }
-    let mut child = command.spawn().map_err(fault)?;
+    // The run ends in order when this closes: so it does not outlive the one who watches, however that dies.
+    let mut child = command.stdin(Stdio::piped()).spawn().map_err(fault)?;
+    let _lifeline = child.stdin.take();
     tokio::select! {
         ended = child.wait() => return ended.map(Some).map_err(fault),
         () = leaving => {}

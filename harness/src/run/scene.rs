@@ -214,7 +214,7 @@ pub struct Scene {
     /// An instance of its own, if a step asked for one.
     pub disposable: Option<Box<dyn Disposable>>,
     /// A folder of its own, if a step asked for one; removed with the scenario.
-    pub folder: Option<tempfile::TempDir>,
+    pub(crate) folder: Option<crate::scratch::Scratch>,
     /// What steps remember for later steps.
     pub notes: BTreeMap<String, Value>,
     /// How many assertions were made and held.
@@ -461,7 +461,7 @@ impl Scene {
     /// The scenario's own folder, made at the first call and removed with the scenario.
     pub fn own_folder(&mut self) -> Result<std::path::PathBuf, Stop> {
         if self.folder.is_none() {
-            let made = tempfile::Builder::new().prefix("moltproof-").tempdir();
+            let made = crate::scratch::Scratch::new();
             let made =
                 made.map_err(|error| Stop::Fault(format!("cannot make a folder: {error}")))?;
             self.folder = Some(made);

@@ -126,6 +126,14 @@ pub(super) async fn run_to_end(
     })
 }
 
+/// The words that start `command` under a supervisor, for somebody who keeps its standard input open.
+pub(super) fn supervised(program: &Path, command: Vec<String>) -> Vec<String> {
+    let program = as_it_began(program).display().to_string();
+    let mut words = vec![program, "supervise".to_owned(), "--".to_owned()];
+    words.extend(command);
+    words
+}
+
 fn supervisor(
     program: &Path,
     command: &[String],
@@ -139,6 +147,8 @@ fn supervisor(
         .arg("--")
         .args(command)
         .current_dir(folder)
+        // What the command leaves there when it is killed goes with what the harness leaves.
+        .env("TMPDIR", tempfile::env::temp_dir())
         .envs(environment);
     // A group of its own: Ctrl-C in the terminal reaches the harness, which then ends the command in order.
     supervisor

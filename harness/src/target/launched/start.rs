@@ -3,7 +3,7 @@
 use super::certificate::identity;
 use super::fault_control::FaultControl;
 use super::observers::only_database;
-use super::process::{Supervised, copy_folder, run_to_end};
+use super::process::{Supervised, copy_folder, run_to_end, supervised};
 use super::works::Told;
 use crate::client::{Client, Whereabouts, trust};
 use crate::doubles::tls::{CA_FILE, Identity};
@@ -11,6 +11,7 @@ use crate::doubles::{AccessIssuer, AiGatewayDouble, Place};
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
 use crate::observe::budget::Budget;
 use crate::observe::log_lines::LogLines;
+use crate::scratch::Scratch;
 use crate::target::api_worker::Known;
 use crate::target::manifest::placeholders::{fill, fill_all};
 use crate::target::manifest::{D1Source, Launch, Manifest, MigrateEntry, VariantEntry};
@@ -22,7 +23,6 @@ use moltproof_api_worker::{Applied, Runner, tool};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tempfile::TempDir;
 use tokio::sync::{OnceCell, Semaphore};
 
 /// Which instance: a variant, or production with stores that fail on demand.
@@ -63,7 +63,7 @@ pub(super) struct Workshop {
     pub(super) budget: Arc<Budget>,
     gateway_log: Option<Arc<AiGatewayLogs>>,
     tails: Mutex<Vec<Supervised>>,
-    folder: TempDir,
+    folder: Scratch,
     tls: Option<Identity>,
     gateway: Arc<AiGatewayDouble>,
     pub(super) access: Arc<AccessIssuer>,
@@ -102,10 +102,7 @@ impl Workshop {
                 .pool_max_idle_per_host(0)
         };
         let observer = trust::client(alone).map_err(|error| Fault(error.to_string()))?;
-        let folder = tempfile::Builder::new()
-            .prefix("moltproof-")
-            .tempdir()
-            .map_err(fault)?;
+        let folder = Scratch::new().map_err(fault)?;
         // Cloudflare's API is far away: by the proxy that the environment names.
         let remote = trust::client(reqwest::Client::builder);
         let remote = remote.map_err(|error| Fault(error.to_string()))?;
@@ -409,11 +406,12 @@ impl Workshop {
     /// The target's own way of applying migrations.
     fn migrating(&self, entry: MigrateEntry) -> Runner {
         let launch = self.manifest.launch.as_ref();
+        let words = supervised(&self.program, entry.command);
         let within = launch.map_or_else(
             || self.manifest.folder.clone(),
             |launch| self.launch_folder(launch),
         );
-        let run = tool::command(entry.command, within, None);
+        let run = tool::command(words, within, None);
         Arc::new(move |migrations, folder, environment| {
             let applied = run(migrations, folder, environment)?;
             let place = folder.join(&entry.database);

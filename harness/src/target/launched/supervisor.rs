@@ -3,6 +3,7 @@
 //!
 //! The harness starts `moltproof supervise -- COMMAND…` and keeps its standard input open. A line `stop` asks for an orderly
 //! end (SIGTERM), `kill` for a sudden one (SIGKILL); the end of the input, as when the harness was killed, does the first and then the second.
+//! `--grace-ms N` is how long an orderly end may take.
 
 use crate::clock;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
@@ -14,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// How long a group may take to end in order. Evidence: `wrangler dev` is gone 0.2 s after SIGTERM; under load it took 2 s.
-const GRACE: Duration = Duration::from_secs(8);
+pub(crate) const GRACE_MS: u64 = 8_000;
 /// How often the child is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -25,11 +26,11 @@ enum Order {
     Kill,
 }
 
-/// Supervises until the group is gone; returns the exit code to end with: the command's own, or 1 when it was ended by a signal.
+/// Supervises until the group is gone, which has `grace` for an orderly end; returns the exit code to end with: the command's own, or 1 when it was ended by a signal.
 ///
 /// # Errors
 /// When the command cannot be started.
-pub fn supervise(command: &[OsString]) -> io::Result<u8> {
+pub fn supervise(command: &[OsString], grace: Duration) -> io::Result<u8> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     adopt_orphans();
     let mut child = Command::new(program)
@@ -50,7 +51,7 @@ pub fn supervise(command: &[OsString]) -> io::Result<u8> {
             }
             Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
                 signal(group, Signal::TERM);
-                await_end(&mut child, group);
+                await_end(&mut child, group, grace);
                 break;
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -63,7 +64,7 @@ pub fn supervise(command: &[OsString]) -> io::Result<u8> {
     // Whatever of the group is left now has outstayed its launcher.
     signal(group, Signal::KILL);
     let code = child.wait()?.code();
-    reap(group);
+    reap(group, grace);
     Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
@@ -86,9 +87,9 @@ fn orders() -> Receiver<Order> {
 }
 
 /// Gives the group its grace: until the launcher and whatever it left to us are gone.
-fn await_end(child: &mut Child, group: Pid) {
+fn await_end(child: &mut Child, group: Pid, grace: Duration) {
     let asked = clock::now();
-    while asked.elapsed() < GRACE {
+    while asked.elapsed() < grace {
         if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) && all_reaped(group) {
             return;
         }
@@ -97,9 +98,9 @@ fn await_end(child: &mut Child, group: Pid) {
 }
 
 /// Takes leave of what was killed, so that no dead process stays in the table.
-fn reap(group: Pid) {
+fn reap(group: Pid, grace: Duration) {
     let asked = clock::now();
-    while !all_reaped(group) && asked.elapsed() < GRACE {
+    while !all_reaped(group) && asked.elapsed() < grace {
         pause();
     }
 }

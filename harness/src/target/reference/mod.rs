@@ -24,6 +24,7 @@ use crate::doubles::{AccessIssuer, AiGatewayDouble};
 use crate::observe::bucket_dir::BucketDir;
 use crate::observe::log_lines::LogLines;
 use crate::observe::sqlite_file::{SqliteFile, SqliteKv};
+use crate::scratch::Scratch;
 use crate::tamper::Tamper;
 use crate::tamper::rule::Rules;
 use async_trait::async_trait;
@@ -35,7 +36,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::sync::{OnceCell, oneshot};
 
 pub use moltworker_reference::command::ServeArgs;
@@ -54,14 +54,14 @@ const SMALL_QUOTA: (u32, u64) = (5, 2);
 const KEY_SECONDS: (u64, u64) = (2, 1);
 
 /// A file system in memory, on Linux.
-const IN_MEMORY: &str = "/dev/shm";
+pub(crate) const IN_MEMORY: &str = "/dev/shm";
 /// Room that the stores may take there. Evidence: a whole run leaves 60 MB; a container has 64 MB there unless told otherwise.
 const IN_MEMORY_BYTES_MIN: u64 = 1 << 30;
 
 /// The reference implementation.
 pub struct ReferenceTarget {
     runtime: Option<tokio::runtime::Runtime>,
-    folder: TempDir,
+    folder: Scratch,
     gateway: Arc<AiGatewayDouble>,
     access: Arc<AccessIssuer>,
     rotating: Arc<AccessIssuer>,
@@ -339,19 +339,17 @@ impl ReferenceTarget {
 }
 
 /// Where the stores of a run lie: in memory where the system has room for that, since nobody judges how they survive a power cut.
-fn scratch_folder() -> io::Result<TempDir> {
-    let mut named = tempfile::Builder::new();
-    named.prefix("moltproof-");
+fn scratch_folder() -> io::Result<Scratch> {
     let has_room = rustix::fs::statvfs(IN_MEMORY)
         .is_ok_and(|found| found.f_bavail.saturating_mul(found.f_frsize) >= IN_MEMORY_BYTES_MIN);
     // Who names a folder for temporary files wants them there.
     if std::env::var_os("TMPDIR").is_none()
         && has_room
-        && let Ok(folder) = named.tempdir_in(IN_MEMORY)
+        && let Ok(folder) = Scratch::within(Path::new(IN_MEMORY))
     {
         return Ok(folder);
     }
-    named.tempdir().map_err(|error| {
+    Scratch::new().map_err(|error| {
         let remedy =
             "make a folder for temporary files (docker run --tmpfs /tmp), or name one in TMPDIR";
         io::Error::new(error.kind(), format!("{error}; {remedy}"))

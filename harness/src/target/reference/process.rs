@@ -1,4 +1,5 @@
-//! The reference as a process of its own, to be stopped and killed by real signals. Never outlives its scenario.
+//! The reference as a process of its own, to be stopped and killed by real signals. Never outlives its scenario, or the harness, however
+//! that dies: it runs under a supervisor.
 
 use super::altered::{Alteration, Variables};
 use crate::lag::Patience;
@@ -7,18 +8,21 @@ use crate::said::said;
 use crate::target::program::as_it_began;
 use crate::target::{Disposable, Fault, Instance};
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 /// Longest time to the line that says where it listens. Evidence: 20 to 60 ms here; a debug build under full load took 1.5 s.
 const START_MS_MAX: u64 = 20_000;
 /// Longest time of an orderly shutdown. Evidence: it lets requests in flight finish for at most ten seconds.
 const STOP_MS_MAX: u64 = 20_000;
+/// Longest time that the supervisor gives it for that.
+const GRACE_MS: u64 = 15_000;
 
 /// The process, running or not.
 pub(super) struct Process {
@@ -27,7 +31,28 @@ pub(super) struct Process {
     variables: Variables,
     logs: Arc<LogLines>,
     instance: Arc<Instance>,
-    child: Option<Child>,
+    running: Option<Running>,
+}
+
+/// Its supervisor, and where that takes orders.
+struct Running {
+    supervisor: Child,
+    orders: File,
+}
+
+impl Running {
+    fn order(&mut self, order: &str) -> Result<(), Fault> {
+        self.orders
+            .write_all(format!("{order}\n").as_bytes())
+            .map_err(|error| Fault(format!("cannot signal the process: {error}")))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already, or its supervisor ends it by the end of these orders.
+        self.order("kill").unwrap_or_default();
+    }
 }
 
 impl Process {
@@ -50,16 +75,19 @@ impl Process {
             variables,
             logs,
             instance: Arc::new(instance),
-            child: None,
+            running: None,
         }
     }
 
-    async fn ended(&mut self) -> Result<(), Fault> {
-        let Some(mut child) = self.child.take() else {
-            return Ok(());
-        };
+    /// Gives this order, and waits until the process has ended.
+    async fn end(&mut self, order: &str) -> Result<(), Fault> {
+        let mut running = self
+            .running
+            .take()
+            .ok_or_else(|| Fault("the process is not running".to_owned()))?;
+        running.order(order)?;
         let patience = Patience::of(Duration::from_millis(STOP_MS_MAX));
-        match patience.with(child.wait()).await {
+        match patience.with(running.supervisor.wait()).await {
             Some(Ok(_status)) => Ok(()),
             Some(Err(error)) => Err(Fault(format!("cannot wait for the process: {error}"))),
             None => Err(Fault(format!(
@@ -67,17 +95,6 @@ impl Process {
                 STOP_MS_MAX / 1000
             ))),
         }
-    }
-
-    fn signal(&self, signal: Signal) -> Result<(), Fault> {
-        let id = self
-            .child
-            .as_ref()
-            .and_then(Child::id)
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let id = id.ok_or_else(|| Fault("the process is not running".to_owned()))?;
-        kill_process(id, signal)
-            .map_err(|error| Fault(format!("cannot signal the process: {error}")))
     }
 }
 
@@ -88,13 +105,11 @@ impl Disposable for Process {
     }
 
     async fn stop(&mut self) -> Result<(), Fault> {
-        self.signal(Signal::TERM)?;
-        self.ended().await
+        self.end("stop").await
     }
 
     async fn kill(&mut self) -> Result<(), Fault> {
-        self.signal(Signal::KILL)?;
-        self.ended().await
+        self.end("kill").await
     }
 
     async fn start(&mut self) -> Result<(), Fault> {
@@ -102,17 +117,31 @@ impl Disposable for Process {
         let mut command = Command::new(as_it_began(&self.program));
         command
             .arg0(&self.program)
+            .arg("supervise")
+            .arg(format!("--grace-ms={GRACE_MS}"))
+            .arg("--")
+            .arg(as_it_began(&self.program))
             .args(&self.verb)
             .env_clear()
             .envs(&self.variables)
             .env("LISTEN", "127.0.0.1:0");
         command
-            .stdin(Stdio::null())
+            // A group of its own: Ctrl-C in the terminal reaches the harness, which then ends it in order.
+            .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| fault(error.to_string()))?;
-        if let Some(errors) = child.stderr.take() {
+        let orders = child.stdin.take().map(ChildStdin::into_owned_fd);
+        let orders = orders.ok_or_else(|| fault("no standard input".to_owned()))?;
+        let orders = File::from(orders.map_err(|error| fault(error.to_string()))?);
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        // From here on it ends with this value.
+        let running = Running {
+            supervisor: child,
+            orders,
+        };
+        if let Some(errors) = errors {
             let logs = Arc::clone(&self.logs);
             tokio::spawn(async move {
                 let mut lines = BufReader::new(errors).lines();
@@ -121,10 +150,7 @@ impl Disposable for Process {
                 }
             });
         }
-        let output = child
-            .stdout
-            .take()
-            .ok_or_else(|| fault("no standard output".to_owned()))?;
+        let output = output.ok_or_else(|| fault("no standard output".to_owned()))?;
         let mut lines = BufReader::new(output).lines();
         let patience = Patience::of(Duration::from_millis(START_MS_MAX));
         let base = match patience.with(lines.next_line()).await {
@@ -143,7 +169,7 @@ impl Disposable for Process {
                 )));
             }
         };
-        self.child = Some(child);
+        self.running = Some(running);
         self.instance = Arc::new(moved(&self.instance, base));
         Ok(())
     }
