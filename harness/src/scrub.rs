@@ -41,6 +41,13 @@ static TOKEN: LazyLock<regex::Regex> = LazyLock::new(|| {
         .unwrap_or_else(|_invalid| unreachable!("a constant pattern"))
 });
 
+/// A key or session token of an API worker beyond its first characters, which are its name for everybody, and a secret of its webhooks:
+/// they are made by the hundred, too.
+static KEY: LazyLock<regex::Regex> = LazyLock::new(|| {
+    regex::Regex::new(r"(mp[ks]_[A-Za-z0-9_-]{8})[A-Za-z0-9_-]+|(whsec_)[A-Za-z0-9+/]{8,}=*")
+        .unwrap_or_else(|_invalid| unreachable!("a constant pattern"))
+});
+
 fn known() -> MutexGuard<'static, Known> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -223,16 +230,22 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
-/// As [`clean`], and without anything that has the form of a signed token: for what tells of a run.
+/// As [`clean`], and without anything that has the form of a signed token or of an API worker's key: for what tells of a run.
 #[must_use]
 pub fn clean_report(text: &str) -> String {
-    let cleaned = clean(text);
+    let mut cleaned = clean(text);
     // Nearly no text holds one, and this is asked for every exchange.
     if cleaned.contains("eyJ") {
-        TOKEN.replace_all(&cleaned, REDACTED).into_owned()
-    } else {
-        cleaned.into_owned()
+        cleaned = Cow::Owned(TOKEN.replace_all(&cleaned, REDACTED).into_owned());
     }
+    if ["mpk_", "mps_", "whsec_"]
+        .iter()
+        .any(|head| cleaned.contains(head))
+    {
+        let named = format!("${{1}}${{2}}{REDACTED}");
+        cleaned = Cow::Owned(KEY.replace_all(&cleaned, named).into_owned());
+    }
+    cleaned.into_owned()
 }
 
 #[cfg(test)]
@@ -291,6 +304,24 @@ mod tests {
             format!("{REDACTED}…")
         );
         assert_eq!(clean_report("a.b.c eyJ.x.y"), "a.b.c eyJ.x.y");
+    }
+
+    #[test]
+    fn keys_of_api_workers_go_by_their_form_but_for_their_names() {
+        for kind in ["mpk", "mps"] {
+            let name = format!("{kind}_AbCd-_gh");
+            let key = format!("{name}IjKlMnOpQrStUvWxYz0123456789-_aBcDc");
+            let cleaned = clean_report(&format!("x {key} {} {name} y", &key[..14]));
+            assert_eq!(
+                cleaned,
+                format!("x {name}{REDACTED} {name}{REDACTED} {name} y")
+            );
+        }
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=";
+        assert_eq!(clean_report(secret), format!("whsec_{REDACTED}"));
+        for text in ["mpk_ and 43 letters", "whsec_ and base64"] {
+            assert_eq!(clean_report(text), text);
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! One request to the target and its answer. Never retries, never follows a redirect.
 
-use crate::outcome::Stop;
+use crate::outcome::{Cause, Stop};
 use crate::wait;
+use crate::witness::{Exchanged, Kept, Witness};
 use bytes::Bytes;
+use moltproof_doubles::clock;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an answer may take. Evidence: a delivery that hangs is given up after seconds, and a job may wait for several.
@@ -76,29 +79,61 @@ impl Call {
     }
 
     /// Sends it to the target at `base`.
-    pub(crate) async fn send(self, client: &reqwest::Client, base: &str) -> Result<Answer, Stop> {
+    pub(crate) async fn send(
+        self,
+        client: &reqwest::Client,
+        base: &str,
+        witness: Option<&Arc<dyn Witness>>,
+    ) -> Result<Answer, Stop> {
         let what = format!("{} {}", self.method, self.path);
-        let mut request = client
-            .request(self.method, format!("{base}{}", self.path))
-            .timeout(ANSWER_WITHIN);
-        for (name, value) in self.headers {
-            request = request.header(name, value);
+        if let Some(witness) = witness {
+            let admitted = witness.admit(self.method.as_str(), &self.path).await;
+            admitted.map_err(|why| Stop::Unmet {
+                cause: Cause::Withheld,
+                seen: why,
+            })?;
         }
-        if let Some(body) = self.body {
+        let (sent_at, sent_at_ms) = (clock::now(), clock::epoch_ms());
+        let mut request = client
+            .request(self.method.clone(), format!("{base}{}", self.path))
+            .timeout(ANSWER_WITHIN);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = self.body.clone() {
             request = with_body(request, body);
         }
         let fault = |error: reqwest::Error| {
             Stop::Fault(format!("{what} was not answered: {}", chain(&error)))
         };
         let response = request.send().await.map_err(fault)?;
+        let head_after = sent_at.elapsed();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(fault)?;
         moltproof_doubles::lag::progress::moved();
+        let kept = witness.map(|witness| {
+            witness.count();
+            let number = witness.keep(Exchanged {
+                method: self.method.to_string(),
+                path: self.path,
+                headers: self.headers,
+                body: self.body.unwrap_or_default(),
+                status,
+                answer_headers: headers.clone(),
+                answer_body: body.clone(),
+                sent_at,
+                sent_at_ms,
+                head_after,
+                done_after: sent_at.elapsed(),
+            });
+            (Arc::clone(witness), number)
+        });
         Ok(Answer {
             what: what.clone(),
             status,
             headers,
             body,
+            kept: Kept(kept),
         })
     }
 }
@@ -153,9 +188,17 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Where it is kept.
+    pub(crate) kept: Kept,
 }
 
 impl Answer {
+    /// Method and path, for whoever tells of it: then it is what decided.
+    pub(crate) fn named(&self) -> &str {
+        self.kept.point();
+        &self.what
+    }
+
     /// The body as JSON; null if it is none.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -219,7 +262,9 @@ impl Answer {
 const TOLD_MAX: usize = 300;
 
 impl fmt::Display for Answer {
+    /// Whoever tells of an answer tells what decided.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kept.point();
         let body = String::from_utf8_lossy(&self.body);
         let told: String = body.chars().take(TOLD_MAX).collect();
         write!(f, "{} answered {}", self.what, self.status)?;

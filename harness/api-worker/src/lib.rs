@@ -22,9 +22,11 @@ pub mod teeth;
 pub mod tool;
 mod trial;
 mod wait;
+pub mod witness;
 mod wrong;
 
 pub use aspect::{Alone, Aspect, Judging, aspects};
 pub use outcome::{Cause, Judged, Need, Severity, Stop, Violation};
 pub use scripts::{Documented, Places, Script, Scripts, Unreadable};
+pub use secret::Credentials;
 pub use subject::{Applied, Logs, Operator, Runner, Subject};

@@ -51,6 +51,8 @@ pub enum Cause {
     Criterion(&'static str),
     /// Something that the target does not offer.
     Capability(Need),
+    /// A request that the witness did not admit.
+    Withheld,
 }
 
 /// What a target may offer to be judged by.
@@ -105,6 +107,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Criterion(id) => f.write_str(id),
             Self::Capability(need) => f.write_str(need.remedy().0),
+            Self::Withheld => f.write_str("a request that may be sent"),
         }
     }
 }

@@ -179,7 +179,13 @@ impl<'s> Scene<'s> {
         if told != UNTOLD && !call.has("x-test-now") {
             call = call.header("x-test-now", told.to_string());
         }
-        let answer = call.send(&self.subject.client, &self.subject.base).await?;
+        let Subject {
+            client,
+            base,
+            witness,
+            ..
+        } = self.subject;
+        let answer = call.send(client, base, witness.as_ref()).await?;
         self.answered.fetch_add(1, Ordering::Relaxed);
         Ok(answer)
     }

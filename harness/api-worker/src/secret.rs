@@ -3,7 +3,9 @@
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// Bytes of a piece that is looked for: nine bytes are twelve characters of base64, and no text holds nine random ones by accident.
 const PIECE: usize = 9;
@@ -25,18 +27,8 @@ pub(crate) struct Search {
 impl Search {
     /// Looks for the part of a credential that only its owner may know.
     pub(crate) fn of(credential: &str) -> Self {
-        let mut wanted: Vec<(&'static str, Vec<u8>)> = Vec::new();
-        let bytes = credential.as_bytes();
         // A piece that begins in the prefix reaches beyond it by most of its length.
-        for piece in bytes.windows(PIECE).skip(PREFIX - 2) {
-            wanted.extend(written(piece));
-        }
-        if let Ok(random) = URL_SAFE_NO_PAD.decode(credential.get(HEAD..).unwrap_or_default()) {
-            for piece in random.windows(PIECE).skip(PREFIX - HEAD) {
-                wanted.push(("its bytes", piece.to_vec()));
-                wanted.push(("its bytes in hexadecimal", hex(piece).into_bytes()));
-            }
-        }
+        let wanted = wanted(credential, PREFIX - 2);
         let pieces = AhoCorasick::builder()
             .build(wanted.iter().map(|(_, piece)| piece))
             .expect("a few hundred short pieces make a small automaton");
@@ -51,6 +43,93 @@ impl Search {
         let found = self.pieces.find(bytes)?;
         self.encodings.get(found.pattern().as_usize()).copied()
     }
+}
+
+/// Every piece of a credential in every encoding, but for those that begin in what is left out of its beginning.
+fn wanted(credential: &str, left_out: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let mut wanted: Vec<(&'static str, Vec<u8>)> = Vec::new();
+    for piece in credential.as_bytes().windows(PIECE).skip(left_out) {
+        wanted.extend(written(piece));
+    }
+    if let Ok(random) = URL_SAFE_NO_PAD.decode(credential.get(HEAD..).unwrap_or_default()) {
+        for piece in random.windows(PIECE).skip(PREFIX - HEAD) {
+            wanted.push(("its bytes", piece.to_vec()));
+            wanted.push(("its bytes in hexadecimal", hex(piece).into_bytes()));
+        }
+    }
+    wanted
+}
+
+/// Takes credentials out of texts, whole or in part, plain or in an encoding.
+#[derive(Debug, Default)]
+pub struct Credentials(Option<AhoCorasick>);
+
+impl Credentials {
+    /// Those that are to be taken out. Of a key or token the first characters stay: they are its name for everybody.
+    ///
+    /// # Panics
+    /// If their pieces make no automaton: not before there are some hundred thousand credentials.
+    #[must_use]
+    pub fn of<'c>(credentials: impl IntoIterator<Item = &'c str>) -> Self {
+        let pieces = credentials.into_iter().flat_map(|credential| {
+            let has_name = credential.starts_with("mpk_") || credential.starts_with("mps_");
+            wanted(credential, if has_name { PREFIX - 2 } else { 0 })
+        });
+        let pieces: Vec<Vec<u8>> = pieces.map(|(_, piece)| piece).collect();
+        if pieces.is_empty() {
+            return Self(None);
+        }
+        let built = AhoCorasick::builder().build(&pieces);
+        Self(Some(built.expect(
+            "pieces of the credentials of one scenario make an automaton",
+        )))
+    }
+
+    /// The text without them; `instead` stands for each run of letters that belongs to one.
+    #[must_use]
+    pub fn clean<'t>(&self, text: &'t str, instead: &str) -> Cow<'t, str> {
+        let runs = self.runs(text);
+        if runs.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut cleaned = String::with_capacity(text.len());
+        let mut at = 0;
+        for run in runs {
+            cleaned.push_str(&text[at..run.start]);
+            cleaned.push_str(instead);
+            at = run.end;
+        }
+        cleaned.push_str(&text[at..]);
+        Cow::Owned(cleaned)
+    }
+
+    /// Where pieces stand in a text, those that touch as one, in order.
+    fn runs(&self, text: &str) -> Vec<Range<usize>> {
+        let Some(pieces) = &self.0 else {
+            return Vec::new();
+        };
+        let mut found: Vec<Range<usize>> = pieces
+            .find_overlapping_iter(text)
+            .map(|found| whole_letters(text, found.range()))
+            .collect();
+        found.sort_by_key(|run| run.start);
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for run in found {
+            match runs.last_mut() {
+                Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
+                Some(_) | None => runs.push(run),
+            }
+        }
+        runs
+    }
+}
+
+/// The range with the letters whole that it cuts.
+fn whole_letters(text: &str, range: Range<usize>) -> Range<usize> {
+    let begins = |at: &usize| text.is_char_boundary(*at);
+    let start = (0..=range.start).rev().find(begins).unwrap_or(0);
+    let end = (range.end..=text.len()).find(begins).unwrap_or(text.len());
+    start..end
 }
 
 fn written(piece: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
@@ -133,6 +212,30 @@ mod tests {
         let random = URL_SAFE_NO_PAD.decode(&KEY[4..]).unwrap();
         assert_eq!(found(&random), Some("its bytes"));
         assert!(found(STANDARD.encode(&random)).is_some());
+    }
+
+    #[test]
+    fn a_key_is_taken_out_of_a_text_however_it_was_written() {
+        let keys = Credentials::of([KEY, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
+        let clean = |text: &str| keys.clean(text, "*").into_owned();
+        assert_eq!(clean(&format!("é {KEY} é")), "é mpk_AbCdEf* é");
+        assert_eq!(clean("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), "*");
+        assert_eq!(clean(&format!("{} and more", &KEY[20..40])), "* and more");
+        assert_eq!(
+            clean("mpk_AbCdEfGh and more text"),
+            "mpk_AbCdEfGh and more text"
+        );
+        for (written, text) in [
+            ("hexadecimal", hex(KEY.as_bytes())),
+            ("base64", STANDARD.encode(format!("ab{KEY}"))),
+            ("reversed", KEY.chars().rev().collect()),
+            (
+                "its bytes",
+                hex(&URL_SAFE_NO_PAD.decode(&KEY[4..]).unwrap()),
+            ),
+        ] {
+            assert_eq!(found(clean(&text)), None, "{written}: {}", clean(&text));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::generate::Mixed;
 use crate::outcome::{Need, Stop};
 use crate::receiver::Receiver;
 use crate::scripts::Scripts;
+use crate::witness::Witness;
 use moltproof_doubles::AiGatewayDouble;
 use std::fmt;
 use std::io;
@@ -31,7 +32,8 @@ pub struct Applied {
     pub database: PathBuf,
 }
 
-/// A running API worker.
+/// A running API worker. Clones share its turns.
+#[derive(Clone)]
 pub struct Subject {
     /// Where it answers: scheme, host and port, without a slash at the end.
     pub base: String,
@@ -55,7 +57,9 @@ pub struct Subject {
     pub runner: Option<Runner>,
     /// Its environment.
     pub environment: String,
-    pub(crate) turns: Turns,
+    /// Who is told of every request and its answer.
+    pub witness: Option<Arc<dyn Witness>>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 /// Who may use the target now, and which told times are still free.
@@ -96,7 +100,17 @@ impl Subject {
             files: None,
             runner: None,
             environment: "production".to_owned(),
-            turns: Turns::default(),
+            witness: None,
+            turns: Arc::default(),
+        }
+    }
+
+    /// The same, of which somebody is told.
+    #[must_use]
+    pub fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
+        Self {
+            witness: Some(witness),
+            ..self.clone()
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) fn evidence(ended: &Ended, facts: &RunFacts) -> Option<Evidence> {
         began_ms: since(facts.began, began),
         steps: steps(captured, began),
         exchanges,
+        unkept: ended.unkept,
         decisive,
         model_calls: captured
             .model_calls

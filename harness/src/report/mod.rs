@@ -142,7 +142,10 @@ impl Report {
                 scenarios_selected: ended.len(),
                 scenarios_not_selected: claimed(contract, target).saturating_sub(ended.len()),
                 checks: ended.iter().map(|one| one.checks).sum(),
-                exchanges: ended.iter().map(|one| one.exchanges.len()).sum(),
+                exchanges: ended
+                    .iter()
+                    .map(|one| one.exchanges.len() + one.unkept)
+                    .sum(),
             },
             profiles: Vec::new(),
             warnings: warnings(target, facts)

@@ -233,6 +233,9 @@ pub struct Evidence {
     pub steps: Vec<StepReport>,
     /// What was exchanged with the target.
     pub exchanges: Vec<ExchangeReport>,
+    /// How many further exchanges there were, of which nothing is kept: those of an API worker that led to no finding.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unkept: usize,
     /// [`ExchangeReport::number`] of the exchange that decided, if there is a finding.
     pub decisive: Option<usize>,
     /// What the AI Gateway double was asked, where the target calls one.
@@ -470,6 +473,14 @@ impl CriterionReport {
     pub fn letters(&self) -> &str {
         self.id.split('-').next().unwrap_or_default()
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands the field over by reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Evidence {

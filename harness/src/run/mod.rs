@@ -50,6 +50,8 @@ pub struct Ended {
     pub step: Option<StepAt>,
     /// What was exchanged, in order.
     pub exchanges: Vec<Arc<Exchange>>,
+    /// How many further ones there were, of which nothing is kept.
+    pub unkept: usize,
     /// How many assertions were made and held.
     pub checks: usize,
     /// When its first step began, if it was run.
@@ -168,6 +170,7 @@ pub(crate) fn unrun(planned: Arc<Planned>, outcome: Outcome) -> Ended {
         outcome,
         step: None,
         exchanges: Vec::new(),
+        unkept: 0,
         checks: 0,
         began: None,
         duration: Duration::ZERO,
@@ -441,17 +444,23 @@ fn settle(planned: Arc<Planned>, finished: &ScenarioFinished, world: Option<&mut
         timed: world.timed,
         ..capture::captured(&mut scene, steps, world.pointed)
     };
-    Ended {
+    let heard = scene.heard.take();
+    let mut ended = Ended {
         planned,
         outcome,
         step,
         captured,
         exchanges: scene.exchanges,
+        unkept: 0,
         checks: scene.checks,
         began: world.began,
         duration: world.began.map_or(Duration::ZERO, |began| began.elapsed()),
         repeats: None,
+    };
+    if let Some(heard) = heard {
+        heard.settle(&mut ended);
     }
+    ended
 }
 
 fn step_error(error: &event::StepError) -> String {

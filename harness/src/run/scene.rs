@@ -9,6 +9,7 @@ pub(crate) mod api_worker;
 mod assertions;
 mod by_hand;
 mod database;
+pub(crate) mod heard;
 mod logs;
 mod requests;
 mod unsaid;
@@ -177,7 +178,8 @@ impl Run {
         // All instances of a target call one AI Gateway.
         let gateway = instances
             .iter()
-            .find_map(|instance| instance.gateway.clone());
+            .find_map(|instance| instance.gateway.clone())
+            .or_else(|| self.api_worker.gateway());
         self.client
             .meter
             .spent(gateway.map(|gateway| gateway.journal_all().len()))
@@ -245,6 +247,8 @@ pub struct Scene {
     pub told: Option<String>,
     /// What the words in braces stood for that the step under way has used.
     pub words: Placeholders,
+    /// Hears of what the judge of the API worker sends for it.
+    pub(in crate::run) heard: Option<Arc<heard::Heard>>,
     /// Lines of SQL that repeat its finding about the database.
     pub(in crate::run) sql: Vec<String>,
 }
@@ -363,6 +367,7 @@ impl Scene {
             cut_off: None,
             told: None,
             words: Placeholders::default(),
+            heard: None,
             sql: Vec::new(),
         }
     }

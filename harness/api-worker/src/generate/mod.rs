@@ -14,12 +14,14 @@ mod small;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Need, Stop};
 use crate::subject::Subject;
+use crate::witness::{Exchanged, Tape};
 use operation::{Operation, sequences};
 use play::{Broken, Halt, Played, play};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One sentence for each criterion that a sequence may break.
 pub(crate) const ASPECTS: &[Aspect] = &[
@@ -91,7 +93,7 @@ enum Outcome {
 }
 
 /// A sequence that does not hold, made small.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Finding {
     /// What it breaks.
     pub criterion: &'static str,
@@ -103,6 +105,8 @@ pub struct Finding {
     pub operations: Vec<String>,
     /// How many operations it had as it was drawn.
     pub drawn: usize,
+    /// What was exchanged meanwhile.
+    pub exchanged: Vec<Exchanged>,
 }
 
 /// What a search came to.
@@ -138,6 +142,8 @@ fn drawn(seed: u64, number: usize, operations: Range<usize>) -> Result<Vec<Opera
 /// Plays a sequence, and makes it small where it does not hold.
 async fn judged(subject: &Subject, operations: Vec<Operation>) -> Outcome {
     let drawn = operations.len();
+    let tape = Arc::new(Tape::before(subject.witness.clone()));
+    let subject = &subject.witnessed(Arc::clone(&tape) as _);
     match play(subject, &operations).await {
         Err(stop)
         | Ok(Played {
@@ -157,7 +163,10 @@ async fn judged(subject: &Subject, operations: Vec<Operation>) -> Outcome {
             halted: Some((at, Halt::Broken(broken))),
             ..
         }) => {
-            let (operations, broken) = small::smallest(subject, &operations[..at], broken).await;
+            let found = (broken, tape.take());
+            let (operations, found) =
+                small::smallest(subject, &tape, &operations[..at], found).await;
+            let (broken, exchanged) = found;
             let Broken {
                 criterion,
                 expected,
@@ -170,6 +179,7 @@ async fn judged(subject: &Subject, operations: Vec<Operation>) -> Outcome {
                 seen,
                 operations: operations.iter().map(Operation::words).collect(),
                 drawn,
+                exchanged,
             })
         }
     }
@@ -237,6 +247,11 @@ async fn said(subject: &Subject, criterion: &'static str) -> Judged {
             "{operations} operations of the seed {SEED} held in {checks} comparisons"
         )),
         Some(Outcome::Broken(finding)) if finding.criterion == criterion => {
+            for exchanged in &finding.exchanged {
+                if let Some(witness) = &subject.witness {
+                    witness.keep(exchanged.clone());
+                }
+            }
             Err(Stop::breach(finding.expected.clone(), finding.to_string()))
         }
         Some(Outcome::Broken(finding)) => Err(Stop::unmet(finding.criterion, finding.to_string())),

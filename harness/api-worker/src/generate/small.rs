@@ -3,6 +3,7 @@
 use super::operation::Operation;
 use super::play::{Broken, Halt, play};
 use crate::subject::Subject;
+use crate::witness::{Exchanged, Tape};
 use moltproof_doubles::clock;
 use std::time::Duration;
 
@@ -12,12 +13,16 @@ const TRIES_MAX: usize = 60;
 /// Longest time spent on it: it is a convenience, and the sequence found stands without it.
 const SHRINKING_MAX: Duration = Duration::from_secs(20);
 
-/// The smallest sequence, and what it breaks.
+/// What a sequence breaks, and what was exchanged meanwhile.
+type Found = (Broken, Vec<Exchanged>);
+
+/// The smallest sequence, and what it breaks. The tape holds what each play exchanges.
 pub(super) async fn smallest(
     subject: &Subject,
+    tape: &Tape,
     operations: &[Operation],
-    mut broken: Broken,
-) -> (Vec<Operation>, Broken) {
+    mut found: Found,
+) -> (Vec<Operation>, Found) {
     let began = clock::now();
     let mut left = operations.to_vec();
     let mut tries = 0;
@@ -26,22 +31,24 @@ pub(super) async fn smallest(
         let mut at = 0;
         while at < left.len() {
             if tries == TRIES_MAX || began.elapsed() > SHRINKING_MAX {
-                return (left, broken);
+                return (left, found);
             }
             tries += 1;
             let end = (at + size).min(left.len());
             let fewer = [&left[..at], &left[end..]].concat();
-            match still(subject, &fewer, broken.criterion).await {
+            let tried = still(subject, &fewer, found.0.criterion).await;
+            let exchanged = tape.take();
+            match tried {
                 Some((until, less)) => {
                     left = fewer[..until].to_vec();
-                    broken = less;
+                    found = (less, exchanged);
                 }
                 None => at = end,
             }
         }
         size /= 2;
     }
-    (left, broken)
+    (left, found)
 }
 
 /// Up to which operation a sequence breaks the criterion, if it does.

@@ -334,7 +334,7 @@ pub(super) fn calm(report: &Report, scenario: &ScenarioReport, room: usize) -> M
         small {
             (scenario.feature.rsplit('/').next().unwrap_or_default()) ":" (scenario.line)
             @if let Some(evidence) = evidence {
-                " · " (counted(scenario.checks, "assertion")) " · " (counted(evidence.exchanges.len(), "exchange")) " · " (ms(scenario.duration_ms))
+                " · " (counted(scenario.checks, "assertion")) " · " (counted(evidence.exchanges.len() + evidence.unkept, "exchange")) " · " (ms(scenario.duration_ms))
             }
         }
         @if let Some(reason) = &scenario.reason { br; small { (line(reason, 300)) } }

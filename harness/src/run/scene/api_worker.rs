@@ -1,6 +1,8 @@
 //! The API worker that the target claims: opened once for all scenarios of a run, judged by `moltproof-api-worker`. Never judges an aspect itself.
 
+use super::heard::Heard;
 use super::{Run, Scene, Stop};
+use crate::doubles::AiGatewayDouble;
 use crate::target::api_worker::ApiWorker;
 use crate::verdict::{Check, Finding, Severity, Unmet};
 use moltproof_api_worker as judge;
@@ -12,6 +14,14 @@ use tokio::sync::OnceCell;
 /// The API worker, once it was asked for; or why there is none.
 #[derive(Default)]
 pub(super) struct Opened(OnceCell<Result<Arc<ApiWorker>, Stop>>);
+
+impl Opened {
+    /// The AI Gateway that it calls, if it was asked for.
+    pub(super) fn gateway(&self) -> Option<Arc<AiGatewayDouble>> {
+        let opened = self.0.get()?.as_ref().ok()?;
+        Some(Arc::clone(&opened.subject.gateway))
+    }
+}
 
 impl Run {
     pub(crate) async fn api_worker(&self) -> Result<Arc<ApiWorker>, Stop> {
@@ -38,13 +48,17 @@ impl Scene {
     /// Judges one aspect of it.
     pub async fn judge_api_worker(&mut self, aspect: &'static Aspect) -> Check {
         let worker = self.run.api_worker().await?;
-        match aspect.judge(&worker.subject).await {
+        let heard = Arc::new(Heard::at(&worker.subject.base, &self.run.client.meter));
+        // Here, not at the end: a step that is ended for want of progress leaves what it exchanged.
+        self.heard = Some(Arc::clone(&heard));
+        let subject = worker.subject.witnessed(Arc::clone(&heard) as _);
+        match aspect.judge(&subject).await {
             Ok(saw) => {
-                self.told = Some(saw);
+                self.told = Some(heard.clean_told(&saw));
                 self.checks += 1;
                 Ok(())
             }
-            Err(stop) => Err(stopped(stop)),
+            Err(stop) => Err(heard.clean_stop(stopped(stop))),
         }
     }
 }
@@ -78,5 +92,6 @@ fn unmet(cause: &Cause, seen: String) -> Stop {
             let (what, key) = need.remedy();
             Stop::NotVerified(format!("needs {what}: {seen} (manifest: {key})"))
         }
+        Cause::Withheld => Stop::NotVerified(seen),
     }
 }

@@ -89,7 +89,7 @@ async fn audited(scene: &Scene<'_>, known: &mut usize, change: Change) -> Result
     let new = all.get(*known..).unwrap_or_default();
     *known = all.len();
     let [entry] = new else {
-        let seen = format!("{} entries after {}", new.len(), answer.what);
+        let seen = format!("{} entries after {}", new.len(), answer.named());
         return Err(Stop::breach(
             format!("one entry {action} with the actor {}", scene.email()),
             seen,

@@ -156,7 +156,7 @@ async fn is_shown_once(subject: &Subject) -> Judged {
     for answer in listed {
         let prefix = key.credential.get(..12).unwrap_or_default();
         if !String::from_utf8_lossy(&answer.body).contains(prefix) {
-            let seen = format!("{} does not name the prefix of the key", answer.what);
+            let seen = format!("{} does not name the prefix of the key", answer.named());
             return Err(Stop::unmet("API-002", seen));
         }
     }
@@ -171,7 +171,8 @@ async fn is_shown_once(subject: &Subject) -> Judged {
                 "a key in the answer that makes it only",
                 format!(
                     "{} answered {} with the key in {encoding}",
-                    answer.what, answer.status
+                    answer.named(),
+                    answer.status
                 ),
             ));
         }

@@ -175,7 +175,7 @@ async fn ranges(subject: &Subject) -> Judged {
             );
             return Err(Stop::breach(
                 expected,
-                format!("{}: rows of {}", answer.what, json!(times)),
+                format!("{}: rows of {}", answer.named(), json!(times)),
             ));
         }
         if let Some(row) = rows.iter().find(|row| row["user_id"] != json!(ada.user)) {
