@@ -1,5 +1,5 @@
-//! Embeds features, deviants of Workers and of databases, advice and the reference's patterns (`features/**/*.feature`, `fixtures/deviants/*.toml`,
-//! `fixtures/data`, `fixtures/explain/*.toml`, `migrations/patterns`, `migrations/api-worker`) so that the binary needs no file, and says what it is built for.
+//! Embeds features, deviants of Workers, of API workers and of databases, advice and the reference's patterns (`features/**/*.feature`, `fixtures/deviants/*.toml`,
+//! `fixtures/api-worker-deviants/*.toml`, `fixtures/data`, `fixtures/explain/*.toml`, `migrations/patterns`, `migrations/api-worker`) so that the binary needs no file, and says what it is built for.
 //! Never looks into them, and never asks git.
 
 use std::fmt::Write as _;
@@ -13,6 +13,12 @@ fn main() -> io::Result<()> {
     describe();
     embed("features", &[""], &["feature"], "pub static FEATURES")?;
     embed("fixtures/deviants", &[""], &["toml"], "static DEVIANTS")?;
+    embed(
+        "fixtures/api-worker-deviants",
+        &[""],
+        &["toml"],
+        "static API_WORKER_LAYERS",
+    )?;
     embed("fixtures/explain", &[""], &["toml"], "static ADVICE")?;
     embed("migrations/patterns", &[""], &["sql"], "static PATTERNS")?;
     embed(

@@ -10,6 +10,7 @@ use moltproof::contract::profile::Profile;
 use moltproof::steps;
 use moltproof::target::reference::altered::Alteration;
 use moltproof::target::reference::deviants::{Deviant, Kind};
+use moltproof::teeth::api_workers;
 use moltproof::teeth::databases;
 use moltproof::teeth::figures::Marks;
 use moltproof::teeth::matrix::{DeviantRow, Fate, KillMatrix};
@@ -334,4 +335,121 @@ fn a_survivor_needs_its_entry_and_an_entry_needs_its_survivor() {
         "{:?}",
         unused.complaints()
     );
+}
+
+/// Some of the built-in API workers and data layers, judged.
+fn judged_of_api_workers(
+    names: &[&str],
+    change: impl Fn(&mut api_workers::Catalogue),
+) -> KillMatrix {
+    let contract = contract();
+    let mut catalogue = api_workers::Catalogue::built_in(&contract).unwrap();
+    let is_named = |one: &api_workers::Backend| names.contains(&one.id.as_str());
+    catalogue.deviants.retain(is_named);
+    catalogue.null_servers.retain(is_named);
+    catalogue.correct_variants.retain(is_named);
+    assert_eq!(catalogue.all().count(), names.len());
+    change(&mut catalogue);
+    let (_end, ending) = tokio::sync::watch::channel(false);
+    let wanted = api_workers::Wanted {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_moltproof")),
+        seed: fastrand::u64(..),
+        jobs: 4,
+        whole: false,
+        ending,
+    };
+    api_workers::measure(&contract, &catalogue, &wanted, &Unwatched).unwrap()
+}
+
+#[test]
+fn every_criterion_of_the_profile_api_worker_has_eight_deviants_that_break_it() {
+    let contract = contract();
+    let catalogue = api_workers::Catalogue::built_in(&contract).unwrap();
+    let own = contract.criteria.values();
+    for criterion in own.filter(|one| one.profile == Profile::ApiWorker) {
+        let breaking = catalogue.deviants.iter();
+        let count = breaking
+            .filter(|deviant| deviant.expected.contains(&criterion.id))
+            .count();
+        let wanted = api_workers::DEVIANTS_OF_EACH_MIN;
+        assert!(
+            count >= wanted,
+            "{count} of {wanted} break {}",
+            criterion.id
+        );
+    }
+    assert!(catalogue.correct_variants.len() >= CORRECT_VARIANTS_MIN);
+}
+
+#[test]
+fn an_api_worker_and_a_data_layer_are_killed_by_the_sentence_that_they_were_to_meet() {
+    let names = [
+        "a-rollout-flips-a-user",
+        "trends-count-rows-as-users",
+        "tool-as-it-should-be",
+        "always-404",
+    ];
+    let matrix = judged_of_api_workers(&names, |_all| {});
+    assert!(matrix.has_teeth(), "{:#?}", matrix.complaints());
+    let reds = names.map(|name| matrix.deviants.iter().find(|row| row.id == name));
+    let places: Vec<(&str, &str, Kind)> = reds
+        .into_iter()
+        .flatten()
+        .map(|row| {
+            let red = &row.killed_by[0];
+            assert!(!red.expected.is_empty() && !red.seen.is_empty());
+            let feature = red.at.split(':').next().unwrap();
+            (red.criterion.as_str(), feature, row.kind)
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (
+                "API-009",
+                "features/api_worker/administration.feature",
+                Kind::Wire
+            ),
+            ("API-005", "features/api_worker/views.feature", Kind::Schema)
+        ]
+    );
+    let summary = matrix.summary.api_workers.unwrap();
+    assert_eq!((summary.criteria_seen, summary.falsely_blamed), (2, 0));
+    let variant = &matrix.correct_variants[0];
+    assert_eq!((variant.passed, variant.not_verified.len()), (8, 0));
+    assert_eq!(matrix.null_servers[0].musts_passed.len(), 0);
+    assert!(matrix.null_servers[0].musts_failed > 0);
+}
+
+#[test]
+fn the_redness_of_another_criterion_of_api_workers_is_no_kill_and_a_false_blame() {
+    let matrix = judged_of_api_workers(&["a-rollout-flips-a-user"], |all| {
+        all.deviants[0].expected = vec!["API-004".to_owned()];
+    });
+    let row = row(&matrix, "a-rollout-flips-a-user");
+    assert_eq!(row.verdict, Fate::Survived);
+    assert!(row.missed["API-004"].contains("held"), "{:?}", row.missed);
+    assert_eq!(row.also_red, ["API-009"]);
+    assert_eq!(matrix.complaints().len(), 2);
+}
+
+#[test]
+fn the_readme_states_as_many_api_workers_as_there_are() {
+    let catalogue = api_workers::Catalogue::built_in(&contract()).unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    let stated = Marks::of(Profile::ApiWorker).between(&text).join("\n");
+    for wanted in [
+        format!(" of {} deviants killed", catalogue.deviants.len()),
+        format!("{} null servers pass 0 MUST", catalogue.null_servers.len()),
+        format!(
+            "{} correct variants raise 0 false",
+            catalogue.correct_variants.len()
+        ),
+    ] {
+        assert!(
+            stated.contains(&wanted),
+            "README does not say `{wanted}`; `moltproof teeth --profile api-worker --figures README.md --update` writes it:\n{stated}"
+        );
+    }
 }

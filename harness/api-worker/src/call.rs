@@ -1,8 +1,9 @@
 //! One request to the target and its answer. Never retries, never follows a redirect.
 
 use crate::outcome::{Cause, Stop};
+use crate::subject::Subject;
 use crate::wait;
-use crate::witness::{Exchanged, Kept, Witness};
+use crate::witness::{Exchanged, Kept};
 use bytes::Bytes;
 use moltproof_doubles::clock;
 use reqwest::header::HeaderMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an answer may take. Evidence: a delivery that hangs is given up after seconds, and a job may wait for several.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// A request that is being put together.
 #[derive(Debug, Clone)]
@@ -78,14 +79,10 @@ impl Call {
         self.headers.iter().any(|(known, _)| *known == name)
     }
 
-    /// Sends it to the target at `base`.
-    pub(crate) async fn send(
-        self,
-        client: &reqwest::Client,
-        base: &str,
-        witness: Option<&Arc<dyn Witness>>,
-    ) -> Result<Answer, Stop> {
+    /// Sends it to the target.
+    pub(crate) async fn send(self, subject: &Subject) -> Result<Answer, Stop> {
         let what = format!("{} {}", self.method, self.path);
+        let witness = subject.witness.as_ref();
         if let Some(witness) = witness {
             let admitted = witness.admit(self.method.as_str(), &self.path).await;
             admitted.map_err(|why| Stop::Unmet {
@@ -94,9 +91,13 @@ impl Call {
             })?;
         }
         let (sent_at, sent_at_ms) = (clock::now(), clock::epoch_ms());
-        let mut request = client
-            .request(self.method.clone(), format!("{base}{}", self.path))
-            .timeout(ANSWER_WITHIN);
+        let mut request = subject
+            .client
+            .request(
+                self.method.clone(),
+                format!("{}{}", subject.base, self.path),
+            )
+            .timeout(subject.answer_within);
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }

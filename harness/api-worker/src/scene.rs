@@ -179,13 +179,7 @@ impl<'s> Scene<'s> {
         if told != UNTOLD && !call.has("x-test-now") {
             call = call.header("x-test-now", told.to_string());
         }
-        let Subject {
-            client,
-            base,
-            witness,
-            ..
-        } = self.subject;
-        let answer = call.send(client, base, witness.as_ref()).await?;
+        let answer = call.send(self.subject).await?;
         self.answered.fetch_add(1, Ordering::Relaxed);
         Ok(answer)
     }

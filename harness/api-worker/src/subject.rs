@@ -1,5 +1,6 @@
 //! What is judged, and by what it can be seen. Never judges it.
 
+use crate::call::ANSWER_WITHIN;
 use crate::generate::Mixed;
 use crate::outcome::{Need, Stop};
 use crate::receiver::Receiver;
@@ -11,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 use tokio::sync::{Mutex, RwLock};
 
 /// Mints a token for the operator with this e-mail address.
@@ -39,6 +41,8 @@ pub struct Subject {
     pub base: String,
     /// Sends the requests; it must not follow redirects.
     pub client: reqwest::Client,
+    /// How long an answer may take.
+    pub answer_within: Duration,
     /// The AI Gateway that it calls.
     pub gateway: Arc<AiGatewayDouble>,
     /// Tokens for operators.
@@ -91,6 +95,7 @@ impl Subject {
         Self {
             base: base.into(),
             client,
+            answer_within: ANSWER_WITHIN,
             gateway,
             operator: None,
             database: None,

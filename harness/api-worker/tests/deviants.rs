@@ -140,9 +140,7 @@ fn what_keeps_the_criteria_raises_no_alarm() {
                 }
             )
         });
-        // A target that answers but one route keeps nothing of what others ask by other routes.
-        let is_met = unmet.is_empty() || variant.has_a_route();
-        let is_silent = blamed(&said).is_empty() && faults(&said).is_empty() && is_met;
+        let is_silent = blamed(&said).is_empty() && faults(&said).is_empty() && unmet.is_empty();
         let held: BTreeSet<&str> = said
             .iter()
             .filter(|one| one.outcome.is_ok())

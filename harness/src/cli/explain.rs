@@ -6,7 +6,7 @@ use crate::contract::advice::{self, Advice};
 use crate::contract::profile::Profile;
 use crate::contract::select::nearest_id;
 use crate::contract::{Contract, Criterion, Planned};
-use crate::teeth::{Catalogue, databases};
+use crate::teeth::{Catalogue, api_workers, databases};
 use crate::verdict::Exit;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ struct Explained<'a> {
     criterion: &'a Criterion,
     advice: Advice,
     scenarios: Vec<&'a Arc<Planned>>,
-    /// Backends or databases that break it: name and what each does wrong.
+    /// Backends, databases or API workers that break it: name and what each does wrong.
     broken_by: Vec<(String, String)>,
 }
 
@@ -66,6 +66,10 @@ fn explained<'a>(
         .filter(|deviant| deviant.expected.contains(&criterion.id));
     let databases = databases::built_in()
         .map_err(|error| Failure::fault(format!("the catalogue is malformed: {error}")))?;
+    let workers = api_workers::Catalogue::built_in(contract)
+        .map_err(|error| Failure::fault(format!("the catalogue is malformed: {error}")))?;
+    let workers = workers.deviants.into_iter();
+    let workers = workers.filter(|deviant| deviant.expected.contains(&criterion.id));
     let broken = databases
         .listed(false)
         .filter(|deviant| deviant.criteria.contains(&criterion.id));
@@ -80,6 +84,7 @@ fn explained<'a>(
         broken_by: breaking
             .map(|deviant| (deviant.id, deviant.breaks))
             .chain(broken.map(|deviant| (deviant.id.clone(), deviant.breaks.clone())))
+            .chain(workers.map(|deviant| (deviant.id, deviant.does)))
             .collect(),
     })
 }

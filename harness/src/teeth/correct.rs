@@ -1,6 +1,6 @@
 //! Backends that keep every promise, each in another way than the reference. Never changes what the contract fixes.
 
-use super::Other;
+use super::{Front, Other};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use crate::target::reference::altered::{Alteration, Parts};
 use crate::target::reference::variants;
@@ -13,14 +13,27 @@ use std::time::Duration;
 /// Every correct variant, those that wait longest first.
 #[must_use]
 pub fn all() -> Vec<Other> {
-    let mut all = times();
-    all.extend(forms());
+    let fronts = fronts(LATE_MS).into_iter();
+    let mut all: Vec<Other> = fronts
+        .map(|front| front.before_the_reference(Alteration::default()))
+        .collect();
     all.extend(ports());
     all
 }
 
+/// How many milliseconds late answers are.
+const LATE_MS: u64 = 100;
+
+/// Those that are made by what stands before a backend, those that answer late so many milliseconds, or up to twice as many.
+#[must_use]
+pub fn fronts(late_ms: u64) -> Vec<Front> {
+    let mut all = times(late_ms);
+    all.extend(forms());
+    all
+}
+
 /// Answers in another form.
-fn forms() -> Vec<Other> {
+fn forms() -> Vec<Front> {
     vec![
         answering(
             "headers-in-another-order",
@@ -48,12 +61,12 @@ fn forms() -> Vec<Other> {
             "Closes the connection after each answer, as HTTP/1.0 did",
             |told| told.set("connection", "close"),
         ),
-        layered("indented-json", "Indents its JSON", || {
+        Front::new("indented-json", "Indents its JSON", || {
             Arc::new(Json(|_status, value| {
                 serde_json::to_string_pretty(&value).ok()
             }))
         }),
-        layered(
+        Front::new(
             "further-fields",
             "Adds a field of its own to every JSON object of a success",
             || {
@@ -65,7 +78,7 @@ fn forms() -> Vec<Other> {
                 }))
             },
         ),
-        layered(
+        Front::new(
             "errors-in-other-words",
             "Words the messages of its errors in another way",
             || {
@@ -80,15 +93,19 @@ fn forms() -> Vec<Other> {
 }
 
 /// Answers at another time.
-fn times() -> Vec<Other> {
-    [
-        ("slower", "Answers 100 ms later", 100, 0),
-        ("jitter", "Answers up to 200 ms later", 0, 200),
+fn times(late_ms: u64) -> Vec<Front> {
+    let late = |id, does: String, least_ms, more_ms| {
+        Front::new(id, &does, move || Arc::new(Late { least_ms, more_ms }))
+    };
+    vec![
+        late("slower", format!("Answers {late_ms} ms later"), late_ms, 0),
+        late(
+            "jitter",
+            format!("Answers up to {} ms later", 2 * late_ms),
+            0,
+            2 * late_ms,
+        ),
     ]
-    .map(|(id, does, least_ms, more_ms)| {
-        layered(id, does, move || Arc::new(Late { least_ms, more_ms }))
-    })
-    .into()
 }
 
 /// Other ports than the reference's own.
@@ -127,23 +144,8 @@ fn parted(id: &str, does: &str, change: fn(&mut Parts)) -> Other {
     )
 }
 
-fn layered(
-    id: &str,
-    does: &str,
-    layer: impl Fn() -> Arc<dyn Tamper> + Send + Sync + 'static,
-) -> Other {
-    Other::new(
-        id,
-        does,
-        Alteration {
-            parts: Some(Arc::new(move |parts| parts.caller = Some(layer()))),
-            ..Alteration::default()
-        },
-    )
-}
-
-fn answering(id: &str, does: &str, change: fn(&mut Told)) -> Other {
-    layered(id, does, move || Arc::new(Answer(change)))
+fn answering(id: &str, does: &str, change: fn(&mut Told)) -> Front {
+    Front::new(id, does, move || Arc::new(Answer(change)))
 }
 
 fn reverse_headers(told: &mut Told) {

@@ -117,7 +117,7 @@ pub fn measure(
     Ok(matrix)
 }
 
-fn elapsed_ms(began: std::time::Instant) -> u64 {
+pub(super) fn elapsed_ms(began: std::time::Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -263,7 +263,7 @@ fn variant(name: &str, catalogue: &Catalogue, bench: &Bench<'_>) -> VariantRow {
 }
 
 /// Whether a scenario is called as a sentence reads; its name begins with a capital.
-fn is_sentence(name: &str, sentence: &str) -> bool {
+pub(super) fn is_sentence(name: &str, sentence: &str) -> bool {
     name.eq_ignore_ascii_case(sentence)
 }
 

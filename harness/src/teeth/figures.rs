@@ -13,17 +13,21 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Those of a profile; nothing is measured of `api-worker` yet.
+    /// Those of a profile.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
         match profile {
-            Profile::Core | Profile::ApiWorker => Self {
+            Profile::Core => Self {
                 begin: "<!-- teeth -->",
                 end: "<!-- /teeth -->",
             },
             Profile::Data => Self {
                 begin: "<!-- teeth data -->",
                 end: "<!-- /teeth data -->",
+            },
+            Profile::ApiWorker => Self {
+                begin: "<!-- teeth api-worker -->",
+                end: "<!-- /teeth api-worker -->",
             },
         }
     }

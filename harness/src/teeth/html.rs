@@ -52,7 +52,7 @@ pub fn render(matrix: &KillMatrix) -> String {
                 span id="shown" role="status" {}
             }
             (musts(matrix))
-            @if !matrix.rules.is_empty() { (recalls(matrix)) }
+            @if !matrix.criteria.is_empty() { (recalls(matrix)) }
             section {
                 h2 { (if matrix.profile == Profile::Data { "Databases that break one thing" } else { "Backends that break one thing" }) }
                 @for row in &matrix.deviants { (deviant(row)) }
@@ -94,13 +94,13 @@ fn musts(matrix: &KillMatrix) -> Markup {
     }
 }
 
-/// Every criterion and rule of databases, with how many of the deviants that were to break it did.
+/// Every criterion, and every rule of databases, with how many of the deviants that were to break it did.
 fn recalls(matrix: &KillMatrix) -> Markup {
     html! {
         section {
-            h2 { "Every criterion and every rule" }
+            h2 { (if matrix.rules.is_empty() { "Every criterion" } else { "Every criterion and every rule" }) }
             table {
-                thead { tr { th.id scope="col" { "criterion or rule" } th.number scope="col" { "seen" } th scope="col" { "deviants" } } }
+                thead { tr { th.id scope="col" { (if matrix.rules.is_empty() { "criterion" } else { "criterion or rule" }) } th.number scope="col" { "seen" } th scope="col" { "deviants" } } }
                 tbody {
                     @for (id, recall) in matrix.criteria.iter().chain(&matrix.rules) {
                         tr.row class=[recall.killed_by.is_empty().then_some("bad")] {

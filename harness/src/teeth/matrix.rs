@@ -1,5 +1,6 @@
 //! The kill matrix: which deviant turned which criterion red, and through which assertion. Never leaves a survivor out.
 
+use super::api_workers::DEVIANTS_OF_EACH_MIN;
 use super::kill::KilledBy;
 use crate::contract::profile::Profile;
 use crate::target::reference::deviants::Kind;
@@ -36,7 +37,7 @@ pub struct KillMatrix {
     pub correct_variants: Vec<VariantRow>,
     /// Every MUST and the deviants that turned it red; of a part of the catalogue only those MUSTs that it was to break.
     pub musts: BTreeMap<String, Vec<String>>,
-    /// Of databases: every criterion of the profile, MUST or not.
+    /// Of databases and API workers: every criterion of the profile, MUST or not.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub criteria: BTreeMap<String, Recall>,
     /// Of databases: every rule of `db lint`.
@@ -83,6 +84,9 @@ pub struct Summary {
     /// What is counted of databases only.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub databases: Option<OfDatabases>,
+    /// What is counted of API workers only.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub api_workers: Option<OfApiWorkers>,
     /// Wall time, milliseconds.
     pub duration_ms: u64,
 }
@@ -115,6 +119,19 @@ pub struct OfDatabases {
     pub rules_total: usize,
     /// Those that a deviant was found by, by name.
     pub rules_seen: usize,
+    /// Deviants of which something is said that they do not break.
+    pub falsely_blamed: usize,
+}
+
+/// What is counted of API workers only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OfApiWorkers {
+    /// Criteria of the profile.
+    pub criteria_total: usize,
+    /// Those that a deviant turned red, by name.
+    pub criteria_seen: usize,
+    /// How many deviants each criterion has at least.
+    pub deviants_of_each_min: usize,
     /// Deviants of which something is said that they do not break.
     pub falsely_blamed: usize,
 }
@@ -221,6 +238,7 @@ impl KillMatrix {
                 .sum(),
             blame: None,
             databases: None,
+            api_workers: None,
             duration_ms: 0,
         }
     }
@@ -233,6 +251,16 @@ impl KillMatrix {
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let mut all = Vec::new();
+        if self.whole && self.profile == Profile::ApiWorker {
+            let few = self.criteria.iter();
+            let few = few.filter(|(_, recall)| recall.deviants < DEVIANTS_OF_EACH_MIN);
+            all.extend(few.map(|(id, recall)| {
+                format!(
+                    "{id} has {} deviants, not {DEVIANTS_OF_EACH_MIN} at least",
+                    recall.deviants
+                )
+            }));
+        }
         for row in self
             .rows_of(Fate::Survived)
             .filter(|row| row.excuse.is_none())

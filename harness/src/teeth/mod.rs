@@ -2,6 +2,7 @@
 //! pass nothing, and whether other correct backends are judged as correct. Never judges anybody's target.
 
 pub mod also_broken;
+pub mod api_workers;
 pub mod correct;
 pub mod databases;
 pub mod figures;
@@ -16,9 +17,11 @@ pub mod text;
 pub mod trial;
 
 use crate::contract::{Contract, Planned};
+use crate::tamper::Tamper;
 use crate::target::reference::altered::Alteration;
 use crate::target::reference::deviants::{self, Deviant};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// Everything the harness is measured by.
@@ -58,6 +61,52 @@ impl Other {
                 ..alteration
             }),
         }
+    }
+}
+
+/// What makes another backend of whatever it stands before: a null server or a correct variant.
+#[derive(Clone)]
+pub struct Front {
+    /// Its name: lower-case words with hyphens.
+    pub id: String,
+    /// What it does, as a sentence about the backend.
+    pub does: String,
+    /// Makes what stands before one backend.
+    pub make: Arc<dyn Fn() -> Arc<dyn Tamper> + Send + Sync>,
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Front {
+    fn new(
+        id: &str,
+        does: &str,
+        make: impl Fn() -> Arc<dyn Tamper> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            does: does.to_owned(),
+            make: Arc::new(make),
+        }
+    }
+
+    /// It before the reference, with what else is put in there.
+    fn before_the_reference(self, alteration: Alteration) -> Other {
+        let make = self.make;
+        Other::new(
+            &self.id,
+            &self.does,
+            Alteration {
+                parts: Some(Arc::new(move |parts| parts.caller = Some(make()))),
+                ..alteration
+            },
+        )
     }
 }
 

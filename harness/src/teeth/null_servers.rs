@@ -1,7 +1,7 @@
 //! Servers that do nothing of what the contract promises. They stand before a healthy but idle reference, so that every store, log and
 //! double is there to be looked at; no MUST may pass. Never lets a request through to it.
 
-use super::Other;
+use super::{Front, Other};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use crate::target::Migrated;
 use crate::target::manifest::Seeding;
@@ -41,6 +41,32 @@ enum Nothing {
 /// Every null server. Tenants are written into its stores: by its own admin route it has none, and scenarios would end there.
 #[must_use]
 pub fn all() -> Vec<Other> {
+    let servers = fronts().into_iter();
+    servers
+        .map(|front| {
+            front.before_the_reference(Alteration {
+                // Its tables have neither rules nor indexes.
+                schema: RULES
+                    .map(|find| Edit {
+                        find: find.to_owned(),
+                        put: String::new(),
+                    })
+                    .into(),
+                // Its way to apply migrations does nothing either.
+                migrate: Some(Arc::new(|_folder, _database| Migrated {
+                    ok: true,
+                    said: String::new(),
+                })),
+                seeding: Some(stores()),
+                ..Alteration::default()
+            })
+        })
+        .collect()
+}
+
+/// What stands before an idle backend in each of them.
+#[must_use]
+pub fn fronts() -> Vec<Front> {
     let statuses = [200, 204, 302, 401, 403, 404, 429, 500, 503];
     let always = statuses.map(|status| {
         (
@@ -72,29 +98,9 @@ pub fn all() -> Vec<Other> {
         ),
     ];
     let rest = rest.map(|(id, does, how)| (id.to_owned(), does.to_owned(), how));
-    let made = rest.into_iter().chain(always).map(|(id, does, how)| {
-        let alteration = Alteration {
-            parts: Some(Arc::new(move |parts| {
-                parts.caller = Some(Arc::new(NullServer(how)));
-            })),
-            // Its tables have neither rules nor indexes.
-            schema: RULES
-                .map(|find| Edit {
-                    find: find.to_owned(),
-                    put: String::new(),
-                })
-                .into(),
-            // Its way to apply migrations does nothing either.
-            migrate: Some(Arc::new(|_folder, _database| Migrated {
-                ok: true,
-                said: String::new(),
-            })),
-            seeding: Some(stores()),
-            ..Alteration::default()
-        };
-        Other::new(&id, &does, alteration)
-    });
-    made.collect()
+    let made = rest.into_iter().chain(always);
+    made.map(|(id, does, how)| Front::new(&id, &does, move || Arc::new(NullServer(how))))
+        .collect()
 }
 
 /// Tenants written where the reference keeps them, so that scenarios get further than to an admin route that is none.

@@ -1,6 +1,6 @@
 //! The kill matrix for people: every deviant, every complaint, every MUST, and a headline. Never says less than the JSON about a survivor.
 
-use super::matrix::{DeviantRow, Fate, KillMatrix, Summary};
+use super::matrix::{DeviantRow, Fate, KillMatrix, OfApiWorkers, Summary};
 use crate::target::reference::deviants::Kind;
 use anstyle::{AnsiColor, Style};
 use std::fmt::{self, Write as _};
@@ -121,6 +121,9 @@ pub fn figures(summary: &Summary) -> Vec<String> {
         "{} correct variants{habits} raise {} false alarms",
         summary.correct_variants, summary.false_alarms
     );
+    if let Some(workers) = &summary.api_workers {
+        return of_api_workers(summary, workers, killed, variants);
+    }
     let Some(databases) = &summary.databases else {
         let blame = summary.blame.map(|blame| {
             format!(
@@ -158,6 +161,35 @@ pub fn figures(summary: &Summary) -> Vec<String> {
         format!(
             "{} of {} rules seen to fail",
             databases.rules_seen, databases.rules_total
+        ),
+        variants,
+    ]
+}
+
+fn of_api_workers(
+    summary: &Summary,
+    workers: &OfApiWorkers,
+    killed: String,
+    variants: String,
+) -> Vec<String> {
+    vec![
+        killed,
+        format!(
+            "{} of {} blamed for nothing else",
+            summary.deviants - workers.falsely_blamed,
+            summary.deviants
+        ),
+        format!(
+            "{} of {} criteria seen to fail",
+            workers.criteria_seen, workers.criteria_total
+        ),
+        format!(
+            "at least {} deviants for each criterion",
+            workers.deviants_of_each_min
+        ),
+        format!(
+            "{} null servers pass {} MUST",
+            summary.null_servers, summary.null_musts_passed
         ),
         variants,
     ]

@@ -1,5 +1,6 @@
 //! `moltproof teeth`: measures what the harness catches. Never looks at anybody's target.
 
+mod api_workers;
 mod databases;
 mod workers;
 
@@ -24,6 +25,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   moltproof teeth --sample 60                              60 of them by the whole contract: what else turns red?
   moltproof teeth --list
   moltproof teeth --profile data                           what is said of databases, by criterion and by rule
+  moltproof teeth --profile api-worker                     API workers and their data layers, in some minutes
   moltproof teeth --report html=teeth.html";
 
 /// Options of `teeth`.
@@ -33,7 +35,8 @@ pub(super) const EXAMPLES: &str = "Examples:
     reason = "each is a switch of the command line"
 )]
 pub(super) struct TeethArgs {
-    /// What is measured: core, the contract run on Workers; data, the profile `data` and the rules of `db lint` on databases.
+    /// What is measured: core, the contract run on Workers; data, the profile `data` and the rules of `db lint` on databases; api-worker, the
+    /// profile `api-worker` on API workers and their data layers.
     #[arg(long, env = "MOLTPROOF_TEETH_PROFILE", value_name = "PROFILE", default_value_t = Profile::Core)]
     profile: Profile,
     /// Only these backends, by name; `--list` tells the names. May be repeated.
@@ -55,7 +58,7 @@ pub(super) struct TeethArgs {
     /// Lists the backends and what each does, and tries none.
     #[arg(long, env = "MOLTPROOF_TEETH_LIST")]
     list: bool,
-    /// Judge every deviant by the whole contract: shows all that turns red, and takes a few seconds for each. Databases always are.
+    /// Judge every deviant by the whole contract: shows all that turns red, and takes a few seconds for each. Databases and API workers always are.
     #[arg(long, env = "MOLTPROOF_TEETH_WHOLE_CONTRACT")]
     whole_contract: bool,
     /// Judge so many of the deviants by the whole contract, the same ones every time.
@@ -83,7 +86,7 @@ pub(super) struct TeethArgs {
     /// With --figures: write them there.
     #[arg(long, env = "MOLTPROOF_TEETH_UPDATE", requires = "figures")]
     update: bool,
-    /// Trials side by side; unless told otherwise five for each core, of databases one.
+    /// Trials side by side; unless told otherwise five for each core, of API workers three, of databases one.
     #[arg(long, env = "MOLTPROOF_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// Repeats the order of an earlier measurement.
@@ -136,9 +139,7 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     match args.profile {
         Profile::Core => workers::teeth(args, &contract),
         Profile::Data => databases::teeth(args, &contract),
-        Profile::ApiWorker => Err(Failure::usage(
-            "nothing breaks the profile api-worker yet; measure core or data",
-        )),
+        Profile::ApiWorker => api_workers::teeth(args, &contract),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The reference's API worker, started over HTTP in this process. Never judges it.
 
+use super::altered::fronted;
 use super::{CapturedLog, ReferenceTarget, Running};
 use crate::observe::log_lines::LogLines;
+use crate::tamper::Tamper;
 use crate::target::api_worker::{ApiWorker, Known};
 use crate::target::need::Variant;
 use crate::target::{Fault, Instance};
@@ -34,8 +36,14 @@ fn fault(what: &str, why: impl std::fmt::Display) -> Fault {
 }
 
 impl ReferenceTarget {
-    /// Starts it on a database of its own.
-    pub(super) async fn open_api_worker(&self) -> Result<ApiWorker, Fault> {
+    /// Starts it on a database of its own, with something put before it if there is something.
+    ///
+    /// # Errors
+    /// Why it cannot be started.
+    pub async fn open_api_worker(
+        &self,
+        front: Option<Arc<dyn Tamper>>,
+    ) -> Result<ApiWorker, Fault> {
         let folder = self.folder.path().join("api-worker");
         let files = folder.join("migrations");
         write_files(&files).map_err(|error| fault("cannot write its files", error))?;
@@ -66,7 +74,8 @@ impl ReferenceTarget {
                 .map_err(|error| error.to_string())?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             tokio::spawn(backend.serve(listener, async move { drop(stopped.await) }));
-            Ok::<_, String>(format!("http://{address}"))
+            let base = fronted(format!("http://{address}"), front).await;
+            base.map_err(|fault| fault.0)
         });
         let base = started
             .await
@@ -109,10 +118,16 @@ fn migrate(migrations: &Path, folder: &Path, environment: &str) -> io::Result<Ap
     })
 }
 
+/// The files of `migrations/api-worker`: path below that folder, and text.
+pub fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let files = API_WORKER_FILES.iter();
+    files.map(|&(path, text)| (path.strip_prefix(FILES).unwrap_or(path), text))
+}
+
 /// Writes the files of `migrations/api-worker` into a folder, as they lie there.
 fn write_files(folder: &Path) -> std::io::Result<()> {
-    for (path, text) in API_WORKER_FILES {
-        let file = folder.join(path.strip_prefix(FILES).unwrap_or(path));
+    for (path, text) in files() {
+        let file = folder.join(path);
         if let Some(parent) = file.parent() {
             std::fs::create_dir_all(parent)?;
         }

@@ -4,7 +4,7 @@
 //! runs as a process of its own, the `serve` verb of this program.
 
 pub mod altered;
-mod api_worker;
+pub mod api_worker;
 pub mod deviants;
 mod faulty;
 mod patterns;
@@ -417,7 +417,7 @@ impl Target for ReferenceTarget {
 
     async fn api_worker(&self) -> Result<Option<Arc<ApiWorker>>, Fault> {
         if self.claims_api_worker {
-            Ok(Some(Arc::new(self.open_api_worker().await?)))
+            Ok(Some(Arc::new(self.open_api_worker(None).await?)))
         } else {
             Ok(None)
         }

@@ -1,4 +1,4 @@
-//! A server that answers `GET /api/admin/schema` as it should, or with one mistake, and everything else with 404. Never changes its database.
+//! A server that answers `GET /api/admin/schema` as it should, or with one mistake, and lets operators do nothing else. Never changes its database.
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -86,7 +86,8 @@ fn answer(mut stream: &TcpStream, database: &Path, habit: &str) -> io::Result<()
         let told = schema(database, habit).map_err(io::Error::other)?;
         ("200 OK", told)
     } else {
-        ("404 Not Found", json!({"error": {"code": "NOT_FOUND"}}))
+        // It offers nothing else, so that nothing else is judged of it.
+        ("403 Forbidden", json!({"error": {"code": "ACCESS_DENIED"}}))
     };
     let body = body.to_string();
     write!(
