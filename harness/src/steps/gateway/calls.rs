@@ -298,6 +298,15 @@ fn ended(attempt: &Attempt) -> Ended {
     }
 }
 
+/// Whose fault it is that a tier's first call asks for a strange model.
+fn primary_fault(tier: &str) -> &'static str {
+    if ["premium", "enterprise"].contains(&tier) {
+        "AIG-005"
+    } else {
+        "AIG-004"
+    }
+}
+
 async fn keep_to_rubric(s: &mut Scene, a: Args) -> Check {
     let tier = s.tenant(a.text(1))?.tier;
     let (answer, attempts) = (s.last()?, some_calls(s).await?);
@@ -314,6 +323,16 @@ async fn keep_to_rubric(s: &mut Scene, a: Args) -> Check {
             format!("upstream calls: {}", words(&attempts)),
         )
     });
+    // Of a model that the contract does not have, in the place of the tier's own, no rubric tells anything.
+    let is_strange = |call: &Attempt| MODELS.iter().all(|(_, model)| *model != call.model);
+    let fault = primary_fault(&tier);
+    let own = &s.planned.criteria;
+    let is_own = own.iter().any(|id| id == fault || id == "AIG-006");
+    let told = if attempts.first().is_some_and(is_strange) && !is_own {
+        told.or_unmet(fault)
+    } else {
+        told
+    };
     let is_of_statuses = s.planned.criteria.iter().any(|id| id == "AIG-011");
     let told = if attempts.len() == 1 && !is_of_statuses && ends_otherwise_than_500(&attempts) {
         told.or_unmet("AIG-011")?
@@ -376,6 +395,11 @@ async fn stated(s: &mut Scene, a: Args) -> Check {
     calls.retain(|call| call.model == model);
     s.expect(!calls.is_empty(), format!("a call to {model}"), || {
         "none".to_owned()
+    })
+    .or_unmet(if model == PREMIUM_MODEL {
+        "AIG-005"
+    } else {
+        "AIG-004"
     })?;
     // Of retries and fallback it is the fallback whose timeout is promised; what a primary model states is AIG-009's.
     let is_elsewhere =

@@ -132,13 +132,24 @@ async fn carried(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
-/// As [`entries`], whichever keys there are: what lacks, or is no string, is AIG-001's.
+/// As [`entries`], whichever keys there are: what lacks, or is no JSON object, is AIG-001's.
 fn pairs(call: &ModelCall) -> Result<BTreeMap<String, String>, Stop> {
     if call.metadata.is_none() {
         return Err(breach("cf-aig-metadata on every upstream call", "none").or_unmet("AIG-001"));
     }
-    metadata::pairs(call.metadata.as_deref())
-        .map_err(|why| breach("flat metadata without null", why))
+    let is_object = call
+        .metadata
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok())
+        .is_some_and(|json| json.is_object());
+    metadata::pairs(call.metadata.as_deref()).map_err(|why| {
+        let found = breach("flat metadata without null", why);
+        if is_object {
+            found
+        } else {
+            found.or_unmet("AIG-001")
+        }
+    })
 }
 
 /// An altered record shows nothing before a call was made with it.

@@ -15,7 +15,10 @@ pub(super) async fn unless_derived_otherwise(s: &mut Scene, check: Check) -> Che
     let Err(stop @ Stop::Violation(_)) = check else {
         return check;
     };
-    let control = s.new_tenant("derivation-control", "free").await?;
+    let mut control = s.new_tenant("derivation-control", "free").await?;
+    while !is_telling(&control.sandbox_id) {
+        control = s.new_tenant("derivation-control", "free").await?;
+    }
     let answer = create(s, &control.creation()).await?;
     let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
     let is_other = seen.is_some_and(|seen| seen != control.sandbox_id);
@@ -24,6 +27,12 @@ pub(super) async fn unless_derived_otherwise(s: &mut Scene, check: Check) -> Che
     } else {
         stop
     })
+}
+
+/// Whether a byte of the hash is below 16, which shows as well who writes such a byte without its leading zero.
+fn is_telling(sandbox_id: &str) -> bool {
+    let digits = sandbox_id.trim_start_matches("sk-").as_bytes();
+    digits.chunks(2).any(|byte| byte[0] == b'0')
 }
 
 /// Adds the steps.

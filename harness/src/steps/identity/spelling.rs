@@ -1,5 +1,6 @@
 //! Tenant ids in other spellings, ids asked for twice, and texts that are no id. Never accepts a stored id that is not canonical.
 
+use super::is_telling;
 use crate::evidence::Exchange;
 use crate::oracle::sandbox_id::expected;
 use crate::oracle::vectors;
@@ -117,7 +118,11 @@ async fn create_spelled(s: &mut Scene, a: Args) -> Check {
 
 /// The control of a wrong hash: of an id that was canonical from the beginning it is right.
 async fn hashes_rightly(s: &mut Scene) -> Check {
-    let (id, slug) = (fresh_id(), s.slug(&format!("hash{}", s.exchanges.len())));
+    let mut id = fresh_id();
+    while !is_telling(&expected(&id)) {
+        id = fresh_id();
+    }
+    let slug = s.slug(&format!("hash{}", s.exchanges.len()));
     let answer = create(s, &json!({ "id": id, "slug": slug })).await?;
     expect_status_first(s, &answer, 201)?;
     let seen = answer.text_at(&s.dialect().tenant_sandbox_id);
@@ -132,6 +137,10 @@ async fn hashes_rightly(s: &mut Scene) -> Check {
 /// Whether the creation ended as ID-008 has it: stored canonical, or refused with nothing written.
 async fn judge(s: &mut Scene, answer: &Exchange, canonical: &str, spelled: &str) -> Check {
     if answer.status != 201 {
+        // Of a creation that is told otherwise than with 201 nothing shows in which form its id is stored.
+        if (200..300).contains(&answer.status) && answer.text_at("/id").is_none() {
+            return s.expect_status(answer, 201).or_unmet("SMK-001");
+        }
         s.expect_error(answer, 400, "INVALID_REQUEST")?;
         let row = tenant_row(s, canonical).await?;
         return s.expect(row.is_none(), "no tenant after the refusal", || said(&row));

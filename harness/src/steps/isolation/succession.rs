@@ -245,7 +245,8 @@ async fn is_blank(s: &mut Scene, a: Args) -> Check {
 async fn nothing_left(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let row = tenant_row(s, &tenant.id).await?;
-    s.expect(row.is_none(), "no row of the deleted tenant", || said(&row))?;
+    s.expect(row.is_none(), "no row of the deleted tenant", || said(&row))
+        .or_unmet("RES-015")?;
     let rows = usage_rows(s, &tenant.id).await?;
     s.expect(rows.is_empty(), "no usage of the deleted tenant", || {
         said(&rows)

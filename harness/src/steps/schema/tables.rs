@@ -6,7 +6,7 @@ use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{QUIET, delete, expect_status_first, settle, usage_rows};
+use crate::steps::operating::{QUIET, delete, expect_status_first, settle, tenant_row, usage_rows};
 use crate::target::manifest::Timestamps;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
@@ -277,11 +277,16 @@ async fn no_row_left(s: &mut Scene, a: Args) -> Check {
     let id = s.tenant(a.text(1))?.id;
     wait::quiet(QUIET).await;
     let rows = usage_rows(s, &id).await?;
-    s.expect(
+    let check = s.expect(
         rows.is_empty(),
         "no usage row of the deleted tenant",
         || said(&rows),
-    )
+    );
+    // Nothing can go along with a tenant that is still there.
+    if check.is_err() && tenant_row(s, &id).await?.is_some() {
+        return check.or_unmet("RES-015");
+    }
+    check
 }
 
 async fn still_has(s: &mut Scene, a: Args) -> Check {
