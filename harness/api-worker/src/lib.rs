@@ -10,6 +10,8 @@ mod chat;
 mod criterion;
 mod database;
 pub mod generate;
+pub mod look;
+pub mod needs;
 mod oracle;
 mod outcome;
 pub mod receiver;

@@ -56,7 +56,7 @@ pub enum Cause {
 }
 
 /// What a target may offer to be judged by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Operators' tokens.
     Operator,
@@ -75,13 +75,38 @@ pub enum Need {
 }
 
 impl Need {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Operator,
+        Self::Database,
+        Self::Logs,
+        Self::Clock,
+        Self::Receiver,
+        Self::Files,
+        Self::Runner,
+    ];
+
+    /// One word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Database => "database",
+            Self::Logs => "logs",
+            Self::Clock => "clock",
+            Self::Receiver => "webhooks",
+            Self::Files => "migrations",
+            Self::Runner => "migrate",
+        }
+    }
+
     /// What is missing, and the key of the manifest that would mend it.
     #[must_use]
     pub fn remedy(self) -> (&'static str, &'static str) {
         match self {
-            Self::Operator => ("tokens for operators", "access"),
-            Self::Database => ("a way to read the database", "api_worker.database"),
-            Self::Logs => ("the log lines of the target", "api_worker.command"),
+            Self::Operator => ("tokens for operators", "control.access"),
+            Self::Database => ("a way to read the database", "observe.d1"),
+            Self::Logs => ("the log lines of the target", "observe.logs"),
             Self::Clock => (
                 "a target that takes its present from X-Test-Now",
                 "api_worker.clock",

@@ -1,5 +1,6 @@
 //! How much of the contract can be verified at a target, and what the rest waits for. Never runs a scenario.
 
+use super::api_worker;
 use super::tries::Tried;
 use super::uses::Hanging;
 use crate::contract::{Contract, Criterion, Planned};
@@ -49,12 +50,18 @@ pub(super) fn of(target: &dyn Target, contract: &Contract, tried: &Tried) -> Cov
     let hanging = Hanging::new(target, tried);
     let claimed = |criterion: &&Criterion| target.profiles().contains(&criterion.profile);
     for criterion in contract.criteria.values().filter(claimed) {
-        let closed: Vec<Option<String>> = contract
+        let mut closed: Vec<Option<String>> = contract
             .scenarios
             .iter()
             .filter(|planned| planned.criteria.contains(&criterion.id))
             .map(|planned| closed(target, planned, &hanging))
             .collect();
+        // Its sentences need what the table of their judge says.
+        match api_worker::standing(criterion, tried) {
+            Some(Ok(in_part)) => closed.extend(in_part.map(Some)),
+            Some(Err(why)) => closed = vec![Some(why)],
+            None => {}
+        }
         let level = match criterion.level {
             Level::Must => &mut coverage.must,
             Level::Should => &mut coverage.should,

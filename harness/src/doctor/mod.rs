@@ -1,5 +1,6 @@
 //! Looks at a target before it is judged: who answers, what would make verdicts wrong, what can be verified. Never judges the contract.
 
+mod api_worker;
 mod coverage;
 mod database;
 mod host;
@@ -145,21 +146,27 @@ pub async fn diagnose(
     contract: &Contract,
     patience: Duration,
 ) -> Diagnosis {
-    let is_worker = !matches!(target.profiles(), [Profile::Data]);
     let mut tried = Tried::default();
-    if is_worker {
+    let is_api_worker = target.profiles().contains(&Profile::ApiWorker);
+    let is_core = target.profiles().contains(&Profile::Core);
+    if is_core {
         tried = worker(client, target, patience).await;
     }
+    if is_api_worker {
+        api_worker::worker(target.as_ref(), &mut tried).await;
+    }
     tried.checks.extend(database::check(target.as_ref()).await);
+    let of_api_worker = is_api_worker.then(|| api_worker::capabilities(&tried));
     let capabilities = capabilities(target.as_ref())
         .into_iter()
-        // The needs are a Worker's.
-        .filter(|_| is_worker)
+        // The needs are those of a Worker of the profile core.
+        .filter(|_| is_core)
         .map(|(need, reason)| Capability {
             need,
             met: reason.is_none(),
             reason: reason.unwrap_or_default(),
         })
+        .chain(of_api_worker.into_iter().flatten())
         .collect();
     Diagnosis {
         schema_version: SCHEMA_VERSION,

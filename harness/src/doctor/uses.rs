@@ -22,7 +22,7 @@ impl<'a> Hanging<'a> {
 
     /// Why a scenario whose needs are met could not be judged all the same; nothing that is known of where `None`.
     pub(super) fn of(&self, planned: &Planned) -> Option<String> {
-        if planned.profile == Profile::Data {
+        if planned.profile != Profile::Core {
             return None;
         }
         if let Some(why) = &self.tried.out_of_reach {

@@ -18,7 +18,9 @@ mod webhooks;
 use crate::aspect::Aspect;
 use crate::generate;
 
+pub(crate) use ledger::tool_works;
 pub(crate) use views::whole;
+pub(crate) use webhooks::delivered;
 
 /// Every family of aspects, criterion by criterion.
 pub(crate) fn families() -> impl Iterator<Item = &'static [Aspect]> {

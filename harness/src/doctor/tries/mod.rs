@@ -14,6 +14,7 @@ use crate::run::scene::{Run, Scene};
 use crate::target::Target;
 use crate::target::seeding::Tenant;
 use crate::verdict::Stop;
+use moltproof_api_worker::Need;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) struct Tried {
     pub(super) checks: Vec<Check>,
     /// What scenarios cannot use, by the word of [`crate::run::uses`], with the reason.
     pub(super) broken: BTreeMap<&'static str, String>,
+    /// What an API worker is judged by and cannot be used, with the reason.
+    pub(super) lacking: BTreeMap<Need, String>,
     /// Why nothing at all can be used, if so.
     pub(super) out_of_reach: Option<String>,
 }

@@ -10,6 +10,8 @@ use crate::scripts::Scripts;
 use crate::trial::{Trial, sha256, version_of};
 use rusqlite::types::Value;
 
+pub(crate) use runner::tool_works;
+
 /// What is judged of API-007.
 pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(

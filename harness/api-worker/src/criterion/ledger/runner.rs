@@ -129,6 +129,24 @@ async fn on_a_thread(
         .map_err(|error| Stop::Fault(format!("the judge of the tool failed: {error}")))?
 }
 
+/// Before anything is judged: the tool applies the target's own migrations, and says so where it cannot apply one.
+pub(crate) async fn tool_works(subject: &Subject) -> Judged {
+    on_a_thread(subject, |work| {
+        let records = work.begun()?.len();
+        work.write("9001_moltproof_broken.sql", "CREATE TABLE;\n")?;
+        let (has_succeeded, _) = work.call()?;
+        if has_succeeded {
+            return Err(Stop::Fault(
+                "the tool says that it applied a file that is no SQL".to_owned(),
+            ));
+        }
+        Ok(format!(
+            "it applies and records {records} files, and says so where one is no SQL"
+        ))
+    })
+    .await
+}
+
 pub(super) async fn first(subject: &Subject) -> Judged {
     on_a_thread(subject, |work| {
         for (name, text) in LATER.iter().rev() {

@@ -7,9 +7,10 @@ mod sent;
 
 use crate::aspect::Aspect;
 use crate::call::{Answer, Call};
-use crate::outcome::{Cause, Need, Stop};
+use crate::outcome::{Cause, Judged, Need, Stop};
 use crate::receiver::{Delivery, Reply};
 use crate::scene::{Key, Scene};
+use crate::subject::Subject;
 use crate::wait;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -56,6 +57,23 @@ async fn hook(
         secret: made.text("/secret"),
         path,
     })
+}
+
+/// Before anything is judged: a webhook to the receiver is sent its event, and one to a private address is refused.
+pub(crate) async fn delivered(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let hook = hook(&scene, "doctor", &["key.rotated"], vec![Reply::Status(204)]).await?;
+    let ids = rotated(&scene).await?;
+    job(&scene).await?;
+    let came = arrived(&scene, &hook, &ids, 1).await;
+    unhook(&scene, &hook).await?;
+    came?;
+    let wish = json!({"url": "https://10.0.0.1/hook", "events": ["key.rotated"]});
+    scene
+        .operate(Call::post("/api/admin/webhooks").json(&wish))
+        .await?
+        .refused(400, "INVALID_REQUEST", "for a private address")?;
+    Ok("an event reaches the receiver, and a webhook to 10.0.0.1 is refused".to_owned())
 }
 
 /// Takes a webhook away, so that it is sent nothing of others.
