@@ -87,6 +87,18 @@ pub fn char_start(text: &str, byte: usize) -> usize {
         .unwrap_or(0)
 }
 
+/// A text as a reader can take it in: of a line that is longer than this, its beginning.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    const LINE_LEN_MAX: usize = 400;
+    let lines = text.lines().map(|line| {
+        let end = char_start(line, LINE_LEN_MAX);
+        let mark = if end < line.len() { "…" } else { "" };
+        format!("{}{mark}", &line[..end])
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Where a word stands in a text from a byte on: ASCII case ignored, not within a longer word.
 #[must_use]
 pub fn find_word(text: &str, word: &str, from: usize) -> Option<Range<usize>> {

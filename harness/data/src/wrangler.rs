@@ -1,5 +1,6 @@
 //! What a Worker's wrangler configuration tells: `wrangler.json`, `wrangler.jsonc`, `wrangler.toml`. Never keeps the value of a variable that may be a secret.
 
+use crate::text::shortened;
 use jsonc_parser::ParseOptions;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,7 +173,7 @@ fn object(path: &Path) -> Result<Value, Unreadable> {
     })?;
     let is_toml = path.extension().is_some_and(|ending| ending == "toml");
     let value = if is_toml {
-        toml::from_str(&text).map_err(|error| error.to_string())
+        toml::from_str(&text).map_err(|error| shortened(&error.to_string()))
     } else {
         jsonc_parser::parse_to_serde_value(&text, &ParseOptions::default())
             .map_err(|error| error.to_string())

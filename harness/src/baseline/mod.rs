@@ -61,7 +61,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, NoBaseline> {
     file.map(|file| file.known)
         .map_err(|error| NoBaseline::Malformed {
             path: path.display().to_string(),
-            reason: error.to_string(),
+            reason: moltproof_data::text::shortened(&error.to_string()),
         })
 }
 

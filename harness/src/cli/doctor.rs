@@ -100,16 +100,14 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
             }
         };
         let found = tokio::select! {
-            found = diagnose(&opened.client, &opened.target, &contract, args.wait) => Some(found),
-            () = asked_to_go() => None,
+            found = diagnose(&opened.client, &opened.target, &contract, args.wait) => Ok(found),
+            asked = asked_to_go() => Err(asked),
         };
         opened.target.end().await;
-        let Some(found) = found else {
-            return Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted".to_owned(),
-            });
-        };
+        let found = found.map_err(|asked| Failure {
+            exit: Exit::of(asked),
+            message: format!("ended by {}", asked.words()),
+        })?;
         let told = match args.format {
             Format::Text => text::render(&found, args.length()),
             Format::Json => json(&found)?,

@@ -74,16 +74,14 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<Exit, Failure> {
             opened.client.for_cleaning()
         };
         let swept = tokio::select! {
-            swept = sweep::sweep(&client, opened.target.as_ref(), &scope) => Some(swept),
-            () = asked_to_go() => None,
+            swept = sweep::sweep(&client, opened.target.as_ref(), &scope) => Ok(swept),
+            asked = asked_to_go() => Err(asked),
         };
         opened.target.end().await;
-        let Some(swept) = swept else {
-            return Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted; sweep again".to_owned(),
-            });
-        };
+        let swept = swept.map_err(|asked| Failure {
+            exit: Exit::of(asked),
+            message: format!("ended by {}; sweep again", asked.words()),
+        })?;
         let swept = swept.map_err(|error| match error {
             CannotSweep::NoWay => Failure::usage(error.to_string()),
             CannotSweep::Fault(_) => Failure::fault(error.to_string()),

@@ -6,6 +6,7 @@ use super::{Failure, open_files, room, say};
 use crate::client::meter::{Budget, Meter};
 use crate::client::{Client, ClientOptions, NoAnswer};
 use crate::contract::profile::Profile;
+use crate::report::Interruption;
 use crate::scrub;
 use crate::target::Target;
 use crate::target::launched::described;
@@ -432,16 +433,20 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::fault(format!("cannot start: {error}")))
 }
 
-/// Done at Ctrl-C or SIGTERM.
-pub(super) async fn asked_to_go() {
+/// Done at Ctrl-C or SIGTERM: by which of them.
+pub(super) async fn asked_to_go() -> Interruption {
+    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {
             tokio::select! {
-                _signal = tokio::signal::ctrl_c() => {}
-                _signal = terminate.recv() => {}
+                () = interrupt => Interruption::Interrupt,
+                _signal = terminate.recv() => Interruption::Terminate,
             }
         }
-        Err(_unavailable) => drop(tokio::signal::ctrl_c().await),
+        Err(_unavailable) => {
+            interrupt.await;
+            Interruption::Interrupt
+        }
     }
 }
 

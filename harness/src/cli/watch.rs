@@ -3,7 +3,7 @@
 use super::run::RunArgs;
 use super::target::{asked_to_go, runtime};
 use super::{Failure, put, say};
-use crate::report::Report;
+use crate::report::{Interruption, Report};
 use crate::target::manifest::Manifest;
 use crate::verdict::Exit;
 use clap::ArgMatches;
@@ -41,7 +41,7 @@ const QUIET_MS: u64 = 100;
 const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
 
 /// Done when somebody asks this program to end.
-type Leaving = Pin<Box<dyn Future<Output = ()>>>;
+type Leaving = Pin<Box<dyn Future<Output = Interruption>>>;
 
 /// The criteria that a reader must act on, one a line: what a watching process reads.
 pub(super) fn red(report: &Report) -> String {
@@ -73,8 +73,9 @@ pub(super) fn watch(args: &RunArgs, given: &Given) -> Result<Exit, Failure> {
         loop {
             begin(&cause, &failed)?;
             let only = failed.clone();
-            let Some(exit) = one_run(given, &only, &told, &mut leaving).await? else {
-                return Ok(Exit::Interrupted);
+            let exit = match one_run(given, &only, &told, &mut leaving).await? {
+                Ok(exit) => exit,
+                Err(asked) => return Ok(Exit::of(asked)),
             };
             let now_red = read_red(&told);
             // A run that came to no verdict says nothing new of what failed before.
@@ -91,7 +92,7 @@ pub(super) fn watch(args: &RunArgs, given: &Given) -> Result<Exit, Failure> {
             ));
             let changed = tokio::select! {
                 changed = places.change(&mut changes, &mut watcher) => changed,
-                () = &mut leaving => None,
+                asked = &mut leaving => return Ok(Exit::of(asked)),
             };
             let Some(changed) = changed else {
                 return Ok(Exit::Interrupted);
@@ -120,14 +121,14 @@ fn begin(cause: &str, failed: &BTreeSet<String>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One run in a process of its own, of these criteria only, if there are any. `None` if somebody wants everything to end; the run has
-/// ended then, and its target with it.
+/// One run in a process of its own, of these criteria only, if there are any. An [`Interruption`] if somebody wants everything to end;
+/// the run has ended then, and its target with it.
 async fn one_run(
     given: &Given,
     only: &BTreeSet<String>,
     told: &Path,
     leaving: &mut Leaving,
-) -> Result<Option<std::process::ExitStatus>, Failure> {
+) -> Result<Result<std::process::ExitStatus, Interruption>, Failure> {
     let program = super::itself::program()?;
     let fault = |error: std::io::Error| Failure::fault(format!("cannot run again: {error}"));
     // What the run before told is not what this one tells.
@@ -148,10 +149,10 @@ async fn one_run(
     // The run ends in order when this closes: so it does not outlive the one who watches, however that dies.
     let mut child = command.stdin(Stdio::piped()).spawn().map_err(fault)?;
     let _lifeline = child.stdin.take();
-    tokio::select! {
-        ended = child.wait() => return ended.map(Some).map_err(fault),
-        () = leaving => {}
-    }
+    let asked = tokio::select! {
+        ended = child.wait() => return ended.map(Ok).map_err(fault),
+        asked = leaving => asked,
+    };
     // Ctrl-C reaches both; a signal to this process alone has to be handed on. The run tidies up before it goes.
     let id = child.id().and_then(|id| i32::try_from(id).ok());
     if let Some(pid) = id.and_then(rustix::process::Pid::from_raw) {
@@ -160,7 +161,7 @@ async fn one_run(
         let _is_there = rustix::process::kill_process(pid, signal).is_ok();
     }
     child.wait().await.map_err(fault)?;
-    Ok(None)
+    Ok(Err(asked))
 }
 
 fn read_red(told: &Path) -> BTreeSet<String> {

@@ -86,8 +86,11 @@ pub fn measure(
     let short = short.into_iter().map(Job::Deviant);
     let jobs: Vec<_> = nulls.chain(variants).chain(long).chain(short).collect();
     let bench = Bench { contract, wanted };
+    let is_ending = || *wanted.manner.ending.borrow();
     let rows = trial::side_by_side(jobs, wanted.jobs, |job| {
-        let row = bench.row(&job);
+        // Nothing is said of what was not seen through.
+        let row = (!is_ending()).then(|| bench.row(&job));
+        let row = row.filter(|_| !is_ending())?;
         let (id, how, as_wanted) = match &row {
             Row::Deviant(row) => match row.verdict {
                 Fate::Killed if row.false_blame.is_empty() => (&row.id, "killed".to_owned(), true),
@@ -108,13 +111,14 @@ pub fn measure(
             }
         };
         watch.tried(id, &how, as_wanted);
-        row
+        Some(row)
     });
     let rows: Vec<Row> = rows
         .into_iter()
+        .flatten()
         .map(|row| bench.unless_told(row, catalogue))
         .collect();
-    if *wanted.manner.ending.borrow() {
+    if is_ending() {
         return Err(Ruined::Interrupted);
     }
     let mut matrix = KillMatrix {

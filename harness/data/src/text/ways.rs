@@ -189,7 +189,8 @@ fn wrangler(sql: &str) -> Option<Lost> {
     let mut open = 0_u32;
     let mut at = 0;
     while let Some(byte) = bytes.get(at).copied() {
-        let rest = &text[at + 1..];
+        // Within a character there is nothing that any of the marks begins with.
+        let rest = text.get(at + 1..).unwrap_or_default();
         let behind = |marker: &str, from: usize| {
             let found = rest.get(from..).and_then(|rest| rest.find(marker));
             found.map_or(bytes.len(), |found| at + 1 + from + found + marker.len())
@@ -262,6 +263,12 @@ fn why(sql: &str, body: &[Token], lost: Lost) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_of_several_bytes_outside_of_quotes_are_read_like_any_other() {
+        let sql = "CREATE TRIGGER t BEFORE UPDATE OF id\u{202e} ON users\nBEGIN\n  SELECT 1;\nEND";
+        assert_eq!(wrangler(sql), wrangler(&sql.replace('\u{202e}', "x")));
+    }
 
     fn of(text: String) -> Vec<SplitOtherwise> {
         let file = File {

@@ -205,26 +205,26 @@ fn measured(
     let shown = Shown::new(total, what, args.quiet);
     let watching = runtime()?;
     let (over, is_over) = tokio::sync::oneshot::channel::<()>();
-    let measured = std::thread::scope(|scope| {
+    let (measured, asked) = std::thread::scope(|scope| {
         let measuring = scope.spawn(|| {
             let measured = measure(ending, &shown);
             drop(over);
             measured
         });
-        watching.block_on(async {
+        let asked = watching.block_on(async {
             tokio::select! {
-                () = asked_to_go() => { end.send_replace(true); }
-                _ended = is_over => {}
+                asked = asked_to_go() => { end.send_replace(true); Some(asked) }
+                _ended = is_over => None,
             }
         });
-        measuring.join()
+        (measuring.join(), asked)
     });
     shown.finish();
     let matrix = match measured {
         Ok(Ok(matrix)) => matrix,
         Ok(Err(Ruined::Interrupted)) => {
             return Err(Failure {
-                exit: Exit::Interrupted,
+                exit: asked.map_or(Exit::Interrupted, Exit::of),
                 message: "interrupted; nothing was measured".to_owned(),
             });
         }

@@ -2,6 +2,7 @@
 
 use super::Unusable;
 use super::environment::{self, Allowed};
+use moltproof_data::text::shortened;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
@@ -41,18 +42,19 @@ pub(super) fn read<T: DeserializeOwned>(
         .unwrap_or(Path::new("."));
     let folder = std::fs::canonicalize(folder).map_err(unreadable)?;
     // Read as it stands first: its errors show the line, which is lost once variables are filled in.
-    let mut content: T = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let mut content: T =
+        toml::from_str(&text).map_err(|error| malformed(shortened(&error.to_string())))?;
     let mut resolved = environment::Resolved::default();
     let may_hold_secrets = environment::SECRET_KEYS
         .iter()
         .any(|key| text.contains(key));
     if text.contains("${") || may_hold_secrets {
         let mut document: toml::Table =
-            toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+            toml::from_str(&text).map_err(|error| malformed(shortened(&error.to_string())))?;
         resolved = environment::resolve(&mut document, &folder, allowed).map_err(&malformed)?;
         content = document
             .try_into()
-            .map_err(|error: toml::de::Error| malformed(error.to_string()))?;
+            .map_err(|error: toml::de::Error| malformed(shortened(&error.to_string())))?;
     }
     Ok(Document {
         content,
