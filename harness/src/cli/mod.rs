@@ -31,6 +31,7 @@ mod run;
 mod running;
 mod schema;
 mod scratch;
+mod serve;
 mod signals;
 mod signing;
 mod staging;
@@ -80,10 +81,6 @@ const DB_EXAMPLES: &str = "Examples:
   moltproof db lint                                what fails or loses data on D1, in the folder migrations
   moltproof db check                               the data contract, on a copy in memory
   moltproof db explain MIG-02                      a rule: the failure, SQL that shows it, the repair";
-
-const SERVE_EXAMPLES: &str = "Examples:
-  moltproof serve
-  moltproof serve --listen 127.0.0.1:0";
 
 /// Proves whether a multi-tenant Moltworker backend keeps its contract.
 #[derive(Debug, Parser)]
@@ -163,8 +160,8 @@ enum Verb {
     /// Prints a JSON Schema: of the target manifest, for editors, or of the JSON report, for programs.
     #[command(after_help = schema::EXAMPLES)]
     Schema(schema::SchemaArgs),
-    /// Serves the reference implementation, configured by environment variables.
-    Serve(crate::target::reference::ServeArgs),
+    /// Serves a reference implementation, configured by environment variables.
+    Serve(serve::ServeOptions),
     /// Starts a target as a run does, prints its address, and keeps it until Ctrl-C.
     #[command(after_help = up::EXAMPLES)]
     Up(Box<up::UpArgs>),
@@ -299,7 +296,7 @@ fn perform(verb: Verb, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> 
         Verb::Report(args) => report::report(&args),
         Verb::Baseline(args) => baseline::baseline(&args),
         Verb::Schema(args) => schema::schema(&args),
-        Verb::Serve(args) => return Ok(crate::target::reference::serve(&args)),
+        Verb::Serve(args) => return serve::serve(&args),
         Verb::Up(args) => up::up(&args),
         Verb::Teeth(args) => teeth::teeth(&args),
         Verb::ServeAltered(args) => return Ok(teeth::serve_altered(&args)),
@@ -322,7 +319,7 @@ fn command() -> clap::Command {
     // The reference tells its variables there, and knows nothing of this command line.
     let command = Cli::command().mut_subcommand("serve", |serve| {
         let told = serve.get_after_help().cloned().unwrap_or_default();
-        serve.after_help(format!("{told}\n\n{SERVE_EXAMPLES}"))
+        serve.after_help(serve::after_help(&told.to_string()))
     });
     switches::with_usual_words(command)
 }

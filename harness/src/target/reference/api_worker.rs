@@ -10,13 +10,14 @@ use crate::target::{Fault, Instance};
 use moltproof_api_worker::Applied;
 use moltproof_api_worker::receiver::Receiver;
 use moltworker_api_reference::backend::Backend;
-use moltworker_api_reference::config::Config;
+use moltworker_api_reference::config::{Config, VARIABLES};
 use moltworker_api_reference::domain::environment::Environment;
 use moltworker_api_reference::store::schema;
 use moltworker_reference::store::migrations::from_dir;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -102,6 +103,27 @@ impl ReferenceTarget {
         }));
         Ok(worker)
     }
+}
+
+/// Serves it until a signal comes; returns the exit code.
+#[must_use]
+pub fn serve(args: &super::ServeArgs) -> ExitCode {
+    let listen = args.listen;
+    moltworker_api_reference::command::serve(&moltworker_api_reference::command::ServeArgs {
+        listen,
+    })
+}
+
+/// The variables that only it has, as the help of `serve` lists them.
+#[must_use]
+pub fn variables_help() -> String {
+    let lines = VARIABLES.iter().map(|variable| {
+        format!(
+            "  {}\n      {} [default: {}]\n",
+            variable.name, variable.meaning, variable.default
+        )
+    });
+    lines.collect()
 }
 
 /// Applies migrations as the reference does, to a database below a folder.
