@@ -87,16 +87,28 @@ pub fn char_start(text: &str, byte: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// A text as a reader can take it in: of a line that is longer than this, its beginning.
+/// A text as a terminal can show it and a reader take it in: of a line that is longer than this its beginning, and control characters as their pictures (`␀`).
 #[must_use]
 pub fn shortened(text: &str) -> String {
     const LINE_LEN_MAX: usize = 400;
     let lines = text.lines().map(|line| {
         let end = char_start(line, LINE_LEN_MAX);
         let mark = if end < line.len() { "…" } else { "" };
-        format!("{}{mark}", &line[..end])
+        let shown: String = line[..end].chars().map(picture).collect();
+        format!("{shown}{mark}")
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A character in one that takes as much room and does nothing: a caret below it goes on pointing at it.
+fn picture(letter: char) -> char {
+    match u32::from(letter) {
+        9 => letter,
+        code @ 0..=31 => char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER),
+        127 => '␡',
+        _ if letter.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => letter,
+    }
 }
 
 /// Where a word stands in a text from a byte on: ASCII case ignored, not within a longer word.
@@ -113,4 +125,18 @@ pub fn find_word(text: &str, word: &str, from: usize) -> Option<Range<usize>> {
             && (end == bytes.len() || !inside(bytes[end]));
         is_there.then_some(start..end)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortened_text_has_no_control_characters_and_no_endless_line() {
+        assert_eq!(shortened("a\0b\x1b[31m\tc\x7f\r\n  ^"), "a␀b␛[31m\tc␡\n  ^");
+        assert_eq!(shortened("\u{85}"), "\u{fffd}");
+        let long = shortened(&"ü".repeat(400));
+        assert_eq!(long.chars().count(), 201, "400 bytes and the mark");
+        assert!(long.ends_with('…'), "{long}");
+    }
 }

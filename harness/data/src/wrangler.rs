@@ -176,7 +176,7 @@ fn object(path: &Path) -> Result<Value, Unreadable> {
         toml::from_str(&text).map_err(|error| shortened(&error.to_string()))
     } else {
         jsonc_parser::parse_to_serde_value(&text, &ParseOptions::default())
-            .map_err(|error| error.to_string())
+            .map_err(|error| shortened(&error.to_string()))
     };
     let malformed = |reason: String| Unreadable::Malformed {
         path: shown.clone(),
