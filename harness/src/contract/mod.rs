@@ -142,7 +142,7 @@ pub struct Contract {
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// The Gherkin does not parse.
-    #[error("{path}: {reason}")]
+    #[error("{path}: {}", moltproof_data::text::shortened(reason))]
     Gherkin {
         /// Feature file.
         path: String,

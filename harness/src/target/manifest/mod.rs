@@ -125,7 +125,7 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     /// Not readable.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {}: {source}", moltproof_data::text::shortened(path))]
     Unreadable {
         /// The file.
         path: String,
