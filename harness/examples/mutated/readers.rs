@@ -32,6 +32,16 @@ pub(crate) struct Reader {
     pub(crate) words: Option<&'static [&'static str]>,
 }
 
+/// What `init` is told to write a manifest from a wrangler configuration.
+const INIT: [&str; 6] = [
+    "init",
+    "--yes",
+    "--from",
+    "{file}",
+    "--output",
+    "made/target.toml",
+];
+
 /// All of them.
 pub(crate) const READERS: &[Reader] = &[
     Reader {
@@ -124,28 +134,14 @@ pub(crate) const READERS: &[Reader] = &[
             ])
         },
         read: wrangler,
-        words: Some(&[
-            "init",
-            "--yes",
-            "--from",
-            "{file}",
-            "--output",
-            "made/target.toml",
-        ]),
+        words: Some(&INIT),
     },
     Reader {
         name: "wrangler-toml",
         file: "wrangler-toml/wrangler.toml",
         samples: |_| Ok(vec![WRANGLER.as_bytes().to_vec()]),
         read: wrangler,
-        words: Some(&[
-            "init",
-            "--yes",
-            "--from",
-            "{file}",
-            "--output",
-            "made/target.toml",
-        ]),
+        words: Some(&INIT),
     },
     Reader {
         name: "feature",

@@ -12,21 +12,21 @@ mod database;
 pub(crate) mod heard;
 mod logs;
 mod requests;
+mod shared;
+mod stops;
 mod unsaid;
 mod vitals;
 mod who;
 
-use crate::client::Client;
-use crate::client::NoAnswer;
-use crate::client::meter::Spent;
+pub use shared::Run;
+pub use stops::{breach, late, misshapen};
+
 use crate::client::stream::StreamedAnswer;
 use crate::contract::Planned;
 use crate::doubles::AccessIssuer;
 use crate::doubles::AiGatewayDouble;
 use crate::evidence::Exchange;
-use crate::lag::TooSlow;
 use crate::observe::Bucket;
-use crate::observe::CannotObserve;
 use crate::observe::D1;
 use crate::observe::Kv;
 use crate::observe::model_calls::ModelCalls;
@@ -36,170 +36,24 @@ use crate::run::capture::{self, Lines};
 use crate::run::placeholders::Placeholders;
 use crate::run::uses::Uses;
 use crate::target::Disposable;
-use crate::target::Fault;
 use crate::target::Instance;
-use crate::target::Target;
 use crate::target::dialect::Dialect;
 use crate::target::dialect::reading::Missed;
 use crate::target::faults::StoreFaults;
-use crate::target::layout;
 use crate::target::manifest::Seeding;
 use crate::target::need::Need;
 use crate::target::need::Variant;
-use crate::target::read_only;
 use crate::target::seeding;
 use crate::target::seeding::Tenant;
 use crate::verdict::Check;
 use crate::verdict::Finding;
-use crate::verdict::Severity;
 use crate::verdict::Stop;
-use crate::wait::TimedOut;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
 /// What is expected where no complete answer came.
 pub const COMPLETE_ANSWER: &str = "a complete HTTP answer";
-
-/// What all scenarios of a run share.
-pub struct Run {
-    /// What is judged.
-    pub target: Arc<dyn Target>,
-    /// Sends every request.
-    pub client: Client,
-    /// Names this run in tenants and markers: six characters of `[a-z0-9]`.
-    pub id: String,
-    /// Every exchange of the run, for what is judged over the whole of it.
-    pub exchanges: Mutex<Vec<Arc<Exchange>>>,
-    /// Every secret that the harness handed out; none may appear in an answer or a log.
-    pub secrets: Mutex<Vec<String>>,
-    /// Every instance that a scenario talked to.
-    pub instances: Mutex<Vec<Arc<Instance>>>,
-    /// Locks for what only one scenario at a time may do to the target, by name.
-    pub alone: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    /// Which of the target's accepted deviations were met, by their number.
-    pub accepted: Mutex<BTreeSet<usize>>,
-    /// Whether evidence is captured beside the exchanges; it is, but for measuring what that costs.
-    pub captures: bool,
-    vitals: vitals::Vitals,
-    prepared: database::Prepared,
-    api_worker: api_worker::Opened,
-}
-
-impl Run {
-    /// A run on this target.
-    #[must_use]
-    pub fn new(target: Arc<dyn Target>, client: Client, id: String) -> Self {
-        client.meter.count_chats_at(&target.dialect().chat);
-        let client = if target.keeps_connections() {
-            client.reusing_connections()
-        } else {
-            client
-        };
-        Self {
-            target,
-            client,
-            id,
-            exchanges: Mutex::default(),
-            secrets: Mutex::default(),
-            instances: Mutex::default(),
-            alone: Mutex::default(),
-            accepted: Mutex::default(),
-            captures: true,
-            vitals: vitals::Vitals::default(),
-            prepared: database::Prepared::default(),
-            api_worker: api_worker::Opened::default(),
-        }
-    }
-
-    /// The same run without evidence beside the exchanges.
-    #[must_use]
-    pub fn without_evidence(mut self) -> Self {
-        self.captures = false;
-        self
-    }
-
-    fn note_accepted(&self, number: usize) {
-        self.accepted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(number);
-    }
-
-    /// Which of the target's accepted deviations were met so far, by their number.
-    #[must_use]
-    pub fn accepted(&self) -> BTreeSet<usize> {
-        self.accepted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Every exchange so far.
-    #[must_use]
-    pub fn all_exchanges(&self) -> Vec<Arc<Exchange>> {
-        self.exchanges
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Remembers a secret that was handed to the target: it may appear nowhere.
-    pub fn remember_secret(&self, secret: &str) {
-        let mut known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.iter().any(|own| own == secret) {
-            known.push(secret.to_owned());
-        }
-    }
-
-    /// Every secret handed out so far, the instances' keys of AI Gateway among them.
-    #[must_use]
-    pub fn all_secrets(&self) -> Vec<String> {
-        let instances = self.instances.lock();
-        let instances = instances.unwrap_or_else(PoisonError::into_inner);
-        let keys = instances
-            .iter()
-            .filter_map(|one| one.ai_gateway_key.clone());
-        let handed_out = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        handed_out.iter().cloned().chain(keys).collect()
-    }
-
-    /// What the run has spent so far.
-    #[must_use]
-    pub fn spent(&self) -> Spent {
-        let instances = self
-            .instances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // All instances of a target call one AI Gateway.
-        let gateway = instances
-            .iter()
-            .find_map(|instance| instance.gateway.clone())
-            .or_else(|| self.api_worker.gateway());
-        self.client
-            .meter
-            .spent(gateway.map(|gateway| gateway.journal_all().len()))
-    }
-
-    fn remember_instance(&self, instance: &Arc<Instance>) {
-        let mut known = self
-            .instances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !known.iter().any(|other| Arc::ptr_eq(other, instance)) {
-            known.push(Arc::clone(instance));
-        }
-    }
-
-    fn lock_named(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(locks.entry(name.to_owned()).or_default())
-    }
-}
 
 /// One scenario under way.
 pub struct Scene {
@@ -264,73 +118,6 @@ fn client_ip(run: &str, number: usize) -> String {
     });
     let at = (begin % COUNT + number) % COUNT;
     format!("198.18.{}.{}", at / 250, at % 250 + 1)
-}
-
-/// A violation.
-#[must_use]
-pub fn breach(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
-    Stop::Violation(Finding {
-        severity: Severity::Breach,
-        expected: expected.into(),
-        seen: seen.into(),
-        only: BTreeSet::new(),
-    })
-}
-
-/// Something did not come in time: a violation, unless the machine took the time.
-#[must_use]
-pub fn late(expected: impl Into<String>, timed_out: TimedOut) -> Stop {
-    let seen = timed_out.to_string();
-    timed_out
-        .excuse
-        .map_or_else(|| breach(expected, seen), Stop::from)
-}
-
-/// The promise is kept in another form than the contract's.
-#[must_use]
-pub fn misshapen(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
-    Stop::Violation(Finding {
-        severity: Severity::Shape,
-        expected: expected.into(),
-        seen: seen.into(),
-        only: BTreeSet::new(),
-    })
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault.0)
-    }
-}
-
-impl From<TooSlow> for Stop {
-    fn from(slow: TooSlow) -> Self {
-        Self::Fault(slow.to_string())
-    }
-}
-
-impl From<CannotObserve> for Stop {
-    fn from(error: CannotObserve) -> Self {
-        if error.why == read_only::REFUSED || layout::is_of_the_layout(&error) {
-            return Self::NotVerified(error.to_string());
-        }
-        Self::Fault(error.to_string())
-    }
-}
-
-impl From<NoAnswer> for Stop {
-    fn from(error: NoAnswer) -> Self {
-        match error {
-            NoAnswer::Unreachable { .. } | NoAnswer::Unsendable(_) | NoAnswer::NotTheWorker(_) => {
-                Self::Fault(error.to_string())
-            }
-            NoAnswer::Withheld(_) | NoAnswer::GivenUp(_) | NoAnswer::LockedAtTheEdge(_) => {
-                Self::NotVerified(error.to_string())
-            }
-            NoAnswer::TooSlow(slow) => Self::from(slow),
-            NoAnswer::Broken(why) => breach(COMPLETE_ANSWER, why),
-        }
-    }
 }
 
 impl Scene {

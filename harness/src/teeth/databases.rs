@@ -1,9 +1,7 @@
 //! Measures what the profile `data` and the rules of `db lint` catch: databases that each break one thing, and healthy ones. Never starts a Worker.
 
 use super::kill::KilledBy;
-use super::matrix::{
-    DeviantRow, Fate, KillMatrix, OfDatabases, Recall, SCHEMA_VERSION, Summary, VariantRow,
-};
+use super::matrix::{DeviantRow, Fate, KillMatrix, OfDatabases, Recall, Summary, VariantRow};
 use super::measure::Watch;
 use super::trial::{self, Ruined};
 use crate::clock;
@@ -86,20 +84,10 @@ pub fn measure(
         Some(row)
     });
     let mut matrix = KillMatrix {
-        schema_version: SCHEMA_VERSION,
-        harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
-        profile: Profile::Data,
-        contract_digest: contract.digest(),
         seed: wanted.seed,
         started_at_ms,
         whole: wanted.whole,
-        summary: Summary::default(),
-        deviants: Vec::new(),
-        null_servers: Vec::new(),
-        correct_variants: Vec::new(),
-        musts: BTreeMap::new(),
-        criteria: BTreeMap::new(),
-        rules: BTreeMap::new(),
+        ..KillMatrix::empty(Profile::Data, contract.digest())
     };
     for row in rows {
         match row {

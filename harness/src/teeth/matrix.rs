@@ -211,6 +211,27 @@ pub struct VariantRow {
 }
 
 impl KillMatrix {
+    /// Of this harness, before anything was tried.
+    #[must_use]
+    pub fn empty(profile: Profile, contract_digest: String) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
+            profile,
+            contract_digest,
+            seed: 0,
+            started_at_ms: 0,
+            whole: false,
+            summary: Summary::default(),
+            deviants: Vec::new(),
+            null_servers: Vec::new(),
+            correct_variants: Vec::new(),
+            musts: BTreeMap::new(),
+            criteria: BTreeMap::new(),
+            rules: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn counted(&self) -> Summary {
         let killed = self.rows_of(Fate::Killed).count();
         Summary {

@@ -1,9 +1,7 @@
 //! Tries every backend of the catalogue, many side by side. Never decides what the matrix means.
 
 use super::kill::{Judged, KilledBy};
-use super::matrix::{
-    Blame, DeviantRow, Fate, KillMatrix, NullRow, SCHEMA_VERSION, Summary, VariantRow,
-};
+use super::matrix::{Blame, DeviantRow, Fate, KillMatrix, NullRow, VariantRow};
 use super::trial::{self, Enough, Manner, Ruined};
 use super::{Catalogue, Other, scenarios_of};
 use crate::clock;
@@ -122,20 +120,10 @@ pub fn measure(
         return Err(Ruined::Interrupted);
     }
     let mut matrix = KillMatrix {
-        schema_version: SCHEMA_VERSION,
-        harness: format!("moltproof {}", env!("CARGO_PKG_VERSION")),
-        profile: Profile::Core,
-        contract_digest,
         seed: wanted.manner.seed,
         started_at_ms,
         whole: wanted.whole,
-        summary: Summary::default(),
-        deviants: Vec::new(),
-        null_servers: Vec::new(),
-        correct_variants: Vec::new(),
-        musts: BTreeMap::new(),
-        criteria: BTreeMap::new(),
-        rules: BTreeMap::new(),
+        ..KillMatrix::empty(Profile::Core, contract_digest)
     };
     for row in rows {
         match row {

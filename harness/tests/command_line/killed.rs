@@ -69,17 +69,14 @@ fn killed(mut run: Child) {
     run.wait().unwrap();
 }
 
-#[test]
-#[cfg(target_os = "linux")]
-fn a_server_that_a_killed_run_had_started_ends_with_it() {
-    let place = tempfile::tempdir().unwrap();
-    // A backend in a process of its own is stopped and killed there.
-    let mut run = begun(place.path(), &["run", "--quiet", "--id", "USG-015"]);
+/// Begins this, kills it when a process with that word has been started below it, and waits until nothing of all that is left.
+fn leaves_no_process(args: &[&str], place: &Path, word: &str) {
+    let mut run = begun(place, args);
     let mut started = Vec::new();
-    until("no server was started", || {
-        assert!(run.try_wait().unwrap().is_none(), "the run ended too early");
+    until(&format!("nothing was started with `{word}`"), || {
+        assert!(run.try_wait().unwrap().is_none(), "it ended too early");
         started = below(run.id());
-        started.iter().any(|(_, line)| line.contains(" serve "))
+        started.iter().any(|(_, line)| line.contains(word))
     });
     killed(run);
     until(&format!("{started:?} are left"), || {
@@ -87,6 +84,15 @@ fn a_server_that_a_killed_run_had_started_ends_with_it() {
             .iter()
             .all(|(id, line)| said(*id).as_ref() != Some(line))
     });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_a_killed_run_had_started_ends_with_it() {
+    let place = tempfile::tempdir().unwrap();
+    // A backend in a process of its own is stopped and killed there.
+    let args = ["run", "--quiet", "--id", "USG-015"];
+    leaves_no_process(&args, place.path(), " serve ");
 }
 
 #[test]
@@ -102,19 +108,7 @@ fn the_run_of_a_killed_watch_ends_with_it() {
         "--target",
         "reference",
     ];
-    let mut watching = begun(place.path(), &args);
-    let mut started = Vec::new();
-    until("no run was started", || {
-        assert!(watching.try_wait().unwrap().is_none(), "it ended too early");
-        started = below(watching.id());
-        started.iter().any(|(_, line)| line.contains(" run "))
-    });
-    killed(watching);
-    until(&format!("{started:?} are left"), || {
-        started
-            .iter()
-            .all(|(id, line)| said(*id).as_ref() != Some(line))
-    });
+    leaves_no_process(&args, place.path(), " run ");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 pub(super) const EXAMPLES: &str = "Examples:
-  moltproof teeth                                          everything, in about two minutes on two cores
+  moltproof teeth                                          everything, in four to five minutes on two cores
   moltproof teeth --id RES-002                             what breaks one criterion
   moltproof teeth --sample 60                              60 of them by the whole contract: what else turns red?
   moltproof teeth --list

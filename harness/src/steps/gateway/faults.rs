@@ -14,8 +14,13 @@ pub(super) fn other_fault(s: &Scene, seen: &str, expected: &str) -> Option<&'sta
             .collect()
     };
     let (seen, expected) = (calls(seen), calls(expected));
-    // A model that the contract does not have, in the place of the tier's own: what tier gets which is AIG-004's and AIG-005's.
-    let is_strange = |model: &str| model.starts_with('@');
+    // A model that the contract does not have, in the place of the tier's own: what tier gets which is AIG-004's and AIG-005's,
+    // unless the caller has named it.
+    let is_named = |model: &str| {
+        let asked = s.exchanges.last().map(|answer| &answer.request);
+        asked.is_some_and(|asked| asked.body.contains(model) || asked.path.contains(model))
+    };
+    let is_strange = |model: &str| model.starts_with('@') && !is_named(model);
     if let (Some((first, _)), Some((own, _))) = (seen.first(), expected.first())
         && is_strange(first)
         && !is_strange(own)

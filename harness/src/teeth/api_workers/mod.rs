@@ -3,6 +3,7 @@
 
 mod measure;
 mod null_servers;
+mod rows;
 mod trial;
 
 pub use measure::{DEVIANTS_OF_EACH_MIN, Wanted, measure};
