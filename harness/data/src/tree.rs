@@ -121,7 +121,7 @@ pub struct Tree {
     pub replaces: bool,
     /// `INSERT OR IGNORE`: a row that the table refuses is left out.
     pub ignores: bool,
-    /// The columns that an INSERT names.
+    /// The columns that an INSERT names, or those behind the `UPDATE OF` of a trigger.
     pub columns: Vec<String>,
     /// What is set: column and value. Those of an UPSERT are among them.
     pub sets: Vec<(String, Node)>,
@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_trigger_comes_with_its_statements() {
-        let tree = parse("CREATE TRIGGER r AFTER UPDATE ON t BEGIN UPDATE t SET created_at = 1 WHERE id = NEW.id; END").unwrap();
+        let tree = parse("CREATE TRIGGER r AFTER UPDATE OF a, \"b\" ON t BEGIN UPDATE t SET created_at = 1 WHERE id = NEW.id; END").unwrap();
+        assert_eq!(tree.columns, ["a", "b"]);
         assert_eq!(tree.fires, Some(("AFTER".to_owned(), "UPDATE".to_owned())));
         assert_eq!(tree.body[0].sets[0].0, "created_at");
     }

@@ -12,7 +12,7 @@ use super::touched::{follow, touched, with_children, writes_rows};
 use super::watch::{Watch, dropped_unread};
 use super::{
     Effect, ObjectKind, Replay, Step, Tightened, WithRows, collisions, empty,
-    fails_for_its_own_reference, swept, tightened,
+    fails_for_its_own_reference, json, swept, tightened,
 };
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
@@ -43,7 +43,9 @@ pub(super) fn replay_on(
     new: &dyn Fn() -> rusqlite::Result<Database>,
 ) -> rusqlite::Result<Vec<Option<WithRows>>> {
     let mut database = new()?;
-    let mut filler = Filler::new(seed)?;
+    let texts = Arc::new(json::columns_read(replay));
+    let new_filler = || Filler::new(seed).map(|filler| filler.with_json(&texts));
+    let mut filler = new_filler()?;
     // Reading the schema costs by its size; which tables there are is known from what the first pass saw.
     let mut tables: BTreeSet<Name> = BTreeSet::new();
     let mut all = Vec::with_capacity(replay.files.len());
@@ -75,7 +77,7 @@ pub(super) fn replay_on(
             database = Database::new()?;
             database.carries_out = true;
             database.catch_up(replay, number)?;
-            filler = Filler::new(seed)?;
+            filler = new_filler()?;
             outcome = database.apply_with_rows(&steps, touched, &replay.schema, &mut filler)?;
         }
         database.drop_what_ended(number)?;

@@ -19,6 +19,7 @@ mod collisions;
 mod empty;
 mod filled;
 mod image;
+mod json;
 mod mended;
 mod needs;
 mod objects;
@@ -277,6 +278,21 @@ impl Replay {
         let engine = Engine::in_memory()?;
         build(&engine, &self.steps[..place]);
         Ok(engine)
+    }
+
+    /// The statement before a place that made an object of this name, the last one if there are several; none if the object is gone again by then.
+    #[must_use]
+    pub fn made_before(&self, place: usize, kind: ObjectKind, name: &Name) -> Option<&Step> {
+        let steps = self.steps.get(..place)?.iter().rev();
+        let changes = steps.flat_map(|step| step.changes.iter().map(move |change| (step, change)));
+        let mut changes = changes.filter(|(_, change)| change.kind == kind && change.name == *name);
+        let (step, change) = changes.next()?;
+        change.after.as_ref()?;
+        if change.before.is_none() {
+            return Some(step);
+        }
+        let mut made = changes.filter(|(_, change)| change.before.is_none());
+        made.next().map(|(step, _)| step)
     }
 
     /// Applies a file to a database that was made of those before it. Whether it went through.

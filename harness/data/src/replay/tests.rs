@@ -163,3 +163,17 @@ fn a_schema_that_is_made_at_once_is_the_one_that_its_statements_make() {
         assert_eq!(found.unwrap().rows.len(), 1);
     }
 }
+
+#[test]
+fn a_column_that_a_file_reads_as_json_holds_json() {
+    let table = "CREATE TABLE feeds (url TEXT PRIMARY KEY NOT NULL, answers TEXT, title TEXT, size INTEGER);";
+    for update in [
+        "UPDATE feeds SET title = json_extract(answers, '$[0].title') WHERE answers IS NOT NULL;",
+        "UPDATE feeds SET size = (SELECT count(*) FROM json_each(feeds.answers));",
+        "DELETE FROM feeds WHERE answers ->> '$.text' = 'x';",
+    ] {
+        let replay = replay(&[table, update]);
+        let rows = replay.with_rows[1].as_ref().unwrap();
+        assert_eq!(rows.failure, None, "{update}");
+    }
+}

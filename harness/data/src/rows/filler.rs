@@ -25,6 +25,8 @@ pub struct Filler {
     full: BTreeMap<(Name, u64), usize>,
     /// Tables that are being filled because a trigger looks into them.
     within: BTreeSet<Name>,
+    /// Columns, by their tables, whose texts are to be JSON, whatever their names and types say.
+    json: Arc<BTreeSet<(Name, Name)>>,
     /// The statements that made rows since it was taken last, with their parameters.
     journal: Vec<(String, Vec<Value>)>,
 }
@@ -48,8 +50,16 @@ impl Filler {
             refused: BTreeMap::new(),
             full: BTreeMap::new(),
             within: BTreeSet::new(),
+            json: Arc::default(),
             journal: Vec::new(),
         })
+    }
+
+    /// The same, knowing columns whose texts are JSON.
+    #[must_use]
+    pub fn with_json(mut self, columns: &Arc<BTreeSet<(Name, Name)>>) -> Self {
+        self.json = Arc::clone(columns);
+        self
     }
 
     /// Fills tables as [`super::fill`] does.
@@ -234,11 +244,11 @@ impl Filler {
         if condition.is_none() && self.full.get(&key) == Some(&there) {
             return Ok(None);
         }
-        let plan = Arc::clone(
-            self.plans
-                .entry(key.clone())
-                .or_insert_with(|| Arc::new(Plan::of(table, world.schema, world.later))),
-        );
+        let plan = Arc::clone(self.plans.entry(key.clone()).or_insert_with(|| {
+            let mut plan = Plan::of(table, world.schema, world.later);
+            plan.hold_json(&self.json);
+            Arc::new(plan)
+        }));
         self.fill_looked_for(world, &plan)?;
         let refused = self.insert_rows(world, &plan, there)?;
         let there = count(connection, name, condition, world.rows)?.unwrap_or(0);

@@ -84,6 +84,18 @@ impl Plan {
         }
     }
 
+    /// Lets plain texts of these columns, each behind its table, be JSON.
+    pub(super) fn hold_json(&mut self, columns: &BTreeSet<(Name, Name)>) {
+        if columns.is_empty() {
+            return;
+        }
+        for cell in self.cells.iter_mut().filter(|cell| cell.look == Look::Text) {
+            if columns.contains(&(self.name.clone(), cell.name.clone())) {
+                cell.look = Look::JsonObject;
+            }
+        }
+    }
+
     /// The places of columns by name.
     pub(super) fn places(&self, names: &[Name]) -> Vec<usize> {
         let find = |name: &Name| self.cells.iter().position(|cell| cell.name == *name);

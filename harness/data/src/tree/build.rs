@@ -88,6 +88,9 @@ pub(super) fn command(command: &Cmd<'_>) -> Option<Tree> {
             made.parts.extend(clause(Kind::Where, when_clause.as_ref()));
             made.body = commands.iter().map(trigger_command).collect();
             made.fires = Some((fires_when(*time), fires_on(event)));
+            if let TriggerEvent::UpdateOf(columns) = event {
+                made.columns = columns.iter().map(|name| unquoted(name.0)).collect();
+            }
             made
         }
         Stmt::Insert {

@@ -1,6 +1,7 @@
 //! The rules of full-text search. Never judges what a search should find: that is PAT-003's and PAT-014's.
 
 mod content;
+mod damaged;
 mod own_text;
 mod search;
 mod sync;

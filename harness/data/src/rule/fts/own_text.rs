@@ -55,7 +55,7 @@ pub(super) fn not_followed(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 /// The tables whose triggers write an index, each with a trigger by event.
-fn followed<'s>(
+pub(super) fn followed<'s>(
     subject: &'s Subject,
     index: &Table,
 ) -> BTreeMap<&'s Name, BTreeMap<String, &'s Trigger>> {

@@ -1,6 +1,6 @@
 //! FTS-02: an index by triggers that does not follow its table. Never calls an index stale that was not seen to be: rows are written, and FTS5 itself is asked.
 
-use super::{Index, external, own_text, unbuilt, unreadable};
+use super::{Index, damaged, external, own_text, unbuilt, unreadable};
 use crate::catalog::{Affinity, Name, Trigger};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::ObjectKind;
@@ -12,6 +12,8 @@ use crate::tree;
 pub(in crate::rule) fn stale(subject: &Subject, findings: &mut Vec<Finding>) {
     unreadable::names_nothing(subject, findings);
     unbuilt::over_rows(subject, findings);
+    unbuilt::own_text_over_rows(subject, findings);
+    damaged::by_files(subject, findings);
     own_text::not_followed(subject, findings);
     for index in external(subject.schema()) {
         if unreadable::missing(subject, index.table).is_some() {

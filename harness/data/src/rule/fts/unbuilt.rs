@@ -1,7 +1,7 @@
 //! FTS-02: an index that is made over a table with rows and not built from them. Never calls one unbuilt that was not seen to miss a row.
 
-use super::{Index, external};
-use crate::catalog::{self, Name, Schema};
+use super::{Index, external, full_text, option, own_text};
+use crate::catalog::{self, Name, Schema, Table};
 use crate::engine::Engine;
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::{ObjectKind, Step};
@@ -51,6 +51,94 @@ pub(super) fn over_rows(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Indexes that hold their own text and get it from a trigger, over a table that is older.
+pub(super) fn own_text_over_rows(subject: &Subject, findings: &mut Vec<Finding>) {
+    for index in full_text(subject.schema()) {
+        if option(&index.sql, "content").is_some() {
+            continue;
+        }
+        let Some(file) = subject.replay.maker(&index.name) else {
+            continue;
+        };
+        for (content, by_event) in own_text::followed(subject, index) {
+            let is_filled = by_event.contains_key("INSERT");
+            if !is_filled || finds_older_rows(subject, index, content, file) != Some(false) {
+                continue;
+            }
+            let message = format!(
+                "`{}` gets the text of what comes into `{content}` from now on; the rows that are there by then are found by no search until they are written again",
+                index.name
+            );
+            findings.push(
+                Finding::new(
+                    "FTS-02",
+                    Level::Warning,
+                    format!("table {}: older rows of {content}", index.name),
+                    message,
+                )
+                .at(
+                    subject.site(ObjectKind::Table, &index.name),
+                    "holds no row of before",
+                )
+                .related(
+                    subject.site(ObjectKind::Table, content),
+                    "was made by an earlier file",
+                )
+                .help(format!(
+                    "copy them in the same file: INSERT INTO {} (…) SELECT … FROM {};",
+                    index.name.quoted(),
+                    content.quoted()
+                )),
+            );
+        }
+    }
+}
+
+/// Whether an index holds something of the rows that were there before the file that makes it; none if there can be none, or if none of later
+/// rows comes into it either.
+fn finds_older_rows(
+    subject: &Subject,
+    index: &Table,
+    content: &Name,
+    file: FileId,
+) -> Option<bool> {
+    let first = subject.replay.files.get(file.0)?.start;
+    let engine = subject.replay.before(first).ok()?;
+    let schema = engine.ours(catalog::read).ok()?;
+    schema.tables.get(content)?;
+    let later = subject.schema();
+    let fill = |schema: &Schema, rows: usize| {
+        let names = with_parents(schema, content);
+        let unfilled =
+            engine.ours(|connection| rows::fill(connection, schema, later, &names, rows, 1));
+        unfilled
+            .is_ok_and(|unfilled| unfilled.is_empty())
+            .then_some(())
+    };
+    let count = |table: &Name| {
+        let sql = format!("SELECT count(*) FROM {}", table.quoted());
+        engine.ours(|connection| {
+            connection
+                .query_row(&sql, [], |row| row.get::<_, i64>(0))
+                .ok()
+        })
+    };
+    fill(&schema, 3)?;
+    if count(content)? == 0
+        || !subject.replay.apply(&engine, file).ok()?
+        || !subject.replay.go_on(&engine, FileId(file.0 + 1)).ok()?
+    {
+        return None;
+    }
+    let before = count(&index.name)?;
+    if before > 0 {
+        return Some(true);
+    }
+    let schema = engine.ours(catalog::read).ok()?;
+    fill(&schema, 6)?;
+    (count(&index.name)? > 0).then_some(false)
+}
+
 /// How certain it is that rows of before are missing; none if they are there, or if no row could be made.
 fn misses_rows(subject: &Subject, index: &Index<'_>, file: FileId) -> Option<Level> {
     let first = subject.replay.files.get(file.0)?.start;
@@ -90,7 +178,7 @@ fn level(engine: &Engine, index: &Index<'_>) -> Level {
 }
 
 /// Whether FTS5 itself finds that the index does not hold what its table holds.
-fn lacks(engine: &Engine, index: &Index<'_>) -> bool {
+pub(super) fn lacks(engine: &Engine, index: &Index<'_>) -> bool {
     let name = index.table.name.quoted();
     let content = index.content.name.quoted();
     let has_rows = format!("SELECT EXISTS (SELECT 1 FROM {content})");
@@ -104,7 +192,7 @@ fn lacks(engine: &Engine, index: &Index<'_>) -> bool {
 }
 
 /// A table and those that its rows have to refer to, the parents first.
-fn with_parents(schema: &Schema, table: &Name) -> Vec<Name> {
+pub(super) fn with_parents(schema: &Schema, table: &Name) -> Vec<Name> {
     let mut names = vec![table.clone()];
     let mut next = 0;
     while let Some(name) = names.get(next).cloned() {

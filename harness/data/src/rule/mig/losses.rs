@@ -294,3 +294,19 @@ INSERT INTO fresh SELECT id, state FROM cards; DROP TABLE cards; ALTER TABLE fre
         assert_eq!(told, [] as [&str; 0], "{healthy}");
     }
 }
+
+#[test]
+fn the_reference_that_is_shown_is_one_of_the_time_of_the_drop() {
+    let old = "CREATE TABLE tutors (id INTEGER PRIMARY KEY);
+CREATE TABLE keys (tutor_id INTEGER NOT NULL REFERENCES tutors (id) ON DELETE CASCADE, provider TEXT NOT NULL, PRIMARY KEY (tutor_id, provider));";
+    let new = "CREATE TABLE tutors_new (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO tutors_new (id) SELECT id FROM tutors;
+DROP TABLE tutors; ALTER TABLE tutors_new RENAME TO tutors;";
+    let later = "CREATE TABLE shared_keys (provider TEXT PRIMARY KEY NOT NULL); INSERT OR IGNORE INTO shared_keys SELECT provider FROM keys;
+DROP TABLE keys; ALTER TABLE shared_keys RENAME TO keys;";
+    let files = [("1.sql", old), ("2.sql", new), ("3.sql", later)];
+    let told = findings(super::rows_lost::of_other_tables, &files);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let shown = &told[0].related[0].span;
+    assert_eq!(shown.file.0, 0, "{told:#?}");
+    assert!(old[shown.range()].eq_ignore_ascii_case("references"));
+}

@@ -160,7 +160,8 @@ fn lost_with(
             "add or rename columns with ALTER TABLE, or copy `{child}` out before the drop and back after the rename"
         )
     };
-    let reference = reference(subject, child, parent)
+    let reference = reference_before(subject, effect.step, child, parent)
+        .or_else(|| reference(subject, child, parent))
         .or_else(|| subject.site_of(ObjectKind::Table, child, "references"));
     Finding::new("MIG-02", Level::Error, object, message)
         .at(
@@ -189,23 +190,35 @@ fn reference(subject: &Subject, child: &Name, parent: &Name) -> Option<Span> {
         .replay
         .sites
         .get(&(ObjectKind::Table, child.clone()))?;
-    sites.iter().rev().find_map(|span| {
-        let text = subject.source.file(span.file)?.text.get(span.range())?;
-        let mut from = 0;
-        while let Some(word) = find_word(text, "references", from) {
-            let behind =
-                text[word.end..].trim_start_matches([' ', '\n', '\r', '\t', '"', '`', '[']);
-            if find_word(behind, parent.as_str(), 0).is_some_and(|name| name.start == 0) {
-                return Some(Span {
-                    file: span.file,
-                    start: span.start + word.start,
-                    end: span.start + word.end,
-                });
-            }
-            from = word.end;
+    let mut sites = sites.iter().rev();
+    sites.find_map(|span| reference_within(subject, span, parent))
+}
+
+/// The same in the table as it was at a step: a later file may have made it anew, without the reference.
+fn reference_before(subject: &Subject, place: usize, child: &Name, parent: &Name) -> Option<Span> {
+    let steps = subject.replay.steps.get(..place)?.iter().rev();
+    let mut changing = steps.filter(|step| {
+        let mut changes = step.changes.iter();
+        changes.any(|one| one.kind == ObjectKind::Table && one.name == *child)
+    });
+    changing.find_map(|step| reference_within(subject, &step.statement.span, parent))
+}
+
+fn reference_within(subject: &Subject, span: &Span, parent: &Name) -> Option<Span> {
+    let text = subject.source.file(span.file)?.text.get(span.range())?;
+    let mut from = 0;
+    while let Some(word) = find_word(text, "references", from) {
+        let behind = text[word.end..].trim_start_matches([' ', '\n', '\r', '\t', '"', '`', '[']);
+        if find_word(behind, parent.as_str(), 0).is_some_and(|name| name.start == 0) {
+            return Some(Span {
+                file: span.file,
+                start: span.start + word.start,
+                end: span.start + word.end,
+            });
         }
-        None
-    })
+        from = word.end;
+    }
+    None
 }
 
 fn told(kind: &EffectKind) -> String {

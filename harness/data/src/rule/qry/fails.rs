@@ -1,13 +1,14 @@
 //! QRY-03, QRY-04: statements that D1 refuses, and typing errors that pass for texts. Never decides by a list of names: SQLite prepares each statement.
 
+use super::copied;
 use crate::catalog::{Name, Table};
-use crate::engine::Deed;
+use crate::engine::{Deed, Engine};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::{ObjectKind, Step};
 use crate::rule::{declared, trial};
 use crate::subject::Subject;
 use crate::text::{FileId, find_word};
-use crate::tree::{self, Kind, Node, Verb};
+use crate::tree::{self, Kind, Node, Tree, Verb};
 use rusqlite::config::DbConfig;
 
 pub(in crate::rule) fn not_prepared(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -166,7 +167,12 @@ pub(in crate::rule) fn text_in_double_quotes(subject: &Subject, findings: &mut V
 
 /// The name that SQLite does not know once it takes no texts in double quotes.
 pub(super) fn taken_for_a_text(subject: &Subject, sql: &str) -> Option<String> {
-    subject.replay.empty.ours(|connection| {
+    unknown_name(&subject.replay.empty, sql)
+}
+
+/// The same on another database.
+pub(super) fn unknown_name(engine: &Engine, sql: &str) -> Option<String> {
+    engine.ours(|connection| {
         connection.prepare(sql).ok()?;
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)
@@ -184,10 +190,17 @@ fn in_file(subject: &Subject, file: FileId, findings: &mut Vec<Finding>) {
         .source
         .file(file)
         .map_or("", |file| file.name.as_str());
+    let copied = copied::in_file(subject, file);
+    let is_told = |place: usize| copied.iter().any(|(at, _)| *at == place);
     let found = subject
         .replay
         .steps_of(file)
-        .find_map(|(_, step)| Some((step, value(step).or_else(|| unread(step))?)));
+        .filter(|(place, _)| !is_told(*place))
+        .find_map(|(place, step)| {
+            let text = value(step).or_else(|| unread(subject, place, step))?;
+            Some((step, text))
+        });
+    findings.extend(copied.into_iter().map(|(_, finding)| finding));
     let Some((step, text)) = found else {
         return;
     };
@@ -235,14 +248,26 @@ fn value(step: &Step) -> Option<String> {
         .map(|node| node.text.clone())
 }
 
-/// A name in double quotes that stands for a value, though SQLite read no column of this name when it prepared the statement.
-fn unread(step: &Step) -> Option<String> {
+/// A name in double quotes that stands for a value, though SQLite knows no such column when it prepares the statement.
+fn unread(subject: &Subject, place: usize, step: &Step) -> Option<String> {
     let sql = &step.statement.sql;
     if step.failure.is_some() || !sql.contains('"') {
         return None;
     }
     let is_write = |verb| matches!(verb, Verb::Insert | Verb::Update | Verb::Delete);
     let tree = tree::parse(sql).filter(|tree| is_write(tree.verb) && tree.fires.is_none())?;
+    let quoted = tree
+        .all()
+        .into_iter()
+        .filter(|node| node.kind == Kind::Quoted);
+    let mut names = quoted.map(|node| &node.text);
+    names.find(|name| stands_for_no_column(step, &tree, name))?;
+    let engine = subject.replay.before(place).ok()?;
+    unknown_name(&engine, sql)
+}
+
+/// Whether a name stands for a value, though SQLite read no column of this name when it prepared the statement.
+pub(super) fn stands_for_no_column(step: &Step, tree: &Tree, name: &str) -> bool {
     let nodes = tree.all();
     let from = nodes.iter().filter(|node| node.kind == Kind::From);
     let named: Vec<&str> = from
@@ -257,21 +282,10 @@ fn unread(step: &Step) -> Option<String> {
     // A view reads tables that the statement does not name, and a reference reads its parent, which is not meant.
     let is_plain = named.iter().all(|table| reads(table));
     let is_meant = |of: &str| !is_plain || named.iter().any(|table| of.eq_ignore_ascii_case(table));
-    let is_read = |name: &str| {
-        step.deeds.iter().any(|deed| {
-            matches!(deed, Deed::Read(of, column) if column.eq_ignore_ascii_case(name) && is_meant(of))
-        })
-    };
-    let is_alias = |name: &str| {
-        sql.to_lowercase()
-            .contains(&format!("as \"{}\"", name.to_lowercase()))
-    };
-    let quoted = tree
-        .all()
-        .into_iter()
-        .filter(|node| node.kind == Kind::Quoted);
-    let mut names = quoted.map(|node| &node.text);
-    names
-        .find(|name| !is_read(name) && !is_alias(name) && !name.eq_ignore_ascii_case("rowid"))
-        .cloned()
+    let is_read = step.deeds.iter().any(|deed| {
+        matches!(deed, Deed::Read(of, column) if column.eq_ignore_ascii_case(name) && is_meant(of))
+    });
+    let sql = step.statement.sql.to_lowercase();
+    let is_alias = sql.contains(&format!("as \"{}\"", name.to_lowercase()));
+    !is_read && !is_alias && !name.eq_ignore_ascii_case("rowid")
 }

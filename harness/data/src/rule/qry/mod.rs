@@ -1,5 +1,6 @@
 //! The rules of declared statements. Never judges a statement that is not declared, but for texts in double quotes in migrations.
 
+mod copied;
 mod fails;
 mod quoted;
 mod scans;

@@ -1,5 +1,6 @@
 //! The rules of triggers and views. Never judges what a trigger is for, beyond append-only logs.
 
+mod deaf;
 mod guards;
 mod history;
 mod prepares;

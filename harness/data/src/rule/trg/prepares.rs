@@ -1,5 +1,6 @@
 //! TRG-02: views and triggers that SQLite cannot prepare, which it notices only when they are used. Never trusts a name: each one is prepared.
 
+use super::deaf;
 use crate::catalog::{Name, Schema, Trigger};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
@@ -11,6 +12,7 @@ use crate::tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::rule) fn broken(subject: &Subject, findings: &mut Vec<Finding>) {
+    deaf::to_their_columns(subject, findings);
     for view in subject.schema().views.values() {
         let select = format!("SELECT * FROM {}", view.name.quoted());
         let Some(why) = why(subject, &select) else {
