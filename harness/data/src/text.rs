@@ -100,6 +100,25 @@ pub fn shortened(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// A sentence whose quotes (between backticks) a reader can take in: of one that is longer than this its beginning. What is said of them
+/// stands behind them, and must not be what is cut.
+#[must_use]
+pub fn quotes_shortened(sentence: &str) -> String {
+    const QUOTE_LEN_MAX: usize = 200;
+    let mut parts = sentence.split('`');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let parts = parts.enumerate();
+    parts.fold(first, |said, (place, part)| {
+        let end = if place % 2 == 0 {
+            char_start(part, QUOTE_LEN_MAX)
+        } else {
+            part.len()
+        };
+        let mark = if end < part.len() { "…" } else { "" };
+        format!("{said}`{}{mark}", &part[..end])
+    })
+}
+
 /// A character in one that takes as much room and does nothing: a caret below it goes on pointing at it.
 fn picture(letter: char) -> char {
     match u32::from(letter) {
@@ -130,6 +149,18 @@ pub fn find_word(text: &str, word: &str, from: usize) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_quote_is_cut_and_what_is_said_of_it_is_not() {
+        let said = format!("[[accept]] for `{}`: no such criterion", "{a=".repeat(1000));
+        let short = quotes_shortened(&said);
+        assert!(short.starts_with("[[accept]] for `{a={a="), "{short}");
+        assert!(short.ends_with("…`: no such criterion"), "{short}");
+        assert!(short.len() < 300);
+        let usual = format!("`a` is none; write `b` or `c`{}", " and more".repeat(100));
+        assert_eq!(quotes_shortened(&usual), usual);
+        assert_eq!(quotes_shortened(""), "");
+    }
 
     #[test]
     fn a_shortened_text_has_no_control_characters_and_no_endless_line() {

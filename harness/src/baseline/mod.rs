@@ -46,7 +46,10 @@ pub enum NoBaseline {
         source: std::io::Error,
     },
     /// It is of another form.
-    #[error("{path} is no baseline: {reason}")]
+    #[error(
+        "{path} is no baseline: {}",
+        moltproof_data::text::quotes_shortened(reason)
+    )]
     Malformed {
         /// The file.
         path: String,

@@ -6,7 +6,7 @@ use crate::client::meter::Spent;
 use crate::clock;
 use crate::contract::profile::Profile;
 use crate::report::no_verdict::Unjudged;
-use crate::report::{Report, RunFacts, Started};
+use crate::report::{Interruption, Report, RunFacts, Started};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -52,7 +52,8 @@ fn report(args: &RunArgs, failure: &Failure) -> Option<Report> {
         profiles,
         why: failure.message.clone(),
     };
-    let mut report = Report::without_verdict(&contract, unjudged, &facts, &plan);
+    let mut report = Report::without_verdict(&contract, unjudged, &facts, &plan)
+        .cut_short(Interruption::behind(failure.exit));
     report.no_launch = args.target.no_launch;
     Some(report)
 }

@@ -17,6 +17,14 @@ pub enum Interruption {
 }
 
 impl Interruption {
+    /// Who ended a run with this exit code, if somebody did.
+    #[must_use]
+    pub fn behind(exit: Exit) -> Option<Self> {
+        [Self::Interrupt, Self::Terminate]
+            .into_iter()
+            .find(|by| Exit::of(*by) == exit)
+    }
+
     /// For people.
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -56,10 +64,11 @@ impl Report {
         self
     }
 
-    /// That the run was ended before it was through, in a sentence; `None` if it was not.
+    /// That the run was ended before it was through, in a sentence; `None` if it was not, or if nothing was judged by then: that is why
+    /// there is no verdict, and stands there.
     #[must_use]
     pub fn incomplete(&self) -> Option<String> {
-        let by = self.interrupted?;
+        let by = self.interrupted.filter(|_| self.no_verdict.is_none())?;
         let summary = &self.summary;
         Some(format!(
             "incomplete: the run was ended by {} when {} of {} scenarios had come to an end; what was not seen through counts as not verified",

@@ -89,6 +89,29 @@ fn ctrl_c_keeps_what_was_found_and_no_kind_of_report_is_green() {
 }
 
 #[test]
+fn a_run_that_is_ended_before_anything_is_judged_names_the_signal_in_its_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", nobody.local_addr().unwrap());
+    let mut run = moltproof_in(folder.path())
+        .args(["run", "--quiet", "--target", &address, "--report", "json"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It waits for an answer that never comes.
+    let _asked = nobody.accept().unwrap();
+    let id = run.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    assert!(sent.success(), "it has ended already");
+    assert_eq!(run.wait().unwrap().code(), Some(143));
+    let report = report(folder.path());
+    let why = "ended by SIGTERM before anything was judged";
+    assert_eq!(report["no_verdict"], why);
+    assert_eq!(report["interrupted"], "SIGTERM");
+    assert_eq!(report["summary"]["verdict"], "inconclusive");
+}
+
+#[test]
 fn a_violation_that_was_found_is_not_hidden_behind_the_signal() {
     let folder = tempfile::tempdir().unwrap();
     limitless(folder.path());

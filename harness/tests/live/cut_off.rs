@@ -1,10 +1,12 @@
 //! Runs that something cuts off: the target dies, the network goes, the disk is full. Such a run is no verdict on the target, and never a green one.
 
 use crate::server::{APP_DOMAIN, Deployment, at_address, manifest};
+use axum::body::{Body, Bytes};
+use axum::response::Response;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 const OPERATOR: &str = "[operator]\ntoken = \"${OPERATOR_TOKEN}\"\n";
@@ -298,4 +300,72 @@ fn a_folder_for_temporary_files_that_is_not_there_is_a_fault() {
     );
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("cannot start the target"), "{said}");
+}
+
+/// So many requests are answered before the target stalls.
+const ANSWERED: usize = 300;
+
+/// Hands the first requests on to a server, and gives whatever comes then an answer that never ends.
+fn stalling(to: &str) -> crate::server::Played {
+    let (to, asked) = (to.to_owned(), Arc::new(AtomicUsize::new(0)));
+    crate::server::play(move |seen| {
+        let (to, number) = (to.clone(), asked.fetch_add(1, Ordering::SeqCst));
+        async move {
+            if number < ANSWERED {
+                return crate::server::pass_on(to, seen, Vec::new()).await;
+            }
+            let piece = Bytes::from(vec![b' '; 1024 * 1024]);
+            let endless = std::iter::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
+            Response::new(Body::from_stream(futures_util::stream::iter(endless)))
+        }
+    })
+}
+
+#[test]
+fn a_target_that_stalls_amidst_a_run_is_asked_no_more_and_judged_by_what_was_seen() {
+    let deployment = configured();
+    let stalling = stalling(&deployment.base);
+    let (_folder, path) = at_address(&stalling.base, OPERATOR);
+    let run = crate::server::moltproof(
+        &[
+            "run",
+            "--quiet",
+            "--format",
+            "json",
+            "--tags",
+            "not @slow",
+            "--seed",
+            "7",
+            "--concurrency",
+            "4",
+            "--target",
+            &path,
+        ],
+        &[("OPERATOR_TOKEN", &deployment.token())],
+    );
+    let report = run.json();
+    // An answer that never ends is a finding; what was not asked is no finding, and no pass.
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert_eq!(report["summary"]["verdict"], "violates");
+    let criteria = report["criteria"].as_array().unwrap().iter();
+    let scenarios: Vec<_> = criteria
+        .flat_map(|criterion| criterion["scenarios"].as_array().unwrap())
+        .collect();
+    let of = |outcome: &str| {
+        let own = scenarios.iter().filter(|one| one["outcome"] == outcome);
+        own.map(|one| one["reason"].as_str().unwrap_or_default())
+            .collect::<Vec<_>>()
+    };
+    assert!(!of("passed").is_empty() && !of("failed").is_empty());
+    // What an answer was needed for and nothing was judged by is told as that.
+    for why in of("error") {
+        assert!(why.contains("64 MiB of a body, and no end"), "{why}");
+    }
+    let why = "the target has not completed 20 answers in a row: the run asks it no more";
+    let untold = of("not_verified");
+    let untold = untold.iter().filter(|reason| reason.contains(why)).count();
+    assert!(untold >= 20, "{untold}: {:#}", report["summary"]);
+    // Those that were under way by then, and no further ones.
+    let asked = stalling.seen.lock().unwrap().len();
+    assert!((ANSWERED + 20..ANSWERED + 60).contains(&asked), "{asked}");
 }

@@ -133,7 +133,7 @@ pub enum Unusable {
         source: std::io::Error,
     },
     /// Not a manifest.
-    #[error("{path}: {reason}")]
+    #[error("{path}: {}", moltproof_data::text::quotes_shortened(reason))]
     Malformed {
         /// The file.
         path: String,
