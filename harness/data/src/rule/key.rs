@@ -1,10 +1,11 @@
 //! The rules of primary keys. Never asks whether a natural key would be better than an artificial one.
 
 use super::{Judge, object_of_column, repair, trial};
-use crate::catalog::{Affinity, Column, Table};
+use crate::catalog::{Affinity, Column, Index, IndexColumn, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::subject::Subject;
+use crate::text::find_word;
 
 /// The judges of this family.
 pub(super) const JUDGES: &[(&str, Judge)] = &[
@@ -21,17 +22,24 @@ fn tables(subject: &Subject) -> impl Iterator<Item = &Table> {
 
 fn none(subject: &Subject, findings: &mut Vec<Finding>) {
     for table in tables(subject).filter(|table| table.primary_key.is_empty()) {
-        let message = format!(
-            "`{0}` has no primary key, so the same row can be stored twice, and no statement can single out one of the two",
-            table.name
-        );
-        findings.push(
-            Finding::new(
-                "KEY-01",
+        let (level, message) = match key_of_another_kind(table) {
+            Some(index) => (
+                Level::Info,
+                format!(
+                    "`{}` has no primary key; its rows are told apart by the unique index `{}` alone",
+                    table.name, index.name
+                ),
+            ),
+            None => (
                 Level::Warning,
-                format!("table {}", table.name),
-                message,
-            )
+                format!(
+                    "`{}` has no primary key, so the same row can be stored twice, and no statement can single out one of the two",
+                    table.name
+                ),
+            ),
+        };
+        findings.push(
+            Finding::new("KEY-01", level, format!("table {}", table.name), message)
             .at(
                 subject.site_of(ObjectKind::Table, &table.name, table.name.as_str()),
                 "no PRIMARY KEY",
@@ -41,6 +49,24 @@ fn none(subject: &Subject, findings: &mut Vec<Finding>) {
             ),
         );
     }
+}
+
+/// An index that lets no two rows be the same: over all rows, and over columns that are never NULL, or expressions that stand for NULL as well.
+fn key_of_another_kind(table: &Table) -> Option<&Index> {
+    let mut indexes = table.indexes.iter();
+    indexes.find(|index| {
+        let is_never_null = |part: &IndexColumn| match &part.name {
+            Some(name) => table
+                .column(name)
+                .is_some_and(|column| !table.is_nullable(column)),
+            None => index.sql.as_deref().is_some_and(|sql| {
+                ["coalesce", "ifnull"]
+                    .iter()
+                    .any(|call| find_word(sql, call, 0).is_some())
+            }),
+        };
+        index.unique && index.condition.is_none() && index.columns.iter().all(is_never_null)
+    })
 }
 
 fn nullable(subject: &Subject, findings: &mut Vec<Finding>) {

@@ -29,16 +29,22 @@ pub(super) fn by_files(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The statement that may put the index out of step: it writes the index itself, or makes its table anew.
+/// The statement that may put the index out of step: it writes the index itself, makes its table anew, or writes the table behind a trigger that is gone.
 fn suspect<'s>(subject: &'s Subject, index: &Index<'_>, file: FileId) -> Option<&'s Step> {
     let mut steps = subject.replay.steps_of(file).map(|(_, step)| step);
+    let mut is_trigger_gone = false;
     steps.find(|step| {
+        let mut changes = step.changes.iter();
+        is_trigger_gone |=
+            changes.any(|change| change.kind == ObjectKind::Trigger && change.after.is_none());
         let of = |act| step.deeds.iter().filter_map(move |deed| deed.table(act));
         let writes = || {
             let mut written = of(Act::Insert)
                 .chain(of(Act::Update))
                 .chain(of(Act::Delete));
-            written.any(|table| index.table.name == *table)
+            written.any(|table| {
+                index.table.name == *table || is_trigger_gone && index.content.name == *table
+            })
         };
         let drops = || of(Act::Drop).any(|table| index.content.name == *table);
         step.failure.is_none() && step.changes.is_empty() && writes() || drops()

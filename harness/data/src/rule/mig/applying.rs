@@ -1,6 +1,6 @@
 //! MIG-01, MIG-05, MIG-17: a file that does not apply, to an empty database or to one with rows. Never judges what it does when it applies.
 
-use super::{mended, name_of, object_of, one_key, orphaned, references, rows_lost};
+use super::{dialect, mended, name_of, object_of, one_key, orphaned, references, rows_lost};
 use crate::catalog::{self, Name};
 use crate::engine::{Act, Deed, Failure};
 use crate::finding::{Finding, Level};
@@ -32,7 +32,9 @@ pub(super) fn does_not_apply(subject: &Subject, findings: &mut Vec<Finding>) {
                 Finding::new("MIG-01", Level::Error, object_of(subject, file), message)
                     .at(Some(point(step, failure)), "fails here")
                     .related(earlier(subject, place), "was made here")
-                    .help("whoever sets up a new environment stops at this file; mend it, for nobody can have applied it as it stands")
+                    .help(dialect::advice(&step.statement.sql, &failure.message).unwrap_or_else(|| {
+                        "whoever sets up a new environment stops at this file; mend it, for nobody can have applied it as it stands".to_owned()
+                    }))
                     .proof(proof::of_failure(subject, place, failure)),
             );
         }

@@ -2,7 +2,7 @@
 
 use super::applying::{drops_table, failures_with_rows};
 use super::copies;
-use super::emptied::emptied;
+use super::emptied::{Emptied, emptied};
 use super::left_behind::left_behind;
 use super::{name_of, object_of, repair};
 use crate::catalog::Name;
@@ -29,7 +29,7 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
             let emptied = emptied(subject, file, effect);
             let Some(parent) = dropped(step)
                 .filter(|parent| effect.is_of_copy || *parent != effect.table)
-                .or_else(|| emptied.clone())
+                .or_else(|| emptied.as_ref().map(|(parent, _)| parent.clone()))
             else {
                 continue;
             };
@@ -42,7 +42,12 @@ pub(super) fn of_other_tables(subject: &Subject, findings: &mut Vec<Finding>) {
             } else {
                 None
             };
-            let mut finding = lost_with(subject, file, effect, (&parent, emptied.is_some()));
+            let mut finding = lost_with(
+                subject,
+                file,
+                effect,
+                (&parent, emptied.map(|(_, why)| why)),
+            );
             finding.patch = patch;
             findings.push(finding);
         }
@@ -132,7 +137,7 @@ fn lost_with(
     subject: &Subject,
     file: FileId,
     effect: &Effect,
-    (parent, is_emptied): (&Name, bool),
+    (parent, emptied): (&Name, Option<Emptied>),
 ) -> Finding {
     let (what, child) = (told(&effect.kind), &effect.table);
     let copy = if effect.is_of_copy {
@@ -140,9 +145,14 @@ fn lost_with(
     } else {
         ""
     };
-    let message = if is_emptied {
+    let message = if let Some(why) = emptied {
+        let next = match why {
+            Emptied::MadeAnew => "it is made anew",
+            Emptied::FilledAgain => "they are written back",
+            Emptied::Replaced => "others are written",
+        };
         format!(
-            "deleting the old rows of `{parent}` before it is made anew {what} `{child}` as well, by what hangs on their deletion"
+            "deleting the old rows of `{parent}` before {next} {what} `{child}` as well, by what hangs on their deletion"
         )
     } else {
         format!(
@@ -151,30 +161,27 @@ fn lost_with(
     };
     let object = format!("{}: table {child}", object_of(subject, file));
     let step = &subject.replay.steps[effect.step];
-    let help = if effect.is_of_copy {
-        format!(
-            "let the copy refer to tables that stay, to itself where `{child}` refers to itself: the rename carries such references along"
-        )
-    } else {
-        format!(
-            "add or rename columns with ALTER TABLE, or copy `{child}` out before the drop and back after the rename"
-        )
-    };
     let reference = reference_before(subject, effect.step, child, parent)
         .or_else(|| reference(subject, child, parent))
         .or_else(|| subject.site_of(ObjectKind::Table, child, "references"));
-    Finding::new("MIG-02", Level::Error, object, message)
+    // Whoever replaces all rows may well know what goes with them.
+    let level = if emptied == Some(Emptied::Replaced) {
+        Level::Warning
+    } else {
+        Level::Error
+    };
+    Finding::new("MIG-02", level, object, message)
         .at(
             Some(step.statement.span.clone()),
             format!("{what} {copy}`{child}`"),
         )
         .related(reference, format!("{copy}`{child}` refers to it"))
-        .help(help)
+        .help(help(effect, emptied))
         .proof(proof::of_rows_lost(
             subject,
             effect,
             (
-                if is_emptied {
+                if emptied.is_some() {
                     "DELETE FROM"
                 } else {
                     "DROP TABLE"
@@ -182,6 +189,26 @@ fn lost_with(
                 parent,
             ),
         ))
+}
+
+fn help(effect: &Effect, emptied: Option<Emptied>) -> String {
+    let child = &effect.table;
+    if effect.is_of_copy {
+        return format!(
+            "let the copy refer to tables that stay, to itself where `{child}` refers to itself: the rename carries such references along"
+        );
+    }
+    match emptied {
+        Some(Emptied::FilledAgain) => format!(
+            "write UPDATE, which changes the rows and keeps what refers to them; or copy `{child}` out before the deletion and back behind it"
+        ),
+        Some(Emptied::Replaced) => format!(
+            "write INSERT … ON CONFLICT (…) DO UPDATE SET …, and delete by WHERE what is not wanted any more; if the rows of `{child}` are to go, say so with a DELETE of its own"
+        ),
+        Some(Emptied::MadeAnew) | None => format!(
+            "add or rename columns with ALTER TABLE, or copy `{child}` out before the drop and back after the rename"
+        ),
+    }
 }
 
 /// Where a table refers to another one: the word REFERENCES in the last statement that has it with this name behind.
