@@ -4,6 +4,7 @@ mod connect;
 pub mod meter;
 pub(crate) mod place;
 pub mod raw;
+mod received;
 mod stalls;
 pub mod stream;
 pub(crate) mod trust;

@@ -1,5 +1,6 @@
 //! Requests that no HTTP library would send: hostile hosts, literal paths, broken framing. Never used where the shared client can say the same.
 
+use super::received::Received;
 use super::{Client, NoAnswer, Request, authority, sent};
 use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Most headers read of an answer.
-const HEADERS_MAX: usize = 128;
+/// What is longer is judged by its beginning.
+const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
 
 /// Writes a request literally (the `Host` value and path byte for byte, each header as given, `Connection: close`) and reads the answer.
 /// `base` must be `http://`: a byte-exact request over TLS would need a TLS stack of its own here.
@@ -126,8 +127,9 @@ pub async fn send_bytes(
     moved();
     let (received, stood) = talked
         .ok_or_else(|| client.gave_up(described, sent_at, &patience, "nothing complete"))??;
-    let (status, headers, body) =
-        parse(&received).ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
+    let (status, headers, body) = received
+        .parsed()
+        .ok_or_else(|| NoAnswer::Broken("not an HTTP answer".to_owned()))?;
     client.stalls.completed();
     let body_len = body.len();
     let answer = Exchange {
@@ -147,7 +149,7 @@ pub async fn send_bytes(
     client.own_answer(base, described, answer)
 }
 
-async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<(Vec<u8>, Instant), NoAnswer> {
+async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<(Received, Instant), NoAnswer> {
     if !base.starts_with("http://") {
         return Err(NoAnswer::Unsendable(
             "byte-exact requests need an http:// target".to_owned(),
@@ -157,22 +159,22 @@ async fn talk(base: &str, bytes: &[u8], head_only: bool) -> Result<(Vec<u8>, Ins
     let stood = clock::now();
     // A target may answer and close before it has read everything: a failed write is not yet a missing answer.
     let written = stream.write_all(bytes).await;
-    let mut received = Vec::new();
+    let mut received = Received::default();
     let mut chunk = vec![0; 16 * 1024];
     loop {
         match stream.read(&mut chunk).await {
             Ok(0) => break,
             Ok(count) => {
-                received.extend_from_slice(&chunk[..count]);
-                if complete(&received, head_only) || received.len() > 4 * 1024 * 1024 {
+                received.bytes.extend_from_slice(&chunk[..count]);
+                if received.is_complete(head_only)? || received.bytes.len() > ANSWER_LEN_MAX {
                     break;
                 }
             }
-            Err(_error) if !received.is_empty() => break,
+            Err(_error) if !received.bytes.is_empty() => break,
             Err(error) => return Err(NoAnswer::Broken(written.err().unwrap_or(error).to_string())),
         }
     }
-    if received.is_empty() {
+    if received.bytes.is_empty() {
         Err(NoAnswer::Broken(
             "the connection was closed without an answer".to_owned(),
         ))
@@ -207,166 +209,4 @@ pub async fn connect(base: &str) -> Result<TcpStream, NoAnswer> {
         .set_nodelay(true)
         .map_err(|error| unreachable(error.to_string()))?;
     Ok(stream)
-}
-
-/// Whether the final answer is here to its last byte. What is sent without a length ends with the connection.
-fn complete(received: &[u8], head_only: bool) -> bool {
-    let Some(head) = final_head(received) else {
-        return false;
-    };
-    if head_only || !head.has_body() {
-        return true;
-    }
-    let body = &received[head.end..];
-    if head.is_chunked() {
-        return dechunk(body).is_whole;
-    }
-    head.header("content-length")
-        .and_then(|text| text.trim().parse::<usize>().ok())
-        .is_some_and(|len| body.len() >= len)
-}
-
-/// The head of an answer.
-struct Head {
-    status: u16,
-    /// Names in lower case.
-    headers: Vec<(String, String)>,
-    /// Where the body begins.
-    end: usize,
-}
-
-impl Head {
-    fn header(&self, wanted: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
-        headers
-            .find(|(name, _)| name == wanted)
-            .map(|(_, value)| value.as_str())
-    }
-
-    fn is_chunked(&self) -> bool {
-        self.header("transfer-encoding")
-            .is_some_and(|value| value.trim().eq_ignore_ascii_case("chunked"))
-    }
-
-    /// Whether a body may follow: RFC 9112, section 6.3.
-    fn has_body(&self) -> bool {
-        !matches!(self.status, 204 | 304)
-    }
-}
-
-/// The head of the final answer: any number of interim ones (RFC 9110, section 15.2) may come before it. `None` until it is whole.
-fn final_head(received: &[u8]) -> Option<Head> {
-    let mut start = 0;
-    loop {
-        let head = head(&received[start..])?;
-        let end = start + head.end;
-        // After 101 the connection speaks another protocol: it is the last answer.
-        if head.status == 101 || !(100..200).contains(&head.status) {
-            return Some(Head { end, ..head });
-        }
-        start = end;
-    }
-}
-
-fn head(received: &[u8]) -> Option<Head> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut response = httparse::Response::new(&mut headers);
-    let Ok(httparse::Status::Complete(end)) = response.parse(received) else {
-        return None;
-    };
-    let status = response.code?;
-    let headers = response.headers.iter().map(|header| {
-        (
-            header.name.to_ascii_lowercase(),
-            String::from_utf8_lossy(header.value).into_owned(),
-        )
-    });
-    Some(Head {
-        status,
-        headers: headers.collect(),
-        end,
-    })
-}
-
-/// Status, headers with lower-case names, and body.
-type Parsed = (u16, Vec<(String, String)>, Vec<u8>);
-
-fn parse(received: &[u8]) -> Option<Parsed> {
-    let head = final_head(received)?;
-    let body = &received[head.end..];
-    let body = if head.is_chunked() {
-        dechunk(body).body
-    } else {
-        body.to_vec()
-    };
-    Some((head.status, head.headers, body))
-}
-
-/// A body that came in chunks.
-struct Dechunked {
-    body: Vec<u8>,
-    /// Whether the last chunk and its trailers are here.
-    is_whole: bool,
-}
-
-fn dechunk(mut rest: &[u8]) -> Dechunked {
-    let mut body = Vec::new();
-    while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(rest) {
-        rest = &rest[start..];
-        if size == 0 {
-            let mut trailers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-            let read = httparse::parse_headers(rest, &mut trailers);
-            let is_whole = matches!(read, Ok(httparse::Status::Complete(_)));
-            return Dechunked { body, is_whole };
-        }
-        let size = usize::try_from(size).unwrap_or(usize::MAX).min(rest.len());
-        body.extend_from_slice(&rest[..size]);
-        rest = rest[size..].strip_prefix(b"\r\n").unwrap_or_default();
-    }
-    Dechunked {
-        body,
-        is_whole: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn interim_answers_are_passed_over_and_switching_protocols_is_final() {
-        let final_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-        let both = format!("HTTP/1.1 100 Continue\r\n\r\n{hints}{final_answer}");
-        assert!(!complete(hints.as_bytes(), false));
-        assert!(!complete(&both.as_bytes()[..both.len() - 1], false));
-        assert!(complete(both.as_bytes(), false));
-        let (status, headers, body) = parse(both.as_bytes()).expect("an answer");
-        assert_eq!(
-            (status, headers.len(), body.as_slice()),
-            (200, 1, &b"hi"[..])
-        );
-        let switched = parse(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").map(|answer| answer.0);
-        assert_eq!(switched, Some(101));
-    }
-
-    #[test]
-    fn chunks_end_with_their_trailers() {
-        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n";
-        let all = format!("{head}2;a=\"b\"\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: 1\r\n\r\n");
-        assert!(complete(all.as_bytes(), false));
-        assert!(!complete(&all.as_bytes()[..all.len() - 2], false));
-        let body = parse(all.as_bytes()).map(|answer| answer.2);
-        assert_eq!(body.as_deref(), Some(&b"hello"[..]));
-    }
-
-    #[test]
-    fn an_answer_that_has_no_body_does_not_wait_for_one() {
-        assert!(complete(b"HTTP/1.1 204 No Content\r\n\r\n", false));
-        assert!(complete(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
-            true
-        ));
-        assert!(!complete(b"HTTP/1.1 200 OK\r\n\r\nuntil the end", false));
-    }
 }

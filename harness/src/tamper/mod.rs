@@ -2,6 +2,7 @@
 //!
 //! It never judges, and knows no rule of the contract: what it changes is told to it, as data ([`rule`]) or as a [`Tamper`].
 
+pub mod abuse;
 mod conversation;
 pub mod proxy;
 pub mod rule;

@@ -7,6 +7,7 @@ pub mod correct;
 pub mod databases;
 pub mod figures;
 pub mod habits;
+pub mod hostile;
 pub mod html;
 pub mod kill;
 pub mod matrix;
@@ -137,7 +138,10 @@ impl Catalogue {
     pub fn built_in(contract: &Contract) -> Result<Self, Malformed> {
         let catalogue = Self {
             deviants: deviants::all().map_err(Malformed::Data)?,
-            null_servers: null_servers::all(),
+            null_servers: {
+                let hostile = hostile::all().map_err(Malformed::Data)?;
+                null_servers::all().into_iter().chain(hostile).collect()
+            },
             correct_variants: correct::all(),
             habits: habits::legal().map_err(Malformed::Data)?,
         };

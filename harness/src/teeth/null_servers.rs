@@ -43,25 +43,28 @@ enum Nothing {
 pub fn all() -> Vec<Other> {
     let servers = fronts().into_iter();
     servers
-        .map(|front| {
-            front.before_the_reference(Alteration {
-                // Its tables have neither rules nor indexes.
-                schema: RULES
-                    .map(|find| Edit {
-                        find: find.to_owned(),
-                        put: String::new(),
-                    })
-                    .into(),
-                // Its way to apply migrations does nothing either.
-                migrate: Some(Arc::new(|_folder, _database| Migrated {
-                    ok: true,
-                    said: String::new(),
-                })),
-                seeding: Some(stores()),
-                ..Alteration::default()
-            })
-        })
+        .map(|front| front.before_the_reference(idle()))
         .collect()
+}
+
+/// A backend that is there to be looked at and does nothing.
+pub(super) fn idle() -> Alteration {
+    Alteration {
+        // Its tables have neither rules nor indexes.
+        schema: RULES
+            .map(|find| Edit {
+                find: find.to_owned(),
+                put: String::new(),
+            })
+            .into(),
+        // Its way to apply migrations does nothing either.
+        migrate: Some(Arc::new(|_folder, _database| Migrated {
+            ok: true,
+            said: String::new(),
+        })),
+        seeding: Some(stores()),
+        ..Alteration::default()
+    }
 }
 
 /// What stands before an idle backend in each of them.
@@ -145,7 +148,7 @@ impl Tamper for NullServer {
 }
 
 /// The status that such a request has on a backend that works, by its looks alone.
-fn usual_status(ask: &Ask) -> u16 {
+pub(super) fn usual_status(ask: &Ask) -> u16 {
     let has_token = ask.headers.contains_key("cf-access-jwt-assertion");
     match (ask.method.as_str(), ask.route()) {
         (_, route) if route.starts_with("/api/admin/") && !has_token => 403,

@@ -5,6 +5,7 @@
 use super::faulty;
 use crate::doubles::AccessIssuer;
 use crate::tamper::Tamper;
+use crate::tamper::abuse::{self, Abuse};
 use crate::tamper::proxy::Proxy;
 use crate::tamper::rule::{Rule, Rules};
 use crate::tamper::wire::{self, Spelling};
@@ -63,6 +64,8 @@ pub struct Alteration {
     pub caller: Vec<Rule>,
     /// The bytes in which its callers get their answers.
     pub spelling: Option<Arc<Spelling>>,
+    /// What answers in its place; it is not asked then.
+    pub instead: Option<Arc<Instead>>,
     /// Rules of a proxy between the backend and AI Gateway.
     pub gateway: Vec<Rule>,
     /// Makes what sits between the backend and AI Gateway; behind the rules, if there are some.
@@ -81,6 +84,15 @@ impl fmt::Debug for Alteration {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
+}
+
+/// A server that abuses HTTP in the place of a backend.
+#[derive(Debug)]
+pub struct Instead {
+    /// What it sends.
+    pub abuse: Abuse,
+    /// The status that a request mostly has.
+    pub usual: abuse::Usual,
 }
 
 /// Replaces a text in the migrations, where it must stand exactly once.
@@ -156,14 +168,17 @@ impl Alteration {
         base: String,
         caller: Option<Arc<dyn Tamper>>,
     ) -> Result<String, Fault> {
-        let base = fronted(base, caller).await?;
-        match &self.spelling {
-            None => Ok(base),
-            Some(spelling) => wire::start(&base, Arc::clone(spelling))
-                .await
-                .map(|proxy| proxy.base)
-                .map_err(|error| Fault(format!("cannot start a proxy: {error}"))),
-        }
+        let proxy = match (&self.instead, &self.spelling) {
+            (Some(instead), _) => abuse::start(&instead.abuse, instead.usual).await,
+            (None, None) => return fronted(base, caller).await,
+            (None, Some(spelling)) => {
+                let base = fronted(base, caller).await?;
+                wire::start(&base, Arc::clone(spelling)).await
+            }
+        };
+        proxy
+            .map(|proxy| proxy.base)
+            .map_err(|error| Fault(format!("cannot start a proxy: {error}")))
     }
 }
 
