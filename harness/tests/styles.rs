@@ -51,6 +51,31 @@ configuration_missing = "/info/missing"
 error_codes = { TENANT_NOT_FOUND = "unknown_customer", ACCESS_DENIED = "sign_in", INVALID_REQUEST = "bad_request", INVALID_WORKLOAD = "unknown_task", NOT_FOUND = "no_such_page", METHOD_NOT_ALLOWED = "wrong_method" }
 "#;
 
+/// The same, where operators may name the id of a tenant.
+fn with_ids_of_ours() -> String {
+    DIALECT.replace("{ customer = { plan", "{ customer = { id = \"{id}\", plan")
+}
+
+/// The same, where a gateway is started and looked at on one path, and answers have its state where no key but its own says.
+fn with_one_gateway_path() -> Restyled {
+    let own = with_ids_of_ours()
+        .replace("/gateway/start\"", "/gateway\"")
+        .replace(
+            "status_gateway_state = \"/runtime/state\"",
+            "status_gateway_state = \"\"",
+        );
+    let more = r#"
+start_gateway = { method = "PUT" }
+gateway_state = "/unit/phase"
+gateway_instance = "/unit/run"
+gateway_states = { running = "up", stopped = "cold" }
+"#;
+    let mut target = Restyled::described(&format!("{own}{more}"), Break::Nothing);
+    target.accepts = vec![accept("ACC-*", &[401]), accept("ERR-001", &[])];
+    target.is_seen = true;
+    target
+}
+
 fn accept(criterion: &str, status: &[u16]) -> Accept {
     Accept {
         criterion: criterion.to_owned(),
@@ -131,6 +156,30 @@ fn a_restyled_backend_that_keeps_the_contract_passes_or_is_accepted_and_no_more(
     assert_eq!(report.summary.must.accepted, 5, "{told}");
     assert!(told.contains("5 accepted deviations"), "{told}");
     assert!(report.warnings.is_empty(), "{told}");
+}
+
+#[test]
+fn a_gateway_that_is_started_and_looked_at_on_one_path_is_no_wrong_method_and_no_second_run() {
+    let report = judge(with_one_gateway_path(), &["SMK-001", "SMK-004", "ERR-005"]);
+    let told = text::render(&report);
+    assert_eq!(verdicts(&report)["SMK-004"], Verdict::Passed, "{told}");
+    // What else the layer does with unknown routes is not asked here.
+    assert!(!told.contains("METHOD_NOT_ALLOWED"), "{told}");
+    // Of the tenant's own status it says nothing; what the operator sees was read.
+    assert_eq!(verdicts(&report)["SMK-001"], Verdict::NotVerified, "{told}");
+    let reason = &criterion(&report, "SMK-001").reason;
+    assert!(reason.contains("status_gateway_state"), "{told}");
+}
+
+#[test]
+fn a_gateway_answer_without_a_state_where_it_is_looked_for_convicts_nobody() {
+    let mut target = with_one_gateway_path();
+    target.dialect.gateway_state = "/state".to_owned();
+    let report = judge(target, &["SMK-001"]);
+    let told = text::render(&report);
+    assert_eq!(verdicts(&report)["SMK-001"], Verdict::NotVerified, "{told}");
+    let reason = &criterion(&report, "SMK-001").reason;
+    assert!(reason.contains("dialect.gateway_state"), "{told}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::evidence::Exchange;
 use crate::lag;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
+use crate::target::dialect::Dialect;
 use crate::target::dialect::speak::Operation;
 use crate::verdict::{Check, Stop};
 use crate::wait;
@@ -175,7 +176,13 @@ async fn said_to_run(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let answer = gateway(s, &tenant.id).await?;
     expect_status_first(s, &answer, 200)?;
-    let state = answer.text_at("/state");
+    let pointer = s.dialect().gateway_state;
+    let state = answer.text_at(&pointer);
+    if state.is_none() {
+        return Err(Stop::NotVerified(format!(
+            "a gateway answer has no state at `{pointer}` of `shapes.md` (manifest: dialect.gateway_state; empty where it shows none)"
+        )));
+    }
     s.expect(
         state.as_deref() == Some("running"),
         "a running gateway, as the operator sees it",
@@ -351,14 +358,19 @@ async fn start_at_once(s: &mut Scene, a: Args) -> Check {
     s.send_all(requests).await.map(drop)
 }
 
+/// A start and a look may have one path.
+fn is_start(dialect: &Dialect, answer: &Exchange) -> bool {
+    dialect
+        .operation(&answer.request.method, &answer.request.path)
+        .is_some_and(|(what, _id)| what == Operation::StartGateway)
+}
+
 /// A start that fails because another one is under way is what must not be; that a chat is answered is promised elsewhere.
 async fn all_answered(s: &mut Scene, a: Args) -> Check {
     let (status, dialect) = (a.number(1)?, s.dialect());
     let answers = s.exchanges.clone();
     worst(answers.iter().map(|answer| {
-        let operation = dialect.operation(&answer.request.method, &answer.request.path);
-        let is_start = operation.is_some_and(|(what, _id)| what == Operation::StartGateway);
-        if is_start && answer.status != 429 {
+        if is_start(&dialect, answer) && answer.status != 429 {
             s.expect_status(answer, status)
         } else {
             expect_status_first(s, answer, status)
@@ -370,12 +382,12 @@ async fn one_run(s: &mut Scene) -> Check {
     let name = s.notes.get("tenant").and_then(Value::as_str);
     let tenant = s.tenant(name.unwrap_or_default())?;
     let pointer = s.dialect().gateway_instance;
-    let path = at(&s.dialect().gateway_start, &tenant.id);
     let later = [
         gateway(s, &tenant.id).await?,
         start_gateway(s, &tenant.id).await?,
     ];
-    let starts = s.exchanges.iter().filter(|one| one.request.path == path);
+    let dialect = s.dialect();
+    let starts = s.exchanges.iter().filter(|one| is_start(&dialect, one));
     let runs: BTreeSet<Option<String>> = starts
         .chain(&later)
         .map(|answer| answer.text_at(&pointer))

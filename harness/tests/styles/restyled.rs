@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use moltproof::doubles::TokenKind;
+use moltproof::observe::{CannotObserve, Kv};
 use moltproof::target::dialect::Dialect;
 use moltproof::target::manifest::{Accept, Seeding};
 use moltproof::target::need::{Need, Variant};
@@ -59,6 +60,10 @@ pub(crate) struct Restyled {
     pub(crate) broken: Break,
     /// The reference in its own words; two tenants of the manifest are made in it.
     pub(crate) plain: bool,
+    /// Whether its stores and its log can be looked at.
+    pub(crate) is_seen: bool,
+    /// Whether its registry's values are JSON about an account.
+    pub(crate) keeps_json: bool,
     production: OnceCell<Arc<Instance>>,
 }
 
@@ -73,6 +78,8 @@ impl Restyled {
             seeding: Some(Seeding::Admin),
             broken,
             plain: false,
+            is_seen: false,
+            keeps_json: false,
             production: OnceCell::new(),
         }
     }
@@ -109,10 +116,10 @@ impl Restyled {
             who: None,
             variant: Variant::Production,
             base,
-            d1: None,
-            kv: None,
-            r2: None,
-            logs: None,
+            d1: self.is_seen.then(|| inner.d1.clone()).flatten(),
+            kv: self.is_seen.then(|| self.kv_of(&inner)).flatten(),
+            r2: self.is_seen.then(|| inner.r2.clone()).flatten(),
+            logs: self.is_seen.then(|| inner.logs.clone()).flatten(),
             gateway: inner.gateway.clone(),
             model_calls: inner.model_calls.clone(),
             ai_gateway_key: inner.ai_gateway_key.clone(),
@@ -121,6 +128,55 @@ impl Restyled {
             faults: None,
             app_domain: inner.app_domain.clone(),
         }))
+    }
+}
+
+impl Restyled {
+    fn kv_of(&self, inner: &Instance) -> Option<Arc<dyn Kv>> {
+        let kv = inner.kv.clone()?;
+        Some(if self.keeps_json {
+            Arc::new(InJson(kv))
+        } else {
+            kv
+        })
+    }
+}
+
+/// A registry whose values are `{"account": id}`; what is anything else leads nowhere.
+struct InJson(Arc<dyn Kv>);
+
+impl InJson {
+    fn is_leading(key: &str) -> bool {
+        key.starts_with("slug:") || key.starts_with("host:")
+    }
+}
+
+#[async_trait]
+impl Kv for InJson {
+    async fn get(&self, key: &str) -> Result<Option<String>, CannotObserve> {
+        let value = self.0.get(key).await?;
+        Ok(if Self::is_leading(key) {
+            value.map(|id| json!({ "account": id }).to_string())
+        } else {
+            value
+        })
+    }
+
+    async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve> {
+        if !Self::is_leading(key) {
+            return self.0.put(key, value).await;
+        }
+        let read: Value = serde_json::from_str(value).unwrap_or_default();
+        let id = read["account"].as_str().unwrap_or("unreadable");
+        self.0.put(key, id).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), CannotObserve> {
+        self.0.delete(key).await
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, CannotObserve> {
+        self.0.keys(prefix).await
     }
 }
 
@@ -141,7 +197,12 @@ impl Target for Restyled {
                 | Need::ClientIp
                 | Need::Variant(Variant::Production)
         );
-        (!met).then(|| need.remedy())
+        let is_look = matches!(
+            need,
+            Need::D1 | Need::Kv | Need::KvWrite | Need::R2 | Need::Logs
+        );
+        let is_met = met || is_look && self.is_seen;
+        (!is_met).then(|| need.remedy())
     }
 
     fn dialect(&self) -> &Dialect {
@@ -227,6 +288,11 @@ fn translated(method: &Method, path: &str, body: Option<Value>) -> (Method, Stri
             fields["slug"] = json!(slug);
             (Method::POST, "/api/admin/tenants".to_owned(), Some(fields))
         }
+        (&Method::PUT, ["", "tenants", id, "gateway"]) => (
+            Method::POST,
+            format!("/api/admin/tenants/{id}/gateway/start"),
+            None,
+        ),
         (&Method::POST, ["", "tenants", id]) => (
             Method::PATCH,
             format!("/api/admin/tenants/{id}"),
@@ -343,6 +409,14 @@ fn in_own_words(path: &str, body: Value) -> Value {
     }
     if path == "/assist" {
         return json!({ "data": { "answer": body["choices"][0]["message"]["content"], "usage": body["usage"] } });
+    }
+    if path.ends_with("/gateway") {
+        let phase = if body["state"] == "running" {
+            json!("up")
+        } else {
+            json!("cold")
+        };
+        return json!({ "unit": { "phase": phase, "run": body["instance_id"] } });
     }
     let Some(tenant) = body
         .as_object()

@@ -24,6 +24,8 @@ pub enum Field {
     TenantDomains,
     /// A tenant's sandbox id.
     TenantSandboxId,
+    /// The gateway's state in a gateway answer.
+    GatewayState,
     /// One run of a gateway.
     GatewayInstance,
     /// The effective tier.
@@ -56,7 +58,7 @@ pub enum Field {
 
 impl Field {
     /// Every field; details before what is inside them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::StatusTenant,
         Self::StatusGatewayState,
         Self::ChatText,
@@ -66,6 +68,7 @@ impl Field {
         Self::TenantPlatform,
         Self::TenantDomains,
         Self::TenantSandboxId,
+        Self::GatewayState,
         Self::GatewayInstance,
         Self::RoutingTier,
         Self::RoutingModel,
@@ -94,6 +97,7 @@ impl Field {
             Self::TenantPlatform => ("tenant_platform", "/platform"),
             Self::TenantDomains => ("tenant_domains", "/domains"),
             Self::TenantSandboxId => ("tenant_sandbox_id", "/sandbox_id"),
+            Self::GatewayState => ("gateway_state", "/state"),
             Self::GatewayInstance => ("gateway_instance", "/instance_id"),
             Self::RoutingTier => ("routing_tier", "/tier"),
             Self::RoutingModel => ("routing_model", "/model"),
@@ -137,6 +141,7 @@ impl Field {
             Self::TenantPlatform => &mut dialect.tenant_platform,
             Self::TenantDomains => &mut dialect.tenant_domains,
             Self::TenantSandboxId => &mut dialect.tenant_sandbox_id,
+            Self::GatewayState => &mut dialect.gateway_state,
             Self::GatewayInstance => &mut dialect.gateway_instance,
             Self::RoutingTier => &mut dialect.routing_tier,
             Self::RoutingModel => &mut dialect.routing_model,
@@ -167,7 +172,10 @@ impl Field {
                 self.key().starts_with("tenant_")
             }
             Operation::StartGateway | Operation::Gateway => {
-                matches!(self, Self::TenantSandboxId | Self::GatewayInstance)
+                matches!(
+                    self,
+                    Self::TenantSandboxId | Self::GatewayState | Self::GatewayInstance
+                )
             }
             Operation::Routing => self.key().starts_with("routing_"),
             Operation::ListTenants | Operation::Usage => self == Self::NextCursor,

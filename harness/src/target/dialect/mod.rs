@@ -121,6 +121,8 @@ pub struct Dialect {
     pub status_gateway_state: String,
     /// Where a tenant has its sandbox id.
     pub tenant_sandbox_id: String,
+    /// Where a gateway answer has the gateway's state.
+    pub gateway_state: String,
     /// Where a gateway answer names the run of the gateway.
     pub gateway_instance: String,
     /// Where the routing answer has the effective tier.
@@ -203,6 +205,7 @@ impl Default for Dialect {
             status_tenant: "/tenant".into(),
             status_gateway_state: "/gateway/state".into(),
             tenant_sandbox_id: "/sandbox_id".into(),
+            gateway_state: "/state".into(),
             gateway_instance: "/instance_id".into(),
             routing_tier: "/tier".into(),
             routing_model: "/model".into(),
