@@ -18,6 +18,15 @@ Feature: Keys come and go without a restart
       Then key "one" opens nothing once the cache time has passed
       And the present key still opens the list of tenants
 
+    @needs.access @needs.admin @needs.variant.key-rotation @waits @since.1.1
+    Scenario: A listed key vouches for nothing but its own id, wherever it stands in the set
+      Given the backend runs as key-rotation for this scenario alone
+      And the present key opens the list of tenants
+      When a key "one" is rotated in
+      Then key "one" opens the list of tenants in due time
+      And a token under an unknown, an empty or no key id opens nothing, whichever listed key has signed it
+      And the present key still opens the list of tenants
+
   @ACC-016 @must
   Rule: ACC-016 Without key set, closed, and back by itself
     With the key set unreachable, no admin route opens (403 or 503), a cached valid key goes on working, and recovery needs no restart. Unknown `kid`s cannot make the backend hammer the key set (cooldown).

@@ -115,6 +115,13 @@ Feature: A token must be signed by a key of the team domain
         | service no-kid      |
         | service empty-kid   |
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario: No key of the set takes the place of the one that is not named, the first as little as the last
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      Then a token under an unknown, an empty or no key id does not open the record of tenant "a", whichever listed key has signed it
+      And a "good" token opens the record of tenant "a"
+
   @ACC-011 @must
   Rule: ACC-011 Another payload
     Refused: a tampered payload.

@@ -34,6 +34,43 @@ Feature: No identifier in a request reaches another tenant
         | Authorization: Bearer {jwt}                                 |
       Then every answer is the caller's own, and no other tenant was read, changed or billed
 
+    # Where a custom hostname is asked, another part of a backend finds the tenant.
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2 @since.1.1
+    Scenario: Headers that name another tenant, at custom hostnames
+      Given three tenants of every tier, one with a running gateway
+      When each tenant in turn asks for its status and chats at its own hostname, naming each other tenant in each of these headers
+        | X-Tenant-Override: {slug}                                   |
+        | X-Tenant-Override: {id}                                     |
+        | X-Tenant-Id: {id}                                           |
+        | X-Sandbox-Id: {sandbox}                                     |
+        | X-Forwarded-Host: {host}                                    |
+        | Forwarded: host={host}                                      |
+        | X-Original-Host: {host}                                     |
+        | X-Original-URL: http://{host}/api/status                    |
+        | Cookie: tenant={slug}; tenant_id={id}; sandbox_id={sandbox} |
+        | cf-aig-metadata: {"tenant_id":"{id}","sandbox_id":"{sandbox}"} |
+        | Authorization: Bearer {jwt}                                 |
+      Then every answer is the caller's own, and no other tenant was read, changed or billed
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2 @since.1.1
+    Scenario: Queries that name another tenant, at custom hostnames
+      Given three tenants of every tier, one with a running gateway
+      When each tenant in turn asks for its status and chats at its own hostname, naming each other tenant in each of these queries
+        | tenant={slug}            |
+        | tenant_id={id}           |
+        | host={host}              |
+        | X-Tenant-Override={slug} |
+      Then every answer is the caller's own, and no other tenant was read, changed or billed
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2 @since.1.1
+    Scenario: Bodies that name another tenant, at custom hostnames
+      Given three tenants of every tier, one with a running gateway
+      When each tenant in turn chats at its own hostname, naming each other tenant in each of these fields
+        | {"tenant_id": "{id}"}                                       |
+        | {"tenant": "{slug}"}                                        |
+        | {"id": "{id}", "host": "{host}", "sandbox_id": "{sandbox}"} |
+      Then every answer is the caller's own, and no other tenant was read, changed or billed
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2
     Scenario: Queries that name another tenant
       Given three tenants of every tier, one with a running gateway

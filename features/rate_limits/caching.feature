@@ -37,3 +37,14 @@ Feature: What a cache may keep
       Then the answer may not be kept by any cache
       When the client ip has used up its quota
       Then the answer may not be kept by any cache
+
+    @needs.tenants @needs.admin @since.1.1
+    Scenario: No answer of an admin route may be kept, refused or not
+      Given a free tenant "a"
+      Then no cache may keep an admin answer about tenant "a"
+        | answer    |
+        | found     |
+        | listed    |
+        | no method |
+        | no route  |
+        | denied    |

@@ -61,6 +61,20 @@ Feature: The host alone decides the tenant
         | X-Tenant-Override |                       |
       And host "{host b}" answers as tenant "b"
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: Whatever the override names, the tenant of a custom hostname answers
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      And a free tenant "b"
+      And host "shop.{domain a}" answers as tenant "a"
+      Then host "shop.{domain a}" answers as tenant "a" with each of these headers:
+        | header            | value        |
+        | X-Tenant-Override | {slug b}     |
+        | X-Tenant-Override | {id b}       |
+        | X-Tenant-Override | {host b}     |
+        | X-Tenant-Override | {own nobody} |
+      And host "{host b}" answers as tenant "b"
+
     @needs.tenants @needs.hosts
     Scenario: An override makes no tenant of a host that is none
       Given a free tenant "a"

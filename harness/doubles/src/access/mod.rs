@@ -239,6 +239,15 @@ impl AccessIssuer {
         token
     }
 
+    /// The keys that the set lists, in its order.
+    #[must_use]
+    pub fn listed_keys(&self) -> Vec<KeyName> {
+        let certs = self.certs_json();
+        let keys = certs["keys"].as_array().into_iter().flatten();
+        keys.filter_map(|key| key["kid"].as_str().map(KeyName::of))
+            .collect()
+    }
+
     /// A good token by one key that names another: each is listed, and the signature does not hold by the one that is named.
     ///
     /// # Panics

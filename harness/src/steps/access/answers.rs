@@ -2,12 +2,13 @@
 
 use super::{Credential, token, with_request};
 use crate::client::Request;
+use crate::evidence::Exchange;
 use crate::oracle::cache_control;
 use crate::run::capture::point_at;
 use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::expect_first;
+use crate::steps::operating::{authorised, expect_first};
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::json;
@@ -17,6 +18,54 @@ pub(super) fn register(book: &mut Book) {
     book.step(r"every admin answer forbids storing", |s, a| {
         Box::pin(forbid_storing(s, a))
     });
+    book.step(
+        r#"no cache may keep an admin answer about tenant "([^"]+)""#,
+        |s, a| Box::pin(none_kept(s, a)),
+    );
+}
+
+/// Whatever such a request is answered with: how it has to be answered is promised elsewhere. What a target does not have is not asked for.
+async fn none_kept(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let mut left = None;
+    let mut judged = false;
+    for row in a.rows() {
+        let name = row.first().map_or("", String::as_str);
+        let (request, _statuses) = provoking(s, &tenant, name)?;
+        let request = if name == "denied" {
+            request
+        } else {
+            authorised(s, request).await?
+        };
+        match s.send(request).await {
+            Ok(answer) => {
+                judged = true;
+                expect_not_stored(s, &answer, name)?;
+            }
+            Err(Stop::NotVerified(why)) => left = Some(Stop::NotVerified(why)),
+            Err(stop) => return Err(stop),
+        }
+    }
+    match left {
+        Some(stop) if !judged => Err(stop),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn expect_not_stored(s: &mut Scene, answer: &Exchange, name: &str) -> Check {
+    s.expect(
+        cache_control::forbids_storing(answer),
+        "Cache-Control: no-store",
+        || {
+            point_at(answer);
+            format!(
+                "Cache-Control {} on status {}",
+                said(&answer.header_all("cache-control")),
+                answer.status
+            )
+        },
+    )
+    .map_err(|stop| with_request(stop, &format!("the answer \"{name}\"")))
 }
 
 async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
@@ -39,19 +88,7 @@ async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
             statuses = said(&statuses)
         );
         expect_first(s, &answer, is_meant, expected)?;
-        s.expect(
-            cache_control::forbids_storing(&answer),
-            "Cache-Control: no-store",
-            || {
-                point_at(&answer);
-                format!(
-                    "Cache-Control {} on status {}",
-                    said(&answer.header_all("cache-control")),
-                    answer.status
-                )
-            },
-        )
-        .map_err(|stop| with_request(stop, &format!("the answer \"{name}\"")))?;
+        expect_not_stored(s, &answer, name)?;
     }
     Ok(())
 }

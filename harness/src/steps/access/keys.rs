@@ -56,6 +56,14 @@ pub(super) fn register(book: &mut Book) {
         r#"key "([^"]+)" opens nothing once the cache time has passed"#,
         |s, a| Box::pin(refused_in_time(s, a)),
     );
+    book.step(
+        r"a token under an unknown, an empty or no key id opens nothing, whichever listed key has signed it",
+        |s, _a| Box::pin(none_by_place(s)),
+    );
+    book.step(
+        r#"a token under an unknown, an empty or no key id does not open the record of tenant "([^"]+)", whichever listed key has signed it"#,
+        |s, a| Box::pin(no_record_by_place(s, a)),
+    );
 }
 
 /// The key that signs when the scenario begins.
@@ -220,6 +228,39 @@ async fn under_another_id(s: &mut Scene, a: Args) -> Check {
     let token = token.await?;
     let answer = s.send(list_request(s, &token)).await?;
     super::expect_denied(s, &answer)
+}
+
+/// What names no key of the set.
+const NAMELESS: [TokenKind; 3] = [TokenKind::UnknownKid, TokenKind::NoKid, TokenKind::EmptyKid];
+
+async fn none_by_place(s: &mut Scene) -> Check {
+    let request = Request::new("GET", s.dialect().tenants);
+    refused_by_place(s, &request).await
+}
+
+async fn no_record_by_place(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let request = super::record_request(s, &tenant);
+    refused_by_place(s, &request).await
+}
+
+/// Whoever falls back to a key by its place in the set takes the first, the last, the newest or any: each has signed one.
+async fn refused_by_place(s: &mut Scene, request: &Request) -> Check {
+    let keys = s.access().await?.listed_keys();
+    for (place, key) in keys.iter().enumerate() {
+        for kind in NAMELESS {
+            let signer = key.clone();
+            let token = aside(s, move |access| access.token_signed_with(&signer, kind)).await?;
+            let answer = s.send(request.clone().header(TOKEN_HEADER, token)).await?;
+            let what = format!(
+                "a token of the kind {kind} by key {} of the {} listed",
+                place + 1,
+                keys.len()
+            );
+            super::expect_denied(s, &answer).map_err(|stop| super::with_request(stop, &what))?;
+        }
+    }
+    Ok(())
 }
 
 /// A token's payload and signature under the id of another key.

@@ -22,20 +22,20 @@ pub(super) fn register(book: &mut Book) {
         |s, _a| Box::pin(rounds_of(s, Carrier::Host, Vec::new())),
     );
     book.step(
-        r"each tenant in turn asks for its status and chats, naming each other tenant in each of these headers",
-        |s, a| Box::pin(rounds_of(s, Carrier::Header, a.list())),
+        r"each tenant in turn asks for its status and chats( at its own hostname)?, naming each other tenant in each of these headers",
+        |s, a| Box::pin(rounds_at(s, Carrier::Header, a)),
     );
     book.step(
-        r"each tenant in turn asks for its status and chats, naming each other tenant in each of these queries",
-        |s, a| Box::pin(rounds_of(s, Carrier::Query, a.list())),
+        r"each tenant in turn asks for its status and chats( at its own hostname)?, naming each other tenant in each of these queries",
+        |s, a| Box::pin(rounds_at(s, Carrier::Query, a)),
     );
     book.step(
-        r"each tenant in turn chats, naming each other tenant in each of these fields",
-        |s, a| Box::pin(rounds_of(s, Carrier::Body, a.list())),
+        r"each tenant in turn chats( at its own hostname)?, naming each other tenant in each of these fields",
+        |s, a| Box::pin(rounds_at(s, Carrier::Body, a)),
     );
     book.step(
-        r"each tenant in turn calls each of these paths, naming each other tenant",
-        |s, a| Box::pin(rounds_of(s, Carrier::Path, a.list())),
+        r"each tenant in turn calls each of these paths( at its own hostname)?, naming each other tenant",
+        |s, a| Box::pin(rounds_at(s, Carrier::Path, a)),
     );
     book.step(
         r"each tenant in turn calls every admin route of each other tenant, without token",
@@ -58,6 +58,9 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(no_foreign_row(s, a)),
     );
 }
+
+/// The note that tenants call at their custom hostnames.
+const AT_OWN_HOSTNAME: &str = "at its own hostname";
 
 /// Where a request names the other tenant.
 #[derive(Debug, Clone, Copy)]
@@ -87,9 +90,10 @@ impl Carrier {
         line: &str,
     ) -> Result<Vec<Request>, Stop> {
         let filled = fill(line, other);
+        let host = host_of(s, caller);
         let plain = [
-            s.status_request(&caller.host),
-            s.chat_request_with(&caller.host, &chat_of(s, name, &json!({}))),
+            s.status_request(host),
+            s.chat_request_with(host, &chat_of(s, name, &json!({}))),
         ];
         Ok(match self {
             Self::Host => plain.to_vec(),
@@ -108,7 +112,7 @@ impl Carrier {
             Self::Body => {
                 let fields: Value = serde_json::from_str(&filled)
                     .map_err(|error| Stop::Fault(format!("`{line}`: {error}")))?;
-                vec![s.chat_request_with(&caller.host, &chat_of(s, name, &fields))]
+                vec![s.chat_request_with(host, &chat_of(s, name, &fields))]
             }
             Self::Path => {
                 let [_status, chat] = plain;
@@ -125,7 +129,7 @@ impl Carrier {
                 vec![Request {
                     method: method.to_owned(),
                     path: filled,
-                    host: Some(caller.host.clone()),
+                    host: Some(host.to_owned()),
                     ..body
                 }]
             }
@@ -133,9 +137,25 @@ impl Carrier {
                 let fresh = s.slug("made");
                 let routes = s.dialect().admin_routes(&other.id, &fresh);
                 let requests = routes.iter().map(AdminRoute::request);
-                requests.map(|request| request.host(&caller.host)).collect()
+                requests.map(|request| request.host(host)).collect()
             }
         })
+    }
+}
+
+/// On the host below the app domain, or on a custom hostname, where another part of a backend decides.
+async fn rounds_at(s: &mut Scene, carrier: Carrier, a: Args) -> Check {
+    if !a.text(1).is_empty() {
+        s.notes.insert(AT_OWN_HOSTNAME.to_owned(), json!(true));
+    }
+    rounds(s, carrier, &a.list()).await
+}
+
+fn host_of<'a>(s: &Scene, caller: &'a Tenant) -> &'a str {
+    if s.notes.contains_key(AT_OWN_HOSTNAME) {
+        &caller.domains[0]
+    } else {
+        &caller.host
     }
 }
 

@@ -17,6 +17,22 @@ const UNSIGNED: [Flaw; 2] = [Flaw::Algorithm, Flaw::Signature];
 
 type Rule = fn(&Token) -> bool;
 
+/// Whoever takes the first key where none is named has done so since there was one.
+fn first_key() -> Draft {
+    deviant(
+        "first-key-for-unknown-ids",
+        "A token whose key is not listed is verified by the first key of the set",
+        &["ACC-010", "ACC-015"],
+    )
+    .parts(|parts| {
+        lets_in(parts, |token| {
+            token.has_only(&[Flaw::KeyId])
+                && token.first_listed.is_some()
+                && token.signed_by.first() == token.first_listed.as_ref()
+        });
+    })
+}
+
 pub(super) fn all() -> Vec<Draft> {
     let simple: [(&'static str, &'static str, &'static [&'static str], Rule); 10] = [
         (
@@ -91,6 +107,7 @@ pub(super) fn all() -> Vec<Draft> {
         deviant(id, breaks, expected).parts(move |parts| lets_in(parts, accepts))
     });
     let mut all: Vec<Draft> = simple.collect();
+    all.push(first_key());
     all.extend([
         deviant(
             "algorithm-from-the-token",

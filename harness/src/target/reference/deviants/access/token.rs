@@ -48,6 +48,8 @@ pub(super) struct Token {
     message: String,
     /// Ids of the listed keys that did sign it.
     pub(super) signed_by: Vec<String>,
+    /// The first key of the set.
+    pub(super) first_listed: Option<String>,
     /// What the backend's own configuration says.
     pub(super) audience: String,
     pub(super) issuer: String,
@@ -65,6 +67,7 @@ impl Token {
             signature: part(2).to_owned(),
             message: format!("{}.{}", part(0), part(1)),
             signed_by: Vec::new(),
+            first_listed: None,
             audience: access.audience().to_owned(),
             issuer: access.origin(),
         };
@@ -89,6 +92,7 @@ impl Token {
 
     fn check_signature(&mut self, certs: &Value) {
         let listed = certs["keys"].as_array().cloned().unwrap_or_default();
+        self.first_listed = listed.first().map(|key| text(&key["kid"]));
         for key in &listed {
             if rsa_key(key).is_some_and(|key| self.is_signed_by(&key, Algorithm::RS256)) {
                 self.signed_by.push(text(&key["kid"]));

@@ -3,6 +3,8 @@
 use super::super::{Draft, deviant, held};
 use super::limiter;
 use crate::clock;
+use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
+use async_trait::async_trait;
 use moltworker_reference::ports::{RateDecision, RateLimiter};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -46,6 +48,15 @@ pub(super) fn all() -> Vec<Draft> {
             &["RL-005"],
         )
         .parts(|parts| limiter(parts, |_inner| CountsRefused::default())),
+        deviant(
+            "refused-requests-counted-behind-a-slow-wake-up",
+            "A refused request takes a place too, and what was asked nothing for a second takes a while to wake up",
+            &["RL-005"],
+        )
+        .parts(|parts| {
+            limiter(parts, |_inner| CountsRefused::default());
+            parts.caller = Some(Arc::new(WakesUp::default()));
+        }),
         deviant(
             "penalty-beyond-retry-after",
             "Who was refused is shut out for ten windows, and is told one",
@@ -257,6 +268,27 @@ impl RateLimiter for CountsRefused {
             .map_or(ms(period), |first| first + ms(period) - now);
         times.push(now);
         decision(used, limit, rest, period)
+    }
+}
+
+/// Passes a host's request on late where it was asked nothing for a while.
+#[derive(Default)]
+struct WakesUp(Mutex<HashMap<String, i64>>);
+
+/// Nobody asked for so long: it sleeps.
+const ASLEEP_MS: i64 = 1_000;
+/// What waking up takes.
+const WAKE_MS: u64 = 600;
+
+#[async_trait]
+impl Tamper for WakesUp {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let now = clock::epoch_ms();
+        let before = held(&self.0).insert(ask.host().to_owned(), now);
+        if before.is_some_and(|before| now - before > ASLEEP_MS) {
+            crate::wait::pass(Duration::from_millis(WAKE_MS)).await;
+        }
+        upstream.send(&ask).await
     }
 }
 
