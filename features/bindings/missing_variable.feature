@@ -30,7 +30,7 @@ Feature: A missing variable never widens what is open
   Rule: BND-009 Without AI Gateway no model is called
     A missing AI Gateway configuration is reported the same way, and no other provider is called instead.
 
-    @needs.variant.without-ai-gateway @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
+    @needs.variant.without-ai-gateway @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @until.1.0
     Scenario: Chats are refused, everything else goes on
       Given a free tenant "control"
       And a chat of tenant "control" reaches the AI Gateway
@@ -42,6 +42,17 @@ Feature: A missing variable never widens what is open
       When tenant "a" asks for its status
       Then the answer has status 200
       And the answer names tenant "a"
+
+    @needs.variant.without-ai-gateway @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: Chats are refused, everything else goes on or is told the same
+      Given a free tenant "control"
+      And a chat of tenant "control" reaches the AI Gateway
+      When the backend runs as without-ai-gateway
+      And a free tenant "a"
+      And tenant "a" chats, streamed and not, also naming a provider of its own
+      Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "AI_GATEWAY_BASE_URL, CLOUDFLARE_AI_GATEWAY_API_KEY"
+      And no provider was called and no usage row of tenant "a" written
+      And tenant "a" is told its status, or the same
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
     Scenario Outline: A part of it alone is missing: <name>

@@ -183,6 +183,18 @@ fn a_gateway_answer_without_a_state_where_it_is_looked_for_convicts_nobody() {
 }
 
 #[test]
+fn a_registry_of_json_is_read_and_written_in_its_own_form() {
+    let mut target = Restyled::described(&with_ids_of_ours(), Break::Nothing);
+    target.is_seen = true;
+    target.keeps_json = true;
+    let report = judge(target, &["RES-005", "SCH-008"]);
+    let told = text::render(&report);
+    for id in ["RES-005", "SCH-008"] {
+        assert_eq!(verdicts(&report)[id], Verdict::Passed, "{id}\n{told}");
+    }
+}
+
+#[test]
 fn a_refusal_in_another_form_that_nobody_answers_for_is_a_finding_of_shape() {
     let mut target = restyled(Break::Nothing);
     target.accepts.clear();

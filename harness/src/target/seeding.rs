@@ -136,6 +136,14 @@ async fn create(
             | NoAnswer::NotTheWorker(_)
             | NoAnswer::LockedAtTheEdge(_) => NotMade::Fault(Fault(error.to_string())),
         })?;
+    // Whoever reports what is missing on every route reports it to operators too: no scenario has a tenant there.
+    if answer.status == 503 && answer.has_code("CONFIGURATION_ERROR") {
+        return Err(NotMade::NoWay(format!(
+            "operators cannot make a tenant on variant `{}`, where every route reports what is missing: {}",
+            instance.variant.name(),
+            answer.text()
+        )));
+    }
     if answer.status != 201 {
         return Err(NotMade::Fault(Fault(format!(
             "cannot create tenant `{}`: {} {}",

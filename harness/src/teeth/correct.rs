@@ -6,9 +6,11 @@ use crate::target::reference::altered::{Alteration, Parts};
 use crate::target::reference::variants;
 use crate::wait;
 use async_trait::async_trait;
+use hyper::Method;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Every correct variant, those that wait longest first.
 #[must_use]
@@ -35,6 +37,16 @@ pub fn fronts(late_ms: u64) -> Vec<Front> {
 /// Answers in another form.
 fn forms() -> Vec<Front> {
     vec![
+        Front::new(
+            "closed-where-no-chat-can-be-answered",
+            "Reports on every route what a chat lacks, to operators as well",
+            || Arc::new(ClosedWithoutChats::default()),
+        ),
+        Front::new(
+            "every-name-of-the-gateway-s-address",
+            "Names all three variables that could say where models are called, where none is set",
+            || Arc::new(Json(every_name)),
+        ),
         answering(
             "headers-in-another-order",
             "Sends its headers in the opposite order",
@@ -126,6 +138,11 @@ fn ports() -> Vec<Other> {
             variants::cautious_retry_after,
         ),
         parted(
+            "keeps-no-entries-of-sandboxes",
+            "Keeps nothing of a sandbox in KV, and so has nothing to take away there",
+            variants::keeps_no_entries,
+        ),
+        parted(
             "late-usage",
             "Writes usage half a second after the answer",
             variants::late_usage,
@@ -155,6 +172,53 @@ fn reverse_headers(told: &mut Told) {
         .collect();
     lines.reverse();
     told.headers = lines.into_iter().collect();
+}
+
+/// Where a chat of nobody lacks configuration, every request is answered as that chat is.
+#[derive(Default)]
+struct ClosedWithoutChats(OnceCell<bool>);
+
+impl ClosedWithoutChats {
+    fn chat_of_nobody(ask: &Ask) -> Ask {
+        let mut chat = ask.clone();
+        chat.method = Method::POST;
+        "/v1/chat/completions".clone_into(&mut chat.path);
+        chat.set("host", "nobody.example");
+        chat
+    }
+
+    /// Whether it is told that a variable is missing; bindings are another thing, and in development nothing is closed for want of one.
+    async fn lacks_a_variable(told: &mut Told) -> Result<bool, Unanswered> {
+        let missing = told.json().await?["error"]["details"]["missing"].to_string();
+        let names = ["AI_GATEWAY", "APP_DOMAIN"];
+        Ok(told.status == 503 && names.iter().any(|name| missing.contains(name)))
+    }
+}
+
+#[async_trait]
+impl Tamper for ClosedWithoutChats {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let chat = Self::chat_of_nobody(&ask);
+        let is_closed = self.0.get_or_try_init(|| async {
+            // One more request of a caller's would be one of its quota.
+            let mut chat = chat.clone();
+            chat.headers.remove("cf-connecting-ip");
+            Self::lacks_a_variable(&mut upstream.send(&chat).await?).await
+        });
+        let asked = if *is_closed.await? { &chat } else { &ask };
+        upstream.send(asked).await
+    }
+}
+
+/// The address is said by a base URL, or by account and gateway.
+fn every_name(status: u16, mut body: Value) -> Option<String> {
+    let missing = body.pointer_mut("/error/details/missing")?.as_array_mut()?;
+    if status != 503 || !missing.iter().any(|name| name == "AI_GATEWAY_BASE_URL") {
+        return None;
+    }
+    let others = ["CF_AI_GATEWAY_ACCOUNT_ID", "CF_AI_GATEWAY_GATEWAY_ID"];
+    missing.extend(others.map(Value::from));
+    Some(body.to_string())
 }
 
 /// Changes answers.

@@ -61,6 +61,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(no_provider(s, a)),
     );
     book.step(
+        r#"tenant "([^"]+)" is told its status, or the same"#,
+        |s, a| Box::pin(served_or_told(s, a)),
+    );
+    book.step(
         r#"a free tenant "([^"]+)" with a custom domain is served on both its hosts"#,
         |s, a| Box::pin(served_on_both(s, a)),
     );
@@ -200,6 +204,26 @@ async fn no_provider(s: &mut Scene, a: Args) -> Check {
         .or_unmet("USG-013")
 }
 
+/// What no chat can do without may close the other routes as well: it is reported as a missing binding is.
+async fn served_or_told(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let request = s.status_request(&tenant.host);
+    let answer = s.send(request).await?;
+    if answer.status == 503 && answer.has_code("CONFIGURATION_ERROR") {
+        s.checks += 1;
+        return Ok(());
+    }
+    let seen = s.who_answered(&answer).await?;
+    s.expect(
+        answer.status == 200 && seen.as_deref() == Some(tenant.slug.as_str()),
+        format!(
+            "status of tenant `{}`, or 503 CONFIGURATION_ERROR",
+            tenant.slug
+        ),
+        || describe(&answer),
+    )
+}
+
 /// Makes a tenant that has a custom domain beside its subdomain.
 async fn make_with_domain(s: &mut Scene, a: Args) -> Check {
     let mut tenant = tenant_to_be(s, a.text(1)).await?;
@@ -254,6 +278,11 @@ async fn never_started(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let answer = gateway(s, &tenant.id).await?;
     let seen = answer.at(&s.dialect().gateway_instance);
+    // "An unset APP_DOMAIN is a 503": to operators as well, if a backend likes.
+    if answer.status == 503 && answer.has_code("CONFIGURATION_ERROR") {
+        s.checks += 1;
+        return Ok(());
+    }
     expect_status_first(s, &answer, 200)?;
     s.expect(
         seen.is_none_or(|value| value.is_null()),

@@ -189,7 +189,19 @@ async fn calls_fail(s: &mut Scene, a: Args) -> Check {
         Reply::default().took(TOO_LONG)
     };
     let marker = s.marker();
-    s.gateway().await?.script(&marker, Script::always(reply));
+    let gateway = s.gateway().await?;
+    gateway.script(&marker, Script::always(reply));
+    let before = gateway.journal(&marker).len();
+    let answer = s.send(request.clone()).await?;
+    let is_told_as_failure = answer.status == 502 && answer.has_code("AI_UPSTREAM_FAILED");
+    if a.text(1) == "fails" || !is_told_as_failure {
+        return Ok(());
+    }
+    // What the gateway tells with 524 may be taken for a failure of the gateway's: a model that does not answer at all is none.
+    let tries = gateway.journal(&marker).len().saturating_sub(before);
+    let failures = (1..tries).map(|_try| Reply::status(500));
+    let replies = failures.chain([Reply::default().hang()]);
+    gateway.script(&marker, Script::sequence(replies));
     s.send(request).await.map(drop)
 }
 

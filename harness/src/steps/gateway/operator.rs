@@ -2,6 +2,7 @@
 
 use super::metadata::PLATFORM_BEFORE;
 use super::model_word;
+use crate::observe::CannotObserve;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
@@ -41,7 +42,8 @@ async fn write(s: &mut Scene, column: &str, value: &str, id: &str) -> Check {
         .d1()
         .await?
         .execute(&sql, &[json!(value), json!(id)])
-        .await?;
+        .await
+        .map_err(|error| not_written(error, column, &value))?;
     if changed == 1 {
         Ok(())
     } else {
@@ -49,6 +51,17 @@ async fn write(s: &mut Scene, column: &str, value: &str, id: &str) -> Check {
             "{changed} records of tenant {id} in place of one"
         )))
     }
+}
+
+/// A database that refuses the value itself keeps what SCH-008 wants where the schema can say it: then no record is like that.
+fn not_written(error: CannotObserve, column: &str, value: &str) -> Stop {
+    if error.why.contains("CHECK constraint failed") {
+        return Stop::NotVerified(format!(
+            "no record can have the {column} `{value}`: the database refuses it itself, as SCH-008 wants ({})",
+            error.why
+        ));
+    }
+    error.into()
 }
 
 async fn record_has_tier(s: &mut Scene, a: Args) -> Check {
@@ -130,4 +143,27 @@ async fn routing_shows(s: &mut Scene, a: Args) -> Check {
         ),
         || describe(&answer),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(why: &str) -> Stop {
+        let error = CannotObserve {
+            what: "D1",
+            why: why.to_owned(),
+        };
+        not_written(error, "tier", "gold")
+    }
+
+    #[test]
+    fn a_tier_that_the_database_refuses_is_not_verified_and_any_other_failure_a_fault() {
+        let check =
+            refused("status 500: CHECK constraint failed: tier IN ('free'): SQLITE_CONSTRAINT");
+        assert!(
+            matches!(check, Stop::NotVerified(why) if why.contains("`gold`") && why.contains("SCH-008"))
+        );
+        assert!(matches!(refused("database is locked"), Stop::Fault(_)));
+    }
 }

@@ -13,6 +13,7 @@ use crate::steps::operating::{
     LOG_SOON, QUIET, create, delete, difference, expect_status_first, expect_usage_count, operate,
     presuppose, read, registry_keys, settle, start_gateway, tenant_row, usage_rows,
 };
+use crate::target::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -87,6 +88,14 @@ const OWN_TOKENS: (u64, u64) = (41, 13);
 /// Those of the streamed chat of the tenant before.
 const OLD_TOKENS: (u64, u64) = (50, 5);
 
+/// Before a tenant's name: the note whether the backend keeps entries of its sandbox itself.
+const KEEPS_ENTRIES: &str = "keeps entries of";
+
+/// The entry that the harness puts below a sandbox id.
+fn canary(tenant: &Tenant) -> String {
+    format!("{}/canary", tenant.sandbox_id)
+}
+
 async fn furnished(s: &mut Scene, a: Args) -> Check {
     let name = a.text(1);
     let tenant = s.new_tenant(name, "free").await?;
@@ -101,8 +110,16 @@ async fn furnished(s: &mut Scene, a: Args) -> Check {
     let request = s.status_request(&tenant.host);
     let answer = s.send(request).await?;
     presuppose(&answer, answer.status == 200, "cannot ask for the status")?;
-    let key = format!("{}/canary", tenant.sandbox_id);
-    s.kv().await?.put(&key, "untouched").await?;
+    let key = canary(&tenant);
+    let kv = s.kv().await?;
+    // Whoever keeps entries of a sandbox takes all of them away with it; whoever keeps none owes nothing for ours.
+    let keeps_entries = !kv
+        .keys(&format!("{}/", tenant.sandbox_id))
+        .await?
+        .is_empty();
+    s.notes
+        .insert(format!("{KEEPS_ENTRIES} {name}"), json!(keeps_entries));
+    kv.put(&key, "untouched").await?;
     // A target whose bucket cannot be written has the objects of the gateway alone.
     let object = format!("{}/files/canary", tenant.sandbox_id);
     let mut all = Value::Null;
@@ -259,20 +276,17 @@ async fn nothing_left(s: &mut Scene, a: Args) -> Check {
     )?;
     let (kv, r2) = (s.kv().await?, s.r2().await?);
     let (registered, prefix) = (registry_keys(s, &tenant), format!("{}/", tenant.sandbox_id));
+    let keeps = s.notes.get(&format!("{KEEPS_ENTRIES} {}", a.text(1)));
+    let keeps_none = keeps == Some(&json!(false));
+    let ours = canary(&tenant);
+    let is_ours = |key: &String| keeps_none && *key == ours;
     s.expect_soon(
         "no entry and no object of the deleted tenant",
         LOG_SOON,
         || async {
             let mut left = kv.keys(&prefix).await?;
+            left.retain(|key| !is_ours(key));
             left.extend(r2.keys(&prefix).await?);
-            for key in &registered {
-                // The slug may be another tenant's by now; then its entry names that one.
-                let value = kv.get(key).await?;
-                if value.is_some_and(|value| key.contains(&tenant.id) || value.contains(&tenant.id))
-                {
-                    left.push(key.clone());
-                }
-            }
             Ok(if left.is_empty() {
                 Look::Done(())
             } else {
@@ -280,7 +294,24 @@ async fn nothing_left(s: &mut Scene, a: Args) -> Check {
             })
         },
     )
+    .await?;
+    // Where a name leads afterwards is promised elsewhere. The slug may be another tenant's by now; then its entry names that one.
+    s.expect_soon("no name of the deleted tenant", LOG_SOON, || async {
+        let mut left = Vec::new();
+        for key in &registered {
+            let value = kv.get(key).await?;
+            if value.is_some_and(|value| key.contains(&tenant.id) || value.contains(&tenant.id)) {
+                left.push(key.clone());
+            }
+        }
+        Ok(if left.is_empty() {
+            Look::Done(())
+        } else {
+            Look::NotYet(left.join(", "))
+        })
+    })
     .await
+    .or_unmet("RES-015")
 }
 
 async fn chats_on_own_bill(s: &mut Scene, a: Args) -> Check {

@@ -6,6 +6,7 @@ use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
+use crate::target::manifest::Seeding;
 use crate::target::seeding::{self, Tenant};
 use crate::verdict::{Check, OrUnmet as _, Stop, Unmet};
 use serde_json::{Value, json};
@@ -102,7 +103,9 @@ async fn has_entries(s: &mut Scene, tenant: &Tenant) -> Check {
             .is_some_and(|value| value.contains(&tenant.id))
         {
             return Err(Stop::Unmet(Unmet {
-                because: "the registry's entries ([seeding] kv)".to_owned(),
+                because:
+                    "the registry's entries ([dialect] kv_slug, kv_host, kv_names, or [seeding.kv])"
+                        .to_owned(),
                 expected: format!("an entry `{key}` of tenant `{}`", tenant.slug),
                 seen: said(&value),
             }));
@@ -111,15 +114,74 @@ async fn has_entries(s: &mut Scene, tenant: &Tenant) -> Check {
     Ok(())
 }
 
+/// A tenant's registry entries in the form of those that the target itself wrote for another one. A manifest that seeds by the stores says
+/// the form itself.
+async fn entries_like(
+    s: &mut Scene,
+    like: &Tenant,
+    tenant: &Tenant,
+) -> Result<Vec<(String, String)>, Stop> {
+    let target = &s.run.target;
+    let entries = seeding::registry_entries(target.as_ref(), tenant);
+    if matches!(target.seeding(), Some(Seeding::Stores { .. })) {
+        return Ok(entries);
+    }
+    let dialect = target.dialect();
+    let own_key = |tenant: &Tenant| dialect.kv_names.replace("{id}", &tenant.id);
+    let (names_key, names_of_like) = (own_key(tenant), own_key(like));
+    let slug_of_like = dialect.kv_slug.replace("{slug}", &like.slug);
+    let kv = s.kv().await?;
+    let leading = kv.get(&slug_of_like).await?;
+    let names = match names_of_like.as_str() {
+        "" => None,
+        key => kv.get(key).await?,
+    };
+    let shaped = |(key, value): (String, String)| {
+        let form = if key == names_key { &names } else { &leading };
+        let value = form
+            .as_ref()
+            .map_or(value, |form| in_form(form, like, tenant));
+        (key, value)
+    };
+    // Without a key under `[dialect]` a target keeps no such entry.
+    let kept = entries.into_iter().filter(|(key, _value)| !key.is_empty());
+    Ok(kept.map(shaped).collect())
+}
+
+/// A value that is about one tenant, about another.
+fn in_form(form: &str, like: &Tenant, tenant: &Tenant) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(form) else {
+        return form.replace(&like.id, &tenant.id);
+    };
+    put_names(&mut value, like, tenant);
+    value.to_string()
+}
+
+fn put_names(value: &mut Value, like: &Tenant, tenant: &Tenant) {
+    match value {
+        Value::String(text) if *text == like.id => text.clone_from(&tenant.id),
+        Value::String(text) if *text == like.slug => text.clone_from(&tenant.slug),
+        Value::Array(_) if *value == json!(like.domains) => *value = json!(tenant.domains),
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|inner| put_names(inner, like, tenant)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|inner| put_names(inner, like, tenant)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// An entry like those that the target reads: one for a tenant that is there leads to it.
 async fn ghost(s: &mut Scene, a: Args) -> Check {
     let slug = filled(s, a.text(1)).await?;
     let real = s.new_tenant("real", "free").await?;
     let mut real = s.make_tenant("real", real).await?;
     has_entries(s, &real).await?;
+    let made = real.clone();
     real.slug = s.slug("alias");
     real.host = s.instance().await?.tenant_host(&real.slug);
-    put_entries(s, &real).await?;
+    put_entries(s, &made, &real).await?;
     s.know_tenant("real", real.clone());
     let request = s.status_request(&real.host);
     let delay = s.run.target.limits().registry_delay + BEHIND_ITS_BACK;
@@ -130,11 +192,11 @@ async fn ghost(s: &mut Scene, a: Args) -> Check {
         async |s: &mut Scene, answer: &Exchange| is_tenant(s, answer, "real").await,
     )
     .await
-    .or_unmet("the registry's entries, which are written and not read ([seeding] kv)")?;
+    .or_unmet("the registry's entries, which are written and not read ([dialect] kv_slug, kv_host, kv_names, or [seeding.kv])")?;
     let mut ghost = s.new_tenant("ghost", "free").await?;
     ghost.host = s.instance().await?.tenant_host(&slug);
     ghost.slug = slug;
-    put_entries(s, &ghost).await
+    put_entries(s, &made, &ghost).await
 }
 
 async fn given_hostname(s: &mut Scene, a: Args) -> Check {
@@ -143,15 +205,17 @@ async fn given_hostname(s: &mut Scene, a: Args) -> Check {
     has_entries(s, &owner).await?;
     // Names and entry agree, as they do when the operator changes them.
     for name in ["a", "b"] {
-        let Ok(mut tenant) = s.tenant(name) else {
+        let Ok(made) = s.tenant(name) else {
             continue;
         };
+        let mut tenant = made.clone();
         tenant.domains = if tenant.id == owner.id {
             vec![host.clone()]
         } else {
             Vec::new()
         };
-        put_entries(s, &tenant).await?;
+        put_entries(s, &made, &tenant).await?;
+        s.know_tenant(name, tenant);
     }
     Ok(())
 }
@@ -169,9 +233,9 @@ async fn loses_hostname(s: &mut Scene, a: Args) -> Check {
 }
 
 /// Writes a tenant's registry entries.
-async fn put_entries(s: &mut Scene, tenant: &Tenant) -> Check {
+async fn put_entries(s: &mut Scene, like: &Tenant, tenant: &Tenant) -> Check {
     let kv = s.kv().await?;
-    let entries = seeding::registry_entries(s.run.target.as_ref(), tenant);
+    let entries = entries_like(s, like, tenant).await?;
     for (key, value) in entries {
         kv.put(&key, &value).await?;
     }

@@ -4,8 +4,11 @@ use super::altered::Parts;
 use super::deviants::stores::{self, OtherUsage};
 use crate::wait;
 use async_trait::async_trait;
+use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::usage::UsageRow;
-use moltworker_reference::ports::{Clock, RateDecision, RateLimiter, StoreError, UsageStore};
+use moltworker_reference::ports::{
+    Clock, RateDecision, RateLimiter, SandboxKv, StoreError, UsageStore,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +30,38 @@ pub fn fixed_window(parts: &mut Parts) {
 /// Usage rows come half a second after their answer, well within the time that the contract leaves.
 pub fn late_usage(parts: &mut Parts) {
     stores::usage(&mut parts.ports, Late);
+}
+
+/// Nothing of a sandbox is kept in KV, and so nothing is taken away there with its tenant.
+pub fn keeps_no_entries(parts: &mut Parts) {
+    parts.ports.sandbox_kv = parts
+        .ports
+        .sandbox_kv
+        .take()
+        .map(|inner| Arc::new(NoEntries(inner)) as _);
+}
+
+struct NoEntries(Arc<dyn SandboxKv>);
+
+#[async_trait]
+impl SandboxKv for NoEntries {
+    async fn get(&self, sandbox: SandboxId, key: &str) -> Result<Option<String>, StoreError> {
+        self.0.get(sandbox, key).await
+    }
+
+    async fn put(
+        &self,
+        sandbox: SandboxId,
+        key: &str,
+        value: &str,
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        self.0.put(sandbox, key, value, ttl).await
+    }
+
+    async fn clear(&self, _sandbox: SandboxId) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 struct Cautious(Arc<dyn RateLimiter>);

@@ -107,12 +107,7 @@ fn placed() -> Vec<Draft> {
             "A started gateway is entered in the registry's namespace outside its sandbox's prefix",
             &["ISO-004"],
         )
-        .parts(|parts| {
-            let kv = parts.config.tenant_kv.clone();
-            if let (Some(inner), Some(kv)) = (parts.ports.runtime.take(), kv) {
-                parts.ports.runtime = Some(Arc::new(Entered { inner, kv }));
-            }
-        }),
+        .parts(|parts| entered(parts, |sandbox| format!("gateway:{sandbox}"))),
         deviant(
             "last-gateway-entered-for-everybody",
             "A started gateway leaves a second copy of its state outside of any sandbox",
@@ -166,9 +161,18 @@ impl<P: Fn(SandboxId, &str) -> String + Send + Sync> SandboxBucket for Elsewhere
     }
 }
 
+/// A started gateway is entered in KV under a key of its own.
+fn entered(parts: &mut Parts, key: fn(SandboxId) -> String) {
+    let kv = parts.config.tenant_kv.clone();
+    if let (Some(inner), Some(kv)) = (parts.ports.runtime.take(), kv) {
+        parts.ports.runtime = Some(Arc::new(Entered { inner, kv, key }));
+    }
+}
+
 struct Entered {
     inner: Arc<dyn SandboxRuntime>,
     kv: PathBuf,
+    key: fn(SandboxId) -> String,
 }
 
 #[async_trait]
@@ -178,7 +182,7 @@ impl SandboxRuntime for Entered {
         let entered = Connection::open(&self.kv).and_then(|kv| {
             kv.execute(
                 "INSERT OR REPLACE INTO kv (key, value) VALUES (?1, 'running')",
-                params![format!("gateway:{sandbox}")],
+                params![(self.key)(sandbox)],
             )
         });
         entered.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
@@ -248,10 +252,13 @@ fn cleared() -> Vec<Draft> {
         }),
         deviant(
             "deletion-leaves-the-entries",
-            "Deleting a tenant leaves its sandbox's KV entries",
+            "A started gateway is entered below its sandbox id in KV, and deleting the tenant leaves that",
             &["ISO-003"],
         )
-        .parts(|parts| entries(parts, false)),
+        .parts(|parts| {
+            entered(parts, |sandbox| format!("{sandbox}/gateway"));
+            entries(parts, false);
+        }),
         deviant(
             "deletion-clears-every-sandbox-s-entries",
             "Deleting a tenant takes the KV entries of all sandboxes away",
