@@ -1,6 +1,7 @@
 //! A million usage logs: a week of one user by the views, and retention beside a caller who writes. Never measures the loading.
 //!
-//! What counts of retention is how long somebody else's write takes meanwhile, from the call to the durable answer.
+//! What counts of retention is how long somebody else's write takes meanwhile, from the call to the durable answer. A flush of the disk alone is
+//! measured in the same turns: what that takes, no batch is to blame for.
 
 #![expect(
     clippy::print_stdout,
@@ -17,6 +18,8 @@ use moltworker_api_reference::store::Store;
 use moltworker_reference::clock::SystemClock;
 use moltworker_reference::ports::{Clock, Level, LogSink};
 use rusqlite::Connection;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +59,10 @@ fn main() {
     );
     drop(connection);
     let app = Arc::new(App::new(backend.config, backend.ports));
-    Runtime::new().unwrap().block_on(retention(app, &store));
+    let mut flushes = Flushes::new(&folder.path().join("flushed"));
+    Runtime::new()
+        .unwrap()
+        .block_on(retention(app, &store, &mut flushes));
     let left: i64 = Connection::open(&path)
         .unwrap()
         .query_row("SELECT count(*) FROM usage_logs", [], |row| row.get(0))
@@ -98,12 +104,13 @@ fn view(connection: &Connection, name: &str, sql: &str) {
 }
 
 /// Removes all logs in batches as large as their time allows, while one caller writes on and on.
-async fn retention(app: Arc<App>, store: &Store) {
+async fn retention(app: Arc<App>, store: &Store, flushes: &mut Flushes) {
     let now = FIRST_DAY + i64::try_from(DAYS).unwrap() * DAY_MS + 100 * DAY_MS;
     let days = app.sum_days(now, None).await.unwrap();
     assert_eq!(days, DAYS);
-    let alone = waits(store, &AtomicBool::new(false), 2_000).await;
+    let alone = waits(store, flushes, &AtomicBool::new(false), 2_000).await;
     tell("a write with nothing beside it", &alone);
+    tell("a flush of the disk in the same turns", &flushes.told());
     let over = Arc::new(AtomicBool::new(false));
     let cleaning = {
         let (app, over) = (Arc::clone(&app), Arc::clone(&over));
@@ -114,7 +121,7 @@ async fn retention(app: Arc<App>, store: &Store) {
             (cleaned, clock.monotonic())
         })
     };
-    let beside = waits(store, &over, usize::MAX).await;
+    let beside = waits(store, flushes, &over, usize::MAX).await;
     let (cleaned, took) = cleaning.await.unwrap();
     assert!(cleaned.done);
     println!(
@@ -123,16 +130,54 @@ async fn retention(app: Arc<App>, store: &Store) {
         took.as_secs_f64()
     );
     tell("a write beside retention", &beside);
-    let held = beside.iter().filter(|wait| **wait > HELD_MAX).count();
+    let flushes = flushes.told();
+    tell("a flush of the disk in the same turns", &flushes);
+    let held = |waits: &[Duration]| waits.iter().filter(|wait| **wait > HELD_MAX).count();
     println!(
-        "writes held longer than {}: {held} of {} (goal 0)",
+        "longer than {}: {} of {} writes (goal 0), {} of as many flushes",
         ms(HELD_MAX),
-        beside.len()
+        held(&beside),
+        beside.len(),
+        held(&flushes)
     );
 }
 
+/// What the disk takes for one page that must stay, in a file that does not grow: as the log of a database does.
+struct Flushes {
+    file: File,
+    times: Vec<Duration>,
+}
+
+impl Flushes {
+    fn new(path: &Path) -> Self {
+        let file = File::create(path).unwrap();
+        file.write_all_at(&[0; 4_096], 0).unwrap();
+        file.sync_all().unwrap();
+        let times = Vec::new();
+        Self { file, times }
+    }
+
+    fn once(&mut self) {
+        let clock = SystemClock::new();
+        self.file.write_all_at(&[1; 4_096], 0).unwrap();
+        self.file.sync_data().unwrap();
+        self.times.push(clock.monotonic());
+    }
+
+    /// The times since the last call, shortest first.
+    fn told(&mut self) -> Vec<Duration> {
+        self.times.sort();
+        std::mem::take(&mut self.times)
+    }
+}
+
 /// How long writes take, one after the other, until `over` or as many as that.
-async fn waits(store: &Store, over: &AtomicBool, most: usize) -> Vec<Duration> {
+async fn waits(
+    store: &Store,
+    flushes: &mut Flushes,
+    over: &AtomicBool,
+    most: usize,
+) -> Vec<Duration> {
     let mut waits = Vec::new();
     while !over.load(Ordering::Acquire) && waits.len() < most {
         let clock = SystemClock::new();
@@ -143,6 +188,7 @@ async fn waits(store: &Store, over: &AtomicBool, most: usize) -> Vec<Duration> {
         };
         store.measure(metric).await.unwrap();
         waits.push(clock.monotonic());
+        flushes.once();
     }
     waits.sort();
     waits

@@ -1,11 +1,12 @@
 //! One SQLite file in use: connections that read, and the queue to the one that writes. Never knows a table.
 
 use super::OpenError;
+use super::checkpoints::Checkpoints;
 use super::sqlite::{self, Dialect};
 use super::writer::{Durability, WriteQueue};
 use crate::ports::StoreError;
 use rusqlite::Connection;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Connections for point reads, which take some microseconds each: more than the cores of a small machine are never busy at once.
@@ -22,8 +23,7 @@ struct Shared {
     // Apart from the others, so that no listing of a thousand rows is in a point read's way.
     list_reader: Mutex<Connection>,
     writes: WriteQueue,
-    path: PathBuf,
-    dialect: Dialect,
+    checkpoints: Checkpoints,
 }
 
 impl SqliteFile {
@@ -39,12 +39,12 @@ impl SqliteFile {
         let writing = sqlite::open_writing(path, dialect)?;
         schema(&writing)?;
         let reader = || sqlite::open_reading(path, dialect).map(Mutex::new);
+        let checkpoints = Checkpoints::of(path, dialect);
         let shared = Shared {
             point_readers: [reader()?, reader()?, reader()?, reader()?],
             list_reader: reader()?,
-            writes: WriteQueue::start(writing)?,
-            path: path.to_owned(),
-            dialect,
+            writes: WriteQueue::start(writing, checkpoints.clone())?,
+            checkpoints,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -107,19 +107,15 @@ impl SqliteFile {
         self.shared.writes.write(Durability::Committed, work).await
     }
 
-    /// Brings what is committed from the log into the file, while others go on reading and writing.
+    /// Brings what is committed from the log into the file if so many pages (4 KiB) of it wait there, while others go on reading and writing.
     ///
-    /// For whoever changes many pages: else some commit would have to do it by itself, and keep all that wait for theirs.
+    /// For whoever changes many pages: so that the disk has little to do at a time, and others come in between.
     ///
     /// # Errors
     /// [`StoreError`], as SQLite says.
-    pub async fn checkpoint(&self) -> Result<(), StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let checkpoint = move || {
-            let connection = sqlite::open_writing(&shared.path, shared.dialect)?;
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_counts| Ok(()))
-        };
-        tokio::task::spawn_blocking(checkpoint)
+    pub async fn settle(&self, waiting: i64) -> Result<(), StoreError> {
+        let checkpoints = self.shared.checkpoints.clone();
+        tokio::task::spawn_blocking(move || checkpoints.settle(waiting))
             .await
             .map_err(|error| StoreError::Unavailable(Box::new(error)))?
             .map_err(sqlite::store_error)
@@ -155,7 +151,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_checkpoint_brings_what_is_committed_into_the_file_and_no_write_has_to() {
+    async fn what_is_committed_is_brought_into_the_file_once_enough_of_it_waits() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file.sqlite");
         let schema = |connection: &Connection| connection.execute_batch("CREATE TABLE t (id)");
@@ -173,7 +169,9 @@ mod tests {
             rows.unwrap_or(0)
         };
         assert_eq!(rows(), 0);
-        file.checkpoint().await.unwrap();
+        file.settle(1_000).await.unwrap();
+        assert_eq!(rows(), 0);
+        file.settle(1).await.unwrap();
         assert_eq!(rows(), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod migrations;
 
+mod checkpoints;
 pub mod file;
 pub mod sqlite;
 mod statements;
@@ -10,7 +11,7 @@ mod usage;
 mod writer;
 
 pub use file::SqliteFile;
-pub use sqlite::Dialect;
+pub use sqlite::{Dialect, is_refusal, store_error};
 
 use migrations::{Migration, MigrationError};
 use std::path::Path;

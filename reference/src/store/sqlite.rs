@@ -9,10 +9,6 @@ use std::time::Duration;
 /// Long enough for a seeding transaction of a test (a few ms), short enough that a caller still gets its 503 within a breath.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// WAL pages (4 KiB) between checkpoints.
-/// SQLite's default of 1,000 makes every other full batch of usage rows rewrite the same index pages; 8,000 (32 MiB) spreads that out.
-const CHECKPOINT_PAGES: i64 = 8_000;
-
 /// Memory for pages of the writing connection, in KiB as SQLite wants it (negative).
 /// A full batch of usage rows changes some hundreds of pages; with SQLite's default of 2,000 KiB they would be written out before the commit and read again.
 const WRITING_CACHE_KIB: i64 = -32_768;
@@ -30,6 +26,7 @@ pub enum Dialect {
 }
 
 /// A connection that reads and writes; creates the file. Commits are durable when they return.
+/// Nothing but its end brings them from the log into the file: see [`super::checkpoints`].
 pub(crate) fn open_writing(path: &Path, dialect: Dialect) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -38,7 +35,10 @@ pub(crate) fn open_writing(path: &Path, dialect: Dialect) -> rusqlite::Result<Co
     prepare(&connection, dialect)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // Else some commit would have to do it, before its callers are answered.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A statement that fires a trigger keeps what it may have to undo: by default in a piece of 64 KiB each, and beyond that in a file.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", WRITING_CACHE_KIB)?;
     Ok(connection)
 }
@@ -64,7 +64,8 @@ fn prepare(connection: &Connection, dialect: Dialect) -> rusqlite::Result<()> {
 }
 
 /// Whether the error concerns one statement only: SQLite undid that statement and left the transaction open.
-pub(crate) fn is_refusal(error: &rusqlite::Error) -> bool {
+#[must_use]
+pub fn is_refusal(error: &rusqlite::Error) -> bool {
     // An error without SQLite's code arose on this side of the call: a value that could not be bound or read.
     error.sqlite_error().is_none_or(|ffi| {
         matches!(
@@ -75,7 +76,8 @@ pub(crate) fn is_refusal(error: &rusqlite::Error) -> bool {
 }
 
 /// The port's word for an error of SQLite.
-pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
+#[must_use]
+pub fn store_error(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error() {
         Some(ffi) if is_busy(ffi.code) => StoreError::Busy(Box::new(error)),
         Some(ffi) if is_duplicate(ffi.extended_code) => match conflicting_column(&error) {

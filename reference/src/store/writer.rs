@@ -3,6 +3,7 @@
 //! A commit costs a flush of the disk, whatever it holds. So the thread takes everything that queued up during the last commit into the next one:
 //! a lone write is committed at once, and under load thousands share a flush. Writes that need no flush of their own go first, by themselves.
 
+use super::checkpoints::Checkpoints;
 use super::sqlite;
 use crate::ports::StoreError;
 use rusqlite::{Connection, ErrorCode};
@@ -25,6 +26,7 @@ pub(super) struct WriteQueue {
     jobs: mpsc::Sender<Message>,
     closing: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    checkpoints: Checkpoints,
 }
 
 /// What must be on the disk before a write is acknowledged.
@@ -90,19 +92,20 @@ impl From<BatchFailure> for StoreError {
 
 impl WriteQueue {
     /// Starts the thread that owns `connection`.
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, checkpoints: Checkpoints) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let closing = Arc::new(AtomicBool::new(false));
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn({
-                let closing = Arc::clone(&closing);
-                move || write_until_closed(connection, queue, &closing)
+                let (closing, checkpoints) = (Arc::clone(&closing), checkpoints.clone());
+                move || write_until_closed(connection, queue, &checkpoints, &closing)
             })?;
         Ok(Self {
             jobs,
             closing,
             thread: Mutex::new(Some(thread)),
+            checkpoints,
         })
     }
 
@@ -143,6 +146,7 @@ impl WriteQueue {
             // A panic of the thread has been reported by the panic hook; its callers saw `Closed`.
             drop(thread.join());
         }
+        self.checkpoints.close();
     }
 }
 
@@ -207,6 +211,7 @@ where
 fn write_until_closed(
     mut connection: Connection,
     mut queue: mpsc::Receiver<Message>,
+    checkpoints: &Checkpoints,
     closing: &AtomicBool,
 ) {
     let mut messages = Vec::with_capacity(BATCH_MAX);
@@ -232,6 +237,7 @@ fn write_until_closed(
                 job.acknowledge(outcome.clone());
             }
         }
+        checkpoints.after_commit(&connection);
         if closing.load(Ordering::Acquire) {
             // What is queued already is still received, then the loop ends.
             queue.close();

@@ -58,7 +58,8 @@ fn ids(connection: &Connection) -> Vec<i64> {
 #[tokio::test]
 async fn a_write_is_flushed_unless_it_needs_none_whatever_came_before_it() {
     let dir = tempfile::tempdir().unwrap();
-    let queue = WriteQueue::start(open(&dir)).unwrap();
+    let checkpoints = Checkpoints::of(&dir.path().join("file.sqlite"), Dialect::D1);
+    let queue = WriteQueue::start(open(&dir), checkpoints).unwrap();
     for (durability, synchronous) in [
         (Durability::Flushed, 2),
         (Durability::Committed, 1),

@@ -7,7 +7,7 @@ use super::{Store, deliveries, prices};
 use crate::domain::cursor::{Cursor, Page};
 use crate::domain::fields::EventKind;
 use crate::domain::money::cost_micros;
-use crate::domain::records::Usage;
+use crate::domain::records::{ModelPrice, Usage};
 use moltworker_reference::ports::StoreError;
 use rusqlite::{Connection, params};
 
@@ -28,35 +28,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing is written.
     pub async fn complete_chat(&self, chat: Answered) -> Result<Told<Usage>, StoreError> {
-        self.change(move |connection| {
-            let Answered {
-                mut usage,
-                messages,
-            } = chat;
-            usage.cost_micros = cost(connection, &usage)?;
-            insert(connection, &usage)?;
-            if let Some(conversation) = &usage.conversation_id {
-                // One that was deleted meanwhile takes nothing more.
-                append(
-                    connection,
-                    &usage.user_id,
-                    conversation,
-                    &messages,
-                    usage.created_at,
-                )?;
-            }
-            let deliveries = deliveries::announce(
-                connection,
-                EventKind::ChatCompleted,
-                &usage,
-                usage.created_at,
-            )?;
-            Ok(Told {
-                value: usage,
-                deliveries,
-            })
-        })
-        .await
+        let Answered { usage, messages } = chat;
+        if usage.conversation_id.is_none() {
+            return self.keep_usage(usage).await;
+        }
+        self.change(move |connection| keep(connection, usage, &messages))
+            .await
     }
 
     /// Rows of usage, oldest first, of one user or of all.
@@ -99,22 +76,39 @@ impl Store {
     }
 }
 
-fn cost(connection: &Connection, usage: &Usage) -> rusqlite::Result<Option<i64>> {
-    let (Some(input), Some(output)) = (usage.input_tokens, usage.output_tokens) else {
-        return Ok(None);
-    };
+/// Writes what a chat leaves, and its event.
+pub(super) fn keep(
+    connection: &Connection,
+    mut usage: Usage,
+    messages: &[NewMessage],
+) -> rusqlite::Result<Told<Usage>> {
     let price = prices::at(connection, &usage.model, usage.created_at)?;
-    let tokens = |count: i64| u32::try_from(count).unwrap_or_default();
-    let micros = |price: i64| u64::try_from(price).unwrap_or_default();
-    Ok(price.map(|price| {
-        cost_micros(
-            (tokens(input), micros(price.input_micros_per_million)),
-            (tokens(output), micros(price.output_micros_per_million)),
-        )
-    }))
+    usage.cost_micros = cost_of(&usage, price.as_ref());
+    insert(connection, &usage)?;
+    let now = usage.created_at;
+    if let Some(conversation) = &usage.conversation_id {
+        // One that was deleted meanwhile takes nothing more.
+        append(connection, &usage.user_id, conversation, messages, now)?;
+    }
+    let deliveries = deliveries::announce(connection, EventKind::ChatCompleted, &usage, now)?;
+    Ok(Told {
+        value: usage,
+        deliveries,
+    })
 }
 
-fn insert(connection: &Connection, usage: &Usage) -> rusqlite::Result<()> {
+/// What usage costs by this price; unknown where tokens or price are.
+pub(super) fn cost_of(usage: &Usage, price: Option<&ModelPrice>) -> Option<i64> {
+    let (price, input, output) = (price?, usage.input_tokens?, usage.output_tokens?);
+    let tokens = |count: i64| u32::try_from(count).unwrap_or_default();
+    let micros = |price: i64| u64::try_from(price).unwrap_or_default();
+    Some(cost_micros(
+        (tokens(input), micros(price.input_micros_per_million)),
+        (tokens(output), micros(price.output_micros_per_million)),
+    ))
+}
+
+pub(super) fn insert(connection: &Connection, usage: &Usage) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO usage_logs

@@ -44,6 +44,14 @@ pub enum State {
     Failed,
 }
 
+/// The webhooks that name a kind of event, oldest first.
+const NAMED: &str = "SELECT id FROM webhooks WHERE EXISTS (SELECT 1 FROM json_each(webhooks.events) WHERE value = ?1) ORDER BY created_at, id";
+
+/// Whether anybody is told of such events.
+pub(super) fn is_heard(connection: &Connection, kind: EventKind) -> rusqlite::Result<bool> {
+    connection.prepare_cached(NAMED)?.exists([kind.name()])
+}
+
 /// Records an event, with a delivery for each webhook that names it; the ids of these. One that nobody is told of leaves nothing.
 pub(super) fn announce(
     connection: &Connection,
@@ -51,9 +59,7 @@ pub(super) fn announce(
     data: &impl Serialize,
     now: i64,
 ) -> rusqlite::Result<Vec<String>> {
-    let mut named = connection.prepare_cached(
-        "SELECT id FROM webhooks WHERE EXISTS (SELECT 1 FROM json_each(webhooks.events) WHERE value = ?1) ORDER BY created_at, id",
-    )?;
+    let mut named = connection.prepare_cached(NAMED)?;
     let webhooks = named.query_map([kind.name()], |row| row.get::<_, String>(0))?;
     let webhooks = webhooks.collect::<rusqlite::Result<Vec<_>>>()?;
     if webhooks.is_empty() {

@@ -4,9 +4,24 @@
 use super::audit::{self, Done};
 use super::{Act, Store, preferences};
 use crate::domain::date::{DAY_MS, date_of};
-use moltworker_reference::ports::StoreError;
+use moltworker_reference::ports::{Clock, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pages that batches may leave in the log (4 MiB): brought into the file one by one, they would cost a flush each; all at once, they would
+/// keep the disk, and whoever waits for it.
+const SETTLED_PAGES: i64 = 1_000;
+
+/// What a batch removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removed {
+    /// Rows.
+    pub rows: u64,
+    /// How long the writing thread was at it, the commit apart.
+    pub took: Duration,
+}
 
 /// The tables that rows are removed from, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +109,7 @@ impl Store {
         .await
     }
 
-    /// Removes one batch of a table; how many rows. `act` is logged with it if there are any.
+    /// Removes one batch of a table. `act` is logged with it if there are any rows. `clock` tells how long it keeps other writes.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -104,8 +119,11 @@ impl Store {
         batch_size: i64,
         now: i64,
         act: Option<Act>,
-    ) -> Result<u64, StoreError> {
-        self.change(move |connection| {
+        clock: Arc<dyn Clock>,
+    ) -> Result<Removed, StoreError> {
+        let is_logged = act.is_some();
+        let removal = move |connection: &Connection| {
+            let began = clock.monotonic();
             let boundary = kept.boundary(connection, now)?;
             let removed = connection
                 .prepare_cached(&kept.removal())?
@@ -123,9 +141,16 @@ impl Store {
                     },
                 )?;
             }
-            Ok(u64::try_from(removed).unwrap_or_default())
-        })
-        .await
+            Ok(Removed {
+                rows: u64::try_from(removed).unwrap_or_default(),
+                took: clock.monotonic().saturating_sub(began),
+            })
+        };
+        if is_logged {
+            self.change(removal).await
+        } else {
+            self.change_once(removal).await
+        }
     }
 
     /// Takes what batches have changed out of the way of other writes.
@@ -133,7 +158,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn settle_batches(&self) -> Result<(), StoreError> {
-        self.file.checkpoint().await
+        self.file.settle(SETTLED_PAGES).await
     }
 
     /// Whether nothing is left to remove.

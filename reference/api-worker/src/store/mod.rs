@@ -16,6 +16,7 @@ pub mod prices;
 pub mod reports;
 pub mod schema;
 pub mod sessions;
+mod usage_rows;
 pub mod webhooks;
 
 use crate::domain::environment::Environment;
@@ -25,6 +26,7 @@ use rusqlite::{Connection, Row};
 use schema::SchemaError;
 use serde_json::value::RawValue;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Statements that are kept prepared: more than there are.
 const STATEMENTS_KEPT: usize = 128;
@@ -64,6 +66,7 @@ pub enum Refusal {
 #[derive(Clone)]
 pub struct Store {
     file: SqliteFile,
+    waiting: Arc<usage_rows::Waiting>,
 }
 
 impl Store {
@@ -77,7 +80,8 @@ impl Store {
             connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
             Ok(())
         })?;
-        Ok(Self { file })
+        let waiting = Arc::default();
+        Ok(Self { file, waiting })
     }
 
     /// Writes what is queued and stops the writing thread.
@@ -107,6 +111,15 @@ impl Store {
             .await
     }
 
+    /// As [`Self::change`], for what changes the database by one statement at most.
+    async fn change_once<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.file.write(|connection| work(connection)).await
+    }
+
     /// Counts something: whole or not at all, and for good unless the power fails before the next change.
     async fn count<T, F>(&self, work: F) -> Result<T, StoreError>
     where
@@ -131,16 +144,26 @@ impl Store {
     }
 }
 
+/// Does something whole or not at all: beside what others do in the same transaction, and whatever it runs into.
 fn in_savepoint<T>(
-    connection: &mut Connection,
+    connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, Refusal>>,
 ) -> rusqlite::Result<Result<T, Refusal>> {
-    let savepoint = connection.savepoint()?;
-    let outcome = work(&savepoint)?;
-    if outcome.is_ok() {
-        savepoint.commit()?;
+    run(connection, "SAVEPOINT change")?;
+    let outcome = work(connection);
+    // A full disk, for example, has ended the whole transaction already.
+    if connection.is_autocommit() {
+        return outcome;
     }
-    Ok(outcome)
+    if !matches!(outcome, Ok(Ok(_))) {
+        run(connection, "ROLLBACK TO change")?;
+    }
+    run(connection, "RELEASE change")?;
+    outcome
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// A JSON text of the database.
