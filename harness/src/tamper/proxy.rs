@@ -12,6 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,7 +40,20 @@ impl Proxy {
     /// # Errors
     /// When no socket can be had.
     pub async fn start(upstream: &str, tamper: Arc<dyn Tamper>) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::start_at(anywhere, upstream, tamper).await
+    }
+
+    /// The same at an address.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_at(
+        listen: SocketAddr,
+        upstream: &str,
+        tamper: Arc<dyn Tamper>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
         let base = format!("http://{}", listener.local_addr()?);
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);

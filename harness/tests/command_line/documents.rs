@@ -130,6 +130,20 @@ const LINES: &[(&str, Way)] = &[
         NotOurs("it sets variables for the lines below it"),
     ),
     (
+        "export API_DB=api.sqlite",
+        NotOurs("it sets a variable for the lines below it"),
+    ),
+    (
+        "moltproof serve-altered --profile api-worker a-log-line-tells-the-key-of-a-request-that-failed --listen 127.0.0.1:8789",
+        NotOurs("it serves until Ctrl-C; `harness/tests/command_line/addresses.rs` runs it"),
+    ),
+    (
+        "curl -H 'Authorization: Bearer mpk_nobodys' http://127.0.0.1:8789/v1/usage",
+        NotOurs(
+            "it asks what the line above serves; `harness/tests/command_line/addresses.rs` does so",
+        ),
+    ),
+    (
         "moltworker-api migrate",
         NotOurs("another program; `cargo test -p moltworker-api-reference` holds its commands"),
     ),

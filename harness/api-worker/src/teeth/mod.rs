@@ -20,6 +20,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::io::AsyncWriteExt as _;
@@ -98,12 +99,16 @@ pub(crate) struct Answered {
 
 /// What a deviant remembers between requests.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<String, Value>>);
+pub(crate) struct Memory {
+    pages: Mutex<BTreeMap<String, Value>>,
+    /// Who is told of log lines as they are written.
+    lines: Option<fn(&str)>,
+}
 
 impl Memory {
     fn pages(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
         // Each change is one assignment: a panic elsewhere leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is remembered under a name; null if nothing is.
@@ -128,7 +133,11 @@ impl Memory {
 
     /// Writes a log line.
     pub(crate) fn log(&self, line: &Value) {
-        self.push(LOG, Value::String(line.to_string()));
+        let line = line.to_string();
+        if let Some(lines) = self.lines {
+            lines(&line);
+        }
+        self.push(LOG, Value::String(line));
     }
 
     /// Everything that was put under a name.
@@ -163,7 +172,21 @@ impl Interceptor {
     /// # Errors
     /// When a socket, a client or a thread cannot be had.
     pub fn start(base: &str, deviant: Deviant) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::start_at(anywhere, base, deviant, None)
+    }
+
+    /// The same at an address. `lines` is told of what the deviant itself writes into the log.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_at(
+        listen: SocketAddr,
+        base: &str,
+        deviant: Deviant,
+        lines: Option<fn(&str)>,
+    ) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let own = format!("http://{}", listener.local_addr()?);
         let client = reqwest::Client::builder()
@@ -176,7 +199,10 @@ impl Interceptor {
             base: base.to_owned(),
             client,
             deviant,
-            memory: Memory::default(),
+            memory: Memory {
+                lines,
+                ..Memory::default()
+            },
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -1,10 +1,11 @@
 //! `moltproof teeth`: measures what the harness catches. Never looks at anybody's target.
 
+mod altered;
 mod api_workers;
 mod databases;
 mod workers;
 
-pub(super) use workers::{AlteredArgs, serve_altered};
+pub(super) use altered::{AlteredArgs, serve_altered};
 
 use super::progress::Shown;
 use super::target::{asked_to_go, runtime};

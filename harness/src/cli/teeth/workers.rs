@@ -2,17 +2,14 @@
 
 use super::{Listed, TeethArgs, list, measured};
 use crate::cli::itself::program;
-use crate::cli::target::runtime;
-use crate::cli::{Failure, contract, open_files, say};
+use crate::cli::{Failure, open_files};
 use crate::contract::Contract;
-use crate::target::reference::altered;
-use crate::target::reference::{ServeArgs, deviants::Deviant};
+use crate::target::reference::deviants::Deviant;
 use crate::teeth::measure::{self, Wanted};
 use crate::teeth::trial::Manner;
 use crate::teeth::{Catalogue, Other, also_broken, habits, survivors};
 use crate::verdict::Exit;
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three for each, two cores stood idle for a third of the time.
@@ -131,35 +128,4 @@ fn listed(catalogue: &Catalogue) -> Vec<Listed> {
         .chain(variants.map(other("correct variant")))
         .chain(habits.map(other("legal habit")))
         .collect()
-}
-
-/// Options of the hidden verb `serve-altered`.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct AlteredArgs {
-    /// Which backend of the catalogue.
-    name: String,
-    #[command(flatten)]
-    serve: ServeArgs,
-}
-
-/// Serves the reference with something else put in: what `teeth` stops and kills.
-pub(in crate::cli) fn serve_altered(args: &AlteredArgs) -> ExitCode {
-    let served = (|| {
-        let contract = contract()?;
-        let catalogue = Catalogue::built_in(&contract);
-        let catalogue = catalogue.map_err(|error| Failure::fault(error.to_string()))?;
-        let alteration = catalogue.alteration(&args.name);
-        let alteration = alteration
-            .ok_or_else(|| Failure::usage(format!("there is no backend `{}`", args.name)))?;
-        runtime()?
-            .block_on(altered::serve(&alteration, &args.serve))
-            .map_err(Failure::fault)
-    })();
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(&format!("moltproof: {}", failure.message));
-            ExitCode::from(failure.exit as u8)
-        }
-    }
 }

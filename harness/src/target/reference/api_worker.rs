@@ -13,9 +13,11 @@ use moltworker_api_reference::backend::Backend;
 use moltworker_api_reference::config::{Config, VARIABLES};
 use moltworker_api_reference::domain::environment::Environment;
 use moltworker_api_reference::store::schema;
+use moltworker_reference::command::stop_signal;
+use moltworker_reference::log::{StderrSink, causes};
 use moltworker_reference::store::migrations::from_dir;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -112,6 +114,28 @@ pub fn serve(args: &super::ServeArgs) -> ExitCode {
     moltworker_api_reference::command::serve(&moltworker_api_reference::command::ServeArgs {
         listen,
     })
+}
+
+/// Serves it behind something until a signal comes: `before` is told where it is, and gives what stands before it and where that is.
+///
+/// # Errors
+/// Why it could not serve.
+pub async fn serve_behind<K>(
+    before: impl AsyncFnOnce(String) -> io::Result<(String, K)>,
+) -> Result<(), String> {
+    let config = Config::from_env().map_err(|error| error.to_string())?;
+    let backend = Backend::open(config, Arc::new(StderrSink)).map_err(|error| causes(&error))?;
+    let unbound = |error: io::Error| format!("cannot listen: {error}");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.map_err(unbound)?;
+    let address = listener.local_addr().map_err(unbound)?;
+    let shutdown = stop_signal().map_err(unbound)?;
+    let (base, kept) = before(format!("http://{address}")).await.map_err(unbound)?;
+    // Nobody may be reading; the server is there all the same.
+    drop(writeln!(io::stdout(), "listening on {base}"));
+    let served = backend.serve(listener, shutdown).await;
+    drop(kept);
+    served.map_err(|error| error.to_string())
 }
 
 /// The variables that only it has, as the help of `serve` lists them.

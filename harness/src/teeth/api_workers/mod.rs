@@ -4,9 +4,11 @@
 mod measure;
 mod null_servers;
 mod rows;
+mod serving;
 mod trial;
 
 pub use measure::{DEVIANTS_OF_EACH_MIN, Wanted, measure};
+pub use serving::Unserved;
 
 use super::{Front, correct};
 use crate::contract::Contract;
