@@ -22,7 +22,7 @@ use moltproof::target::need::{Need, Variant};
 use moltproof::target::reference::ReferenceTarget;
 use moltproof::target::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use moltproof::verdict::{OutcomeKind, RunVerdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -73,6 +73,7 @@ impl Target for Leaking {
         subject.base = serve(Front {
             to: subject.base.clone(),
             client: subject.client.clone(),
+            gateway: subject.gateway.base_url(),
             seen: Arc::clone(&self.seen),
         });
         Ok(Some(Arc::new(ApiWorker {
@@ -102,7 +103,24 @@ impl Target for Leaking {
 struct Front {
     to: String,
     client: reqwest::Client,
+    gateway: String,
     seen: Arc<Mutex<Seen>>,
+}
+
+impl Front {
+    /// Calls the model that a chat is about once more, with the caller's key in whatever a report shows of a call.
+    async fn call(&self, key: &str, chat: &[u8]) {
+        let chat: Value = serde_json::from_slice(chat).unwrap_or_default();
+        let prompt = &chat["messages"][0]["content"];
+        let call = self
+            .client
+            .post(format!("{}/compat/chat/completions?caller={key}", self.gateway))
+            .header("authorization", format!("Bearer {key}"))
+            .header("x-plain", key)
+            .header("cf-aig-metadata", json!({ "caller": key }).to_string())
+            .json(&json!({"model": format!("model/{key}"), "messages": [{"role": "user", "content": prompt}]}));
+        call.send().await.unwrap();
+    }
 }
 
 /// Serves on a free port of loopback, on a thread of its own; it ends with the test process.
@@ -129,6 +147,13 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let wanted: Option<Value> = serde_json::from_slice(&body).ok();
     let mut headers = head.headers;
+    let key = headers.get("authorization").cloned();
+    let key = key
+        .as_ref()
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if let (Some(key), "/v1/chat/completions") = (key, head.uri.path()) {
+        front.call(key, &body).await;
+    }
     headers.remove("host");
     headers.remove("transfer-encoding");
     let sent = front
@@ -270,6 +295,54 @@ fn a_finding_shows_the_requests_that_led_to_it_and_which_of_them_decided() {
             );
         }
     }
+}
+
+#[test]
+fn a_finding_shows_the_calls_of_models_that_its_chats_led_to() {
+    let (report, _) = judged();
+    let failed = scenarios(report, OutcomeKind::Failed);
+    let calls = failed.iter().flat_map(|(_, one)| &one.model_calls);
+    let calls: Vec<_> = calls.collect();
+    let own = calls.iter().find(|call| {
+        call.metadata
+            .as_deref()
+            .is_some_and(|told| told.contains("api_key_id"))
+    });
+    assert!(
+        own.unwrap().model.starts_with("workers-ai/") || own.unwrap().model.starts_with("@cf/"),
+        "{own:?}"
+    );
+    // The proxy's: of it only the key is taken out, but for the prefix by which people tell keys apart.
+    let leaking = calls.iter().find(|call| call.path.contains("/compat/"));
+    let leaking = leaking.unwrap_or_else(|| panic!("{calls:#?}"));
+    let is_without = |text: &str, before: &str, behind: &str| {
+        let key = text
+            .strip_prefix(before)
+            .and_then(|text| text.strip_suffix(behind));
+        key.is_some_and(|key| {
+            key.starts_with("mpk_") && key.ends_with("[redacted]") && key.len() == 22
+        })
+    };
+    assert!(is_without(&leaking.model, "model/", ""), "{leaking:?}");
+    let metadata = leaking.metadata.as_deref().unwrap_or_default();
+    assert!(
+        is_without(metadata, r#"{"caller":""#, r#""}"#),
+        "{leaking:?}"
+    );
+    let (_, query) = leaking.path.split_once('?').unwrap();
+    assert!(is_without(query, "caller=", ""), "{leaking:?}");
+    let header = |wanted: &str| {
+        leaking
+            .headers
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.as_str())
+    };
+    assert_eq!(header("authorization"), Some("[redacted]"));
+    assert!(
+        is_without(header("x-plain").unwrap(), "", ""),
+        "{leaking:?}"
+    );
 }
 
 #[test]

@@ -18,7 +18,11 @@ pub(super) async fn find(run: &Run, drawing: Drawing) -> Found {
         Ok(worker) => worker,
         Err(stop) => return stop.into(),
     };
-    let heard = Arc::new(Heard::at(&worker.subject.base, &run.client.meter));
+    let heard = Arc::new(Heard::at(
+        &worker.subject.base,
+        &run.client.meter,
+        &worker.subject.gateway,
+    ));
     let subject = worker.subject.witnessed(Arc::clone(&heard) as _);
     let searched = search(&subject, drawing.seed, drawing.cases).await;
     let broken = searched.found.map(|mut found| {

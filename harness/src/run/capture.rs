@@ -3,6 +3,7 @@
 
 use super::placeholders::Placeholders;
 use super::scene::Scene;
+use crate::doubles::AiGatewayDouble;
 use crate::doubles::ai_gateway::{Attempt, Outcome};
 use crate::evidence::{Exchange, cut, redact};
 use crate::observe::LogLine;
@@ -207,12 +208,8 @@ pub(super) fn captured(
     note(more, "looks at stores");
     let (lines, more) = std::mem::take(&mut scene.lines).taken();
     note(more, "log lines");
-    let mut model_calls = model_calls(scene);
-    note(
-        model_calls.len().saturating_sub(MODEL_CALLS_MAX),
-        "model calls",
-    );
-    model_calls.truncate(MODEL_CALLS_MAX);
+    let (model_calls, more) = model_calls(scene);
+    note(more, "model calls");
     Captured {
         name: None,
         steps,
@@ -234,7 +231,7 @@ fn exchange_at(scene: &Scene, (number, sent_at): (usize, Instant)) -> Option<Arc
     own.or_else(|| scene.run.all_exchanges().iter().find(is_it).cloned())
 }
 
-fn model_calls(scene: &Scene) -> Vec<ModelCallSeen> {
+fn model_calls(scene: &Scene) -> (Vec<ModelCallSeen>, usize) {
     let disposable = scene.disposable.as_ref().map(|one| one.instance());
     let gateway = match &disposable {
         Some(instance) => instance.gateway.as_ref(),
@@ -242,16 +239,29 @@ fn model_calls(scene: &Scene) -> Vec<ModelCallSeen> {
             .opened()
             .and_then(|instance| instance.gateway.as_ref()),
     };
-    let Some(gateway) = gateway else {
-        return Vec::new();
-    };
+    gateway.map_or_else(Default::default, |gateway| {
+        calls_of(gateway, [scene.token.as_str()])
+    })
+}
+
+/// What a gateway saw of markers that begin so, as it may be shown, in the order in which it came; how much more there was.
+pub(super) fn calls_of<'m>(
+    gateway: &AiGatewayDouble,
+    markers: impl IntoIterator<Item = &'m str>,
+) -> (Vec<ModelCallSeen>, usize) {
     let began = gateway.began();
     // Only what may be shown is copied out: prompts are not.
     let mut count = 0;
-    gateway.look(&scene.token, |attempt| {
-        count += 1;
-        seen(attempt, began, count <= MODEL_CALLS_MAX)
-    })
+    let mut calls = Vec::new();
+    for marker in markers {
+        calls.extend(gateway.look(marker, |attempt| {
+            count += 1;
+            seen(attempt, began, count <= MODEL_CALLS_MAX)
+        }));
+    }
+    calls.truncate(MODEL_CALLS_MAX);
+    calls.sort_by_key(|call| call.at);
+    (calls, count.saturating_sub(MODEL_CALLS_MAX))
 }
 
 fn seen(attempt: &Attempt, began: Instant, is_shown: bool) -> ModelCallSeen {

@@ -48,10 +48,12 @@ impl Scene {
     /// Judges one aspect of it.
     pub async fn judge_api_worker(&mut self, aspect: &'static Aspect) -> Check {
         let worker = self.run.api_worker().await?;
-        let heard = Arc::new(Heard::at(&worker.subject.base, &self.run.client.meter));
+        let subject = &worker.subject;
+        let meter = &self.run.client.meter;
+        let heard = Arc::new(Heard::at(&subject.base, meter, &subject.gateway));
         // Here, not at the end: a step that is ended for want of progress leaves what it exchanged.
         self.heard = Some(Arc::clone(&heard));
-        let subject = worker.subject.witnessed(Arc::clone(&heard) as _);
+        let subject = subject.witnessed(Arc::clone(&heard) as _);
         match aspect.judge(&subject).await {
             Ok(saw) => {
                 self.told = Some(heard.clean_told(&saw));

@@ -3,8 +3,10 @@
 use crate::client::meter::Meter;
 use crate::client::{self, Request, header_list};
 use crate::counted::counted;
+use crate::doubles::AiGatewayDouble;
 use crate::evidence::{Exchange, REDACTED};
 use crate::run::Ended;
+use crate::run::capture::{self, ModelCallSeen};
 use crate::scrub;
 use crate::verdict::{Finding, Outcome, Stop, Unmet};
 use bytes::Bytes;
@@ -12,7 +14,7 @@ use futures_util::future::BoxFuture;
 use moltproof_api_worker::Credentials;
 use moltproof_api_worker::witness::{Exchanged, Witness};
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Exchanges that are kept of a scenario's beginning, where its keys, prices and limits are made, and as many of its end, which decides.
@@ -32,6 +34,7 @@ const CREDENTIAL_LEN_MIN: usize = 12;
 pub(crate) struct Heard {
     base: String,
     meter: Arc<Meter>,
+    gateway: Arc<AiGatewayDouble>,
     kept: Mutex<Kept>,
 }
 
@@ -90,11 +93,12 @@ impl Witness for Heard {
 }
 
 impl Heard {
-    /// Of requests to this address, which the meter counts and admits.
-    pub(crate) fn at(base: &str, meter: &Arc<Meter>) -> Self {
+    /// Of requests to this address, which the meter counts and admits, and of the calls of models that this gateway saw for them.
+    pub(crate) fn at(base: &str, meter: &Arc<Meter>, gateway: &Arc<AiGatewayDouble>) -> Self {
         Self {
             base: base.to_owned(),
             meter: Arc::clone(meter),
+            gateway: Arc::clone(gateway),
             kept: Mutex::default(),
         }
     }
@@ -157,6 +161,21 @@ impl Heard {
         (all, decisive)
     }
 
+    /// The calls of models that chats among these led to, without credentials; how many more there were.
+    fn model_calls(&self, exchanges: &[Arc<Exchange>]) -> (Vec<ModelCallSeen>, usize) {
+        let known = self.credentials();
+        let chats = exchanges.iter().map(|one| one.request.body.as_str());
+        let markers: BTreeSet<&str> = chats.filter_map(marker).collect();
+        let (mut calls, more) = capture::calls_of(&self.gateway, markers);
+        for call in &mut calls {
+            let texts = [&mut call.path, &mut call.model, &mut call.outcome];
+            let headers = call.headers.iter_mut().map(|(_, value)| value);
+            let texts = texts.into_iter().chain(headers).chain(&mut call.metadata);
+            texts.for_each(|text| *text = cleaned(&known, text));
+        }
+        (calls, more)
+    }
+
     /// Puts what was exchanged to how the scenario ended: of one that passed the count alone.
     pub(in crate::run) fn settle(&self, ended: &mut Ended) {
         let (count, left_out) = {
@@ -165,6 +184,12 @@ impl Heard {
         };
         if !matches!(ended.outcome, Outcome::Passed) {
             (ended.exchanges, ended.captured.decisive) = self.take();
+            let (calls, more) = self.model_calls(&ended.exchanges);
+            ended.captured.model_calls = calls;
+            if more > 0 {
+                let further = format!("{more} further model calls");
+                ended.captured.left_out.push(further);
+            }
         }
         ended.unkept = count.saturating_sub(ended.exchanges.len());
         if left_out > 0 && !ended.exchanges.is_empty() {
@@ -172,6 +197,12 @@ impl Heard {
             ended.captured.left_out.push(format!("{what} in between"));
         }
     }
+}
+
+/// The marker by which the gateway knows whose call it is: the first of a body.
+fn marker(body: &str) -> Option<&str> {
+    let (_, behind) = body.split_once("[[mp-")?;
+    behind.split_once("]]").map(|(marker, _)| marker)
 }
 
 /// Credentials that an answer shows to whoever has made something.
