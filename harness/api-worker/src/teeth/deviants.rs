@@ -1,5 +1,6 @@
 //! The deviants, by criterion. Never one that the contract lets pass.
 
+use super::addresses;
 use super::remembering::SUBTLE;
 use super::{Answered, Asked, Deviant, Instead, Memory, answers, requests};
 
@@ -261,7 +262,7 @@ pub fn deviants() -> Vec<Deviant> {
         on_request: requests::none,
         on_answer,
     });
-    let subtle = SUBTLE.iter().copied();
+    let subtle = SUBTLE.iter().copied().chain(addresses::DEVIANTS);
     let mut all: Vec<Deviant> = by_request.chain(by_answer).chain(subtle).collect();
     all.sort_by_key(|deviant| deviant.breaks);
     all

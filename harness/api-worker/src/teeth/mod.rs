@@ -1,6 +1,7 @@
 //! An interceptor that stands before a target and breaks one promise: deviants without a line in any implementation.
 //! Never changes what it does not name, so that whatever the judge finds is the deviant's doing.
 
+mod addresses;
 mod again;
 mod answers;
 mod deviants;

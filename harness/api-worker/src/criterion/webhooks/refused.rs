@@ -32,34 +32,79 @@ pub(super) const ASPECTS: &[Aspect] = &[
     ),
 ];
 
-/// Hosts of every private range of the contract, and loopback in the spellings that a URL may have.
-const PRIVATE: [&str; 26] = [
-    "127.0.0.1",
-    "127.255.255.254",
-    "127.1",
-    "2130706433",
-    "0x7f000001",
-    "0177.0.0.1",
-    "localhost",
-    "LOCALHOST.",
-    "0.0.0.0",
-    "10.0.0.1",
-    "10.255.255.254",
-    "172.16.0.1",
-    "172.31.255.254",
-    "192.168.0.1",
-    "192.168.255.254",
-    "169.254.169.254",
-    "100.64.0.1",
-    "224.0.0.1",
-    "[::1]",
-    "[::]",
-    "[fe80::1]",
-    "[fd00::1]",
-    "[ff02::1]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:10.0.0.1]",
-    "[::ffff:c0a8:1]",
+/// Hosts that no webhook may have: of each kind the ends of its range, and the spellings that a URL may have.
+const PRIVATE: [&[&str]; 13] = [
+    // Loopback, in full and shortened.
+    &[
+        "127.0.0.1",
+        "127.255.255.254",
+        "127.1",
+        "127.0.1",
+        "127.0.0.1.",
+    ],
+    // As one number, in octal and hexadecimal digits, the endpoint of a cloud's metadata among them.
+    &["2130706433", "3232235521", "2852039166"],
+    &[
+        "0x7f000001",
+        "0x7f.0.0.1",
+        "0x7f.1",
+        "0xa9fea9fe",
+        "0XA.0.0.1",
+    ],
+    &[
+        "0177.0.0.1",
+        "017700000001",
+        "0251.0376.0251.0376",
+        "012.0.0.1",
+    ],
+    // Digits that a URL may write otherwise.
+    &[
+        "%31%32%37.0.0.1",
+        "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
+        "127\u{3002}0\u{3002}0\u{3002}1",
+    ],
+    // Names.
+    &["localhost", "LOCALHOST.", "worker.localhost"],
+    // This host, private networks, link-local, shared, multicast.
+    &["0.0.0.0", "0", "0.0.0.0."],
+    &[
+        "10.0.0.1",
+        "10.255.255.254",
+        "10.1",
+        "172.16.0.1",
+        "172.31.255.254",
+        "192.168.0.1",
+        "192.168.255.254",
+        "192.168.1",
+    ],
+    &[
+        "169.254.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "100.127.255.254",
+    ],
+    &["224.0.0.1", "239.255.255.255"],
+    // The same of IPv6.
+    &[
+        "[::1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::]",
+        "[fe80::1]",
+        "[febf::1]",
+        "[ff02::1]",
+    ],
+    &["[fc00::1]", "[fd00::1]", "[fdff:ffff:ffff::1]"],
+    // IPv4 addresses that are mapped to IPv6.
+    &[
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::FFFF:10.0.0.1]",
+        "[::ffff:c0a8:1]",
+        "[::ffff:ac10:1]",
+        "[0:0:0:0:0:ffff:a9fe:a9fe]",
+        "[::ffff:100.64.0.1]",
+        "[::ffff:0.0.0.0]",
+    ],
 ];
 
 fn right(url: &str) -> Right<'static> {
@@ -119,7 +164,8 @@ async fn private(subject: &Subject) -> Judged {
     let receiver = subject.receiver()?;
     let path = format!("/private-{}", scene.tag);
     let mut broken: Vec<(&str, Value)> = PRIVATE
-        .iter()
+        .into_iter()
+        .flatten()
         .map(|host| ("url", json!(format!("https://{host}{path}"))))
         .collect();
     let forbidden = receiver.forbidden();
