@@ -100,6 +100,12 @@ Feature: The tier alone decides the model
         | gold          |
         | premium-trial |
 
+      @since.1.1
+      Examples:
+        | tier          |
+        | constructor   |
+        | __proto__     |
+
     @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
     Scenario Outline: An enterprise tenant's <workload> goes to the 70b model, plain and streamed
       Given an enterprise tenant "a"

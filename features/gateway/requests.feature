@@ -88,6 +88,14 @@ Feature: Only what the caller may decide goes upstream
         | {chat}             | plainly     |
         | premium            | in a stream |
 
+      # Names that every object has in many languages: a look-up in a table of workloads finds something there.
+      @since.1.1
+      Examples:
+        | workload           | way         |
+        | constructor        | plainly     |
+        | __proto__          | plainly     |
+        | toString           | in a stream |
+
   @AIG-018 @must
   Rule: AIG-018 Malformed and oversized bodies go nowhere
     A malformed or oversized request body gets 400 or 413 and no upstream call.

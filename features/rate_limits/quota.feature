@@ -60,6 +60,14 @@ Feature: A tenant has a quota, and it is his own
       And a free tenant "aa"
       Then tenants "a" and "aa" are admitted their whole quotas in turns
 
+    @needs.tenants @needs.hosts @needs.admin @needs.variant.small-limits @since.1.1
+    Scenario: A tenant with the slug of a deleted one has a whole quota
+      Given the backend runs as small-limits
+      And a free tenant "old"
+      When tenant "old" has used up its quota
+      And tenant "old" is deleted and tenant "new" made with its slug at once
+      Then tenant "new" is admitted its whole quota
+
   @RL-006 @must
   Rule: RL-006 Exact under parallel load
     N parallel requests admit exactly `limit` on a target with exact limits; a permissive target is checked for shape only.

@@ -35,6 +35,20 @@ Feature: A customer's own hostname
       Then the answer has status 200
       And the chat is billed to tenant "a" alone
 
+    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario Outline: A Punycode hostname is given to a tenant as any other is: <host>
+      Given a free tenant "b" with these custom hostnames:
+        | shop.{domain b} |
+      Then the operator creates the tenant "a" with the custom hostname "<host>"
+      And host "<host>" answers as tenant "a"
+      And host "shop.{domain b}" answers as tenant "b"
+
+      Examples:
+        | host                         |
+        | xn--bcher-kva.{domain a}     |
+        | {token}.xn--fiqs8s           |
+        | {token}.xn--mgberp4a5d4ar    |
+
   @RES-005 @must
   Rule: RES-005 The registry comes first
     A custom ASCII hostname resolves through the registry before the tenant record is fetched.

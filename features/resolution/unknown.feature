@@ -167,6 +167,22 @@ Feature: A host that is no tenant
         | two labels           | {own nobody}.{own x}.{app} |
         | a look-alike suffix  | {own nobody}.evil{app}     |
 
+    @needs.tenants @needs.hosts @needs.logs @needs.client-ip @needs.d1-write @needs.kv @since.1.1
+    Scenario: A registry entry whose record is gone is logged too
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      And host "{host a}" answers as tenant "a"
+      And the record of tenant "a" is taken out of D1
+      And the registry still has its entries for tenant "a"
+      And these hosts soon become no tenant:
+        | host            |
+        | {host a}        |
+        | shop.{domain a} |
+      When somebody asks host "shop.{domain a}" for the status with the header "X-Forwarded-For: 203.0.113.77"
+      Then the answer is refused with 404 "TENANT_NOT_FOUND"
+      And the log has the resolution failure of host "shop.{domain a}" with the client ip
+      And the answer names neither host "shop.{domain a}" nor the client ip
+
     @needs.tenants @needs.hosts @needs.logs @needs.client-ip @needs.ai-gateway
     Scenario: A chat to nobody is logged too
       Given a free tenant "a"

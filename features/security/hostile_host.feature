@@ -30,6 +30,22 @@ Feature: Hosts that mean harm
         | a key of the registry's own    | tenant.{canary}.{app}                    |
         | a property of every object     | __proto__.{canary}.example               |
 
+    # Each label is short enough; what grows is the whole, past what a name, a key of a store or a header may hold.
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario Outline: A host that is overlong only as a whole: <what>
+      Given a free tenant "a"
+      When somebody sends the host "<host>" to the public routes
+      Then each answer is 400 or 404 and repeats nothing of the host
+      And host "{host a}" answers as tenant "a"
+
+      Examples:
+        | what                          | host                                   |
+        | 280 characters of a domain    | {canary}{times .x 125}.example         |
+        | 530 characters of a domain    | {canary}{times .x 255}.example         |
+        | 1,050 characters of a domain  | {canary}{times .x 515}.example         |
+        | 2,100 characters of a domain  | {canary}{times .x 1040}.example        |
+        | 560 characters below the app  | {canary}{times .x 265}.{app}           |
+
     # A URL cannot hold these: some runtimes answer them before the backend is asked, and say so.
     @needs.tenants @needs.hosts
     Scenario Outline: A host that is no name at all: <what>

@@ -29,6 +29,72 @@ impl From<StepType> for Role {
     }
 }
 
+/// A gate of public routes, as its refusal stands in what a finding saw.
+struct Gate {
+    /// The status of its refusal.
+    status: &'static str,
+    /// The code of its refusal.
+    code: &'static str,
+    /// The criterion that promises when it refuses.
+    promised_by: &'static str,
+    /// Families of criteria that are kept behind it. Those of errors are not: a wrong error is theirs, whichever gate answers.
+    before: &'static [&'static str],
+}
+
+/// The code of an unknown tenant.
+const UNKNOWN_TENANT: &str = "TENANT_NOT_FOUND";
+
+/// Source: the contract, "Order of the gates".
+const GATES: [Gate; 3] = [
+    Gate {
+        status: "429",
+        code: "RATE_LIMIT_EXCEEDED",
+        promised_by: "RL-001",
+        before: &[
+            "RES", "SEC", "ID", "BND", "AIG", "ACC", "USG", "ERR", "ISO", "SMK", "SCH",
+        ],
+    },
+    Gate {
+        status: "404",
+        code: UNKNOWN_TENANT,
+        promised_by: "RES-001",
+        before: &["AIG", "USG", "RL", "ACC"],
+    },
+    Gate {
+        status: "503",
+        code: "CONFIGURATION_ERROR",
+        promised_by: "BND-001",
+        before: &["RES", "RL", "AIG", "USG", "ISO", "SMK"],
+    },
+];
+
+/// Errors that a criterion of their own promises: status, code, criterion. Source: ERR-003 and the criteria named.
+const OWN_ERRORS: [(u16, &str, &str); 8] = [
+    (403, "ACCESS_DENIED", "ACC-001"),
+    (429, "RATE_LIMIT_EXCEEDED", "RL-001"),
+    (404, "TENANT_NOT_FOUND", "RES-012"),
+    (503, "CONFIGURATION_ERROR", "BND-001"),
+    (503, "STORE_UNAVAILABLE", "RES-017"),
+    (409, "SANDBOX_ID_CONFLICT", "ID-006"),
+    (500, "SANDBOX_ID_INVALID", "ID-007"),
+    (404, "NOT_FOUND", "ERR-005"),
+];
+
+impl Gate {
+    /// Whether the refusal is what was seen, and not a text that mentions it.
+    fn stands_in(&self, seen: &str) -> bool {
+        let of_status = format!("status {}", self.status);
+        let tells = |answer: &str| match self.status {
+            // A quota is known by its status, under whatever name.
+            "429" => true,
+            _ => answer.contains(self.code),
+        };
+        let mut answers = seen.split("status ").skip(1);
+        seen.contains(&of_status)
+            && answers.any(|answer| answer.starts_with(self.status) && tells(answer))
+    }
+}
+
 /// A step as its finding is judged.
 pub(super) struct Judging<'a> {
     /// What it is for.
@@ -64,9 +130,10 @@ impl Judging<'_> {
         let Stop::Violation(finding) = stop else {
             return stop;
         };
-        if self.met_a_quota(&finding) {
+        let elsewhere = self.earlier_gate(&finding);
+        if let Some(because) = elsewhere.or_else(|| self.another_error(&finding)) {
             return Stop::Unmet(Unmet {
-                because: "RL-001".to_owned(),
+                because: because.to_owned(),
                 expected: finding.expected,
                 seen: finding.seen,
             });
@@ -93,13 +160,44 @@ impl Judging<'_> {
         Stop::Violation(Finding { only, ..finding })
     }
 
-    /// Whether another status was wanted and a quota was used up: that says nothing about a promise that is not about quotas.
-    fn met_a_quota(&self, finding: &Finding) -> bool {
-        let is_about_quotas = self.criteria.iter().any(|id| id.starts_with("RL-"));
-        !is_about_quotas
-            && finding.seen.starts_with("status 429")
-            && finding.expected.starts_with("status ")
-            && !finding.expected.starts_with("status 429")
+    /// The gate that refused what was to come to a later one: a request that a gate refuses never reaches the next, so that nothing was
+    /// seen of a promise that is kept behind it.
+    fn earlier_gate(&self, finding: &Finding) -> Option<&'static str> {
+        let is_behind = |gate: &Gate| {
+            let own = self.criteria.iter().map(String::as_str);
+            !self.criteria.is_empty()
+                && own
+                    .map(|id| id.split('-').next().unwrap_or(id))
+                    .all(|family| gate.before.contains(&family))
+        };
+        let refused = GATES.iter().find(|gate| {
+            is_behind(gate)
+                && gate.stands_in(&finding.seen)
+                && !(gate.code == UNKNOWN_TENANT && self.is_of_access(&finding.expected))
+                && !finding.expected.contains(gate.status)
+                && !finding.expected.contains(gate.code)
+        });
+        refused.map(|gate| gate.promised_by)
+    }
+
+    /// Whether a refusal was due to a caller who is no operator: then an unknown tenant is told too early, and not because it is gone.
+    fn is_of_access(&self, expected: &str) -> bool {
+        let is_access = self.criteria.iter().any(|id| id.starts_with("ACC-"));
+        is_access && !expected.starts_with("status 200")
+    }
+
+    /// The criterion that promises an error in whose place another one came, in its own form: that codes are stable and listed (ERR-003) is
+    /// kept by both, and which of them is due is promised there.
+    fn another_error(&self, finding: &Finding) -> Option<&'static str> {
+        let is_of_codes = self.criteria.iter().any(|id| id == "ERR-003");
+        let of = |text: &str| {
+            let listed = OWN_ERRORS.iter();
+            listed.copied().find(|(status, code, _)| {
+                text.starts_with(&format!("status {status}")) && text.contains(code)
+            })
+        };
+        let (due, came) = (of(&finding.expected)?, of(&finding.seen)?);
+        (is_of_codes && due.1 != came.1).then_some(due.2)
     }
 
     fn unmet(&self, finding: Finding) -> Unmet {
@@ -195,12 +293,62 @@ mod tests {
                 criteria: &criteria,
                 text: "",
             };
-            judging.ended(breach(expected, "status 429 {}"))
+            judging.ended(breach(expected, "answered by nothing, status 429 {}"))
         };
         assert_eq!(because(of("ERR-001", "status 200")), "RL-001");
+        assert_eq!(because(of("RES-001", "host `a` is tenant `a`")), "RL-001");
         assert!(matches!(of("RL-011", "status 200"), Stop::Violation(_)));
         let shape = "status 429 with error code RATE_LIMIT_EXCEEDED";
         assert!(matches!(of("ERR-003", shape), Stop::Violation(_)));
+    }
+
+    #[test]
+    fn what_an_earlier_gate_refused_convicts_nobody_behind_it() {
+        let of = |id: &str, seen: &str| {
+            let criteria = [id.to_owned()];
+            let judging = Judging {
+                role: Role::Assertion,
+                about: &[],
+                criteria: &criteria,
+                text: "",
+            };
+            judging.ended(breach("status 200", seen))
+        };
+        let unknown = r#"status 404 {"error":{"code":"TENANT_NOT_FOUND"}}"#;
+        assert_eq!(because(of("AIG-013", unknown)), "RES-001");
+        let is_breach = |stop: Stop| matches!(stop, Stop::Violation(_));
+        assert_eq!(because(of("ACC-014", unknown)), "RES-001");
+        assert!(is_breach(of("RES-006", unknown)));
+        assert!(is_breach(of("AIG-013", r#"status 404 {"error":{}}"#)));
+        let unset = r#"status 503 {"error":{"code":"CONFIGURATION_ERROR"}}"#;
+        assert_eq!(because(of("RES-001", unset)), "BND-001");
+        assert!(is_breach(of("BND-006", unset)));
+    }
+
+    #[test]
+    fn an_error_in_the_place_of_another_is_not_a_wrong_code() {
+        let of = |expected: &str, seen: &str| {
+            let criteria = ["ERR-003".to_owned()];
+            let judging = Judging {
+                role: Role::Assertion,
+                about: &[],
+                criteria: &criteria,
+                text: "",
+            };
+            judging.ended(breach(expected, seen))
+        };
+        let due = "status 503 with error code STORE_UNAVAILABLE";
+        let unknown = r#"status 404 {"error":{"code":"TENANT_NOT_FOUND"}}"#;
+        assert_eq!(because(of(due, unknown)), "RES-017");
+        let is_breach = |stop: Stop| matches!(stop, Stop::Violation(_));
+        assert!(is_breach(of(
+            due,
+            r#"status 404 {"error":{"code":"STORE_UNAVAILABLE"}}"#
+        )));
+        assert!(is_breach(of(
+            due,
+            r#"status 500 {"error":{"code":"INTERNAL"}}"#
+        )));
     }
 
     #[test]

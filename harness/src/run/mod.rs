@@ -373,6 +373,7 @@ async fn take(world: &mut World, step: &gherkin::Step) -> Option<Stop> {
             (_, Ok(())) => None,
             (_, Err(stop)) => {
                 let stop = scene.unless_gone(stop).await;
+                let stop = scene.unless_untimed(stop);
                 scene.cut_off = judging.cut_off(&stop);
                 scene.cut_off.is_none().then(|| judging.ended(stop))
             }

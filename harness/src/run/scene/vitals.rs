@@ -4,6 +4,7 @@ use super::{Run, Scene};
 use crate::client::place::no_port_left;
 use crate::clock;
 use crate::contract::profile::Profile;
+use crate::doubles::{Attempt, Outcome as Ending};
 use crate::run::Ended;
 use crate::target::{Instance, Target};
 use crate::verdict::{Outcome, Stop};
@@ -116,7 +117,32 @@ impl Scene {
         }
         stop
     }
+
+    /// What a step's stop means if a model call of this scenario stated no timeout and so met none: that it should have is promised by AIG-009,
+    /// and of what is done after a timeout nothing was seen.
+    pub(crate) fn unless_untimed(&self, stop: Stop) -> Stop {
+        let is_own = self.planned.criteria.iter().any(|id| id == "AIG-009");
+        let gateway = self.instance.as_ref().and_then(|one| one.gateway.as_ref());
+        match (&stop, gateway) {
+            (Stop::Violation(_), Some(gateway)) if !is_own => {
+                let is_untimed = |attempt: &Attempt| {
+                    attempt.timeout_stated_ms.is_none()
+                        && attempt.provider_took > LONGEST_TIMEOUT
+                        && attempt.outcome != Ending::TimedOut
+                };
+                if gateway.look(&self.marker(), is_untimed).contains(&true) {
+                    stop.or_unmet("AIG-009")
+                } else {
+                    stop
+                }
+            }
+            _ => stop,
+        }
+    }
 }
+
+/// Of the tiers' timeouts to the first byte. Source: AIG-009.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Run {
     /// Looks once more who is there, and takes back the passes of scenarios that ran while somebody was not:

@@ -161,7 +161,11 @@ pub(super) fn opened(s: &mut Scene, answer: &Exchange) -> Result<bool, Stop> {
         403 | 503 => Ok(false),
         _ if s.accept_refusal(answer) => Ok(false),
         // How a refusal looks is promised elsewhere (ACC-001); without a key set it is 403 or 503.
-        401 if s.planned.criteria.iter().all(|id| id == "ACC-015") => Ok(false),
+        status
+            if super::is_refusal(status) && s.planned.criteria.iter().all(|id| id == "ACC-015") =>
+        {
+            Ok(false)
+        }
         401 | 407 => Err(misshapen(expected, describe(answer))),
         _ => Err(breach(expected, describe(answer))),
     }

@@ -25,6 +25,9 @@ use std::sync::Arc;
 
 /// The header in which Access hands a token to the backend.
 const TOKEN_HEADER: &str = "cf-access-jwt-assertion";
+/// Note that admin routes hide themselves from strangers.
+const HIDDEN: &str = "admin routes hide themselves";
+
 /// The error code of every refusal.
 const DENIED: &str = "ACCESS_DENIED";
 
@@ -160,8 +163,8 @@ fn expect_record(s: &mut Scene, tenant: &Tenant, answer: &Exchange) -> Check {
     Ok(())
 }
 
-/// Asserts a refusal. That it is 403 `ACCESS_DENIED` is promised once, of a request without a token (ACC-001): elsewhere any refusal of the
-/// same kind is one. A missing route or method is not of that kind, nor is a crash.
+/// Asserts a refusal. That it is 403 `ACCESS_DENIED` is promised once, of a request without a token (ACC-001): elsewhere whatever opens
+/// nothing and is no crash is one. A missing route or method is one only of a target that hides the record from strangers in that way.
 fn expect_denied(s: &mut Scene, answer: &Exchange) -> Check {
     expect_first(
         s,
@@ -169,11 +172,9 @@ fn expect_denied(s: &mut Scene, answer: &Exchange) -> Check {
         answer.status != 429,
         "a refusal for want of a token",
     )?;
-    let is_of_the_kind =
-        (300..500).contains(&answer.status) && ![404, 405].contains(&answer.status);
     let is_its_form = s.planned.criteria.iter().any(|id| id == "ACC-001");
     let is_denied = answer.status == 403 && answer.has_code(DENIED);
-    if is_of_the_kind && !is_denied && !is_its_form {
+    if is_refusal_of(s, answer.status) && !is_denied && !is_its_form {
         // Whoever answers for the other form is told so.
         s.accept_refusal(answer);
         s.checks += 1;
@@ -185,6 +186,17 @@ fn expect_denied(s: &mut Scene, answer: &Exchange) -> Check {
             &format!("{} {}", answer.request.method, answer.request.path),
         )
     })
+}
+
+/// Whether a status says that nothing was opened: neither an answer of the route, a crash nor the quota.
+fn is_refusal(status: u16) -> bool {
+    (300..500).contains(&status) && status != 429
+}
+
+/// As [`is_refusal`], in the target's own way: a missing route or method is one only where admin routes hide themselves.
+fn is_refusal_of(s: &Scene, status: u16) -> bool {
+    let is_missing = [404, 405].contains(&status);
+    is_refusal(status) && (!is_missing || s.notes.contains_key(HIDDEN))
 }
 
 /// As [`expect_denied`]; but headers of 64 KiB may also be refused before the backend sees them, by a server in front of it
@@ -201,8 +213,18 @@ fn is_refused_in_front(answer: &Exchange) -> bool {
     matches!(answer.status, 400 | 413 | 431) && answer.at("/error/code").is_none()
 }
 
+/// Notes whether the record of a tenant, which a good token opens, hides itself from strangers behind a 404.
+async fn learn_refusal(s: &mut Scene, tenant: &Tenant) -> Check {
+    let answer = s.send(record_request(s, tenant)).await?;
+    if answer.status == 404 {
+        s.notes.insert(HIDDEN.to_owned(), true.into());
+    }
+    Ok(())
+}
+
 /// The host on which byte-exact requests reach the admin routes.
 async fn operators_host(s: &mut Scene, tenant: &Tenant) -> Result<String, Stop> {
+    learn_refusal(s, tenant).await?;
     let instance = s.instance().await?;
     let about = About::of(tenant);
     let dialect = s.run.target.dialect();
@@ -228,6 +250,7 @@ async fn try_everywhere(
     tenant: &Tenant,
     credential: &Credential,
 ) -> Result<Vec<Arc<Exchange>>, Stop> {
+    learn_refusal(s, tenant).await?;
     let requests = routes(s, tenant)
         .iter()
         .map(|route| credential.on(route.request()))

@@ -2,8 +2,8 @@
 
 use super::spellings::{self, Origin};
 use super::{
-    Credential, DENIED, expect_denied, expect_not_opened, expect_record, operators_host,
-    record_request, routes, token, uncreated_slug, with_request,
+    Credential, DENIED, expect_denied, expect_not_opened, expect_record, is_refusal_of,
+    operators_host, record_request, routes, token, uncreated_slug, with_request,
 };
 use crate::client::Request;
 use crate::run::attempts::Attempt;
@@ -120,9 +120,14 @@ fn line(request: &Request) -> String {
     format!("{} {}", request.method, request.path)
 }
 
-/// 403 `ACCESS_DENIED`; an answer to `HEAD` has no body to say so.
+/// As [`expect_denied`]; an answer to `HEAD` has no body to say so.
 fn expect_denied_exactly(s: &mut Scene, request: &Request, outcome: &Attempt) -> Check {
     match outcome {
+        Ok(answer) if request.method == "HEAD" && is_refusal_of(s, answer.status) => {
+            s.accept_refusal(answer);
+            s.checks += 1;
+            Ok(())
+        }
         Ok(answer) if request.method == "HEAD" => s
             .expect_refusal_status(answer, 403)
             .map_err(|stop| with_request(stop, &line(request))),

@@ -273,7 +273,13 @@ fn compare(s: &mut Scene, answers: &[Arc<Exchange>], whose: &str, own_words: &[&
                     s.accept_refusal(answer);
                 }
             }
-            Refusal::from(same, own_words).expect_same(s, whose, last, own_words)
+            let check = Refusal::from(same, own_words).expect_same(s, whose, last, own_words);
+            // What anybody may do is no refusal to compare.
+            if last.status < 300 {
+                check.or_unmet("ACC-001")
+            } else {
+                check
+            }
         }
         _ => Err(breach("answers to compare", "none")),
     }

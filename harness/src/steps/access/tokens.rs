@@ -2,7 +2,7 @@
 
 use super::{
     Credential, credential, expect_all_open, expect_denied, expect_denied_or_too_large,
-    expect_record, record_request, routes, token, try_everywhere, with_request,
+    expect_record, learn_refusal, record_request, routes, token, try_everywhere, with_request,
 };
 use crate::client::Request;
 use crate::doubles::TokenKind;
@@ -253,6 +253,7 @@ fn with_another_email(token: &str) -> Result<String, Stop> {
 async fn denied_malformed(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let good = token(s, "good").await?;
+    learn_refusal(s, &tenant).await?;
     for row in a.rows() {
         let name = row.first().map_or("", String::as_str);
         let token = malformed(name, &good)?;
@@ -328,6 +329,7 @@ async fn judge_record(
     if opens {
         expect_record(s, tenant, &answer)
     } else {
+        learn_refusal(s, tenant).await?;
         expect_denied(s, &answer)
     }
 }

@@ -392,6 +392,8 @@ async fn no_trap(s: &mut Scene, _a: Args) -> Check {
 async fn stated(s: &mut Scene, a: Args) -> Check {
     let (model, expected) = (model_word(a.text(1))?, a.number::<u64>(2)?);
     let mut calls = some_calls(s).await?;
+    let states_nothing = calls.iter().all(|call| call.timeout_stated_ms.is_none());
+    let is_fallback = model == FREE_MODEL && calls.iter().any(|call| call.model == PREMIUM_MODEL);
     calls.retain(|call| call.model == model);
     let check = s.expect(!calls.is_empty(), format!("a call to {model}"), || {
         "none".to_owned()
@@ -400,6 +402,9 @@ async fn stated(s: &mut Scene, a: Args) -> Check {
     // Of retries and fallback it is the fallback whose call and timeout are promised; what a primary model states is AIG-009's,
     // and which model that is presupposes AIG-004 and AIG-005.
     let is_elsewhere = model == PREMIUM_MODEL && only("AIG-010");
+    // Who states nothing at all states nothing of this tier either; the timeout of a fallback is promised with it.
+    let is_of_tiers = only("AIG-006") || only("AIG-022");
+    let only_fallback = only("AIG-010");
     if is_elsewhere || only("AIG-009") {
         check.or_unmet(if model == PREMIUM_MODEL {
             "AIG-005"
@@ -416,7 +421,12 @@ async fn stated(s: &mut Scene, a: Args) -> Check {
             &call.timeout_stated_ms,
         )
         .map_err(|stop| {
-            if is_elsewhere {
+            if is_of_tiers && is_fallback && !states_nothing {
+                stop.or_unmet("AIG-010")
+            } else if is_elsewhere
+                || is_of_tiers && call.timeout_stated_ms.is_none()
+                || only_fallback && states_nothing
+            {
                 stop.or_unmet("AIG-009")
             } else {
                 stop

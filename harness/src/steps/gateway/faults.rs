@@ -1,6 +1,7 @@
 //! Whose fault it is when upstream calls are not as a scenario has them. Never finds anything broken itself.
 
 use crate::doubles::{Attempt, Outcome};
+use crate::oracle::routing::{FREE_MODEL, PREMIUM_MODEL};
 use crate::run::scene::Scene;
 
 /// Whose fault it is that calls are not as they should be, where it is not that of the scenario's criteria: AIG-007 is about which models are
@@ -32,6 +33,27 @@ pub(super) fn other_fault(s: &Scene, seen: &str, expected: &str) -> Option<&'sta
             .criteria
             .iter()
             .any(|id| id == fault || id == "AIG-006");
+        return (!is_own).then_some(fault);
+    }
+    // Another tier's model in the place of this one's, all else being as it should: likewise.
+    if let (Some((first, _)), Some((own, _))) = (seen.first(), expected.first())
+        && first != own
+        && ["8b", "70b"].contains(&first.as_str())
+        && !is_named(if first == "8b" {
+            FREE_MODEL
+        } else {
+            PREMIUM_MODEL
+        })
+        && seen.len() == expected.len()
+        && seen.iter().zip(&expected).all(|(a, b)| a.1 == b.1)
+    {
+        let fault = if own == "8b" { "AIG-004" } else { "AIG-005" };
+        let models = [fault, "AIG-006", "AIG-016", "AIG-022"];
+        let is_own = s
+            .planned
+            .criteria
+            .iter()
+            .any(|id| models.contains(&id.as_str()));
         return (!is_own).then_some(fault);
     }
     let is_model = |model: &String| expected.iter().any(|(known, _)| known == model);

@@ -335,6 +335,9 @@ fn judge_answer(s: &mut Scene, caller: &Tenant, others: &[String], answer: &Exch
     }
 }
 
+/// The keys of metadata that say whose call it is. Source: AIG-001 and AIG-003.
+const OWN_KEYS: [&str; 5] = ["platform", "tier", "workload", "tenant_id", "sandbox_id"];
+
 /// Judges the model calls of one tenant: none may name another in its metadata.
 async fn judge_calls(
     s: &mut Scene,
@@ -353,9 +356,14 @@ async fn judge_calls(
             kept.get(key)
                 .is_none_or(|value| value.as_str() == Some(own))
         };
+        // What else a backend tells of its caller is not whose call it is.
+        let names = |other: &str| {
+            let said = OWN_KEYS.iter().filter_map(|key| kept.get(*key));
+            said.filter_map(|value| value.as_str())
+                .any(|value| value.contains(other))
+        };
         s.expect(
-            !others.iter().any(|other| raw.contains(other.as_str()))
-                && is_own("tenant_id", &caller.id),
+            !others.iter().any(|other| names(other)) && is_own("tenant_id", &caller.id),
             format!("metadata of tenant `{}` ({})", caller.slug, caller.id),
             || raw.clone(),
         )?;
@@ -380,8 +388,9 @@ async fn each_refused(s: &mut Scene, a: Args) -> Check {
         .flat_map(|round| of_round(s, round))
         .collect();
     worst(answers.iter().map(|answer| {
-        if answer.status < 400 {
-            s.expect_error(answer, status, code)
+        // A login page opens nothing; a route that opens to anybody is ACC-001's.
+        if answer.status < 300 {
+            s.expect_error(answer, status, code).or_unmet("ACC-001")
         } else {
             s.checks += 1;
             Ok(())

@@ -6,6 +6,7 @@ use crate::lag;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
+use crate::verdict::OrUnmet;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -70,11 +71,18 @@ async fn success_rate(s: &mut Scene, a: Args) -> Check {
     let share: u64 = a.number(1)?;
     let number = |name: &str| s.notes.get(name).and_then(Value::as_u64).unwrap_or(0);
     let (right, total) = (number("right"), number("total"));
-    s.expect(
+    let is_limited = s.exchanges.iter().any(|answer| answer.status == 429);
+    let check = s.expect(
         total > 0 && right * 100 >= total * share,
         format!("at least {share} % of {total} requests to known tenants succeed"),
         || format!("{right} did"),
-    )
+    );
+    // A quota that is used up tells nothing of resolution.
+    if is_limited {
+        check.or_unmet("RL-001")
+    } else {
+        check
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few hundred answers")]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// What is known of a request when its key is made: the tenant, if it has one, and the client ip.
 pub(super) struct Known {
+    /// Its slug, and which of the tenants it is that were made with it: `acme#2`.
     pub(super) tenant: Option<String>,
     pub(super) ip: String,
 }
@@ -127,7 +128,19 @@ fn by_key() -> Vec<(&'static str, &'static str, &'static [&'static str], Key)> {
             "strangers-limited-by-host",
             "A client ip has a quota for each host that it guesses",
             &["RL-007"],
-            |ask, known| format!("{}|{}", known.owner(), ask.host()),
+            |ask, known| match known.tenant {
+                Some(_) => known.owner(),
+                None => format!("{}|{}", known.owner(), ask.host()),
+            },
+        ),
+        (
+            "limited-by-slug",
+            "The quota is that of a slug: whoever is given it next goes on with what is left",
+            &["RL-004"],
+            |_ask, known| {
+                let owner = known.owner();
+                owner.split('#').next().unwrap_or_default().to_owned()
+            },
         ),
     ]
 }
@@ -156,6 +169,8 @@ pub(super) struct Limits {
     when: When,
     period: Duration,
     counted: Mutex<HashMap<String, Vec<i64>>>,
+    /// How many tenants have been made with a slug.
+    made: Mutex<HashMap<String, u32>>,
 }
 
 /// What the count says before a request goes on.
@@ -177,7 +192,22 @@ impl Limits {
             when,
             period,
             counted: Mutex::default(),
+            made: Mutex::default(),
         }
+    }
+
+    fn made(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes on what an operator asks, and counts the tenants that are made with a slug.
+    async fn operate(&self, ask: &Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let told = upstream.send(ask).await?;
+        let asked = ask.json();
+        if let (201, Some(slug)) = (told.status, asked["slug"].as_str()) {
+            *self.made().entry(slug.to_owned()).or_default() += 1;
+        }
+        Ok(told)
     }
 
     fn counted(&self) -> MutexGuard<'_, HashMap<String, Vec<i64>>> {
@@ -279,11 +309,13 @@ async fn known(ask: &Ask, upstream: &Upstream) -> Result<Option<(Known, u32)>, U
 impl Tamper for Limits {
     async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
         if ask.route().starts_with("/api/admin") || ask.route().starts_with("/_admin") {
-            return upstream.send(&ask).await;
+            return self.operate(&ask, upstream).await;
         }
-        let Some((known, limit)) = known(&ask, upstream).await? else {
+        let Some((mut known, limit)) = known(&ask, upstream).await? else {
             return upstream.send(&ask).await;
         };
+        let made = |slug: &str| self.made().get(slug).copied().unwrap_or(0);
+        known.tenant = known.tenant.map(|slug| format!("{slug}#{}", made(&slug)));
         if self.when == When::MalformedFirst && !ask.body.is_empty() && ask.json().is_null() {
             return upstream.send(&ask).await;
         }
