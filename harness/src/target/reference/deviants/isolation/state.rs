@@ -253,7 +253,7 @@ fn cleared() -> Vec<Draft> {
         deviant(
             "deletion-leaves-the-entries",
             "A started gateway is entered below its sandbox id in KV, and deleting the tenant leaves that",
-            &["ISO-003"],
+            &["ISO-003", "ISO-004"],
         )
         .parts(|parts| {
             entered(parts, |sandbox| format!("{sandbox}/gateway"));
