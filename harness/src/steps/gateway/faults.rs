@@ -19,7 +19,9 @@ pub(super) fn other_fault(s: &Scene, seen: &str, expected: &str) -> Option<&'sta
     // unless the caller has named it.
     let is_named = |model: &str| {
         let asked = s.exchanges.last().map(|answer| &answer.request);
-        asked.is_some_and(|asked| asked.body.contains(model) || asked.path.contains(model))
+        // In a query the slashes of its name may be written otherwise.
+        let name = model.rsplit('/').next().unwrap_or(model);
+        asked.is_some_and(|asked| asked.body.contains(name) || asked.path.contains(name))
     };
     let is_strange = |model: &str| model.starts_with('@') && !is_named(model);
     if let (Some((first, _)), Some((own, _))) = (seen.first(), expected.first())

@@ -169,12 +169,6 @@ fn development() -> Vec<Draft> {
 fn no_ai_gateway() -> Vec<Draft> {
     vec![
         deviant(
-            "missing-ai-gateway-closes-everything",
-            "Without AI Gateway every public route is closed",
-            &["BND-009"],
-        )
-        .parts(|parts| closed_in(parts, Variant::WithoutAiGateway, "AI_GATEWAY_BASE_URL")),
-        deviant(
             "missing-ai-gateway-has-a-stand-in",
             "Without AI Gateway chats are answered by another provider",
             &["BND-009"],
