@@ -35,7 +35,7 @@ Feature: A customer's own hostname
       Then the answer has status 200
       And the chat is billed to tenant "a" alone
 
-    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    @needs.tenants @needs.hosts @needs.admin @needs.kv @since.1.1
     Scenario Outline: A Punycode hostname is given to a tenant as any other is: <host>
       Given a free tenant "b" with these custom hostnames:
         | shop.{domain b} |
