@@ -63,10 +63,7 @@ Feature: A tenant has a quota, and it is his own
     @needs.tenants @needs.hosts @needs.admin @needs.variant.small-limits @since.1.1
     Scenario: A tenant with the slug of a deleted one has a whole quota
       Given the backend runs as small-limits
-      And a free tenant "old"
-      When tenant "old" has used up its quota
-      And tenant "old" is deleted and tenant "new" made with its slug at once
-      Then tenant "new" is admitted its whole quota
+      Then a tenant with the slug of a deleted one, whose quota is used up, is admitted its whole quota
 
   @RL-006 @must
   Rule: RL-006 Exact under parallel load

@@ -93,7 +93,7 @@ fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-/// Characters of a host and of a path in a line about a request: some scenarios send thousands.
+/// Bytes of a host and of a path in a line about a request: some scenarios send thousands.
 const LINE_PART_MAX: usize = 200;
 
 impl Exchange {
@@ -186,15 +186,11 @@ impl Exchange {
     /// One line for people: method, host, path, status, time.
     #[must_use]
     pub fn line(&self) -> String {
-        let short = |text: &str| match text.char_indices().nth(LINE_PART_MAX) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text.to_owned(),
-        };
         format!(
             "{} {}{} -> {} in {:.1} ms",
             self.request.method,
-            short(&self.request.host),
-            short(&self.request.path),
+            cut(&self.request.host, LINE_PART_MAX),
+            cut(&self.request.path, LINE_PART_MAX),
             self.status,
             clock::ms(self.done_after)
         )

@@ -37,7 +37,7 @@ struct Gate {
     code: &'static str,
     /// The criterion that promises when it refuses.
     promised_by: &'static str,
-    /// Families of criteria that are kept behind it. Those of errors are not: a wrong error is theirs, whichever gate answers.
+    /// Families of criteria that are kept behind it. Errors themselves are seen at any gate but the quota, which says nothing of another's.
     before: &'static [&'static str],
 }
 
@@ -58,7 +58,8 @@ const GATES: [Gate; 3] = [
         status: "404",
         code: UNKNOWN_TENANT,
         promised_by: "RES-001",
-        before: &["AIG", "USG", "RL", "ACC"],
+        // Not limits: what is no tenant's counts against its client ip, and an answer 404 is what was wrongly admitted there.
+        before: &["AIG", "USG", "ACC"],
     },
     Gate {
         status: "503",
@@ -83,15 +84,13 @@ const OWN_ERRORS: [(u16, &str, &str); 8] = [
 impl Gate {
     /// Whether the refusal is what was seen, and not a text that mentions it.
     fn stands_in(&self, seen: &str) -> bool {
-        let of_status = format!("status {}", self.status);
         let tells = |answer: &str| match self.status {
             // A quota is known by its status, under whatever name.
             "429" => true,
             _ => answer.contains(self.code),
         };
         let mut answers = seen.split("status ").skip(1);
-        seen.contains(&of_status)
-            && answers.any(|answer| answer.starts_with(self.status) && tells(answer))
+        answers.any(|answer| answer.starts_with(self.status) && tells(answer))
     }
 }
 
@@ -227,6 +226,22 @@ mod tests {
         judging.ended(breach("status 403", "status 200"))
     }
 
+    /// What an assertion's finding comes to in a scenario of one criterion.
+    fn asserted(id: &str, expected: &str, seen: &str) -> Stop {
+        let criteria = [id.to_owned()];
+        let judging = Judging {
+            role: Role::Assertion,
+            about: &[],
+            criteria: &criteria,
+            text: "",
+        };
+        judging.ended(breach(expected, seen))
+    }
+
+    fn is_breach(stop: &Stop) -> bool {
+        matches!(stop, Stop::Violation(_))
+    }
+
     fn because(stop: Stop) -> String {
         let Stop::Unmet(unmet) = stop else {
             panic!("{stop:?} is no unmet precondition")
@@ -285,68 +300,40 @@ mod tests {
 
     #[test]
     fn a_quota_that_is_used_up_convicts_only_what_is_about_quotas() {
-        let of = |id: &str, expected: &str| {
-            let criteria = [id.to_owned()];
-            let judging = Judging {
-                role: Role::Assertion,
-                about: &[],
-                criteria: &criteria,
-                text: "",
-            };
-            judging.ended(breach(expected, "answered by nothing, status 429 {}"))
-        };
+        let of = |id, expected| asserted(id, expected, "answered by nothing, status 429 {}");
         assert_eq!(because(of("ERR-001", "status 200")), "RL-001");
         assert_eq!(because(of("RES-001", "host `a` is tenant `a`")), "RL-001");
-        assert!(matches!(of("RL-011", "status 200"), Stop::Violation(_)));
+        assert!(is_breach(&of("RL-011", "status 200")));
         let shape = "status 429 with error code RATE_LIMIT_EXCEEDED";
-        assert!(matches!(of("ERR-003", shape), Stop::Violation(_)));
+        assert!(is_breach(&of("ERR-003", shape)));
     }
 
     #[test]
     fn what_an_earlier_gate_refused_convicts_nobody_behind_it() {
-        let of = |id: &str, seen: &str| {
-            let criteria = [id.to_owned()];
-            let judging = Judging {
-                role: Role::Assertion,
-                about: &[],
-                criteria: &criteria,
-                text: "",
-            };
-            judging.ended(breach("status 200", seen))
-        };
+        let of = |id, seen| asserted(id, "status 200", seen);
         let unknown = r#"status 404 {"error":{"code":"TENANT_NOT_FOUND"}}"#;
         assert_eq!(because(of("AIG-013", unknown)), "RES-001");
-        let is_breach = |stop: Stop| matches!(stop, Stop::Violation(_));
         assert_eq!(because(of("ACC-014", unknown)), "RES-001");
-        assert!(is_breach(of("RES-006", unknown)));
-        assert!(is_breach(of("AIG-013", r#"status 404 {"error":{}}"#)));
+        assert!(is_breach(&of("RES-006", unknown)));
+        assert!(is_breach(&of("AIG-013", r#"status 404 {"error":{}}"#)));
+        let refused_too_early = asserted("ACC-019", "status 403", unknown);
+        assert!(is_breach(&refused_too_early));
+        let unlimited = asserted("RL-007", "a refusal for too many requests", unknown);
+        assert!(is_breach(&unlimited));
         let unset = r#"status 503 {"error":{"code":"CONFIGURATION_ERROR"}}"#;
         assert_eq!(because(of("RES-001", unset)), "BND-001");
-        assert!(is_breach(of("BND-006", unset)));
+        assert!(is_breach(&of("BND-006", unset)));
     }
 
     #[test]
     fn an_error_in_the_place_of_another_is_not_a_wrong_code() {
-        let of = |expected: &str, seen: &str| {
-            let criteria = ["ERR-003".to_owned()];
-            let judging = Judging {
-                role: Role::Assertion,
-                about: &[],
-                criteria: &criteria,
-                text: "",
-            };
-            judging.ended(breach(expected, seen))
-        };
         let due = "status 503 with error code STORE_UNAVAILABLE";
+        let of = |seen| asserted("ERR-003", due, seen);
         let unknown = r#"status 404 {"error":{"code":"TENANT_NOT_FOUND"}}"#;
-        assert_eq!(because(of(due, unknown)), "RES-017");
-        let is_breach = |stop: Stop| matches!(stop, Stop::Violation(_));
-        assert!(is_breach(of(
-            due,
-            r#"status 404 {"error":{"code":"STORE_UNAVAILABLE"}}"#
-        )));
-        assert!(is_breach(of(
-            due,
+        assert_eq!(because(of(unknown)), "RES-017");
+        let other_status = r#"status 404 {"error":{"code":"STORE_UNAVAILABLE"}}"#;
+        assert!(is_breach(&of(other_status)));
+        assert!(is_breach(&of(
             r#"status 500 {"error":{"code":"INTERNAL"}}"#
         )));
     }

@@ -273,6 +273,7 @@ fn texts(value: &Value, list: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn the_address_of_the_gateway_is_missing_under_either_of_its_names() {
@@ -303,7 +304,6 @@ mod tests {
         let key = listed("CLOUDFLARE_AI_GATEWAY_API_KEY");
         assert!(!says(&wanted, &key), "what is there is not missing");
     }
-    use serde_json::json;
 
     #[test]
     fn what_headers_may_say_is_no_secret_there_and_one_in_an_error() {

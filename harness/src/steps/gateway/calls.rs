@@ -399,39 +399,35 @@ async fn stated(s: &mut Scene, a: Args) -> Check {
         "none".to_owned()
     });
     let only = |id: &str| s.planned.criteria.iter().all(|own| own == id);
-    // Of retries and fallback it is the fallback whose call and timeout are promised; what a primary model states is AIG-009's,
-    // and which model that is presupposes AIG-004 and AIG-005.
-    let is_elsewhere = model == PREMIUM_MODEL && only("AIG-010");
-    // Who states nothing at all states nothing of this tier either; the timeout of a fallback is promised with it.
-    let is_of_tiers = only("AIG-006") || only("AIG-022");
-    let only_fallback = only("AIG-010");
-    if is_elsewhere || only("AIG-009") {
-        check.or_unmet(if model == PREMIUM_MODEL {
-            "AIG-005"
-        } else {
-            "AIG-004"
-        })?;
-    } else {
-        check?;
+    let (of_fallback, of_timeouts) = (only("AIG-010"), only("AIG-009"));
+    let of_tiers = only("AIG-006") || only("AIG-022");
+    // Which model is asked first presupposes AIG-004 and AIG-005.
+    let is_primary = of_fallback && model == PREMIUM_MODEL;
+    match (is_primary || of_timeouts, model) {
+        (true, PREMIUM_MODEL) => check.or_unmet("AIG-005")?,
+        (true, _) => check.or_unmet("AIG-004")?,
+        (false, _) => check?,
     }
     for (at, call) in calls.iter().enumerate() {
-        s.expect_eq(
+        // Of retries and fallback it is the fallback's timeout that is promised (AIG-010); what a primary model states is AIG-009's, and so
+        // is it that nothing is stated at all.
+        let is_unstated = of_tiers && call.timeout_stated_ms.is_none();
+        let promised_by = if of_tiers && is_fallback && !states_nothing {
+            Some("AIG-010")
+        } else if is_primary || is_unstated || of_fallback && states_nothing {
+            Some("AIG-009")
+        } else {
+            None
+        };
+        let check = s.expect_eq(
             &format!("stated timeout in ms of call {} to {model}:", at + 1),
             &Some(expected),
             &call.timeout_stated_ms,
-        )
-        .map_err(|stop| {
-            if is_of_tiers && is_fallback && !states_nothing {
-                stop.or_unmet("AIG-010")
-            } else if is_elsewhere
-                || is_of_tiers && call.timeout_stated_ms.is_none()
-                || only_fallback && states_nothing
-            {
-                stop.or_unmet("AIG-009")
-            } else {
-                stop
-            }
-        })?;
+        );
+        match promised_by {
+            Some(id) => check.or_unmet(id)?,
+            None => check?,
+        }
     }
     Ok(())
 }

@@ -8,54 +8,18 @@ use crate::run::scene::Scene;
 /// asked, AIG-009 about how long one is waited for, AIG-011 about what is tried again, whatever the model is.
 pub(super) fn other_fault(s: &Scene, seen: &str, expected: &str) -> Option<&'static str> {
     let only = |id: &str| s.planned.criteria.iter().all(|own| own == id);
-    let calls = |text: &str| -> Vec<(String, String)> {
+    let calls = |text: &str| -> Vec<Words> {
         let pairs = text.split(", ").filter_map(|call| call.split_once(' '));
         pairs
             .map(|(model, end)| (model.to_owned(), end.to_owned()))
             .collect()
     };
     let (seen, expected) = (calls(seen), calls(expected));
-    // A model that the contract does not have, in the place of the tier's own: what tier gets which is AIG-004's and AIG-005's,
-    // unless the caller has named it.
-    let is_named = |model: &str| {
-        let asked = s.exchanges.last().map(|answer| &answer.request);
-        // In a query the slashes of its name may be written otherwise.
-        let name = model.rsplit('/').next().unwrap_or(model);
-        asked.is_some_and(|asked| asked.body.contains(name) || asked.path.contains(name))
-    };
-    let is_strange = |model: &str| model.starts_with('@') && !is_named(model);
-    if let (Some((first, _)), Some((own, _))) = (seen.first(), expected.first())
-        && is_strange(first)
-        && !is_strange(own)
-    {
-        let fault = if own == "8b" { "AIG-004" } else { "AIG-005" };
-        // Which model an enterprise tenant gets is AIG-006's.
-        let is_own = s
-            .planned
-            .criteria
-            .iter()
-            .any(|id| id == fault || id == "AIG-006");
-        return (!is_own).then_some(fault);
-    }
-    // Another tier's model in the place of this one's, all else being as it should: likewise.
-    if let (Some((first, _)), Some((own, _))) = (seen.first(), expected.first())
-        && first != own
-        && ["8b", "70b"].contains(&first.as_str())
-        && !is_named(if first == "8b" {
-            FREE_MODEL
-        } else {
-            PREMIUM_MODEL
-        })
-        && seen.len() == expected.len()
-        && seen.iter().zip(&expected).all(|(a, b)| a.1 == b.1)
-    {
-        let fault = if own == "8b" { "AIG-004" } else { "AIG-005" };
-        let models = [fault, "AIG-006", "AIG-016", "AIG-022"];
-        let is_own = s
-            .planned
-            .criteria
-            .iter()
-            .any(|id| models.contains(&id.as_str()));
+    if let Some(fault) = another_model(s, &seen, &expected) {
+        // Which models enterprise tenants, workloads and changed tiers get is promised by themselves.
+        let of_models = [fault, "AIG-006", "AIG-016", "AIG-022"];
+        let mut own = s.planned.criteria.iter();
+        let is_own = own.any(|id| of_models.contains(&id.as_str()));
         return (!is_own).then_some(fault);
     }
     let is_model = |model: &String| expected.iter().any(|(known, _)| known == model);
@@ -76,8 +40,42 @@ pub(super) fn other_fault(s: &Scene, seen: &str, expected: &str) -> Option<&'sta
     is_early.then_some("AIG-011")
 }
 
+/// A call by the features' words: the model, how it ended.
+type Words = (String, String);
+
+/// The criterion by which the first call ought to have gone to another model: which one a tier gets is promised by AIG-004 and AIG-005, unless
+/// the caller has named the one that was asked. `None` where the first model is right, or where other things are wrong as well.
+fn another_model(s: &Scene, seen: &[Words], expected: &[Words]) -> Option<&'static str> {
+    let ((first, _), (own, _)) = (seen.first()?, expected.first()?);
+    let is_strange = |model: &str| model.starts_with('@');
+    let model = match first.as_str() {
+        "8b" => FREE_MODEL,
+        "70b" => PREMIUM_MODEL,
+        other => other,
+    };
+    let is_all_else_right =
+        seen.len() == expected.len() && seen.iter().zip(expected).all(|(a, b)| a.1 == b.1);
+    // One that the contract does not have makes the rest of a sequence another one too.
+    let is_another = if is_strange(first) {
+        !is_strange(own)
+    } else {
+        first != own && [FREE_MODEL, PREMIUM_MODEL].contains(&model) && is_all_else_right
+    };
+    if !is_another || is_named(s, model) {
+        return None;
+    }
+    Some(if own == "8b" { "AIG-004" } else { "AIG-005" })
+}
+
+/// Whether the caller has named a model; in a query the slashes of its name may be written otherwise.
+fn is_named(s: &Scene, model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let asked = s.exchanges.last().map(|answer| &answer.request);
+    asked.is_some_and(|asked| asked.body.contains(name) || asked.path.contains(name))
+}
+
 /// Whether calls end with a failure that AIG-011 has tried again, though none of these is the plainest one, 500.
-fn gave_up_early(seen: &[(String, String)], expected: &[(String, String)]) -> bool {
+fn gave_up_early(seen: &[Words], expected: &[Words]) -> bool {
     let ends_so = seen
         .last()
         .is_some_and(|(_, end)| ["429", "503", "524", "timeout"].contains(&end.as_str()));

@@ -1,14 +1,14 @@
 //! Who shares a quota and who does not. Never lets one scenario use another's tenant.
 
 use super::free_of_charge::no_admin_limited;
-use super::used_up::expect_still_refused;
-use super::{Asker, expect_whole_quota, other_ip, quota};
+use super::used_up::{expect_still_refused, use_up};
+use super::{Asker, answered_at, expect_whole_quota, free_quota, other_ip, quota, too_slow};
 use crate::client::Request;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::expect_status_first;
+use crate::steps::operating::{create, delete, expect_status_first, presuppose, settle};
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::Look;
 use std::time::Duration;
 
@@ -32,7 +32,14 @@ pub(super) fn register(book: &mut Book) {
         r#"tenants "([^"]+)" and "([^"]+)" are admitted their whole quotas in turns"#,
         |s, a| Box::pin(in_turns(s, a)),
     );
+    book.step(
+        r"a tenant with the slug of a deleted one, whose quota is used up, is admitted its whole quota",
+        |s, _a| Box::pin(successor_has_its_own(s)),
+    );
 }
+
+/// How often a window may end before it is seen whose quota the successor has.
+const SUCCESSORS_MAX: usize = 3;
 
 async fn tenant_with_domain(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.new_tenant(a.text(1), "free").await?;
@@ -125,4 +132,43 @@ async fn in_turns(s: &mut Scene, a: Args) -> Check {
         }
     }
     Ok(())
+}
+
+/// What is admitted once the window of the former tenant has ended shows nothing: then it is tried again.
+async fn successor_has_its_own(s: &mut Scene) -> Check {
+    let mut last = Ok(());
+    for round in 0..SUCCESSORS_MAX {
+        let old = s.new_tenant(&format!("old{round}"), "free").await?;
+        let old = s.make_tenant(&format!("old{round}"), old).await?;
+        let mut new = s.new_tenant(&format!("new{round}"), "free").await?;
+        new.slug.clone_from(&old.slug);
+        new.host.clone_from(&old.host);
+        let from = s.exchanges.len();
+        use_up(s, &Asker::Tenant(old.clone()))
+            .await
+            .or_unmet("RL-001")?;
+        // The place of its first request is the first to be free again.
+        let began = s.exchanges[from..]
+            .iter()
+            .map(|answer| answer.sent_at)
+            .min();
+        let gone = delete(s, &old.id).await?;
+        presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
+        let made = create(s, &new.creation()).await?;
+        presuppose(
+            &made,
+            made.status == 201,
+            "cannot give its slug to another tenant",
+        )?;
+        s.know_tenant(&format!("new{round}"), new.clone());
+        settle(s).await?;
+        expect_whole_quota(s, &Asker::Tenant(new)).await?;
+        let (answer, period) = (s.last()?, free_quota(s).await?.1);
+        let span = answered_at(&answer) - began.unwrap_or(answer.sent_at);
+        if span < period {
+            return Ok(());
+        }
+        last = Err(too_slow(span, period));
+    }
+    last
 }

@@ -6,8 +6,7 @@ use crate::lag;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
-use crate::verdict::OrUnmet;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

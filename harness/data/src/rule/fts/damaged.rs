@@ -1,15 +1,13 @@
 //! FTS-02: a file behind which an index does not hold what its table holds, though it did before. Never blames a file for an index that was out of step already.
 
-use super::unbuilt::{lacks, with_parents};
+use super::unbuilt::{filled_before, level, stays_behind};
 use super::{Index, external};
-use crate::catalog;
 use crate::engine::{Act, Engine};
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::{ObjectKind, Step};
-use crate::rows;
 use crate::rule::trial;
 use crate::subject::Subject;
-use crate::text::{FileId, find_word};
+use crate::text::FileId;
 
 /// Trying a file means making the database before it; an index that is written by more files than this is looked at behind the first of them.
 const FILES: usize = 12;
@@ -53,28 +51,16 @@ fn suspect<'s>(subject: &'s Subject, index: &Index<'_>, file: FileId) -> Option<
 
 /// How bad it is that the index does not match its table behind the file; none if it does, or if it did not before, or if a later file builds it.
 fn damages(subject: &Subject, index: &Index<'_>, file: FileId) -> Option<Level> {
-    let first = subject.replay.files.get(file.0)?.start;
-    let engine = subject.replay.before(first).ok()?;
-    let schema = engine.ours(catalog::read).ok()?;
-    schema.tables.get(&index.table.name)?;
-    schema.tables.get(&index.content.name)?;
-    let names = with_parents(&schema, &index.content.name);
-    let later = subject.schema();
-    let unfilled = engine.ours(|connection| rows::fill(connection, &schema, later, &names, 3, 1));
-    if !unfilled.ok()?.is_empty() || !in_step(&engine, index) {
+    let engine = filled_before(subject, index, file)?;
+    if !in_step(&engine, index) {
         return None;
     }
-    if !subject.replay.apply(&engine, file).ok()? || !lacks(&engine, index) {
-        return None;
-    }
-    let goes_on = subject.replay.go_on(&engine, FileId(file.0 + 1)).ok()?;
-    if goes_on {
-        return lacks(&engine, index).then(|| level(&engine, index));
-    }
-    let last = subject.replay.files.get(file.0)?.end;
-    let is_named =
-        |step: &Step| find_word(&step.statement.sql, index.table.name.as_str(), 0).is_some();
-    (!subject.replay.steps[last..].iter().any(is_named)).then(|| level(&engine, index))
+    // An error where the deletion of all rows fails, or leaves something of them in the index.
+    let (content, name) = (index.content.name.quoted(), index.table.name.quoted());
+    let delete = format!(
+        "DELETE FROM {content}; INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1);"
+    );
+    stays_behind(subject, &engine, index, file)?.then(|| level(&engine, &delete))
 }
 
 /// Builds the index, for the application may have kept it, and whether it holds then what its table holds.
@@ -84,21 +70,6 @@ fn in_step(engine: &Engine, index: &Index<'_>) -> bool {
         "INSERT INTO {name} ({name}) VALUES ('rebuild'); INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1);"
     );
     engine.ours(|connection| connection.execute_batch(&build).is_ok())
-}
-
-/// An error where the deletion of all rows fails, or leaves something of them in the index.
-fn level(engine: &Engine, index: &Index<'_>) -> Level {
-    let name = index.table.name.quoted();
-    let delete = format!(
-        "DELETE FROM {}; INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1);",
-        index.content.name.quoted()
-    );
-    let outcome = engine.ours(|connection| connection.execute_batch(&delete));
-    if outcome.is_err_and(|error| error.to_string().contains("malformed")) {
-        Level::Error
-    } else {
-        Level::Warning
-    }
 }
 
 fn told(subject: &Subject, index: &Index<'_>, file: FileId, step: &Step, level: Level) -> Finding {

@@ -141,6 +141,13 @@ fn finds_older_rows(
 
 /// How certain it is that rows of before are missing; none if they are there, or if no row could be made.
 fn misses_rows(subject: &Subject, index: &Index<'_>, file: FileId) -> Option<Level> {
+    let engine = filled_before(subject, index, file)?;
+    let delete = format!("DELETE FROM {};", index.content.name.quoted());
+    stays_behind(subject, &engine, index, file)?.then(|| level(&engine, &delete))
+}
+
+/// The database before a file, with rows in the table of an index; none if no row can be made.
+pub(super) fn filled_before(subject: &Subject, index: &Index<'_>, file: FileId) -> Option<Engine> {
     let first = subject.replay.files.get(file.0)?.start;
     let engine = subject.replay.before(first).ok()?;
     let schema = engine.ours(catalog::read).ok()?;
@@ -148,28 +155,32 @@ fn misses_rows(subject: &Subject, index: &Index<'_>, file: FileId) -> Option<Lev
     let names = with_parents(&schema, &index.content.name);
     let later = subject.schema();
     let unfilled = engine.ours(|connection| rows::fill(connection, &schema, later, &names, 3, 1));
-    if !unfilled.ok()?.is_empty()
-        || !subject.replay.apply(&engine, file).ok()?
-        || !lacks(&engine, index)
-    {
+    unfilled.ok()?.is_empty().then_some(engine)
+}
+
+/// Whether the index lacks something behind the file, and no later one builds it; none if the file fails.
+pub(super) fn stays_behind(
+    subject: &Subject,
+    engine: &Engine,
+    index: &Index<'_>,
+    file: FileId,
+) -> Option<bool> {
+    if !subject.replay.apply(engine, file).ok()? || !lacks(engine, index) {
         return None;
     }
-    let goes_on = subject.replay.go_on(&engine, FileId(file.0 + 1)).ok()?;
-    if goes_on {
-        return lacks(&engine, index).then(|| level(&engine, index));
+    if subject.replay.go_on(engine, FileId(file.0 + 1)).ok()? {
+        return Some(lacks(engine, index));
     }
     // A later file fails, perhaps for what is missing; one of those behind it may build the index.
     let last = subject.replay.files.get(file.0)?.end;
     let is_named =
         |step: &Step| find_word(&step.statement.sql, index.table.name.as_str(), 0).is_some();
-    let is_built_later = subject.replay.steps[last..].iter().any(is_named);
-    (!is_built_later).then(|| level(&engine, index))
+    Some(!subject.replay.steps[last..].iter().any(is_named))
 }
 
-/// An error where the rows of before were seen to be locked in: their deletion fails.
-fn level(engine: &Engine, index: &Index<'_>) -> Level {
-    let delete = format!("DELETE FROM {};", index.content.name.quoted());
-    let outcome = engine.ours(|connection| connection.execute_batch(&delete));
+/// An error where rows were seen to be locked in: their deletion fails.
+pub(super) fn level(engine: &Engine, deletion: &str) -> Level {
+    let outcome = engine.ours(|connection| connection.execute_batch(deletion));
     if outcome.is_err_and(|error| error.to_string().contains("malformed")) {
         Level::Error
     } else {

@@ -50,6 +50,16 @@ fn taken_for_another() -> Vec<Draft> {
             &["AIG-006"],
             |tier| TIERS.into_iter().find(|name| tier.starts_with(name)),
         ),
+        reading(
+            "tier-found-on-every-object",
+            "A tier is looked up among what every object has, and the large model asked for what is found there",
+            &["AIG-006"],
+            |tier| {
+                ["constructor", "__proto__"]
+                    .contains(&tier)
+                    .then_some("premium")
+            },
+        ),
         deviant(
             "unknown-tier-is-an-outage",
             "A tenant with an unknown tier is answered with an error",

@@ -154,18 +154,76 @@ fn logged() -> Vec<Draft> {
         .parts(|parts| {
             let failed = Arc::new(AtomicUsize::new(0));
             stores::tenants(&mut parts.ports, Counted(Arc::clone(&failed)));
-            // The line of a failed look-up is the next one after its failure.
-            lines::change(parts, move |line| {
-                let of_outage = line["event"] == FAILURE
-                    && failed
-                        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                            left.checked_sub(1)
-                        })
-                        .is_ok();
-                (!of_outage).then(|| line.to_string())
-            });
+            leave_out_next(parts, failed);
+        }),
+        deviant(
+            "entry-without-record-leaves-no-resolution-failure",
+            "A host whose registry entry leads to no record is an unknown tenant, and leaves no line in the log",
+            &["RES-013"],
+        )
+        .parts(|parts| {
+            let (led_to, stale) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+            stores::registry(&mut parts.ports, Led(Arc::clone(&led_to)));
+            let count = Arc::clone(&stale);
+            stores::tenants(&mut parts.ports, Stale { led_to, count });
+            leave_out_next(parts, stale);
         }),
     ]
+}
+
+/// Leaves out as many lines of failed look-ups as are counted: the line is the next one after its look-up.
+fn leave_out_next(parts: &mut Parts, count: Arc<AtomicUsize>) {
+    lines::change(parts, move |line| {
+        let is_left_out = line["event"] == FAILURE
+            && count
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                    left.checked_sub(1)
+                })
+                .is_ok();
+        (!is_left_out).then(|| line.to_string())
+    });
+}
+
+/// Remembers to whom hosts led.
+struct Led(Arc<Mutex<BTreeSet<TenantId>>>);
+
+#[async_trait]
+impl OtherRegistry for Led {
+    async fn by_host(
+        &self,
+        inner: &dyn Registry,
+        host: &str,
+    ) -> Result<Option<TenantId>, StoreError> {
+        let led_to = inner.by_host(host).await?;
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(led_to);
+        Ok(led_to)
+    }
+}
+
+/// Counts the look-ups of those to whom hosts led, and who are not there.
+struct Stale {
+    led_to: Arc<Mutex<BTreeSet<TenantId>>>,
+    count: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl OtherTenants for Stale {
+    async fn by_id(
+        &self,
+        inner: &dyn TenantStore,
+        id: TenantId,
+    ) -> Result<Option<TenantRecord>, StoreError> {
+        let read = inner.by_id(id).await?;
+        let was_led_to = || {
+            let all = self.led_to.lock().unwrap_or_else(PoisonError::into_inner);
+            all.contains(&id)
+        };
+        if read.is_none() && was_led_to() {
+            self.count.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(read)
+    }
 }
 
 struct EachLogged(Arc<dyn LogSink>);
