@@ -1,6 +1,7 @@
 //! What the machine lacks is told as what it is. Never judges the contract as a whole.
 
 use super::moltproof;
+use super::repeating::moltproof_in;
 use assert_cmd::Command;
 use regex::Regex;
 use std::collections::BTreeSet;
@@ -176,4 +177,31 @@ fn the_long_version_tells_what_was_built_and_the_short_one_its_number_alone() {
         rest.is_some_and(|rest| lines.unwrap().is_match(rest)),
         "{long}"
     );
+}
+
+/// Every scenario needs a server; none is to wait for what has failed already.
+#[test]
+fn what_fails_before_a_server_starts_is_tried_once_and_ends_the_run_without_a_verdict() {
+    let tried = |folder: &std::path::Path| {
+        std::fs::read_to_string(folder.join("tried")).map_or(0, |text| text.lines().count())
+    };
+    let note = r#"["sh", "-c", "echo once >> {folder}/tried; echo no such table >&2; exit 1"]"#;
+    for (what, setup, command) in [("setup", note, r#"["sleep", "60"]"#), ("command", "", note)] {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = format!(
+            "name = \"broken\"\napp_domain = \"app.example\"\n[launch]\nsetup = [{setup}]\ncommand = {command}\n\
+             [variants.production]\n[control]\naccess = true\nai_gateway = true\n"
+        );
+        let manifest = manifest.replace("{folder}", &folder.path().display().to_string());
+        std::fs::write(folder.path().join("moltproof.toml"), manifest).unwrap();
+        let output = moltproof_in(folder.path())
+            .args(["run", "--quiet", "--target", "moltproof.toml"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3), "{what}");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.contains("no such table"), "{what}: {said}");
+        assert_eq!(tried(folder.path()), 1, "{what}: {said}");
+    }
 }

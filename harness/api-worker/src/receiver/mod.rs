@@ -85,6 +85,10 @@ struct Pages {
     deliveries: Vec<Delivery>,
     /// Connections to the address that is not allowed.
     trespasses: usize,
+    /// Senders that wait for their answer now.
+    waiting: usize,
+    /// When the last of them stopped waiting.
+    waited_until: Option<Instant>,
 }
 
 impl Book {
@@ -179,6 +183,13 @@ impl Receiver {
         self.book.pages().trespasses
     }
 
+    /// Whether a sender waited for its answer at any time since then: what else it has to send may be next in its line.
+    #[must_use]
+    pub fn kept_a_sender_waiting(&self, since: Instant) -> bool {
+        let pages = self.book.pages();
+        pages.waiting > 0 || pages.waited_until.is_some_and(|until| until >= since)
+    }
+
     /// The deliveries of a path as soon as they satisfy `condition`, or at the deadline.
     pub async fn wait_until(
         &self,
@@ -216,4 +227,36 @@ fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moltproof_doubles::clock;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_sender_is_kept_waiting_until_it_leaves_or_is_answered() {
+        let receiver = Receiver::start().unwrap();
+        receiver.script("/hang", vec![Reply::Hang]);
+        let before = clock::now();
+        assert!(!receiver.kept_a_sender_waiting(before));
+        let mut sender = tokio::net::TcpStream::connect(receiver.authority())
+            .await
+            .unwrap();
+        let request = "POST /hang HTTP/1.1\r\ncontent-length: 0\r\n\r\n";
+        sender.write_all(request.as_bytes()).await.unwrap();
+        let long = Duration::from_secs(30);
+        receiver
+            .wait_until("/hang", long, |seen| !seen.is_empty())
+            .await;
+        assert!(receiver.kept_a_sender_waiting(clock::now()));
+        sender.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        sender.read_to_end(&mut rest).await.unwrap();
+        receiver
+            .wait_until("/hang", long, |seen| seen[0].is_given_up)
+            .await;
+        assert!(receiver.kept_a_sender_waiting(before));
+    }
 }

@@ -56,8 +56,23 @@ async fn one(mut stream: TcpStream, book: &Book) -> io::Result<()> {
         let reply = script.and_then(|script| script.get(at).or(script.last()));
         let reply = reply.cloned().unwrap_or(Reply::Status(200));
         pages.deliveries.push(delivery);
+        pages.waiting += 1;
         (pages.deliveries.len() - 1, reply)
     });
+    let done = reply_to(stream, book, number, reply).await;
+    book.change(|pages| {
+        pages.waiting -= 1;
+        pages.waited_until = Some(clock::now());
+    });
+    done
+}
+
+async fn reply_to(
+    mut stream: TcpStream,
+    book: &Book,
+    number: usize,
+    reply: Reply,
+) -> io::Result<()> {
     match reply {
         Reply::Status(status) => answer(stream, book, number, status, "").await,
         Reply::Slow(after, status) => {

@@ -33,11 +33,14 @@ use tokio::sync::OnceCell;
 /// What is judged under a manifest.
 pub struct LaunchedTarget {
     workshop: Arc<Workshop>,
-    shared: Mutex<HashMap<Kind, Arc<OnceCell<Running>>>>,
+    shared: Mutex<HashMap<Kind, Arc<Starting>>>,
     fresh: Mutex<Vec<Supervised>>,
     dialect: Dialect,
     limits: Limits,
 }
+
+/// What could not be started once is not started again: every scenario would wait for the same failure.
+type Starting = OnceCell<Result<Running, Fault>>;
 
 /// An instance and its process, if we started it.
 struct Running {
@@ -95,7 +98,8 @@ impl LaunchedTarget {
                 process: Mutex::new(process),
             })
         };
-        let running = cell.get_or_try_init(start).await?;
+        let running = cell.get_or_init(start).await;
+        let running = running.as_ref().map_err(Clone::clone)?;
         if lock(&running.process)
             .as_mut()
             .is_some_and(Supervised::has_ended)
@@ -272,7 +276,7 @@ impl Target for LaunchedTarget {
             .collect();
         let shared = cells
             .iter()
-            .filter_map(|cell| lock(&cell.get()?.process).take());
+            .filter_map(|cell| lock(&cell.get()?.as_ref().ok()?.process).take());
         let processes: Vec<_> = shared
             .chain(lock(&self.fresh).drain(..))
             .chain(self.workshop.take_tails())

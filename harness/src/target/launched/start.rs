@@ -71,7 +71,7 @@ pub(super) struct Workshop {
     gateway_key: String,
     fault_control: FaultControl,
     receiver: Option<Arc<Receiver>>,
-    prepared: OnceCell<PathBuf>,
+    prepared: OnceCell<Result<PathBuf, Fault>>,
     pub(super) starting: Semaphore,
     pub(super) told: Told,
     /// Ports of the servers of this run.
@@ -234,9 +234,11 @@ impl Workshop {
         }
     }
 
-    /// The state folder that every instance starts from; set up at the first call.
+    /// The state folder that every instance starts from; set up at the first call. What failed once is not tried again:
+    /// every scenario would wait for the same failure.
     pub(super) async fn prepared(&self) -> Result<&PathBuf, Fault> {
-        self.prepared.get_or_try_init(|| self.prepare()).await
+        let prepared = self.prepared.get_or_init(|| self.prepare()).await;
+        prepared.as_ref().map_err(Clone::clone)
     }
 
     async fn prepare(&self) -> Result<PathBuf, Fault> {
