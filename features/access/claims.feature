@@ -28,6 +28,13 @@ Feature: A token must be meant for this backend, now
         | service expired                  |
         | service expired-four-minutes-ago |
 
+    @needs.access @needs.admin @needs.tenants @waits @since.1.1
+    Scenario: A token that has opened expires like any other
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      Then a token that opens the record of tenant "a" is denied as soon as one that was never shown and expires with it
+      And a "good" token opens the record of tenant "a"
+
   @ACC-004 @must
   Rule: ACC-004 Not yet valid
     Refused: a token not yet valid (`nbf` ahead).
@@ -118,6 +125,18 @@ Feature: A token must be meant for this backend, now
         | service wrong-issuer               |
         | service issuer-beginning-with-ours |
         | service no-issuer                  |
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: An issuer that is ours in part is another one: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                     |
+        | issuer-with-a-path       |
+        | issuer-of-another-scheme |
 
   @ACC-012 @must
   Rule: ACC-012 Whatever else is no app token of ours

@@ -14,6 +14,14 @@ Feature: One shape for every error
       When errors of the public routes are provoked at tenant "a"
       Then all of them are errors in the contract's shape
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: Public routes, asked by a caller that waits for a stream
+      Given a free tenant "a"
+      When tenant "a" asks for its status
+      Then the answer has status 200
+      When errors of the public routes are provoked at tenant "a" by a caller that accepts "text/event-stream"
+      Then all of them are errors in the contract's shape
+
     @needs.tenants @needs.admin
     Scenario: Admin routes
       Given a free tenant "a"
@@ -43,6 +51,20 @@ Feature: One shape for every error
       When tenant "a" asks 10 times for its status, and nobody 20 times, all at once
       Then the answers have as many request ids as there are answers
       And each error's body has the id of its header
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: An error that ends a stream has the id of its head (<replies>)
+      Given a free tenant "a"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      Given the upstream replies "<replies>"
+      When tenant "a" prompts the model in a stream
+      Then whatever error the stream tells has the id of its header
+
+      Examples:
+        | replies                        |
+        | openai stream 7/3 cut after 2  |
+        | native stream 7/3 cut after 2  |
 
     @needs.hosts @needs.variant.small-limits
     Scenario: Another instance does not give the same ids

@@ -55,6 +55,21 @@ Feature: Every model call says whose it is
       And the metadata of every upstream call kept within the limits
       And every upstream call carried the metadata of tenant "a" and workload "chat"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: Retries and the fallback keep within the limits as well (<way>)
+      Given a premium tenant "a" on platform "partner_api"
+      When tenant "a" prompts the model <way>
+      Then the caller gets the model's text
+      And the metadata of every upstream call kept within the limits
+      Given the upstream replies "429, timeout, answer"
+      When tenant "a" prompts the model <way>
+      Then the metadata of every upstream call kept within the limits
+
+      Examples:
+        | way         |
+        | plainly     |
+        | in a stream |
+
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1-write
     Scenario Outline: A record with a platform <platform> breaks no rule
       Given a free tenant "a"

@@ -70,6 +70,22 @@ Feature: Only what the caller may decide goes upstream
       Then the caller gets the model's text
       And every upstream call carried the metadata of tenant "a" and workload "chat"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: Each prompt of a tenant has the workload that it names itself
+      Given a premium tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+      When tenant "a" prompts the model with workload "analysis"
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "analysis"
+      When tenant "a" prompts the model in a stream with workload "summarization"
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "summarization"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario Outline: The workload "<workload>" is refused
       Given a free tenant "a"

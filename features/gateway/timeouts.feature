@@ -21,6 +21,18 @@ Feature: No caller waits for ever
         | free    | 8b    | 8000    |
         | premium | 70b   | 20000   |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @waits @since.1.1
+    Scenario Outline: A call that failed late takes nothing of the next one's time (<tier>)
+      Given a <tier> tenant "a"
+      And the upstream replies "500 late by 2500 ms, answer"
+      When tenant "a" prompts the model
+      Then every upstream call to the <model> model stated a timeout of <timeout> ms
+
+      Examples:
+        | tier    | model | timeout |
+        | free    | 8b    | 8000    |
+        | premium | 70b   | 20000   |
+
     # The gateway double takes these seconds in virtual time: it holds the provider's latency against the stated timeout.
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario Outline: A <tier> tenant's provider that takes "<replies>" is waited for just so long

@@ -126,6 +126,15 @@ Feature: No identifier in a request reaches another tenant
       When tenants "a" and "b" send the very same chat, one after the other
       Then tenants "a" and "b" were each answered by a model call of their own, on their own bill
 
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @since.1.1
+    Scenario: Pages of usage rows of one moment are the tenant's own
+      Given a free tenant "a"
+      And a free tenant "b"
+      And tenants "a" and "b" have 4 usage rows each
+      And all usage rows of tenants "a" and "b" are of one moment
+      When the operator turns the pages of the usage of tenant "a", one row each
+      Then no row of tenant "b" shows on them
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
     Scenario: A place in one tenant's usage shows nothing of it under another's id
       Given a free tenant "a"

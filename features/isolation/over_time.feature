@@ -41,6 +41,26 @@ Feature: Isolation holds under load and when names change hands
       And 3 chats are sent to the host that was of tenant "a" and 5 to the one of tenant "b"
       Then tenant "b" has 3 usage rows and tenant "a" has 5
 
+    @since.1.1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
+    Scenario: A hostname given to a new tenant tells nothing of the old one
+      Given a free tenant "old" with these custom hostnames:
+        | shop.{domain old} |
+      Then host "shop.{domain old}" answers as tenant "old"
+      When the operator deletes tenant "old"
+      And the operator creates the tenant "new" with the custom hostname "shop.{domain old}"
+      Then nothing at host "shop.{domain old}" is told of tenant "old"
+      When somebody chats at host "shop.{domain old}"
+      Then the answer has status 200
+      And the chat is billed to tenant "new" alone
+
+    @since.1.1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1
+    Scenario: Streams that are parted inside a character at the same time keep to themselves
+      Given a free tenant "a"
+      And a premium tenant "b"
+      And an enterprise tenant "c"
+      When a stream of tenant "a" is parted inside a character
+      Then streams of tenants "a, b, c", each parted inside a character at the same time, say what each one's model said
+
     @since.1.1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv-write @needs.r2
     Scenario: A deleted tenant leaves nothing, however much it had
       Given a free tenant "old" with usage, a running gateway, stored objects and entries

@@ -76,6 +76,29 @@ Feature: A customer's own hostname
         | evil-shop.{domain a}         |
         | {slug a}.{domain second}     |
 
+    @since.1.1 @needs.tenants @needs.hosts
+    Scenario Outline: What no slug may be is no rule for a hostname: <first>
+      Given a free tenant "a" with these custom hostnames:
+        | <first>.{domain a} |
+      And a free tenant "b"
+      Then host "<first>.{domain a}" answers as tenant "a"
+      And host "{host a}" answers as tenant "a"
+      But these hosts are no tenant:
+        | host               |
+        | <first>.{domain b} |
+
+      Examples:
+        | first      |
+        | www        |
+        | api        |
+        | admin      |
+        | root       |
+        | system     |
+        | cloudflare |
+        | workers    |
+        | a          |
+        | 7          |
+
     @needs.tenants @needs.hosts @needs.kv-write
     Scenario: The registry's entry decides, and it alone
       Given a free tenant "a"

@@ -78,6 +78,26 @@ Feature: What the operator changes, resolution sees
         | host             |
         | first.{domain a} |
 
+    @since.1.1 @needs.tenants @needs.hosts @needs.admin
+    Scenario: A tenant is renamed and given other hostnames at once
+      Given a free tenant "a" with these custom hostnames:
+        | first.{domain a} |
+        | stays.{domain a} |
+      Then host "{host a}" answers as tenant "a"
+      And host "first.{domain a}" answers as tenant "a"
+      When the operator renames tenant "a" to "{own second}" and gives it these custom hostnames instead:
+        | next.{domain a}  |
+        | stays.{domain a} |
+      Then these hosts become tenant "a":
+        | host               |
+        | {own second}.{app} |
+        | next.{domain a}    |
+        | stays.{domain a}   |
+      And these hosts become no tenant:
+        | host             |
+        | {own a}.{app}    |
+        | first.{domain a} |
+
     @needs.tenants @needs.hosts @needs.admin
     Scenario: A tenant is deleted
       Given a free tenant "a" with these custom hostnames:

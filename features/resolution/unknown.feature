@@ -183,6 +183,18 @@ Feature: A host that is no tenant
       And the log has the resolution failure of host "shop.{domain a}" with the client ip
       And the answer names neither host "shop.{domain a}" nor the client ip
 
+    @needs.tenants @needs.hosts @needs.logs @needs.client-ip @since.1.1
+    Scenario: A host that fails again is logged again
+      Given a free tenant "a"
+      When tenant "a" asks for its status
+      Then the answer has status 200
+      When somebody asks host "{own nobody}.{app}" for the status
+      Then the answer is refused with 404 "TENANT_NOT_FOUND"
+      And the log has the resolution failure of host "{own nobody}.{app}" with the client ip
+      When somebody asks host "{own nobody}.{app}" for the status
+      Then the answer is refused with 404 "TENANT_NOT_FOUND"
+      And the log has the resolution failure of host "{own nobody}.{app}" a second time
+
     @needs.tenants @needs.hosts @needs.logs @needs.client-ip @needs.ai-gateway
     Scenario: A chat to nobody is logged too
       Given a free tenant "a"

@@ -75,6 +75,23 @@ Feature: Words that would do something elsewhere
         | /**/OR/**/1=1                         |
         | ';DELETE FROM usage;--                 |
 
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: A cursor of the target's own over usage with <payload> in it
+      Given a free tenant "a"
+      And a free tenant "b"
+      And each of tenants "a" and "b" has chatted
+      And a free tenant "c"
+      And tenant "c" has two pages of usage
+      When the operator turns the pages of the usage of tenant "c" by the target's own cursor with "<payload>" put into it
+      Then each of these answers is a listing or a plain refusal
+      And nothing has happened to tenants "a" and "b"
+
+      Examples:
+        | payload     |
+        | '           |
+        | ''          |
+        | '--         |
+
     @needs.tenants @needs.hosts @needs.admin @since.1.1
     Scenario Outline: In a cursor of the target's own over tenants: <payload>
       Given a free tenant "a"

@@ -56,6 +56,22 @@ Feature: Smoke test
         | 0      | 20    |
         | 20     | 20    |
 
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs @since.1.1
+    Scenario Outline: <starts> starts and <chats> cold chats at once, by every name of the tenant
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+        | {domain second} |
+      And the gateway of tenant "a" is stopped
+      When <starts> starts of the gateway of tenant "a" and <chats> cold chats are sent at once
+      Then all of them are answered with 200
+      And all starts and a later look name one run of the gateway
+      And its start was logged once
+
+      Examples:
+        | starts | chats |
+        | 0      | 12    |
+        | 3      | 12    |
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs
     Scenario: Started again while it runs
       Given a free tenant "a"

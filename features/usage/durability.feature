@@ -22,6 +22,24 @@ Feature: Rows survive what databases and deployments do, and callers never notic
         | plainly     |
         | in a stream |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.store-faults @waits @since.1.1
+    Scenario Outline: The next answer comes <way> without waiting for the row of the one before
+      Given a free tenant "a"
+      And D1 takes 2 s longer for the usage writes of tenant "a"
+      And the upstream replies "answer 23/6"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage write of tenant "a" met the trouble
+      When tenant "a" prompts the model <way>
+      Then the caller gets the model's text
+      And the caller had the answer before the first usage write of tenant "a" was through
+      And the usage rows of tenant "a" have tokens "23/6, 23/6"
+
+      Examples:
+        | way         |
+        | plainly     |
+        | in a stream |
+
   @USG-009 @must
   Rule: USG-009 A busy database is asked again, three times
     D1 overloaded or busy: 3 retries after 100, 200, 400 ms; then the loss is logged once and the caller never notices.

@@ -63,6 +63,10 @@ Feature: Streams are billed when they tell their usage
         | native  | without [DONE] |
         | openai  | with CR LF     |
         | native  | with CR        |
+        | openai  | without a space |
+        | native  | without a space |
+        | openai  | with other fields |
+        | native  | with other fields |
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
     Scenario: A caller that wants no usage in its stream is billed all the same

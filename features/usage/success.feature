@@ -93,6 +93,20 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
         | plainly     |
         | in a stream |
 
+    @since.1.1 @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.store-faults @waits
+    Scenario Outline: A row that is written at the fourth try has the latency of its answer <way>
+      Given a free tenant "a"
+      And D1 is busy for the next 3 usage writes of tenant "a"
+      When tenant "a" prompts the model <way> and the upstream answers "31/9" after 200 ms
+      Then the caller gets the model's text
+      And the usage write of tenant "a" was tried 4 times, after pauses of "100, 200, 400" ms
+      And the usage row of tenant "a" with tokens "31/9" has a latency between 200 ms and what the caller measured
+
+      Examples:
+        | way         |
+        | plainly     |
+        | in a stream |
+
   @USG-016 @must
   Rule: USG-016 Every shape of an answer is understood
     Native Workers AI bodies (`result.usage`), root `usage`, and OpenAI bodies are all understood.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub const TIMES_MAX: usize = 5;
 
 /// Numbers between a scenario and its next attempt. More than there are written scenarios, or an attempt would have another one's tenants.
-pub const NUMBERS_APART: usize = 2_000;
+pub const NUMBERS_APART: usize = 10_000;
 
 /// What the attempts of one scenario showed, the first included, which failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -248,8 +248,8 @@ mod tests {
         assert!(contract.scenarios.len() < NUMBERS_APART);
         let last = contract.scenarios.last().unwrap();
         let again = last.again(TIMES_MAX - 1);
-        // Slugs have four digits.
-        assert!(again.number < 10_000, "{}", again.number);
+        // Slugs have five digits.
+        assert!(again.number < 100_000, "{}", again.number);
         let tags = again.alone.tags.iter();
         let numbers: Vec<_> = tags.filter(|tag| tag.starts_with("scenario.")).collect();
         assert_eq!(numbers, [&format!("scenario.{}", again.number)]);

@@ -127,7 +127,7 @@ impl Scene {
         let number = planned.number;
         let client_ip = client_ip(&run.id, number);
         Self {
-            token: format!("{}{:04}", run.id, number % 10_000),
+            token: format!("{}{:05}", run.id, number % 100_000),
             run,
             planned,
             exchanges: Vec::new(),

@@ -17,6 +17,7 @@ use crate::verdict::{Check, Stop};
 use crate::wait;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -352,7 +353,10 @@ async fn start_at_once(s: &mut Scene, a: Args) -> Check {
             requests.push(start.clone());
         }
         if number < chats {
-            requests.push(s.chat_request(&tenant.host));
+            // By each of its names in turn.
+            let names = iter::once(&tenant.host).chain(&tenant.domains);
+            let name = names.cycle().nth(number).unwrap_or(&tenant.host);
+            requests.push(s.chat_request(name));
         }
     }
     s.send_all(requests).await.map(drop)

@@ -71,7 +71,10 @@ fn every_token_is_accepted_or_refused_for_the_reason_it_was_made_for() {
             | TokenKind::AudienceContainingOurs
             | TokenKind::AudiencePartOfOurs => "InvalidAudience",
             TokenKind::NoAudience => "no aud",
-            TokenKind::WrongIssuer | TokenKind::IssuerBeginningWithOurs => "InvalidIssuer",
+            TokenKind::WrongIssuer
+            | TokenKind::IssuerBeginningWithOurs
+            | TokenKind::IssuerWithAPath
+            | TokenKind::IssuerOfAnotherScheme => "InvalidIssuer",
             TokenKind::NoIssuer => "no iss",
             TokenKind::BadSignature
             | TokenKind::NoSignature

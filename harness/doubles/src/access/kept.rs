@@ -9,6 +9,7 @@ use super::{
     key_set::{KeptKeys, KeySet},
     mint::{EMAIL, Issuing},
 };
+use crate::clock;
 
 /// Address, audience and keys of a team domain.
 #[derive(Clone, Serialize, Deserialize)]
@@ -76,7 +77,9 @@ impl KeptTeam {
             key: &key,
             email: wish.email.as_deref().unwrap_or(EMAIL),
             is_service: false,
-            life_seconds: wish.life.map(|life| life.as_secs()),
+            expires_at: wish
+                .life
+                .map(|life| clock::epoch_seconds() + life.as_secs()),
         };
         issuing.token(kind).map_err(io::Error::other)
     }

@@ -42,8 +42,8 @@ pub(super) struct Issuing<'a> {
     pub(super) email: &'a str,
     /// Whether it is a service's token, where the kind does not say so itself.
     pub(super) is_service: bool,
-    /// How long tokens live; without it as long as the platform's.
-    pub(super) life_seconds: Option<u64>,
+    /// When tokens are over, in epoch seconds; without it they live as long as the platform's.
+    pub(super) expires_at: Option<u64>,
 }
 
 impl Issuing<'_> {
@@ -66,6 +66,8 @@ impl Issuing<'_> {
             | TokenKind::NoAudience
             | TokenKind::WrongIssuer
             | TokenKind::IssuerBeginningWithOurs
+            | TokenKind::IssuerWithAPath
+            | TokenKind::IssuerOfAnotherScheme
             | TokenKind::NoIssuer
             | TokenKind::NoExpiry
             | TokenKind::OrgType
@@ -175,6 +177,10 @@ impl Issuing<'_> {
             TokenKind::IssuerBeginningWithOurs => {
                 (&[], json!({"iss": format!("{}.example", self.origin)}))
             }
+            TokenKind::IssuerWithAPath => (&[], json!({"iss": format!("{}/other", self.origin)})),
+            TokenKind::IssuerOfAnotherScheme => {
+                (&[], json!({"iss": with_other_scheme(self.origin)}))
+            }
             TokenKind::NoIssuer => (&["iss"], json!({})),
             TokenKind::NoExpiry => (&["exp"], json!({})),
             TokenKind::OrgType => (&[], json!({"type": "org"})),
@@ -224,13 +230,22 @@ impl Issuing<'_> {
         }
     }
 
+    /// From when on a token is good: a token that is over already was good before.
+    fn begin(&self, now: u64) -> u64 {
+        match self.expires_at {
+            Some(at) if at <= now => at - OFF_SECONDS,
+            Some(_) | None => now,
+        }
+    }
+
     fn user_claims(&self, now: u64) -> Map<String, Value> {
+        let begin = self.begin(now);
         object(json!({
             "aud": [self.audience],
             "email": self.email,
-            "exp": now + self.life_seconds.unwrap_or(SESSION_SECONDS),
-            "iat": now,
-            "nbf": now,
+            "exp": self.expires_at.unwrap_or(now + SESSION_SECONDS),
+            "iat": begin,
+            "nbf": begin,
             "iss": self.origin,
             "type": "app",
             "identity_nonce": &Uuid::new_v4().simple().to_string()[..16],
@@ -243,8 +258,8 @@ impl Issuing<'_> {
         object(json!({
             "aud": self.audience,
             "common_name": format!("{}.access", Uuid::new_v4().simple()),
-            "exp": now + self.life_seconds.unwrap_or(SERVICE_SECONDS),
-            "iat": now,
+            "exp": self.expires_at.unwrap_or(now + SERVICE_SECONDS),
+            "iat": self.begin(now),
             "iss": self.origin,
             "type": "app",
             "sub": "",
@@ -259,6 +274,14 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Map::new()
         }
+    }
+}
+
+fn with_other_scheme(origin: &str) -> String {
+    match origin.split_once("://") {
+        Some(("https", rest)) => format!("http://{rest}"),
+        Some((_http, rest)) => format!("https://{rest}"),
+        None => format!("https://{origin}"),
     }
 }
 

@@ -198,7 +198,7 @@ impl AccessIssuer {
         {
             return minted.token.clone();
         }
-        let token = self.issued(&self.pair(&key), TokenKind::Good, false, email);
+        let token = self.issued(&self.pair(&key), TokenKind::Good, false, email, None);
         let minted = Minted {
             token: token.clone(),
             at_seconds: now,
@@ -210,7 +210,7 @@ impl AccessIssuer {
     /// A service's token with what is wrong with this kind, by the current key.
     #[must_use]
     pub fn service_token(&self, kind: TokenKind) -> String {
-        self.issued(&self.pair(&self.current_key()), kind, true, EMAIL)
+        self.issued(&self.pair(&self.current_key()), kind, true, EMAIL, None)
     }
 
     /// A token of this kind, by a certain key, published or not.
@@ -265,17 +265,31 @@ impl AccessIssuer {
     }
 
     fn signed(&self, key: &NamedKey, kind: TokenKind) -> String {
-        self.issued(key, kind, false, EMAIL)
+        self.issued(key, kind, false, EMAIL, None)
     }
 
-    fn issued(&self, key: &NamedKey, kind: TokenKind, is_service: bool, email: &str) -> String {
+    /// A good token by the current key that is over at this time, in epoch seconds: another one at each call.
+    #[must_use]
+    pub fn token_until(&self, expires_at: u64) -> String {
+        let key = self.pair(&self.current_key());
+        self.issued(&key, TokenKind::Good, false, EMAIL, Some(expires_at))
+    }
+
+    fn issued(
+        &self,
+        key: &NamedKey,
+        kind: TokenKind,
+        is_service: bool,
+        email: &str,
+        expires_at: Option<u64>,
+    ) -> String {
         let issuing = Issuing {
             origin: &self.origin(),
             audience: self.audience(),
             key,
             email,
             is_service,
-            life_seconds: None,
+            expires_at,
         };
         issuing
             .token(kind)

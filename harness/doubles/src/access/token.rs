@@ -80,6 +80,10 @@ token_kinds! {
     WrongIssuer = "wrong-issuer" Refused,
     /// `iss` begins with ours and goes on as another host.
     IssuerBeginningWithOurs = "issuer-beginning-with-ours" Refused,
+    /// `iss` is ours with a path behind it.
+    IssuerWithAPath = "issuer-with-a-path" Refused,
+    /// `iss` is ours with the other scheme: http for https, https for http.
+    IssuerOfAnotherScheme = "issuer-of-another-scheme" Refused,
     /// No `iss`.
     NoIssuer = "no-issuer" Refused,
     /// One bit of the signature is wrong.

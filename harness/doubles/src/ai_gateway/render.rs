@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     bodies,
-    reply::{Framing, Reply, ReplyBody, StreamDialect, TokenCounts},
+    reply::{Framing, Reply, ReplyBody, Spelling, Split, StreamDialect, TokenCounts},
     request::{BodyDialect, Call},
 };
 
@@ -74,18 +74,40 @@ fn framed(mut chunks: Vec<Bytes>, framing: Framing) -> Vec<Bytes> {
     if !framing.done {
         chunks.pop();
     }
+    for (number, chunk) in chunks.iter_mut().enumerate() {
+        *chunk = spelled(chunk, number, framing.spelling);
+    }
     if framing.line_end != "\n" {
         for chunk in &mut chunks {
             let text = String::from_utf8_lossy(chunk).replace('\n', framing.line_end);
             *chunk = Bytes::from(text);
         }
     }
-    let Some(split_at) = framing.split_at else {
+    let Some(split) = framing.split else {
         return chunks;
     };
     let mut first = Bytes::from(chunks.concat());
-    let second = first.split_off(split_at.min(first.len()));
+    let split_at = match split {
+        Split::At(bytes) => bytes.min(first.len()),
+        Split::InsideACharacter => {
+            let several = first.iter().position(|byte| !byte.is_ascii());
+            several.map_or(first.len(), |first| first + 1)
+        }
+    };
+    let second = first.split_off(split_at);
     vec![first, second]
+}
+
+/// An event in another spelling.
+fn spelled(event: &Bytes, number: usize, spelling: Spelling) -> Bytes {
+    let text = String::from_utf8_lossy(event);
+    match spelling {
+        Spelling::Usual => event.clone(),
+        Spelling::WithoutSpace => Bytes::from(text.replacen("data: ", "data:", 1)),
+        Spelling::WithOtherFields => Bytes::from(format!(
+            ": keep-alive\n\nevent: message\nid: {number}\nretry: 1000\n{text}"
+        )),
+    }
 }
 
 fn answer(text: &str, usage: Option<TokenCounts>, status: u16, call: &Call) -> Rendered {

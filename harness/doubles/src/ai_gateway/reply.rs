@@ -68,8 +68,30 @@ pub(super) struct Framing {
     pub(super) line_end: &'static str,
     /// Whether `[DONE]` comes last.
     pub(super) done: bool,
-    /// The whole stream in two chunks, the first of so many bytes.
-    pub(super) split_at: Option<usize>,
+    /// How an event is spelled.
+    pub(super) spelling: Spelling,
+    /// Where the whole stream is split into two chunks.
+    pub(super) split: Option<Split>,
+}
+
+/// How an event is spelled: WHATWG's syntax leaves it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// `data: {…}`.
+    Usual,
+    /// `data:{…}`.
+    WithoutSpace,
+    /// A comment before each event, and the fields `event`, `id` and `retry` beside its data.
+    WithOtherFields,
+}
+
+/// Where a stream is split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Split {
+    /// After so many bytes.
+    At(usize),
+    /// After the first byte of the first character that has several.
+    InsideACharacter,
 }
 
 impl Framing {
@@ -77,7 +99,8 @@ impl Framing {
     pub(super) const USUAL: Self = Self {
         line_end: "\n",
         done: true,
-        split_at: None,
+        spelling: Spelling::Usual,
+        split: None,
     };
 }
 

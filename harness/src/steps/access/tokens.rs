@@ -5,15 +5,19 @@ use super::{
     expect_record, learn_refusal, record_request, routes, token, try_everywhere, with_request,
 };
 use crate::client::Request;
+use crate::clock;
 use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
+use crate::lag::Patience;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::target::dialect::AdminRoute;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
+use crate::wait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::time::Duration;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -59,6 +63,11 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"a "good" token in the (Authorization header|query) is denied every admin route of tenant "([^"]+)""#,
         |s, a| Box::pin(denied_elsewhere(s, a)),
+    );
+    book.asserting(
+        &["ACC-003"],
+        r#"a token that opens the record of tenant "([^"]+)" is denied as soon as one that was never shown and expires with it"#,
+        |s, a| Box::pin(expires_though_known(s, a)),
     );
     book.step(
         r#"a token that was just accepted is denied the record of tenant "([^"]+)" with another payload"#,
@@ -229,6 +238,66 @@ async fn denied_with_other_words(s: &mut Scene, a: Args) -> Check {
         judge_record(s, &tenant, &credential, false).await?;
     }
     Ok(())
+}
+
+/// Beyond any leeway that is granted to clocks.
+const LEEWAY_MAX_S: u64 = 240;
+/// A token is over so long after it was shown first.
+const SHOWN_BEFORE_S: u64 = 2;
+/// Within this time a token that was never shown is refused, once the leeway is known to the second.
+const EXPIRED_WITHIN: Duration = Duration::from_secs(20);
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// The present in epoch seconds.
+fn now_s() -> u64 {
+    u64::try_from(clock::epoch_ms() / 1000).unwrap_or_default()
+}
+
+/// Whether a token that was never shown and is over at this time, in epoch seconds, opens a tenant's record.
+async fn opens_anew(s: &mut Scene, tenant: &Tenant, expires_at: u64) -> Result<bool, Stop> {
+    let token = Credential::Header(s.access().await?.token_until(expires_at));
+    let answer = s.send(token.on(record_request(s, tenant))).await?;
+    if answer.status == 429 {
+        return Err(Stop::NotVerified(
+            "too many requests with an expired token: what they would open is not seen".to_owned(),
+        ));
+    }
+    Ok((200..300).contains(&answer.status))
+}
+
+/// The whole seconds after its end for which a token still opens.
+async fn leeway_s(s: &mut Scene, tenant: &Tenant) -> Result<u64, Stop> {
+    let (mut opens, mut denied) = (0, LEEWAY_MAX_S);
+    while opens + 1 < denied {
+        let middle = u64::midpoint(opens, denied);
+        if opens_anew(s, tenant, now_s() - middle).await? {
+            opens = middle;
+        } else {
+            denied = middle;
+        }
+    }
+    Ok(opens)
+}
+
+async fn expires_though_known(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let leeway = leeway_s(s, &tenant).await?;
+    let expires_at = now_s() - leeway + SHOWN_BEFORE_S;
+    let known = Credential::Header(s.access().await?.token_until(expires_at));
+    let opened = judge_record(s, &tenant, &known, true).await;
+    opened.or_unmet("ACC-002")?;
+    let patience = Patience::of(EXPIRED_WITHIN);
+    while opens_anew(s, &tenant, expires_at).await? {
+        if patience.is_over() {
+            return Err(Stop::NotVerified(format!(
+                "a token still opens {} s after the {leeway} s of leeway that this target grants to clocks",
+                EXPIRED_WITHIN.as_secs()
+            )));
+        }
+        wait::pass(BETWEEN_LOOKS).await;
+    }
+    judge_record(s, &tenant, &known, false).await
 }
 
 /// A token's header and signature around the payload of somebody else.

@@ -1,6 +1,7 @@
 //! Shape and ids of errors that a scenario has provoked. Never judges other scenarios' exchanges.
 
 use super::whole_run::in_another_form;
+use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::oracle::error_shape::{flaws, id_flaw, is_error};
 use crate::run::scene::{Scene, describe};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     book.step(
-        r#"errors of the public routes are provoked at tenant "([^"]+)""#,
+        r#"errors of the public routes are provoked at tenant "([^"]+)"(?: by a caller that accepts "([^"]+)")?"#,
         |s, a| Box::pin(public_errors(s, a)),
     );
     book.step(
@@ -57,6 +58,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(r"each error's body has the id of its header", |s, _a| {
         Box::pin(ids_agree(s))
     });
+    book.step(
+        r"whatever error the stream tells has the id of its header",
+        |s, _a| Box::pin(id_within_stream(s)),
+    );
 }
 
 /// From here on the scenario's answers are the errors to be judged.
@@ -79,6 +84,11 @@ pub(super) fn since_begin(s: &Scene) -> Vec<Arc<Exchange>> {
 async fn public_errors(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let nobody = s.instance().await?.tenant_host(&s.slug("nobody"));
+    let accepted = a.text(2).to_owned();
+    let from_caller = |request: Request| match accepted.as_str() {
+        "" => request,
+        types => request.header("accept", types),
+    };
     begin(s);
     let wrong = [
         "GET /mp-no-such-route",
@@ -92,11 +102,11 @@ async fn public_errors(s: &mut Scene, a: Args) -> Check {
     ];
     for what in wrong {
         let request = request_for(s, what, "").host(tenant.host.clone());
-        s.send(request).await?;
+        s.send(from_caller(request)).await?;
     }
     for what in ["status", "chat", "GET /mp-no-such-route"] {
         let request = request_for(s, what, "").host(nobody.clone());
-        s.send(request).await?;
+        s.send(from_caller(request)).await?;
     }
     let bodies = [
         "",
@@ -118,16 +128,16 @@ async fn public_errors(s: &mut Scene, a: Args) -> Check {
             .host(tenant.host.clone())
             .header("content-type", "application/json")
             .bytes(body);
-        s.send(request).await?;
+        s.send(from_caller(request)).await?;
     }
     let unknown_workload = s.chat_request(&tenant.host).header("x-workload", "poetry");
-    s.send(unknown_workload).await?;
+    s.send(from_caller(unknown_workload)).await?;
     let too_large = "x".repeat(s.run.target.limits().body_max + 1);
     let too_large = s.chat_request_with(
         &tenant.host,
         &json!({ "messages": [{ "role": "user", "content": too_large }] }),
     );
-    s.send(too_large).await.map(drop)
+    s.send(from_caller(too_large)).await.map(drop)
 }
 
 async fn admin_errors(s: &mut Scene, a: Args) -> Check {
@@ -308,6 +318,23 @@ async fn ids_differ(s: &mut Scene) -> Check {
         different.len() == ids.len() && !ids.is_empty(),
         format!("{} different request ids", ids.len()),
         || format!("{}: {ids}", different.len(), ids = said(&ids)),
+    )
+}
+
+/// Nobody promises that a stream tells an error; one that does is an error like any other.
+async fn id_within_stream(s: &mut Scene) -> Check {
+    let answer = s.last()?;
+    let text = answer.text();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+    let frames = data.filter_map(|data| serde_json::from_str::<Value>(data.trim()).ok());
+    let told: Vec<String> = frames
+        .filter_map(|frame| Some(frame.pointer("/meta/request_id")?.as_str()?.to_owned()))
+        .collect();
+    let id = answer.header("x-request-id").unwrap_or_default().to_owned();
+    s.expect(
+        told.iter().all(|told| *told == id),
+        format!("the request id of the header, `{id}`, in each error of the stream"),
+        || told.join(", "),
     )
 }
 

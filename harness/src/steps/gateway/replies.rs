@@ -137,6 +137,12 @@ fn parse_reply(text: &str) -> Result<Reply, Stop> {
     {
         return Ok(parse_reply(rest)?.took(Duration::from_secs(number(seconds)?)));
     }
+    if let Some((rest, late_ms)) = text
+        .strip_suffix(" ms")
+        .and_then(|text| text.rsplit_once(" late by "))
+    {
+        return Ok(parse_reply(rest)?.delayed(Duration::from_millis(number(late_ms)?)));
+    }
     if let Some((rest, status)) = text.rsplit_once(" as ") {
         return Ok(parse_reply(rest)?.with_status(number(status)?));
     }
@@ -148,6 +154,12 @@ fn parse_reply(text: &str) -> Result<Reply, Stop> {
     }
     if let Some(rest) = text.strip_suffix(" without [DONE]") {
         return Ok(parse_reply(rest)?.without_done());
+    }
+    if let Some(rest) = text.strip_suffix(" without a space") {
+        return Ok(parse_reply(rest)?.without_space());
+    }
+    if let Some(rest) = text.strip_suffix(" with other fields") {
+        return Ok(parse_reply(rest)?.with_other_fields());
     }
     if let Some(rest) = text.strip_suffix(" with CR LF") {
         return Ok(parse_reply(rest)?.line_end("\r\n"));

@@ -54,6 +54,17 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(take_cursor(s, a)),
     );
     book.step(
+        r#"all usage rows of tenants "([^"]+)" and "([^"]+)" are of one moment"#,
+        |s, a| Box::pin(of_one_moment(s, a)),
+    );
+    book.step(
+        r#"the operator turns the pages of the usage of tenant "([^"]+)", one row each"#,
+        |s, a| Box::pin(turn_pages(s, a)),
+    );
+    book.step(r#"no row of tenant "([^"]+)" shows on them"#, |s, a| {
+        Box::pin(none_on_pages(s, a))
+    });
+    book.step(
         r#"no row of tenant "([^"]+)" shows under tenant "([^"]+)""#,
         |s, a| Box::pin(no_foreign_row(s, a)),
     );
@@ -189,6 +200,74 @@ async fn have_usage(s: &mut Scene, a: Args) -> Check {
             presuppose(&answer, answer.status == 200, "cannot chat")?;
         }
         expect_usage_count(s, &tenant, count).await?;
+    }
+    Ok(())
+}
+
+/// The ids of two tenants lie mixed behind one time: only a condition on the tenant keeps them apart.
+async fn of_one_moment(s: &mut Scene, a: Args) -> Check {
+    let mut rows = Vec::new();
+    for name in [a.text(1), a.text(2)] {
+        let id = s.tenant(name)?.id;
+        rows.extend(usage_rows(s, &id).await?);
+    }
+    let Some(moment) = rows.first().map(|row| row["created_at"].clone()) else {
+        return Err(Stop::NotVerified("there are no usage rows".to_owned()));
+    };
+    let d1 = s.d1().await?;
+    for row in &rows {
+        let sql = "UPDATE usage SET created_at = ?1 WHERE id = ?2";
+        let set = d1.execute(sql, &[moment.clone(), row["id"].clone()]).await;
+        set.map_err(|error| {
+            Stop::NotVerified(format!("a usage row cannot be given another time: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Pages of one tenant's usage that are asked for at most.
+const PAGES_MAX: usize = 12;
+
+async fn turn_pages(s: &mut Scene, a: Args) -> Check {
+    let listing = at(&s.dialect().usage, &s.tenant(a.text(1))?.id);
+    let mut path = format!("{listing}?limit=1");
+    s.notes
+        .insert(PAGES_FROM.to_owned(), json!(s.exchanges.len()));
+    for _page in 0..PAGES_MAX {
+        let page = operate(s, "GET", path, None).await?;
+        expect_status_first(s, &page, 200)?;
+        let Some(cursor) = page.text_at(&s.dialect().next_cursor) else {
+            return Ok(());
+        };
+        let encoded: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+        path = format!("{listing}?limit=1&cursor={encoded}");
+    }
+    Ok(())
+}
+
+/// The note where the pages begin.
+const PAGES_FROM: &str = "pages from";
+
+async fn none_on_pages(s: &mut Scene, a: Args) -> Check {
+    let other = s.tenant(a.text(1))?;
+    let foreign = row_ids(s, &other).await?;
+    let from = s.notes.get(PAGES_FROM).and_then(Value::as_u64);
+    let from = from
+        .and_then(|from| usize::try_from(from).ok())
+        .unwrap_or(0);
+    let pages = s.exchanges[from..].to_vec();
+    if pages.len() < 2 {
+        return Err(Stop::NotApplicable(
+            "the usage listing has no cursor after a page of one row".to_owned(),
+        ));
+    }
+    for page in pages {
+        let shown = foreign.iter().find(|id| page.text().contains(id.as_str()));
+        s.expect(
+            shown.is_none() && !page.text().contains(&other.id),
+            format!("pages without a row of tenant {}", other.id),
+            || describe(&page),
+        )?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod matrix;
 mod over_time;
 mod same_words;
 mod storage;
+mod streams;
 mod succession;
 mod unknown;
 
@@ -26,6 +27,7 @@ pub(super) fn register(book: &mut Book) {
     over_time::register(book);
     same_words::register(book);
     storage::register(book);
+    streams::register(book);
     succession::register(book);
     unknown::register(book);
 }

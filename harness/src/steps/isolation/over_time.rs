@@ -10,6 +10,7 @@ use crate::steps::operating::{
     QUIET, change, expect_first, expect_status_first, expect_usage_count, gateway, settle,
     usage_rows, worst,
 };
+use crate::steps::words::filled;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
@@ -30,6 +31,10 @@ pub(super) fn register(book: &mut Book) {
         r"each was answered as itself, by its own model call, on its own bill",
         |s, _a| Box::pin(each_as_itself(s)),
     );
+    book.step(
+        r#"nothing at host "([^"]+)" is told of tenant "([^"]+)""#,
+        |s, a| Box::pin(tells_nothing(s, a)),
+    );
     book.step(r"each has a gateway of its own", |s, _a| {
         Box::pin(own_gateways(s))
     });
@@ -45,6 +50,26 @@ pub(super) fn register(book: &mut Book) {
         r#"tenant "([^"]+)" has (\d+) usage rows and tenant "([^"]+)" has (\d+)"#,
         |s, a| Box::pin(have_rows(s, a)),
     );
+}
+
+/// Asks for the status as long as a change may take to be seen, and judges what is told from then on.
+async fn tells_nothing(s: &mut Scene, a: Args) -> Check {
+    let (host, old) = (filled(s, a.text(1)).await?, s.tenant(a.text(2))?);
+    settle(s).await?;
+    let request = s.status_request(&host);
+    let answer = s.send(request).await?;
+    expect_status_first(s, &answer, 200)?;
+    let told = answer.text();
+    let names = [&old.slug, &old.id, &old.sandbox_id];
+    let named = names.into_iter().find(|name| told.contains(name.as_str()));
+    s.expect(
+        named.is_none(),
+        format!(
+            "nothing of the deleted tenant `{}` at host `{host}`",
+            old.slug
+        ),
+        || describe(&answer),
+    )
 }
 
 /// The tenants of the scenario, in order.

@@ -3,7 +3,7 @@
 use super::used_up::note_refusal;
 use super::{
     Asker, IP_LIMIT_MAX, LIMITED, expect_limited, must_be_told, other_ip, quota, quota_of, span,
-    too_slow,
+    told_limit, too_slow,
 };
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach};
@@ -47,7 +47,7 @@ async fn fresh_tenant(s: &mut Scene, a: Args) -> Check {
     let mut rounds = Rounds::default();
     while rounds.go_on()? {
         let who = fresh(s, a.text(1)).await?;
-        let counted = count(s, &who).await?;
+        let counted = count(s, &who, None).await?;
         rounds.note(counted);
     }
     rounds.end(s)
@@ -64,12 +64,16 @@ async fn fresh_stranger(s: &mut Scene, _a: Args) -> Check {
 
 async fn from_fresh_ips(s: &mut Scene, who: &Asker) -> Check {
     let own = s.client_ip().to_owned();
+    let most = match who {
+        Asker::Stranger(_) => most_of_strangers(s).await?,
+        Asker::Tenant(_) | Asker::ClientIp => None,
+    };
     let mut rounds = Rounds::default();
     while rounds.go_on()? {
         s.set_client_ip(&own);
         let ip = other_ip(s, rounds.played);
         s.set_client_ip(&ip);
-        let counted = count(s, who).await?;
+        let counted = count(s, who, most).await?;
         rounds.note(counted);
     }
     rounds.end(s)
@@ -195,7 +199,26 @@ fn nothing_counted() -> Stop {
 }
 
 /// Asks until refused.
-async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
+/// Requests for unknown hosts tell no limit: beyond so many times the one that a health answer tells, nobody counts them.
+const STRANGERS_TO_HEALTH: u32 = 8;
+
+/// How many requests for unknown hosts are sent at most, where the health tells its limit: one client ip has one quota.
+async fn most_of_strangers(s: &mut Scene) -> Result<Option<u32>, Stop> {
+    let own = s.client_ip().to_owned();
+    let ip = other_ip(s, ROUNDS_MAX + 1);
+    s.set_client_ip(&ip);
+    let answer = s.send(Asker::ClientIp.request(s, 0)).await?;
+    s.set_client_ip(&own);
+    let told = told_limit(&[answer]).ok().flatten();
+    Ok(told.map(|limit| {
+        limit
+            .saturating_mul(STRANGERS_TO_HEALTH)
+            .min(2 * IP_LIMIT_MAX)
+    }))
+}
+
+/// `most` requests at most, where the limit is not told.
+async fn count(s: &mut Scene, who: &Asker, most: Option<u32>) -> Result<Counted, Stop> {
     let (quota, period) = quota_of(s, who).await?;
     let mut limit = matches!(who, Asker::Tenant(_)).then_some(quota);
     let mut answers: Vec<Arc<Exchange>> = Vec::new();
@@ -216,7 +239,8 @@ async fn count(s: &mut Scene, who: &Asker) -> Result<Counted, Stop> {
         if matches!(who, Asker::ClientIp) {
             limit = Some(must_be_told(&answers)?);
         }
-        if answers.len() > limit.unwrap_or(IP_LIMIT_MAX) as usize * 2 {
+        let most = limit.map_or(most.unwrap_or(2 * IP_LIMIT_MAX), |limit| 2 * limit);
+        if answers.len() > most as usize {
             let within = Within::of(&answers, period).ok_or_else(nothing_counted)?;
             if within.took >= period {
                 return Ok(Counted::TooSlow(too_slow(within.took, period)));

@@ -18,6 +18,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(renames(s, a)),
     );
     book.step(
+        r#"the operator renames tenant "([^"]+)" to "([^"]+)" and gives it these custom hostnames instead:"#,
+        |s, a| Box::pin(renames_and_moves(s, a)),
+    );
+    book.step(
         r#"the operator gives tenant "([^"]+)" these custom hostnames instead:"#,
         |s, a| Box::pin(gives_hostnames(s, a)),
     );
@@ -69,6 +73,27 @@ async fn renames(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
+async fn renames_and_moves(s: &mut Scene, a: Args) -> Check {
+    let slug = filled(s, a.text(2)).await?;
+    let mut tenant = s.tenant(a.text(1))?;
+    tenant.domains = hostnames(s, &a).await?;
+    let change = json!({ "slug": slug, "domains": tenant.domains });
+    patch(s, &tenant, &change).await?;
+    tenant.host = s.instance().await?.tenant_host(&slug);
+    tenant.slug = slug;
+    s.know_tenant(a.text(1), tenant);
+    Ok(())
+}
+
+/// The hostnames of a step's table.
+async fn hostnames(s: &mut Scene, a: &Args) -> Result<Vec<String>, Stop> {
+    let mut names = Vec::new();
+    for name in a.list() {
+        names.push(filled(s, &name).await?);
+    }
+    Ok(names)
+}
+
 async fn changes_one_field(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.tenant(a.text(1))?;
     let change = match a.text(2) {
@@ -88,11 +113,7 @@ async fn changes_one_field(s: &mut Scene, a: Args) -> Check {
 
 async fn gives_hostnames(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.tenant(a.text(1))?;
-    tenant.domains.clear();
-    for name in a.list() {
-        let name = filled(s, &name).await?;
-        tenant.domains.push(name);
-    }
+    tenant.domains = hostnames(s, &a).await?;
     patch(s, &tenant, &json!({ "domains": tenant.domains })).await?;
     s.know_tenant(a.text(1), tenant);
     Ok(())

@@ -19,6 +19,8 @@ const LOGGED: Duration = Duration::from_secs(2);
 /// The event as the contract calls it; other names will do.
 const FAILURE: &str = "resolution_failure";
 
+/// Where a scenario keeps how long the log was when a failed resolution had been seen in it.
+const FAILURE_SEEN: &str = "log up to the failure";
 /// Where a scenario keeps how long the log was before a malformed override was sent.
 pub(super) const LOG_BEFORE: &str = "log before the override";
 
@@ -30,6 +32,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"the log has the resolution failure of host "([^"]*)" with the client ip"#,
         |s, a| Box::pin(has_failure(s, a)),
+    );
+    book.step(
+        r#"the log has the resolution failure of host "([^"]*)" a second time"#,
+        |s, a| Box::pin(has_failure_again(s, a)),
     );
     book.step(
         r#"the log has no resolution failure of host "([^"]*)""#,
@@ -87,6 +93,14 @@ async fn usual(s: &mut Scene) -> Result<BTreeSet<String>, Stop> {
     Ok(lines.iter().filter_map(of_served).collect())
 }
 
+/// Whether a line tells that this host could not be resolved for this client.
+fn tells_failure(line: &LogLine, host: &str, ip: &str, usual: &BTreeSet<String>) -> bool {
+    let is_it = || line.text.contains(FAILURE) || !usual.contains(&facts::skeleton(line, host));
+    facts::names(line, host)
+        && facts::names(line, ip)
+        && line.is_event(FAILURE).unwrap_or_else(is_it)
+}
+
 async fn has_failure(s: &mut Scene, a: Args) -> Check {
     let (host, ip) = (filled(s, a.text(1)).await?, s.client_ip().to_owned());
     let usual = usual(s).await?;
@@ -94,16 +108,32 @@ async fn has_failure(s: &mut Scene, a: Args) -> Check {
         format!("a log line of the failed resolution, with host `{host}` and client ip {ip}");
     let line = s
         .wait_for_log(&expected, LOGGED, |line| {
-            facts::names(line, &host)
-                && facts::names(line, &ip)
-                && line.is_event(FAILURE).unwrap_or_else(|| {
-                    line.text.contains(FAILURE) || !usual.contains(&facts::skeleton(line, &host))
-                })
+            tells_failure(line, &host, &ip, &usual)
         })
         .await?;
     s.notes
         .insert(FAILURE.to_owned(), json!(facts::skeleton(&line, &host)));
+    let logs = s.instance().await?.logs.clone();
+    let lines = logs.map(|logs| logs.since(0)).unwrap_or_default();
+    let last = lines.last().map_or(line.number, |last| last.number);
+    s.notes.insert(FAILURE_SEEN.to_owned(), json!(last));
     Ok(())
+}
+
+/// Judges by lines that came after the first one had been seen.
+async fn has_failure_again(s: &mut Scene, a: Args) -> Check {
+    let (host, ip) = (filled(s, a.text(1)).await?, s.client_ip().to_owned());
+    let usual = usual(s).await?;
+    let seen = s.notes.get(FAILURE_SEEN).and_then(Value::as_u64);
+    let is_new = |line: &LogLine| u64::try_from(line.number).ok() > seen;
+    let expected = format!(
+        "a second log line of the failed resolution, with host `{host}` and client ip {ip}"
+    );
+    s.wait_for_log(&expected, LOGGED, |line| {
+        is_new(line) && tells_failure(line, &host, &ip, &usual)
+    })
+    .await
+    .map(drop)
 }
 
 async fn has_no_failure(s: &mut Scene, a: Args) -> Check {

@@ -51,6 +51,10 @@ pub(super) fn register(book: &mut Book) {
         r#"the caller had the answer before the usage write of tenant "([^"]+)" was through"#,
         |s, a| Box::pin(answered_before_write(s, a)),
     );
+    book.step(
+        r#"the caller had the answer before the first usage write of tenant "([^"]+)" was through"#,
+        |s, a| Box::pin(answered_before_first_write(s, a)),
+    );
     book.asserting(&["USG-009"], 
         r#"the usage write of tenant "([^"]+)" was tried (\d+) times, after pauses of "([^"]+)" ms"#,
         |s, a| Box::pin(tried_after_pauses(s, a)),
@@ -159,6 +163,27 @@ async fn answered_before_write(s: &mut Scene, a: Args) -> Check {
         is_first,
         "the whole answer with the caller before the usage row is written",
         || seen,
+    )
+}
+
+/// The first write was seen to begin before the caller asked again, and could not end before D1's delay was over.
+async fn answered_before_first_write(s: &mut Scene, a: Args) -> Check {
+    let (tenant, answer) = (s.tenant(a.text(1))?, s.last()?);
+    let tries = s.faults().await?.asked_at(Calls::UsageWrite, &tenant.id);
+    let Some(first) = tries.first().copied().filter(|at| *at < answer.sent_at) else {
+        return Err(breach("a usage write before the second prompt", "none").or_unmet("USG-001"));
+    };
+    let slow = s.notes.get(SLOW).and_then(Value::as_u64).unwrap_or(0);
+    let answered = answer.sent_at + answer.done_after;
+    let is_before = answered < first + Duration::from_millis(slow);
+    let took = format!("an answer after {:.0} ms", clock::ms(answer.done_after));
+    if !is_before {
+        lag::blame(answer.sent_at, answered, answer.done_after, || took.clone())?;
+    }
+    s.expect(
+        is_before,
+        "the whole answer with the caller before the row of the answer before is written",
+        || took,
     )
 }
 

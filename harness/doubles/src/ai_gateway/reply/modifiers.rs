@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fault, Reply};
+use super::{Fault, Reply, Spelling, Split};
 
 /// Modifiers.
 impl Reply {
@@ -56,6 +56,20 @@ impl Reply {
         self
     }
 
+    /// Sends the data of events without a space behind the colon.
+    #[must_use]
+    pub fn without_space(mut self) -> Self {
+        self.framing.spelling = Spelling::WithoutSpace;
+        self
+    }
+
+    /// Sends a comment before each event, and the fields `event`, `id` and `retry` beside its data.
+    #[must_use]
+    pub fn with_other_fields(mut self) -> Self {
+        self.framing.spelling = Spelling::WithOtherFields;
+        self
+    }
+
     /// Ends a stream in order, but without `[DONE]`.
     #[must_use]
     pub fn without_done(mut self) -> Self {
@@ -66,7 +80,14 @@ impl Reply {
     /// Sends a stream in two chunks, the first of so many bytes; beyond its end it is sent whole.
     #[must_use]
     pub fn split_at(mut self, bytes: usize) -> Self {
-        self.framing.split_at = Some(bytes);
+        self.framing.split = Some(Split::At(bytes));
+        self
+    }
+
+    /// Sends a stream in two chunks that part the first character of several bytes; if there is none it is sent whole.
+    #[must_use]
+    pub fn split_inside_a_character(mut self) -> Self {
+        self.framing.split = Some(Split::InsideACharacter);
         self
     }
 

@@ -186,7 +186,19 @@ fn audiences() -> Vec<Draft> {
 }
 
 fn issuers() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, Rule); 3] = [
+    let all: [(&'static str, &'static str, Rule); 4] = [
+        (
+            "issuer-by-host",
+            "Of a token's issuer the host is looked at, and nothing else",
+            |token| {
+                let host = |origin: &str| {
+                    let rest = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+                    rest.split('/').next().map(str::to_owned)
+                };
+                let iss = token.claims["iss"].as_str();
+                iss.is_some_and(|iss| host(iss) == host(&token.issuer))
+            },
+        ),
         (
             "issuer-unchecked",
             "A token may name any issuer",

@@ -3,8 +3,10 @@
 use super::super::{Draft, deviant};
 use super::token::{Flaw, Token};
 use super::{good_token, is_admin, lets_in, opens};
-use crate::tamper::Ask;
+use crate::doubles::AccessIssuer;
+use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use crate::target::reference::altered::Parts;
+use async_trait::async_trait;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use std::collections::HashSet;
@@ -108,7 +110,12 @@ pub(super) fn all() -> Vec<Draft> {
     });
     let mut all: Vec<Draft> = simple.collect();
     all.push(first_key());
-    all.extend([
+    all.extend(by_other_means());
+    all
+}
+
+fn by_other_means() -> Vec<Draft> {
+    vec![
         deviant(
             "algorithm-from-the-token",
             "The token says by which algorithm the public key verifies it, HS256 too",
@@ -122,13 +129,18 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(first_three_parts),
         deviant(
+            "accepted-tokens-remembered",
+            "A token that has opened once is not looked at again",
+            &["ACC-003"],
+        )
+        .parts(remembers_tokens),
+        deviant(
             "verified-signatures-remembered",
             "A signature that has held once is not verified again, whatever stands above it",
             &["ACC-011"],
         )
         .parts(remembers_signatures),
-    ]);
-    all
+    ]
 }
 
 fn algorithm(token: &Token) -> &str {
@@ -163,6 +175,39 @@ fn first_three_parts(parts: &mut Parts) {
         let all: Vec<&str> = sent.split('.').collect();
         all.len() > 3 && Token::read(&all[..3].join("."), &access).flaws.is_empty()
     });
+}
+
+fn remembers_tokens(parts: &mut Parts) {
+    if let Some(access) = parts.access.clone() {
+        let accepted = Mutex::default();
+        parts.caller = Some(Arc::new(Remembers { access, accepted }));
+    }
+}
+
+/// Lets in whatever token was let in before.
+struct Remembers {
+    access: Arc<AccessIssuer>,
+    accepted: Mutex<HashSet<String>>,
+}
+
+#[async_trait]
+impl Tamper for Remembers {
+    async fn pass(&self, mut ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let sent = ask.header(super::TOKEN).filter(|_| is_admin(ask.route()));
+        let Some(sent) = sent.map(str::to_owned) else {
+            return upstream.send(&ask).await;
+        };
+        let known = |accepted: &HashSet<String>| accepted.contains(&sent);
+        if known(&self.accepted.lock().unwrap_or_else(PoisonError::into_inner)) {
+            ask.set(super::TOKEN, &good_token(&self.access));
+        }
+        let told = upstream.send(&ask).await?;
+        if told.status < 300 {
+            let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            accepted.insert(sent);
+        }
+        Ok(told)
+    }
 }
 
 fn remembers_signatures(parts: &mut Parts) {

@@ -225,6 +225,16 @@ fn personal() -> Vec<Draft> {
             }
         }),
         deviant(
+            "metadata-with-the-attempt",
+            "Retries and fallbacks have a sixth key in their metadata, that says which they are",
+            &["AIG-002"],
+        )
+        .calls(|chat, ask| {
+            if !chat.replies.is_empty() {
+                says(ask, "attempt", &(chat.replies.len() + 1).to_string());
+            }
+        }),
+        deviant(
             "key-on-the-first-attempt-only",
             "Retries and fallbacks carry no key",
             &["AIG-021"],

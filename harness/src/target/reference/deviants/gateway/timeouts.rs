@@ -7,9 +7,13 @@ use super::{Draft, deviant};
 use crate::clock;
 use crate::tamper::Ask;
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Where the timeout is stated.
 const TIMEOUT: &str = "cf-aig-request-timeout";
@@ -29,6 +33,12 @@ pub(super) fn all() -> Vec<Draft> {
             &["AIG-009"],
         )
         .parts(|parts| calls::calls(&mut parts.ports, WholeAnswer)),
+        deviant(
+            "timeout-of-all-tries-together",
+            "The whole seconds that a call took are taken from the timeout of the next try",
+            &["AIG-009"],
+        )
+        .parts(|parts| calls::calls(&mut parts.ports, AllTogether::default())),
         deviant(
             "timeout-told-as-failure",
             "A timeout of the backend's own is told as any failure",
@@ -91,6 +101,29 @@ impl OtherCalls for WholeAnswer {
         });
         answer.body = bounded.boxed();
         Ok(answer)
+    }
+}
+
+/// When a body was first sent.
+#[derive(Default)]
+struct AllTogether(Mutex<HashMap<Bytes, Instant>>);
+
+#[async_trait]
+impl OtherCalls for AllTogether {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        mut call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let first = {
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *first.entry(call.body.clone()).or_insert_with(clock::now)
+        };
+        let spent = Duration::from_secs(first.elapsed().as_secs());
+        if spent < call.first_byte_timeout {
+            call.first_byte_timeout -= spent;
+        }
+        inner.call(call).await
     }
 }
 

@@ -278,6 +278,15 @@ fn listing() -> Vec<Draft> {
         )
         .parts(|parts| stores::usage(&mut parts.ports, Cursors::default())),
         deviant(
+            "next-page-by-its-time-alone",
+            "From the second page on a usage listing also shows other tenants' rows of the last row's moment",
+            &["ISO-001"],
+        )
+        .parts(|parts| {
+            let directory = Directory::of(parts);
+            stores::usage(&mut parts.ports, ByTimeAlone(directory));
+        }),
+        deviant(
             "usage-of-everybody",
             "The usage listing of a tenant shows everybody's rows",
             &["ISO-001"],
@@ -308,6 +317,35 @@ impl OtherUsage for Cursors {
         if let Some(cursor) = &page.next_cursor {
             let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             owners.insert(cursor.clone(), tenant);
+        }
+        Ok(page)
+    }
+}
+
+struct ByTimeAlone(Directory);
+
+#[async_trait]
+impl OtherUsage for ByTimeAlone {
+    async fn list(
+        &self,
+        inner: &dyn UsageStore,
+        tenant: TenantId,
+        range: &UsageRange,
+    ) -> Result<Page<UsageRow>, StoreError> {
+        let mut page = inner.list(tenant, range).await?;
+        let Some(moment) = page.items.first().map(|row| row.created_at) else {
+            return Ok(page);
+        };
+        if range.cursor.is_some() {
+            let all = UsageRange {
+                cursor: None,
+                ..range.clone()
+            };
+            for other in self.0.all().into_iter().filter(|other| other.id != tenant) {
+                let rows = inner.list(other.id, &all).await?.items;
+                let of_moment = rows.into_iter().filter(|row| row.created_at == moment);
+                page.items.extend(of_moment);
+            }
         }
         Ok(page)
     }

@@ -3,10 +3,14 @@
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use crate::target::reference::altered::Parts;
 use crate::target::reference::deviants::answers::edit;
+use crate::target::reference::deviants::calls::{self, OtherCalls};
 use crate::target::reference::deviants::directory::Directory;
+use crate::target::reference::deviants::layer::after;
 use crate::target::reference::deviants::stores::{self, OtherRegistry, OtherUsage};
 use crate::target::reference::deviants::{Draft, deviant};
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::TenantId;
 use moltworker_reference::domain::usage::UsageRow;
@@ -48,11 +52,27 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| parts.caller = Some(Arc::new(StatusOfLast(Arc::default())))),
         deviant(
+            "slug-of-a-hostname-remembered",
+            "The slug that the status tells at a custom hostname is remembered by that hostname",
+            &["ISO-003", "RES-015"],
+        )
+        .parts(slugs_of_hostnames),
+        deviant(
             "metadata-made-once-for-each-tier",
             "The metadata of a tier's first model call is sent with all of that tier",
             &["ISO-001", "ISO-003"],
         )
         .parts(|parts| metadata(parts, |own| own["tier"].to_string())),
+        deviant(
+            "metadata-made-once-for-each-tenant",
+            "The metadata of a tenant's first model call is sent with all of its tier and platform",
+            &["AIG-016"],
+        )
+        .parts(|parts| {
+            metadata(parts, |own| {
+                format!("{} {} {}", own["tenant_id"], own["tier"], own["platform"])
+            });
+        }),
         deviant(
             "answers-remembered-without-their-host",
             "An answer to a GET is remembered by its path alone",
@@ -72,6 +92,12 @@ pub(super) fn all() -> Vec<Draft> {
                 ..Remembered::by(by_words)
             }));
         }),
+        deviant(
+            "one-text-decoder-for-all-streams",
+            "What a chunk leaves of a character is put before the next chunk of any stream",
+            &["ISO-003"],
+        )
+        .parts(|parts| calls::calls(&mut parts.ports, OneDecoder::default())),
         deviant(
             "one-gateway-for-everybody",
             "All tenants share the gateway that was started first",
@@ -112,6 +138,57 @@ impl OtherRegistry for Notes {
         }
         Ok(found)
     }
+}
+
+/// The bytes of a character that is not whole yet.
+#[derive(Clone, Default)]
+struct OneDecoder(Arc<Mutex<Vec<u8>>>);
+
+impl OneDecoder {
+    /// The text that is whole with this chunk.
+    fn decode(&self, chunk: &[u8]) -> Bytes {
+        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.extend_from_slice(chunk);
+        let whole = match std::str::from_utf8(&rest) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Ok(_) | Err(_) => rest.len(),
+        };
+        let text: Vec<u8> = rest.drain(..whole).collect();
+        Bytes::from(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+#[async_trait]
+impl OtherCalls for OneDecoder {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let mut answer = inner.call(call).await?;
+        if calls::is_stream(&answer) {
+            let decoder = self.clone();
+            let body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+            answer.body = body
+                .map(move |part| part.map(|chunk| decoder.decode(&chunk)))
+                .boxed();
+        }
+        Ok(answer)
+    }
+}
+
+fn slugs_of_hostnames(parts: &mut Parts) {
+    let slugs: Mutex<BTreeMap<String, Value>> = Mutex::default();
+    parts.caller = after(move |ask, told| {
+        let is_own = !ask.host().contains(".moltworker.example");
+        if is_own && ask.route() == "/api/status" && told.status == 200 {
+            edit(told, |body| {
+                let mut slugs = slugs.lock().unwrap_or_else(PoisonError::into_inner);
+                let slug = slugs.entry(ask.host().to_owned());
+                body["tenant"] = slug.or_insert_with(|| body["tenant"].clone()).clone();
+            });
+        }
+    });
 }
 
 struct BilledToLast(Kept<TenantId>);

@@ -210,6 +210,20 @@ fn changed() -> Vec<Draft> {
         )
         .parts(|parts| stores::registry(&mut parts.ports, FormerSlugs::default())),
         deviant(
+            "former-slug-stays-where-hostnames-change-too",
+            "Who is renamed and given other hostnames at once keeps the former slug",
+            &["RES-015"],
+        )
+        .parts(|parts| {
+            stores::registry(&mut parts.ports, FormerSlugOfBoth::default());
+        }),
+        deviant(
+            "hostnames-like-slugs",
+            "A custom hostname whose first label no slug may be is not looked up",
+            &["RES-005"],
+        )
+        .parts(|parts| stores::registry(&mut parts.ports, LikeSlugs)),
+        deviant(
             "hostnames-are-only-added",
             "New custom hostnames join the former ones instead of taking their place",
             &["RES-015"],
@@ -255,6 +269,55 @@ impl OtherRegistry for FormerSlugs {
         inner.claim(tenant, names).await?;
         held(&self.0).insert(names.slug.clone(), tenant);
         Ok(())
+    }
+}
+
+#[derive(Default)]
+struct FormerSlugOfBoth(FormerSlugs);
+
+#[async_trait]
+impl OtherRegistry for FormerSlugOfBoth {
+    async fn by_slug(&self, inner: &dyn Registry, slug: &str) -> Found {
+        self.0.by_slug(inner, slug).await
+    }
+
+    async fn claim(
+        &self,
+        inner: &dyn Registry,
+        tenant: TenantId,
+        names: &TenantNames,
+    ) -> Result<(), StoreError> {
+        let former = inner.names(tenant).await?;
+        inner.claim(tenant, names).await?;
+        let former =
+            former.filter(|former| former.slug != names.slug && former.domains != names.domains);
+        if let Some(former) = former {
+            held(&self.0.0).insert(former.slug, tenant);
+        }
+        Ok(())
+    }
+}
+
+struct LikeSlugs;
+
+#[async_trait]
+impl OtherRegistry for LikeSlugs {
+    async fn by_host(&self, inner: &dyn Registry, host: &str) -> Found {
+        let first = host.split('.').next().unwrap_or_default();
+        if [
+            "www",
+            "api",
+            "admin",
+            "root",
+            "system",
+            "cloudflare",
+            "workers",
+        ]
+        .contains(&first)
+        {
+            return Ok(None);
+        }
+        inner.by_host(host).await
     }
 }
 

@@ -121,6 +121,19 @@ fn logged() -> Vec<Draft> {
         )
         .parts(|parts| lines::without(parts, FAILURE)),
         deviant(
+            "resolution-failure-logged-once-for-each-host",
+            "The log has one line for a host of no tenant, however often it is asked",
+            &["RES-013"],
+        )
+        .parts(|parts| {
+            let told: Mutex<BTreeSet<String>> = Mutex::default();
+            lines::change(parts, move |line| {
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_new = line["event"] != FAILURE || told.insert(line["host"].to_string());
+                is_new.then(|| line.to_string())
+            });
+        }),
+        deviant(
             "resolution-failure-logged-without-client-ip",
             "The log line of a failed resolution names no client ip",
             &["RES-013"],

@@ -4,6 +4,7 @@ use super::super::calls::{self, LARGE, OtherCalls, Purpose};
 use super::super::layer::after;
 use super::super::stores::{self, OtherUsage};
 use super::{Draft, deviant};
+use crate::clock;
 use crate::tamper::{Ask, Content, Tamper, Told, Unanswered, Upstream};
 use crate::target::reference::altered::Parts;
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use moltworker_reference::ports::{
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use uuid::Uuid;
 
 pub(super) fn all() -> Vec<Draft> {
@@ -113,6 +115,12 @@ fn changed() -> Vec<Draft> {
             &["USG-014"],
             |row| row.latency_ms += 60_000,
         ),
+        deviant(
+            "latency-taken-anew-at-each-try",
+            "A row that D1 refused has the latency of the try that wrote it",
+            &["USG-014"],
+        )
+        .parts(|parts| stores::usage(&mut parts.ports, TakenAnew::default())),
         changing(
             "rows-of-equal-counts-are-one",
             "The id of a row is made of what it says, so two equal answers are one row",
@@ -124,6 +132,23 @@ fn changed() -> Vec<Draft> {
             },
         ),
     ]
+}
+
+/// When each row was first to be written.
+#[derive(Default)]
+struct TakenAnew(Mutex<HashMap<Uuid, Instant>>);
+
+#[async_trait]
+impl OtherUsage for TakenAnew {
+    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let mut row = row.clone();
+        let since = {
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            first.entry(row.id).or_insert_with(clock::now).elapsed()
+        };
+        row.latency_ms += i64::try_from(since.as_millis()).unwrap_or_default();
+        inner.insert(&row).await
+    }
 }
 
 struct NeverWritten;

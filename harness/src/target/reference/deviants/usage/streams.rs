@@ -1,8 +1,17 @@
 //! Backends that find another usage in a stream, or none. Never breaks more than one thing at a time.
 
+use super::super::calls::{self, OtherCalls};
+use super::super::stores::{self, OtherUsage};
 use super::billing::{End, Seen, Tokens, bills_first, bills_itself, bills_part_by_part, tokens};
 use super::{Draft, deviant};
+use async_trait::async_trait;
+use moltworker_reference::domain::usage::UsageRow;
+use moltworker_reference::ports::{
+    AiGateway, StoreError, UpstreamAnswer, UpstreamCall, UpstreamError, UsageStore,
+};
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = read_otherwise();
@@ -108,6 +117,16 @@ fn waited_for() -> Vec<Draft> {
         )
         .parts(|parts| bills_first(parts, contract, |_streamed| true)),
         deviant(
+            "next-chat-waits-for-the-row",
+            "A chat begins when the rows of the tenant's earlier answers are written",
+            &["USG-008"],
+        )
+        .parts(|parts| {
+            let writing = Writing::default();
+            stores::usage(&mut parts.ports, writing.clone());
+            calls::calls(&mut parts.ports, writing);
+        }),
+        deviant(
             "usage-written-before-the-end-of-a-stream",
             "A stream ends when its usage row is written",
             &["USG-008"],
@@ -120,6 +139,42 @@ fn waited_for() -> Vec<Draft> {
         )
         .parts(|parts| bills_first(parts, contract, |streamed| !streamed)),
     ]
+}
+
+/// A turn for each tenant, held while a row of it is written.
+#[derive(Clone, Default)]
+struct Writing(Arc<Mutex<HashMap<String, Turn>>>);
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+impl Writing {
+    fn turn(&self, tenant: &str) -> Turn {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(tenant.to_owned()).or_default())
+    }
+}
+
+#[async_trait]
+impl OtherUsage for Writing {
+    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let turn = self.turn(&row.tenant_id.to_string());
+        let _held = turn.lock().await;
+        inner.insert(row).await
+    }
+}
+
+#[async_trait]
+impl OtherCalls for Writing {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let metadata: Value = serde_json::from_str(&call.metadata_json).unwrap_or_default();
+        let turn = self.turn(metadata["tenant_id"].as_str().unwrap_or_default());
+        drop(turn.lock().await);
+        inner.call(call).await
+    }
 }
 
 fn counts(frames: &[Value]) -> impl Iterator<Item = Tokens> {
