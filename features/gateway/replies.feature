@@ -49,6 +49,21 @@ Feature: What the upstream sends reaches the caller, and nothing beside it
         | native  |
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: A caller that leaves an <dialect> stream in the midst of its events cancels the upstream call
+      Given a premium tenant "a"
+      And the upstream sends <dialect> events 100 ms apart for 30 s
+      When tenant "a" opens a streamed prompt
+      Then the caller has the first event while the upstream sends on
+      When the caller goes away
+      Then the upstream call is cancelled
+      And there was 1 upstream call
+
+      Examples:
+        | dialect |
+        | openai  |
+        | native  |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario Outline: A caller that leaves before the first byte cancels the upstream call while it replies "<replies>"
       Given a <tier> tenant "a"
       When tenant "a" prompts the model in a stream

@@ -43,6 +43,29 @@ Feature: Only what the caller may decide goes upstream
         | 500     | plainly     | 502    |
         | 500     | in a stream | 502    |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: No header of AI Gateway's reaches it, listed or not (<way>)
+      Given a free tenant "a"
+      When tenant "a" prompts the model <way> with headers of its own:
+        | name                       | value            |
+        | cf-aig-collect-log-payload | {canary}         |
+        | cf-aig-cache-status        | {canary}         |
+        | cf-aig-log-id              | {canary}         |
+        | cf-aig-zdr                 | {canary}         |
+        | cf-aig-otel-trace-id       | {canary}         |
+        | cf-aig-dlp                 | {canary}         |
+        | cf-aig-of-tomorrow         | {canary}         |
+        | CF-AIG-Of-Yesterday        | {canary}         |
+        | Authorization              | sk-{canary}      |
+      Then no upstream call carried any of the caller's headers
+      When tenant "a" prompts the model <way>
+      Then the answer has status 200
+
+      Examples:
+        | way         |
+        | plainly     |
+        | in a stream |
+
   @AIG-016 @must
   Rule: AIG-016 The caller names the workload
     `X-Workload` chooses the workload (default `chat`); an unknown value gets 400 `INVALID_WORKLOAD` and no upstream call.
@@ -151,6 +174,13 @@ Feature: Only what the caller may decide goes upstream
         | a body one byte too large                    |
         | a body far too large                         |
         | a body one byte too large, its length untold |
+
+      @since.1.1
+      Examples:
+        | body                                             |
+        | a system's content that is a number              |
+        | an assistant's content that is an object         |
+        | a message without content                        |
 
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario: The largest allowed body is let through

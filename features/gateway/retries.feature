@@ -67,6 +67,20 @@ Feature: Failing models are tried again, within bounds
       And every upstream call to the 8b model stated a timeout of 8000 ms
       And every upstream call to the 70b model stated a timeout of 20000 ms
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: The fallback of a <tier> tenant's stream has the free timeout
+      Given a <tier> tenant "a"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And every upstream call to the 8b model stated a timeout of 8000 ms
+      And every upstream call to the 70b model stated a timeout of 20000 ms
+
+      Examples:
+        | tier       |
+        | premium    |
+        | enterprise |
+
   @AIG-011 @must
   Rule: AIG-011 Only what may pass is tried again
     Retry and fallback happen on 429, 500, 503, 524 and on timeout, and on nothing else (400, 401, 403, 404, 422 do not retry).

@@ -126,6 +126,27 @@ Feature: No identifier in a request reaches another tenant
       When tenants "a" and "b" send the very same chat, one after the other
       Then tenants "a" and "b" were each answered by a model call of their own, on their own bill
 
+    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario: The state of a gateway is the caller's own, whatever the status request names
+      Given a free tenant "a"
+      And a free tenant "b"
+      When the operator starts the gateway of tenant "a"
+      Then tenant "b" is told that its gateway is stopped, whatever it names of tenant "a", whose gateway runs:
+        | tenant={slug}           |
+        | tenant={id}             |
+        | tenant_id={id}          |
+        | id={id}                 |
+        | slug={slug}             |
+        | host={host}             |
+        | sandbox={sandbox}       |
+        | sandbox_id={sandbox}    |
+        | box={sandbox}           |
+        | gateway={sandbox}       |
+        | X-Tenant-Override: {slug} |
+        | X-Tenant-Id: {id}         |
+        | X-Sandbox-Id: {sandbox}   |
+        | X-Gateway-Id: {sandbox}   |
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @since.1.1
     Scenario: Pages of usage rows of one moment are the tenant's own
       Given a free tenant "a"

@@ -32,6 +32,14 @@ Feature: The window slides
         | unknown route    |
         | wrong method     |
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: An admitted request that is too large states them too
+      Given a free tenant "a"
+      Then every admitted answer to tenant "a" states limit, rest and reset
+        | answer         |
+        | status         |
+        | too large chat |
+
     Scenario: The health states limit, rest and reset
       When somebody asks for the health
       Then the answer has status 200

@@ -245,7 +245,14 @@ impl Broom<'_> {
             self.remove(kv, key, swept).await?;
         }
         let (before, after) = around(&self.dialect.kv_names, "{id}");
-        for key in kv.keys(&format!("{before}{ID_PREFIX}")).await? {
+        // Without the id in them the entries go with their tenants.
+        let by_id = self.dialect.kv_names.contains("{id}");
+        let prefix = by_id.then(|| format!("{before}{ID_PREFIX}"));
+        let listed = match prefix {
+            Some(prefix) => kv.keys(&prefix).await?,
+            None => Vec::new(),
+        };
+        for key in listed {
             let id = between(&key, before, after).unwrap_or_default();
             let ours = self.scope.has_run(run_marks::run_of_id(id).as_deref());
             if ours && self.old_enough(id, self.created_at(id).await?, swept) {
@@ -267,12 +274,21 @@ impl Broom<'_> {
         Ok(())
     }
 
+    /// Where the names of a tenant are kept, if anywhere.
+    fn names_key(&self, id: &str) -> Option<String> {
+        let key = self.dialect.names_key(id, &sandbox_id::expected(id));
+        (!key.is_empty()).then_some(key)
+    }
+
     /// Whether a tenant is a run's: by its id, or by the slug under which it is registered. A run's slug may have been pointed at another tenant.
     async fn is_of_a_run(&self, kv: &dyn Kv, id: &str) -> Result<bool, Fault> {
         if self.scope.has_run(run_marks::run_of_id(id).as_deref()) {
             return Ok(true);
         }
-        let names = kv.get(&self.dialect.kv_names.replace("{id}", id)).await?;
+        let names = match self.names_key(id) {
+            Some(key) => kv.get(&key).await?,
+            None => None,
+        };
         let names: Value = serde_json::from_str(&names.unwrap_or_default()).unwrap_or_default();
         let slug = names["slug"].as_str().unwrap_or_default();
         Ok(self.scope.has_run(run_marks::run_of_slug(slug)))
@@ -323,8 +339,9 @@ impl Broom<'_> {
         }
         if let Some(kv) = self.instance.kv.clone() {
             let mut keys = kv.keys(&sandbox).await?;
-            let names = self.dialect.kv_names.replace("{id}", id);
-            if kv.get(&names).await?.is_some() {
+            if let Some(names) = self.names_key(id)
+                && kv.get(&names).await?.is_some()
+            {
                 keys.push(names);
             }
             for key in keys {

@@ -365,7 +365,7 @@ async fn start_at_once(s: &mut Scene, a: Args) -> Check {
 /// A start and a look may have one path.
 fn is_start(dialect: &Dialect, answer: &Exchange) -> bool {
     dialect
-        .operation(&answer.request.method, &answer.request.path)
+        .operation_sent(&answer.request.method, &answer.request.path)
         .is_some_and(|(what, _id)| what == Operation::StartGateway)
 }
 

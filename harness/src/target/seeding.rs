@@ -236,9 +236,11 @@ pub fn registry_entries(target: &dyn Target, tenant: &Tenant) -> Vec<(String, St
             dialect.kv_slug.replace("{slug}", &tenant.slug),
             tenant.id.clone(),
         ),
-        (dialect.kv_names.replace("{id}", &tenant.id), names),
+        (dialect.names_key(&tenant.id, &tenant.sandbox_id), names),
     ];
-    own.into_iter().chain(hosts).collect()
+    // A registry need not have all three kinds of entries.
+    let all = own.into_iter().chain(hosts);
+    all.filter(|(key, _)| !key.is_empty()).collect()
 }
 
 async fn plant_by_templates(

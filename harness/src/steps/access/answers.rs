@@ -124,7 +124,14 @@ fn provoking(s: &Scene, tenant: &Tenant, name: &str) -> Result<(Request, &'stati
             Request::new("POST", dialect.tenants).bytes("no json"),
             &[400],
         ),
-        "no method" => (Request::new("PUT", at(&dialect.tenant)), &[405]),
+        "no method" => {
+            let path = at(&dialect.tenant);
+            let free = ["PUT", "POST", "PATCH", "DELETE"];
+            let free = free.into_iter().find(|method| {
+                !dialect.offers(method, &path) && dialect.operation(method, &path).is_none()
+            });
+            (Request::new(free.unwrap_or("PUT"), path), &[405])
+        }
         "no route" => (
             Request::new("GET", format!("{}/nothing/here", at(&dialect.routing))),
             &[404],

@@ -55,6 +55,15 @@ fn malformed(name: &str, marker: &str) -> Option<Vec<u8>> {
         "content that is a number" => {
             json!({ "messages": [message(marker), { "role": "user", "content": 5 }] }).to_string()
         }
+        "a system's content that is a number" => {
+            json!({ "messages": [{ "role": "system", "content": 5 }, message(marker)] }).to_string()
+        }
+        "an assistant's content that is an object" => {
+            json!({ "messages": [message(marker), { "role": "assistant", "content": { "text": "x" } }] }).to_string()
+        }
+        "a message without content" => {
+            json!({ "messages": [message(marker), { "role": "user" }] }).to_string()
+        }
         "a stream flag that is a text" => {
             json!({ "messages": [message(marker)], "stream": "yes" }).to_string()
         }

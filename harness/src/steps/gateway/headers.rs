@@ -1,6 +1,6 @@
 //! Which headers travel upstream: the key does, and nothing of the caller's. Never prints the key.
 
-use super::calls::some_calls;
+use super::calls::{mark_calls, some_calls};
 use super::prompts::{chat_body, prompt};
 use crate::doubles::Attempt;
 use crate::run::scene::Scene;
@@ -70,11 +70,22 @@ async fn none_carried(s: &mut Scene, _a: Args) -> Check {
     s.expect(!sent.is_empty(), "headers of the caller", || {
         "none".to_owned()
     })?;
-    for call in some_calls(s).await? {
+    let calls = some_calls(s).await?;
+    let is_like = |pair: &&(String, String)| sent.contains(*pair);
+    // What the target sends by itself may equal what the caller sent.
+    let own = if calls
+        .iter()
+        .any(|call| call.headers.iter().any(|pair| is_like(&pair)))
+    {
+        of_itself(s).await?
+    } else {
+        Vec::new()
+    };
+    for call in calls {
         let carried: Vec<String> = call
             .headers
             .iter()
-            .filter(|pair| sent.contains(pair) || pair.1.contains(&canary))
+            .filter(|pair| (sent.contains(pair) && !own.contains(pair)) || pair.1.contains(&canary))
             .map(|(name, _)| name.clone())
             .collect();
         s.expect(
@@ -90,6 +101,19 @@ async fn none_carried(s: &mut Scene, _a: Args) -> Check {
         )?;
     }
     Ok(())
+}
+
+/// The headers of the calls that a prompt without headers of the caller leads to.
+async fn of_itself(s: &mut Scene) -> Result<Vec<(String, String)>, Stop> {
+    let prompted = s.last()?;
+    let host = prompted.request.host.clone();
+    let streamed = prompted.media_type() == "text/event-stream";
+    let body = chat_body(&s.marker(), streamed);
+    mark_calls(s).await?;
+    let request = s.chat_request_with(&host, &body);
+    s.send(request).await?;
+    let calls = some_calls(s).await?;
+    Ok(calls.into_iter().flat_map(|call| call.headers).collect())
 }
 
 /// The key that the target was started with; what it is must be known to find it where it must not be.

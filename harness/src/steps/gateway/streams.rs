@@ -5,7 +5,7 @@ use super::calls::{calls, mark_calls, words};
 use super::prompts::chat_body;
 use crate::client::stream::{Next, StreamedAnswer};
 use crate::counted::counted;
-use crate::doubles::{Attempt, Outcome};
+use crate::doubles::{Attempt, Outcome, Reply, Script, StreamDialect};
 use crate::lag::{self, Patience};
 use crate::oracle::completion::{self, Streamed};
 use crate::oracle::routing::FREE_TIMEOUT_MS;
@@ -33,6 +33,15 @@ pub(super) fn register(book: &mut Book) {
     book.asserting(
         &["AIG-017"],
         "the caller has the first event while the upstream holds back the rest",
+        |s, a| Box::pin(has_first_event(s, a)),
+    );
+    book.step(
+        r"the upstream sends (openai|native) events (\d+) ms apart for (\d+) s",
+        |s, a| Box::pin(sends_events(s, a)),
+    );
+    book.asserting(
+        &["AIG-017"],
+        "the caller has the first event while the upstream sends on",
         |s, a| Box::pin(has_first_event(s, a)),
     );
     book.step(r"the upstream goes on(?: after (\d+) s)?", |s, a| {
@@ -173,6 +182,24 @@ async fn has_first_event(s: &mut Scene, _a: Args) -> Check {
     }
 }
 
+/// The note that the upstream of the scenario does not hold its stream back.
+const EVENTS_GO_ON: &str = "events go on";
+
+async fn sends_events(s: &mut Scene, a: Args) -> Check {
+    let (apart_ms, seconds): (u64, u64) = (a.number(2)?, a.number(3)?);
+    let dialect = match a.text(1) {
+        "native" => StreamDialect::Native,
+        _ => StreamDialect::OpenAi,
+    };
+    let count = usize::try_from(seconds * 1000 / apart_ms.max(1)).unwrap_or(1);
+    let reply = Reply::stream(dialect, &vec!["on "; count], 7, 3);
+    let reply = reply.paced(Duration::from_millis(apart_ms));
+    let marker = s.marker();
+    s.gateway().await?.script(&marker, Script::always(reply));
+    s.notes.insert(EVENTS_GO_ON.to_owned(), true.into());
+    Ok(())
+}
+
 async fn goes_on(s: &mut Scene, a: Args) -> Check {
     if !a.text(1).is_empty() {
         wait::pass(Duration::from_secs(a.number(1)?)).await;
@@ -212,6 +239,12 @@ async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
     let calls = gateway.wait_until(&marker, PROMPTLY, is_gone).await;
     if !is_gone(&calls) {
         patience.blame(|| words(&calls))?;
+        let is_held = !s.notes.contains_key(EVENTS_GO_ON);
+        if is_held && s.run.target.limits().runtime_answers_malformed_requests {
+            return Err(Stop::NotVerified(
+                "workerd tells a Worker that its caller has gone when it writes to it, and while the upstream is silent nothing may be written: ask the deployed Worker".to_owned(),
+            ));
+        }
     }
     // By the double's clock: a call that is let go of only now may have been given up for its own time-out.
     let late = calls

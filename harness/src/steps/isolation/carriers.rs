@@ -12,7 +12,7 @@ use crate::steps::operating::{
 };
 use crate::target::dialect::AdminRoute;
 use crate::target::seeding::Tenant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 
 /// Adds the steps.
@@ -52,6 +52,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"the operator pages through the usage of tenant "([^"]+)" and takes its cursor to tenant "([^"]+)""#,
         |s, a| Box::pin(take_cursor(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" is told that its gateway is stopped, whatever it names of tenant "([^"]+)", whose gateway runs:"#,
+        |s, a| Box::pin(own_state(s, a)),
     );
     book.step(
         r#"all usage rows of tenants "([^"]+)" and "([^"]+)" are of one moment"#,
@@ -200,6 +204,43 @@ async fn have_usage(s: &mut Scene, a: Args) -> Check {
             presuppose(&answer, answer.status == 200, "cannot chat")?;
         }
         expect_usage_count(s, &tenant, count).await?;
+    }
+    Ok(())
+}
+
+async fn own_state(s: &mut Scene, a: Args) -> Check {
+    let (caller, other) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
+    let pointer = s.dialect().status_gateway_state;
+    let plain = s.status_request(&caller.host);
+    for (tenant, state) in [(&caller, "stopped"), (&other, "running")] {
+        let request = s.status_request(&tenant.host);
+        let answer = s.send(request).await?;
+        let is_so = answer.text_at(&pointer).as_deref() == Some(state);
+        let expected = format!(
+            "a status of tenant `{}` with the gateway {state}",
+            tenant.slug
+        );
+        s.expect(is_so, expected, || describe(&answer))
+            .or_unmet("SMK-001")?;
+    }
+    for line in a.list() {
+        let line = fill(&line, &other);
+        let request = match line.split_once(": ") {
+            Some((header, value)) => plain.clone().header(header, value.to_owned()),
+            None => Request {
+                path: format!("{}?{line}", plain.path),
+                ..plain.clone()
+            },
+        };
+        let answer = s.send(request).await?;
+        // A refusal tells no state, be it for a parameter that nobody knows.
+        if answer.status < 300 {
+            s.expect(
+                answer.text_at(&pointer).as_deref() == Some("stopped"),
+                format!("the state of the caller's own gateway for `{line}`"),
+                || describe(&answer),
+            )?;
+        }
     }
     Ok(())
 }

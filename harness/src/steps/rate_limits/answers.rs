@@ -62,6 +62,11 @@ async fn provoke(s: &mut Scene, tenant: &Tenant, name: &str) -> Result<Arc<Excha
             s.chat_request_with(host, &json!({ "messages": "none" })),
             400,
         ),
+        "too large chat" => {
+            let text = "x".repeat(s.run.target.limits().body_max + 1);
+            let body = json!({ "messages": [{ "role": "user", "content": text }] });
+            (s.chat_request_with(host, &body), 413)
+        }
         "unknown route" => (Request::new("GET", "/nothing-here").host(host), 404),
         "wrong method" => (Request::new("DELETE", dialect.status).host(host), 405),
         _ => return Err(Stop::Fault(format!("no answer \"{name}\""))),

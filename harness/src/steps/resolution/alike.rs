@@ -8,6 +8,7 @@ use crate::run::capture::point_at;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
+use crate::target::dialect::speak::Operation;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,11 +159,11 @@ impl Varying {
     ) -> Result<Vec<String>, Stop> {
         let mut differs = &differences(first, second) - &self.parts;
         // What changes something may not do it again: then the second answer is another one.
-        let chat = s.dialect().chat;
+        let dialect = s.dialect();
         let repeatable = |asked: &Asked<'_>| {
             let request = &asked.request;
-            let route = request.path.split('?').next().unwrap_or_default();
-            matches!(request.method.as_str(), "GET" | "HEAD") || route == chat
+            matches!(request.method.as_str(), "GET" | "HEAD")
+                || dialect.speak(request.clone()).operation == Some(Operation::Chat)
         };
         let looks = if repeatable(one) && repeatable(other) {
             LOOKS_AGAIN

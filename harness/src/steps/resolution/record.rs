@@ -127,7 +127,7 @@ async fn entries_like(
         return Ok(entries);
     }
     let dialect = target.dialect();
-    let own_key = |tenant: &Tenant| dialect.kv_names.replace("{id}", &tenant.id);
+    let own_key = |tenant: &Tenant| dialect.names_key(&tenant.id, &tenant.sandbox_id);
     let (names_key, names_of_like) = (own_key(tenant), own_key(like));
     let slug_of_like = dialect.kv_slug.replace("{slug}", &like.slug);
     let kv = s.kv().await?;

@@ -46,7 +46,7 @@ async fn turns_pages(s: &mut Scene, a: Args) -> Check {
     };
     let first = operator_gets(s, &format!("{path}?limit=1")).await?;
     expect_status_first(s, &first, 200)?;
-    let cursor = first.text_at("/next_cursor").unwrap_or_default();
+    let cursor = first.text_at(&s.dialect().next_cursor).unwrap_or_default();
     // Nobody promises pages: where there are none, there is no cursor to be changed.
     if cursor.is_empty() {
         return Err(Stop::NotVerified(format!(

@@ -141,10 +141,14 @@ pub struct Dialect {
     pub kv_slug: String,
     /// KV key of a custom hostname's registry entry; `{host}` stands for it.
     pub kv_host: String,
-    /// KV key of a tenant's names; `{id}` stands for the tenant id.
+    /// KV key of a tenant's names; `{id}` stands for the tenant id, `{sandbox_id}` for its sandbox id.
     pub kv_names: String,
     /// Where a listing has the cursor of its next page.
     pub next_cursor: String,
+    /// The query parameter of a listing that says how many are wanted.
+    pub page_limit: String,
+    /// The query parameter of a listing that names where its next page begins.
+    pub page_cursor: String,
     /// Where a configuration error names what is missing.
     pub configuration_missing: String,
     /// How the log tells what the contract wants to be told there.
@@ -217,6 +221,8 @@ impl Default for Dialect {
             kv_host: "host:{host}".into(),
             kv_names: "tenant:{id}".into(),
             next_cursor: "/next_cursor".into(),
+            page_limit: "limit".into(),
+            page_cursor: "cursor".into(),
             configuration_missing: "/error/details/missing".into(),
             log: log::LogDialect::default(),
             tenants_are_fixed: false,
@@ -226,6 +232,13 @@ impl Default for Dialect {
 }
 
 impl Dialect {
+    /// The KV key of a tenant's names; empty where the registry keeps none.
+    #[must_use]
+    pub fn names_key(&self, id: &str, sandbox_id: &str) -> String {
+        let key = self.kv_names.replace("{id}", id);
+        key.replace("{sandbox_id}", sandbox_id)
+    }
+
     /// Paths that are open to everybody.
     #[must_use]
     pub fn public_paths(&self) -> Vec<String> {

@@ -46,6 +46,22 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Every one.
+    pub const ALL: [Self; 12] = [
+        Self::Health,
+        Self::Status,
+        Self::Chat,
+        Self::CreateTenant,
+        Self::ListTenants,
+        Self::ReadTenant,
+        Self::ChangeTenant,
+        Self::DeleteTenant,
+        Self::Routing,
+        Self::Usage,
+        Self::StartGateway,
+        Self::Gateway,
+    ];
+
     /// Whether it makes, changes or removes a tenant.
     #[must_use]
     pub fn alters_tenants(self) -> bool {
@@ -164,7 +180,6 @@ impl Dialect {
     /// Which operation a method and a path of this target are, with the tenant id in the path.
     #[must_use]
     pub fn operation(&self, method: &str, path: &str) -> Option<(Operation, Option<String>)> {
-        let path = path.split('?').next().unwrap_or_default();
         let routes = [
             ("GET", &self.health, Operation::Health),
             ("GET", &self.status, Operation::Status),
@@ -182,37 +197,57 @@ impl Dialect {
         routes
             .into_iter()
             .filter(|(own, template, _)| *own == method && !template.is_empty())
-            .find_map(|(_, template, operation)| Some((operation, id_in(template, path)?)))
+            .find_map(|(_, template, operation)| Some((operation, id_in_path(template, path)?)))
+    }
+
+    /// Which operation a request is that was sent in the target's words, with the tenant id in its path.
+    #[must_use]
+    pub fn operation_sent(&self, method: &str, path: &str) -> Option<(Operation, Option<String>)> {
+        let spelled = |operation| Some((operation, self.spelled_so(operation, method, path)?));
+        Operation::ALL
+            .into_iter()
+            .find_map(spelled)
+            .or_else(|| self.operation(method, path))
     }
 
     /// Whether the target spells one of its operations by this method on a path of this form.
     #[must_use]
     pub fn offers(&self, method: &str, path: &str) -> bool {
-        let spelled = [
-            (&self.create_tenant, &self.tenants),
-            (&self.read_tenant, &self.tenant),
-            (&self.change_tenant, &self.tenant),
-            (&self.delete_tenant, &self.tenant),
-            (&self.start_gateway, &self.gateway_start),
-            (&self.ask_model, &self.chat),
-            (&self.read_health, &self.health),
-            (&self.read_status, &self.status),
-            (&self.list_tenants, &self.tenants),
-            (&self.read_routing, &self.routing),
-            (&self.read_usage, &self.usage),
-            (&self.read_gateway, &self.gateway),
-        ];
-        spelled.into_iter().any(|(spelling, own)| {
-            let Some(spelling) = spelling else {
-                return false;
-            };
-            let template = spelling
-                .path
-                .as_ref()
-                .unwrap_or(own)
-                .replace("{slug}", "{id}");
-            spelling.method.as_deref() == Some(method) && id_in(&template, path).is_some()
-        })
+        Operation::ALL
+            .into_iter()
+            .any(|operation| self.spelled_so(operation, method, path).is_some())
+    }
+
+    /// The tenant id in a path, if the target spells the operation by this method on a path of this form.
+    #[expect(
+        clippy::option_option,
+        reason = "no match, a match without an id, a match with one"
+    )]
+    fn spelled_so(&self, operation: Operation, method: &str, path: &str) -> Option<Option<String>> {
+        let spelling = self.spelling(operation)?;
+        let own = self.path_of(operation);
+        let template = spelling.path.as_ref().unwrap_or(own);
+        let is_own = spelling.method.as_deref() == Some(method);
+        is_own
+            .then(|| id_in_path(&template.replace("{slug}", "{id}"), path))
+            .flatten()
+    }
+
+    /// The path of an operation, unless its spelling has one of its own.
+    fn path_of(&self, operation: Operation) -> &String {
+        match operation {
+            Operation::Health => &self.health,
+            Operation::Status => &self.status,
+            Operation::Chat => &self.chat,
+            Operation::CreateTenant | Operation::ListTenants => &self.tenants,
+            Operation::ReadTenant | Operation::ChangeTenant | Operation::DeleteTenant => {
+                &self.tenant
+            }
+            Operation::Routing => &self.routing,
+            Operation::Usage => &self.usage,
+            Operation::StartGateway => &self.gateway_start,
+            Operation::Gateway => &self.gateway,
+        }
     }
 
     /// The target's spelling of an operation, where it has one of its own.
@@ -266,7 +301,7 @@ impl Dialect {
     /// Puts a request into the target's words. What is no operation of `shapes.md` is sent as it stands.
     #[must_use]
     pub fn speak(&self, mut request: Request) -> Spoken {
-        request.path = self.own_path(&request.path);
+        request.path = one_query(&self.own_path(&request.path));
         let Some((operation, id)) = self.operation(&request.method, &request.path) else {
             return Spoken {
                 request,
@@ -283,6 +318,13 @@ impl Dialect {
             id,
             slug: None,
         };
+        if matches!(operation, Operation::ListTenants | Operation::Usage) {
+            let names = [
+                ("limit", self.page_limit.as_str()),
+                ("cursor", self.page_cursor.as_str()),
+            ];
+            spoken.request.path = with_parameters(&spoken.request.path, names);
+        }
         let mut fields = object(&spoken.request.body);
         spoken.slug = text_of(fields.as_ref(), "slug");
         if let Some(fields) = &mut fields
@@ -317,6 +359,9 @@ impl Spelling {
             }
             request.path = path;
         }
+        // A request without a body has no fields, and may have one here: what the template says by itself.
+        let none = Map::new();
+        let fields = fields.or(request.body.is_empty().then_some(&none));
         if let (Some(template), Some(fields)) = (&self.body, fields) {
             let (body, unsaid) = filled(template, fields);
             request.body = body.to_string().into();
@@ -347,6 +392,49 @@ fn segment(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes())
         .collect::<String>()
         .replace('+', "%20")
+}
+
+/// The path with one query: a listing's own path may have one already.
+fn one_query(path: &str) -> String {
+    match path.split_once('?') {
+        Some((place, query)) => format!("{place}?{}", query.replace('?', "&")),
+        None => path.to_owned(),
+    }
+}
+
+/// The path with parameters of its query under other names.
+fn with_parameters(path: &str, names: [(&str, &str); 2]) -> String {
+    let Some((place, query)) = path.split_once('?') else {
+        return path.to_owned();
+    };
+    let renamed = query.split('&').map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match names.into_iter().find(|(usual, _)| *usual == name) {
+            Some((_, own)) => format!("{own}={value}"),
+            None => pair.to_owned(),
+        }
+    });
+    format!("{place}?{}", renamed.collect::<Vec<_>>().join("&"))
+}
+
+/// As [`id_in`]; where the template has a query, the path's query must begin with it.
+#[expect(
+    clippy::option_option,
+    reason = "no match, a match without an id, a match with one"
+)]
+fn id_in_path(template: &str, path: &str) -> Option<Option<String>> {
+    let path = one_query(path);
+    let (place, query) = path.split_once('?').unwrap_or((path.as_str(), ""));
+    let Some((own, parameters)) = template.split_once('?') else {
+        return id_in(template, place);
+    };
+    let count = parameters.split('&').count();
+    let first: Vec<&str> = query.split('&').take(count).collect();
+    let first = first.join("&");
+    match (id_in(own, place)?, id_in(parameters, &first)?) {
+        (Some(id), _) | (None, Some(id)) => Some(Some(id)),
+        (None, None) => Some(None),
+    }
 }
 
 /// `Some(id)` when the path has the template's form.

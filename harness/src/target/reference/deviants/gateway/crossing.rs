@@ -125,6 +125,12 @@ fn headers() -> Vec<Draft> {
             |name| name.as_str().starts_with("cf-aig-"),
         ),
         forwarding(
+            "callers-unlisted-gateway-headers-forwarded",
+            "Of a caller's cf-aig-* headers those reach the AI Gateway that no list names",
+            &["AIG-008"],
+            |name| ["cf-aig-collect-log-payload", "cf-aig-of-tomorrow"].contains(&name.as_str()),
+        ),
+        forwarding(
             "callers-cache-headers-forwarded",
             "A caller decides how the AI Gateway caches",
             &["AIG-008"],

@@ -1,6 +1,6 @@
 //! Backends that keep another timeout than they state, or tell it as something else. Never breaks more than one thing at a time.
 
-use super::super::calls::{self, OtherCalls, SMALL};
+use super::super::calls::{self, LARGE, OtherCalls, SMALL};
 use super::super::layer::before;
 use super::rubric::failure;
 use super::{Draft, deviant};
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,6 +40,12 @@ pub(super) fn all() -> Vec<Draft> {
             &["AIG-009"],
         )
         .parts(|parts| calls::calls(&mut parts.ports, AllTogether::default())),
+        deviant(
+            "fallback-of-streams-has-the-timeout-of-the-primary",
+            "The fallback of a stream states 20 s, where the free timeout is 8 s",
+            &["AIG-010"],
+        )
+        .parts(|parts| calls::calls(&mut parts.ports, LongFallback)),
         deviant(
             "timeout-told-as-failure",
             "A timeout of the backend's own is told as any failure",
@@ -101,6 +108,25 @@ impl OtherCalls for WholeAnswer {
         });
         answer.body = bounded.boxed();
         Ok(answer)
+    }
+}
+
+struct LongFallback;
+
+#[async_trait]
+impl OtherCalls for LongFallback {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        mut call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let metadata: Value = serde_json::from_str(&call.metadata_json).unwrap_or_default();
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let is_fallback = metadata["tier"] != "free" && call.first_byte_timeout == SMALL.1;
+        if is_fallback && body["stream"] == true {
+            call.first_byte_timeout = LARGE.1;
+        }
+        inner.call(call).await
     }
 }
 

@@ -4,9 +4,9 @@ use super::super::calls::{self, LARGE, OtherCalls, Purpose};
 use super::super::layer::after;
 use super::super::stores::{self, OtherUsage};
 use super::{Draft, deviant};
-use crate::clock;
 use crate::tamper::{Ask, Content, Tamper, Told, Unanswered, Upstream};
 use crate::target::reference::altered::Parts;
+use crate::{clock, wait};
 use async_trait::async_trait;
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -18,7 +18,7 @@ use moltworker_reference::ports::{
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 pub(super) fn all() -> Vec<Draft> {
@@ -121,6 +121,12 @@ fn changed() -> Vec<Draft> {
             &["USG-014"],
         )
         .parts(|parts| stores::usage(&mut parts.ports, TakenAnew::default())),
+        deviant(
+            "retries-after-twice-the-pause",
+            "A row is tried again after 200, 400 and 800 ms",
+            &["USG-009"],
+        )
+        .parts(|parts| stores::usage(&mut parts.ports, TwiceAsSlow::default())),
         changing(
             "rows-of-equal-counts-are-one",
             "The id of a row is made of what it says, so two equal answers are one row",
@@ -148,6 +154,27 @@ impl OtherUsage for TakenAnew {
         };
         row.latency_ms += i64::try_from(since.as_millis()).unwrap_or_default();
         inner.insert(&row).await
+    }
+}
+
+/// How often each row was tried.
+#[derive(Default)]
+struct TwiceAsSlow(Mutex<HashMap<Uuid, u32>>);
+
+#[async_trait]
+impl OtherUsage for TwiceAsSlow {
+    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let tried = {
+            let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let tried = tried.entry(row.id).or_default();
+            *tried += 1;
+            *tried
+        };
+        if let Some(doublings) = tried.checked_sub(2) {
+            // The same pause again.
+            wait::pass(Duration::from_millis(100 << doublings)).await;
+        }
+        inner.insert(row).await
     }
 }
 
