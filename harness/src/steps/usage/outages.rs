@@ -16,10 +16,11 @@ use std::time::Duration;
 const SLOW: &str = "writes take this long";
 /// A pause may be measured shorter by so much: clocks are read on both ends.
 const PAUSE_SHORT_MS_MAX: f64 = 10.0;
-/// A pause may be longer by so much of itself, and at least by so many milliseconds: twice the pause is another one. Where the machine's
-/// own lag explains more than that, nothing is told.
-const PAUSE_LONG_SHARE: f64 = 0.6;
-const PAUSE_LONG_MS_MIN: f64 = 80.0;
+/// A pause may be longer by so much: a try that fails takes its time, and so does a busy machine.
+const PAUSE_LONG_MS_MAX: f64 = 1_000.0;
+/// What a failing try takes is in every pause: from the first to the last they may grow by so much of what they should. Twice the pauses
+/// grow twice as much.
+const GROWTH_MAX: f64 = 1.6;
 /// All pauses of the contract (100, 200, 400 ms) together, and time to spare.
 const GIVEN_UP_MAX: Duration = Duration::from_secs(4);
 /// A retry that follows a lost answer comes in this time, if it comes.
@@ -222,8 +223,7 @@ async fn tried_after_pauses(s: &mut Scene, a: Args) -> Check {
         nominal.push(ms);
     }
     let is_short = |(pause, nominal): (&f64, &f64)| *pause < nominal - PAUSE_SHORT_MS_MAX;
-    let most = |nominal: f64| nominal + (nominal * PAUSE_LONG_SHARE).max(PAUSE_LONG_MS_MIN);
-    let over = |(pause, nominal): (&f64, &f64)| pause - most(*nominal);
+    let over = |(pause, nominal): (&f64, &f64)| pause - (nominal + PAUSE_LONG_MS_MAX);
     let fits = pauses.len() == nominal.len()
         && !pauses.iter().zip(&nominal).any(is_short)
         && pauses.iter().zip(&nominal).all(|both| over(both) <= 0.0);
@@ -239,8 +239,21 @@ async fn tried_after_pauses(s: &mut Scene, a: Args) -> Check {
             }
         }
     }
+    let growth = |list: &[f64]| {
+        list.last()
+            .zip(list.first())
+            .map_or(0.0, |(last, first)| last - first)
+    };
+    let (grown, most) = (growth(&pauses), growth(&nominal) * GROWTH_MAX);
+    let grows_too_much = nominal.len() > 1 && grown > most;
+    if fits && grows_too_much {
+        let over = Duration::from_secs_f64((grown - most) / 1_000.0);
+        lag::blame(times[0], times[times.len() - 1], over, || {
+            format!("pauses of {} ms", rounded(&pauses))
+        })?;
+    }
     s.expect(
-        fits,
+        fits && !grows_too_much,
         format!(
             "{tries} tries, after pauses of {nominal} ms",
             nominal = said(&nominal)
