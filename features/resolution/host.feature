@@ -26,8 +26,8 @@ Feature: The host alone decides the tenant
         | {own a}-b                               |
         | {own a}--b                              |
         | {own 0}                                 |
-        | {own a}{times x 47}                     |
-        | {own a}{times x 45}-b                   |
+        | {own a}{times x 48}                     |
+        | {own a}{times x 46}-b                   |
       Then each of them is answered as itself
       And these hosts are no tenant:
         | host                         |

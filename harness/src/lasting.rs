@@ -20,8 +20,8 @@ fn pattern(text: &str) -> Regex {
 static NEW_IN_EVERY_RUN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"(?P<uuid>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b)",
-        r"|mp-(?P<slug>[a-z]{6}[0-9]{4,5})",
-        r"|(?P<custom>[a-z]{6}[0-9]{4,5})\.customer\.example",
+        r"|mp-(?P<slug>[a-z]{6}[0-9a-z]{4})",
+        r"|(?P<custom>[a-z]{6}[0-9a-z]{4})\.customer\.example",
         r"|(?P<host>(?:https?|wss?)://(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)|\b127\.0\.0\.1|\blocalhost|\[::1\]):[0-9]{1,5}\b",
         r"|(?P<time>\b[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2}\b)?",
         r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT",

@@ -120,6 +120,13 @@ fn client_ip(run: &str, number: usize) -> String {
     format!("198.18.{}.{}", at / 250, at % 250 + 1)
 }
 
+/// A scenario's number in four characters of 36: a slug of the harness's is as long as ever, and as long as a slug may be where it is to.
+fn four_characters(number: usize) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let digit = |place: u32| char::from(DIGITS[number / 36_usize.pow(place) % 36]);
+    (0..4).rev().map(digit).collect()
+}
+
 impl Scene {
     /// A scenario that has not begun.
     #[must_use]
@@ -127,7 +134,7 @@ impl Scene {
         let number = planned.number;
         let client_ip = client_ip(&run.id, number);
         Self {
-            token: format!("{}{:05}", run.id, number % 100_000),
+            token: format!("{}{}", run.id, four_characters(number)),
             run,
             planned,
             exchanges: Vec::new(),

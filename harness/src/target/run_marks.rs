@@ -18,9 +18,9 @@ const MARK: [u8; 2] = *b"mp";
 /// The same as it begins an id's text.
 pub const ID_PREFIX: &str = "6d70";
 
-static SLUG: LazyLock<regex::Regex> = LazyLock::new(|| pattern(r"^mp-([a-z]{6})\d{4,5}-"));
+static SLUG: LazyLock<regex::Regex> = LazyLock::new(|| pattern(r"^mp-([a-z]{6})[0-9a-z]{4}-"));
 static HOST: LazyLock<regex::Regex> =
-    LazyLock::new(|| pattern(r"-([a-z]{6})\d{4,5}\.customer\.example$"));
+    LazyLock::new(|| pattern(r"-([a-z]{6})[0-9a-z]{4}\.customer\.example$"));
 
 fn pattern(text: &str) -> regex::Regex {
     regex::Regex::new(text).unwrap_or_else(|_invalid| unreachable!("a constant pattern"))
