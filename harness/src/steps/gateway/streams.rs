@@ -231,9 +231,37 @@ fn lasted(call: &Attempt) -> Duration {
     end.saturating_sub(call.at)
 }
 
+/// How often a caller leaves in the midst of events on workerd. Evidence: of some 80 streams that were written to each 100 ms two went on
+/// though their caller had gone, on a quiet machine; a Worker that passes nothing on lets all of them go on.
+const LEAVES_ON_WORKERD: usize = 3;
+
 async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
+    let on_workerd = s.run.target.limits().runtime_answers_malformed_requests;
+    let times = if on_workerd && s.notes.contains_key(EVENTS_GO_ON) {
+        LEAVES_ON_WORKERD
+    } else {
+        1
+    };
+    let mut check = cancelled(s).await;
+    for _time in 1..times {
+        if !matches!(check, Err(Stop::Violation(_))) {
+            break;
+        }
+        let host = s.last()?.request.host.clone();
+        let request = s.chat_request_with(&host, &chat_body(&s.marker(), true));
+        mark_calls(s).await?;
+        s.open_stream(HELD, request.within(PROMPTLY)).await?;
+        read(s, |read| read.pieces > 0).await?;
+        s.close_stream(HELD)?;
+        check = cancelled(s).await;
+    }
+    check
+}
+
+async fn cancelled(s: &mut Scene) -> Check {
     let marker = s.marker();
-    let is_gone = |calls: &[Attempt]| calls.iter().any(|call| call.client_gone);
+    // The last one: an earlier caller may have left as well.
+    let is_gone = |calls: &[Attempt]| calls.last().is_some_and(|call| call.client_gone);
     let gateway = s.gateway().await?;
     let (patience, began) = (Patience::of(PROMPTLY), clock::now());
     let calls = gateway.wait_until(&marker, PROMPTLY, is_gone).await;
@@ -248,8 +276,8 @@ async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
     }
     // By the double's clock: a call that is let go of only now may have been given up for its own time-out.
     let late = calls
-        .iter()
-        .find(|call| call.client_gone && lasted(call) >= TIMES_OUT);
+        .last()
+        .filter(|call| call.client_gone && lasted(call) >= TIMES_OUT);
     if let Some(late) = late {
         let seen = format!(
             "a call that was let go of {} ms after it came",
