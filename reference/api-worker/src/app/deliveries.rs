@@ -11,7 +11,8 @@ use crate::webhook_sender::Signed;
 use futures_util::{StreamExt, stream};
 use moltworker_reference::log::causes;
 use serde::Serialize;
-use std::sync::{Arc, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Deliveries that are under way at the same time in one run.
@@ -106,7 +107,7 @@ impl App {
     }
 
     async fn try_one(&self, delivery: Claimed, present: &Present) -> Result<State, Error> {
-        let _sending = Sending::begin(self, &delivery.id);
+        let sending = Sending::begin(&self.in_flight, &delivery.id);
         let status = self.send(&delivery, present.now()).await;
         Event::WebhookAttempt {
             delivery_id: &delivery.id,
@@ -116,7 +117,7 @@ impl App {
         .log(&self.log);
         Ok(self
             .store()?
-            .conclude(delivery, status, present.now())
+            .conclude(delivery, status, present.now(), sending)
             .await?)
     }
 
@@ -138,12 +139,13 @@ impl App {
         self.ports.sender.send(&endpoint, &signed).await
     }
 
-    fn busy(&self) -> Vec<String> {
-        let in_flight = self
-            .in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        in_flight.iter().cloned().collect()
+    /// Whether this process sends a delivery, asked when it is to be claimed.
+    fn busy(&self) -> impl Fn(&str) -> bool + Send + 'static {
+        let in_flight = Arc::clone(&self.in_flight);
+        move |id| {
+            let in_flight = in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+            in_flight.contains(id)
+        }
     }
 
     pub(super) fn log_job_failure(&self, error: &Error) {
@@ -157,30 +159,33 @@ impl App {
     }
 }
 
+/// The ids of the deliveries that this process is sending.
+pub(super) type InFlight = Arc<Mutex<HashSet<String>>>;
+
 /// A delivery that this process is sending: whatever the clock is told, it is not sent a second time meanwhile.
-struct Sending<'a> {
-    app: &'a App,
+/// It is given up in the transaction that writes what became of the attempt, so that whoever reads that may claim it.
+struct Sending {
+    in_flight: InFlight,
     id: String,
 }
 
-impl<'a> Sending<'a> {
-    fn begin(app: &'a App, id: &str) -> Self {
-        let mut in_flight = app.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        in_flight.insert(id.to_owned());
+impl Sending {
+    fn begin(in_flight: &InFlight, id: &str) -> Self {
+        let mut ids = in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.insert(id.to_owned());
         Self {
-            app,
+            in_flight: Arc::clone(in_flight),
             id: id.to_owned(),
         }
     }
 }
 
-impl Drop for Sending<'_> {
+impl Drop for Sending {
     fn drop(&mut self) {
-        let mut in_flight = self
-            .app
+        let mut ids = self
             .in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        in_flight.remove(&self.id);
+        ids.remove(&self.id);
     }
 }

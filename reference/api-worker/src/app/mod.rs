@@ -11,15 +11,15 @@ pub mod stream;
 use crate::config::Config;
 use crate::store::{Act, Store};
 use crate::webhook_sender::WebhookSender;
+use deliveries::InFlight;
 use error::Error;
 use event::Event;
 use moltworker_reference::app::access::AccessPolicy;
 use moltworker_reference::app::background::Background;
 use moltworker_reference::log::Log;
 use moltworker_reference::ports::{AccessKeys, AiGateway, Clock, LogSink};
-use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The outside world of one worker. Public, so that an embedder can wrap any of it.
@@ -96,7 +96,7 @@ pub struct App {
     access: Option<AccessPolicy>,
     background: Background,
     /// Deliveries that this process is sending at the moment.
-    in_flight: Mutex<HashSet<String>>,
+    in_flight: InFlight,
 }
 
 impl App {
@@ -112,7 +112,7 @@ impl App {
             log,
             access,
             background: Background::default(),
-            in_flight: Mutex::default(),
+            in_flight: InFlight::default(),
         };
         let missing = app.missing_in(gates::Class::ALL);
         if !missing.is_empty() {

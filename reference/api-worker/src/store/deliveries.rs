@@ -157,14 +157,14 @@ impl Store {
         .await
     }
 
-    /// Claims what is due and not `busy`, up to a hundred. The first ones of an operator's run are logged with it.
+    /// Claims what is due and not busy, up to a hundred. The first ones of an operator's run are logged with it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn claim_due(
         &self,
         now: i64,
-        busy: Vec<String>,
+        is_busy: impl Fn(&str) -> bool + Send + 'static,
         act: Option<Act>,
     ) -> Result<Vec<Claimed>, StoreError> {
         self.change(move |connection| {
@@ -175,7 +175,7 @@ impl Store {
             )?;
             let due = due.query_map(params![now, CLAIMED_AT_ONCE], |row| row.get::<_, String>(0))?;
             let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
-            let free = due.iter().filter(|id| !busy.contains(id));
+            let free = due.iter().filter(|id| !is_busy(id));
             let claimed = free.map(|id| claim(connection, id, now));
             let claimed: Vec<Claimed> = claimed.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
             if let (Some(act), false) = (&act, claimed.is_empty()) {
@@ -187,7 +187,7 @@ impl Store {
         .await
     }
 
-    /// Writes what became of an attempt. What was answered 2xx is closed even if the claim had ended meanwhile.
+    /// Writes what became of an attempt, and drops `sending` with it. What was answered 2xx is closed even if the claim had ended meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -196,8 +196,10 @@ impl Store {
         delivery: Claimed,
         status: Option<u16>,
         now: i64,
+        sending: impl Send + 'static,
     ) -> Result<State, StoreError> {
         self.change(move |connection| {
+            let _until_written = sending;
             if status.is_some_and(|status| (200..300).contains(&status)) {
                 connection
                     .prepare_cached(
