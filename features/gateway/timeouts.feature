@@ -26,7 +26,8 @@ Feature: No caller waits for ever
       Given a <tier> tenant "a"
       And the upstream replies "500 late by 2500 ms, answer"
       When tenant "a" prompts the model
-      Then every upstream call to the <model> model stated a timeout of <timeout> ms
+      Then the upstream calls were "<model> 500, <model> 200"
+      And every upstream call to the <model> model stated a timeout of <timeout> ms
 
       Examples:
         | tier    | model | timeout |

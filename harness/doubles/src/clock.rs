@@ -84,6 +84,7 @@ pub(crate) fn since_epoch() -> Duration {
 }
 
 /// Whole seconds since the Unix epoch, as JWT claims count.
-pub(crate) fn epoch_seconds() -> u64 {
+#[must_use]
+pub fn epoch_seconds() -> u64 {
     since_epoch().as_secs()
 }

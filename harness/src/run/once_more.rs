@@ -115,7 +115,7 @@ mod tests {
         let scenarios = contract.scenarios.iter().filter(makes_tenants);
         let last = scenarios.map(|planned| planned.number).max().unwrap();
         assert!(last < APART, "{last}");
-        // Slugs have four characters of 36, and every repeat may be run once more.
+        // A slug has four characters for it, each of 36, and every repeat may be run once more.
         assert!(last + (TIMES_MAX - 1) * NUMBERS_APART + APART < 36_usize.pow(4));
     }
 }

@@ -248,7 +248,7 @@ mod tests {
         assert!(contract.scenarios.len() < NUMBERS_APART);
         let last = contract.scenarios.last().unwrap();
         let again = last.again(TIMES_MAX - 1);
-        // Slugs have four characters of 36.
+        // A slug has four characters for it, each of 36.
         assert!(again.number < 36_usize.pow(4), "{}", again.number);
         let tags = again.alone.tags.iter();
         let numbers: Vec<_> = tags.filter(|tag| tag.starts_with("scenario.")).collect();

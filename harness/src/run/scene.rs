@@ -120,7 +120,7 @@ fn client_ip(run: &str, number: usize) -> String {
     format!("198.18.{}.{}", at / 250, at % 250 + 1)
 }
 
-/// A scenario's number in four characters of 36: a slug of the harness's is as long as ever, and as long as a slug may be where it is to.
+/// A scenario's number to the base 36, in four characters: some scenarios make slugs of the greatest length, so that its length is fixed.
 fn four_characters(number: usize) -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let digit = |place: u32| char::from(DIGITS[number / 36_usize.pow(place) % 36]);

@@ -33,6 +33,16 @@ pub enum Reply {
     Redirect(String),
 }
 
+impl Reply {
+    /// Whether the sender has to wait for it.
+    fn keeps_waiting(&self) -> bool {
+        match self {
+            Self::Slow(_, _) | Self::Hang | Self::TooLate => true,
+            Self::Status(_) | Self::Cut | Self::CutInside | Self::Redirect(_) => false,
+        }
+    }
+}
+
 /// One delivery as the receiver saw it.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -85,7 +95,7 @@ struct Pages {
     deliveries: Vec<Delivery>,
     /// Connections to the address that is not allowed.
     trespasses: usize,
-    /// Senders that wait for their answer now.
+    /// Senders that are kept waiting for their answer now.
     waiting: usize,
     /// When the last of them stopped waiting.
     waited_until: Option<Instant>,
@@ -183,7 +193,7 @@ impl Receiver {
         self.book.pages().trespasses
     }
 
-    /// Whether a sender waited for its answer at any time since then: what else it has to send may be next in its line.
+    /// Whether a sender was kept waiting for its answer at any time since then: what else it has to send may be next in its line.
     #[must_use]
     pub fn kept_a_sender_waiting(&self, since: Instant) -> bool {
         let pages = self.book.pages();
@@ -232,6 +242,7 @@ fn listen() -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait;
     use moltproof_doubles::clock;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -254,9 +265,21 @@ mod tests {
         sender.shutdown().await.unwrap();
         let mut rest = Vec::new();
         sender.read_to_end(&mut rest).await.unwrap();
-        receiver
-            .wait_until("/hang", long, |seen| seen[0].is_given_up)
-            .await;
+        let has_left = wait::until(long, || async {
+            let waits = receiver.kept_a_sender_waiting(clock::now());
+            Ok::<_, std::convert::Infallible>((!waits).then_some(()))
+        });
+        assert_eq!(has_left.await, Ok(Some(())));
         assert!(receiver.kept_a_sender_waiting(before));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_is_answered_at_once_is_not_kept_waiting() {
+        let receiver = Receiver::start().unwrap();
+        let before = clock::now();
+        let url = receiver.url("/ok");
+        reqwest::get(url).await.unwrap();
+        assert_eq!(receiver.deliveries("/ok").len(), 1);
+        assert!(!receiver.kept_a_sender_waiting(before));
     }
 }

@@ -56,9 +56,12 @@ async fn one(mut stream: TcpStream, book: &Book) -> io::Result<()> {
         let reply = script.and_then(|script| script.get(at).or(script.last()));
         let reply = reply.cloned().unwrap_or(Reply::Status(200));
         pages.deliveries.push(delivery);
-        pages.waiting += 1;
+        pages.waiting += usize::from(reply.keeps_waiting());
         (pages.deliveries.len() - 1, reply)
     });
+    if !reply.keeps_waiting() {
+        return reply_to(stream, book, number, reply).await;
+    }
     let done = reply_to(stream, book, number, reply).await;
     book.change(|pages| {
         pages.waiting -= 1;

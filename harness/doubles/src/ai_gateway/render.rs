@@ -100,12 +100,13 @@ fn framed(mut chunks: Vec<Bytes>, framing: Framing) -> Vec<Bytes> {
 
 /// An event in another spelling.
 fn spelled(event: &Bytes, number: usize, spelling: Spelling) -> Bytes {
-    let text = String::from_utf8_lossy(event);
+    let text = || String::from_utf8_lossy(event);
     match spelling {
         Spelling::Usual => event.clone(),
-        Spelling::WithoutSpace => Bytes::from(text.replacen("data: ", "data:", 1)),
+        Spelling::WithoutSpace => Bytes::from(text().replacen("data: ", "data:", 1)),
         Spelling::WithOtherFields => Bytes::from(format!(
-            ": keep-alive\n\nevent: message\nid: {number}\nretry: 1000\n{text}"
+            ": keep-alive\n\nevent: message\nid: {number}\nretry: 1000\n{}",
+            text()
         )),
     }
 }

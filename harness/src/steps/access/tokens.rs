@@ -247,12 +247,8 @@ const SHOWN_BEFORE_S: u64 = 2;
 /// Within this time a token that was never shown is refused, once the leeway is known to the second.
 const EXPIRED_WITHIN: Duration = Duration::from_secs(20);
 
+/// Pause between two tokens that were never shown.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-
-/// The present in epoch seconds.
-fn now_s() -> u64 {
-    u64::try_from(clock::epoch_ms() / 1000).unwrap_or_default()
-}
 
 /// Whether a token that was never shown and is over at this time, in epoch seconds, opens a tenant's record.
 async fn opens_anew(s: &mut Scene, tenant: &Tenant, expires_at: u64) -> Result<bool, Stop> {
@@ -271,7 +267,7 @@ async fn leeway_s(s: &mut Scene, tenant: &Tenant) -> Result<u64, Stop> {
     let (mut opens, mut denied) = (0, LEEWAY_MAX_S);
     while opens + 1 < denied {
         let middle = u64::midpoint(opens, denied);
-        if opens_anew(s, tenant, now_s() - middle).await? {
+        if opens_anew(s, tenant, clock::epoch_seconds() - middle).await? {
             opens = middle;
         } else {
             denied = middle;
@@ -283,7 +279,7 @@ async fn leeway_s(s: &mut Scene, tenant: &Tenant) -> Result<u64, Stop> {
 async fn expires_though_known(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let leeway = leeway_s(s, &tenant).await?;
-    let expires_at = now_s() - leeway + SHOWN_BEFORE_S;
+    let expires_at = clock::epoch_seconds() - leeway + SHOWN_BEFORE_S;
     let known = Credential::Header(s.access().await?.token_until(expires_at));
     let opened = judge_record(s, &tenant, &known, true).await;
     opened.or_unmet("ACC-002")?;

@@ -321,7 +321,7 @@ async fn ids_differ(s: &mut Scene) -> Check {
     )
 }
 
-/// Nobody promises that a stream tells an error; one that does is an error like any other.
+/// Nobody promises that a stream which breaks off tells an error, so one that tells none is right as well. Where one is told, it is an error like any other.
 async fn id_within_stream(s: &mut Scene) -> Check {
     let answer = s.last()?;
     let text = answer.text();

@@ -71,12 +71,9 @@ async fn none_carried(s: &mut Scene, _a: Args) -> Check {
         "none".to_owned()
     })?;
     let calls = some_calls(s).await?;
-    let is_like = |pair: &&(String, String)| sent.contains(*pair);
+    let mut headers = calls.iter().flat_map(|call| &call.headers);
     // What the target sends by itself may equal what the caller sent.
-    let own = if calls
-        .iter()
-        .any(|call| call.headers.iter().any(|pair| is_like(&pair)))
-    {
+    let own = if headers.any(|pair| sent.contains(pair)) {
         of_itself(s).await?
     } else {
         Vec::new()

@@ -163,7 +163,7 @@ async fn has_first_event(s: &mut Scene, _a: Args) -> Check {
         .or_unmet("a chat that is refused")?;
     s.expect(
         read.pieces > 0 && !read.done,
-        "the first event with the caller while the upstream holds back the rest",
+        "the first event with the caller before the last was sent upstream",
         || {
             format!(
                 "{read}, then {last}; the upstream had sent {}",
@@ -231,8 +231,8 @@ fn lasted(call: &Attempt) -> Duration {
     end.saturating_sub(call.at)
 }
 
-/// How often a caller leaves in the midst of events on workerd. Evidence: of some 80 streams that were written to each 100 ms two went on
-/// though their caller had gone, on a quiet machine; a Worker that passes nothing on lets all of them go on.
+/// How many streams a caller leaves on workerd before nobody is said to notice. Evidence: of some 80 streams with an event each 100 ms two went
+/// on though their caller had gone, on a quiet machine. A Worker that does not notice lets every one go on.
 const LEAVES_ON_WORKERD: usize = 3;
 
 async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
@@ -260,7 +260,7 @@ async fn is_cancelled(s: &mut Scene, _a: Args) -> Check {
 
 async fn cancelled(s: &mut Scene) -> Check {
     let marker = s.marker();
-    // The last one: an earlier caller may have left as well.
+    // Of the last call, for an earlier caller may have left as well.
     let is_gone = |calls: &[Attempt]| calls.last().is_some_and(|call| call.client_gone);
     let gateway = s.gateway().await?;
     let (patience, began) = (Patience::of(PROMPTLY), clock::now());

@@ -245,7 +245,7 @@ async fn own_state(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
-/// The ids of two tenants lie mixed behind one time: only a condition on the tenant keeps them apart.
+/// Gives all rows of both tenants one time, so that only a condition on the tenant keeps them apart.
 async fn of_one_moment(s: &mut Scene, a: Args) -> Check {
     let mut rows = Vec::new();
     for name in [a.text(1), a.text(2)] {
@@ -270,20 +270,46 @@ async fn of_one_moment(s: &mut Scene, a: Args) -> Check {
 const PAGES_MAX: usize = 12;
 
 async fn turn_pages(s: &mut Scene, a: Args) -> Check {
-    let listing = at(&s.dialect().usage, &s.tenant(a.text(1))?.id);
+    let one = s.tenant(a.text(1))?;
+    let own = row_ids(s, &one).await?;
+    let listing = at(&s.dialect().usage, &one.id);
+    let from = s.exchanges.len();
+    s.notes.insert(PAGES_FROM.to_owned(), json!(from));
     let mut path = format!("{listing}?limit=1");
-    s.notes
-        .insert(PAGES_FROM.to_owned(), json!(s.exchanges.len()));
     for _page in 0..PAGES_MAX {
         let page = operate(s, "GET", path, None).await?;
         expect_status_first(s, &page, 200)?;
         let Some(cursor) = page.text_at(&s.dialect().next_cursor) else {
-            return Ok(());
+            break;
         };
-        let encoded: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
-        path = format!("{listing}?limit=1&cursor={encoded}");
+        path = page_after(&listing, 1, &cursor);
     }
-    Ok(())
+    let pages = s.exchanges[from..].to_vec();
+    if pages.len() < 2 {
+        return Err(Stop::NotApplicable(
+            "the usage listing has no cursor after a page of one row".to_owned(),
+        ));
+    }
+    // The positive control: its own rows show.
+    let shows = |id: &String| pages.iter().any(|page| page.text().contains(id.as_str()));
+    s.expect(
+        own.iter().all(shows),
+        format!("pages with every row of tenant {}", one.id),
+        || {
+            format!(
+                "{} of {} rows",
+                own.iter().filter(|id| shows(id)).count(),
+                own.len()
+            )
+        },
+    )
+    .or_unmet("a listing of usage that shows its rows")
+}
+
+/// The path of the page behind a cursor.
+fn page_after(listing: &str, limit: u32, cursor: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+    format!("{listing}?limit={limit}&cursor={encoded}")
 }
 
 /// The note where the pages begin.
@@ -297,11 +323,6 @@ async fn none_on_pages(s: &mut Scene, a: Args) -> Check {
         .and_then(|from| usize::try_from(from).ok())
         .unwrap_or(0);
     let pages = s.exchanges[from..].to_vec();
-    if pages.len() < 2 {
-        return Err(Stop::NotApplicable(
-            "the usage listing has no cursor after a page of one row".to_owned(),
-        ));
-    }
     for page in pages {
         let shown = foreign.iter().find(|id| page.text().contains(id.as_str()));
         s.expect(
@@ -327,9 +348,9 @@ async fn take_cursor(s: &mut Scene, a: Args) -> Check {
         Stop::NotApplicable("the usage listing has no cursor after a page of one row".to_owned())
     })?;
     let listing = at(&s.dialect().usage, &other.id);
-    let encoded: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
-    let path = format!("{listing}?limit=10&cursor={encoded}");
-    operate(s, "GET", path, None).await.map(drop)
+    operate(s, "GET", page_after(&listing, 10, &cursor), None)
+        .await
+        .map(drop)
 }
 
 async fn no_foreign_row(s: &mut Scene, a: Args) -> Check {

@@ -12,13 +12,18 @@ mod unknown;
 
 use super::book::Book;
 use super::operating::{gateway, holdings};
+use crate::client::stream::Next;
 use crate::doubles::{Reply, Script};
+use crate::evidence::Exchange;
+use crate::lag::Patience;
 use crate::run::scene::Scene;
 use crate::target::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -30,6 +35,26 @@ pub(super) fn register(book: &mut Book) {
     streams::register(book);
     succession::register(book);
     unknown::register(book);
+}
+
+/// How long the next piece of a stream may take.
+const PIECE: Duration = Duration::from_secs(5);
+
+/// The status of an open stream, and its first piece.
+async fn first_piece(s: &mut Scene, name: &str) -> Result<(u16, Next), Stop> {
+    let stream = s.streams.get_mut(name);
+    let stream = stream.ok_or_else(|| Stop::Fault("the stream is gone".to_owned()))?;
+    Ok((stream.status(), stream.next(&Patience::of(PIECE)).await))
+}
+
+/// Lets the model of a tenant's stream go on, and reads the stream to its end.
+async fn rest(s: &mut Scene, tenant: &str, name: &str) -> Result<Arc<Exchange>, Stop> {
+    let marker = marker_of(s, tenant);
+    s.gateway().await?.release(&marker);
+    if let Some(stream) = s.streams.get_mut(name) {
+        while let Next::Bytes(_) = stream.next(&Patience::of(PIECE)).await {}
+    }
+    s.close_stream(name)
 }
 
 /// The marker of one tenant's chats.

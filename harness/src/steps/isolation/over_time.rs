@@ -52,7 +52,7 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
-/// Asks for the status as long as a change may take to be seen, and judges what is told from then on.
+/// Judges what the status tells once the target has had the time that it states for a change to be seen.
 async fn tells_nothing(s: &mut Scene, a: Args) -> Check {
     let (host, old) = (filled(s, a.text(1)).await?, s.tenant(a.text(2))?);
     settle(s).await?;

@@ -1,15 +1,13 @@
 //! Streams of several tenants at once, each parted inside a character. Never relies on the order in which they end.
 
-use super::{chat_of, marker_of};
+use super::{chat_of, first_piece, marker_of, rest};
 use crate::client::stream::Next;
 use crate::doubles::{Reply, Script, StreamDialect};
-use crate::lag::Patience;
 use crate::oracle::completion;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::json;
-use std::time::Duration;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -23,9 +21,6 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(at_once(s, a)),
     );
 }
-
-/// How long the next piece of a stream may take.
-const PIECE: Duration = Duration::from_secs(5);
 
 /// What the model says to a tenant: the first word comes as a whole event, the second is parted.
 fn pieces(name: &str) -> [String; 2] {
@@ -45,11 +40,7 @@ async fn half(s: &mut Scene, name: &str) -> Check {
     let body = chat_of(s, name, &json!({ "stream": true }));
     let request = s.chat_request_with(&tenant.host, &body);
     s.open_stream(name, request).await?;
-    let stream = s
-        .streams
-        .get_mut(name)
-        .ok_or_else(|| Stop::Fault("the stream is gone".to_owned()))?;
-    let (status, first) = (stream.status(), stream.next(&Patience::of(PIECE)).await);
+    let (status, first) = first_piece(s, name).await?;
     s.expect(status == 200, "a streamed answer", || {
         format!("status {status}")
     })
@@ -63,12 +54,7 @@ async fn half(s: &mut Scene, name: &str) -> Check {
 
 /// Lets the model go on, and judges what its tenant has read in the end.
 async fn whole(s: &mut Scene, name: &str) -> Check {
-    let marker = marker_of(s, name);
-    s.gateway().await?.release(&marker);
-    if let Some(stream) = s.streams.get_mut(name) {
-        while let Next::Bytes(_) = stream.next(&Patience::of(PIECE)).await {}
-    }
-    let answer = s.close_stream(name)?;
+    let answer = rest(s, name, name).await?;
     let said = pieces(name).concat();
     let read = completion::streamed(&answer.text());
     s.expect(

@@ -1,9 +1,8 @@
 //! A slug deleted and made again for another tenant, with and without a chat under way. Never leaves the former tenant's row to be inherited.
 
-use super::{chat_of, greet, marker_of, whole};
+use super::{PIECE, chat_of, first_piece, greet, marker_of, rest, whole};
 use crate::client::stream::Next;
 use crate::doubles::{Reply, Script, StreamDialect};
-use crate::lag::Patience;
 use crate::observe::{CannotObserve, Row};
 use crate::oracle::usage;
 use crate::run::scene::{Scene, describe};
@@ -18,10 +17,6 @@ use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// How long the next piece of a stream may take. Evidence: pieces follow each other within milliseconds here.
-const PIECE: Duration = Duration::from_secs(5);
 
 /// Where a scenario keeps how the slug of a deleted tenant was refused to the next one.
 const NOT_GIVEN: &str = "the slug was not given";
@@ -365,11 +360,7 @@ async fn begin_stream(s: &mut Scene, a: Args) -> Check {
     let body = chat_of(s, a.text(1), &json!({ "stream": true }));
     let request = s.chat_request_with(&tenant.host, &body);
     s.open_stream("under way", request).await?;
-    let stream = s
-        .streams
-        .get_mut("under way")
-        .ok_or_else(|| Stop::Fault("the stream is gone".to_owned()))?;
-    let (status, first) = (stream.status(), stream.next(&Patience::of(PIECE)).await);
+    let (status, first) = first_piece(s, "under way").await?;
     s.expect(
         status == 200 && matches!(first, Next::Bytes(_)),
         "a first piece of the streamed answer",
@@ -378,13 +369,9 @@ async fn begin_stream(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn finish_stream(s: &mut Scene) -> Check {
-    let name = s.notes.get("stream of").and_then(Value::as_str);
-    let marker = marker_of(s, name.unwrap_or_default());
-    s.gateway().await?.release(&marker);
-    if let Some(stream) = s.streams.get_mut("under way") {
-        while let Next::Bytes(_) = stream.next(&Patience::of(PIECE)).await {}
-    }
-    s.close_stream("under way").map(drop)
+    let tenant = s.notes.get("stream of").and_then(Value::as_str);
+    let tenant = tenant.unwrap_or_default().to_owned();
+    rest(s, &tenant, "under way").await.map(drop)
 }
 
 async fn chat(s: &mut Scene, name: &str) -> Check {

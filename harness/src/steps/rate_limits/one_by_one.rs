@@ -198,11 +198,10 @@ fn nothing_counted() -> Stop {
     Stop::Fault("no request was counted".to_owned())
 }
 
-/// Asks until refused.
-/// Requests for unknown hosts tell no limit: beyond so many times the one that a health answer tells, nobody counts them.
+/// Answers to unknown hosts tell no limit. Who admits so many times the limit that a health answer tells does not count them.
 const STRANGERS_TO_HEALTH: u32 = 8;
 
-/// How many requests for unknown hosts are sent at most, where the health tells its limit: one client ip has one quota.
+/// How many requests for unknown hosts are sent at most, if the health tells its limit: health and unknown hosts share a client's quota.
 async fn most_of_strangers(s: &mut Scene) -> Result<Option<u32>, Stop> {
     let own = s.client_ip().to_owned();
     let ip = other_ip(s, ROUNDS_MAX + 1);
@@ -217,7 +216,7 @@ async fn most_of_strangers(s: &mut Scene) -> Result<Option<u32>, Stop> {
     }))
 }
 
-/// `most` requests at most, where the limit is not told.
+/// Asks until refused, `most` times at most where the limit is not told.
 async fn count(s: &mut Scene, who: &Asker, most: Option<u32>) -> Result<Counted, Stop> {
     let (quota, period) = quota_of(s, who).await?;
     let mut limit = matches!(who, Asker::Tenant(_)).then_some(quota);

@@ -18,8 +18,8 @@ const SLOW: &str = "writes take this long";
 const PAUSE_SHORT_MS_MAX: f64 = 10.0;
 /// A pause may be longer by so much: a try that fails takes its time, and so does a busy machine.
 const PAUSE_LONG_MS_MAX: f64 = 1_000.0;
-/// What a failing try takes is in every pause: from the first to the last they may grow by so much of what they should. Twice the pauses
-/// grow twice as much.
+/// How much more than by 300 ms the pauses may grow from the first (100 ms) to the last (400 ms), as a factor. What a failing try takes is in
+/// every pause and does not make them grow; pauses twice as long grow twice as much.
 const GROWTH_MAX: f64 = 1.6;
 /// All pauses of the contract (100, 200, 400 ms) together, and time to spare.
 const GIVEN_UP_MAX: Duration = Duration::from_secs(4);

@@ -119,20 +119,7 @@ impl Dialect {
     /// Whether the target has an operation.
     #[must_use]
     pub fn has(&self, operation: Operation) -> bool {
-        let path = match operation {
-            Operation::Health => &self.health,
-            Operation::Status => &self.status,
-            Operation::Chat => &self.chat,
-            Operation::CreateTenant | Operation::ListTenants => &self.tenants,
-            Operation::ReadTenant | Operation::ChangeTenant | Operation::DeleteTenant => {
-                &self.tenant
-            }
-            Operation::Routing => &self.routing,
-            Operation::Usage => &self.usage,
-            Operation::StartGateway => &self.gateway_start,
-            Operation::Gateway => &self.gateway,
-        };
-        !path.is_empty() && !self.without.contains(&operation)
+        !self.path_of(operation).is_empty() && !self.without.contains(&operation)
     }
 
     /// Whether a path lies where the operators' routes do.

@@ -234,7 +234,7 @@ impl Dialect {
     }
 
     /// The path of an operation, unless its spelling has one of its own.
-    fn path_of(&self, operation: Operation) -> &String {
+    pub(super) fn path_of(&self, operation: Operation) -> &String {
         match operation {
             Operation::Health => &self.health,
             Operation::Status => &self.status,
@@ -301,7 +301,7 @@ impl Dialect {
     /// Puts a request into the target's words. What is no operation of `shapes.md` is sent as it stands.
     #[must_use]
     pub fn speak(&self, mut request: Request) -> Spoken {
-        request.path = one_query(&self.own_path(&request.path));
+        request.path = self.own_path(&request.path);
         let Some((operation, id)) = self.operation(&request.method, &request.path) else {
             return Spoken {
                 request,
@@ -318,12 +318,16 @@ impl Dialect {
             id,
             slug: None,
         };
+        // Whatever else a scenario puts into a query is sent byte by byte.
+        if self.path_of(operation).contains('?') {
+            spoken.request.path = one_query(&spoken.request.path);
+        }
         if matches!(operation, Operation::ListTenants | Operation::Usage) {
-            let names = [
-                ("limit", self.page_limit.as_str()),
-                ("cursor", self.page_cursor.as_str()),
-            ];
-            spoken.request.path = with_parameters(&spoken.request.path, names);
+            for (usual, own) in [("limit", &self.page_limit), ("cursor", &self.page_cursor)] {
+                if own != usual {
+                    spoken.request.path = with_parameter(&spoken.request.path, usual, own);
+                }
+            }
         }
         let mut fields = object(&spoken.request.body);
         spoken.slug = text_of(fields.as_ref(), "slug");
@@ -402,17 +406,14 @@ fn one_query(path: &str) -> String {
     }
 }
 
-/// The path with parameters of its query under other names.
-fn with_parameters(path: &str, names: [(&str, &str); 2]) -> String {
+/// The path with a parameter of its query under another name.
+fn with_parameter(path: &str, usual: &str, own: &str) -> String {
     let Some((place, query)) = path.split_once('?') else {
         return path.to_owned();
     };
-    let renamed = query.split('&').map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match names.into_iter().find(|(usual, _)| *usual == name) {
-            Some((_, own)) => format!("{own}={value}"),
-            None => pair.to_owned(),
-        }
+    let renamed = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, value)) if name == usual => format!("{own}={value}"),
+        Some(_) | None => pair.to_owned(),
     });
     format!("{place}?{}", renamed.collect::<Vec<_>>().join("&"))
 }
@@ -536,6 +537,52 @@ mod tests {
         let spoken = dialect().speak(Request::new("POST", "/ops/customers").json(&creation));
         let wanted = json!({ "customer": { "plan": 7, "sandbox_id": "sk-0" } });
         assert_eq!(body_of(&spoken.request), wanted);
+    }
+
+    #[test]
+    fn a_request_without_a_body_may_have_one_in_the_targets_words() {
+        let dialect = Dialect {
+            start_gateway: Some(Spelling {
+                method: Some("PUT".into()),
+                body: Some(json!({ "power": "on" })),
+                ..Spelling::default()
+            }),
+            ..Dialect::default()
+        };
+        let path = "/api/admin/tenants/u-1/gateway/start";
+        let spoken = dialect.speak(Request::new("POST", path));
+        assert_eq!(body_of(&spoken.request), json!({ "power": "on" }));
+        let sent = dialect.operation_sent("PUT", path);
+        assert_eq!(sent, Some((Operation::StartGateway, Some("u-1".into()))));
+        assert_eq!(dialect.operation("PUT", path), None);
+    }
+
+    #[test]
+    fn a_listing_may_have_a_query_of_its_own_and_parameters_of_other_names() {
+        let dialect = Dialect {
+            usage: "/ledger?customer={id}".into(),
+            page_limit: "max".into(),
+            page_cursor: "after".into(),
+            ..Dialect::default()
+        };
+        let spoken = dialect.speak(Request::new("GET", "/ledger?customer=u-1?limit=1&cursor=x"));
+        assert_eq!(spoken.operation, Some(Operation::Usage));
+        assert_eq!(spoken.id.as_deref(), Some("u-1"));
+        assert_eq!(spoken.request.path, "/ledger?customer=u-1&max=1&after=x");
+        let other = dialect.speak(Request::new("GET", "/ledger?limit=1"));
+        assert_eq!(other.operation, None);
+    }
+
+    #[test]
+    fn what_a_scenario_puts_into_a_query_is_sent_as_it_stands() {
+        for path in [
+            "/api/admin/tenants?cursor=x'?--&limit",
+            "/api/status?/../?api/admin",
+            "/api/admin/tenants/u-1/usage?limit=1;DELETE?x",
+        ] {
+            let spoken = Dialect::default().speak(Request::new("GET", path));
+            assert_eq!(spoken.request.path, path);
+        }
     }
 
     #[test]

@@ -137,8 +137,8 @@ async fn arrived(
     ))
 }
 
-/// Looks until there is a value, or until deliveries have had their time. As long as the receiver keeps a sender waiting,
-/// as other scenarios ask it to, this delivery may stand in the line behind: such time does not count.
+/// Looks until there is a value, or until deliveries have had their time. While the receiver keeps a sender waiting, as other scenarios
+/// ask it to, this delivery may stand in line behind that one: such time does not count.
 async fn until<T, F, Fut>(scene: &Scene<'_>, mut look: F) -> Result<Option<T>, Stop>
 where
     F: FnMut() -> Fut,

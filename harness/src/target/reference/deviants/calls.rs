@@ -98,11 +98,16 @@ pub(super) fn is_stream(answer: &UpstreamAnswer) -> bool {
     answer.content_type == "text/event-stream"
 }
 
+/// The body of an answer, which has none afterwards.
+pub(super) fn take_body(answer: &mut UpstreamAnswer) -> Body {
+    std::mem::replace(&mut answer.body, stream::empty().boxed())
+}
+
 /// Reads a whole body, up to where it breaks off if it does; the answer has it again afterwards.
 pub(super) async fn whole(answer: &mut UpstreamAnswer) -> Bytes {
     let mut collected = Vec::new();
     let mut cut = None;
-    let mut body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+    let mut body = take_body(answer);
     while let Some(part) = body.next().await {
         match part {
             Ok(bytes) => collected.extend_from_slice(&bytes),

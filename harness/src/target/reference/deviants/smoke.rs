@@ -1,5 +1,7 @@
 //! Backends that fail the smoke test. Never breaks more than one thing at a time.
 
+use super::directory::Directory;
+use super::layer::after;
 use super::stores::{self, OtherRegistry};
 use super::{Draft, deviant};
 use crate::target::reference::altered::Parts;
@@ -10,7 +12,7 @@ use moltworker_reference::domain::tenant::{TenantId, TenantNames};
 use moltworker_reference::ports::{
     GatewayState, GatewayStatus, Level, LogSink, Registry, SandboxRuntime, StoreError,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -50,6 +52,25 @@ pub(super) fn all() -> Vec<Draft> {
             &["SMK-001"],
             Manner::Starting,
         ),
+        deviant(
+            "gateway-of-its-own-for-each-hostname",
+            "A chat at a custom hostname starts a gateway of that hostname beside the sandbox's",
+            &["SMK-004"],
+        )
+        .parts(|parts| {
+            let (directory, log) = (Directory::of(parts), Arc::clone(&parts.ports.log));
+            let started: Mutex<HashSet<String>> = Mutex::default();
+            parts.caller = after(move |ask, told| {
+                let is_chat = ask.route() == "/v1/chat/completions" && told.status == 200;
+                let host = ask.host();
+                let tenant = directory.find(host).filter(|known| known.host() != host);
+                let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(tenant) = tenant.filter(|_| is_chat && started.insert(host.to_owned())) {
+                    let sandbox = SandboxId::derive(&tenant.id);
+                    log_start(log.as_ref(), sandbox, Some(Uuid::new_v4()));
+                }
+            });
+        }),
         deviant(
             "custom-domain-mapped-late",
             "A custom domain is found when its absence is no longer cached, a minute after its tenant was created",

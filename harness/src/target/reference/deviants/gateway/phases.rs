@@ -217,7 +217,7 @@ impl OtherCalls for Collected {
     ) -> Result<UpstreamAnswer, UpstreamError> {
         let mut answer = inner.call(call).await?;
         if answer.status == 200 && is_stream(&answer) {
-            let body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+            let body = calls::take_body(&mut answer);
             answer.body = collected(body, self.0).await;
         }
         Ok(answer)
@@ -250,7 +250,7 @@ impl OtherCalls for WholeEventsOnly {
     ) -> Result<UpstreamAnswer, UpstreamError> {
         let mut answer = inner.call(call).await?;
         if answer.status == 200 && is_stream(&answer) {
-            let body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+            let body = calls::take_body(&mut answer);
             answer.body = body
                 .map(|part| part.map(|bytes| whole_events(&bytes)))
                 .boxed();

@@ -66,7 +66,7 @@ impl OtherCalls for Streams {
         if answer.status != 200 || !is_stream(&answer) {
             return Ok(answer);
         }
-        let body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+        let body = calls::take_body(&mut answer);
         answer.body = match self.0 {
             Change::Drained => drained(body),
             Change::Behind => behind(body),

@@ -322,6 +322,24 @@ impl OtherUsage for Cursors {
     }
 }
 
+/// The rows of everybody else.
+async fn of_others(
+    directory: &Directory,
+    inner: &dyn UsageStore,
+    tenant: TenantId,
+    range: &UsageRange,
+) -> Result<Vec<UsageRow>, StoreError> {
+    let mut rows = Vec::new();
+    for other in directory
+        .all()
+        .into_iter()
+        .filter(|other| other.id != tenant)
+    {
+        rows.extend(inner.list(other.id, range).await?.items);
+    }
+    Ok(rows)
+}
+
 struct ByTimeAlone(Directory);
 
 #[async_trait]
@@ -341,11 +359,9 @@ impl OtherUsage for ByTimeAlone {
                 cursor: None,
                 ..range.clone()
             };
-            for other in self.0.all().into_iter().filter(|other| other.id != tenant) {
-                let rows = inner.list(other.id, &all).await?.items;
-                let of_moment = rows.into_iter().filter(|row| row.created_at == moment);
-                page.items.extend(of_moment);
-            }
+            let rows = of_others(&self.0, inner, tenant, &all).await?;
+            let of_moment = rows.into_iter().filter(|row| row.created_at == moment);
+            page.items.extend(of_moment);
         }
         Ok(page)
     }
@@ -362,9 +378,8 @@ impl OtherUsage for Everybody {
         range: &UsageRange,
     ) -> Result<Page<UsageRow>, StoreError> {
         let mut page = inner.list(tenant, range).await?;
-        for other in self.0.all().into_iter().filter(|other| other.id != tenant) {
-            page.items.extend(inner.list(other.id, range).await?.items);
-        }
+        let rows = of_others(&self.0, inner, tenant, range).await?;
+        page.items.extend(rows);
         Ok(page)
     }
 }

@@ -10,7 +10,7 @@ use crate::target::reference::deviants::stores::{self, OtherRegistry, OtherUsage
 use crate::target::reference::deviants::{Draft, deviant};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::TenantId;
 use moltworker_reference::domain::usage::UsageRow;
@@ -168,7 +168,7 @@ impl OtherCalls for OneDecoder {
         let mut answer = inner.call(call).await?;
         if calls::is_stream(&answer) {
             let decoder = self.clone();
-            let body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+            let body = calls::take_body(&mut answer);
             answer.body = body
                 .map(move |part| part.map(|chunk| decoder.decode(&chunk)))
                 .boxed();

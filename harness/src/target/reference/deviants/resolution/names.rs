@@ -5,6 +5,7 @@ use crate::target::reference::deviants::layer::before;
 use crate::target::reference::deviants::stores::{self, OtherRegistry, OtherTenants};
 use crate::target::reference::deviants::{Draft, deviant, held};
 use async_trait::async_trait;
+use moltworker_reference::domain::names::Slug;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::{TenantId, TenantNames, TenantRecord};
 use moltworker_reference::ports::{Registry, StoreError, TenantStore};
@@ -304,20 +305,10 @@ struct LikeSlugs;
 impl OtherRegistry for LikeSlugs {
     async fn by_host(&self, inner: &dyn Registry, host: &str) -> Found {
         let first = host.split('.').next().unwrap_or_default();
-        if [
-            "www",
-            "api",
-            "admin",
-            "root",
-            "system",
-            "cloudflare",
-            "workers",
-        ]
-        .contains(&first)
-        {
-            return Ok(None);
+        match Slug::parse(first) {
+            Ok(_) => inner.by_host(host).await,
+            Err(_) => Ok(None),
         }
-        inner.by_host(host).await
     }
 }
 

@@ -200,7 +200,7 @@ fn watch(answer: &mut UpstreamAnswer, mut account: Account, waits: bool) {
     if let Some(seen) = &mut account.seen {
         seen.streamed = true;
     }
-    let body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+    let body = calls::take_body(answer);
     answer.body = stream::unfold((body, account), move |(mut body, mut account)| async move {
         let part = body.next().await;
         match &part {

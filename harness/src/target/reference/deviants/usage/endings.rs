@@ -8,7 +8,6 @@ use crate::target::reference::altered::Parts;
 use crate::{clock, wait};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use futures_util::stream;
 use moltworker_reference::domain::tenant::TenantId;
 use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{
@@ -98,7 +97,7 @@ impl OtherCalls for Notes {
             return Ok(answer);
         }
         let streamed = Arc::clone(&self.0);
-        let body = std::mem::replace(&mut answer.body, stream::empty().boxed());
+        let body = calls::take_body(&mut answer);
         answer.body = body
             .inspect(move |part| {
                 let Ok(bytes) = part else { return };
