@@ -12,10 +12,10 @@ mod duties;
 use duties::{SCHEMA, d1_does_its_duty, kv_does_its_duty};
 use moltproof::client::Client;
 use moltproof::clock;
-use moltproof::target::Target as _;
-use moltproof::target::launched::LaunchedTarget;
-use moltproof::target::manifest::Manifest;
-use moltproof::target::need::Variant;
+use moltproof::subject::Target as _;
+use moltproof::subject::launched::LaunchedTarget;
+use moltproof::subject::manifest::Manifest;
+use moltproof::subject::need::Variant;
 use std::path::PathBuf;
 
 #[tokio::main]

@@ -4,7 +4,7 @@ mod curl;
 
 use crate::clock;
 use crate::scrub;
-use crate::target::dialect::reading::Reading;
+use crate::subject::dialect::reading::Reading;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,9 +3,9 @@
 use crate::client::{Client, Request};
 use crate::observe::Kv;
 use crate::oracle::sandbox_id;
-use crate::target::dialect::Dialect;
-use crate::target::run_marks::{self, ID_PREFIX, SLUG_PREFIX};
-use crate::target::{Fault, Instance, Target};
+use crate::subject::dialect::Dialect;
+use crate::subject::run_marks::{self, ID_PREFIX, SLUG_PREFIX};
+use crate::subject::{Fault, Instance, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,8 +3,8 @@
 use moltproof::contract::{Contract, Criterion};
 use moltproof::report::text;
 use moltproof::run::{Ended, Progress};
+use moltproof::subject::reference::ReferenceTarget;
 use moltproof::suite::Suite;
-use moltproof::target::reference::ReferenceTarget;
 use moltproof::verdict::{Outcome, RunVerdict, Verdict};
 use std::io::Write as _;
 use std::sync::Arc;

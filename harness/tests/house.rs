@@ -49,7 +49,7 @@ fn the_harness_names_the_reference_crate_in_one_module_only() {
     assert!(!naming.is_empty(), "nobody starts the reference");
     let strays: Vec<_> = naming
         .iter()
-        .filter(|name| !name.contains("src/target/reference/"))
+        .filter(|name| !name.contains("src/subject/reference/"))
         .collect();
     assert!(strays.is_empty(), "{strays:?}");
 }
@@ -244,7 +244,7 @@ fn every_manifest_that_is_checked_in_validates_against_the_schema() {
 #[test]
 fn what_workerd_makes_impossible_nobody_has_to_declare() {
     let path = root().join("fixtures/worker/target.toml");
-    let manifest = moltproof::target::manifest::Manifest::read(&path).unwrap();
+    let manifest = moltproof::subject::manifest::Manifest::read(&path).unwrap();
     assert!(manifest.impossible.is_empty(), "{:?}", manifest.impossible);
     let reason = manifest.beyond_runtime("SCH-004", "A failing file stops the run with the line");
     assert!(reason.is_some());

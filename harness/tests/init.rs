@@ -12,7 +12,7 @@ mod starts;
 
 use assert_cmd::Command;
 use moltproof::init::{Asks, Known, Way, draft, render, wrangler};
-use moltproof::target::manifest::Manifest;
+use moltproof::subject::manifest::Manifest;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@
 use moltproof::contract::Contract;
 use moltproof::contract::profile::Profile;
 use moltproof::steps;
-use moltproof::target::reference::altered::Alteration;
-use moltproof::target::reference::deviants::{Deviant, Kind};
+use moltproof::subject::reference::altered::Alteration;
+use moltproof::subject::reference::deviants::{Deviant, Kind};
 use moltproof::teeth::api_workers;
 use moltproof::teeth::databases;
 use moltproof::teeth::figures::Marks;

@@ -7,7 +7,7 @@ use moltproof::init::{AsFound, Known, draft, render};
 use moltproof::report::statement::Statement;
 use moltproof::report::{Report, diff, json, merge};
 use moltproof::store::Store;
-use moltproof::target::manifest::Manifest;
+use moltproof::subject::manifest::Manifest;
 use moltproof_data::claims::Data;
 use moltproof_data::lint::{Narrowing, lint};
 use moltproof_data::progress::Nobody;

@@ -2,9 +2,9 @@
 
 use super::target::Opened;
 use super::{Failure, say};
+use crate::subject::build;
+use crate::subject::need::{Need, Variant};
 use crate::sweep::{self, Scope};
-use crate::target::build;
-use crate::target::need::{Need, Variant};
 use std::time::Duration;
 
 /// The build under test, if the manifest says where it stands; the expected one, if it names one.

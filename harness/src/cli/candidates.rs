@@ -4,7 +4,7 @@
 use crate::contract::{Contract, Malformed};
 use crate::generate;
 use crate::report::Kind;
-use crate::target::need::{Need, Variant};
+use crate::subject::need::{Need, Variant};
 use clap::ValueHint;
 use clap::builder::PossibleValuesParser;
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 use super::run::RunArgs;
 use super::{Failure, put};
 use crate::scrub;
-use crate::target::manifest::Manifest;
+use crate::subject::manifest::Manifest;
 use crate::verdict::Exit;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches};

@@ -7,9 +7,9 @@ use crate::clock;
 use crate::contract::Planned;
 use crate::doctor::{self, keys};
 use crate::evidence::Exchange;
-use crate::target::Instance;
-use crate::target::need::{Need, Variant};
-use crate::target::operator::Operator;
+use crate::subject::Instance;
+use crate::subject::need::{Need, Variant};
+use crate::subject::operator::Operator;
 use std::sync::Arc;
 
 /// Tokens are minted with `nbf` now. Evidence: a Worker that checks to the second refuses them where its clock is a second behind; a clock

@@ -7,8 +7,8 @@ use crate::init::{
     AsFound, Asks, Draft, Known, NotDrafted, Way, docker_is_there, draft, render, wrangler,
 };
 use crate::report::json;
-use crate::target::manifest::{FILE_NAME, Manifest};
-use crate::target::node;
+use crate::subject::manifest::{FILE_NAME, Manifest};
+use crate::subject::node;
 use crate::verdict::Exit;
 use dialoguer::{Input, Select};
 use std::io::{self, IsTerminal as _};

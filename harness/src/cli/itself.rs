@@ -1,7 +1,7 @@
 //! Where this program lies: what is started in a process of its own. Never starts it.
 
 use super::Failure;
-use crate::target::program::note;
+use crate::subject::program::note;
 use std::path::{Path, PathBuf};
 use std::{env, io};
 

@@ -6,7 +6,7 @@ use crate::contract::select::{Selection, select};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Criterion, Planned};
 use crate::nearest::hint;
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Exit, Level};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

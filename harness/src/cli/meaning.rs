@@ -3,7 +3,7 @@
 use super::Failure;
 use super::target::TargetArgs;
 use crate::scrub;
-use crate::target::manifest;
+use crate::subject::manifest;
 use moltproof_data::wrangler;
 use std::path::{Path, PathBuf};
 

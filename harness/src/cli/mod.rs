@@ -199,7 +199,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct SuperviseArgs {
     /// How long an orderly end may take.
-    #[arg(long, value_name = "MS", default_value_t = crate::target::launched::supervisor::GRACE_MS)]
+    #[arg(long, value_name = "MS", default_value_t = crate::subject::launched::supervisor::GRACE_MS)]
     grace_ms: u64,
     /// The command and its arguments.
     #[arg(required = true, last = true)]
@@ -207,7 +207,7 @@ struct SuperviseArgs {
 }
 
 fn supervise(args: &SuperviseArgs) -> ExitCode {
-    match crate::target::launched::supervisor::supervise(
+    match crate::subject::launched::supervisor::supervise(
         &args.command,
         Duration::from_millis(args.grace_ms),
     ) {

@@ -2,7 +2,7 @@
 
 use super::say;
 use crate::run::{Ended, Progress};
-use crate::target::Works;
+use crate::subject::Works;
 use crate::teeth::measure::Watch;
 use crate::verdict::OutcomeKind;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

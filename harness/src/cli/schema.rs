@@ -2,7 +2,7 @@
 
 use super::{Failure, put};
 use crate::report::{Report, SCHEMA_VERSION};
-use crate::target::manifest::Manifest;
+use crate::subject::manifest::Manifest;
 use crate::verdict::Exit;
 use clap::ValueEnum;
 

@@ -3,7 +3,7 @@
 
 use super::Verb;
 use crate::scratch::{Scratch, remove_dead};
-use crate::target::reference::IN_MEMORY;
+use crate::subject::reference::IN_MEMORY;
 use rustix::fs::{Access, access};
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Variables of the environment that look like options and are none. Never reads the value of one.
 
 use super::{Failure, Verb, built, say};
-use crate::target::manifest;
+use crate::subject::manifest;
 use std::collections::BTreeSet;
 use std::path::Path;
 

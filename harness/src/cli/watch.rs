@@ -4,7 +4,7 @@ use super::run::RunArgs;
 use super::target::{asked_to_go, runtime};
 use super::{Failure, put, say};
 use crate::report::{Interruption, Report};
-use crate::target::manifest::Manifest;
+use crate::subject::manifest::Manifest;
 use crate::verdict::Exit;
 use clap::ArgMatches;
 use clap::parser::ValueSource;

@@ -2,8 +2,8 @@
 
 use super::{Client, NoAnswer, Request};
 use crate::evidence::Exchange;
-use crate::target::not_the_worker::{self, Meaning, Surroundings};
-use crate::target::operator::SERVICE_SECRET_HEADER;
+use crate::subject::not_the_worker::{self, Meaning, Surroundings};
+use crate::subject::operator::SERVICE_SECRET_HEADER;
 use std::sync::PoisonError;
 
 /// What the client knows of the place behind a base address.

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
 use crate::lag::Patience;
 use crate::lag::progress::moved;
-use crate::target::not_the_worker;
+use crate::subject::not_the_worker;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -10,7 +10,7 @@ mod shards;
 mod tables;
 pub mod version;
 
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::Level;
 use cucumber::feature::Ext as _;
 use gherkin::{Feature, GherkinEnv, Rule, Scenario};

@@ -4,7 +4,7 @@ use super::tries::Tried;
 use super::{Capability, Check, node, reach};
 use crate::contract::Criterion;
 use crate::contract::profile::Profile;
-use crate::target::Target;
+use crate::subject::Target;
 use moltproof_api_worker::Need;
 use moltproof_api_worker::look::{Look, Saw, look};
 use moltproof_api_worker::needs::{Needs, Standing};

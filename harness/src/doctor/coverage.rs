@@ -5,7 +5,7 @@ use super::tries::Tried;
 use super::uses::Hanging;
 use crate::contract::{Contract, Criterion, Planned};
 use crate::run::gate;
-use crate::target::Target;
+use crate::subject::Target;
 use crate::verdict::{Level, Outcome};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::{Check, State};
 use crate::contract::profile::Profile;
-use crate::target::Target;
+use crate::subject::Target;
 
 /// Decides the rows that are made; a look needs none of its own.
 const SEED: u64 = 1;

@@ -3,10 +3,10 @@
 use super::Check;
 use crate::client::{Client, Request};
 use crate::evidence::Exchange;
-use crate::target::manifest::EchoProbe;
-use crate::target::need::Need;
-use crate::target::seeding::{self, NotMade, Tenant};
-use crate::target::{Fault, Instance, Target};
+use crate::subject::manifest::EchoProbe;
+use crate::subject::need::Need;
+use crate::subject::seeding::{self, NotMade, Tenant};
+use crate::subject::{Fault, Instance, Target};
 use std::time::Duration;
 
 /// Longest time for one probe.

@@ -3,8 +3,8 @@
 use super::Check;
 use crate::client::{Client, Request};
 use crate::clock;
-use crate::target::operator::Operator;
-use crate::target::{Instance, Target};
+use crate::subject::operator::Operator;
+use crate::subject::{Instance, Target};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Whether Node is new enough for what a launch command runs. Never installs anything.
 
 use super::{Check, State};
-use crate::target::node::{admits, range_of, remedy, version as parsed, wrangler_of};
-use crate::target::{LaunchFacts, Target};
+use crate::subject::node::{admits, range_of, remedy, version as parsed, wrangler_of};
+use crate::subject::{LaunchFacts, Target};
 use semver::Version;
 use std::path::Path;
 use tokio::process::Command;

@@ -3,9 +3,9 @@
 use super::{Check, State};
 use crate::client::{Client, NoAnswer, Request};
 use crate::evidence::{Exchange, cut};
-use crate::target::launched::why;
-use crate::target::need::Variant;
-use crate::target::{Instance, Target};
+use crate::subject::launched::why;
+use crate::subject::need::Variant;
+use crate::subject::{Instance, Target};
 use crate::wait::{self, Look};
 use std::convert::Infallible;
 use std::sync::Arc;

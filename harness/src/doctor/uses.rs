@@ -4,10 +4,10 @@ use super::tries::Tried;
 use crate::contract::Planned;
 use crate::contract::profile::Profile;
 use crate::run::uses::{noted, word};
-use crate::target::Target;
-use crate::target::dialect::Dialect;
-use crate::target::dialect::speak::Spelling;
-use crate::target::manifest::{LimitKey, Seeding};
+use crate::subject::Target;
+use crate::subject::dialect::Dialect;
+use crate::subject::dialect::speak::Spelling;
+use crate::subject::manifest::{LimitKey, Seeding};
 
 /// What was found, against which scenarios are held.
 pub(super) struct Hanging<'a> {

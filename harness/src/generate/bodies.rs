@@ -10,7 +10,7 @@ use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::operating::{QUIET, authorised, tenant_row, usage_rows};
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::Stop;
 use crate::wait;
 use jsonschema::Validator;
@@ -146,7 +146,7 @@ async fn one(cast: &mut Cast, schema: &Schema, case: &Mutated) -> Held {
         Route::Create => {
             // Its identifiers are nobody's yet.
             let slug = cast.scene.slug(&cast.named("new"));
-            tenant.id = crate::target::run_marks::tenant_id(&slug);
+            tenant.id = crate::subject::run_marks::tenant_id(&slug);
             create(cast, schema, case, &tenant, &slug, valid).await
         }
     }

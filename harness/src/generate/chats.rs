@@ -12,7 +12,7 @@ use crate::oracle::routing::{self, Call, Ended, PREMIUM_MODEL, Told};
 use crate::oracle::{completion, metadata};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::target::faults::{Calls, StoreFault};
+use crate::subject::faults::{Calls, StoreFault};
 use crate::verdict::Stop;
 use crate::wait;
 use serde_json::json;

@@ -14,8 +14,8 @@ use crate::said::said;
 use crate::steps::operating::{
     authorised, difference, expect_usage_count, gateway, holdings, start_gateway, usage_rows,
 };
-use crate::target::dialect::AdminRoute;
-use crate::target::seeding::Tenant;
+use crate::subject::dialect::AdminRoute;
+use crate::subject::seeding::Tenant;
 use crate::verdict::Stop;
 use serde_json::{Value, json};
 use std::cell::Cell;

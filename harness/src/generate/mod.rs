@@ -30,7 +30,7 @@ use crate::clock;
 use crate::evidence::Exchange;
 use crate::lag;
 use crate::run::scene::Run;
-use crate::target::Target;
+use crate::subject::Target;
 use crate::verdict::{Outcome, Stop};
 use shrink::{Drawing, Searched};
 use stage::Stage;

@@ -6,7 +6,7 @@ use super::stage::Held;
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::steps::operating::{authorised, settle};
-use crate::target::run_marks;
+use crate::subject::run_marks;
 use crate::verdict::Stop;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -7,7 +7,7 @@ use crate::observe::Row;
 use crate::oracle::usage::{self, Expected, Tokens};
 use crate::run::scene::{breach, late, misshapen};
 use crate::steps::operating::{QUIET, tenant_row, usage_rows};
-use crate::target::manifest::Timestamps;
+use crate::subject::manifest::Timestamps;
 use crate::verdict::Stop;
 use crate::wait::{self, Look};
 use std::time::Duration;

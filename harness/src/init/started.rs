@@ -4,8 +4,8 @@ use super::names::{self, Names};
 use super::variants::{self, at_once, by_environments};
 use super::wrangler::{Bindings, Wrangler};
 use super::{Asks, Chosen, Known, NotDrafted, Started, packages, relative};
-use crate::target::need::Variant;
-use crate::target::node;
+use crate::subject::need::Variant;
+use crate::subject::node;
 use semver::Version;
 use std::path::Path;
 

@@ -48,7 +48,7 @@ use crate::contract::{Contract, Criterion, Planned};
 use crate::run::Ended;
 use crate::run::repeat::Repeats;
 use crate::scrub;
-use crate::target::{Target, capabilities};
+use crate::subject::{Target, capabilities};
 use crate::verdict::{Exit, Outcome, OutcomeKind, RunVerdict, Tally, Unmet, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

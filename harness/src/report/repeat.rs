@@ -3,7 +3,7 @@
 use super::{GeneratedReport, Report};
 use crate::run::scene::Run;
 use crate::store;
-use crate::target::need::Variant;
+use crate::subject::need::Variant;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 

@@ -1,10 +1,10 @@
 //! What a scenario makes use of at a target that keeps the contract, noted while it runs there. Never judges, and never guesses it from a step's words.
 
 use crate::evidence::Exchange;
-use crate::target::dialect::Dialect;
-use crate::target::dialect::OF_A_TENANT;
-use crate::target::dialect::speak::Operation;
-use crate::target::seeding::Tenant;
+use crate::subject::dialect::Dialect;
+use crate::subject::dialect::OF_A_TENANT;
+use crate::subject::dialect::speak::Operation;
+use crate::subject::seeding::Tenant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

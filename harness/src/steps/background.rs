@@ -4,7 +4,7 @@ use super::book::{Args, Book};
 use super::operating::{expect_first, expect_status_first};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::target::need::Variant;
+use crate::subject::need::Variant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 
 /// Adds the steps.

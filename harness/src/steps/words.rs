@@ -4,7 +4,7 @@
 //! `{own x}` and `{domain x}` name what no tenant has unless the scenario makes one of that name.
 
 use crate::run::scene::Scene;
-use crate::target::manifest::Seeding;
+use crate::subject::manifest::Seeding;
 use crate::verdict::Stop;
 
 /// The text with every word in braces replaced.
@@ -108,7 +108,7 @@ async fn app_domain(s: &mut Scene, how: &str) -> Result<String, Stop> {
 fn shortened(
     s: &Scene,
     name: &str,
-    part: impl Fn(crate::target::seeding::Tenant) -> String,
+    part: impl Fn(crate::subject::seeding::Tenant) -> String,
 ) -> Result<String, Stop> {
     match name.strip_suffix(" minus one") {
         None => s.tenant(name).map(part),

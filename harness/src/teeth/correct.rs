@@ -1,9 +1,9 @@
 //! Backends that keep every promise, each in another way than the reference. Never changes what the contract fixes.
 
 use super::{Front, Other};
+use crate::subject::reference::altered::{Alteration, Parts};
+use crate::subject::reference::variants;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
-use crate::target::reference::altered::{Alteration, Parts};
-use crate::target::reference::variants;
 use crate::wait;
 use async_trait::async_trait;
 use hyper::Method;

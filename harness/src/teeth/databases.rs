@@ -7,7 +7,7 @@ use super::trial::{self, Ruined};
 use crate::clock;
 use crate::contract::Contract;
 use crate::contract::profile::Profile;
-use crate::target::reference::deviants::Kind;
+use crate::subject::reference::deviants::Kind;
 use crate::verdict::Level;
 use moltproof_data::rule;
 use moltproof_data::teeth::{Bench, Catalogue, Deviant, Judged, Malformed, Sign, Spared};

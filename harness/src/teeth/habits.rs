@@ -5,9 +5,9 @@
 
 use super::Other;
 use crate::digest::sha256;
+use crate::subject::reference::altered::Alteration;
 use crate::tamper::wire::Spelling;
 use crate::tamper::{Ask, Content, Tamper, Told, Unanswered, Upstream};
-use crate::target::reference::altered::Alteration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};

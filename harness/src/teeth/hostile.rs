@@ -2,8 +2,8 @@
 //! place of a backend whose stores, log and doubles are there to be looked at; no MUST may pass. Never asks that backend.
 
 use super::{Other, null_servers};
+use crate::subject::reference::altered::{Alteration, Instead};
 use crate::tamper::abuse::Abuse;
-use crate::target::reference::altered::{Alteration, Instead};
 use serde::Deserialize;
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::contract::profile::Profile;
 use crate::contract::{Contract, Planned};
 use crate::run::Ended;
-use crate::target::reference::deviants::Deviant;
+use crate::subject::reference::deviants::Deviant;
 use crate::verdict::{self, Flaky, Known, Level, Outcome, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

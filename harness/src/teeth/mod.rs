@@ -18,9 +18,9 @@ pub mod text;
 pub mod trial;
 
 use crate::contract::{Contract, Planned};
+use crate::subject::reference::altered::Alteration;
+use crate::subject::reference::deviants::{self, Deviant};
 use crate::tamper::Tamper;
-use crate::target::reference::altered::Alteration;
-use crate::target::reference::deviants::{self, Deviant};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;

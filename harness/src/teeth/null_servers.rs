@@ -2,10 +2,10 @@
 //! double is there to be looked at; no MUST may pass. Never lets a request through to it.
 
 use super::{Front, Other};
+use crate::subject::Migrated;
+use crate::subject::manifest::Seeding;
+use crate::subject::reference::altered::{Alteration, Edit};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
-use crate::target::Migrated;
-use crate::target::manifest::Seeding;
-use crate::target::reference::altered::{Alteration, Edit};
 use async_trait::async_trait;
 use serde_json::json;
 use std::collections::BTreeMap;

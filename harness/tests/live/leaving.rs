@@ -3,12 +3,12 @@
 use crate::server::{Deployment, at_address, criterion, moltproof};
 use async_trait::async_trait;
 use moltproof::client::Client;
+use moltproof::subject::dialect::Dialect;
+use moltproof::subject::need::{Need, Variant};
+use moltproof::subject::reference::ReferenceTarget;
+use moltproof::subject::seeding::{self, Tenant};
+use moltproof::subject::{Disposable, Fault, Instance, Limits, Migrated, Target, run_marks};
 use moltproof::sweep::{Scope, Swept};
-use moltproof::target::dialect::Dialect;
-use moltproof::target::need::{Need, Variant};
-use moltproof::target::reference::ReferenceTarget;
-use moltproof::target::seeding::{self, Tenant};
-use moltproof::target::{Disposable, Fault, Instance, Limits, Migrated, Target, run_marks};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use moltproof::observe::command::{Commands, Said};
-use moltproof::target::manifest::placeholders::fill_all;
+use moltproof::subject::manifest::placeholders::fill_all;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};

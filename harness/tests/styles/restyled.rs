@@ -9,11 +9,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use moltproof::doubles::TokenKind;
 use moltproof::observe::{CannotObserve, Kv};
-use moltproof::target::dialect::Dialect;
-use moltproof::target::manifest::{Accept, Seeding};
-use moltproof::target::need::{Need, Variant};
-use moltproof::target::reference::ReferenceTarget;
-use moltproof::target::{Disposable, Fault, Instance, Limits, Migrated, Target};
+use moltproof::subject::dialect::Dialect;
+use moltproof::subject::manifest::{Accept, Seeding};
+use moltproof::subject::need::{Need, Variant};
+use moltproof::subject::reference::ReferenceTarget;
+use moltproof::subject::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,8 +90,8 @@ impl Restyled {
             // Made by its owner before anybody judges it.
             let client = moltproof::client::Client::new().unwrap();
             for there in tenants {
-                let tenant = moltproof::target::seeding::fixed(&inner, there);
-                moltproof::target::seeding::make(&client, &self.reference, &inner, &tenant)
+                let tenant = moltproof::subject::seeding::fixed(&inner, there);
+                moltproof::subject::seeding::make(&client, &self.reference, &inner, &tenant)
                     .await
                     .ok()
                     .unwrap();

@@ -8,7 +8,7 @@ use moltproof::report::Report;
 use moltproof::run::Options;
 use moltproof::run::scene::Scene;
 use moltproof::steps::book::Book;
-use moltproof::target::Target;
+use moltproof::subject::Target;
 use moltproof::verdict::{Check, Exit, RunVerdict, Stop, Verdict};
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ use moltproof::contract::Contract;
 use moltproof::contract::select::{Selection, select};
 use moltproof::run::Options;
 use moltproof::steps;
-use moltproof::target::Target;
-use moltproof::target::reference::ReferenceTarget;
+use moltproof::subject::Target;
+use moltproof::subject::reference::ReferenceTarget;
 use std::path::PathBuf;
 use std::sync::Arc;
 

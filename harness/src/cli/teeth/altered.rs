@@ -4,7 +4,7 @@
 use crate::cli::target::runtime;
 use crate::cli::{Failure, contract, say};
 use crate::contract::profile::Profile;
-use crate::target::reference::{ServeArgs, altered};
+use crate::subject::reference::{ServeArgs, altered};
 use crate::teeth::Catalogue;
 use crate::teeth::api_workers::{self, Unserved};
 use std::process::ExitCode;

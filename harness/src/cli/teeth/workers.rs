@@ -4,7 +4,7 @@ use super::{Listed, TeethArgs, list, measured};
 use crate::cli::itself::program;
 use crate::cli::{Failure, open_files};
 use crate::contract::Contract;
-use crate::target::reference::deviants::Deviant;
+use crate::subject::reference::deviants::Deviant;
 use crate::teeth::measure::{self, Wanted};
 use crate::teeth::trial::Manner;
 use crate::teeth::{Catalogue, Other, also_broken, habits, survivors};

@@ -5,9 +5,9 @@ use super::{Check, Trial, Tried, Unasked, is_ok, is_page, short};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::steps::operating;
-use crate::target::manifest::{Seeding, TierChange};
-use crate::target::need::Need;
-use crate::target::seeding::Tenant;
+use crate::subject::manifest::{Seeding, TierChange};
+use crate::subject::need::Need;
+use crate::subject::seeding::Tenant;
 use serde_json::json;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::{Check, State, Trial, Tried, Unasked, is_page, short};
 use crate::counted::counted;
 use crate::oracle::metadata;
 use crate::run::scene::Scene;
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use serde_json::json;
 
 /// Chats on a tenant's host, and on nobody's.

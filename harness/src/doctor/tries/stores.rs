@@ -2,8 +2,8 @@
 
 use super::{Check, Trial, Tried, Unasked};
 use crate::counted::counted;
-use crate::target::manifest::Seeding;
-use crate::target::need::Need;
+use crate::subject::manifest::Seeding;
+use crate::subject::need::Need;
 use serde_json::Value;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::heard::Heard;
 use super::{Run, Scene, Stop};
 use crate::doubles::AiGatewayDouble;
-use crate::target::api_worker::ApiWorker;
+use crate::subject::api_worker::ApiWorker;
 use crate::verdict::{Check, Finding, Severity, Unmet};
 use moltproof_api_worker as judge;
 use moltproof_api_worker::{Aspect, Cause};

@@ -1,7 +1,7 @@
 //! The database that the target declares: prepared once for all scenarios of a run, judged on a thread where blocking is allowed. Never touches the database itself.
 
 use super::{Run, Scene, Stop};
-use crate::target::database::Unprepared;
+use crate::subject::database::Unprepared;
 use crate::verdict::{Check, Finding, Severity};
 use moltproof_data::check::{Aspect, Broken, Outcome};
 use moltproof_data::subject::Subject;

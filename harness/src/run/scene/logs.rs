@@ -8,7 +8,7 @@
 use super::{Scene, late, missing};
 use crate::observe::{LogLine, Logs};
 use crate::run::capture::own_words;
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::Stop;
 use crate::wait;
 use crate::wait::Look;

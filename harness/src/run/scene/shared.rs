@@ -4,7 +4,7 @@ use super::{api_worker, database, vitals};
 use crate::client::Client;
 use crate::client::meter::Spent;
 use crate::evidence::Exchange;
-use crate::target::{Instance, Target};
+use crate::subject::{Instance, Target};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 

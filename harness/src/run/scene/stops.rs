@@ -4,7 +4,7 @@ use super::COMPLETE_ANSWER;
 use crate::client::NoAnswer;
 use crate::lag::TooSlow;
 use crate::observe::CannotObserve;
-use crate::target::{Fault, layout, read_only};
+use crate::subject::{Fault, layout, read_only};
 use crate::verdict::{Finding, Severity, Stop};
 use crate::wait::TimedOut;
 use std::collections::BTreeSet;

@@ -4,13 +4,13 @@ use super::{Scene, missing};
 use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
-use crate::target::Instance;
-use crate::target::dialect::furnish::About;
-use crate::target::dialect::speak::{Operation, Spoken};
-use crate::target::manifest::{LimitKey, Seeding, TierChange};
-use crate::target::need::Need;
-use crate::target::operator::Operator;
-use crate::target::seeding::{self, NotMade, Tenant};
+use crate::subject::Instance;
+use crate::subject::dialect::furnish::About;
+use crate::subject::dialect::speak::{Operation, Spoken};
+use crate::subject::manifest::{LimitKey, Seeding, TierChange};
+use crate::subject::need::Need;
+use crate::subject::operator::Operator;
+use crate::subject::seeding::{self, NotMade, Tenant};
 use crate::verdict::{Check, Finding, Severity, Stop};
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Scene {
         self.furnish(&mut spoken)?;
         let mut request = spoken.request;
         request.reading =
-            crate::target::dialect::reading::Reading::of(dialect, spoken.operation, &self.missed);
+            crate::subject::dialect::reading::Reading::of(dialect, spoken.operation, &self.missed);
         Ok(request)
     }
 
@@ -216,13 +216,13 @@ impl Scene {
     /// As [`Self::accept_refusal`], for a finding that ended the scenario: the promise is kept, in another form.
     pub(crate) fn accept_finding(&mut self, finding: &Finding) -> bool {
         finding.severity == Severity::Shape
-            && self.accept(&finding.seen, crate::target::manifest::Accept::is_of_shape)
+            && self.accept(&finding.seen, crate::subject::manifest::Accept::is_of_shape)
     }
 
     fn accept(
         &mut self,
         seen: &str,
-        fits: impl Fn(&crate::target::manifest::Accept) -> bool,
+        fits: impl Fn(&crate::subject::manifest::Accept) -> bool,
     ) -> bool {
         let today = clock::rfc3339(clock::epoch_ms());
         let today = today.split('T').next().unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::contract::profile::Profile;
 use crate::doubles::{Attempt, Outcome as Ending};
 use crate::run::Ended;
-use crate::target::{Instance, Target};
+use crate::subject::{Instance, Target};
 use crate::verdict::{Outcome, Stop};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

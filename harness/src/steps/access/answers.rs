@@ -9,7 +9,7 @@ use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{authorised, expect_first};
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::json;
 

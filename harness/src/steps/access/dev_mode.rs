@@ -6,7 +6,7 @@ use super::{
 use crate::observe::LogLine;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use crate::evidence::Exchange;
 use crate::lag::Patience;
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::steps::book::{Args, Book};
-use crate::target::need::Variant;
+use crate::subject::need::Variant;
 use crate::verdict::{Check, Stop};
 use crate::wait;
 use base64::Engine as _;

@@ -15,11 +15,11 @@ use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::operating::expect_first;
-use crate::target::dialect::AdminRoute;
-use crate::target::dialect::furnish::About;
-use crate::target::dialect::speak::Operation;
-use crate::target::operator::Operator;
-use crate::target::seeding::Tenant;
+use crate::subject::dialect::AdminRoute;
+use crate::subject::dialect::furnish::About;
+use crate::subject::dialect::speak::Operation;
+use crate::subject::operator::Operator;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
 

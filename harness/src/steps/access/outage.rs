@@ -13,7 +13,7 @@ use crate::run::attempts::Attempt;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

@@ -8,8 +8,8 @@ mod variables;
 use super::book::Book;
 use crate::doubles::AiGatewayDouble;
 use crate::run::scene::Scene;
-use crate::target::need::{Need, Variant};
-use crate::target::seeding::{self, Tenant};
+use crate::subject::need::{Need, Variant};
+use crate::subject::seeding::{self, Tenant};
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::LOG_SOON;
-use crate::target::need::Variant;
+use crate::subject::need::Variant;
 use crate::verdict::{Check, Finding, OrUnmet as _, Stop};
 
 use regex::Regex;

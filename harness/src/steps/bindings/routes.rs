@@ -7,8 +7,8 @@ use crate::evidence::Exchange;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{authorised, expect_first, operator_token, worst};
-use crate::target::need::Variant;
-use crate::target::seeding::Tenant;
+use crate::subject::need::Variant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -91,7 +91,7 @@ pub(super) fn admin_routes(s: &Scene, tenant: &Tenant) -> Vec<Request> {
         .chain(
             known
                 .iter()
-                .map(crate::target::dialect::AdminRoute::request),
+                .map(crate::subject::dialect::AdminRoute::request),
         )
         .collect()
 }

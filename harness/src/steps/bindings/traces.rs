@@ -9,8 +9,8 @@ use crate::steps::operating::{
     QUIET, authorised, create, creation, expect_status_first, expect_usage_count, registry_keys,
     tenant_row, worst,
 };
-use crate::target::need::Variant;
-use crate::target::seeding::Tenant;
+use crate::subject::need::Variant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

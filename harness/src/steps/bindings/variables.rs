@@ -11,7 +11,7 @@ use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     authorised, expect_first, expect_status_first, gateway, operator_token, usage_rows,
 };
-use crate::target::need::Variant;
+use crate::subject::need::Variant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first, worst};
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::filled;
-use crate::target::need::Variant;
+use crate::subject::need::Variant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

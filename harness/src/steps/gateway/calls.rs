@@ -6,7 +6,7 @@ use crate::observe::model_calls::ModelCall;
 use crate::oracle::routing::{self, Call, Ended, FREE_MODEL, PREMIUM_MODEL, Told};
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

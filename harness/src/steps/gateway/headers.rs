@@ -6,7 +6,7 @@ use crate::doubles::Attempt;
 use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::identity::unless_derived_otherwise;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::Value;
 use std::collections::BTreeMap;

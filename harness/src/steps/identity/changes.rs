@@ -8,7 +8,7 @@ use crate::steps::operating::{
     change, delete, expect_first, expect_status_first, presuppose, read, settle, stored_sandbox_id,
     stores_sandbox_ids, tenant_row,
 };
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::Check;
 use crate::verdict::OrUnmet as _;
 use serde_json::{Value, json};

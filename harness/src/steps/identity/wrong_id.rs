@@ -12,7 +12,7 @@ use crate::steps::operating::{
     objects, presuppose, registry_keys, settle, start_gateway, tenant_row, worst,
 };
 use crate::steps::resolution::facts::is_an_error;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 

@@ -10,8 +10,8 @@ use crate::steps::operating::{
     at, change, expect_first, expect_status_first, expect_usage_count, operate, presuppose, read,
     usage_rows,
 };
-use crate::target::dialect::AdminRoute;
-use crate::target::seeding::Tenant;
+use crate::subject::dialect::AdminRoute;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use crate::steps::operating::{
     QUIET, difference, expect_first, expect_usage_count, presuppose, start_gateway, usage_rows,
     worst,
 };
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

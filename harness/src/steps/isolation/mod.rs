@@ -17,7 +17,7 @@ use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::lag::Patience;
 use crate::run::scene::Scene;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

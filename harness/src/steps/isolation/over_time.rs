@@ -11,7 +11,7 @@ use crate::steps::operating::{
     usage_rows, worst,
 };
 use crate::steps::words::filled;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

@@ -12,7 +12,7 @@ use crate::steps::operating::{
     LOG_SOON, QUIET, create, delete, difference, expect_status_first, expect_usage_count, operate,
     presuppose, read, registry_keys, settle, start_gateway, usage_rows,
 };
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use futures_util::{StreamExt as _, TryStreamExt as _};

@@ -8,7 +8,7 @@ use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{at, authorised, delete, presuppose, settle};
 use crate::steps::resolution::alike::{Asked, Varying, face};
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

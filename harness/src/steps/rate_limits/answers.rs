@@ -9,7 +9,7 @@ use crate::run::scene::{Scene, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::expect_first;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::json;
 use std::sync::Arc;

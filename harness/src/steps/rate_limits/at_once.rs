@@ -8,7 +8,7 @@ use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::expect_status_first;
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use crate::observe::D1;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first};
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Value, json};

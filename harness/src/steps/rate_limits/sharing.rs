@@ -7,7 +7,7 @@ use crate::client::Request;
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{create, delete, expect_status_first, presuppose, settle};
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::Look;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use crate::evidence::Exchange;
 use crate::oracle::rate_window::largest_crowd;
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
-use crate::target::seeding;
+use crate::subject::seeding;
 use crate::verdict::{Check, Stop};
 use crate::wait;
 use futures_util::future::try_join_all;

@@ -8,7 +8,7 @@ use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::oracle::rate_window::{Seen, largest_crowd};
 use crate::run::scene::{Scene, breach, describe};
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{create, creation, presuppose, settle};
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

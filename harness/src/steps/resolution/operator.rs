@@ -3,7 +3,7 @@
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 

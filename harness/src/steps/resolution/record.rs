@@ -6,8 +6,8 @@ use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
-use crate::target::manifest::Seeding;
-use crate::target::seeding::{self, Tenant};
+use crate::subject::manifest::Seeding;
+use crate::subject::seeding::{self, Tenant};
 use crate::verdict::{Check, OrUnmet as _, Stop, Unmet};
 use serde_json::{Value, json};
 

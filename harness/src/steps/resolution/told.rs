@@ -5,7 +5,7 @@ use crate::observe::{D1, LogLine};
 use crate::run::scene::{Scene, breach};
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Value, json};

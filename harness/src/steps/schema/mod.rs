@@ -8,7 +8,7 @@ mod tables;
 use super::book::Book;
 use crate::oracle::schema::{self, Entry, Schema};
 use crate::run::scene::{Scene, misshapen};
-use crate::target::layout::Table;
+use crate::subject::layout::Table;
 use crate::verdict::{Check, Stop};
 use rusqlite::Connection;
 

@@ -11,7 +11,7 @@ use crate::steps::operating::{
     QUIET, at, authorised, change, create, creation, expect_first, registry_keys,
     stored_sandbox_id, tenant_row, usage_rows, worst,
 };
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{QUIET, delete, expect_status_first, settle, tenant_row, usage_rows};
-use crate::target::manifest::Timestamps;
+use crate::subject::manifest::Timestamps;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use serde_json::json;

@@ -8,7 +8,7 @@ use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
-use crate::target::need::Need;
+use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

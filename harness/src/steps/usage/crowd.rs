@@ -8,7 +8,7 @@ use crate::oracle::usage::{self, Tokens};
 use crate::run::scene::{Scene, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::chat_body;
-use crate::target::seeding::Tenant;
+use crate::subject::seeding::Tenant;
 use crate::verdict::Check;
 use crate::wait::Look;
 use std::sync::Arc;

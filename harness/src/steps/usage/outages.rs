@@ -5,7 +5,7 @@ use crate::observe::LogLine;
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::target::faults::{Calls, StoreFault, Through};
+use crate::subject::faults::{Calls, StoreFault, Through};
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use crate::{clock, lag, oracle};

@@ -10,7 +10,7 @@ use crate::run::scene::{Scene, breach, misshapen};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::gateway::{last_answering, model_word, parse_tokens};
-use crate::target::manifest::Timestamps;
+use crate::subject::manifest::Timestamps;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Value, json};

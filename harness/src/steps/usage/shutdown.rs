@@ -11,7 +11,7 @@ use crate::oracle::usage::{self, Tokens};
 use crate::run::scene::Scene;
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::target::Disposable;
+use crate::subject::Disposable;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use futures_util::StreamExt as _;

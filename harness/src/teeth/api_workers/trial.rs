@@ -1,8 +1,8 @@
 //! Judges one backend by every sentence of the profile that can be judged of it. Never decides what that means.
 
 use super::{Backend, Made};
-use crate::target::api_worker::ApiWorker;
-use crate::target::reference::{ReferenceTarget, api_worker};
+use crate::subject::api_worker::ApiWorker;
+use crate::subject::reference::{ReferenceTarget, api_worker};
 use crate::teeth::trial::Ruined;
 use moltproof_api_worker::teeth::layers::{self, By, Layer};
 use moltproof_api_worker::teeth::{Deviant, Interceptor, Said, judge};

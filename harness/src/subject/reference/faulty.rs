@@ -1,0 +1,152 @@
+//! Stores of the reference that fail on demand: ports around ports. Never changes an answer that no fault was set for.
+
+use crate::subject::faults::{Calls, StoreFault, StoreFaults};
+use crate::wait;
+use async_trait::async_trait;
+use moltworker_reference::app::Ports;
+use moltworker_reference::domain::sandbox_id::SandboxId;
+use moltworker_reference::domain::tenant::{TenantId, TenantNames, TenantRecord};
+use moltworker_reference::domain::usage::UsageRow;
+use moltworker_reference::ports::{
+    Page, Registry, StoreError, TenantChange, TenantStore, UsageRange, UsageStore,
+};
+use std::sync::Arc;
+
+/// Puts a failing port around each store.
+pub(super) fn wrap(ports: &mut Ports, faults: &Arc<StoreFaults>) {
+    faults.will_tell();
+    let around = |faults: &Arc<StoreFaults>| Arc::clone(faults);
+    ports.tenants = ports.tenants.take().map(|inner| {
+        Arc::new(Faulty {
+            inner,
+            faults: around(faults),
+        }) as _
+    });
+    ports.usage = ports.usage.take().map(|inner| {
+        Arc::new(Faulty {
+            inner,
+            faults: around(faults),
+        }) as _
+    });
+    ports.registry = ports.registry.take().map(|inner| {
+        Arc::new(Faulty {
+            inner,
+            faults: around(faults),
+        }) as _
+    });
+}
+
+struct Faulty<S: ?Sized> {
+    inner: Arc<S>,
+    faults: Arc<StoreFaults>,
+}
+
+impl<S: ?Sized> Faulty<S> {
+    /// What happens before the call: nothing, a delay or a failure. `Ok(true)`: the answer will be lost.
+    async fn before(&self, calls: Calls, scope: &str) -> Result<bool, StoreError> {
+        match self.faults.meet(calls, scope) {
+            None => Ok(false),
+            Some(StoreFault::Slow(delay)) => {
+                wait::pass(delay).await;
+                Ok(false)
+            }
+            Some(StoreFault::Busy) => Err(StoreError::Busy(
+                "D1 DB is overloaded. Requests queued for too long.".into(),
+            )),
+            Some(StoreFault::BusySaying(message)) => Err(StoreError::Busy(message.into())),
+            Some(StoreFault::Unavailable) => {
+                Err(StoreError::Unavailable("Network connection lost.".into()))
+            }
+            Some(StoreFault::AnswerLost) => Ok(true),
+        }
+    }
+
+    /// Loses an answer. A lost connection is worth another try: the same write is idempotent.
+    fn lose<T>(lost: bool, answer: T) -> Result<T, StoreError> {
+        if lost {
+            Err(StoreError::Busy("Network connection lost.".into()))
+        } else {
+            Ok(answer)
+        }
+    }
+}
+
+#[async_trait]
+impl TenantStore for Faulty<dyn TenantStore> {
+    async fn by_id(&self, id: TenantId) -> Result<Option<TenantRecord>, StoreError> {
+        let lost = self.before(Calls::TenantRead, &id.to_string()).await?;
+        Self::lose(lost, self.inner.by_id(id).await?)
+    }
+
+    async fn by_sandbox_id(&self, id: SandboxId) -> Result<Option<TenantRecord>, StoreError> {
+        self.inner.by_sandbox_id(id).await
+    }
+
+    async fn insert(&self, record: &TenantRecord) -> Result<(), StoreError> {
+        self.inner.insert(record).await
+    }
+
+    async fn update(
+        &self,
+        id: TenantId,
+        change: &TenantChange,
+    ) -> Result<Option<TenantRecord>, StoreError> {
+        self.inner.update(id, change).await
+    }
+
+    async fn delete(&self, id: TenantId) -> Result<bool, StoreError> {
+        self.inner.delete(id).await
+    }
+
+    async fn list(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<TenantRecord>, StoreError> {
+        self.inner.list(cursor, limit).await
+    }
+}
+
+#[async_trait]
+impl UsageStore for Faulty<dyn UsageStore> {
+    async fn insert(&self, row: &UsageRow) -> Result<(), StoreError> {
+        let scope = row.tenant_id.to_string();
+        let lost = self.before(Calls::UsageWrite, &scope).await?;
+        self.inner.insert(row).await?;
+        self.faults.is_through(Calls::UsageWrite, &scope);
+        Self::lose(lost, ())
+    }
+
+    async fn list(
+        &self,
+        tenant: TenantId,
+        range: &UsageRange,
+    ) -> Result<Page<UsageRow>, StoreError> {
+        self.inner.list(tenant, range).await
+    }
+}
+
+#[async_trait]
+impl Registry for Faulty<dyn Registry> {
+    async fn by_slug(&self, slug: &str) -> Result<Option<TenantId>, StoreError> {
+        let lost = self.before(Calls::RegistryRead, slug).await?;
+        Self::lose(lost, self.inner.by_slug(slug).await?)
+    }
+
+    async fn by_host(&self, host: &str) -> Result<Option<TenantId>, StoreError> {
+        let lost = self.before(Calls::RegistryRead, host).await?;
+        Self::lose(lost, self.inner.by_host(host).await?)
+    }
+
+    async fn names(&self, tenant: TenantId) -> Result<Option<TenantNames>, StoreError> {
+        self.inner.names(tenant).await
+    }
+
+    async fn claim(&self, tenant: TenantId, names: &TenantNames) -> Result<(), StoreError> {
+        self.inner.claim(tenant, names).await
+    }
+
+    async fn release(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.inner.release(tenant).await
+    }
+}
