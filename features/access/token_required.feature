@@ -57,6 +57,17 @@ Feature: Admin routes answer operators only
       And a "good" token opens the record of tenant "a" on the host "nobody.example"
       And without a token the record of tenant "a" is denied on the host of tenant "a"
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A valid token opens, whatever else it says: <kind>
+      Given a free tenant "a"
+      Then without a token the record of tenant "a" is denied
+      And a "<kind>" token opens the record of tenant "a"
+
+      Examples:
+        | kind               |
+        | of-a-long-session  |
+        | with-custom-claims |
+
   @ACC-014 @must
   Rule: ACC-014 Every form that Access gives a token is accepted
     `aud` may be an array or one string; a service token (with `common_name`, without `email` and `nbf`) is accepted.

@@ -61,6 +61,18 @@ Feature: Codes that callers can rely on
         | code                | status | happens                                       |
         | STORE_UNAVAILABLE   | 503    | a tenant is asked whose record cannot be read |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: Whatever is refused on a public route has a code of the list
+      Given a free tenant "a"
+      When bodies of other media types are sent to tenant "a", and what no route takes
+      Then every error among the answers has a listed code with its status
+
+    @needs.tenants @needs.admin @since.1.1
+    Scenario: Whatever is refused to an operator has a code of the list
+      Given a free tenant "a"
+      When an operator sends bodies of other media types to create and to change tenant "a"
+      Then every error among the answers has a listed code with its status
+
     # `INTERNAL` is for what nobody foresaw: no request provokes it at will, but wherever it appears it must be a 500.
     @whole-run
     Scenario: Every code of the whole run is listed and has its status

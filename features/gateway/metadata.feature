@@ -42,6 +42,21 @@ Feature: Every model call says whose it is
       When tenant "a" prompts the model in a stream
       Then every upstream call carried the metadata of tenant "a" and workload "chat"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: A prompt's call carries them <way>, giving it <what>
+      Given a <tier> tenant "a" on platform "partner_api"
+      When tenant "a" prompts the model <way>, giving it <what>
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+
+      Examples:
+        | tier       | what                 | way         |
+        | free       | tools                | in a stream |
+        | enterprise | tools                | plainly     |
+        | free       | a form to answer in  | plainly     |
+        | premium    | settings             | plainly     |
+        | premium    | a conversation       | in a stream |
+        | free       | a long text          | in a stream |
+
   @AIG-002 @must
   Rule: AIG-002 The metadata keeps within what the platform keeps
     At most 5 keys, each value at most 64 characters, no key starting `cf.`, no null or nested value.
@@ -127,4 +142,15 @@ Feature: Every model call says whose it is
       Given the upstream replies "500"
       When tenant "a" prompts the model
       And tenant "b" prompts the model
+      Then every upstream call of the whole run carried complete metadata
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @whole-run @since.1.1
+    Scenario: Nor those of platforms with long names
+      Given a premium tenant "a" on platform "p23456789-123456789-123456789-123456789-123456789-123456789-1234"
+      And an enterprise tenant "b" on platform "partner_api.of-europe"
+      When tenant "a" prompts the model with workload "summarization"
+      And tenant "b" prompts the model in a stream with workload "summarization"
+      Then the caller gets the model's text
+      Given the upstream replies "500"
+      When tenant "a" prompts the model in a stream with workload "analysis"
       Then every upstream call of the whole run carried complete metadata

@@ -29,6 +29,23 @@ Feature: The tier alone decides the model
         | summarization |
         | analysis      |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: A free tenant's prompt goes to the 8b model <way>, giving it <what>
+      Given a free tenant "a"
+      When tenant "a" prompts the model <way>, giving it <what>
+      Then the upstream calls were "8b 200"
+
+      Examples:
+        | what                 | way         |
+        | tools                | plainly     |
+        | tools                | in a stream |
+        | a form to answer in  | plainly     |
+        | settings             | in a stream |
+        | a conversation       | plainly     |
+        | text in parts        | plainly     |
+        | a long text          | plainly     |
+        | a long text          | in a stream |
+
   @AIG-005 @must
   Rule: AIG-005 premium is answered by the large model
     premium → `@cf/meta/llama-3.3-70b-instruct-fp8-fast`, fallback to the free model.
@@ -50,6 +67,35 @@ Feature: The tier alone decides the model
       When tenant "a" prompts the model
       Then the caller gets the model's text
       And the upstream calls were "70b 500, 70b 500, 8b 200"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: The 8b model stands in for a <workload> as well <way>
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model <way> with workload "<workload>"
+      Then the caller gets the model's text
+      And the upstream calls were "70b 500, 70b 500, 8b 200"
+
+      Examples:
+        | workload      | way         |
+        | chat          | in a stream |
+        | summarization | plainly     |
+        | analysis      | in a stream |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: A premium tenant's prompt goes to the 70b model <way>, giving it <what>
+      Given a premium tenant "a"
+      When tenant "a" prompts the model <way>, giving it <what>
+      Then the upstream calls were "70b 200"
+
+      Examples:
+        | what                 | way         |
+        | tools                | in a stream |
+        | a form to answer in  | plainly     |
+        | settings             | in a stream |
+        | a conversation       | plainly     |
+        | text in parts        | plainly     |
+        | a long text          | in a stream |
 
     @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
     Scenario Outline: So does a premium tenant's <workload>, plain and streamed

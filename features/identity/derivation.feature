@@ -110,6 +110,13 @@ Feature: The sandbox id follows from the tenant id
         | set of domains   |
         | name in each way |
 
+    @needs.tenants @needs.admin @needs.d1 @since.1.1
+    Scenario: From each tier to each other, and every other field there and back
+      Given a free tenant "a"
+      When the operator changes every field of tenant "a" to and fro
+      And the sandbox id of tenant "a" is looked up wherever it shows
+      Then every look-up gave the sandbox id that follows from the tenant id
+
     @needs.tenants @needs.admin @needs.d1
     Scenario: The same id with everything else different gives the same, another id with everything else equal does not
       Given a free tenant "a"

@@ -17,6 +17,17 @@ Feature: Stored state lies below the tenant's own prefix
       And no key of bucket or registry names tenant "a" or "b" elsewhere
       And every new key of the bucket lies below a sandbox id
 
+    @needs.tenants @needs.hosts @needs.admin @needs.kv @needs.r2 @since.1.1
+    Scenario: What a deleted tenant had is kept nowhere else
+      Given the keys that are in the bucket already
+      And a free tenant "a"
+      And a free tenant "b"
+      When the gateway of tenant "a" is started
+      Then the bucket holds objects below the sandbox id of tenant "a"
+      Given a free tenant "a" is removed for good
+      Then no key of bucket or registry names tenant "a" or "b" elsewhere
+      And every new key of the bucket lies below a sandbox id
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.kv-write @needs.r2 @needs.d1
     Scenario: Another tenant's whole life touches nothing below it
       Given a free tenant "a" with usage, a running gateway, stored objects and entries

@@ -25,6 +25,22 @@ Feature: Foreign looks like unknown
         | POST | /v1/{id}/chat/completions |                          |
       Then each pair of answers is alike
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: Whatever carries it, at a custom hostname
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      And a free tenant "b" that answers on its own host
+      And host "shop.{domain a}" answers as tenant "a"
+      When tenant "a" names tenant "b", and then nobody, in each of these ways at its custom hostname
+        | GET  | /api/status              | X-Tenant-Override: {slug} |
+        | GET  | /api/status              | X-Tenant-Override: {id}   |
+        | GET  | /api/status              | X-Tenant-Id: {id}         |
+        | GET  | /api/status              | X-Forwarded-Host: {host}  |
+        | GET  | /api/status?tenant={slug} |                          |
+        | POST | /v1/chat/completions     | X-Tenant-Override: {slug} |
+        | POST | /v1/chat/completions?tenant_id={id} |                |
+      Then each pair of answers is alike
+
     @needs.tenants @needs.hosts @needs.admin
     Scenario: On the admin routes without token
       Given a free tenant "a"

@@ -109,6 +109,17 @@ Feature: A tenant has a quota, and it is his own
         | premium    |
         | enterprise |
 
+    @needs.tenants @needs.hosts @needs.admin @needs.exact-limits @needs.variant.small-limits @since.1.1
+    Scenario Outline: A tenant that becomes <new> has the quota of its new tier at once
+      Given the backend runs as small-limits
+      And a <old> tenant "a"
+      Then tenant "a" asks for its status, becomes <new>, and is admitted the quota of its new tier
+
+      Examples:
+        | old     | new     |
+        | free    | premium |
+        | premium | free    |
+
   @RL-012 @must
   Rule: RL-012 Operators have no part in it
     Admin routes neither consume nor are blocked by the public quota.

@@ -90,3 +90,11 @@ Feature: Who is refused learns when to come back
       And tenant "a" chats 3 times more, once as a stream, and is refused
       And tenant "b" chats and is admitted, which costs one call and one row
       Then the refused chats of tenant "a" have cost no call and no row
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.variant.small-limits @since.1.1
+    Scenario: Nor do those of a crowd that are refused
+      Given the backend runs as small-limits
+      And a free tenant "a"
+      When tenant "a" chats and is admitted, which costs one call and one row
+      And tenant "a" chats 2 times its quota at once, and some chats are refused
+      Then the refused chats of tenant "a" have cost no call and no row

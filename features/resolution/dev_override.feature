@@ -21,6 +21,22 @@ Feature: The tenant override of developers
         | host               |
         | {host b}           |
 
+    @needs.tenants @needs.hosts @needs.variant.dev-mode @since.1.1
+    Scenario: The override takes the place of the tenant of a custom hostname
+      Given the backend runs as dev-mode
+      And a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      And a free tenant "b"
+      Then host "shop.{domain a}" answers as tenant "a"
+      And with the header "X-Tenant-Override: {slug b}" these hosts are tenant "b":
+        | host            |
+        | shop.{domain a} |
+        | {HOST a}        |
+      And with the header "X-Tenant-Override: {slug a}" these hosts are tenant "a":
+        | host            |
+        | shop.{domain a} |
+        | {host b}        |
+
     @needs.tenants @needs.hosts @needs.variant.dev-mode
     Scenario: The override works where a developer works, on the local address
       Given the backend runs as dev-mode

@@ -34,6 +34,19 @@ Feature: The host alone decides the tenant
         | {own a}-bb.{app}             |
         | {own a}{times x 44}.{app}    |
 
+    # Only where the harness has started the backend: elsewhere such a name may be somebody's.
+    @needs.restart @needs.tenants @needs.hosts @since.1.1
+    Scenario Outline: A slug may be as short as <length>
+      Given a free tenant "a" whose slug has <length> of its own
+      Then host "{host a}" answers as tenant "a"
+
+      Examples:
+        | length       |
+        | 1 letter     |
+        | 1 digit      |
+        | 2 letters    |
+        | 3 letters    |
+
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
     Scenario: A chat on a tenant's subdomain is that tenant's
       Given a free tenant "a"

@@ -25,6 +25,11 @@ Feature: Smoke test
       When the smoke test creates tenant "a" with a custom domain
       Then subdomain and custom domain of tenant "a" answer as tenant "a" within 2 s of the creating request
 
+    @needs.hosts @needs.admin @whole-run @since.1.1
+    Scenario: So is one with many custom domains
+      When the smoke test creates tenant "a" with 20 custom domains
+      Then subdomain and custom domain of tenant "a" answer as tenant "a" within 2 s of the creating request
+
   @SMK-003 @must
   Rule: SMK-003 The report tells what each step took
     Every step's time and result is recorded in the report.

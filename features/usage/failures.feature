@@ -132,6 +132,43 @@ Feature: What failed is not billed
         | null usage |
         | garbage    |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: 200 without usage leaves no row in any form of a body: <form>
+      Given a free tenant "a"
+      And the upstream answers with this body:
+        """
+        <body>
+        """
+      When tenant "a" prompts the model
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+      Examples:
+        | form                  | body |
+        | native                | {"result": {"response": "Hello."}, "success": true, "errors": [], "messages": []} |
+        | native, usage null    | {"result": {"response": "Hello.", "usage": null}, "success": true, "errors": [], "messages": []} |
+        | bare                  | {"response": "Hello."} |
+        | bare, usage null      | {"response": "Hello.", "usage": null} |
+        | OpenAI's, tool calls  | {"choices": [{"index": 0, "message": {"role": "assistant", "content": null, "tool_calls": []}, "finish_reason": "tool_calls"}]} |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: A whole native stream that reports no usage leaves no row
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"response": "Hel"}
+        {"response": "lo."}
+        """
+      When tenant "a" prompts the model in a stream
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
     Scenario: Usage without counts leaves no row
       Given a free tenant "a"

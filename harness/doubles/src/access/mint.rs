@@ -29,6 +29,8 @@ const OTHER_TEAM: &str = "https://other-team.cloudflareaccess.example";
 
 /// Just beyond any leeway: libraries grant none (jose), 60 s (jsonwebtoken) or, set by hand, up to some 2 minutes.
 const MARGIN_SECONDS: u64 = 240;
+/// A week.
+const WEEK_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// Within the leeway that libraries grant to clocks: jose none, jsonwebtoken 60 s.
 const SKEW_SECONDS: u64 = 30;
 /// Whom user tokens name unless told otherwise.
@@ -55,6 +57,8 @@ impl Issuing<'_> {
             | TokenKind::GoodServiceToken
             | TokenKind::AudienceAsString
             | TokenKind::AudienceArrayOfTwo
+            | TokenKind::OfALongSession
+            | TokenKind::WithCustomClaims
             | TokenKind::Expired
             | TokenKind::NotYetValid
             | TokenKind::ExpiredFourMinutesAgo
@@ -162,6 +166,14 @@ impl Issuing<'_> {
             TokenKind::GoodServiceToken => return self.service_claims(now),
             TokenKind::AudienceAsString => (&[], json!({"aud": self.audience})),
             TokenKind::AudienceArrayOfTwo => (&[], json!({"aud": [other_audience, self.audience]})),
+            TokenKind::OfALongSession => (
+                &[],
+                json!({"iat": now - 3 * WEEK_SECONDS, "nbf": now - 3 * WEEK_SECONDS, "exp": now + WEEK_SECONDS}),
+            ),
+            TokenKind::WithCustomClaims => (
+                &[],
+                json!({"custom": {"groups": ["ops", "on call"], "name": "Änne Ó Briain", "level": 7, "team": null}}),
+            ),
             TokenKind::Expired => (&[], self.expired(now - OFF_SECONDS)),
             TokenKind::ExpiredFourMinutesAgo => (&[], self.expired(now - MARGIN_SECONDS)),
             TokenKind::NotYetValid => (&[], json!({"nbf": now + OFF_SECONDS})),

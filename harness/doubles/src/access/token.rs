@@ -58,6 +58,10 @@ token_kinds! {
     AudienceAsString = "audience-as-string" Accepted,
     /// `aud` names another application too, before ours.
     AudienceArrayOfTwo = "audience-array-of-two" Accepted,
+    /// A session of a month, three weeks old: `iat` and `nbf` lie behind, `exp` is ahead.
+    OfALongSession = "of-a-long-session" Accepted,
+    /// `custom` holds what the team's identity provider tells of its people: groups, names, numbers.
+    WithCustomClaims = "with-custom-claims" Accepted,
     /// `exp` an hour ago.
     Expired = "expired" Refused,
     /// `exp` four minutes ago: beyond the leeway that a contract may grant to clocks.

@@ -3,7 +3,7 @@
 use super::whole_run::in_another_form;
 use crate::client::Request;
 use crate::evidence::Exchange;
-use crate::oracle::error_shape::{flaws, id_flaw, is_error};
+use crate::oracle::error_shape::{code_flaw, flaws, id_flaw, is_error};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
@@ -21,6 +21,18 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"errors of the public routes are provoked at tenant "([^"]+)"(?: by a caller that accepts "([^"]+)")?"#,
         |s, a| Box::pin(public_errors(s, a)),
+    );
+    book.step(
+        r#"bodies of other media types are sent to tenant "([^"]+)", and what no route takes"#,
+        |s, a| Box::pin(odd_requests(s, a)),
+    );
+    book.step(
+        r#"an operator sends bodies of other media types to create and to change tenant "([^"]+)""#,
+        |s, a| Box::pin(odd_operator_requests(s, a)),
+    );
+    book.step(
+        r"every error among the answers has a listed code with its status",
+        |s, _a| Box::pin(codes_are_listed(s)),
     );
     book.step(
         r#"every admin route is asked without a token, and wrongly with one, for tenant "([^"]+)""#,
@@ -138,6 +150,94 @@ async fn public_errors(s: &mut Scene, a: Args) -> Check {
         &json!({ "messages": [{ "role": "user", "content": too_large }] }),
     );
     s.send(from_caller(too_large)).await.map(drop)
+}
+
+/// Media types that a body of JSON may be given wrongly; whether it is refused for that is left open.
+const OTHER_TYPES: [&str; 7] = [
+    "text/plain",
+    "text/html; charset=utf-8",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/octet-stream",
+    "application/jsonp",
+    "application",
+];
+
+async fn odd_requests(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    begin(s);
+    for media_type in OTHER_TYPES {
+        let mut request = s.chat_request(&tenant.host);
+        request.headers.retain(|(name, _)| name != "content-type");
+        s.send(request.header("content-type", media_type)).await?;
+    }
+    for coding in ["gzip", "zstd", "mp-unknown"] {
+        let request = s.chat_request(&tenant.host);
+        s.send(request.header("content-encoding", coding)).await?;
+    }
+    for what in [
+        "HEAD chat",
+        "OPTIONS chat",
+        "PATCH status",
+        "DELETE health",
+        "GET /mp-no-such-route",
+        "GET /",
+    ] {
+        let request = request_for(s, what, "").host(tenant.host.clone());
+        for (name, value) in [
+            ("accept", "image/png"),
+            ("range", "bytes=0-1"),
+            ("if-match", "\"x\""),
+        ] {
+            s.send(request.clone().header(name, value)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn odd_operator_requests(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    begin(s);
+    let dialect = s.dialect();
+    let path = dialect.tenant.replace("{id}", &tenant.id);
+    for media_type in OTHER_TYPES {
+        for (method, path) in [("POST", &dialect.tenants), ("PATCH", &path)] {
+            let request = s.operator_request(method, path).await?;
+            let body = json!({ "platform": "web" }).to_string().into_bytes();
+            let request = request.header("content-type", media_type).bytes(body);
+            s.send(request).await?;
+        }
+    }
+    let request = s
+        .operator_request("GET", "/api/admin/mp-no-such-route")
+        .await?;
+    s.send(request).await.map(drop)
+}
+
+/// The errors since [`begin`], each with a code of the contract's list and that code's status.
+async fn codes_are_listed(s: &mut Scene) -> Check {
+    let errors: Vec<_> = since_begin(s)
+        .into_iter()
+        .filter(|answer| is_error(answer))
+        .collect();
+    s.expect(!errors.is_empty(), "errors among the answers", || {
+        "none".to_owned()
+    })
+    .or_unmet("the refusal of an unknown route")?;
+    for answer in errors {
+        // What HEAD is answered has no body to say a code in.
+        if answer.request.method == "HEAD" {
+            continue;
+        }
+        let flaw = code_flaw(&answer);
+        let check = s.expect(
+            flaw.is_none(),
+            format!("a listed code with its status for {}", answer.line()),
+            || flaw.clone().unwrap_or_default(),
+        );
+        in_another_form(check)?;
+    }
+    Ok(())
 }
 
 async fn admin_errors(s: &mut Scene, a: Args) -> Check {

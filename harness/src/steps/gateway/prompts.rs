@@ -33,6 +33,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(prompts_without_usage(s, a)),
     );
     book.step(
+        r#"tenant "([^"]+)" prompts the model (plainly|in a stream), giving it (.+)"#,
+        |s, a| Box::pin(prompts_giving(s, a)),
+    );
+    book.step(
         r#"tenant "([^"]+)" prompts the model with these fields:"#,
         |s, a| Box::pin(prompts_with_fields(s, a)),
     );
@@ -116,6 +120,63 @@ async fn prompts_without_usage(s: &mut Scene, a: Args) -> Check {
     body["stream_options"] = json!({ "include_usage": false });
     let request = s.chat_request_with(&host, &body);
     prompt(s, request, true).await
+}
+
+/// Letters of a long text: more than fits into one packet, and far less than any backend's largest body.
+const LONG_TEXT: usize = 20_000;
+
+/// What a prompt may hold beside its text in OpenAI's shape; `None` for what is not known.
+fn given(what: &str, marker: &str) -> Option<Value> {
+    let text = Scene::prompt(marker);
+    Some(match what {
+        "tools" => json!({
+            "tools": [{ "type": "function", "function": {
+                "name": "weather",
+                "description": "The weather of a place",
+                "parameters": { "type": "object", "properties": { "place": { "type": "string" } } },
+            } }],
+            "tool_choice": "auto",
+        }),
+        "a form to answer in" => json!({ "response_format": { "type": "json_object" } }),
+        "settings" => json!({
+            "temperature": 0.2, "top_p": 0.9, "max_tokens": 64, "seed": 7, "stop": ["\n\n"],
+        }),
+        "a conversation" => json!({ "messages": [
+            { "role": "system", "content": "You are brief." },
+            { "role": "user", "content": "Good morning." },
+            { "role": "assistant", "content": "Good morning to you." },
+            { "role": "user", "content": text },
+        ] }),
+        "text in parts" => json!({ "messages": [
+            { "role": "user", "content": [{ "type": "text", "text": text }] },
+        ] }),
+        "a long text" => json!({ "messages": [
+            { "role": "user", "content": format!("{text} {}", "word ".repeat(LONG_TEXT / 5)) },
+        ] }),
+        _ => return None,
+    })
+}
+
+/// No promise says that a backend takes all that OpenAI's shape knows: one that refuses it shows nothing.
+async fn prompts_giving(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let (streamed, what) = (a.text(2) != "plainly", a.text(3));
+    let mut body = chat_body(&s.marker(), streamed);
+    let fields = given(what, &s.marker())
+        .ok_or_else(|| Stop::Fault(format!("`{what}` is nothing that is given to a model")))?;
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
+    let request = s.chat_request_with(&host, &body);
+    prompt(s, request, streamed).await?;
+    let answer = s.last()?;
+    if matches!(answer.status, 400 | 413 | 422) {
+        return Err(Stop::NotApplicable(format!(
+            "a prompt with {what} is refused with {}",
+            answer.status
+        )));
+    }
+    Ok(())
 }
 
 async fn prompts_with_fields(s: &mut Scene, a: Args) -> Check {

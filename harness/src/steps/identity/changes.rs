@@ -20,6 +20,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(give_new(s, a)),
     );
     book.step(
+        r#"the operator changes every field of tenant "([^"]+)" to and fro"#,
+        |s, a| Box::pin(change_to_and_fro(s, a)),
+    );
+    book.step(
         r#"the operator removes tenant "([^"]+)" and makes one with (its id and nothing else|another id and everything else) of it"#,
         |s, a| Box::pin(replace(s, a)),
     );
@@ -41,6 +45,55 @@ async fn note_stored(s: &mut Scene, id: &str) -> Check {
     Ok(())
 }
 
+/// Makes a change, notes the sandbox id that is shown with it, and sees that it was made: only a change that was made shows that it
+/// changes nothing else.
+async fn change_seen(s: &mut Scene, tenant: &Tenant, changes: &Value) -> Check {
+    let answer = change(s, &tenant.id, changes).await?;
+    expect_status_first(s, &answer, 200)?;
+    let pointer = s.dialect().tenant_sandbox_id;
+    note_answer(s, &tenant.id, &answer, &pointer);
+    let now = read(s, &tenant.id).await?;
+    for (field, value) in changes.as_object().into_iter().flatten() {
+        let is_changed = now.at(&format!("/{field}")).as_ref() == Some(value);
+        expect_first(
+            s,
+            &now,
+            is_changed,
+            format!("{field} {value} after the change"),
+        )?;
+    }
+    note_answer(s, &tenant.id, &now, &pointer);
+    Ok(())
+}
+
+/// From each tier to each other one, and every other field there and back.
+async fn change_to_and_fro(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    note_stored(s, &tenant.id).await?;
+    for tier in [
+        "premium",
+        "free",
+        "enterprise",
+        "premium",
+        "enterprise",
+        "free",
+    ] {
+        change_seen(s, &tenant, &json!({ "tier": tier })).await?;
+    }
+    let other = s.slug("renamed");
+    for changes in [
+        json!({ "platform": "partner_api" }),
+        json!({ "platform": tenant.platform }),
+        json!({ "domains": [s.domain("new")] }),
+        json!({ "domains": [] }),
+        json!({ "slug": other }),
+        json!({ "slug": tenant.slug }),
+    ] {
+        change_seen(s, &tenant, &changes).await?;
+    }
+    Ok(())
+}
+
 async fn give_new(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.tenant(a.text(1))?;
     let slug = s.slug("renamed");
@@ -55,22 +108,7 @@ async fn give_new(s: &mut Scene, a: Args) -> Check {
         }
     };
     note_stored(s, &tenant.id).await?;
-    let answer = change(s, &tenant.id, &changes).await?;
-    expect_status_first(s, &answer, 200)?;
-    let pointer = s.dialect().tenant_sandbox_id;
-    note_answer(s, &tenant.id, &answer, &pointer);
-    // Only a change that was made shows that it changes nothing else.
-    let now = read(s, &tenant.id).await?;
-    for (field, value) in changes.as_object().into_iter().flatten() {
-        let seen = now.at(&format!("/{field}"));
-        let is_changed = seen.as_ref() == Some(value);
-        expect_first(
-            s,
-            &now,
-            is_changed,
-            format!("{field} {value} after the change"),
-        )?;
-    }
+    change_seen(s, &tenant, &changes).await?;
     if changes.get("slug").is_some() {
         tenant.host = s.instance().await?.tenant_host(&slug);
         tenant.slug = slug;

@@ -26,7 +26,7 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(answers(s, a)),
     );
     book.step(
-        r#"tenant "([^"]+)" names tenant "([^"]+)", and then nobody, in each of these ways"#,
+        r#"tenant "([^"]+)" names tenant "([^"]+)", and then nobody, in each of these ways( at its custom hostname)?"#,
         |s, a| Box::pin(name_both(s, a)),
     );
     book.step(
@@ -126,6 +126,11 @@ async fn send_pairs(s: &mut Scene, foreign: &Tenant, pairs: Vec<[Request; 2]>) -
 async fn name_both(s: &mut Scene, a: Args) -> Check {
     let (caller, foreign) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
     let unknown = nobody(s).await?;
+    let host = if a.text(3).is_empty() {
+        &caller.host
+    } else {
+        caller.domains.first().unwrap_or(&caller.host)
+    };
     let mut pairs = Vec::new();
     for row in &a.table {
         let [method, path, header] = row.as_slice() else {
@@ -134,7 +139,7 @@ async fn name_both(s: &mut Scene, a: Args) -> Check {
             ));
         };
         let request = |named: &Tenant| -> Request {
-            let request = Request::new(method, fill(path, named)).host(&caller.host);
+            let request = Request::new(method, fill(path, named)).host(host);
             let request = match fill(header, named).split_once(": ") {
                 Some((name, value)) => request.header(name, value),
                 None => request,

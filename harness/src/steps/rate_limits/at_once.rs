@@ -7,9 +7,10 @@ use crate::oracle::retry_after;
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::expect_status_first;
+use crate::steps::operating::{change, expect_status_first, settle};
 use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r"(\d+) fresh (free|premium|enterprise) tenants? that each send (\d+) times their quota at once are admitted exactly their quota",
         |s, a| Box::pin(exactly(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" asks for its status, becomes (free|premium), and is admitted the quota of its new tier"#,
+        |s, a| Box::pin(changes_its_tier(s, a)),
     );
     book.step(
         r#"tenant "([^"]+)" sends (\d+) times its quota at once"#,
@@ -121,6 +126,44 @@ async fn one_round(
         }
     }
     Ok((answers, counts))
+}
+
+/// What the tenant asked for in its old tier may count against its new quota, or not.
+async fn changes_its_tier(s: &mut Scene, a: Args) -> Check {
+    let (mut tenant, tier) = (s.tenant(a.text(1))?, a.text(2));
+    let (old, _period) = quota(s, &tenant.tier).await?;
+    let (new, period) = quota(s, tier).await?;
+    let request = s.status_request(&tenant.host);
+    let answer = s.send(request.clone()).await?;
+    expect_status_first(s, &answer, 200)?;
+    let answer = change(s, &tenant.id, &json!({ "tier": tier })).await?;
+    expect_status_first(s, &answer, 200)?;
+    settle(s).await?;
+    tier.clone_into(&mut tenant.tier);
+    s.know_tenant(a.text(1), tenant.clone());
+    let who = Asker::Tenant(tenant);
+    // Whoever has risen is admitted as many as the new quota says. Of one that has fallen more are refused, of which a boundary between two
+    // windows lets as many through once more.
+    let has_risen = new > old;
+    let count = if has_risen { new } else { 4 * new };
+    let answers = s.send_all(vec![request; count as usize]).await?;
+    let mut admitted = 0;
+    for answer in &answers {
+        admitted += u32::from(who.is_admitted(answer)?);
+    }
+    let took = span(&answers);
+    if !has_risen && admitted > 2 * new && took >= period {
+        return Err(too_slow(took, period));
+    }
+    s.expect(
+        if has_risen {
+            admitted + 1 >= new
+        } else {
+            admitted <= 2 * new
+        },
+        format!("the quota of tier {tier}, {new}, for a tenant that has just become {tier}"),
+        || format!("{admitted} of {count} requests at once admitted"),
+    )
 }
 
 async fn sends_at_once(s: &mut Scene, a: Args) -> Check {

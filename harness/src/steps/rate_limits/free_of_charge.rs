@@ -33,6 +33,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(refused_chats(s, a)),
     );
     book.step(
+        r#"tenant "([^"]+)" chats (\d+) times its quota at once, and some chats are refused"#,
+        |s, a| Box::pin(chats_at_once(s, a)),
+    );
+    book.step(
         r#"the refused chats of tenant "([^"]+)" have cost no call and no row"#,
         |s, a| Box::pin(cost_nothing(s, a)),
     );
@@ -49,6 +53,10 @@ pub(super) fn register(book: &mut Book) {
 /// A chat with a marker of its own.
 fn chat(s: &Scene, tenant: &Tenant, stream: bool) -> (String, Request) {
     let marker = format!("{}x{}", s.token, s.exchanges.len());
+    chat_called(s, tenant, marker, stream)
+}
+
+fn chat_called(s: &Scene, tenant: &Tenant, marker: String, stream: bool) -> (String, Request) {
     let message = json!({ "role": "user", "content": Scene::prompt(&marker) });
     let body = json!({ "messages": [message], "stream": stream });
     let request = s.chat_request_with(&tenant.host, &body);
@@ -83,7 +91,12 @@ async fn admitted_chat(s: &mut Scene, a: Args) -> Check {
     let gateway = s.gateway().await?;
     let calls = gateway.wait_for_attempts(&marker, 1, deadline).await.len();
     expect_first(s, &answer, calls > 0, "a model call for an admitted chat")?;
-    let (d1, wanted) = (s.d1().await?, admitted(s, &tenant));
+    has_rows_of_admitted(s, &tenant).await
+}
+
+/// Waits until each admitted chat of a tenant has its row.
+async fn has_rows_of_admitted(s: &mut Scene, tenant: &Tenant) -> Check {
+    let (d1, wanted) = (s.d1().await?, admitted(s, tenant));
     let deadline = s.run.target.limits().usage_visible;
     s.expect_soon(
         &format!("{wanted} usage rows of tenant `{}`", tenant.slug),
@@ -92,7 +105,7 @@ async fn admitted_chat(s: &mut Scene, a: Args) -> Check {
             let (d1, id) = (Arc::clone(&d1), tenant.id.clone());
             async move {
                 let count = rows(&*d1, &id).await?;
-                Ok(if count == wanted {
+                Ok(if count >= wanted {
                     Look::Done(())
                 } else {
                     Look::NotYet(format!("{count} rows"))
@@ -132,6 +145,31 @@ async fn refused_chats(s: &mut Scene, a: Args) -> Check {
     }
     s.notes.insert("refused".to_owned(), json!(markers));
     Ok(())
+}
+
+async fn chats_at_once(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let (limit, _period) = super::quota(s, &tenant.tier).await?;
+    let count = limit as usize * a.number::<usize>(2)?;
+    let (markers, requests): (Vec<_>, Vec<_>) = (0..count)
+        .map(|number| chat_called(s, &tenant, format!("{}y{number}", s.token), false))
+        .unzip();
+    let mut refused = Vec::new();
+    for (marker, answer) in markers.into_iter().zip(s.send_all(requests).await?) {
+        if answer.status == 429 {
+            refused.push(marker);
+        } else {
+            expect_status_first(s, &answer, 200)?;
+            count_admitted(s, &tenant);
+        }
+    }
+    if refused.is_empty() {
+        return Err(Stop::NotVerified(format!(
+            "none of {count} chats at once was refused: no refusal to look at"
+        )));
+    }
+    s.notes.insert("refused".to_owned(), json!(refused));
+    has_rows_of_admitted(s, &tenant).await.or_unmet("USG-001")
 }
 
 async fn cost_nothing(s: &mut Scene, a: Args) -> Check {

@@ -59,6 +59,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(tenants_with_slugs(s, a)),
     );
     book.step(
+        r#"a free tenant "([^"]+)" whose slug has (\d+) (letter|digit)s? of its own"#,
+        |s, a| Box::pin(tenant_with_short_slug(s, a)),
+    );
+    book.step(
         r#"an? (free|premium|enterprise) tenant "([^"]+)" with these custom hostnames:"#,
         |s, a| Box::pin(tenant_with_hostnames(s, a)),
     );
@@ -110,6 +114,36 @@ async fn tenants_with_slugs(s: &mut Scene, a: Args) -> Check {
     }
     s.notes.insert("slugs".to_owned(), json!(names));
     Ok(())
+}
+
+/// So many short slugs are tried, since another run's tenant may have one.
+const SHORT_SLUGS: usize = 6;
+
+async fn tenant_with_short_slug(s: &mut Scene, a: Args) -> Check {
+    let length: usize = a.number(2)?;
+    let any = if a.text(3) == "digit" {
+        || fastrand::digit(10)
+    } else {
+        fastrand::lowercase
+    };
+    for _ in 0..SHORT_SLUGS {
+        let slug: String = std::iter::repeat_with(any).take(length).collect();
+        let host = s.instance().await?.tenant_host(&slug);
+        let request = s.status_request(&host);
+        // What answers already is another one's, or a name that the backend keeps for itself.
+        if s.send(request).await?.status != 404 {
+            continue;
+        }
+        let mut tenant = s.new_tenant(a.text(1), "free").await?;
+        (tenant.slug, tenant.host) = (slug, host);
+        if s.make_tenant(a.text(1), tenant).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Err(Stop::NotVerified(format!(
+        "no tenant could be made with a slug of {length} {}s: each one tried was taken or refused",
+        a.text(3)
+    )))
 }
 
 async fn each_as_itself(s: &mut Scene, _a: Args) -> Check {

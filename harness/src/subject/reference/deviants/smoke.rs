@@ -53,6 +53,12 @@ pub(super) fn all() -> Vec<Draft> {
             Manner::Starting,
         ),
         deviant(
+            "names-entered-one-by-one",
+            "A tenant's names are entered one after the other, each with a pause of a quarter of a second",
+            &["SMK-002"],
+        )
+        .parts(|parts| stores::registry(&mut parts.ports, OneByOne)),
+        deviant(
             "gateway-of-its-own-for-each-hostname",
             "A chat at a custom hostname starts a gateway of that hostname beside the sandbox's",
             &["SMK-004"],
@@ -221,5 +227,23 @@ impl OtherRegistry for Late {
         let now = clock::now();
         claimed.extend(names.domains.iter().map(|domain| (domain.clone(), now)));
         Ok(())
+    }
+}
+
+/// Takes its time for each name.
+struct OneByOne;
+
+#[async_trait]
+impl OtherRegistry for OneByOne {
+    async fn claim(
+        &self,
+        inner: &dyn Registry,
+        tenant: TenantId,
+        names: &TenantNames,
+    ) -> Result<(), StoreError> {
+        for _name in &names.domains {
+            wait::pass(Duration::from_millis(250)).await;
+        }
+        inner.claim(tenant, names).await
     }
 }

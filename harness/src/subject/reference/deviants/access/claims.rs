@@ -247,7 +247,16 @@ fn others() -> Vec<Draft> {
 }
 
 fn good_ones_refused() -> Vec<Draft> {
-    let all: [(_, _, &'static [&'static str], Refuses); 6] = [
+    let all: [(_, _, &'static [&'static str], Refuses); 7] = [
+        (
+            "token-of-yesterday-refused",
+            "A token that was issued more than a day ago is refused, however long its session is",
+            &["ACC-002"],
+            |_ask, token| {
+                let issued_at = token.claims["iat"].as_f64();
+                issued_at.is_some_and(|at| at < now_seconds() - LEEWAY_SECONDS)
+            },
+        ),
         (
             "audience-must-be-a-list",
             "A token whose audience is a text is refused",

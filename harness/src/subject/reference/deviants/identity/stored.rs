@@ -1,17 +1,17 @@
 //! Backends that trust what the database holds as sandbox id, or keep quiet about it. Never changes a row.
 
 use crate::subject::reference::altered::Parts;
-use crate::subject::reference::deviants::answers::{is_error, refuse};
+use crate::subject::reference::deviants::answers::{edit, is_error, refuse};
 use crate::subject::reference::deviants::layer::after;
 use crate::subject::reference::deviants::stores::{self, OtherTenants};
-use crate::subject::reference::deviants::{Draft, deviant, lines};
+use crate::subject::reference::deviants::{Draft, deviant, held, lines};
 use crate::tamper::Told;
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::{TenantId, TenantRecord};
 use moltworker_reference::ports::{SandboxBucket, SandboxKv, StoreError, TenantStore};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) fn all() -> Vec<Draft> {
@@ -62,6 +62,28 @@ fn trusting() -> Vec<Draft> {
             "Where no sandbox id is stored the right one is used",
             |stored, right| stored.is_empty() || stored == right,
         ),
+        deviant(
+            "sandbox-moves-with-the-tier",
+            "Who leaves the tier enterprise is shown another sandbox id",
+            &["ID-005"],
+        )
+        .parts(|parts| {
+            let enterprises: Mutex<BTreeSet<String>> = Mutex::default();
+            parts.caller = after(move |ask, told| {
+                if ask.method != "PATCH" || told.status != 200 {
+                    return;
+                }
+                edit(told, |body| {
+                    let id = body["id"].to_string();
+                    let mut enterprises = held(&enterprises);
+                    if body["tier"] == "enterprise" {
+                        enterprises.insert(id);
+                    } else if enterprises.remove(&id) {
+                        body["sandbox_id"] = json!("sk-0123456789abcdef");
+                    }
+                });
+            });
+        }),
         deviant(
             "deletion-clears-the-stored-sandbox",
             "Deleting a tenant clears the sandbox that its row names, whosever it is",

@@ -231,6 +231,16 @@ fn cleared() -> Vec<Draft> {
             with_bucket(parts, |inner| Arc::new(Cleared { inner, all: None }));
         }),
         deviant(
+            "deletion-keeps-a-copy",
+            "Deleting a tenant keeps a copy of what its sandbox had beside all sandboxes",
+            &["ISO-004"],
+        )
+        .parts(|parts| {
+            if let Some(root) = parts.config.moltbot_bucket.clone() {
+                with_bucket(parts, |inner| Arc::new(KeepsACopy { inner, root }));
+            }
+        }),
+        deviant(
             "deletion-clears-one-page-of-objects",
             "Deleting a tenant takes away the first 1,000 of its objects, as many as a listing gives at once",
             &["ISO-003"],
@@ -296,6 +306,32 @@ impl SandboxBucket for Cleared {
             }
         }
         Ok(())
+    }
+}
+
+/// Clearing a sandbox moves its state below `deleted/`.
+struct KeepsACopy {
+    inner: Arc<dyn SandboxBucket>,
+    root: PathBuf,
+}
+
+#[async_trait]
+impl SandboxBucket for KeepsACopy {
+    async fn get(&self, sandbox: SandboxId, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(sandbox, key).await
+    }
+
+    async fn put(&self, sandbox: SandboxId, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.inner.put(sandbox, key, bytes).await
+    }
+
+    async fn clear(&self, sandbox: SandboxId) -> Result<(), StoreError> {
+        if let Some(state) = self.inner.get(sandbox, "gateway/state.json").await? {
+            let copy = self.root.join("deleted").join(sandbox.as_str());
+            fs::create_dir_all(&copy).map_err(failed)?;
+            fs::write(copy.join("state.json"), state).map_err(failed)?;
+        }
+        self.inner.clear(sandbox).await
     }
 }
 

@@ -31,6 +31,17 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| limiter(parts, |_inner| Windows::new(Begins::WithTheFirstRequest))),
         deviant(
+            "limit-of-the-first-request",
+            "A tenant keeps the limit with which it was counted first, whatever its tier becomes",
+            &["RL-009"],
+        )
+        .parts(|parts| {
+            limiter(parts, |inner| FirstLimit {
+                inner,
+                limits: Mutex::default(),
+            });
+        }),
+        deviant(
             "quota-for-life",
             "A quota that is used up once stays used up",
             &["RL-005"],
@@ -81,6 +92,18 @@ where
 {
     fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
         (self.1)(self.0.as_ref(), key, limit, period)
+    }
+}
+
+struct FirstLimit {
+    inner: Arc<dyn RateLimiter>,
+    limits: Mutex<HashMap<String, u32>>,
+}
+
+impl RateLimiter for FirstLimit {
+    fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
+        let first = *held(&self.limits).entry(key.to_owned()).or_insert(limit);
+        self.inner.admit(key, first, period)
     }
 }
 
