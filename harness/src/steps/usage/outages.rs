@@ -177,8 +177,18 @@ async fn answered_before_first_write(s: &mut Scene, a: Args) -> Check {
         return Err(breach("a usage write before the second prompt", "none").or_unmet("USG-001"));
     };
     let slow = s.notes.get(SLOW).and_then(Value::as_u64).unwrap_or(0);
+    let slow = Duration::from_millis(slow);
+    // Asked when most of the delay was over, a caller who waits for nobody may be answered behind it as well.
+    let began = answer.sent_at.duration_since(first);
+    if began > slow / 2 {
+        let seen = format!(
+            "the second prompt {:.0} ms after the write began",
+            clock::ms(began)
+        );
+        return Err(lag::too_slow(first, answer.sent_at, seen).into());
+    }
     let answered = answer.sent_at + answer.done_after;
-    let is_before = answered < first + Duration::from_millis(slow);
+    let is_before = answered < first + slow;
     let took = format!("an answer after {:.0} ms", clock::ms(answer.done_after));
     if !is_before {
         lag::blame(answer.sent_at, answered, answer.done_after, || took.clone())?;
