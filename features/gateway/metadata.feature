@@ -44,7 +44,7 @@ Feature: Every model call says whose it is
 
     @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
     Scenario Outline: A prompt's call carries them <way>, giving it <what>
-      Given a <tier> tenant "a" on platform "partner_api"
+      Given a <tier> tenant "a" that is called at a custom hostname, on platform "partner_api"
       When tenant "a" prompts the model <way>, giving it <what>
       Then every upstream call carried the metadata of tenant "a" and workload "chat"
 

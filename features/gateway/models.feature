@@ -31,7 +31,7 @@ Feature: The tier alone decides the model
 
     @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
     Scenario Outline: A free tenant's prompt goes to the 8b model <way>, giving it <what>
-      Given a free tenant "a"
+      Given a free tenant "a" that is called at a custom hostname
       When tenant "a" prompts the model <way>, giving it <what>
       Then the upstream calls were "8b 200"
 
@@ -70,7 +70,7 @@ Feature: The tier alone decides the model
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario Outline: The 8b model stands in for a <workload> as well <way>
-      Given a premium tenant "a"
+      Given a premium tenant "a" that is called at a custom hostname
       And the upstream replies "500, 500, answer"
       When tenant "a" prompts the model <way> with workload "<workload>"
       Then the caller gets the model's text

@@ -44,7 +44,7 @@ Feature: Failing models are tried again, within bounds
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario Outline: A <tier> tenant's <workload> is tried as often as a chat <way>
-      Given a <tier> tenant "a"
+      Given a <tier> tenant "a" that is called at a custom hostname
       And the upstream replies "503"
       When tenant "a" prompts the model <way> with workload "<workload>"
       Then the upstream calls and the answer keep to the rubric of tenant "a"
@@ -69,7 +69,7 @@ Feature: Failing models are tried again, within bounds
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario Outline: The fallback of a <tier> tenant's stream has the free timeout
-      Given a <tier> tenant "a"
+      Given a <tier> tenant "a" that is called at a custom hostname
       And the upstream replies "500, 500, answer"
       When tenant "a" prompts the model in a stream
       Then the caller gets the model's text

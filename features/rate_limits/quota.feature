@@ -112,7 +112,7 @@ Feature: A tenant has a quota, and it is his own
     @needs.tenants @needs.hosts @needs.admin @needs.exact-limits @needs.variant.small-limits @since.1.1
     Scenario Outline: A tenant that becomes <new> has the quota of its new tier at once
       Given the backend runs as small-limits
-      And a <old> tenant "a"
+      And a <old> tenant "a" that is called at a custom hostname
       Then tenant "a" asks for its status, becomes <new>, and is admitted the quota of its new tier
 
       Examples:

@@ -134,7 +134,7 @@ Feature: What failed is not billed
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
     Scenario Outline: 200 without usage leaves no row in any form of a body: <form>
-      Given a free tenant "a"
+      Given a free tenant "a" that is called at a custom hostname
       And the upstream answers with this body:
         """
         <body>

@@ -38,7 +38,7 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
     Scenario Outline: A prompt writes its row <way>, giving the model <what>
-      Given a free tenant "a"
+      Given a free tenant "a" that is called at a custom hostname
       And the upstream replies "answer 321/45"
       When tenant "a" prompts the model <way>, giving it <what>
       Then the usage rows of tenant "a" have tokens "321/45"

@@ -19,6 +19,10 @@ pub(super) fn register(book: &mut Book) {
         r#"an? (free|premium|enterprise) tenant "([^"]+)""#,
         |s, a| Box::pin(tenant(s, a)),
     );
+    book.step(
+        r#"an? (free|premium|enterprise) tenant "([^"]+)" that is called at a custom hostname(?:, on platform "([^"]+)")?"#,
+        |s, a| Box::pin(tenant_at_hostname(s, a)),
+    );
     book.step(r#"tenant "([^"]+)" asks for its status"#, |s, a| {
         Box::pin(asks_status(s, a))
     });
@@ -50,6 +54,21 @@ async fn alone(s: &mut Scene, a: Args) -> Check {
 async fn tenant(s: &mut Scene, a: Args) -> Check {
     let tenant = s.new_tenant(a.text(2), a.text(1)).await?;
     s.make_tenant(a.text(2), tenant).await.map(drop)
+}
+
+/// From here on its host is the custom one: all that the scenario sends goes there.
+async fn tenant_at_hostname(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.new_tenant(a.text(2), a.text(1)).await?;
+    tenant.domains = vec![s.domain(a.text(2))];
+    if !a.text(3).is_empty() {
+        a.text(3).clone_into(&mut tenant.platform);
+    }
+    let mut tenant = s.make_tenant(a.text(2), tenant).await?;
+    if let Some(hostname) = tenant.domains.first() {
+        tenant.host.clone_from(hostname);
+    }
+    s.know_tenant(a.text(2), tenant);
+    Ok(())
 }
 
 async fn asks_status(s: &mut Scene, a: Args) -> Check {

@@ -49,8 +49,9 @@ async fn turns_pages(s: &mut Scene, a: Args) -> Check {
     let cursor = first.text_at(&s.dialect().next_cursor).unwrap_or_default();
     // Nobody promises pages: where there are none, there is no cursor to be changed.
     if cursor.is_empty() {
-        return Err(Stop::NotVerified(format!(
-            "{path}?limit=1 names no next page in `next_cursor`: there is no cursor of the target's own to be changed"
+        return Err(Stop::NotApplicable(format!(
+            "{} names no next page in `next_cursor`: there is no cursor of the target's own to be changed",
+            first.request.path
         )));
     }
     // Taken as it is: only then is a changed one looked at.
