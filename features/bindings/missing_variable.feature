@@ -104,3 +104,15 @@ Feature: A missing variable never widens what is open
       Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "APP_DOMAIN"
       And no provider was called and no usage row of tenant "a" written
       And the gateway of tenant "a" was never started
+
+    @needs.variant.without-app-domain @needs.hosts @since.1.1
+    Scenario: Nor where nobody has a tenant
+      When the backend runs as without-app-domain
+      And status and chat are asked for on each of these hosts
+        | the bare app domain             |
+        | the subdomain of nobody         |
+        | localhost                       |
+        | 127.0.0.1                       |
+        | a single label                  |
+        | default.example                 |
+      Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "APP_DOMAIN"

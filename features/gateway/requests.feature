@@ -181,6 +181,9 @@ Feature: Only what the caller may decide goes upstream
         | a system's content that is a number              |
         | an assistant's content that is an object         |
         | a message without content                        |
+        | an object without anything                       |
+        | messages that are null, and nothing else         |
+        | an empty list of messages, and nothing else      |
 
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario: The largest allowed body is let through

@@ -95,6 +95,13 @@ Feature: No identifier in a request reaches another tenant
         | {"id": "{id}", "host": "{host}", "platform": "web"}              |
       Then every answer is the caller's own, and no other tenant was read, changed or billed
 
+    # What operators' routes read of a request, public ones may read as well.
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2 @since.1.1
+    Scenario: The names under which the target's own routes take a tenant
+      Given three tenants of every tier, one with a running gateway
+      When each tenant in turn asks for its status and chats, naming each other tenant in the words of the target's own routes
+      Then every answer is the caller's own, and no other tenant was read, changed or billed
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @needs.kv @needs.r2
     Scenario: Paths that name another tenant
       Given three tenants of every tier, one with a running gateway

@@ -140,3 +140,11 @@ Feature: A tenant has a quota, and it is his own
       And somebody without a token asks 3 times as often, and is denied each time
       Then tenant "a" is admitted its whole quota
       And the client ip is admitted its whole quota
+
+    @needs.tenants @needs.hosts @needs.admin @needs.access @needs.variant.small-limits @needs.client-ip @since.1.1
+    Scenario: So does every route that operators have
+      Given the backend runs as small-limits
+      And a free tenant "a"
+      When an operator asks each route of tenant "a" its quota of times from the same client ip and host
+      Then tenant "a" is admitted its whole quota
+      And the client ip is admitted its whole quota

@@ -55,6 +55,8 @@ pub struct Request {
     pub leaves: bool,
     /// Whether its sender is the operator, by whatever credential.
     pub as_operator: bool,
+    /// Whether it is in the target's own words already, and is put into no others.
+    pub as_it_stands: bool,
     /// How the answer is read; `None` where the target speaks as `shapes.md` does.
     pub reading: Option<Arc<Reading>>,
 }
@@ -72,6 +74,7 @@ impl Request {
             deadline: Duration::from_millis(ANSWER_MS_MAX),
             leaves: false,
             as_operator: false,
+            as_it_stands: false,
             reading: None,
         }
     }

@@ -188,8 +188,18 @@ fn by_variables(variant: Variant, names: &Names, told: &[Told]) -> Option<AtOnce
     })
 }
 
+/// The other way in which the contract lets a Worker name its AI Gateway.
+const OTHER_GATEWAY: [&str; 2] = ["CF_AI_GATEWAY_ACCOUNT_ID", "CF_AI_GATEWAY_GATEWAY_ID"];
+
 /// Why a variant would not be what it says.
 fn hindrance(one: &AtOnce, names: &Names) -> Option<String> {
+    let is_without_gateway = [Variant::WithoutAiGateway, Variant::WithoutAiGatewayUrl];
+    let other = OTHER_GATEWAY.iter().find(|name| names.set.contains(**name));
+    if let Some(name) = other.filter(|_| is_without_gateway.contains(&one.variant)) {
+        return Some(format!(
+            "`{name}` has a value without the harness, so that the Worker has an AI Gateway all the same, and calls it: take it out there"
+        ));
+    }
     if let Some(name) = one.without.iter().find(|name| names.set.contains(*name)) {
         return Some(format!(
             "`{name}` has a value without the harness, in the configuration or in a file of variables: take it out there, the harness tells it"

@@ -43,6 +43,12 @@ async fn knocked(trial: &mut Trial) -> Result<Option<Check>, Unasked> {
     let path = format!("{path}?limit=1");
     let request = trial.scene.operator_request("GET", &path).await?;
     let opened = trial.ask(request).await?;
+    if matches!(opened.status, 404 | 405) {
+        let saw = format!("no such route: GET {path} is answered {}", short(&opened));
+        return Ok(Some(Check::wrong("operator", saw).remedy(
+            "[dialect] tenants names the path by which operators list and create tenants",
+        )));
+    }
     if !is_ok(&opened) || is_page(&opened) {
         let saw = format!("the operator's credential is refused: {}", short(&opened));
         return Ok(Some(

@@ -15,7 +15,7 @@ use crate::subject::dialect::AdminRoute;
 use crate::subject::dialect::speak::Operation;
 use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
-use serde_json::Value;
+use bytes::Bytes;
 use std::collections::BTreeSet;
 
 /// Methods that every server knows: refused on an admin route as the contract says.
@@ -71,27 +71,46 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
+/// The admin routes as the target itself has them: its own methods, paths and bodies, which nothing puts into other words any more.
+fn own_requests(s: &Scene, tenant: &Tenant) -> Vec<Request> {
+    let dialect = s.run.target.dialect();
+    let own = |route: &AdminRoute| Request {
+        as_it_stands: true,
+        ..dialect.speak(route.request()).request
+    };
+    routes(s, tenant).iter().map(own).collect()
+}
+
 /// A request of a route with another method; what would create is sent along with all that may carry a body.
-fn with_method(route: &AdminRoute, body: Option<&Value>, method: &str) -> Request {
-    let request = Request::new(method, route.path.clone());
-    match body {
-        Some(body) if !matches!(method, "GET" | "HEAD" | "TRACE" | "CONNECT") => request.json(body),
-        Some(_) | None => request,
+fn with_method(route: &Request, body: &Bytes, method: &str) -> Request {
+    let request = Request {
+        method: method.to_owned(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        ..route.clone()
+    };
+    if body.is_empty() || matches!(method, "GET" | "HEAD" | "TRACE" | "CONNECT") {
+        return request;
     }
+    request
+        .header("content-type", "application/json")
+        .bytes(body.clone())
 }
 
 async fn no_method(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
-    let routes = routes(s, &tenant);
+    let routes = own_requests(s, &tenant);
     let mut seen = BTreeSet::new();
     let one_per_path: Vec<_> = routes
         .iter()
         .filter(|route| seen.insert(route.path.clone()))
         .collect();
+    let none = Bytes::new();
     let body_of = |path: &str| {
-        routes
-            .iter()
-            .find_map(|route| route.body.as_ref().filter(|_| route.path == path))
+        let mut bodies = routes.iter().filter(|route| route.path == path);
+        bodies
+            .find_map(|route| Some(&route.body).filter(|body| !body.is_empty()))
+            .unwrap_or(&none)
     };
     let requests = |methods: &[&str]| -> Vec<Request> {
         let all = one_per_path.iter().flat_map(|route| {
@@ -145,7 +164,7 @@ async fn no_spelling(s: &mut Scene, a: Args) -> Check {
     let dialect = s.dialect();
     let public = [dialect.health, dialect.status, dialect.chat];
     let mut requests = Vec::new();
-    for route in routes(s, &tenant) {
+    for route in own_requests(s, &tenant) {
         let of = Origin {
             path: &route.path,
             public: &public,
@@ -154,9 +173,10 @@ async fn no_spelling(s: &mut Scene, a: Args) -> Check {
         let spellings = spellings::family(a.text(1), &of)
             .ok_or_else(|| Stop::Fault(format!("no family of spellings \"{}\"", a.text(1))))?;
         for spelling in spellings {
-            let mut request = route.request();
-            request.path = spelling;
-            requests.push(request);
+            requests.push(Request {
+                path: spelling,
+                ..route.clone()
+            });
         }
     }
     let outcomes = s.attempt_all_raw(host.as_bytes(), requests.clone()).await?;

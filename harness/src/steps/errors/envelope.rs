@@ -346,8 +346,24 @@ pub(super) fn shaped(s: &mut Scene, answer: &Exchange) -> Check {
     in_another_form(check)
 }
 
-async fn all_shaped(s: &mut Scene) -> Check {
+/// The answers since [`begin`] that are refusals, where most of them are: what a backend takes as well, such as a member that it does not
+/// know, it need not refuse.
+pub(super) fn refusals_since_begin(s: &Scene) -> Vec<Arc<Exchange>> {
     let answers = since_begin(s);
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status >= 300)
+        .cloned()
+        .collect();
+    if 2 * refused.len() > answers.len() {
+        refused
+    } else {
+        answers
+    }
+}
+
+async fn all_shaped(s: &mut Scene) -> Check {
+    let answers = refusals_since_begin(s);
     worst(answers.iter().map(|answer| shaped(s, answer)))
 }
 

@@ -1,6 +1,6 @@
 //! What errors must not tell, held against upstreams and stores that fail talkatively. Never holds a secret that is worth anything.
 
-use super::envelope::since_begin;
+use super::envelope::refusals_since_begin;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::oracle::leaks::signs;
@@ -104,7 +104,7 @@ async fn last_tells_nothing(s: &mut Scene) -> Result<(), Stop> {
 }
 
 async fn all_tell_nothing(s: &mut Scene) -> Check {
-    let answers = since_begin(s);
+    let answers = refusals_since_begin(s);
     worst(answers.iter().map(|answer| tells_nothing(s, answer)))
 }
 

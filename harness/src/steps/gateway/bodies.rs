@@ -45,6 +45,10 @@ fn malformed(name: &str, marker: &str) -> Option<Vec<u8>> {
         }
         "messages that are a text" => json!({ "messages": Scene::prompt(marker) }).to_string(),
         "messages that are an object" => json!({ "messages": message(marker) }).to_string(),
+        // Without a field that a strict backend would refuse for itself.
+        "an object without anything" => "{}".to_owned(),
+        "messages that are null, and nothing else" => json!({ "messages": null }).to_string(),
+        "an empty list of messages, and nothing else" => json!({ "messages": [] }).to_string(),
         "an empty list of messages" => {
             json!({ "messages": [], "prompt": Scene::prompt(marker) }).to_string()
         }
@@ -93,10 +97,21 @@ fn padded(marker: &str, len: usize) -> Vec<u8> {
     body(&"x".repeat(padding)).into_bytes()
 }
 
+/// By how many bytes a prompt grows when it is put into the target's words.
+fn said_beside(s: &Scene, marker: &str) -> usize {
+    let body = padded(marker, 0);
+    let length = body.len();
+    let request = Request::new("POST", s.dialect().chat).bytes(body);
+    let spoken = s.run.target.dialect().speak(request).request;
+    spoken.body.len().saturating_sub(length)
+}
+
 async fn sends(s: &mut Scene, a: Args) -> Check {
     let host = s.tenant(a.text(1))?.host;
     let marker = s.marker();
-    let body_max = s.run.target.limits().body_max;
+    // In the target's words a prompt may be longer: what it is to be as long as counts there.
+    let beside = said_beside(s, &marker);
+    let body_max = s.run.target.limits().body_max.saturating_sub(beside);
     mark_calls(s).await?;
     let request = |body: Vec<u8>| {
         Request::new("POST", s.dialect().chat)

@@ -1,6 +1,6 @@
 //! Tenants that prompt the model. Never looks at what comes back.
 
-use super::calls::mark_calls;
+use super::calls::{mark_calls, seen_calls};
 use crate::client::Request;
 use crate::client::stream::Next;
 use crate::lag::Patience;
@@ -190,5 +190,17 @@ async fn prompts_with_fields(s: &mut Scene, a: Args) -> Check {
         body[name] = value.replace("{elsewhere}", &trap).into();
     }
     let request = s.chat_request_with(&host, &body);
-    prompt(s, request, false).await
+    prompt(s, request, false).await?;
+    let answer = s.last()?;
+    let is_malformed = matches!(answer.status, 400 | 422);
+    // Whoever takes no further fields calls nobody for them: nothing was kept, and nothing was broken.
+    let gateway = s.gateway().await?;
+    let is_called = gateway.trap_hits_with(&s.marker()) > 0 || !seen_calls(s).await?.is_empty();
+    if is_malformed && !is_called {
+        return Err(Stop::NotApplicable(format!(
+            "a prompt with further fields is refused with {}",
+            answer.status
+        )));
+    }
+    Ok(())
 }

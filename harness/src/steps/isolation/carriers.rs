@@ -1,6 +1,7 @@
 //! How a request names another tenant: header, query, body, path, admin route. Never sends to another host than the caller's.
 
 use super::matrix::{TENANTS, rounds};
+use super::own_words;
 use super::{chat_of, fill};
 use crate::client::Request;
 use crate::evidence::Exchange;
@@ -32,6 +33,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r"each tenant in turn chats( at its own hostname)?, naming each other tenant in each of these fields",
         |s, a| Box::pin(rounds_at(s, Carrier::Body, a)),
+    );
+    book.step(
+        r"each tenant in turn asks for its status and chats, naming each other tenant in the words of the target's own routes",
+        |s, _a| Box::pin(rounds_in_own_words(s)),
     );
     book.step(
         r"each tenant in turn calls each of these paths( at its own hostname)?, naming each other tenant",
@@ -90,6 +95,8 @@ pub(super) enum Carrier {
     Body,
     /// A path.
     Path,
+    /// `header …`, `query …` or `body …`, each as above.
+    Named,
     /// The admin routes of the other tenant.
     Admin,
 }
@@ -148,6 +155,15 @@ impl Carrier {
                     ..body
                 }]
             }
+            Self::Named => {
+                let (kind, line) = line.split_once(' ').unwrap_or((line, ""));
+                let carrier = match kind {
+                    "header" => Self::Header,
+                    "query" => Self::Query,
+                    _ => Self::Body,
+                };
+                carrier.requests(s, name, caller, other, line)?
+            }
             Self::Admin => {
                 let fresh = s.slug("made");
                 let routes = s.dialect().admin_routes(&other.id, &fresh);
@@ -172,6 +188,11 @@ fn host_of<'a>(s: &Scene, caller: &'a Tenant) -> &'a str {
     } else {
         &caller.host
     }
+}
+
+async fn rounds_in_own_words(s: &mut Scene) -> Check {
+    let lines = own_words::lines(&s.dialect());
+    rounds(s, Carrier::Named, &lines).await
 }
 
 async fn rounds_of(s: &mut Scene, carrier: Carrier, lines: Vec<String>) -> Check {

@@ -4,6 +4,7 @@
 mod carriers;
 mod matrix;
 mod over_time;
+mod own_words;
 mod same_words;
 mod storage;
 mod streams;

@@ -8,6 +8,7 @@ use crate::observe::D1;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first};
+use crate::subject::dialect::speak::Operation;
 use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
@@ -43,6 +44,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"an operator reads tenant "([^"]+)" (\d+) times its quota from the same client ip and host"#,
         |s, a| Box::pin(operator_reads(s, a)),
+    );
+    book.step(
+        r#"an operator asks each route of tenant "([^"]+)" its quota of times from the same client ip and host"#,
+        |s, a| Box::pin(operator_asks_each(s, a)),
     );
     book.step(
         r"somebody without a token asks (\d+) times as often, and is denied each time",
@@ -216,6 +221,36 @@ async fn operator_reads(s: &mut Scene, a: Args) -> Check {
     // Below `When` this is what is done before the public quotas are asserted to be whole.
     if s.notes.contains_key("limit") {
         no_admin_limited(s)?;
+    }
+    Ok(())
+}
+
+/// Each but those that make and delete tenants.
+async fn operator_asks_each(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let (limit, _period) = free_quota(s).await?;
+    let dialect = s.dialect();
+    let mut requests = Vec::new();
+    for route in dialect.admin_routes(&tenant.id, &s.slug("unmade")) {
+        let request = s.operator_request(&route.method, &route.path).await?;
+        let request = request.host(tenant.host.as_str());
+        let operation = dialect.operation(&route.method, &route.path);
+        match operation.map(|(operation, _id)| operation) {
+            // The tier stays, and with it the quota.
+            Some(Operation::ChangeTenant) => {
+                let body = json!({ "platform": tenant.platform });
+                requests.push(request.json(&body));
+            }
+            Some(own) if own.alters_tenants() => {}
+            // What the manifest lists by itself may do anything.
+            None if route.method != "GET" => {}
+            Some(_) | None => requests.push(request),
+        }
+    }
+    for request in requests {
+        for answer in s.send_all(vec![request; limit as usize]).await? {
+            note_limited(s, &answer);
+        }
     }
     Ok(())
 }

@@ -146,7 +146,7 @@ async fn told(s: &mut Scene, calls: Calls, scope: &str) -> Check {
     let asked = s.faults().await?.asked(calls, scope);
     if asked == 0 && answer.status == 200 {
         return Err(Stop::NotVerified(
-            "the target answered without asking the failing store: let it keep nothing between scenarios".to_owned(),
+            "the target answered without asking the failing store: it keeps answers between scenarios, or asks past what [control] store_faults wraps, such as by `withSession` or the environment of a Durable Object".to_owned(),
         ));
     }
     if answer.status < 500 {

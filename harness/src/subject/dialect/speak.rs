@@ -367,17 +367,43 @@ impl Spelling {
         let none = Map::new();
         let fields = fields.or(request.body.is_empty().then_some(&none));
         if let (Some(template), Some(fields)) = (&self.body, fields) {
-            let (body, unsaid) = filled(template, fields);
+            let (body, unsaid) = filled(template, &with_defaults(spoken.operation, fields));
             request.body = body.to_string().into();
+            let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+            if !request.headers.iter().any(is_type) {
+                let json = "application/json".to_owned();
+                request.headers.push(("content-type".to_owned(), json));
+            }
             // What stands in the path is said there.
             let in_path = |name: &String| {
                 self.path
                     .as_ref()
                     .is_some_and(|path| path.contains(&format!("{{{name}}}")))
             };
-            spoken.unsaid = unsaid.into_iter().filter(|name| !in_path(name)).collect();
+            if !matches!(
+                spoken.operation,
+                Some(Operation::CreateTenant | Operation::ChangeTenant)
+            ) {
+                return;
+            }
+            let is_unsaid = |name: &String| fields.contains_key(name) && !in_path(name);
+            spoken.unsaid = unsaid.into_iter().filter(is_unsaid).collect();
         }
     }
+}
+
+/// What a creation leaves out, and `shapes.md` has a default for: another body may need it said.
+const DEFAULTS: [(&str, &str); 2] = [("platform", "web"), ("tier", "free")];
+
+/// The fields of a creation that names a tenant, with the defaults of those that it leaves out; any other fields as they are.
+fn with_defaults(operation: Option<Operation>, fields: &Map<String, Value>) -> Map<String, Value> {
+    let mut fields = fields.clone();
+    if operation == Some(Operation::CreateTenant) && fields.contains_key("slug") {
+        for (name, default) in DEFAULTS {
+            fields.entry(name).or_insert_with(|| default.into());
+        }
+    }
+    fields
 }
 
 fn text_of(fields: Option<&Map<String, Value>>, name: &str) -> Option<String> {
@@ -583,6 +609,31 @@ mod tests {
             let spoken = Dialect::default().speak(Request::new("GET", path));
             assert_eq!(spoken.request.path, path);
         }
+    }
+
+    #[test]
+    fn a_template_has_the_defaults_of_a_creation_and_a_media_type() {
+        let own: Dialect = toml::from_str(
+            r#"
+            create_tenant = { body = { name = "{slug}", plan = "{tier}", surface = "{platform}" } }
+            delete_tenant = { method = "POST", path = "/t/{id}/end", body = { confirm = true } }
+            "#,
+        )
+        .unwrap();
+        let json_of =
+            |request: &Request| -> Value { serde_json::from_slice(&request.body).unwrap() };
+        let created = own.speak(Request::new("POST", &own.tenants).json(&json!({ "slug": "a" })));
+        assert_eq!(
+            json_of(&created.request),
+            json!({ "name": "a", "plan": "free", "surface": "web" })
+        );
+        // What names no tenant is to be refused for what it is.
+        let malformed = own.speak(Request::new("POST", &own.tenants).json(&json!({})));
+        assert_eq!(json_of(&malformed.request), json!({}));
+        let ended = own.speak(Request::new("DELETE", own.tenant.replace("{id}", "u-1")));
+        assert_eq!(json_of(&ended.request), json!({ "confirm": true }));
+        let json_type = ("content-type".to_owned(), "application/json".to_owned());
+        assert_eq!(ended.request.headers, [json_type]);
     }
 
     #[test]
