@@ -27,6 +27,15 @@ Feature: Keys come and go without a restart
       And a token under an unknown, an empty or no key id opens nothing, whichever listed key has signed it
       And the present key still opens the list of tenants
 
+    @needs.access @needs.admin @needs.variant.key-rotation @waits @since.1.1
+    Scenario: A key whose token came before it was listed is picked up as well
+      Given the backend runs as key-rotation for this scenario alone
+      And the present key opens the list of tenants
+      When a token of key "early", which the key set does not list yet, opens nothing
+      And the key set lists key "early" by now
+      Then key "early" opens the list of tenants in due time
+      And the present key still opens the list of tenants
+
   @ACC-016 @must
   Rule: ACC-016 Without key set, closed, and back by itself
     With the key set unreachable, no admin route opens (403 or 503), a cached valid key goes on working, and recovery needs no restart. Unknown `kid`s cannot make the backend hammer the key set (cooldown).

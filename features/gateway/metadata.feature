@@ -53,6 +53,7 @@ Feature: Every model call says whose it is
         | free       | tools                | in a stream |
         | enterprise | tools                | plainly     |
         | free       | a form to answer in  | plainly     |
+        | free       | metadata of its own  | plainly     |
         | premium    | settings             | plainly     |
         | premium    | a conversation       | in a stream |
         | free       | a long text          | in a stream |

@@ -69,6 +69,24 @@ Feature: The tier alone decides the model
       And the upstream calls were "70b 500, 70b 500, 8b 200"
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: After the 8b model has stood in, the next prompt goes to the 70b model again (<way>)
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer"
+      When tenant "a" prompts the model <way>
+      Then the upstream calls were "70b 500, 70b 500, 8b 200"
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model <way>
+      Then the upstream calls were "70b 200"
+      Given the upstream replies "500, answer"
+      When tenant "a" prompts the model plainly
+      Then the upstream calls were "70b 500, 70b 200"
+
+      Examples:
+        | way         |
+        | plainly     |
+        | in a stream |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario Outline: The 8b model stands in for a <workload> as well <way>
       Given a premium tenant "a" that is called at a custom hostname
       And the upstream replies "500, 500, answer"

@@ -66,6 +66,17 @@ Feature: Only what the caller may decide goes upstream
         | plainly     |
         | in a stream |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: Metadata in a body reach it as little (<way>)
+      Given a free tenant "a"
+      When tenant "a" prompts the model <way>, giving it metadata of its own
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+
+      Examples:
+        | way         |
+        | plainly     |
+        | in a stream |
+
   @AIG-016 @must
   Rule: AIG-016 The caller names the workload
     `X-Workload` chooses the workload (default `chat`); an unknown value gets 400 `INVALID_WORKLOAD` and no upstream call.

@@ -36,6 +36,22 @@ Feature: A host that is no tenant
         | www.{host a}      |
         | {slug a}.{host a} |
 
+    # Only where the harness has started the backend: elsewhere these hosts may be somebody's by now.
+    @needs.restart @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario Outline: Not even as a custom hostname: <hostname>
+      Given a free tenant "b"
+      And host "{host b}" answers as tenant "b"
+      When the operator asks for a tenant "a" with the custom hostname "<hostname>"
+      Then these hosts are no tenant:
+        | host       |
+        | <hostname> |
+
+      Examples:
+        | hostname              |
+        | {app}                 |
+        | {own x}.shop.{app}    |
+        | {own x}.{host b}      |
+
   @RES-009 @must
   Rule: RES-009 Look-alike suffixes
     A look-alike suffix (`tenant-a.evil<APP_DOMAIN>`, `<APP_DOMAIN>.evil.example`) is no tenant.
@@ -129,6 +145,19 @@ Feature: A host that is no tenant
         | asked for an unknown route        | {own nobody}.{app}      | GET /mp-no-such-route     |
         | asked with a wrong method         | {own nobody}.{app}      | DELETE status             |
       And host "{host a}" answers as tenant "a"
+
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: Whatever path is asked for, if it is not the health route
+      Given a free tenant "a"
+      Then host "{host a}" answers as tenant "a"
+      And these are refused alike as unknown tenants:
+        | why                          | host               | ask                           |
+        | nobody has this slug         | {own nobody}.{app} | status                        |
+        | below the health route       | {own nobody}.{app} | GET /sandbox-health/mp-other  |
+        | beginning as the health route | {own nobody}.{app} | GET /sandbox-healthz-mp      |
+        | ending as a file             | {own nobody}.{app} | GET /mp-no-such-file.php      |
+        | ending as a picture          | {own nobody}.{app} | GET /mp/no-such-picture.png   |
+        | a well-known place           | {own nobody}.{app} | GET /.well-known/mp-no-such   |
 
     @needs.tenants @needs.hosts @needs.d1-write
     Scenario: An entry without a record is refused like an unknown slug

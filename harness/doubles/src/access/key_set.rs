@@ -152,6 +152,16 @@ impl KeySet {
     }
 
     /// Unpublishes a key; the newest published one signs if it was the current. Says whether it was published.
+    /// Publishes a key that is not. Says whether there was one.
+    pub(super) fn publish(&mut self, name: &KeyName) -> bool {
+        let mut keys = self.keys.iter_mut();
+        let unpublished = keys.find(|key| key.name == *name && !key.is_published);
+        unpublished.is_some_and(|key| {
+            key.is_published = true;
+            true
+        })
+    }
+
     pub(super) fn rotate_out(&mut self, name: &KeyName) -> bool {
         let published = self
             .keys

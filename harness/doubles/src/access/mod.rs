@@ -326,6 +326,24 @@ impl AccessIssuer {
         lock(&self.shared.keys).rotate_out(key)
     }
 
+    /// A new key that the key set does not list yet.
+    ///
+    /// # Panics
+    /// When no key can be generated.
+    pub fn unpublished_key(&self) -> KeyName {
+        let mut keys = lock(&self.shared.keys);
+        let name = keys
+            .rotate_in()
+            .expect("a process that started an issuer can generate another key");
+        keys.rotate_out(&name);
+        name
+    }
+
+    /// Publishes a key that the key set does not list, behind all others. Says whether there was one.
+    pub fn publish(&self, key: &KeyName) -> bool {
+        lock(&self.shared.keys).publish(key)
+    }
+
     /// Reachable, or connections closed without an answer.
     pub fn set_reachable(&self, reachable: bool) {
         self.set_mode(if reachable {

@@ -9,7 +9,7 @@ use crate::lag::Patience;
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::steps::book::{Args, Book};
 use crate::subject::need::Variant;
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,6 +32,13 @@ pub(super) fn register(book: &mut Book) {
     );
     book.step(r#"a key "([^"]+)" is rotated in"#, |s, a| {
         Box::pin(rotate_in(s, a))
+    });
+    book.step(
+        r#"a token of key "([^"]+)", which the key set does not list yet, opens nothing"#,
+        |s, a| Box::pin(shown_too_early(s, a)),
+    );
+    book.step(r#"the key set lists key "([^"]+)" by now"#, |s, a| {
+        Box::pin(publish(s, a))
     });
     book.step(r#"key "([^"]+)" is rotated out"#, |s, a| {
         Box::pin(rotate_out(s, a))
@@ -119,6 +126,32 @@ async fn rotate_in(s: &mut Scene, a: Args) -> Check {
     let key = aside(s, AccessIssuer::rotate_in).await?;
     remember(s, a.text(1), &key);
     Ok(())
+}
+
+async fn shown_too_early(s: &mut Scene, a: Args) -> Check {
+    let key = aside(s, AccessIssuer::unpublished_key).await?;
+    remember(s, a.text(1), &key);
+    let token = token_of(s, a.text(1)).await?;
+    let answer = s.send(list_request(s, &token)).await?;
+    let is_open = opened(s, &answer)?;
+    s.expect(
+        !is_open,
+        "a token refused whose key the key set does not list",
+        || describe(&answer),
+    )
+    .or_unmet("ACC-010")
+}
+
+async fn publish(s: &mut Scene, a: Args) -> Check {
+    let key = key(s, a.text(1))?;
+    if s.access().await?.publish(&key) {
+        Ok(())
+    } else {
+        Err(Stop::Fault(format!(
+            "key \"{}\" was listed before",
+            a.text(1)
+        )))
+    }
 }
 
 async fn rotate_out(s: &mut Scene, a: Args) -> Check {

@@ -23,7 +23,7 @@ const WHOLE_RUN_MIN: usize = 4;
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     book.asserting(
-        &["AIG-001", "AIG-006", "AIG-016", "AIG-022"],
+        &["AIG-001", "AIG-006", "AIG-008", "AIG-016", "AIG-022"],
         r#"every upstream call carried the metadata of tenant "([^"]+)" and workload "([^"]+)""#,
         |s, a| Box::pin(carried(s, a)),
     );
@@ -63,9 +63,12 @@ fn is_tier_of(tenant: &Tenant, seen: &str) -> bool {
         || routing::rubric(&tenant.tier).tiers.contains(&seen)
 }
 
-/// Which values of the metadata a scenario is about: AIG-016 the workload, AIG-006 and AIG-022 the tier.
+/// Which values of the metadata a scenario is about: AIG-016 the workload, AIG-006 and AIG-022 the tier, AIG-008 each of them.
 fn is_about(s: &Scene, key: &str) -> bool {
     let own = |id: &str| s.planned.criteria.iter().any(|known| known == id);
+    if own("AIG-008") {
+        return true;
+    }
     match key {
         "workload" => own("AIG-016"),
         "tier" => own("AIG-001") || own("AIG-006") || own("AIG-022"),
@@ -87,11 +90,11 @@ fn tells_what_it_gets(call: &ModelCall, tenant: &Tenant) -> bool {
 async fn carried(s: &mut Scene, a: Args) -> Check {
     let (tenant, workload) = (s.tenant(a.text(1))?, a.text(2));
     let calls = some_seen_calls(s).await?;
-    let carries = is_about(s, "platform");
+    let own = |id: &str| s.planned.criteria.iter().any(|known| known == id);
+    let carries = own("AIG-001");
     if !carries {
         s.relies_on("AIG-001");
     }
-    let own = |id: &str| s.planned.criteria.iter().any(|known| known == id);
     let is_about_tiers = own("AIG-006") || own("AIG-022");
     let routes_otherwise = calls
         .first()

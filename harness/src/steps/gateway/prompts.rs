@@ -137,6 +137,12 @@ fn given(what: &str, marker: &str) -> Option<Value> {
             } }],
             "tool_choice": "auto",
         }),
+        "metadata of its own" => json!({
+            "metadata": {
+                "platform": marker, "tier": "enterprise", "workload": "analysis", "tenant_id": marker,
+            },
+            "platform": marker, "tier": "enterprise", "workload": "analysis",
+        }),
         "a form to answer in" => json!({ "response_format": { "type": "json_object" } }),
         "settings" => json!({
             "temperature": 0.2, "top_p": 0.9, "max_tokens": 64, "seed": 7, "stop": ["\n\n"],

@@ -8,7 +8,9 @@ use crate::lag::Patience;
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{SETTLED_MAX, expect_status_first, too_late};
+use crate::steps::operating::{
+    SETTLED_MAX, create, expect_first, expect_status_first, settle, too_late,
+};
 use crate::steps::words::filled;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
@@ -65,6 +67,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"an? (free|premium|enterprise) tenant "([^"]+)" with these custom hostnames:"#,
         |s, a| Box::pin(tenant_with_hostnames(s, a)),
+    );
+    book.step(
+        r#"the operator asks for a tenant "([^"]+)" with the custom hostname "([^"]*)""#,
+        |s, a| Box::pin(asks_for_hostname(s, a)),
     );
     book.step(r"each of them is answered as itself", |s, a| {
         Box::pin(each_as_itself(s, a))
@@ -167,6 +173,17 @@ async fn tenant_with_hostnames(s: &mut Scene, a: Args) -> Check {
         tenant.domains.push(name);
     }
     s.make_tenant(a.text(2), tenant).await.map(drop)
+}
+
+/// Whether the tenant is made or refused: what is judged is whether the hostname becomes one of a tenant.
+async fn asks_for_hostname(s: &mut Scene, a: Args) -> Check {
+    let mut tenant = s.new_tenant(a.text(1), "free").await?;
+    tenant.domains = vec![filled(s, a.text(2)).await?];
+    let answer = create(s, &tenant.creation()).await?;
+    s.know_tenant(a.text(1), tenant);
+    let is_told = answer.status < 500 && answer.status != 429;
+    expect_first(s, &answer, is_told, "a tenant made or refused")?;
+    settle(s).await
 }
 
 /// Asserts that an answer to a status request is this tenant's.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jsonwebtoken::{DecodingKey, decode_header};
 use moltworker_reference::ports::{AccessKeys, KeySetUnavailable};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -49,6 +49,17 @@ pub(super) fn all() -> Vec<Draft> {
             let inner = parts.ports.keys.take();
             parts.ports.keys = inner.map(|inner| {
                 Arc::new(FailureKept { inner, failed: AtomicBool::new(false) }) as _
+            });
+        }),
+        deviant(
+            "unknown-key-ids-remembered",
+            "A key id that was looked for in vain is never looked for again",
+            &["ACC-015"],
+        )
+        .parts(|parts| {
+            let inner = parts.ports.keys.take();
+            parts.ports.keys = inner.map(|inner| {
+                Arc::new(UnknownKept { inner, unknown: Mutex::default() }) as _
             });
         }),
         deviant(
@@ -257,6 +268,25 @@ impl AccessKeys for FailureKept {
         let answer = self.inner.key(kid).await;
         self.failed.fetch_or(answer.is_err(), Ordering::Relaxed);
         answer
+    }
+}
+
+struct UnknownKept {
+    inner: Arc<dyn AccessKeys>,
+    unknown: Mutex<HashSet<String>>,
+}
+
+#[async_trait]
+impl AccessKeys for UnknownKept {
+    async fn key(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, KeySetUnavailable> {
+        if self.unknown.lock().await.contains(kid) {
+            return Ok(None);
+        }
+        let found = self.inner.key(kid).await?;
+        if found.is_none() {
+            self.unknown.lock().await.insert(kid.to_owned());
+        }
+        Ok(found)
     }
 }
 

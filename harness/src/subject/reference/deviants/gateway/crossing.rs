@@ -231,6 +231,17 @@ fn personal() -> Vec<Draft> {
             }
         }),
         deviant(
+            "platform-of-the-callers-metadata",
+            "The platform that a caller's body names in its metadata is sent in those of the call",
+            &["AIG-001", "AIG-008"],
+        )
+        .calls(|chat, ask| {
+            let body = chat.asked.json();
+            if let Some(platform) = body["metadata"]["platform"].as_str() {
+                says(ask, "platform", platform);
+            }
+        }),
+        deviant(
             "metadata-with-the-attempt",
             "Retries and fallbacks have a sixth key in their metadata, that says which they are",
             &["AIG-002"],
