@@ -53,6 +53,21 @@ Feature: Routes and methods that do not exist
         | GET chat               |
         | PUT chat               |
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: What a path ends in does not matter
+      Given a free tenant "a"
+      Then these requests at host "{host a}" find no route:
+        | request                     |
+        | GET /mp-no-such-file.php    |
+        | GET /mp/no-such-picture.png |
+        | GET /mp-no-such.json        |
+      But these requests at host "{own nobody}.{app}" find no tenant:
+        | request                      |
+        | GET /mp-no-such-file.php     |
+        | POST /mp-no-such-file.php    |
+        | GET /mp/no-such-picture.png  |
+        | GET /mp-no-such.json         |
+
     @needs.tenants @needs.admin
     Scenario: For the operator
       Given a free tenant "a"

@@ -55,6 +55,17 @@ Feature: Look-ups use indexes and bad rows are refused
       And tenant "a" is as it was, and nothing is known of the new ones
       But each tier of the contract is accepted for a new tenant and for tenant "a"
 
+    @needs.admin @needs.tenants @needs.d1 @needs.kv @since.1.1
+    Scenario: Nor does a bad tier leave behind what was asked for with it
+      Given a free tenant "a"
+      When the operator gives tenant "a" another slug together with each of these tiers
+        | "gold"     |
+        | "Premium"  |
+        | 1          |
+      Then each of these requests is refused with 400 "INVALID_REQUEST"
+      And tenant "a" is as it was, and nothing is known of the new ones
+      But each tier of the contract is accepted for a new tenant and for tenant "a"
+
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
     Scenario: Negative tokens of an upstream leave no row
       Given a free tenant "a"

@@ -325,15 +325,44 @@ async fn chats_on_own_bill(s: &mut Scene, a: Args) -> Check {
     // The gateway may start beside the chat.
     let (r2, below) = (s.r2().await?, format!("{}/", tenant.sandbox_id));
     let expected = format!("state below `{below}` after a cold chat");
-    s.expect_soon(&expected, PIECE, || async {
-        Ok(if r2.keys(&below).await?.is_empty() {
-            Look::NotYet("none".to_owned())
-        } else {
-            Look::Done(())
+    let woken = s
+        .expect_soon(&expected, PIECE, || async {
+            Ok(if r2.keys(&below).await?.is_empty() {
+                Look::NotYet("none".to_owned())
+            } else {
+                Look::Done(())
+            })
         })
-    })
-    .await
-    .or_unmet("SMK-004")
+        .await;
+    if woken.is_err() {
+        predecessors_sleep(s, &tenant).await?;
+    }
+    woken.or_unmet("SMK-004")
+}
+
+/// Asserts that no tenant that had a name of this one before it has state again: all of it was removed with that tenant.
+async fn predecessors_sleep(s: &mut Scene, tenant: &Tenant) -> Check {
+    let had_a_name = |other: &&Tenant| {
+        let mut domains = other.domains.iter();
+        let is_named =
+            other.slug == tenant.slug || domains.any(|name| tenant.domains.contains(name));
+        other.id != tenant.id && is_named
+    };
+    let before: Vec<String> = s
+        .tenants()
+        .filter(had_a_name)
+        .map(|other| format!("{}/", other.sandbox_id))
+        .collect();
+    let r2 = s.r2().await?;
+    for below in before {
+        let keys = r2.keys(&below).await?;
+        s.expect(
+            keys.is_empty(),
+            format!("no state below `{below}`, of the tenant that had the name before"),
+            || said(&keys),
+        )?;
+    }
+    Ok(())
 }
 
 async fn has_all(s: &mut Scene, a: Args) -> Check {

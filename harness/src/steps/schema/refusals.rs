@@ -27,6 +27,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(ask_for_tiers(s, a)),
     );
     book.step(
+        r#"the operator gives tenant "([^"]+)" another slug together with each of these tiers"#,
+        |s, a| Box::pin(rename_with_tiers(s, a)),
+    );
+    book.step(
         r#"each of these requests is refused with (\d+) "([A-Z_]+)""#,
         |s, a| Box::pin(each_refused(s, a)),
     );
@@ -100,6 +104,22 @@ async fn ask_for_tiers(s: &mut Scene, a: Args) -> Check {
         let path = at(&s.dialect().tenant, &there.id);
         let change = Request::new("PATCH", path).json(&json!({ "tier": tier }));
         requests.push(authorised(s, change).await?);
+        new.push(tenant);
+    }
+    ask(s, requests, &new, &there).await
+}
+
+/// What is refused as a whole writes nothing of the part that would have been taken.
+async fn rename_with_tiers(s: &mut Scene, a: Args) -> Check {
+    let there = s.tenant(a.text(1))?;
+    let (mut requests, mut new) = (Vec::new(), Vec::new());
+    for (number, text) in a.list().iter().enumerate() {
+        let tier: Value = serde_json::from_str(text)
+            .map_err(|error| Stop::Fault(format!("`{text}`: {error}")))?;
+        let tenant = s.new_tenant(&format!("other{number}"), "free").await?;
+        let path = at(&s.dialect().tenant, &there.id);
+        let body = json!({ "slug": tenant.slug, "tier": tier });
+        requests.push(authorised(s, Request::new("PATCH", path).json(&body)).await?);
         new.push(tenant);
     }
     ask(s, requests, &new, &there).await
