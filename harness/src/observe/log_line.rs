@@ -1,5 +1,6 @@
 //! One line of a log, with what tools put around it. Never changes the text: what was written stays the evidence.
 
+use super::inspected;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,10 +73,14 @@ impl LogLine {
         Some(Value::Object(object))
     }
 
-    /// The text of a field.
+    /// The text of a field; a number is its digits.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<String> {
-        self.json()?.get(name)?.as_str().map(str::to_owned)
+        match self.json()?.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
     }
 
     /// Whether it is an event of the contract; `None` where the manifest does not say how this log tells it.
@@ -132,7 +137,7 @@ fn object_in(plain: &str) -> Option<Map<String, Value>> {
     }
     match serde_json::from_str(plain[at..].trim_end()) {
         Ok(Value::Object(object)) => Some(object),
-        Ok(_) | Err(_) => None,
+        Ok(_) | Err(_) => inspected::object_in(&plain[at..]),
     }
 }
 
@@ -184,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_text_of_its_digits() {
+        let line = LogLine::new(0, r#"{"step":0,"instance_id":7,"host":null}"#);
+        assert_eq!(line.field("step").unwrap(), "0");
+        assert_eq!(line.field("instance_id").unwrap(), "7");
+        assert_eq!(line.field("host"), None);
+    }
+
+    #[test]
     fn a_text_that_only_speaks_of_an_object_is_no_json() {
         for text in [
             "served {\"a\":1} to a.example",
@@ -191,6 +204,7 @@ mod tests {
             "WARN bindings are missing {\"a\":1}",
             "no object",
             "[{\"a\":1}]",
+            "{id} is no tenant",
             "▲ [WARNING] host=a.example",
         ] {
             assert_eq!(LogLine::new(0, text).json(), None, "{text}");

@@ -6,6 +6,8 @@ pub mod bucket_dir;
 pub mod budget;
 pub mod command;
 pub mod explorer;
+mod inspected;
+mod level;
 mod log_line;
 pub mod log_lines;
 pub mod model_calls;

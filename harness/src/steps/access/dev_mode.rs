@@ -69,12 +69,6 @@ fn says_relaxed(line: &LogLine) -> bool {
         .unwrap_or_else(|| RELAXED.iter().any(|word| text.contains(word)))
 }
 
-fn warns(line: &LogLine) -> bool {
-    let level = line.field("level").unwrap_or_default().to_lowercase();
-    ["warn", "warning", "error"].contains(&level.as_str())
-        || (level.is_empty() && line.text.to_lowercase().contains("warn"))
-}
-
 fn is_tied(line: &LogLine, ties: &[String]) -> bool {
     line.is_tied_to(ties)
 }
@@ -92,7 +86,7 @@ async fn is_logged(s: &mut Scene, _a: Args) -> Check {
     let found = s.wait_for_log(
         "a warning in the log that Access was relaxed, with the request's id or its tenant's",
         Duration::from_millis(LOGGED_MS_MAX),
-        |line| is_tied(line, &ties) && warns(line) && says_relaxed(line),
+        |line| is_tied(line, &ties) && line.warns() && says_relaxed(line),
     );
     let Err(missing) = found.await else {
         return Ok(());
@@ -101,7 +95,7 @@ async fn is_logged(s: &mut Scene, _a: Args) -> Check {
     // asked of that tenant is told too.
     let id = s.last()?.header("x-request-id").map(str::to_owned);
     let lines = s.all_log_lines().await?;
-    let warned = lines.iter().any(|line| warns(line) && says_relaxed(line));
+    let warned = lines.iter().any(|line| line.warns() && says_relaxed(line));
     let is_known = |line: &LogLine| id.as_ref().is_some_and(|id| names(&line.text, id));
     if warned && !lines.iter().any(is_known) {
         s.checks += 1;

@@ -11,7 +11,6 @@ use crate::steps::operating::{
     LOG_SOON, at, authorised, create, delete, expect_first, expect_status_first, insert_tenant,
     objects, presuppose, registry_keys, settle, start_gateway, tenant_row, worst,
 };
-use crate::steps::resolution::facts::is_an_error;
 use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
@@ -277,7 +276,7 @@ async fn alerted(s: &mut Scene, a: Args) -> Check {
         tenant.id
     );
     s.wait_for_log(&expected, LOG_SOON, |line| {
-        is_about(line) && is_an_error(line)
+        is_about(line) && line.is_an_error()
     })
     .await
     .map(drop)

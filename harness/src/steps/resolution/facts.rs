@@ -2,47 +2,12 @@
 
 use crate::observe::LogLine;
 use regex::Regex;
-use serde_json::Value;
 use std::sync::LazyLock;
-
-/// Where loggers put how grave a line is.
-const LEVELS: [&str; 5] = ["level", "severity", "lvl", "loglevel", "levelname"];
-
-/// How grave warnings and errors are to loggers that count, and in which words they are told.
-const WARNING: (u64, &[&str]) = (40, &["warn", "error", "alert", "critical", "fatal"]);
-const ERROR: (u64, &[&str]) = (50, &["error", "alert", "critical", "fatal", "emerg"]);
 
 /// What differs from line to line: ids, times and numbers.
 static VARYING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{16,}|[0-9]+").ok()
 });
-
-/// Whether a line is a warning, or graver.
-pub(super) fn is_warning(line: &LogLine) -> bool {
-    is_as_grave_as(line, WARNING)
-}
-
-/// Whether a line is an error, or graver.
-pub(in crate::steps) fn is_an_error(line: &LogLine) -> bool {
-    is_as_grave_as(line, ERROR)
-}
-
-fn is_as_grave_as(line: &LogLine, (least, words): (u64, &[&str])) -> bool {
-    let is_grave = |text: &str| {
-        let text = text.to_lowercase();
-        words.iter().any(|word| text.contains(word))
-    };
-    let json = line.json();
-    let mut members = json.iter().filter_map(Value::as_object).flatten();
-    let level = members.find(|(name, _)| LEVELS.contains(&name.to_lowercase().as_str()));
-    match level.map(|(_name, value)| value) {
-        Some(Value::String(word)) => is_grave(word),
-        Some(Value::Number(number)) => number.as_u64().is_some_and(|level| level >= least),
-        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => {
-            is_grave(&line.text)
-        }
-    }
-}
 
 /// Whether a line holds this word, in any case.
 pub(super) fn speaks_of(line: &LogLine, word: &str) -> bool {
@@ -85,26 +50,6 @@ mod tests {
 
     fn line(text: &str) -> LogLine {
         LogLine::new(0, text)
-    }
-
-    #[test]
-    fn a_warning_is_known_by_its_level_and_else_by_its_words() {
-        for text in [
-            r#"{"level":"warn","message":"override"}"#,
-            r#"{"severity":"WARNING"}"#,
-            r#"{"level":40}"#,
-            "▲ [WARNING] the override is ignored",
-            "WARN override ignored",
-        ] {
-            assert!(is_warning(&line(text)), "{text}");
-        }
-        for text in [
-            r#"{"level":"info","message":"a warning"}"#,
-            r#"{"level":30}"#,
-            "override ignored",
-        ] {
-            assert!(!is_warning(&line(text)), "{text}");
-        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ async fn warns_of_override(s: &mut Scene, _a: Args) -> Check {
             let is_it = line
                 .is_event("override_ignored")
                 .unwrap_or_else(|| facts::speaks_of(line, "override"));
-            (is_own || is_new) && is_it && facts::is_warning(line)
+            (is_own || is_new) && is_it && line.warns()
         },
     )
     .await

@@ -1,7 +1,7 @@
 //! One supervised server process of a target. Never outlives its owner.
 
 use crate::observe::command::Said;
-use crate::observe::log_lines::LogLines;
+use crate::observe::log_lines::{LogLines, Voice};
 use crate::subject::Fault;
 use crate::subject::program::as_it_began;
 use std::collections::BTreeMap;
@@ -37,8 +37,8 @@ impl Supervised {
             command,
             folder,
             environment,
-            move |line| out.push(line),
-            move |line| err.push(line),
+            move |line| out.push_from(Voice::Output, line),
+            move |line| err.push_from(Voice::Errors, line),
         )
     }
 
