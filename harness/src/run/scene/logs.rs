@@ -70,15 +70,16 @@ impl Scene {
         wanted: impl Fn(&LogLine) -> bool,
     ) -> Result<LogLine, Stop> {
         let mark = self.log_mark;
-        self.wait_for_line(mark, expected, deadline, wanted).await
+        let first = |lines: &[LogLine]| lines.iter().find(|line| wanted(line)).cloned();
+        self.wait_for_line(mark, expected, deadline, first).await
     }
 
-    /// As [`Self::wait_for_log`], among all lines since the instance was started.
+    /// As [`Self::wait_for_log`], among all lines since the instance was started: what is waited for may stand in several of them.
     pub async fn wait_for_log_since_start(
         &mut self,
         expected: &str,
         deadline: Duration,
-        wanted: impl Fn(&LogLine) -> bool,
+        wanted: impl Fn(&[LogLine]) -> Option<LogLine>,
     ) -> Result<LogLine, Stop> {
         self.wait_for_line(0, expected, deadline, wanted).await
     }
@@ -88,7 +89,7 @@ impl Scene {
         mark: usize,
         expected: &str,
         deadline: Duration,
-        wanted: impl Fn(&LogLine) -> bool,
+        wanted: impl Fn(&[LogLine]) -> Option<LogLine>,
     ) -> Result<LogLine, Stop> {
         let logs = self.logs().await?;
         let gaps = logs.gaps();
@@ -96,7 +97,7 @@ impl Scene {
         let target = Arc::clone(&self.run.target);
         let found = wait::until::<_, Stop, _, _>(deadline, || {
             let lines = target.dialect().log.read(logs.since(mark));
-            let hit = lines.iter().find(|line| wanted(line)).cloned();
+            let hit = wanted(&lines);
             async move {
                 Ok(hit.map_or_else(
                     || Look::NotYet(format!("{} other lines", lines.len())),

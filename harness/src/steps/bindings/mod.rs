@@ -1,5 +1,6 @@
 //! Steps of missing configuration: every route, what is named, and what may not happen. Never takes a name from the answer.
 
+mod banner;
 mod names;
 mod routes;
 mod traces;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
+    banner::register(book);
     names::register(book);
     routes::register(book);
     traces::register(book);

@@ -1,28 +1,19 @@
 //! What a configuration error names, and that it shows nothing else. Never looks at other errors.
 
 use crate::evidence::Exchange;
-use crate::observe::LogLine;
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
-use crate::steps::operating::LOG_SOON;
+use crate::steps::book::Book;
 use crate::subject::need::Variant;
 use crate::verdict::{Check, Finding, OrUnmet as _, Stop};
 
 use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
-    book.step(
-        r#"a banner in the log warns of exactly "([A-Z0-9_, ]+)""#,
-        |s, a| Box::pin(banner(s, a)),
-    );
-    book.step(
-        r"no banner in the log warns of anything missing",
-        |s, _a| Box::pin(no_banner(s)),
-    );
     book.step(
         r"each answer names what is missing and shows nothing else of the configuration",
         |s, _a| Box::pin(names_only(s)),
@@ -34,19 +25,100 @@ pub(super) fn listed(text: &str) -> BTreeSet<String> {
     text.split(',').map(|name| name.trim().to_owned()).collect()
 }
 
-/// The names that a value gives: an array of texts, or a text with commas.
+/// What the names of bindings and variables look like, and no kind of theirs (`D1`, `var`) does.
+static NAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new("^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$").ok());
+
+fn is_name(text: &str) -> bool {
+    NAME.as_ref().is_some_and(|name| name.is_match(text))
+}
+
+/// Where an object about one that is missing may have its name; its kind beside it may look like a name.
+const NAME_OF_ONE: [&str; 5] = ["name", "binding", "variable", "key", "id"];
+
+/// The names that a value gives: a text with commas, or an array of texts or of objects; by kind, or by name.
 fn named(value: &Value) -> BTreeSet<String> {
     match value {
-        Value::Array(list) => list
-            .iter()
-            .map(|name| {
-                name.as_str()
-                    .map_or_else(|| name.to_string(), str::to_owned)
-            })
-            .collect(),
+        Value::Array(list) => list.iter().flat_map(named_by_one).collect(),
         Value::String(text) => listed(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => BTreeSet::new(),
+        Value::Object(fields) if fields.keys().any(|name| is_name(name)) => fields
+            .keys()
+            .filter(|name| is_name(name))
+            .cloned()
+            .collect(),
+        Value::Object(fields) => fields
+            .values()
+            .filter(|value| value.is_array() || value.is_object())
+            .flat_map(named)
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => BTreeSet::new(),
     }
+}
+
+fn named_by_one(item: &Value) -> BTreeSet<String> {
+    let Value::Object(fields) = item else {
+        let text = item
+            .as_str()
+            .map_or_else(|| item.to_string(), str::to_owned);
+        return BTreeSet::from([text]);
+    };
+    let own = NAME_OF_ONE
+        .iter()
+        .find_map(|place| fields.get(*place)?.as_str());
+    if let Some(own) = own {
+        return BTreeSet::from([own.to_owned()]);
+    }
+    let mut shown = Vec::new();
+    texts(item, &mut shown);
+    shown.into_iter().filter(|text| is_name(text)).collect()
+}
+
+/// What a missing thing may be said to be beside its name, in any case; several of these words make a kind such as `kv_namespace`.
+const KINDS: [&str; 28] = [
+    "ai",
+    "binding",
+    "bindings",
+    "bucket",
+    "config",
+    "configuration",
+    "d1",
+    "database",
+    "empty",
+    "env",
+    "environment",
+    "gateway",
+    "key",
+    "kv",
+    "missing",
+    "namespace",
+    "plain",
+    "r2",
+    "required",
+    "secret",
+    "setting",
+    "string",
+    "text",
+    "unbound",
+    "unset",
+    "url",
+    "var",
+    "variable",
+];
+
+/// Whether a text is a name, several, or the kind of what is named: anything else may be a value.
+fn is_name_or_kind(text: &str) -> bool {
+    let is_name = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_uppercase())
+            && word
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    let is_kind = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        word.split(['_', '-']).all(|part| KINDS.contains(&part))
+    };
+    let mut words = text.split([',', ' ']).filter(|word| !word.is_empty());
+    words.all(|word| is_name(word) || is_kind(word))
 }
 
 /// Where models are called is said by the first of these, or by the other two.
@@ -114,64 +186,6 @@ pub(super) fn expect_missing(
     Err(breach(expected, describe(answer)))
 }
 
-/// The bindings that a banner can name.
-const BINDINGS: [&str; 3] = ["TENANT_DB", "TENANT_KV", "MOLTBOT_BUCKET"];
-
-/// The bindings that a line of the log warns of as missing, whatever the event is called.
-fn warned_of(line: &LogLine) -> BTreeSet<String> {
-    let text = line.text.to_lowercase();
-    let level = line.field("level").unwrap_or_default().to_lowercase();
-    let warns = ["warn", "warning", "error"].contains(&level.as_str())
-        || (level.is_empty() && text.contains("warn"));
-    let words = [
-        "missing",
-        "unset",
-        "undefined",
-        "unbound",
-        "without",
-        "not ",
-    ];
-    let tells = line
-        .is_event("binding_missing")
-        .unwrap_or_else(|| words.iter().any(|word| text.contains(word)));
-    if !warns || !tells {
-        return BTreeSet::new();
-    }
-    let all = BINDINGS.into_iter().map(str::to_owned);
-    all.filter(|name| line.text.contains(name.as_str()))
-        .collect()
-}
-
-async fn banner(s: &mut Scene, a: Args) -> Check {
-    let names = listed(a.text(1));
-    let expected = format!(
-        "a warning in the log that names exactly {names} as missing",
-        names = said(&names)
-    );
-    let is_it = |line: &LogLine| warned_of(line) == names;
-    let line = s.wait_for_log_since_start(&expected, LOG_SOON, is_it);
-    let line = line.await?;
-    let message = match line.json() {
-        Some(json) => json["message"].as_str().unwrap_or_default().to_owned(),
-        None => line.text.clone(),
-    };
-    s.expect(
-        !message.trim().is_empty(),
-        "a banner with a message for people",
-        || line.text.clone(),
-    )
-}
-
-async fn no_banner(s: &mut Scene) -> Check {
-    let lines = s.all_log_lines().await?;
-    let warning = lines.iter().find(|line| !warned_of(line).is_empty());
-    s.expect(
-        warning.is_none(),
-        "no warning of a missing binding while nothing is missing",
-        || warning.map_or(String::new(), |line| line.text.clone()),
-    )
-}
-
 /// What no answer about configuration may hold: values that the harness itself gave the target.
 async fn values(s: &mut Scene) -> Result<Vec<String>, Stop> {
     let mut values = Vec::new();
@@ -217,7 +231,6 @@ fn shows_internals(error: &str, head: &str) -> Result<bool, Stop> {
 }
 
 async fn names_only(s: &mut Scene) -> Check {
-    let name = constant("^[A-Z][A-Z0-9_]*$")?;
     let values = values(s).await?;
     for answer in super::routes::probed(s)? {
         let which = format!("{} {}", answer.request.method, answer.request.path);
@@ -226,12 +239,15 @@ async fn names_only(s: &mut Scene) -> Check {
         let details = answer.at("/error/details").unwrap_or_default();
         let mut shown = Vec::new();
         texts(&details, &mut shown);
-        s.expect(!shown.is_empty(), format!("names from {which}"), || {
+        let names_some = shown
+            .iter()
+            .any(|text| text.starts_with(|c: char| c.is_ascii_uppercase()));
+        s.expect(names_some, format!("names from {which}"), || {
             describe(&answer)
         })
         .or_unmet(told_by(s))?;
         s.expect(
-            shown.iter().all(|text| name.is_match(text)),
+            shown.iter().all(|text| is_name_or_kind(text)),
             format!("details of names only, from {which}"),
             || describe(&answer),
         )?;
@@ -259,12 +275,15 @@ fn told_by(s: &Scene) -> &'static str {
     }
 }
 
-/// Every text in a value.
+/// Every text in a value, and the names by which it has others.
 fn texts(value: &Value, list: &mut Vec<String>) {
     match value {
         Value::String(text) => list.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| texts(item, list)),
-        Value::Object(fields) => fields.values().for_each(|item| texts(item, list)),
+        Value::Object(fields) => {
+            list.extend(fields.keys().filter(|name| is_name(name)).cloned());
+            fields.values().for_each(|item| texts(item, list));
+        }
         Value::Number(number) => list.push(number.to_string()),
         Value::Null | Value::Bool(_) => {}
     }
@@ -320,5 +339,47 @@ mod tests {
         assert_eq!(named(&json!(["B", "A"])), listed("A, B"));
         assert_eq!(named(&json!("A,B")), listed("A, B"));
         assert!(named(&json!(null)).is_empty());
+    }
+
+    #[test]
+    fn names_are_read_from_objects_whatever_stands_beside_them() {
+        let wanted = listed("TENANT_DB, MOLTBOT_BUCKET");
+        for value in [
+            json!([{ "name": "TENANT_DB", "kind": "D1" }, { "kind": "R2_BUCKET", "name": "MOLTBOT_BUCKET" }]),
+            json!([{ "env": "TENANT_DB", "what": "d1" }, { "env": "MOLTBOT_BUCKET" }]),
+            json!({ "TENANT_DB": "D1", "MOLTBOT_BUCKET": "R2" }),
+            json!({ "bindings": ["TENANT_DB"], "others": [{ "MOLTBOT_BUCKET": "unbound" }], "count": 2 }),
+        ] {
+            assert_eq!(named(&value), wanted, "{value}");
+        }
+        assert!(named(&json!([{ "kind": "D1" }, { "kind": "var" }])).is_empty());
+    }
+
+    #[test]
+    fn a_kind_beside_names_shows_nothing_and_a_value_does() {
+        for text in [
+            "TENANT_DB",
+            "D1",
+            "kv_namespace",
+            "d1-database",
+            "var",
+            "R2 bucket",
+            "",
+            "TENANT_DB, TENANT_KV",
+        ] {
+            assert!(is_name_or_kind(text), "{text}");
+        }
+        for text in [
+            "60",
+            "acme",
+            "team.example",
+            "moltbot-prod",
+            "s3cret",
+            "TENANT_DB=db",
+            "TENANT_DB is acme",
+            "at /src/index.ts:1",
+        ] {
+            assert!(!is_name_or_kind(text), "{text}");
+        }
     }
 }

@@ -118,6 +118,10 @@ impl Reading {
             && let Some(Value::Array(missing)) = missing
         {
             for name in missing {
+                let fields = name.as_object_mut().into_iter().flatten();
+                for (_field, text) in fields {
+                    translate(text, "", |own| named(&self.variables, own));
+                }
                 translate(name, "", |own| named(&self.variables, own));
             }
         }
@@ -323,6 +327,10 @@ mod tests {
             shown["error"]["details"]["missing"],
             json!(["TENANT_DB", "OTHER"])
         );
+        let error =
+            json!({ "error": { "details": { "missing": [{ "name": "DB", "kind": "d1" }] } } });
+        let shown = read(Operation::Status, 503, error);
+        assert_eq!(shown["error"]["details"]["missing"][0]["name"], "TENANT_DB");
         let shown = read(
             Operation::Status,
             200,
