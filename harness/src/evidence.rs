@@ -57,6 +57,8 @@ pub struct Exchange {
     pub done_after: Duration,
     /// How it is read; `None` where the target speaks as `shapes.md` does.
     pub reading: Option<Arc<Reading>>,
+    /// The answer to a look at the tenant that an operator has made or changed, where this one does not tell of it.
+    pub told_later: Option<Arc<Exchange>>,
 }
 
 /// The request half of an exchange.
@@ -165,7 +167,12 @@ impl Exchange {
         if let Some(reading) = &self.reading {
             reading.look(self.status, pointer);
         }
-        self.json()?.pointer(pointer).cloned()
+        let own = self.json().and_then(|body| body.pointer(pointer).cloned());
+        let Some(later) = &self.told_later else {
+            return own;
+        };
+        own.filter(|value| !value.is_null())
+            .or_else(|| later.at(pointer))
     }
 
     /// Whether it is an error with this code of the contract, in the target's own words for it.
@@ -288,6 +295,7 @@ pub(crate) mod samples {
             head_after: Duration::ZERO,
             done_after: Duration::ZERO,
             reading: None,
+            told_later: None,
         }
     }
 

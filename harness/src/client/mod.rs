@@ -336,6 +336,7 @@ impl Client {
                 head_after,
                 done_after: sent_at.elapsed(),
                 reading: request.reading.clone(),
+                told_later: None,
             })
         };
         let patience = self.patience_for(request);

@@ -145,6 +145,7 @@ pub async fn send_bytes(
         head_after: sent_at.elapsed(),
         done_after: sent_at.elapsed(),
         reading: described.reading.clone(),
+        told_later: None,
     };
     client.own_answer(base, described, answer)
 }

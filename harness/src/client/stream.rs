@@ -96,6 +96,7 @@ impl StreamedAnswer {
             head_after: sent_at.elapsed(),
             done_after: sent_at.elapsed(),
             reading: request.reading.clone(),
+            told_later: None,
         };
         let exchange = client.own_answer(base, request, exchange)?;
         Ok(Self {

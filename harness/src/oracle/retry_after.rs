@@ -67,6 +67,7 @@ mod tests {
             head_after: Duration::ZERO,
             done_after: Duration::ZERO,
             reading: None,
+            told_later: None,
         }
     }
 

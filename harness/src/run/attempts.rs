@@ -24,6 +24,7 @@ impl Scene {
     /// A fault, when nobody listens or a request cannot be sent.
     pub async fn attempt_all(&mut self, requests: Vec<Request>) -> Result<Vec<Attempt>, Stop> {
         let instance = self.instance().await?;
+        let asked = requests.clone();
         let requests: Vec<Request> = requests
             .into_iter()
             .map(|request| self.addressed(request))
@@ -35,7 +36,13 @@ impl Scene {
             .iter()
             .enumerate()
             .map(|(at, request)| client.send(&instance.base, request, first + at));
-        let outcomes = join_all(sending).await;
+        let mut outcomes = Vec::new();
+        for (asked, outcome) in asked.iter().zip(join_all(sending).await) {
+            outcomes.push(match outcome {
+                Ok(answer) => Ok(self.told_later(asked, answer).await?),
+                Err(none) => Err(none),
+            });
+        }
         self.attempted(outcomes)
     }
 

@@ -14,6 +14,7 @@ mod logs;
 mod requests;
 mod shared;
 mod stops;
+mod told_later;
 mod unsaid;
 mod vitals;
 mod who;
@@ -423,10 +424,14 @@ impl Scene {
 #[must_use]
 pub fn describe(answer: &Exchange) -> String {
     capture::point_at(answer);
+    let shown = |answer: &Exchange| crate::evidence::cut(answer.text().trim(), 300);
+    let later = answer.told_later.as_ref();
+    let later = later.map(|later| format!("; a look at the tenant: {}", shown(later)));
     format!(
-        "status {} {}",
+        "status {} {}{}",
         answer.status,
-        crate::evidence::cut(answer.text().trim(), 300)
+        shown(answer),
+        later.unwrap_or_default()
     )
 }
 

@@ -1,5 +1,7 @@
 //! What an operator does and what the stores then hold, shared by the steps of several areas. Never asserts and defines no step.
 
+mod starting;
+
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::observe::Row;
@@ -108,10 +110,12 @@ pub(crate) async fn delete(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Sto
     operate(s, "DELETE", path, None).await
 }
 
-/// Starts a tenant's gateway as operator.
+/// Starts a tenant's gateway as operator, and lets it come up where it is started in the background.
 pub(crate) async fn start_gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
     let path = at(&s.dialect().gateway_start, id);
-    operate(s, "POST", path, None).await
+    let answer = operate(s, "POST", path, None).await?;
+    starting::let_it_come_up(s, id, &answer).await?;
+    Ok(answer)
 }
 
 /// Reads a tenant's gateway as operator.

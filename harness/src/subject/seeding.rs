@@ -155,7 +155,9 @@ async fn create(
     if !spoken.unsaid.iter().any(|field| field == "id") {
         return Ok(tenant.clone());
     }
-    let id = answer.text_at("/id").ok_or_else(|| {
+    let in_body = answer.text_at("/id");
+    let id = in_body.or_else(|| dialect.id_in_location(&answer));
+    let id = id.ok_or_else(|| {
         NotMade::NoWay(
             "the target chooses tenant ids and does not show them in the answer to the creating request (manifest: dialect.tenant_id)".to_owned(),
         )

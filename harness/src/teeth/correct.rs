@@ -1,21 +1,23 @@
 //! Backends that keep every promise, each in another way than the reference. Never changes what the contract fixes.
 
 use super::{Front, Other};
+use crate::clock;
 use crate::subject::reference::altered::{Alteration, Parts};
 use crate::subject::reference::variants;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use crate::wait;
 use async_trait::async_trait;
 use hyper::Method;
-use serde_json::Value;
-use std::sync::Arc;
-use std::time::Duration;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// Every correct variant, those that wait longest first.
 #[must_use]
 pub fn all() -> Vec<Other> {
-    let fronts = fronts(LATE_MS).into_iter();
+    let fronts = fronts(LATE_MS).into_iter().chain(of_core());
     let mut all: Vec<Other> = fronts
         .map(|front| front.before_the_reference(Alteration::default()))
         .collect();
@@ -104,6 +106,39 @@ fn forms() -> Vec<Front> {
     ]
 }
 
+/// Ways of which only Workers of the contract's core know anything.
+fn of_core() -> Vec<Front> {
+    vec![
+        answering(
+            "resets-as-moments",
+            "Tells when a window ends as a moment, in seconds of the epoch",
+            |told| {
+                let wait = told
+                    .header("x-ratelimit-reset")
+                    .and_then(|text| text.parse().ok());
+                if let Some(wait) = wait.map(|wait: i64| wait + clock::epoch_ms() / 1_000) {
+                    told.set("x-ratelimit-reset", &wait.to_string());
+                }
+            },
+        ),
+        Front::new(
+            "what-is-missing-with-its-kind",
+            "Names what is missing in objects, beside its kind",
+            || Arc::new(Json(with_kinds)),
+        ),
+        Front::new(
+            "made-and-changed-without-a-body",
+            "Answers creations and changes of tenants without a body, and tells where a new tenant is",
+            || Arc::new(Bodiless),
+        ),
+        Front::new(
+            "starts-in-the-background",
+            "Answers a gateway's start while it comes up, which takes half a second",
+            || Arc::new(InBackground::default()),
+        ),
+    ]
+}
+
 /// Answers at another time.
 fn times(late_ms: u64) -> Vec<Front> {
     let late = |id, does: String, least_ms, more_ms| {
@@ -144,7 +179,7 @@ fn ports() -> Vec<Other> {
         ),
         parted(
             "late-usage",
-            "Writes usage half a second after the answer",
+            "Writes usage a second after the answer",
             variants::late_usage,
         ),
     ]
@@ -219,6 +254,84 @@ fn every_name(status: u16, mut body: Value) -> Option<String> {
     let others = ["CF_AI_GATEWAY_ACCOUNT_ID", "CF_AI_GATEWAY_GATEWAY_ID"];
     missing.extend(others.map(Value::from));
     Some(body.to_string())
+}
+
+/// Names as objects: `[{"name", "kind"}]`.
+fn with_kinds(status: u16, mut body: Value) -> Option<String> {
+    let missing = body.pointer_mut("/error/details/missing")?.as_array_mut()?;
+    if status != 503 {
+        return None;
+    }
+    for name in missing {
+        let kind = match name.as_str()? {
+            "TENANT_DB" => "D1",
+            "TENANT_KV" => "kv_namespace",
+            "MOLTBOT_BUCKET" => "R2",
+            _variable => "var",
+        };
+        *name = json!({ "name": name.clone(), "kind": kind });
+    }
+    Some(body.to_string())
+}
+
+/// Where operators make and change tenants.
+const TENANTS: &str = "/api/admin/tenants";
+
+/// Tells nothing of a tenant that was made or changed, but where it is.
+struct Bodiless;
+
+#[async_trait]
+impl Tamper for Bodiless {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let mut told = upstream.send(&ask).await?;
+        let is_made = ask.method == Method::POST && ask.path == TENANTS && told.status == 201;
+        let is_changed =
+            ask.method == Method::PATCH && ask.path.starts_with(TENANTS) && told.status == 200;
+        if is_made {
+            let id = told.json().await?["id"].clone();
+            told.set(
+                "location",
+                &format!("{TENANTS}/{}", id.as_str().unwrap_or_default()),
+            );
+        }
+        if is_made || is_changed {
+            told.headers.remove("content-type");
+            told.put(Vec::new());
+        }
+        Ok(told)
+    }
+}
+
+/// How long a gateway comes up.
+const COMES_UP: Duration = Duration::from_millis(500);
+
+/// Says of a gateway that it is starting, for so long after its first start by an operator.
+#[derive(Default)]
+struct InBackground(Mutex<HashMap<String, Instant>>);
+
+#[async_trait]
+impl Tamper for InBackground {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let mut told = upstream.send(&ask).await?;
+        let place = ask.path.strip_suffix("/start").unwrap_or(&ask.path);
+        if told.status != 200 || !place.ends_with("/gateway") {
+            return Ok(told);
+        }
+        let mut body = told.json().await?;
+        let is_start = place != ask.path;
+        let is_coming_up = {
+            let mut started = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_start {
+                started.entry(place.to_owned()).or_insert_with(clock::now);
+            }
+            started.get(place).is_some_and(|at| at.elapsed() < COMES_UP)
+        };
+        if is_coming_up && body["state"] == "running" {
+            body["state"] = "starting".into();
+            told.put(body.to_string());
+        }
+        Ok(told)
+    }
 }
 
 /// Changes answers.

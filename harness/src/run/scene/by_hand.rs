@@ -80,6 +80,7 @@ impl Scene {
             head_after: begun.0.elapsed(),
             done_after: begun.0.elapsed(),
             reading: None,
+            told_later: None,
         });
         // It is no exchange with the target: what is judged over all of them never sees it.
         self.exchanges.push(Arc::clone(&exchange));

@@ -240,6 +240,7 @@ fn exchange(base: &str, exchanged: Exchanged, number: usize) -> Exchange {
         head_after: exchanged.head_after,
         done_after: exchanged.done_after,
         reading: None,
+        told_later: None,
     }
 }
 

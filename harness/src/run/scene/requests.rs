@@ -80,14 +80,12 @@ impl Scene {
             return Ok(done);
         }
         let instance = self.instance().await?;
+        let asked = request.clone();
         let request = self.addressed(request)?;
         let number = self.exchanges.len() + 1;
-        let exchange = Arc::new(
-            self.run
-                .client
-                .send(&instance.base, &request, number)
-                .await?,
-        );
+        let client = &self.run.client;
+        let answer = client.send(&instance.base, &request, number).await?;
+        let exchange = Arc::new(self.told_later(&asked, answer).await?);
         self.keep(&exchange);
         Ok(exchange)
     }

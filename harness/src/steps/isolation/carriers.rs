@@ -208,7 +208,12 @@ async fn operator_can(s: &mut Scene) -> Check {
         let answer = change(s, &id, &json!({ "platform": "cli" })).await?;
         let is_changed =
             answer.status == 200 && answer.text_at("/platform").as_deref() == Some("cli");
-        expect_first(s, &answer, is_changed, "a change by the operator")?;
+        expect_first(
+            s,
+            &answer,
+            is_changed,
+            "a change by the operator, after which the tenant is shown with platform `cli`",
+        )?;
     }
     Ok(())
 }

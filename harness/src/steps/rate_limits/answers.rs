@@ -146,10 +146,33 @@ pub(super) async fn expect_stated(s: &mut Scene, answer: &Exchange, limit: Optio
         .header("x-ratelimit-reset")
         .and_then(retry_after::whole_seconds);
     s.expect(
-        reset.is_some_and(|reset| reset <= period),
-        format!("X-RateLimit-Reset: whole seconds from 0 to {period}"),
+        reset.is_some_and(|reset| is_within(reset, answer, period)),
+        format!(
+            "X-RateLimit-Reset: whole seconds from 0 to {period}, or the moment within them in seconds of the epoch"
+        ),
         || headers(answer),
     )
+}
+
+/// From here on a number of seconds is a moment: as a time to wait it would be thirty years.
+const MOMENT_MIN: u64 = 1_000_000_000;
+
+/// So many seconds the target's clock may differ from the one here, rounding included.
+const CLOCKS_DIFFER_MAX: u64 = 1;
+
+/// Whether a reset lies within a period of the answer: told as seconds until then, or as a moment.
+fn is_within(reset: u64, answer: &Exchange, period: u64) -> bool {
+    if reset < MOMENT_MIN {
+        return reset <= period;
+    }
+    let Ok(sent_ms) = u64::try_from(answer.sent_at_ms) else {
+        return false;
+    };
+    let first = (sent_ms / 1_000).saturating_sub(CLOCKS_DIFFER_MAX);
+    let took_ms = u64::try_from(answer.done_after.as_millis()).unwrap_or(0);
+    let done_ms = sent_ms + took_ms;
+    let last = done_ms.div_ceil(1_000) + period + CLOCKS_DIFFER_MAX;
+    (first..=last).contains(&reset)
 }
 
 /// The route that no backend has: whoever answers it as the health answers everything alike.
@@ -238,4 +261,30 @@ async fn stranger_asks(s: &mut Scene, _a: Args) -> Check {
     let app_domain = s.instance().await?.app_domain.clone();
     let request = s.status_request(&format!("nobody-{}.{app_domain}", s.token));
     s.send(request).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_a_time_to_wait_or_a_moment_of_the_period() {
+        let mut answer = crate::evidence::samples::answer(200, "", "");
+        answer.sent_at_ms = 1_800_000_000_400;
+        let is_right = |reset| is_within(reset, &answer, 60);
+        for reset in [0, 1, 60, 1_800_000_000, 1_800_000_030, 1_800_000_061] {
+            assert!(is_right(reset), "{reset}");
+        }
+        for reset in [
+            61,
+            3_600,
+            999_999_999,
+            1_799_999_998,
+            1_800_000_063,
+            1_800_000_000_400,
+            u64::MAX,
+        ] {
+            assert!(!is_right(reset), "{reset}");
+        }
+    }
 }

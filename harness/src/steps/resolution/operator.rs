@@ -2,6 +2,7 @@
 
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
+use crate::steps::operating::start_gateway;
 use crate::steps::words::filled;
 use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};
@@ -138,7 +139,5 @@ async fn looks_at(s: &mut Scene, a: Args) -> Check {
 
 async fn starts_gateway(s: &mut Scene, a: Args) -> Result<(), Stop> {
     let id = s.tenant(a.text(1))?.id;
-    let path = s.dialect().gateway_start.replace("{id}", &id);
-    let request = s.operator_request("POST", &path).await?;
-    s.send(request).await.map(drop)
+    start_gateway(s, &id).await.map(drop)
 }

@@ -4,6 +4,7 @@ use super::Dialect;
 use super::furnish::Credential;
 use super::template::{OF_A_TENANT, fill, filled};
 use crate::client::Request;
+use crate::evidence::Exchange;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -208,6 +209,15 @@ impl Dialect {
             .into_iter()
             .find_map(spelled)
             .or_else(|| self.operation(method, path))
+    }
+
+    /// The id of the tenant that a creation's `Location` names.
+    #[must_use]
+    pub fn id_in_location(&self, created: &Exchange) -> Option<String> {
+        let location = created.header("location")?;
+        let place = location.split(['?', '#']).next()?;
+        let last = place.trim_end_matches('/').rsplit('/').next()?;
+        (!last.is_empty()).then(|| last.to_owned())
     }
 
     /// Whether the target spells one of its operations by this method on a path of this form.
