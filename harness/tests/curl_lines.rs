@@ -48,6 +48,7 @@ fn exchange(request: &Request) -> Exchange {
         head_after: Duration::ZERO,
         done_after: Duration::ZERO,
         reading: None,
+        told_later: None,
     }
 }
 

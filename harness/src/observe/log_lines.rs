@@ -69,7 +69,7 @@ impl Kept {
             Next::Member => {}
             Next::Closes => {
                 let block = open.take();
-                self.join(block.map_or_else(Vec::new, |block| block.numbers));
+                self.join(block.as_ref().map_or(&[], |block| &block.numbers));
             }
             Next::Ends => {
                 *open = plain.trim_end().ends_with('{').then(|| Block {
@@ -81,9 +81,9 @@ impl Kept {
     }
 
     /// Makes one line of these.
-    fn join(&mut self, numbers: Vec<usize>) {
+    fn join(&mut self, numbers: &[usize]) {
         let mut texts = Vec::new();
-        for number in &numbers {
+        for number in numbers {
             texts.extend(self.lines[*number].take());
         }
         if let Some(first) = numbers.first() {

@@ -58,7 +58,9 @@ impl Scene {
             return Ok(answer);
         };
         let base = self.instance().await?.base.clone();
-        let seen = self.run.client.send(&base, &look, answer.number).await?;
+        // Boxed: nearly no request is followed by a look.
+        let looking = Box::pin(self.run.client.send(&base, &look, answer.number));
+        let seen = looking.await?;
         let told_later = (seen.status == 200).then(|| Arc::new(seen));
         Ok(Exchange {
             told_later,
