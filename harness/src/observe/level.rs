@@ -31,12 +31,6 @@ impl LogLine {
         self.is_as_grave_as(ERROR)
     }
 
-    /// Whether it says how grave it is, other than in its text.
-    #[must_use]
-    pub fn has_level(&self) -> bool {
-        self.level().is_some()
-    }
-
     /// The level that a logger has given it.
     fn level(&self) -> Option<String> {
         let json = self.json()?;
