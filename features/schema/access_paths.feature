@@ -55,7 +55,7 @@ Feature: Look-ups use indexes and bad rows are refused
       And tenant "a" is as it was, and nothing is known of the new ones
       But each tier of the contract is accepted for a new tenant and for tenant "a"
 
-    @needs.admin @needs.tenants @needs.d1 @needs.kv @since.1.1
+    @needs.admin @needs.tenants @needs.hosts @needs.d1 @needs.kv @since.1.1
     Scenario: Nor does a bad tier leave behind what was asked for with it
       Given a free tenant "a"
       When the operator gives tenant "a" another slug together with each of these tiers
@@ -64,6 +64,7 @@ Feature: Look-ups use indexes and bad rows are refused
         | 1          |
       Then each of these requests is refused with 400 "INVALID_REQUEST"
       And tenant "a" is as it was, and nothing is known of the new ones
+      And none of the other slugs is anybody's
       But each tier of the contract is accepted for a new tenant and for tenant "a"
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1

@@ -4,7 +4,7 @@ use crate::client::Request;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::observe::Row;
-use crate::run::scene::{Scene, breach};
+use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
@@ -38,6 +38,9 @@ pub(super) fn register(book: &mut Book) {
         r#"tenant "([^"]+)" is as it was, and nothing is known of the new ones"#,
         |s, a| Box::pin(nothing_written(s, a)),
     );
+    book.step(r"none of the other slugs is anybody's", |s, _a| {
+        Box::pin(no_other_name(s))
+    });
     book.step(
         r#"each tier of the contract is accepted for a new tenant and for tenant "([^"]+)""#,
         |s, a| Box::pin(good_tiers(s, a)),
@@ -167,6 +170,21 @@ async fn nothing_written(s: &mut Scene, a: Args) -> Check {
                 || said(&value),
             )?;
         }
+    }
+    Ok(())
+}
+
+/// No name that was asked for and refused leads to anybody, not even to the tenant that was to have it.
+async fn no_other_name(s: &mut Scene) -> Check {
+    for number in 0..asked(s, "new")? {
+        let host = s.tenant(&format!("new {number}"))?.host;
+        let request = s.status_request(&host);
+        let answer = s.send(request).await?;
+        s.expect(
+            answer.status >= 400,
+            format!("host `{host}` nobody's, whose slug was refused"),
+            || describe(&answer),
+        )?;
     }
     Ok(())
 }
