@@ -79,8 +79,8 @@ fn applies_with_rows(subject: &Subject) -> Outcome {
 fn refused(subject: &Subject, one: &Tightened) -> Option<Broken> {
     let (place, failure) = one.failure.as_ref()?;
     let step = &subject.replay.steps[*place];
-    // What a column without a CHECK holds is between the application and the CHECK that it gets now.
-    if one.is_first_check || is_acknowledged(subject, step) {
+    // What a column without a CHECK holds is between the application and the CHECK, or the type, that it gets now.
+    if one.is_first_check || one.is_first_type || is_acknowledged(subject, step) {
         return None;
     }
     let columns: Vec<&str> = one.columns.iter().map(Name::as_str).collect();

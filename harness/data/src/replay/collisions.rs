@@ -1,7 +1,9 @@
 //! Rows that are told apart today and are the same in a key once a file has copied or changed them. Never looks at a key that the file brings to a
 //! table that was there, unless an UPDATE of the file fills its columns.
 
+use super::called;
 use super::tightened::{Before, fails_on_a_key};
+use super::typed::targets;
 use super::{Step, Tightened};
 use crate::catalog::{Name, Schema, Table};
 use crate::engine::{Act, Deed};
@@ -18,13 +20,17 @@ const ALIKE: [&str; 4] = ["upper(?1)", "?1 || ' '", "' ' || ?1", "?1 || '-'"];
 /// Whether a file may make rows equal that are not: it copies rows of an old table, or changes a column that a key is about.
 pub(super) fn may_collide(steps: &[(usize, &Step)], before: &Schema) -> bool {
     let old = |table: &str| before.tables.get(&Name::new(table));
-    steps.iter().any(|(_, step)| {
+    steps.iter().any(|(place, step)| {
         let deeds = || step.deeds.iter().filter(|deed| deed.trigger().is_none());
         let fills = deeds().any(|deed| {
             let into = deed.table(Act::Insert);
             into.is_some_and(|into| !into.starts_with("sqlite_"))
         });
-        let reads = || deeds().any(|deed| deed.table(Act::Read).and_then(old).is_some());
+        let was_there = |table: &str| {
+            let name = called::at_the_start(steps, *place, table);
+            before.tables.contains_key(&name)
+        };
+        let reads = || deeds().any(|deed| deed.table(Act::Read).is_some_and(was_there));
         let changes = deeds().any(|deed| {
             let table = deed.table(Act::Update).and_then(old);
             let column = deed.column().map(Name::new);
@@ -58,6 +64,7 @@ pub(super) fn look(
                     table: risk.table.name.clone(),
                     columns: risk.same,
                     is_first_check: false,
+                    is_first_type: false,
                     leaves_orphans: false,
                     key: risk.key.name.filter(|_index| risk.fills),
                     failure: Some(failure),
@@ -125,13 +132,7 @@ fn copied<'s>(tree: &Tree, before: &'s Schema, after: &Schema) -> Vec<Risk<'s>> 
     let Some((row, table, into)) = parts() else {
         return Vec::new();
     };
-    let targets: Vec<Name> = if tree.columns.is_empty() {
-        let columns = into.columns.iter();
-        let plain = columns.filter(|column| column.generated.is_none());
-        plain.map(|column| column.name.clone()).collect()
-    } else {
-        tree.columns.iter().map(|name| Name::new(name)).collect()
-    };
+    let targets = targets(&tree.columns, into);
     if targets.len() != row.parts.len() {
         return Vec::new();
     }

@@ -15,6 +15,7 @@ mod added;
 mod again;
 mod bare;
 mod bulk;
+mod called;
 mod collisions;
 mod empty;
 mod filled;
@@ -31,6 +32,7 @@ mod swept;
 mod tests;
 mod tightened;
 mod touched;
+mod typed;
 mod watch;
 
 pub use again::Again;
@@ -175,11 +177,13 @@ pub struct Tightened {
     pub table: Name,
     /// The columns that the key is about, or the one that must not be NULL any more, on which there is a new CHECK, or that refers to another table.
     pub columns: Vec<Name>,
-    /// Whether it is a CHECK on a column that had none, or the type that it is declared to have and need not keep: nobody had said before what it may hold.
+    /// Whether it is a CHECK on a column that had none: nobody had said before what it may hold.
     pub is_first_check: bool,
+    /// Whether it is the type that the column was declared to have, and need not keep until now.
+    pub is_first_type: bool,
     /// Whether it is a reference, and the file goes through with rows whose parents it does not find.
     pub leaves_orphans: bool,
-    /// The index that keeps the key; none for a NOT NULL or a CHECK.
+    /// The index that keeps the key; none for a NOT NULL, a CHECK, a type or an INTEGER PRIMARY KEY.
     pub key: Option<Name>,
     /// The step at which the file fails with such rows, and why; none if it sorts them out.
     pub failure: Option<(usize, Failure)>,

@@ -1,9 +1,9 @@
 //! The third look: rows that the schema before a file takes, and a key, a NOT NULL or a CHECK that the file brings does not. Never blames a file that sorts them out.
 
-use super::{Step, Tightened, collisions, orphans};
-use crate::catalog::{self, Affinity, Index, Name, Schema, Table};
+use super::{Step, Tightened, collisions, orphans, typed};
+use crate::catalog::{self, Index, Name, Schema, Table};
 use crate::engine::{Act, Engine, Failure};
-use crate::rows::{Filler, is_checked, put_outside, put_text, restricted};
+use crate::rows::{Filler, is_checked, put_outside, restricted};
 use crate::text::find_word;
 use std::collections::BTreeMap;
 
@@ -92,10 +92,6 @@ pub(super) fn look(
             orphans::referring(table, new, before)
                 .map(|fresh| (table, fresh.key.columns.clone(), Brings::Reference(fresh))),
         );
-        all.extend(
-            typed(table, new)
-                .map(|(column, is_usual)| (table, vec![column], Brings::Type { is_usual })),
-        );
     }
     let mut tried = Vec::new();
     for (table, columns, brings) in all.into_iter().take(TRIED_MAX) {
@@ -115,7 +111,7 @@ pub(super) fn look(
                 }
                 Ok(orphans::put(connection, before, table, fresh))
             }
-            Brings::Type { .. } => Ok(put_text(connection, table, &columns[0])),
+            Brings::Type => Ok(false),
         })?;
         if is_made {
             let failure = failure(with_rows, &engine, steps, &brings)?;
@@ -130,9 +126,9 @@ pub(super) fn look(
                 leaves_orphans,
                 is_first_check: match brings {
                     Brings::Check => !is_checked(table, &columns[0]),
-                    Brings::Type { is_usual } => is_usual,
-                    Brings::Key(_) | Brings::NotNull | Brings::Reference(_) => false,
+                    Brings::Key(_) | Brings::NotNull | Brings::Reference(_) | Brings::Type => false,
                 },
+                is_first_type: false,
                 table: table.name.clone(),
                 columns,
                 key: if let Brings::Key(index) = brings {
@@ -143,39 +139,20 @@ pub(super) fn look(
             });
         }
     }
+    tried.extend(typed::look(with_rows, steps, after)?);
     let collided = collisions::look(with_rows, steps, after, filler)?;
     tried.extend(collided);
     Ok(tried)
 }
 
 /// What a file brings to a table that was there before it.
-enum Brings<'s> {
+pub(super) enum Brings<'s> {
     Key(&'s Index),
     NotNull,
     Check,
     Reference(orphans::Fresh<'s>),
-    /// The type of a STRICT table; it is the usual one where the old table had the same affinity.
-    Type {
-        is_usual: bool,
-    },
-}
-
-/// Columns whose values a STRICT table takes by their types alone from this file on, and whether the old table made values of that type of what it was given.
-fn typed<'s>(table: &'s Table, new: &'s Table) -> impl Iterator<Item = (Name, bool)> {
-    let columns = table.columns.iter().filter(|_| new.strict && !table.strict);
-    columns.filter_map(|column| {
-        let is_key = table.primary_key.contains(&column.name)
-            || table
-                .foreign_keys
-                .iter()
-                .any(|key| key.columns.contains(&column.name));
-        let later = new.column(&column.name)?;
-        let takes_any_text =
-            later.affinity() == Affinity::Text || later.declared_type.eq_ignore_ascii_case("any");
-        let is_plain = column.generated.is_none() && later.generated.is_none();
-        (is_plain && !is_key && !takes_any_text)
-            .then(|| (column.name.clone(), column.affinity() == later.affinity()))
-    })
+    /// The type of a column of a STRICT table; see [`typed`].
+    Type,
 }
 
 /// The columns that a key is about, those of its expressions as well: rows that agree in them agree in the key.
@@ -248,8 +225,8 @@ pub(super) fn fails_on_a_key(
     }))
 }
 
-/// Where a file fails because a key, a NOT NULL or a CHECK does not hold.
-fn failure(
+/// Where a file fails because a key, a NOT NULL, a CHECK or a type does not hold.
+pub(super) fn failure(
     with_rows: &Before<'_>,
     engine: &Engine,
     steps: &[(usize, &Step)],
@@ -270,7 +247,7 @@ fn failure(
                     | rusqlite::ffi::SQLITE_CONSTRAINT_CHECK
             ) || is_reference
                 && why.code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY
-                || matches!(brings, Brings::Type { .. })
+                || matches!(brings, Brings::Type)
                     && why.code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE;
             return Ok(is_meant.then_some((*place, why)));
         }

@@ -36,7 +36,7 @@ pub use candidate::{
 };
 pub use filler::Filler;
 pub use many::{Many, fill_many};
-pub(crate) use outside::{is_checked, put_outside, put_text, restricted};
+pub(crate) use outside::{is_checked, put_outside, put_value, restricted};
 pub use spare::{Effort, Statements, Wanted, spares};
 pub use tenancy::{Owner, Tenancy};
 pub use tenants::{Tenants, fill_one_tenant, fill_tenants};

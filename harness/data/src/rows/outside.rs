@@ -68,8 +68,13 @@ pub(crate) fn put_outside(connection: &Connection, table: &Table, column: &Name)
     taken > 0
 }
 
-/// Writes a text into a column of one row that its table takes as it is, whatever its declared type; whether it did.
-pub(crate) fn put_text(connection: &Connection, table: &Table, column: &Name) -> bool {
+/// Writes a value into a column of one row that its table takes as it is, whatever its declared type; whether it did.
+pub(crate) fn put_value(
+    connection: &Connection,
+    table: &Table,
+    column: &Name,
+    value: &Value,
+) -> bool {
     let (name, column) = (table.name.quoted(), column.quoted());
     let key = if table.without_rowid {
         table
@@ -80,9 +85,10 @@ pub(crate) fn put_text(connection: &Connection, table: &Table, column: &Name) ->
         "rowid".to_owned()
     };
     let update = format!(
-        "UPDATE main.{name} SET {column} = 'moltproof outside' WHERE {key} = (SELECT min({key}) FROM main.{name})"
+        "UPDATE main.{name} SET {column} = ?1 WHERE {key} = (SELECT min({key}) FROM main.{name})"
     );
-    connection.execute(&update, []).is_ok_and(|rows| rows > 0)
+    let written = connection.execute(&update, [value]);
+    written.is_ok_and(|rows| rows > 0)
 }
 
 /// What the CHECKs of the table itself name for the column, and values that nobody names.

@@ -320,3 +320,29 @@ fn one_value_for_all_meets_a_key_of_several_columns() {
     ];
     assert_eq!(found(super::applying::fails_with_rows, &files), ["MIG-17"]);
 }
+
+#[test]
+fn a_table_that_becomes_strict_warns_of_what_it_took_until_then() {
+    let told = |old: &str, value: &str| {
+        let files = [
+            (
+                "1.sql",
+                format!("CREATE TABLE jars (id INTEGER PRIMARY KEY, weight {old});"),
+            ),
+            (
+                "2.sql",
+                format!(
+                    "CREATE TABLE next (id INTEGER PRIMARY KEY, weight INTEGER) STRICT; INSERT INTO next SELECT id, {value} FROM jars; DROP TABLE jars; ALTER TABLE next RENAME TO jars;"
+                ),
+            ),
+        ];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let told = findings(super::applying::fails_with_rows, &files);
+        told.iter().map(|one| one.level).collect::<Vec<_>>()
+    };
+    assert_eq!(told("INTEGER", "weight"), [Level::Warning]);
+    assert_eq!(told("NUMERIC", "weight"), [Level::Warning]);
+    assert_eq!(told("INTEGER", "CAST(weight AS INTEGER)"), []);
+    let checked = "INTEGER CHECK (typeof(weight) IN ('integer', 'null'))";
+    assert_eq!(told(checked, "weight"), []);
+}
