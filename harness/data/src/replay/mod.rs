@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 mod added;
 mod again;
+mod alike;
 mod bare;
 mod bulk;
 mod called;

@@ -4,6 +4,7 @@ mod applying;
 mod chosen;
 mod constraints;
 mod copies;
+mod derived;
 mod dialect;
 mod emptied;
 mod files;

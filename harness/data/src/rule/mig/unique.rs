@@ -1,9 +1,10 @@
 //! MIG-16: unique indexes on tables that may hold duplicates by then. Never judges a key that a rebuild brings, which is MIG-17's.
 
 use super::applying::{creates_index, failures_with_rows};
+use super::derived;
 use super::rows_lost::added_column;
 use crate::catalog::{IndexColumn, Name};
-use crate::engine::Deed;
+use crate::engine::{Deed, Failure};
 use crate::finding::{Finding, Level};
 use crate::replay::{ObjectKind, Step, Tightened};
 use crate::rule::proof;
@@ -48,25 +49,17 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
             if is_fresh || (is_safe && failure.is_none()) {
                 continue;
             }
-            let object = format!("index {index}");
-            let finding = if let Some((_, _, failure)) = failure {
-                let message = format!(
-                    "this unique index cannot be created once `{table}` has two rows: {}",
-                    failure.message
-                );
-                Finding::new("MIG-16", Level::Error, object, message)
-                    .proof(proof::of_failure_with_rows(subject, place, failure))
-            } else if is_sorted_out {
-                let message = format!(
-                    "`{table}` may hold duplicates by now; this file sorts them out before the index is made"
-                );
-                Finding::new("MIG-16", Level::Info, object, message)
-            } else {
-                let message = format!(
-                    "`{table}` may contain duplicates by now, in which case this file fails in production and nowhere else"
-                );
-                Finding::new("MIG-16", Level::Warning, object, message)
+            let failure = failure.map(|(_, _, failure)| failure);
+            let made = Made {
+                file,
+                place,
+                table: &table,
+                index: &index,
+                columns: &columns,
+                tried,
+                is_sorted_out,
             };
+            let finding = made.finding(subject, failure);
             let (label, help) = if finding.level == Level::Info {
                 (
                     "holds, whatever was there",
@@ -88,6 +81,62 @@ pub(super) fn unique_index_on_old_rows(subject: &Subject, findings: &mut Vec<Fin
     }
 }
 
+/// A unique index on a table that may hold rows.
+struct Made<'s> {
+    file: FileId,
+    place: usize,
+    table: &'s Name,
+    index: &'s Name,
+    columns: &'s [Name],
+    tried: Option<&'s Tightened>,
+    is_sorted_out: bool,
+}
+
+impl Made<'_> {
+    /// What is said of it, which hangs on whether it failed with rows.
+    fn finding(&self, subject: &Subject, failure: Option<&Failure>) -> Finding {
+        let (table, columns) = (self.table, self.columns);
+        let (level, message) = if let Some(failure) = failure {
+            let is_made = derived::is_key_of_rows(subject, self.file, self.place, table, columns);
+            let (level, when) = if is_made {
+                (
+                    Level::Warning,
+                    "where two rows agree in what the file makes their key of",
+                )
+            } else {
+                (Level::Error, "once it has two rows")
+            };
+            let message = format!(
+                "this unique index of `{table}` cannot be created {when}: {}",
+                failure.message
+            );
+            (level, message)
+        } else if self.is_sorted_out {
+            let message = format!(
+                "`{table}` may hold duplicates by now; this file sorts them out before the index is made"
+            );
+            (Level::Info, message)
+        } else if let Some(made_of) = self.tried.and_then(|one| derived::made_of(one, columns)) {
+            let message = format!(
+                "`{table}` may hold rows that become equal in this index, whose key the file makes of {made_of}: it then fails in production and nowhere else"
+            );
+            (Level::Warning, message)
+        } else {
+            let message = format!(
+                "`{table}` may contain duplicates by now, in which case this file fails in production and nowhere else"
+            );
+            (Level::Warning, message)
+        };
+        let finding = Finding::new("MIG-16", level, format!("index {}", self.index), message);
+        match failure {
+            Some(failure) => {
+                finding.proof(proof::of_failure_with_rows(subject, self.place, failure))
+            }
+            None => finding,
+        }
+    }
+}
+
 /// Whether a DELETE before the index keeps one row of each group, where no rows could be made to see it do so.
 fn merges_before(subject: &Subject, file: FileId, place: usize, table: &Name) -> bool {
     let steps = subject.replay.steps_of(file);
@@ -105,8 +154,15 @@ fn merges_before(subject: &Subject, file: FileId, place: usize, table: &Name) ->
 /// What became of the file with rows that agree in the columns of an index, if such rows could be made.
 fn tried<'s>(subject: &'s Subject, file: FileId, index: &Name) -> Option<&'s Tightened> {
     let rows = subject.replay.with_rows.get(file.0)?.as_ref()?;
-    let mut all = rows.tightened.iter();
-    all.find(|one| one.key.as_ref() == Some(index))
+    let all = || {
+        rows.tightened
+            .iter()
+            .filter(|one| one.key.as_ref() == Some(index))
+    };
+    // Rows that are equal may be sorted out, and rows that become so not.
+    all()
+        .find(|one| one.failure.is_some())
+        .or_else(|| all().next())
 }
 
 /// The unique index that a statement makes, and its table.
