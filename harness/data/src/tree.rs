@@ -38,9 +38,9 @@ pub enum Kind {
     Cast,
     /// `COLLATE`; `text` is the collation in upper case.
     Collate,
-    /// `IN` a list: the value and the list.
+    /// `IN` a list: the value and the list; `text` is `NOT` for `NOT IN`.
     In,
-    /// `IN` a query or a table: the value and the query.
+    /// `IN` a query or a table: the value and the query; `text` is `NOT` for `NOT IN`.
     InQuery,
     /// `EXISTS`.
     Exists,
@@ -62,7 +62,7 @@ pub enum Kind {
     Star,
     /// `FROM`, with tables, queries and [`Kind::On`].
     From,
-    /// The condition of a join.
+    /// The condition of a join; `text` is `OUTER` where the join keeps rows that do not meet it.
     On,
     /// `WHERE`.
     Where,

@@ -4,8 +4,8 @@ use super::expression::expression;
 use super::{Kind, Node, Tree, Verb};
 use sqlite3_parser::ast::{
     As, Cmd, ColumnConstraint, CreateTableBody, Expr, FromClause, InsertBody, JoinConstraint,
-    Limit, OneSelect, ResolveType, ResultColumn, Select, SelectTable, Set, SortedColumn, Stmt,
-    TableConstraint, TriggerCmd, TriggerEvent, TriggerTime, Upsert, UpsertDo,
+    JoinOperator, JoinType, Limit, OneSelect, ResolveType, ResultColumn, Select, SelectTable, Set,
+    SortedColumn, Stmt, TableConstraint, TriggerCmd, TriggerEvent, TriggerTime, Upsert, UpsertDo,
 };
 
 pub(super) fn node(kind: Kind, text: impl Into<String>, parts: Vec<Node>) -> Node {
@@ -358,10 +358,18 @@ fn from_clause(from: &FromClause<'_>) -> Node {
     for join in from.joins.iter().flatten() {
         parts.push(from_table(&join.table));
         if let Some(JoinConstraint::On(condition)) = &join.constraint {
-            parts.extend(clause(Kind::On, Some(condition)));
+            let kept = if is_outer(join.operator) { "OUTER" } else { "" };
+            parts.push(node(Kind::On, kept, vec![expression(condition)]));
         }
     }
     node(Kind::From, "", parts)
+}
+
+fn is_outer(join: JoinOperator) -> bool {
+    match join {
+        JoinOperator::TypedJoin(Some(kind)) => kind.contains(JoinType::OUTER),
+        JoinOperator::TypedJoin(None) | JoinOperator::Comma => false,
+    }
 }
 
 /// A table in FROM; its alias is its only part.

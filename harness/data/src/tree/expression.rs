@@ -31,6 +31,10 @@ fn binary(operator: Operator) -> &'static str {
     }
 }
 
+fn negation(not: bool) -> &'static str {
+    if not { "NOT" } else { "" }
+}
+
 /// The parts of an expression, in order.
 fn all<'e>(parts: impl IntoIterator<Item = &'e Expr<'e>>) -> Vec<Node> {
     parts.into_iter().map(expression).collect()
@@ -83,18 +87,25 @@ fn predicate(value: &Expr<'_>) -> Option<Node> {
             lhs, start, end, ..
         } => node(Kind::Between, "", all([*lhs, *start, *end])),
         Expr::Exists(query) => node(Kind::Exists, "", vec![select(query)]),
-        Expr::InList { lhs, rhs, .. } => {
+        Expr::InList { lhs, not, rhs } => {
             let mut parts = vec![expression(lhs)];
             parts.extend(rhs.iter().copied().flatten().map(expression));
-            node(Kind::In, "", parts)
+            node(Kind::In, negation(*not), parts)
         }
-        Expr::InSelect { lhs, rhs, .. } => {
-            node(Kind::InQuery, "", vec![expression(lhs), select(rhs)])
-        }
-        Expr::InTable { lhs, rhs, args, .. } => {
+        Expr::InSelect { lhs, not, rhs } => node(
+            Kind::InQuery,
+            negation(*not),
+            vec![expression(lhs), select(rhs)],
+        ),
+        Expr::InTable {
+            lhs,
+            not,
+            rhs,
+            args,
+        } => {
             let arguments = args.iter().copied().flatten().map(expression).collect();
             let table = node(Kind::Table, unquoted(rhs.name.0), arguments);
-            node(Kind::InQuery, "", vec![expression(lhs), table])
+            node(Kind::InQuery, negation(*not), vec![expression(lhs), table])
         }
         Expr::IsNull(value) => node(Kind::IsNull, "", vec![expression(value)]),
         Expr::NotNull(value) => node(Kind::NotNull, "", vec![expression(value)]),

@@ -1,7 +1,9 @@
-//! The rules of declared statements. Never judges a statement that is not declared, but for texts in double quotes in migrations.
+//! The rules of declared statements. Never judges a statement that is not declared, but for texts in double quotes and NOT IN.
 
 mod copied;
 mod fails;
+mod not_in;
+mod nullable;
 mod quoted;
 mod scans;
 #[cfg(test)]
@@ -17,4 +19,5 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("QRY-02", times::compared),
     ("QRY-03", fails::not_prepared),
     ("QRY-04", fails::text_in_double_quotes),
+    ("QRY-05", not_in::never_true),
 ];

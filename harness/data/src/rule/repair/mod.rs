@@ -12,7 +12,7 @@ use crate::subject::Subject;
 pub(super) use added::added_column;
 use definition::Definitions;
 pub(crate) use rebuild::rebuild;
-pub(super) use statement::{by_elements, by_rowid, inserting};
+pub(super) use statement::{Mended, by_elements, by_rowid, inserting, leaving_null_out};
 use std::ops::Range;
 
 fn edit(table: &Table, range: Range<usize>, with: String) -> Edit {

@@ -1,7 +1,8 @@
-//! Statements written otherwise: JSON arrays that grow flat, searches for whole elements, joins by the rowid. Never changes what it does not know.
+//! Statements written otherwise: JSON arrays that grow flat, searches for whole elements, joins by the rowid, queries without NULL. Never changes what it does not know.
 
 use crate::catalog::Name;
 use crate::text::{Token, tokens};
+use crate::tree::{self, Node};
 use std::ops::Range;
 
 /// A statement as text and tokens.
@@ -58,6 +59,20 @@ impl<'t> Written<'t> {
         let first = self.tokens.get(places.start)?.range.start;
         let last = self.tokens.get(places.end.checked_sub(1)?)?.range.end;
         self.sql.get(first..last)
+    }
+
+    /// The tokens of a piece that stand in no parentheses of its own.
+    fn outside_parentheses(&self, piece: Range<usize>) -> Vec<usize> {
+        let mut depth = 0_usize;
+        piece
+            .filter(|place| {
+                let is_close = self.text(*place) == ")";
+                depth = depth.saturating_sub(usize::from(is_close));
+                let is_outside = depth == 0;
+                depth += usize::from(self.text(*place) == "(");
+                is_outside
+            })
+            .collect()
     }
 
     /// The statement with other text for some tokens.
@@ -197,10 +212,85 @@ pub(in crate::rule) fn by_rowid(sql: &str, column: &Name) -> Option<String> {
     })
 }
 
+/// A statement with other text in the place of a piece.
+pub(in crate::rule) struct Mended {
+    /// The bytes of the piece.
+    pub(in crate::rule) range: Range<usize>,
+    /// What comes there.
+    pub(in crate::rule) part: String,
+    /// The whole statement.
+    pub(in crate::rule) whole: String,
+}
+
+/// Words behind which the condition of a query is over.
+const BEHIND_CONDITION: [&str; 5] = ["group", "order", "limit", "having", "window"];
+
+/// `IN (SELECT column FROM … WHERE column IS NOT NULL …)` for the same without the condition; none where the query is more than that.
+pub(in crate::rule) fn leaving_null_out(sql: &str, query: &Node) -> Option<Mended> {
+    let written = Written::of(sql);
+    (0..written.tokens.len()).find_map(|place| {
+        let is_it = written.is(place, "in")
+            && written.text(place + 1) == "("
+            && written.is(place + 2, "select");
+        if !is_it {
+            return None;
+        }
+        let (_, close) = written.arguments(place + 1)?;
+        let inner = written.piece(place + 2..close)?;
+        if tree::parse(inner)?.parts.first() != Some(query) {
+            return None;
+        }
+        let part = without_null(&written, place + 2..close)?;
+        let whole = written.with(place + 2..close, &part)?;
+        let start = written.tokens[place + 2].range.start;
+        Some(Mended {
+            range: start..start + inner.len(),
+            part,
+            whole,
+        })
+    })
+}
+
+fn without_null(written: &Written<'_>, query: Range<usize>) -> Option<String> {
+    let places = written.outside_parentheses(query.clone());
+    let at = |words: &[&str]| {
+        let mut all = places.iter().copied();
+        all.find(|place| words.iter().any(|word| written.is(*place, word)))
+    };
+    if at(&["union", "except", "intersect"]).is_some() {
+        return None;
+    }
+    let is_distinct = written.is(query.start + 1, "distinct");
+    let value = query.start + 1 + usize::from(is_distinct)..at(&["from"])?;
+    let is_name = value.len() == 1 || value.len() == 3 && written.text(value.start + 1) == ".";
+    let name = written.piece(value).filter(|_| is_name)?;
+    let end = at(&BEHIND_CONDITION).unwrap_or(query.end);
+    let behind = if end < query.end {
+        format!(" {}", written.piece(end..query.end)?)
+    } else {
+        String::new()
+    };
+    let Some(clause) = at(&["where"]) else {
+        let before = written.piece(query.start..end)?;
+        return Some(format!("{before} WHERE {name} IS NOT NULL{behind}"));
+    };
+    let before = written.piece(query.start..clause + 1)?;
+    let condition = written.piece(clause + 1..end)?;
+    let condition = if at(&["or"]).is_some() {
+        format!("({condition})")
+    } else {
+        condition.to_owned()
+    };
+    Some(format!(
+        "{before} {name} IS NOT NULL AND {condition}{behind}"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{by_elements, by_rowid, inserting};
+    use super::{by_elements, by_rowid, inserting, leaving_null_out};
     use crate::catalog::Name;
+    use crate::tree::{self, Kind};
 
     #[test]
     fn an_array_grows_flat() {
@@ -247,5 +337,35 @@ mod tests {
             .unwrap(),
             "SELECT n.id FROM n JOIN f ON f.rowid = n.rowid"
         );
+    }
+
+    #[track_caller]
+    fn check_null_left_out(query: &str, expected: Option<&str>) {
+        let sql = |query: &str| format!("DELETE FROM a WHERE x NOT IN ({query}) AND z = 1");
+        let whole = tree::parse(&sql(query)).unwrap();
+        let nodes = whole.all();
+        let among = nodes.iter().find(|node| node.kind == Kind::InQuery);
+        let mended = leaving_null_out(&sql(query), &among.unwrap().parts[1]);
+        assert_eq!(mended.map(|mended| mended.whole), expected.map(sql));
+    }
+
+    #[test]
+    fn a_query_leaves_null_out() {
+        check_null_left_out(
+            "SELECT b.\"y\" FROM b",
+            Some("SELECT b.\"y\" FROM b WHERE b.\"y\" IS NOT NULL"),
+        );
+        check_null_left_out(
+            "SELECT DISTINCT y FROM b WHERE (k = 1 OR k = 2) AND k IN (SELECT k FROM c WHERE y = 1 OR 2) ORDER BY y LIMIT 5",
+            Some(
+                "SELECT DISTINCT y FROM b WHERE y IS NOT NULL AND (k = 1 OR k = 2) AND k IN (SELECT k FROM c WHERE y = 1 OR 2) ORDER BY y LIMIT 5",
+            ),
+        );
+        check_null_left_out(
+            "SELECT y FROM b WHERE k = 1 OR k = 2",
+            Some("SELECT y FROM b WHERE y IS NOT NULL AND (k = 1 OR k = 2)"),
+        );
+        check_null_left_out("SELECT y FROM b UNION SELECT 1", None);
+        check_null_left_out("SELECT lower(y) FROM b", None);
     }
 }
