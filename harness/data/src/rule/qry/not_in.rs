@@ -347,7 +347,7 @@ impl Fault {
         };
         let (table, column) = (&table.name, &column.name);
         let message = format!(
-            "NOT IN is true for no row once one row of `{table}` has NULL in `{column}`: {nothing} then, and no error says so"
+            "NOT IN is true for no row once its query gives NULL, as it does for a row of `{table}` without `{column}`: {nothing} then, and no error says so"
         );
         Finding::new("QRY-05", Level::Warning, object, message)
             .help(format!(
