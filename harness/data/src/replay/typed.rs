@@ -4,6 +4,7 @@ use super::called;
 use super::tightened::{Before, Brings, failure};
 use super::{Step, Tightened};
 use crate::catalog::{Affinity, Column, Name, Schema, Table};
+use crate::engine::Deed;
 use crate::rows::put_value;
 use crate::tree::{self, Kind, Node, Verb};
 use rusqlite::types::Value;
@@ -28,7 +29,16 @@ pub(super) fn look(
     after: &Schema,
 ) -> rusqlite::Result<Vec<Tightened>> {
     let mut all = rebuilt(with_rows.schema, after);
-    for (place, step) in steps.iter().filter(|(_, step)| step.is_carried_out()) {
+    // Most files know no STRICT table, and trees cost.
+    let is_any_strict = after.tables.values().any(|table| table.strict);
+    let inserts = |step: &Step| {
+        let mut deeds = step.deeds.iter();
+        step.is_carried_out() && deeds.any(|deed| matches!(deed, Deed::Insert(_, None)))
+    };
+    for (place, step) in steps
+        .iter()
+        .filter(|(_, step)| is_any_strict && inserts(step))
+    {
         all.extend(copied(with_rows.schema, after, steps, *place, step));
     }
     all.sort_by_key(|one| one.is_usual);

@@ -42,11 +42,10 @@ pub(super) fn risks<'s>(
     before: &'s Schema,
     after: &Schema,
 ) -> Vec<Risk<'s>> {
+    let is_unique = || find_word(&step.statement.sql, "unique", 0).is_some();
     let writes = |deed: &Deed| {
-        matches!(
-            deed,
-            Deed::Insert(_, None) | Deed::Update(_, _, None) | Deed::CreateIndex(..)
-        )
+        matches!(deed, Deed::Insert(_, None) | Deed::Update(_, _, None))
+            || matches!(deed, Deed::CreateIndex(..)) && is_unique()
     };
     if !step.deeds.iter().any(writes) {
         return Vec::new();
