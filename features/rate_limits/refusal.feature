@@ -69,12 +69,6 @@ Feature: Who is refused learns when to come back
       Given the backend runs as small-limits
       Then a fresh free tenant that goes on asking after its refusal is admitted again when that refusal said
 
-    @needs.tenants @needs.hosts @needs.admin @needs.variant.small-limits @waits @since.1.1
-    Scenario: A tenant whose quota has become smaller is admitted when it was told
-      Given the backend runs as small-limits
-      And a premium tenant "a"
-      Then premium tenant "a" asks in two parts, becomes free, and is admitted again when its refusal says
-
     @needs.hosts @needs.client-ip @needs.variant.small-limits @waits
     Scenario: A client ip that comes back when told is admitted
       Given the backend runs as small-limits

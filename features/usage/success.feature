@@ -169,23 +169,6 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       Then the caller gets the model's text
       And the usage rows of tenant "a" have tokens "12/6"
 
-    # As Workers AI answers prompts that bring tools or ask for JSON.
-    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
-    Scenario Outline: A native body without a text is understood as well: <form>
-      Given a free tenant "a"
-      And the upstream answers with this body:
-        """
-        {"result": <result>, "success": true, "errors": [], "messages": []}
-        """
-      When tenant "a" prompts the model
-      Then the answer has status 200
-      And the usage rows of tenant "a" have tokens "52/26"
-
-      Examples:
-        | form          | result |
-        | calls of tools | {"response": null, "tool_calls": [{"name": "weather", "arguments": {"place": "Bonn"}}], "usage": {"prompt_tokens": 52, "completion_tokens": 26, "total_tokens": 78}} |
-        | JSON          | {"response": {"answer": 42}, "usage": {"prompt_tokens": 52, "completion_tokens": 26, "total_tokens": 78}} |
-
   @USG-017 @should
   Rule: USG-017 A cache hit is billed as reported
     An AI Gateway cache hit (`cf-aig-cache-status: HIT`) follows the reported tokens like any other response.

@@ -7,10 +7,10 @@ use crate::evidence::Exchange;
 use crate::oracle::retry_after;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::book::{Args, Book};
-use crate::steps::operating::{change, expect_status_first, settle};
+use crate::steps::operating::expect_status_first;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Timers of two machines differ a little: a place that is free this much later is in time.
@@ -51,10 +51,6 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r"a fresh free tenant that goes on asking after its refusal is admitted again when that refusal said",
         |s, _a| Box::pin(impatient_again(s)),
-    );
-    book.step(
-        r#"premium tenant "([^"]+)" asks in two parts, becomes free, and is admitted again when its refusal says"#,
-        |s, a| Box::pin(lowered_again(s, a)),
     );
     book.step(r"the client ip is admitted again", |s, a| {
         Box::pin(ip_again(s, a))
@@ -217,43 +213,6 @@ async fn impatient_again(s: &mut Scene) -> Check {
         }
     }
     Err(last)
-}
-
-/// Between the two parts, as part of a period: when the first part is forgotten the second one is not.
-const PARTS_APART: f64 = 0.6;
-
-/// A quota that became smaller than what is counted already: when a place is free follows from more than the oldest request.
-async fn lowered_again(s: &mut Scene, a: Args) -> Check {
-    let mut tenant = s.tenant(a.text(1))?;
-    let (limit, period) = free_quota(s).await?;
-    let request = s.status_request(&tenant.host);
-    let part = vec![request.clone(); 2 * limit as usize];
-    for answer in s.send_all(part.clone()).await? {
-        expect_status_first(s, &answer, 200)?;
-    }
-    wait::pass(period.mul_f64(PARTS_APART)).await;
-    for answer in s.send_all(part).await? {
-        expect_status_first(s, &answer, 200)?;
-    }
-    let answer = change(s, &tenant.id, &json!({ "tier": "free" })).await?;
-    expect_status_first(s, &answer, 200)?;
-    settle(s).await?;
-    "free".clone_into(&mut tenant.tier);
-    s.know_tenant(a.text(1), tenant);
-    let refusal = s.send(request.clone()).await?;
-    if refusal.status == 200 {
-        return Err(Stop::NotApplicable(
-            "a tenant whose tier falls begins a quota anew: nothing is refused".to_owned(),
-        ));
-    }
-    expect_limited(s, &refusal)?;
-    wait_as_stated(s).await?;
-    let answer = s.send(request).await?;
-    s.expect(
-        answer.status != 429,
-        "a request admitted after the time that the refusal stated, though the quota had become smaller",
-        || describe(&answer),
-    )
 }
 
 /// How late somebody may come back, and how often he tries: who is admitted much later than he was told shows nothing of the time.

@@ -351,14 +351,25 @@ impl Dialect {
         }
         if let Some(spelling) = self.spelling(operation) {
             let id = spoken.id.clone();
-            spelling.put_on(&mut spoken, fields.as_ref(), id.as_deref());
+            spelling.put_on(
+                &mut spoken,
+                fields.as_ref(),
+                id.as_deref(),
+                self.tier("free"),
+            );
         }
         spoken
     }
 }
 
 impl Spelling {
-    fn put_on(&self, spoken: &mut Spoken, fields: Option<&Map<String, Value>>, id: Option<&str>) {
+    fn put_on(
+        &self,
+        spoken: &mut Spoken,
+        fields: Option<&Map<String, Value>>,
+        id: Option<&str>,
+        free: &str,
+    ) {
         let request = &mut spoken.request;
         if let Some(method) = &self.method {
             request.method.clone_from(method);
@@ -377,7 +388,7 @@ impl Spelling {
         let none = Map::new();
         let fields = fields.or(request.body.is_empty().then_some(&none));
         if let (Some(template), Some(fields)) = (&self.body, fields) {
-            let (body, unsaid) = filled(template, &with_defaults(spoken.operation, fields));
+            let (body, unsaid) = filled(template, &with_defaults(spoken.operation, fields, free));
             request.body = body.to_string().into();
             let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
             if !request.headers.iter().any(is_type) {
@@ -403,13 +414,18 @@ impl Spelling {
 }
 
 /// What a creation leaves out, and `shapes.md` has a default for: another body may need it said.
-const DEFAULTS: [(&str, &str); 2] = [("platform", "web"), ("tier", "free")];
+const PLATFORM: &str = "web";
 
-/// The fields of a creation that names a tenant, with the defaults of those that it leaves out; any other fields as they are.
-fn with_defaults(operation: Option<Operation>, fields: &Map<String, Value>) -> Map<String, Value> {
+/// The fields of a creation that names a tenant, with the defaults of those that it leaves out; any other fields as they are. `free` is the
+/// target's name of the free tier.
+fn with_defaults(
+    operation: Option<Operation>,
+    fields: &Map<String, Value>,
+    free: &str,
+) -> Map<String, Value> {
     let mut fields = fields.clone();
     if operation == Some(Operation::CreateTenant) && fields.contains_key("slug") {
-        for (name, default) in DEFAULTS {
+        for (name, default) in [("platform", PLATFORM), ("tier", free)] {
             fields.entry(name).or_insert_with(|| default.into());
         }
     }
@@ -625,6 +641,7 @@ mod tests {
     fn a_template_has_the_defaults_of_a_creation_and_a_media_type() {
         let own: Dialect = toml::from_str(
             r#"
+            tiers = { free = "hobby" }
             create_tenant = { body = { name = "{slug}", plan = "{tier}", surface = "{platform}" } }
             delete_tenant = { method = "POST", path = "/t/{id}/end", body = { confirm = true } }
             "#,
@@ -635,7 +652,7 @@ mod tests {
         let created = own.speak(Request::new("POST", &own.tenants).json(&json!({ "slug": "a" })));
         assert_eq!(
             json_of(&created.request),
-            json!({ "name": "a", "plan": "free", "surface": "web" })
+            json!({ "name": "a", "plan": "hobby", "surface": "web" })
         );
         // What names no tenant is to be refused for what it is.
         let malformed = own.speak(Request::new("POST", &own.tenants).json(&json!({})));
