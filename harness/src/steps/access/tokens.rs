@@ -244,6 +244,8 @@ async fn denied_with_other_words(s: &mut Scene, a: Args) -> Check {
 const LEEWAY_MAX_S: u64 = 240;
 /// A token is over so long after it was shown first.
 const SHOWN_BEFORE_S: u64 = 2;
+/// So often such a token is made before one is seen in time.
+const SHOWN_TIMES_MAX: u32 = 4;
 /// Within this time a token that was never shown is refused, once the leeway is known to the second.
 const EXPIRED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -279,10 +281,19 @@ async fn leeway_s(s: &mut Scene, tenant: &Tenant) -> Result<u64, Stop> {
 async fn expires_though_known(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let leeway = leeway_s(s, &tenant).await?;
-    let expires_at = clock::epoch_seconds() - leeway + SHOWN_BEFORE_S;
-    let known = Credential::Header(s.access().await?.token_until(expires_at));
-    let opened = judge_record(s, &tenant, &known, true).await;
-    opened.or_unmet("ACC-002")?;
+    let mut tries = 0;
+    let (expires_at, known) = loop {
+        let expires_at = clock::epoch_seconds() - leeway + SHOWN_BEFORE_S;
+        let known = Credential::Header(s.access().await?.token_until(expires_at));
+        let opened = judge_record(s, &tenant, &known, true).await;
+        tries += 1;
+        // On a busy machine it may be over before it is seen: then it was rightly refused.
+        let was_over = clock::epoch_seconds() >= expires_at + leeway;
+        if opened.is_ok() || !was_over || tries == SHOWN_TIMES_MAX {
+            opened.or_unmet("ACC-002")?;
+            break (expires_at, known);
+        }
+    };
     let patience = Patience::of(EXPIRED_WITHIN);
     while opens_anew(s, &tenant, expires_at).await? {
         if patience.is_over() {
