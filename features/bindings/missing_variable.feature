@@ -106,7 +106,7 @@ Feature: A missing variable never widens what is open
       And the gateway of tenant "a" was never started
 
     @needs.variant.without-app-domain @needs.hosts @since.1.1
-    Scenario: Nor where nobody has a tenant
+    Scenario: No host is served where there is no tenant at all
       When the backend runs as without-app-domain
       And status and chat are asked for on each of these hosts
         | the bare app domain             |

@@ -64,7 +64,7 @@ Feature: Codes that callers can rely on
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario: Whatever is refused on a public route has a code of the list
       Given a free tenant "a"
-      When bodies of other media types are sent to tenant "a", and what no route takes
+      When tenant "a" is sent bodies of other media types, unknown routes and wrong methods
       Then every error among the answers has a listed code with its status
 
     @needs.tenants @needs.admin @since.1.1

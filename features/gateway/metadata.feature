@@ -146,7 +146,7 @@ Feature: Every model call says whose it is
       Then every upstream call of the whole run carried complete metadata
 
     @needs.tenants @needs.hosts @needs.ai-gateway @whole-run @since.1.1
-    Scenario: Nor those of platforms with long names
+    Scenario: Calls for platforms with long names had theirs as well
       Given a premium tenant "a" on platform "p23456789-123456789-123456789-123456789-123456789-123456789-1234"
       And an enterprise tenant "b" on platform "partner_api.of-europe"
       When tenant "a" prompts the model with workload "summarization"

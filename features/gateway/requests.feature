@@ -67,7 +67,7 @@ Feature: Only what the caller may decide goes upstream
         | in a stream |
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
-    Scenario Outline: Metadata in a body reach it as little (<way>)
+    Scenario Outline: Metadata in a body do not reach it either (<way>)
       Given a free tenant "a"
       When tenant "a" prompts the model <way>, giving it metadata of its own
       Then every upstream call carried the metadata of tenant "a" and workload "chat"

@@ -113,7 +113,7 @@ Feature: The sandbox id follows from the tenant id
     @needs.tenants @needs.admin @needs.d1 @since.1.1
     Scenario: From each tier to each other, and every other field there and back
       Given a free tenant "a"
-      When the operator changes every field of tenant "a" to and fro
+      When the operator changes every field of tenant "a" back and forth
       And the sandbox id of tenant "a" is looked up wherever it shows
       Then every look-up gave the sandbox id that follows from the tenant id
 

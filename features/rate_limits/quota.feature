@@ -142,9 +142,9 @@ Feature: A tenant has a quota, and it is his own
       And the client ip is admitted its whole quota
 
     @needs.tenants @needs.hosts @needs.admin @needs.access @needs.variant.small-limits @needs.client-ip @since.1.1
-    Scenario: So does every route that operators have
+    Scenario: So does every admin route
       Given the backend runs as small-limits
       And a free tenant "a"
-      When an operator asks each route of tenant "a" its quota of times from the same client ip and host
+      When an operator calls each route of tenant "a" as often as the public quota allows, from the same client ip and host
       Then tenant "a" is admitted its whole quota
       And the client ip is admitted its whole quota

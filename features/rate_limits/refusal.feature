@@ -92,7 +92,7 @@ Feature: Who is refused learns when to come back
       Then the refused chats of tenant "a" have cost no call and no row
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.variant.small-limits @since.1.1
-    Scenario: Nor do those of a crowd that are refused
+    Scenario: Refused chats of a crowd cost nothing either
       Given the backend runs as small-limits
       And a free tenant "a" that is called at a custom hostname
       When tenant "a" chats and is admitted, which costs one call and one row

@@ -64,7 +64,7 @@ Feature: Look-ups use indexes and bad rows are refused
         | 1          |
       Then each of these requests is refused with 400 "INVALID_REQUEST"
       And tenant "a" is as it was, and nothing is known of the new ones
-      And none of the other slugs is anybody's
+      And none of the slugs that were asked for belongs to anybody
       But each tier of the contract is accepted for a new tenant and for tenant "a"
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1

@@ -6,7 +6,7 @@ use crate::contract::profile::Profile;
 use crate::run::uses::{noted, word};
 use crate::subject::Target;
 use crate::subject::dialect::Dialect;
-use crate::subject::dialect::speak::Spelling;
+use crate::subject::dialect::spelling::Spelling;
 use crate::subject::manifest::{LimitKey, Seeding};
 
 /// What was found, against which scenarios are held.

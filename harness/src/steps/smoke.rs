@@ -12,7 +12,7 @@ use crate::lag;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::subject::dialect::Dialect;
-use crate::subject::dialect::speak::Operation;
+use crate::subject::dialect::operation::Operation;
 use crate::verdict::{Check, Stop};
 use crate::wait;
 use serde_json::{Value, json};

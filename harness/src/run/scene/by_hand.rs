@@ -5,7 +5,7 @@ use crate::client::{self, Request};
 use crate::clock;
 use crate::evidence::Exchange;
 use crate::subject::acts::Acts;
-use crate::subject::dialect::speak::Operation;
+use crate::subject::dialect::operation::Operation;
 use crate::subject::seeding::Tenant;
 use crate::verdict::Stop;
 use serde_json::{Map, Value, json};

@@ -4,7 +4,7 @@ use super::Scene;
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::subject::dialect::Dialect;
-use crate::subject::dialect::speak::Operation;
+use crate::subject::dialect::operation::Operation;
 use crate::verdict::Stop;
 use serde_json::Value;
 use std::sync::Arc;

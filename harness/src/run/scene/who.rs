@@ -10,7 +10,7 @@ use crate::doubles::ai_gateway::Attempt;
 use crate::evidence::Exchange;
 use crate::lag::Patience;
 use crate::observe::who::{Named, Trace, Who};
-use crate::subject::dialect::speak::Operation;
+use crate::subject::dialect::operation::Operation;
 use crate::subject::need::Need;
 use crate::subject::seeding::Tenant;
 use crate::verdict::Stop;

@@ -37,7 +37,7 @@ pub(super) fn register(book: &mut Book) {
         r#"a token of key "([^"]+)", which the key set does not list yet, opens nothing"#,
         |s, a| Box::pin(shown_too_early(s, a)),
     );
-    book.step(r#"the key set lists key "([^"]+)" by now"#, |s, a| {
+    book.step(r#"the key set begins to list key "([^"]+)""#, |s, a| {
         Box::pin(publish(s, a))
     });
     book.step(r#"key "([^"]+)" is rotated out"#, |s, a| {

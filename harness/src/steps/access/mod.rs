@@ -17,7 +17,7 @@ use crate::run::scene::{Scene, breach, describe};
 use crate::steps::operating::expect_first;
 use crate::subject::dialect::AdminRoute;
 use crate::subject::dialect::furnish::About;
-use crate::subject::dialect::speak::Operation;
+use crate::subject::dialect::operation::Operation;
 use crate::subject::operator::Operator;
 use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, Stop};

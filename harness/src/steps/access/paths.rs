@@ -12,7 +12,7 @@ use crate::said::said;
 use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first, presuppose_own_sandbox};
 use crate::subject::dialect::AdminRoute;
-use crate::subject::dialect::speak::Operation;
+use crate::subject::dialect::operation::Operation;
 use crate::subject::seeding::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use bytes::Bytes;

@@ -109,7 +109,7 @@ fn said_beside(s: &Scene, marker: &str) -> usize {
 async fn sends(s: &mut Scene, a: Args) -> Check {
     let host = s.tenant(a.text(1))?.host;
     let marker = s.marker();
-    // In the target's words a prompt may be longer: what it is to be as long as counts there.
+    // A prompt may grow when it is put into the target's words: the limit counts what is sent.
     let beside = said_beside(s, &marker);
     let body_max = s.run.target.limits().body_max.saturating_sub(beside);
     mark_calls(s).await?;

@@ -20,8 +20,8 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(give_new(s, a)),
     );
     book.step(
-        r#"the operator changes every field of tenant "([^"]+)" to and fro"#,
-        |s, a| Box::pin(change_to_and_fro(s, a)),
+        r#"the operator changes every field of tenant "([^"]+)" back and forth"#,
+        |s, a| Box::pin(change_back_and_forth(s, a)),
     );
     book.step(
         r#"the operator removes tenant "([^"]+)" and makes one with (its id and nothing else|another id and everything else) of it"#,
@@ -71,7 +71,7 @@ async fn change_seen(s: &mut Scene, tenant: &Tenant, changes: &Value) -> Check {
 }
 
 /// From each tier to each other one, and every other field there and back.
-async fn change_to_and_fro(s: &mut Scene, a: Args) -> Check {
+async fn change_back_and_forth(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     note_stored(s, &tenant.id).await?;
     for tier in [

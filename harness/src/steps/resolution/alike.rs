@@ -8,7 +8,7 @@ use crate::run::capture::point_at;
 use crate::run::scene::Scene;
 use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
-use crate::subject::dialect::speak::Operation;
+use crate::subject::dialect::operation::Operation;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -38,9 +38,10 @@ pub(super) fn register(book: &mut Book) {
         r#"tenant "([^"]+)" is as it was, and nothing is known of the new ones"#,
         |s, a| Box::pin(nothing_written(s, a)),
     );
-    book.step(r"none of the other slugs is anybody's", |s, _a| {
-        Box::pin(no_other_name(s))
-    });
+    book.step(
+        r"none of the slugs that were asked for belongs to anybody",
+        |s, _a| Box::pin(no_other_name(s)),
+    );
     book.step(
         r#"each tier of the contract is accepted for a new tenant and for tenant "([^"]+)""#,
         |s, a| Box::pin(good_tiers(s, a)),

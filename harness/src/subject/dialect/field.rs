@@ -1,7 +1,7 @@
 //! What answers show, where `shapes.md` has it, and the key that says where a target has it. Never reads an answer.
 
 use super::Dialect;
-use super::speak::Operation;
+use super::operation::Operation;
 
 /// What an answer of some operation shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

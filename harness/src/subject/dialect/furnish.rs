@@ -1,7 +1,9 @@
 //! What a target wants of every request of an operation: a host, headers, cookies, and who asks. Never replaces what a step states itself.
 
 use super::Dialect;
-use super::speak::{Operation, Spelling, Spoken};
+use super::operation::Operation;
+use super::speak::Spoken;
+use super::spelling::Spelling;
 use crate::client::Request;
 use crate::doubles::AccessIssuer;
 use crate::subject::Instance;

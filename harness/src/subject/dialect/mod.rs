@@ -7,18 +7,22 @@
 pub mod field;
 pub mod furnish;
 pub mod log;
+pub mod operation;
+mod path;
 pub mod reading;
 mod routes;
 pub mod speak;
+pub mod spelling;
 mod template;
 
 use crate::client::Request;
 use crate::subject::Instance;
 use field::Field;
+use operation::Operation;
 pub use routes::{AdminRoute, ListedRoute};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use speak::{Operation, Spelling};
+use spelling::Spelling;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::field::Field;
-use super::speak::Operation;
+use super::operation::Operation;
 use crate::oracle::error_shape::CODES;
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::furnish::unknown_word;
-use super::speak::Operation;
+use super::operation::Operation;
 use crate::client::Request;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -33,24 +33,27 @@ pub(in crate::rule) fn never_true(subject: &Subject, findings: &mut Vec<Finding>
             );
         }
     }
-    for view in schema.views.values() {
-        for fault in at_the_end(subject, &view.sql) {
-            let site = subject.site_of(ObjectKind::View, &view.name, "not");
-            let finding = fault.finding(&format!("view {}", view.name));
+    let views = schema.views.values().map(|view| {
+        let label = "true for no row then";
+        (ObjectKind::View, "view", &view.name, &view.sql, label)
+    });
+    let triggers = schema.triggers.values().map(|trigger| {
+        let label = "never true then";
+        (
+            ObjectKind::Trigger,
+            "trigger",
+            &trigger.name,
+            &trigger.sql,
+            label,
+        )
+    });
+    for (kind, word, name, sql, label) in views.chain(triggers) {
+        for fault in at_the_end(subject, sql) {
+            let site = subject.site_of(kind, name, "not");
+            let finding = fault.finding(&format!("{word} {name}"));
             findings.push(
                 finding
-                    .at(site, "true for no row then")
-                    .related(fault.site(subject), "may hold NULL there"),
-            );
-        }
-    }
-    for trigger in schema.triggers.values() {
-        for fault in at_the_end(subject, &trigger.sql) {
-            let site = subject.site_of(ObjectKind::Trigger, &trigger.name, "not");
-            let finding = fault.finding(&format!("trigger {}", trigger.name));
-            findings.push(
-                finding
-                    .at(site, "never true then")
+                    .at(site, label)
                     .related(fault.site(subject), "may hold NULL there"),
             );
         }

@@ -29,6 +29,13 @@ pub(super) fn again(
     Some(Arc::new(Again(other)))
 }
 
+/// A layer that sends another request ahead of some; nobody learns how that one was answered.
+pub(super) fn ahead(
+    other: impl Fn(&Ask) -> Option<Ask> + Send + Sync + 'static,
+) -> Option<Arc<dyn Tamper>> {
+    Some(Arc::new(Ahead(other)))
+}
+
 /// A layer that gives some answers itself.
 pub(super) fn instead(
     own: impl Fn(&Ask) -> Option<Told> + Send + Sync + 'static,
@@ -67,6 +74,18 @@ impl<F: Fn(&Ask, &Told) -> Option<Ask> + Send + Sync> Tamper for Again<F> {
             Some(other) => upstream.send(&other).await,
             None => Ok(told),
         }
+    }
+}
+
+struct Ahead<F>(F);
+
+#[async_trait]
+impl<F: Fn(&Ask) -> Option<Ask> + Send + Sync> Tamper for Ahead<F> {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        if let Some(other) = (self.0)(&ask) {
+            upstream.send(&other).await?;
+        }
+        upstream.send(&ask).await
     }
 }
 

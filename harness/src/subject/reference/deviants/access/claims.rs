@@ -247,7 +247,13 @@ fn others() -> Vec<Draft> {
 }
 
 fn good_ones_refused() -> Vec<Draft> {
-    let all: [(_, _, &'static [&'static str], Refuses); 7] = [
+    let all: [(_, _, &'static [&'static str], Refuses); 8] = [
+        (
+            "custom-claims-refused",
+            "A token with claims of the team's identity provider is refused",
+            &["ACC-002"],
+            |_ask, token| !token.claims["custom"].is_null(),
+        ),
         (
             "token-of-yesterday-refused",
             "A token that was issued more than a day ago is refused, however long its session is",

@@ -11,10 +11,17 @@ use std::sync::Arc;
 enum Charged {
     All,
     Refused,
+    OfGateways,
 }
 
 pub(super) fn all() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, Charged, bool); 3] = [
+    let all: [(&'static str, &'static str, Charged, bool); 4] = [
+        (
+            "admin-requests-about-gateways-counted",
+            "Admin requests about a tenant's gateway use the public quota of their client ip",
+            Charged::OfGateways,
+            false,
+        ),
         (
             "admin-requests-counted",
             "Admin requests use the public quota of their client ip",
@@ -69,7 +76,12 @@ impl Tamper for Operators {
     async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
         let told = upstream.send(&ask).await?;
         let is_admin = ask.route().starts_with("/api/admin");
-        if is_admin && (self.charged == Charged::All || told.status == 403) {
+        let is_charged = match self.charged {
+            Charged::All => true,
+            Charged::Refused => told.status == 403,
+            Charged::OfGateways => ask.route().contains("/gateway"),
+        };
+        if is_admin && is_charged {
             let mut counted = ask.clone();
             counted.method = hyper::Method::GET;
             "/sandbox-health".clone_into(&mut counted.path);

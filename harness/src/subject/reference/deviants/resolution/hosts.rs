@@ -4,8 +4,12 @@ use crate::subject::need::Variant;
 use crate::subject::reference::deviants::answers::is_error;
 use crate::subject::reference::deviants::directory::Directory;
 use crate::subject::reference::deviants::layer::{again, before};
-use crate::subject::reference::deviants::{Draft, deviant};
-use crate::tamper::Ask;
+use crate::subject::reference::deviants::{Draft, deviant, held};
+use crate::tamper::{Ask, Tamper};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+const APP_DOMAIN: &str = "moltworker.example";
 
 pub(super) fn all() -> Vec<Draft> {
     vec![
@@ -29,6 +33,12 @@ pub(super) fn all() -> Vec<Draft> {
                 }
             });
         }),
+        deviant(
+            "hostnames-within-the-app-domain",
+            "A custom hostname may be the app domain or lie anywhere below it",
+            &["RES-008"],
+        )
+        .parts(|parts| parts.caller = within_app_domain()),
         deviant(
             "trailing-dot-of-a-hostname-stays",
             "A trailing dot is cut off below the app domain only",
@@ -113,6 +123,30 @@ fn helped_by(
 
 fn slug_host(ask: &Ask, header: &str) -> Option<String> {
     Some(format!("{}.moltworker.example", ask.header(header)?))
+}
+
+/// Takes hostnames that the backend would refuse, and leads them to the host below the app domain of the tenant that was made with them.
+fn within_app_domain() -> Option<Arc<dyn Tamper>> {
+    let hosts: Mutex<BTreeMap<String, String>> = Mutex::default();
+    before(move |ask| {
+        if let Some(host) = held(&hosts).get(ask.host()).cloned() {
+            ask.set("host", &host);
+        }
+        let mut body = ask.json();
+        let own = format!("{}.{APP_DOMAIN}", body["slug"].as_str().unwrap_or_default());
+        let is_creation = ask.method == "POST" && ask.route() == "/api/admin/tenants";
+        let Some(domains) = body["domains"].as_array_mut().filter(|_| is_creation) else {
+            return;
+        };
+        domains.retain(|name| {
+            let within = name.as_str().filter(|name| name.ends_with(APP_DOMAIN));
+            if let Some(name) = within {
+                held(&hosts).insert(name.to_owned(), own.clone());
+            }
+            within.is_none()
+        });
+        ask.body = body.to_string().into();
+    })
 }
 
 fn app_domain_as_configured(ask: &mut Ask) {

@@ -1,6 +1,6 @@
 //! Backends whose rows break what the schema promises, and backends that take what must be refused. Never breaks more than one thing at a time.
 
-use super::super::layer::before;
+use super::super::layer::{ahead, before};
 use super::super::stores::{self, OtherRegistry, OtherTenants, OtherUsage};
 use super::{Draft, deviant};
 use crate::subject::reference::altered::Parts;
@@ -178,6 +178,24 @@ fn refusals() -> Vec<Draft> {
                     let text = tier.as_str()?.trim().to_ascii_lowercase();
                     (!text.is_empty()).then(|| text.into())
                 });
+            });
+        }),
+        deviant(
+            "renamed-before-the-tier-is-looked-at",
+            "Of a change that is refused for its tier the new slug stays",
+            &["SCH-008"],
+        )
+        .parts(|parts| {
+            parts.caller = ahead(|ask| {
+                let mut body = ask.json();
+                let is_both = body["slug"].is_string() && !body["tier"].is_null();
+                let is_rename = ask.method == "PATCH" && is_both;
+                body.as_object_mut()?.remove("tier");
+                is_rename.then(|| {
+                    let mut rename = ask.clone();
+                    rename.body = body.to_string().into();
+                    rename
+                })
             });
         }),
         deviant(
