@@ -7,7 +7,7 @@ pub use d1_platform::Refusal;
 pub use deed::{Act, Deed};
 pub use reads::Reads;
 
-use crate::text::find_word;
+use crate::text::{find_word, shortened};
 use d1_platform::Line;
 use rusqlite::backup::Backup;
 use rusqlite::hooks::{AuthContext, Authorization};
@@ -262,7 +262,7 @@ impl Engine {
         };
         Failure {
             refusal,
-            message: shortened(message),
+            message: first_line(&message),
             code: error.sqlite_error().map_or(0, |code| code.extended_code),
             offset,
         }
@@ -305,18 +305,15 @@ fn said_otherwise(sql: &str) -> Option<String> {
     ))
 }
 
-/// Characters of what SQLite says that are told. Evidence: its own sentences have up to 80; names make them longer.
-const MESSAGE_MAX: usize = 300;
-
 /// What SQLite says, without most of what it quotes: an unclosed quotation mark makes it repeat the rest of a file.
-fn shortened(message: String) -> String {
+fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
-    let end = line.char_indices().nth(MESSAGE_MAX).map(|(end, _)| end);
-    let end = end.unwrap_or(line.len());
-    if end == message.len() {
-        return message;
-    }
-    format!("{}…", &message[..end])
+    let mark = if line.len() < message.len() {
+        "…"
+    } else {
+        ""
+    };
+    format!("{}{mark}", shortened(line))
 }
 
 #[cfg(test)]

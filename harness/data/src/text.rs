@@ -100,15 +100,15 @@ pub fn shortened(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A sentence whose quotes (between backticks) a reader can take in: of one that is longer than this its beginning. What is said of them
-/// stands behind them, and must not be what is cut.
+/// A sentence whose quotes (between backticks) a reader can take in and a terminal can show: of one that is longer than this its beginning,
+/// and control characters as their pictures. What is said of them stands behind them, and must not be what is cut.
 #[must_use]
 pub fn quotes_shortened(sentence: &str) -> String {
     const QUOTE_LEN_MAX: usize = 200;
     let mut parts = sentence.split('`');
     let first = parts.next().unwrap_or_default().to_owned();
     let parts = parts.enumerate();
-    parts.fold(first, |said, (place, part)| {
+    let said = parts.fold(first, |said, (place, part)| {
         let end = if place % 2 == 0 {
             char_start(part, QUOTE_LEN_MAX)
         } else {
@@ -116,7 +116,9 @@ pub fn quotes_shortened(sentence: &str) -> String {
         };
         let mark = if end < part.len() { "…" } else { "" };
         format!("{said}`{}{mark}", &part[..end])
-    })
+    });
+    let lines = said.lines().map(|line| line.chars().map(picture).collect());
+    lines.collect::<Vec<String>>().join("\n")
 }
 
 /// A character in one that takes as much room and does nothing: a caret below it goes on pointing at it.

@@ -90,8 +90,7 @@ pub(crate) const READERS: &[Reader] = &[
         },
         read: |file| {
             let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-            let statement: Statement = toml::from_str(&text)
-                .map_err(|error: toml::de::Error| error.message().to_owned())?;
+            let statement = Statement::parse(&text)?;
             let Err(untrue) = statement.agrees_with_itself() else {
                 return Ok(());
             };

@@ -147,8 +147,7 @@ impl VerifyArgs {
         if text.trim_start().starts_with('{') {
             return self.in_toto(text.as_bytes(), None).map(Some);
         }
-        let statement: Statement =
-            toml::from_str(&text).map_err(|error| self.none(error.message()))?;
+        let statement = Statement::parse(&text).map_err(|reason| self.none(&reason))?;
         Ok(Some(Read {
             statement,
             in_toto: None,

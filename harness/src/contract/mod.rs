@@ -150,7 +150,7 @@ pub enum Malformed {
         reason: String,
     },
     /// A rule or scenario is not tagged as it must be.
-    #[error("{path}:{line}: {reason}")]
+    #[error("{path}:{line}: {}", moltproof_data::text::quotes_shortened(reason))]
     Tags {
         /// Feature file.
         path: String,
@@ -275,7 +275,7 @@ impl Contract {
                     tags(
                         path,
                         scenario.position.line,
-                        &format!("unknown need `@needs.{name}`; see target/need.rs"),
+                        &format!("unknown need `@needs.{name}`; there are: {}", Need::names()),
                     )
                 })?;
                 if !needs.contains(&need) {

@@ -97,7 +97,8 @@ pub enum NotRead {
     },
     /// Not a report.
     #[error(
-        "{path} is no JSON report of moltproof ({reason}); write one with `moltproof run --report json={path}`"
+        "{path} is no JSON report of moltproof ({}); write one with `moltproof run --report json={path}`",
+        moltproof_data::text::quotes_shortened(reason)
     )]
     NoReport {
         /// The file.

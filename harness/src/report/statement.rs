@@ -7,6 +7,7 @@ use crate::clock;
 use crate::contract::profile::Profile;
 use crate::digest::sha256;
 use crate::verdict::{self, Level, OutcomeKind, RunVerdict, Tally, Verdict};
+use moltproof_data::text::quotes_shortened;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -144,6 +145,14 @@ pub(super) fn render(report: &Report, files: &[WrittenFile]) -> io::Result<Vec<u
 }
 
 impl Statement {
+    /// The statement in this text.
+    ///
+    /// # Errors
+    /// What is wrong with the text, as a sentence for a reader.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| quotes_shortened(error.message()))
+    }
+
     /// The statement of a report, and of the files that were written of it: name and bytes.
     #[must_use]
     pub fn of(report: &Report, files: &[WrittenFile]) -> Self {

@@ -194,6 +194,14 @@ impl Need {
         }
     }
 
+    /// The names of all needs, as a sentence gives them: variants by their pattern.
+    #[must_use]
+    pub fn names() -> String {
+        let plain = Self::PLAIN.into_iter().map(Self::name);
+        let all: Vec<String> = plain.chain(["variant.NAME".to_owned()]).collect();
+        all.join(", ")
+    }
+
     /// The name in tags, without `needs.`.
     #[must_use]
     pub fn name(self) -> String {

@@ -39,7 +39,7 @@ pub enum Unreadable {
         source: std::io::Error,
     },
     /// Not a baseline.
-    #[error("{path} is no baseline: {source}")]
+    #[error("{path} is no baseline: {}", crate::text::quotes_shortened(&source.to_string()))]
     Malformed {
         /// The file.
         path: String,

@@ -12,7 +12,7 @@ pub(crate) use folder::version;
 pub use local::{Binding, local};
 pub use remote::{BASE_URL, Remote, remote};
 
-use crate::text::{File, FileId};
+use crate::text::{File, FileId, quotes_shortened, shortened};
 use std::path::{Path, PathBuf};
 
 /// What is judged: files of SQL in the order in which they apply, or a schema that a database told.
@@ -77,7 +77,7 @@ pub enum Unusable {
         below: Vec<PathBuf>,
     },
     /// Neither SQL nor a database; the reason says what it looks like.
-    #[error("{} {reason}", path.display())]
+    #[error("{} {}", path.display(), quotes_shortened(reason))]
     NotSql {
         /// The file.
         path: PathBuf,
@@ -115,7 +115,7 @@ pub enum Unusable {
         path: PathBuf,
     },
     /// SQLite does not read it.
-    #[error("{} cannot be read as a SQLite database: {source}; `sqlite3 FILE \"PRAGMA integrity_check\"` says what is wrong with it", path.display())]
+    #[error("{} cannot be read as a SQLite database: {}; `sqlite3 FILE \"PRAGMA integrity_check\"` says what is wrong with it", path.display(), shortened(&source.to_string()))]
     Database {
         /// The file.
         path: PathBuf,
