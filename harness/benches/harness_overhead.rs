@@ -11,12 +11,12 @@ use futures_util::StreamExt as _;
 use moltproof::client::Client;
 use moltproof::clock;
 use moltproof::contract::Contract;
+use moltproof::contract::need::Variant;
+use moltproof::reference::ReferenceTarget;
 use moltproof::run::scene::Run;
 use moltproof::run::{self, Ended, Options, Progress};
 use moltproof::steps;
 use moltproof::subject::Target;
-use moltproof::subject::need::Variant;
-use moltproof::subject::reference::ReferenceTarget;
 use moltproof::verdict::Outcome;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -110,7 +110,7 @@ async fn bare(base: &str, round: usize) -> Duration {
 async fn scenarios(
     target: &Arc<dyn Target>,
     contract: &Contract,
-    book: &Arc<steps::book::Book>,
+    book: &Arc<run::book::Book>,
 ) -> Duration {
     let shared = Arc::new(Run::new(
         Arc::clone(target),

@@ -12,10 +12,10 @@ mod duties;
 use duties::{SCHEMA, d1_does_its_duty, kv_does_its_duty};
 use moltproof::client::Client;
 use moltproof::clock;
+use moltproof::contract::need::Variant;
 use moltproof::subject::Target as _;
 use moltproof::subject::launched::LaunchedTarget;
 use moltproof::subject::manifest::Manifest;
-use moltproof::subject::need::Variant;
 use std::path::PathBuf;
 
 #[tokio::main]

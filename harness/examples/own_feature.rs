@@ -1,8 +1,8 @@
 //! A feature of one's own beside the contract, with a step of its own, judged in a test. Never needs more than this file.
 
 use moltproof::contract::select::Selection;
+use moltproof::run::book::{Args, Book};
 use moltproof::run::scene::Scene;
-use moltproof::steps::book::{Args, Book};
 use moltproof::suite::{CannotRun, Judged, Suite};
 use moltproof::verdict::Check;
 

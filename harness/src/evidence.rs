@@ -4,8 +4,9 @@ mod curl;
 
 use crate::clock;
 use crate::scrub;
-use crate::subject::dialect::reading::Reading;
 use serde_json::Value;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,24 @@ const SECRET_HEADERS: [&str; 9] = [
     "x-api-key",
     "x-auth-token",
 ];
+
+/// Reads a target's answers in the words of `shapes.md`: whoever knows how the target speaks is one.
+pub trait Interpreter: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
+    /// The answer's JSON with every field where `shapes.md` has it; what else is there stays.
+    fn read(&self, status: u16, body: Option<Value>) -> Option<Value>;
+
+    /// The status as `shapes.md` has it: what the manifest declares to mean success means that.
+    fn status(&self, sent: u16) -> u16;
+
+    /// Whether the target's errors have codes at all.
+    fn has_codes(&self) -> bool;
+
+    /// Whether an error's code, as the target has it, is what it calls one of the contract's.
+    fn says(&self, sent: Option<&Value>, code: &str) -> bool;
+
+    /// Notes a look for what the target does not show in such an answer.
+    fn look(&self, status: u16, pointer: &str);
+}
 
 /// One request and what came back.
 #[derive(Debug, Clone)]
@@ -56,7 +75,7 @@ pub struct Exchange {
     /// From sending to the last byte of the body.
     pub done_after: Duration,
     /// How it is read; `None` where the target speaks as `shapes.md` does.
-    pub reading: Option<Arc<Reading>>,
+    pub reading: Option<Arc<dyn Interpreter>>,
     /// The answer to a look at the tenant that an operator has made or changed, where this one does not tell of it.
     pub told_later: Option<Arc<Exchange>>,
 }
@@ -218,14 +237,11 @@ impl Exchange {
     }
 }
 
-/// What stands in place of a secret.
-pub const REDACTED: &str = "[redacted]";
-
 /// A header's value as it may be kept.
 #[must_use]
 pub fn redact(name: &str, value: &str) -> String {
     if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-        REDACTED.to_owned()
+        scrub::REDACTED.to_owned()
     } else {
         value.to_owned()
     }

@@ -3,6 +3,7 @@
 //! It takes no expected value from the backend it judges.
 
 pub mod baseline;
+pub mod catalogue;
 pub mod cli;
 pub mod client;
 pub mod contract;
@@ -16,6 +17,7 @@ mod lasting;
 pub mod nearest;
 pub mod observe;
 pub mod oracle;
+pub mod reference;
 pub mod replay;
 pub mod report;
 pub mod run;

@@ -1,10 +1,12 @@
 //! Takes secrets out of everything that is printed or written: the last door before the terminal and the file system.
 //! Never lets a secret of a manifest or a signed token pass, in whatever form a report spells it.
 
-use crate::evidence::REDACTED;
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+/// What stands in place of a secret.
+pub const REDACTED: &str = "[redacted]";
 
 /// Shortest text that is taken for a secret. A shorter one is guessed in no time, and taking it out would garble every report.
 const SECRET_LEN_MIN: usize = 6;

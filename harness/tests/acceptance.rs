@@ -1,9 +1,9 @@
 //! The acceptance run: the whole contract against the embedded reference, over real sockets. Never skips a scenario.
 
 use moltproof::contract::{Contract, Criterion};
+use moltproof::reference::ReferenceTarget;
 use moltproof::report::text;
 use moltproof::run::{Ended, Progress};
-use moltproof::subject::reference::ReferenceTarget;
 use moltproof::suite::Suite;
 use moltproof::verdict::{Outcome, RunVerdict, Verdict};
 use std::io::Write as _;

@@ -8,13 +8,13 @@
 use async_trait::async_trait;
 use moltproof::client::Client;
 use moltproof::contract::Contract;
+use moltproof::contract::need::{Need as TagNeed, Variant};
 use moltproof::contract::profile::Profile;
 use moltproof::doctor::text::{Length, render};
 use moltproof::doctor::{State, diagnose};
+use moltproof::reference::ReferenceTarget;
 use moltproof::subject::api_worker::ApiWorker;
 use moltproof::subject::dialect::Dialect;
-use moltproof::subject::need::{Need as TagNeed, Variant};
-use moltproof::subject::reference::ReferenceTarget;
 use moltproof::subject::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use moltproof_api_worker::look::{Saw, look};
 use moltproof_api_worker::needs::{NEEDS, Standing};

@@ -49,7 +49,7 @@ fn the_harness_names_the_reference_crate_in_one_module_only() {
     assert!(!naming.is_empty(), "nobody starts the reference");
     let strays: Vec<_> = naming
         .iter()
-        .filter(|name| !name.contains("src/subject/reference/"))
+        .filter(|name| !name.contains("src/reference/"))
         .collect();
     assert!(strays.is_empty(), "{strays:?}");
 }
@@ -299,4 +299,44 @@ fn no_reader_meets_the_debug_text_of_a_value() {
         let is_there = strays.iter().any(|(name, _)| name.ends_with(known));
         assert!(is_there, "{known} has none any more: take it off the list");
     }
+}
+
+#[test]
+fn every_path_that_a_document_names_is_there() {
+    let mut documents = vec!["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
+        .into_iter()
+        .map(PathBuf::from)
+        .collect::<Vec<_>>();
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        documents.push(Path::new("docs").join(entry.unwrap().file_name()));
+    }
+    let of_ours = [
+        "harness/",
+        "reference/",
+        "fixtures/",
+        "features/",
+        "migrations/",
+        "ci/",
+        "packaging/",
+        "docs/",
+    ];
+    let is_plain = |word: &str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+    };
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for document in &documents {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for word in text.split('`').skip(1).step_by(2) {
+            if of_ours.iter().any(|top| word.starts_with(top)) && is_plain(word) {
+                seen += 1;
+                if !root().join(word).exists() {
+                    missing.push(format!("{}: {word}", document.display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} paths are seen");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }

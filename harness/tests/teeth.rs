@@ -5,18 +5,18 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+use moltproof::catalogue::figures::Marks;
+use moltproof::catalogue::{self, Catalogue, habits, survivors};
 use moltproof::contract::Contract;
 use moltproof::contract::profile::Profile;
+use moltproof::reference::altered::Alteration;
+use moltproof::reference::deviants::{Deviant, Kind};
 use moltproof::steps;
-use moltproof::subject::reference::altered::Alteration;
-use moltproof::subject::reference::deviants::{Deviant, Kind};
 use moltproof::teeth::api_workers;
 use moltproof::teeth::databases;
-use moltproof::teeth::figures::Marks;
 use moltproof::teeth::matrix::{DeviantRow, Fate, KillMatrix};
 use moltproof::teeth::measure::{self, Wanted, Watch};
 use moltproof::teeth::trial::Manner;
-use moltproof::teeth::{Catalogue, habits, survivors};
 use moltproof::verdict::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ fn the_readme_states_as_many_backends_as_there_are() {
 
 /// Some of the built-in databases, judged.
 fn judged(names: &[&str], variants: &[&str]) -> KillMatrix {
-    let mut catalogue = databases::built_in().unwrap();
+    let mut catalogue = catalogue::databases::built_in().unwrap();
     catalogue
         .deviants
         .retain(|deviant| names.contains(&deviant.id.as_str()));
@@ -159,7 +159,7 @@ fn judged(names: &[&str], variants: &[&str]) -> KillMatrix {
 #[test]
 fn every_criterion_of_the_profile_data_has_a_database_that_breaks_it() {
     let contract = contract();
-    let catalogue = databases::built_in().unwrap();
+    let catalogue = catalogue::databases::built_in().unwrap();
     let expected: BTreeSet<&String> = catalogue
         .deviants
         .iter()
@@ -214,7 +214,7 @@ fn what_is_said_of_a_database_beyond_what_it_breaks_is_a_complaint() {
 
 #[test]
 fn the_readme_states_as_many_databases_as_there_are() {
-    let catalogue = databases::built_in().unwrap();
+    let catalogue = catalogue::databases::built_in().unwrap();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let text = std::fs::read_to_string(readme).unwrap();
     let stated = Marks::of(Profile::Data).between(&text).join("\n");
@@ -262,7 +262,7 @@ fn the_redness_of_another_criterion_is_no_kill() {
 #[test]
 fn a_backend_that_crashes_or_does_not_start_is_no_kill() {
     let null = |name: &str| {
-        let servers = moltproof::teeth::null_servers::all();
+        let servers = moltproof::catalogue::null_servers::all();
         servers
             .into_iter()
             .find(|server| server.id == name)

@@ -1,10 +1,8 @@
 //! The table of sentences and the functions that judge them. Never judges.
 
-use crate::criterion;
 use crate::outcome::Judged;
 use crate::subject::Subject;
 use futures_util::future::BoxFuture;
-use std::sync::OnceLock;
 
 /// A judgement under way.
 pub type Judging<'s> = BoxFuture<'s, Judged>;
@@ -70,14 +68,4 @@ impl Aspect {
             }
         }
     }
-}
-
-/// Every aspect, by criterion.
-pub fn aspects() -> &'static [Aspect] {
-    static ALL: OnceLock<Vec<Aspect>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let mut all: Vec<Aspect> = criterion::families().flatten().copied().collect();
-        all.sort_by_key(|aspect| aspect.criterion);
-        all
-    })
 }

@@ -12,9 +12,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an answer may take. Evidence: a delivery that hangs is given up after seconds, and a job may wait for several.
-pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-
 /// A request that is being put together.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {

@@ -1,7 +1,6 @@
 //! The target's database: read where it lies, and copied into memory where something has to be tried. Never writes into the file.
 
 use crate::outcome::{Need, Stop};
-use crate::subject::Subject;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::backup::Backup;
@@ -41,8 +40,8 @@ pub(crate) struct Cell {
 }
 
 impl Database {
-    pub(crate) fn of(subject: &Subject) -> Result<Self, Stop> {
-        let path = subject.database.clone();
+    /// The one in this file, if it is told where that is.
+    pub(crate) fn at(path: Option<PathBuf>) -> Result<Self, Stop> {
         path.map(Self).ok_or(Stop::lacking(Need::Database))
     }
 

@@ -14,6 +14,7 @@ pub mod look;
 pub mod needs;
 mod oracle;
 mod outcome;
+mod played;
 pub mod receiver;
 mod sample;
 mod scene;
@@ -22,12 +23,13 @@ mod secret;
 mod subject;
 pub mod teeth;
 pub mod tool;
-mod trial;
+
 mod wait;
 pub mod witness;
 mod wrong;
 
-pub use aspect::{Alone, Aspect, Judging, aspects};
+pub use aspect::{Alone, Aspect, Judging};
+pub use criterion::aspects;
 pub use outcome::{Cause, Judged, Need, Severity, Stop, Violation};
 pub use scripts::{Documented, Places, Script, Scripts, Unreadable};
 pub use secret::Credentials;

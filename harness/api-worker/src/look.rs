@@ -3,9 +3,9 @@
 use crate::call::Call;
 use crate::chat::Chat;
 use crate::criterion;
-use crate::database::Database;
+use crate::oracle::dates::MINUTE;
 use crate::outcome::{Judged, Need, Stop};
-use crate::scene::{Key, MINUTE, Scene, unique};
+use crate::scene::{Key, Scene, unique};
 use crate::subject::Subject;
 use serde_json::json;
 
@@ -171,7 +171,7 @@ async fn told_clock(subject: &Subject) -> Judged {
 
 /// What was just made stands in the database, and what was not does not.
 async fn database(scene: &Scene<'_>, key: &Key) -> Judged {
-    let database = Database::of(scene.subject)?;
+    let database = scene.subject.own_database()?;
     let rows = database.naming(&key.user, "").await?;
     if rows.is_empty() {
         return Err(fails("a row that names the user of a new key", "none"));
@@ -214,14 +214,15 @@ async fn jobs(scene: &Scene<'_>) -> Judged {
 
 /// The migrations apply in memory.
 async fn files(subject: &Subject) -> Judged {
-    crate::scripts::judged(subject, |scripts| {
-        scripts.trial()?;
-        let seeds = [scripts.development(), scripts.production()];
-        let seeds = seeds.iter().filter(|seed| seed.is_ok()).count();
-        let (count, queries) = (scripts.migrations.len(), scripts.queries.len());
-        Ok(format!(
-            "{count} migrations apply in memory; {seeds} of 2 seeds, {queries} queries"
-        ))
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            scripts.trial()?;
+            let seeds = [scripts.development(), scripts.production()];
+            let seeds = seeds.iter().filter(|seed| seed.is_ok()).count();
+            let (count, queries) = (scripts.migrations.len(), scripts.queries.len());
+            Ok(format!(
+                "{count} migrations apply in memory; {seeds} of 2 seeds, {queries} queries"
+            ))
+        })
+        .await
 }

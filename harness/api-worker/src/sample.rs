@@ -1,23 +1,13 @@
 //! Random rows, and how they get into tables of which only the contract's columns are known. Never takes a value from the target.
 
+use crate::oracle::dates::DAY;
+use crate::oracle::sums::Usage;
 use crate::outcome::Stop;
-use crate::scene::{DAY, unique};
-use crate::trial::Trial;
+use crate::scene::unique;
+use crate::scripts::trial::Trial;
 use fastrand::Rng;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-
-/// A row of `usage_logs`, as far as the contract knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub(crate) user: Option<String>,
-    pub(crate) model: Option<String>,
-    pub(crate) input: Option<i64>,
-    pub(crate) output: Option<i64>,
-    pub(crate) cost: Option<i64>,
-    pub(crate) latency: i64,
-    pub(crate) created_at: i64,
-}
 
 /// Users of whom two differ by case only, and one whose name is a pattern.
 const USERS: [&str; 5] = ["ada", "Ada", "bob", "user_1", "user.1"];
@@ -264,4 +254,23 @@ pub(crate) fn logged(trial: &Trial) -> Result<Vec<Usage>, Stop> {
             "usage_logs lacks a column of the contract",
         )),
     }
+}
+
+/// A sum that is a whole number, as an integer: whether it is one in the database is API-014's matter.
+pub(crate) fn whole(row: Vec<Value>) -> Vec<Value> {
+    let values = row.into_iter().map(|value| match value {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is a whole number below 2^53"
+        )]
+        Value::Real(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
+            Value::Integer(number as i64)
+        }
+        other @ (Value::Null
+        | Value::Integer(_)
+        | Value::Real(_)
+        | Value::Text(_)
+        | Value::Blob(_)) => other,
+    });
+    values.collect()
 }

@@ -1,18 +1,12 @@
 //! What one aspect does at the target: with users, addresses and models of its own, at a time of its own. Never shares them with another scene.
 
 use crate::call::{Answer, Call};
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::outcome::{Cause, Need, Stop};
 use crate::subject::Subject;
 use moltproof_doubles::clock;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
-
-/// Milliseconds of a minute.
-pub(crate) const MINUTE: i64 = 60_000;
-/// Milliseconds of an hour.
-pub(crate) const HOUR: i64 = 60 * MINUTE;
-/// Milliseconds of a day.
-pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Where the times of jobs begin: 2001-01-01, so far back that no job touches what others make at present.
 const ERAS_BEGIN: i64 = 978_307_200_000;

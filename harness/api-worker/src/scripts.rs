@@ -1,12 +1,13 @@
 //! The SQL files that a target ships with: migrations, seeds and queries. Never changes them, and never takes their word for anything.
 
-use crate::outcome::{Judged, Need, Stop};
-use crate::subject::Subject;
-use crate::trial::Trial;
+pub(crate) mod trial;
+
+use crate::outcome::Stop;
+use crate::scripts::trial::Trial;
 use d1_platform::migration_order;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 
 /// A monitoring or debug query that the documents name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,23 +231,4 @@ fn folder(path: &Path) -> Result<Vec<Script>, Unreadable> {
         }
     }
     Ok(scripts)
-}
-
-/// Judges the files on a thread where blocking is allowed.
-pub(crate) async fn judged<F>(subject: &Subject, judge: F) -> Judged
-where
-    F: FnOnce(&Scripts) -> Judged + Send + 'static,
-{
-    let scripts = of(subject)?;
-    tokio::task::spawn_blocking(move || judge(&scripts))
-        .await
-        .map_err(|error| Stop::Fault(format!("the judge of the files failed: {error}")))?
-}
-
-/// The files of a target.
-pub(crate) fn of(subject: &Subject) -> Result<Arc<Scripts>, Stop> {
-    // A folder without a migration is a wrong path, and tells nothing of the target.
-    let scripts = subject.files.clone();
-    let scripts = scripts.filter(|scripts| !scripts.migrations.is_empty());
-    scripts.ok_or(Stop::lacking(Need::Files))
 }

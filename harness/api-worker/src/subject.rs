@@ -1,8 +1,8 @@
 //! What is judged, and by what it can be seen. Never judges it.
 
-use crate::call::ANSWER_WITHIN;
-use crate::generate::Mixed;
-use crate::outcome::{Need, Stop};
+use crate::database::Database;
+use crate::outcome::{Judged, Need, Stop};
+use crate::played::Mixed;
 use crate::receiver::Receiver;
 use crate::scripts::Scripts;
 use crate::witness::Witness;
@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 use tokio::sync::{Mutex, RwLock};
+
+/// How long an answer may take. Evidence: a delivery that hangs is given up after seconds, and a job may wait for several.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Mints a token for the operator with this e-mail address.
 pub type Operator = Arc<dyn Fn(&str) -> String + Send + Sync>;
@@ -85,6 +88,30 @@ impl fmt::Debug for Subject {
 }
 
 impl Subject {
+    /// Its database.
+    pub(crate) fn own_database(&self) -> Result<Database, Stop> {
+        Database::at(self.database.clone())
+    }
+
+    /// Its files.
+    pub(crate) fn scripts(&self) -> Result<Arc<Scripts>, Stop> {
+        // A folder without a migration is a wrong path, and tells nothing of the target.
+        let scripts = self.files.clone();
+        let scripts = scripts.filter(|scripts| !scripts.migrations.is_empty());
+        scripts.ok_or(Stop::lacking(Need::Files))
+    }
+
+    /// Judges its files on a thread where blocking is allowed.
+    pub(crate) async fn judge_files<F>(&self, judge: F) -> Judged
+    where
+        F: FnOnce(&Scripts) -> Judged + Send + 'static,
+    {
+        let scripts = self.scripts()?;
+        tokio::task::spawn_blocking(move || judge(&scripts))
+            .await
+            .map_err(|error| Stop::Fault(format!("the judge of the files failed: {error}")))?
+    }
+
     /// A target at this address, of which nothing is known but the AI Gateway that it calls.
     #[must_use]
     pub fn new(

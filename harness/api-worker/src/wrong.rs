@@ -1,7 +1,6 @@
 //! Requests that no route may take, each made of one that is right, and that they leave nothing behind. Never judges a refusal before the right one was taken.
 
 use crate::call::{Answer, Call};
-use crate::database::Database;
 use crate::outcome::Stop;
 use crate::scene::{Key, Scene, merge};
 use serde_json::{Value, json};
@@ -184,7 +183,7 @@ pub(crate) struct Traces(Result<Vec<String>, Stop>);
 
 impl Traces {
     pub(crate) async fn of(scene: &Scene<'_>) -> Result<Self, Stop> {
-        let database = match Database::of(scene.subject) {
+        let database = match scene.subject.own_database() {
             Ok(database) => database,
             Err(stop) => return Ok(Self(Err(stop))),
         };

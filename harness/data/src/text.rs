@@ -121,6 +121,30 @@ pub fn quotes_shortened(sentence: &str) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
+/// Line and column of a byte, each from 1; the column in characters.
+#[must_use]
+pub fn line_of(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..char_start(text, byte)];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (
+        before.matches('\n').count() + 1,
+        before[start..].chars().count() + 1,
+    )
+}
+
+/// A file's path with forward slashes, as the user named its folder.
+#[must_use]
+pub fn shown_path(file: &File) -> String {
+    let path = file.path.display().to_string().replace('\\', "/");
+    path.strip_prefix("./").unwrap_or(&path).to_owned()
+}
+
+/// A count with the right plural: `1 error`, `2 errors`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A character in one that takes as much room and does nothing: a caret below it goes on pointing at it.
 fn picture(letter: char) -> char {
     match u32::from(letter) {

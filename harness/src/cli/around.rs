@@ -2,8 +2,8 @@
 
 use super::target::Opened;
 use super::{Failure, say};
+use crate::contract::need::{Need, Variant};
 use crate::subject::build;
-use crate::subject::need::{Need, Variant};
 use crate::sweep::{self, Scope};
 use std::time::Duration;
 

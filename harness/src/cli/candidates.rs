@@ -1,10 +1,10 @@
 //! What a shell proposes for the values of options: ids of criteria, areas, kinds of reports, targets. Never parses a value: a command line
 //! is read without this.
 
+use crate::contract::need::{Need, Variant};
 use crate::contract::{Contract, Malformed};
 use crate::generate;
 use crate::report::Kind;
-use crate::subject::need::{Need, Variant};
 use clap::ValueHint;
 use clap::builder::PossibleValuesParser;
 use std::collections::BTreeSet;

@@ -5,10 +5,10 @@ use super::Failure;
 use super::target::Opened;
 use crate::clock;
 use crate::contract::Planned;
+use crate::contract::need::{Need, Variant};
 use crate::doctor::{self, keys};
 use crate::evidence::Exchange;
 use crate::subject::Instance;
-use crate::subject::need::{Need, Variant};
 use crate::subject::operator::Operator;
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! `moltproof doubles`. Never judges the Worker that calls them.
 
 use super::{Failure, Format, put, say};
-use crate::client::chain;
 use crate::doubles::state::{self, Kept, StateError, StateFolder};
 use crate::doubles::tls::{CA_FILE, Identity, NAMES};
 use crate::doubles::{AccessIssuer, AiGatewayDouble, Alone, FAULT_WORDS, Place};
+use crate::said::chain;
 use crate::verdict::Exit;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

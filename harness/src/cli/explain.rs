@@ -2,11 +2,12 @@
 
 use super::colour::{hung, width};
 use super::{Failure, Format, contract, put};
+use crate::catalogue::{Catalogue, databases};
 use crate::contract::advice::{self, Advice};
 use crate::contract::profile::Profile;
 use crate::contract::select::nearest_id;
 use crate::contract::{Contract, Criterion, Planned};
-use crate::teeth::{Catalogue, api_workers, databases};
+use crate::teeth::api_workers;
 use crate::verdict::Exit;
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 
 use super::say;
 use crate::report::Report;
-use crate::store::{DEFAULT, NONE, Store};
+use crate::report::repeat::STORE;
+use crate::store::{NONE, Store};
 
 /// Options that name the store.
 #[derive(Debug, Clone, clap::Args)]
@@ -12,7 +13,7 @@ pub(super) struct StoreArgs {
         long,
         env = "MOLTPROOF_STORE",
         value_name = "DIR|none",
-        default_value = DEFAULT
+        default_value = STORE
     )]
     store: String,
 }

@@ -2,11 +2,11 @@
 
 use super::colour::{hung, width};
 use super::{Failure, ListFormat, contract_at, put};
+use crate::contract::need::Need;
 use crate::contract::select::{Selection, select};
 use crate::contract::version::Version;
 use crate::contract::{Contract, Criterion, Planned};
 use crate::nearest::hint;
-use crate::subject::need::Need;
 use crate::verdict::{Exit, Level};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -2,8 +2,8 @@
 //! no place for it, within the working folder. Never puts them elsewhere than the variable `TMPDIR` says.
 
 use super::Verb;
+use crate::reference::IN_MEMORY;
 use crate::scratch::{Scratch, remove_dead};
-use crate::subject::reference::IN_MEMORY;
 use rustix::fs::{Access, access};
 use std::env;
 use std::path::{Path, PathBuf};

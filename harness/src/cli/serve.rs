@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::contract::profile::Profile;
-use crate::subject::reference::{self, api_worker};
+use crate::reference::{self, api_worker};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "Examples:

@@ -6,13 +6,13 @@ use super::{Failure, open_files, room, say};
 use crate::client::meter::{Budget, Meter};
 use crate::client::{Client, ClientOptions, NoAnswer};
 use crate::contract::profile::Profile;
+use crate::reference::ReferenceTarget;
 use crate::report::Interruption;
 use crate::scrub;
 use crate::subject::Target;
 use crate::subject::launched::described;
 use crate::subject::manifest::{Allowed, Manifest};
 use crate::subject::read_only::ReadOnly;
-use crate::subject::reference::ReferenceTarget;
 use crate::subject::url::UrlTarget;
 use crate::wait::{self, Look};
 use std::path::{Path, PathBuf};
@@ -276,7 +276,7 @@ impl TargetArgs {
             ..ClientOptions::default()
         })
         .map_err(|error| {
-            let why = crate::client::chain(&error);
+            let why = crate::said::chain(&error);
             match &self.ca_file {
                 Some(file) => Failure::usage(format!(
                     "--ca-file {} holds no usable PEM certificate: {why}",

@@ -2,8 +2,8 @@
 
 use super::doubles::{StateArgs, state_failure};
 use super::{Failure, Format, put};
-use crate::client::chain;
 use crate::doubles::{Due, KeyName, SHORT_NAMES, TokenKind, Wish, state};
+use crate::said::chain;
 use crate::verdict::Exit;
 use serde_json::json;
 use std::fmt::Write as _;

@@ -2,6 +2,7 @@
 
 mod connect;
 pub mod meter;
+pub mod not_the_worker;
 pub(crate) mod place;
 pub mod raw;
 mod received;
@@ -10,14 +11,14 @@ pub mod stream;
 pub(crate) mod trust;
 
 use crate::clock;
-use crate::evidence::{BODY_KEPT_MAX, Exchange, SentRequest, redact, sent_body};
+use crate::evidence::{BODY_KEPT_MAX, Exchange, Interpreter, SentRequest, redact, sent_body};
 use crate::lag::progress::moved;
 use crate::lag::{Patience, TooSlow};
+use crate::said::chain;
 use crate::scrub;
-use crate::subject::dialect::reading::Reading;
-use crate::subject::not_the_worker::Impostor;
 use futures_util::StreamExt as _;
 use meter::Meter;
+use not_the_worker::Impostor;
 use stalls::Stalls;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -28,6 +29,9 @@ pub use place::Whereabouts;
 /// How long one exchange may take unless its request says otherwise.
 /// Evidence: the longest legitimate answer of the contract is a premium call that times out twice and falls back: 20 + 20 + 8 s.
 pub const ANSWER_MS_MAX: u64 = 60_000;
+
+/// Header that carries a service token's secret. With it a request is meant for the edge, not for the Worker's own lock.
+pub const SERVICE_SECRET_HEADER: &str = "cf-access-client-secret";
 
 /// How long an idle connection is used again, where connections are.
 /// Evidence: the servers of users close idle connections after 5 s (Node, workerd) to 400 s (Cloudflare's edge).
@@ -58,7 +62,7 @@ pub struct Request {
     /// Whether it is in the target's own words already, and is put into no others.
     pub as_it_stands: bool,
     /// How the answer is read; `None` where the target speaks as `shapes.md` does.
-    pub reading: Option<Arc<Reading>>,
+    pub reading: Option<Arc<dyn Interpreter>>,
 }
 
 impl Request {
@@ -493,16 +497,4 @@ fn no_answer(base: &str, error: &reqwest::Error) -> NoAnswer {
     } else {
         NoAnswer::Broken(chain(error))
     }
-}
-
-/// An error with its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,9 +1,8 @@
 //! What stands before and around a target: where a request goes, and whose answer comes. Never judges what the Worker itself answers.
 
-use super::{Client, NoAnswer, Request};
+use super::not_the_worker::{self, Meaning, Surroundings};
+use super::{Client, NoAnswer, Request, SERVICE_SECRET_HEADER};
 use crate::evidence::Exchange;
-use crate::subject::not_the_worker::{self, Meaning, Surroundings};
-use crate::subject::operator::SERVICE_SECRET_HEADER;
 use std::sync::PoisonError;
 
 /// What the client knows of the place behind a base address.

@@ -1,5 +1,6 @@
 //! Answers read piece by piece while they are produced. Never waits without a deadline.
 
+use super::not_the_worker;
 use super::stalls::Stalls;
 use super::{
     ANSWER_MS_MAX, BODY_LEN_MAX, Client, NoAnswer, Request, chain, connect, endless_body,
@@ -9,7 +10,6 @@ use crate::clock;
 use crate::evidence::{BODY_KEPT_MAX, Exchange};
 use crate::lag::Patience;
 use crate::lag::progress::moved;
-use crate::subject::not_the_worker;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

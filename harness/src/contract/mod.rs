@@ -4,13 +4,15 @@
 //! Its tags carry the id, the level and the profile; its scenarios add what they need.
 
 pub mod advice;
+pub mod codes;
+pub mod need;
 pub mod profile;
 pub mod select;
 mod shards;
 mod tables;
 pub mod version;
 
-use crate::subject::need::Need;
+use crate::contract::need::Need;
 use crate::verdict::Level;
 use cucumber::feature::Ext as _;
 use gherkin::{Feature, GherkinEnv, Rule, Scenario};

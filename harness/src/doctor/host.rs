@@ -2,10 +2,11 @@
 
 use super::Check;
 use crate::client::{Client, Request};
+use crate::contract::need::Need;
 use crate::evidence::Exchange;
 use crate::subject::manifest::EchoProbe;
-use crate::subject::need::Need;
-use crate::subject::seeding::{self, NotMade, Tenant};
+use crate::subject::seeding::{self, NotMade};
+use crate::subject::tenant::Tenant;
 use crate::subject::{Fault, Instance, Target};
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Whether the limits that a manifest states can be. Never measures one.
 
 use super::Check;
+use crate::contract::need::{Need, Variant};
 use crate::subject::Target;
-use crate::subject::need::{Need, Variant};
 use std::time::Duration;
 
 /// The periods that Cloudflare's rate-limit binding knows, seconds.

@@ -18,8 +18,8 @@ pub(crate) use reach::skew;
 
 use crate::client::Client;
 use crate::contract::Contract;
+use crate::contract::need::Variant;
 use crate::contract::profile::Profile;
-use crate::subject::need::Variant;
 use crate::subject::{Target, build, capabilities};
 use crate::verdict::Exit;
 use serde::Serialize;

@@ -2,9 +2,9 @@
 
 use super::{Check, State};
 use crate::client::{Client, NoAnswer, Request};
+use crate::contract::need::Variant;
 use crate::evidence::{Exchange, cut};
 use crate::subject::launched::why;
-use crate::subject::need::Variant;
 use crate::subject::{Instance, Target};
 use crate::wait::{self, Look};
 use std::convert::Infallible;

@@ -1,7 +1,8 @@
 //! A request as one line for a POSIX shell. Never sends something else than was sent without saying so: what is not known is a variable,
 //! and the shell refuses the line until somebody has set it.
 
-use super::{REDACTED, SECRET_HEADERS, SENT_BODY_MAX, SentRequest};
+use super::{SECRET_HEADERS, SENT_BODY_MAX, SentRequest};
+use crate::scrub::REDACTED;
 use std::fmt::Write as _;
 
 /// The line; `gone` says how to have an address again that is there no more.

@@ -10,7 +10,7 @@ use crate::evidence::Exchange;
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::operating::{QUIET, authorised, tenant_row, usage_rows};
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::Stop;
 use crate::wait;
 use jsonschema::Validator;

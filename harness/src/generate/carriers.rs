@@ -1,7 +1,7 @@
 //! Where a request can name a tenant that is not the one it is for. Never says what must come of it.
 
 use crate::client::Request;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};

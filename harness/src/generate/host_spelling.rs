@@ -2,7 +2,7 @@
 
 use super::carriers::{CARRIERS, Carrier};
 use super::shrink::Told;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt::Write as _;

@@ -15,7 +15,7 @@ use crate::steps::operating::{
     authorised, difference, expect_usage_count, gateway, holdings, start_gateway, usage_rows,
 };
 use crate::subject::dialect::AdminRoute;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::Stop;
 use serde_json::{Value, json};
 use std::cell::Cell;

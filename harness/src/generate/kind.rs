@@ -1,7 +1,7 @@
 //! The kinds of generated cases: ids, titles, needs, criteria. Never draws one.
 
+use crate::contract::need::Need;
 use crate::contract::profile::Profile;
-use crate::subject::need::Need;
 
 /// One kind of generated cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::stage::{Cast, Stage};
 use crate::run::scene::describe;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::Stop;
 use std::rc::Rc;
 

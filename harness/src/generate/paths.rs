@@ -10,7 +10,7 @@ use crate::client::Request;
 use crate::evidence::{Exchange, cut};
 use crate::run::scene::describe;
 use crate::steps::operating::authorised;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::Stop;
 
 /// Draws and asks.

@@ -7,7 +7,7 @@ use crate::evidence::Exchange;
 use crate::oracle::error_shape;
 use crate::run::scene::{Run, Scene, breach, describe, misshapen};
 use crate::subject::Instance;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Finding, Stop};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

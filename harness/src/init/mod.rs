@@ -13,7 +13,7 @@ pub use docker::is_there as docker_is_there;
 pub use moltproof_data::wrangler;
 pub use variants::quota;
 
-use crate::subject::need::Variant;
+use crate::contract::need::Variant;
 use std::io;
 use std::path::{Path, PathBuf};
 use wrangler::{Bindings, Wrangler};

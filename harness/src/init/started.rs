@@ -4,7 +4,7 @@ use super::names::{self, Names};
 use super::variants::{self, at_once, by_environments};
 use super::wrangler::{Bindings, Wrangler};
 use super::{Asks, Chosen, Known, NotDrafted, Started, packages, relative};
-use crate::subject::need::Variant;
+use crate::contract::need::Variant;
 use crate::subject::node;
 use semver::Version;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::wrangler::{Bindings, Wrangler};
 use super::{AtOnce, FoundVariant, Hindered, Told};
-use crate::subject::need::Variant;
+use crate::contract::need::Variant;
 
 /// The variables that a variant does without.
 const UNSET: [(Variant, &[&str]); 6] = [

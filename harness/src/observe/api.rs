@@ -128,7 +128,7 @@ impl Api {
 
     /// Sends once.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, CannotObserve> {
-        let broken = |error: reqwest::Error| self.cannot(crate::client::chain(&error));
+        let broken = |error: reqwest::Error| self.cannot(crate::said::chain(&error));
         if let Some(budget) = &self.budget {
             let turn = budget.turn().await;
             turn.map_err(|spent| self.cannot(spent.to_string()))?;
@@ -223,7 +223,7 @@ impl Api {
     fn without_token(&self, text: &str) -> String {
         match &self.token {
             Some(token) if !token.is_empty() => {
-                text.replace(token.as_str(), crate::evidence::REDACTED)
+                text.replace(token.as_str(), crate::scrub::REDACTED)
             }
             Some(_) | None => text.to_owned(),
         }

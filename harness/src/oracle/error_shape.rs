@@ -1,5 +1,6 @@
 //! The shape of an error, held against the published JSON Schema. Never asks what caused the error.
 
+use crate::contract::codes::CODES;
 use crate::evidence::Exchange;
 use crate::said::said;
 use jsonschema::Validator;
@@ -10,26 +11,6 @@ use time::format_description::well_known::Rfc3339;
 
 /// The schema that the project publishes.
 pub const SCHEMA: &str = include_str!("../../../fixtures/schemas/error.schema.json");
-
-/// Codes and their statuses, from the contract (ERR-003).
-pub const CODES: [(&str, u16); 16] = [
-    ("ACCESS_DENIED", 403),
-    ("RATE_LIMIT_EXCEEDED", 429),
-    ("TENANT_NOT_FOUND", 404),
-    ("NOT_FOUND", 404),
-    ("METHOD_NOT_ALLOWED", 405),
-    ("INVALID_REQUEST", 400),
-    ("INVALID_WORKLOAD", 400),
-    ("PAYLOAD_TOO_LARGE", 413),
-    ("CONFLICT", 409),
-    ("SANDBOX_ID_CONFLICT", 409),
-    ("CONFIGURATION_ERROR", 503),
-    ("STORE_UNAVAILABLE", 503),
-    ("AI_UPSTREAM_FAILED", 502),
-    ("AI_UPSTREAM_TIMEOUT", 504),
-    ("SANDBOX_ID_INVALID", 500),
-    ("INTERNAL", 500),
-];
 
 /// How far the clocks of harness and target may be apart. Evidence: Access and TLS already fail between clocks that differ by more.
 const CLOCK_SKEW_MS_MAX: i64 = 10 * 60 * 1000;

@@ -1,12 +1,12 @@
 //! The report of a run that came to no verdict: its target did not answer, or something that it names is wrong. Never makes up a result.
 
 use super::{Report, RunFacts};
+use crate::contract::need::{Need, Variant};
 use crate::contract::profile::Profile;
 use crate::contract::{Contract, Planned};
 use crate::run::unrun;
 use crate::scrub;
 use crate::subject::dialect::Dialect;
-use crate::subject::need::{Need, Variant};
 use crate::subject::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use crate::verdict::Outcome;
 use async_trait::async_trait;

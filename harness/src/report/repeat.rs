@@ -1,11 +1,13 @@
 //! The command lines that repeat what a report tells of. Never names another target than the one that was judged.
 
 use super::{GeneratedReport, Report};
+use crate::contract::need::Variant;
 use crate::run::scene::Run;
-use crate::store;
-use crate::subject::need::Variant;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+
+/// Where a store is unless something else is said.
+pub const STORE: &str = ".moltproof";
 
 /// Which options of `moltproof run` judge the same target on the same terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl Report {
     #[must_use]
     pub fn replay(&self, id: &str) -> Option<String> {
         let store = self.kept.as_deref()?;
-        let at = if store == store::DEFAULT {
+        let at = if store == STORE {
             String::new()
         } else {
             format!(" --store {}", quoted(store))

@@ -1,9 +1,9 @@
 //! Whether a scenario can be run on a target at all. Never runs one.
 
 use crate::contract::Planned;
+use crate::contract::need::{Need, Variant};
 use crate::subject::Target;
 use crate::subject::manifest::{LimitKey, Seeding};
-use crate::subject::need::{Need, Variant};
 use crate::verdict::Outcome;
 
 /// Why a scenario is not run: declared impossible, or a need that the target lacks.

@@ -2,6 +2,7 @@
 
 pub mod attempts;
 mod attribution;
+pub mod book;
 pub mod capture;
 pub mod cut_short;
 mod gate;
@@ -16,7 +17,7 @@ use crate::contract::Planned;
 use crate::contract::profile::Profile;
 use crate::evidence::Exchange;
 use crate::lag::{self, progress};
-use crate::steps::book::Book;
+use crate::run::book::Book;
 use crate::verdict::{Outcome, Stop};
 use attribution::{Judging, Role};
 use capture::{Captured, StepTaken};

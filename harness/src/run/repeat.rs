@@ -3,8 +3,8 @@
 use super::{Ended, Options, Progress, run};
 use crate::contract::Planned;
 use crate::contract::profile::Profile;
+use crate::run::book::Book;
 use crate::run::scene::Run;
-use crate::steps::book::Book;
 use crate::verdict::{Finding, Flaky, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

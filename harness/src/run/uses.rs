@@ -4,7 +4,7 @@ use crate::evidence::Exchange;
 use crate::subject::dialect::Dialect;
 use crate::subject::dialect::OF_A_TENANT;
 use crate::subject::dialect::operation::Operation;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

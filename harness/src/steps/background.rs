@@ -1,10 +1,10 @@
 //! Steps that every area uses: variants, tenants, plain requests, plain assertions. Never holds an expectation of one area.
 
-use super::book::{Args, Book};
 use super::operating::{expect_first, expect_status_first};
+use crate::contract::need::Variant;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::subject::need::Variant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 
 /// Adds the steps.

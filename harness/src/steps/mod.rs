@@ -1,8 +1,6 @@
 //! The words of the features. A step asks client, target, observers and oracles; it has no HTTP, SQL or waiting of its own.
 
-pub mod book;
-
-use book::Book;
+use crate::run::book::Book;
 
 /// Every step.
 #[must_use]

@@ -3,13 +3,14 @@
 mod starting;
 
 use crate::client::Request;
+use crate::contract::need::{Need, Variant};
 use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::run::scene::{Scene, breach, describe};
 use crate::subject::layout::Table;
-use crate::subject::need::{Need, Variant};
 use crate::subject::operator::Operator;
-use crate::subject::seeding::{self, Tenant};
+use crate::subject::seeding;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Severity, Stop, Unmet};
 use crate::wait::{self, Look};
 use serde_json::{Map, Value, json};

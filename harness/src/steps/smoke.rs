@@ -1,6 +1,5 @@
 //! Steps of the smoke test: from nothing to an answer, and what each step took. Never seeds a tenant: the backend makes it.
 
-use super::book::{Args, Book};
 use super::operating::{
     QUIET, at, authorised, create, expect_first, expect_status_first, expect_usage_count, gateway,
     settle, start_gateway, worst,
@@ -9,6 +8,7 @@ use crate::client::Request;
 use crate::clock;
 use crate::evidence::Exchange;
 use crate::lag;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::subject::dialect::Dialect;

@@ -108,7 +108,7 @@ async fn app_domain(s: &mut Scene, how: &str) -> Result<String, Stop> {
 fn shortened(
     s: &Scene,
     name: &str,
-    part: impl Fn(crate::subject::seeding::Tenant) -> String,
+    part: impl Fn(crate::subject::tenant::Tenant) -> String,
 ) -> Result<String, Stop> {
     match name.strip_suffix(" minus one") {
         None => s.tenant(name).map(part),

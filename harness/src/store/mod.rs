@@ -9,9 +9,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Where a store is unless something else is said.
-pub const DEFAULT: &str = ".moltproof";
-
 /// In place of a folder: keep nothing.
 pub const NONE: &str = "none";
 

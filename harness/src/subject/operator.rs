@@ -1,10 +1,7 @@
 //! The operator's credential on a deployment whose team domain is not ours. Never shown: its debug text is empty.
 
-use crate::client::Request;
+use crate::client::{Request, SERVICE_SECRET_HEADER};
 use std::fmt;
-
-/// Header that carries a service token's secret. With it a request is meant for the edge, not for the Worker's own lock.
-pub const SERVICE_SECRET_HEADER: &str = "cf-access-client-secret";
 
 /// How the harness proves to be operator.
 #[derive(Clone, PartialEq, Eq)]

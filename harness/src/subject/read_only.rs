@@ -1,12 +1,12 @@
 //! A target that is only looked at. Never lets anything write: not to the target, not to its stores.
 
-use super::acts::Acts;
 use super::database::Database;
 use super::dialect::Dialect;
 use super::layout::Layout;
+use super::manifest::acts::Acts;
 use super::manifest::{Accept, Probe, Seeding};
-use super::need::{Need, Variant};
 use super::{Disposable, Fault, Instance, LaunchFacts, Limits, Migrated, Target};
+use crate::contract::need::{Need, Variant};
 use crate::contract::profile::Profile;
 use crate::observe::{CannotObserve, D1, Kv, Row, WritesHeld};
 use async_trait::async_trait;

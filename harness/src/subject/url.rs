@@ -1,10 +1,10 @@
 //! A target of which nothing is known but its address. Never starts or stops anything.
 
 use super::dialect::Dialect;
-use super::need::{Need, Variant};
-use super::not_the_worker::Surroundings;
 use super::{Disposable, Fault, Instance, Limits, Migrated, Target};
+use crate::client::not_the_worker::Surroundings;
 use crate::client::{Client, Whereabouts};
+use crate::contract::need::{Need, Variant};
 use async_trait::async_trait;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

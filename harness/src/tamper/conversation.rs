@@ -231,7 +231,7 @@ impl Upstream {
             .client
             .request(request)
             .await
-            .map_err(|error| Unanswered(crate::client::chain(&error)))?;
+            .map_err(|error| Unanswered(crate::said::chain(&error)))?;
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
         headers.remove(CONNECTION);

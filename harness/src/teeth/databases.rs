@@ -7,31 +7,15 @@ use super::trial::{self, Ruined};
 use crate::clock;
 use crate::contract::Contract;
 use crate::contract::profile::Profile;
-use crate::subject::reference::deviants::Kind;
+use crate::reference::deviants::Kind;
 use crate::verdict::Level;
 use moltproof_data::rule;
-use moltproof_data::teeth::{Bench, Catalogue, Deviant, Judged, Malformed, Sign, Spared};
+use moltproof_data::teeth::{Bench, Catalogue, Deviant, Judged, Sign, Spared};
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
-include!(concat!(env!("OUT_DIR"), "/databases.rs"));
-
-/// Where the texts lie in the repository.
-const ROOT: &str = "fixtures/data/";
 /// Why a deviant of the list of those that are not found may survive.
 const NOT_FOUND_YET: &str = "it is on the list of those that are not found yet";
-
-/// Every database that is built in.
-///
-/// # Errors
-/// [`Malformed`]: a mistake in the repository.
-pub fn built_in() -> Result<Catalogue, Malformed> {
-    let texts: Vec<(&str, &str)> = DATABASES
-        .iter()
-        .map(|(path, text)| (path.strip_prefix(ROOT).unwrap_or(path), *text))
-        .collect();
-    Catalogue::of(&texts)
-}
 
 /// What is asked for.
 #[derive(Debug, Clone)]

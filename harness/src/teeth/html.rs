@@ -6,8 +6,8 @@ use super::text::figures;
 use crate::clock;
 use crate::contract::profile::Profile;
 use crate::evidence::cut;
+use crate::reference::deviants::Kind;
 use crate::report::html::frame;
-use crate::subject::reference::deviants::Kind;
 use maud::{Markup, html};
 
 /// Characters of an assertion that the page shows; the JSON has all. Evidence: whole answers made it larger than 1 MB.

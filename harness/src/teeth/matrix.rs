@@ -3,7 +3,7 @@
 use super::api_workers::DEVIANTS_OF_EACH_MIN;
 use super::kill::KilledBy;
 use crate::contract::profile::Profile;
-use crate::subject::reference::deviants::Kind;
+use crate::reference::deviants::Kind;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

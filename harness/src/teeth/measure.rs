@@ -2,13 +2,14 @@
 
 use super::kill::{Judged, KilledBy};
 use super::matrix::{Blame, DeviantRow, Fate, KillMatrix, NullRow, VariantRow};
+use super::scenarios_of;
 use super::trial::{self, Enough, Manner, Ruined};
-use super::{Catalogue, Other, scenarios_of};
+use crate::catalogue::{Catalogue, Other};
 use crate::clock;
 use crate::contract::profile::Profile;
 use crate::contract::{Contract, Planned};
+use crate::reference::deviants::Deviant;
 use crate::run::Ended;
-use crate::subject::reference::deviants::Deviant;
 use crate::verdict::{self, Flaky, Known, Level, Outcome, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The kill matrix for people: every deviant, every complaint, every MUST, and a headline. Never says less than the JSON about a survivor.
 
 use super::matrix::{DeviantRow, Fate, KillMatrix, OfApiWorkers, Summary};
-use crate::subject::reference::deviants::Kind;
+use crate::reference::deviants::Kind;
 use anstyle::{AnsiColor, Style};
 use std::fmt::{self, Write as _};
 

@@ -2,10 +2,10 @@
 
 use crate::client::{Client, ClientOptions};
 use crate::contract::Planned;
+use crate::reference::ReferenceTarget;
+use crate::reference::altered::Alteration;
+use crate::run::book::Book;
 use crate::run::{Ended, Progress};
-use crate::steps::book::Book;
-use crate::subject::reference::ReferenceTarget;
-use crate::subject::reference::altered::Alteration;
 use crate::suite::Suite;
 use std::collections::VecDeque;
 use std::path::PathBuf;

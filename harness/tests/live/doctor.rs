@@ -4,11 +4,11 @@ use crate::server::{APP_DOMAIN, Deployment, Played, launched, manifest, moltproo
 use async_trait::async_trait;
 use moltproof::client::Client;
 use moltproof::contract::Contract;
+use moltproof::contract::need::{Need, Variant};
 use moltproof::contract::profile::Profile;
 use moltproof::doctor::{State, diagnose};
+use moltproof::reference::ReferenceTarget;
 use moltproof::subject::dialect::Dialect;
-use moltproof::subject::need::{Need, Variant};
-use moltproof::subject::reference::ReferenceTarget;
 use moltproof::subject::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

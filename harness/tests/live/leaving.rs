@@ -3,10 +3,11 @@
 use crate::server::{Deployment, at_address, criterion, moltproof};
 use async_trait::async_trait;
 use moltproof::client::Client;
+use moltproof::contract::need::{Need, Variant};
+use moltproof::reference::ReferenceTarget;
 use moltproof::subject::dialect::Dialect;
-use moltproof::subject::need::{Need, Variant};
-use moltproof::subject::reference::ReferenceTarget;
-use moltproof::subject::seeding::{self, Tenant};
+use moltproof::subject::seeding;
+use moltproof::subject::tenant::Tenant;
 use moltproof::subject::{Disposable, Fault, Instance, Limits, Migrated, Target, run_marks};
 use moltproof::sweep::{Scope, Swept};
 use serde_json::json;

@@ -2,10 +2,10 @@
 
 use crate::d1::database;
 use moltproof::client::Client;
+use moltproof::contract::need::{Need, Variant};
 use moltproof::subject::Target as _;
 use moltproof::subject::launched::LaunchedTarget;
 use moltproof::subject::manifest::Manifest;
-use moltproof::subject::need::{Need, Variant};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -3,10 +3,10 @@
 use crate::stage::judge;
 use moltproof::contract::Contract;
 use moltproof::contract::select::{Selection, select};
+use moltproof::reference::ReferenceTarget;
 use moltproof::run::Options;
 use moltproof::steps;
 use moltproof::subject::Target;
-use moltproof::subject::reference::ReferenceTarget;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! A contract of a few lines, a target that can be taken away, and a run of the one on the other. It never asserts.
 
 use async_trait::async_trait;
+use moltproof::contract::need::{Need, Variant};
 use moltproof::contract::{Contract, Planned};
 use moltproof::doubles::{AccessIssuer, AiGatewayDouble};
 use moltproof::report::Report;
 use moltproof::run::Options;
-use moltproof::steps::book::Book;
+use moltproof::run::book::Book;
 use moltproof::subject::dialect::Dialect;
-use moltproof::subject::need::{Need, Variant};
 use moltproof::subject::{Disposable, Fault, Instance, Limits, Migrated, Target};
 use moltproof::suite::Suite;
 use std::io::{Read as _, Write as _};

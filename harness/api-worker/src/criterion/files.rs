@@ -2,9 +2,9 @@
 
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
-use crate::scripts::{Script, Scripts, judged, of};
+use crate::scripts::trial::{Trial, difference, told_row};
+use crate::scripts::{Script, Scripts};
 use crate::subject::Subject;
-use crate::trial::{Trial, difference, told_row};
 use crate::wait;
 use moltproof_doubles::clock;
 use std::time::Duration;
@@ -85,17 +85,15 @@ fn applies(scripts: &Scripts, script: &Script, environment: &str) -> Judged {
 }
 
 async fn development_applies(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        applies(scripts, scripts.development()?, DEVELOPMENT)
-    })
-    .await
+    subject
+        .judge_files(|scripts| applies(scripts, scripts.development()?, DEVELOPMENT))
+        .await
 }
 
 async fn production_applies(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        applies(scripts, scripts.production()?, PRODUCTION)
-    })
-    .await
+    subject
+        .judge_files(|scripts| applies(scripts, scripts.production()?, PRODUCTION))
+        .await
 }
 
 /// Words by which a file asks for the time: applied twice within one second it could seem to be the same twice.
@@ -139,7 +137,7 @@ fn again(trial: &Trial, script: &Script) -> Judged {
 }
 
 async fn twice(subject: &Subject, environment: &'static str) -> Judged {
-    let scripts = of(subject)?;
+    let scripts = subject.scripts()?;
     let script = if environment == DEVELOPMENT {
         scripts.development()?.clone()
     } else {
@@ -162,32 +160,33 @@ async fn production_twice(subject: &Subject) -> Judged {
 }
 
 async fn references(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let mut rows = 0;
-        for (script, environment) in [
-            (scripts.development()?, DEVELOPMENT),
-            (scripts.production()?, PRODUCTION),
-        ] {
-            let trial = applied(scripts, script, environment)?;
-            let dangling = trial.read("PRAGMA foreign_key_check")?;
-            if let Some(row) = dangling.first() {
-                let seen = format!(
-                    "{} leaves a row that refers to nothing: {}",
-                    script.name,
-                    told_row(row)
-                );
-                return Err(Stop::breach("rows that refer to what is there", seen));
+    subject
+        .judge_files(|scripts| {
+            let mut rows = 0;
+            for (script, environment) in [
+                (scripts.development()?, DEVELOPMENT),
+                (scripts.production()?, PRODUCTION),
+            ] {
+                let trial = applied(scripts, script, environment)?;
+                let dangling = trial.read("PRAGMA foreign_key_check")?;
+                if let Some(row) = dangling.first() {
+                    let seen = format!(
+                        "{} leaves a row that refers to nothing: {}",
+                        script.name,
+                        told_row(row)
+                    );
+                    return Err(Stop::breach("rows that refer to what is there", seen));
+                }
+                rows += trial.state()?.values().map(Vec::len).sum::<usize>();
             }
-            rows += trial.state()?.values().map(Vec::len).sum::<usize>();
-        }
-        Ok(format!("none of {rows} rows refers to nothing"))
-    })
-    .await
+            Ok(format!("none of {rows} rows refers to nothing"))
+        })
+        .await
 }
 
 async fn own(subject: &Subject) -> Judged {
-    let scripts = of(subject)?;
-    let trial = Trial::of_target(subject).await?;
+    let scripts = subject.scripts()?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     let both = [scripts.development()?, scripts.production()?];
     let mut refusals = Vec::new();
     for script in both {

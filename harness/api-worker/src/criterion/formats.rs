@@ -2,9 +2,9 @@
 
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
-use crate::scripts::{Scripts, judged};
+use crate::scripts::Scripts;
+use crate::scripts::trial::{Trial, told};
 use crate::subject::Subject;
-use crate::trial::{Trial, told};
 use moltproof_data::catalog::{Affinity, Column, Schema};
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
@@ -158,29 +158,30 @@ fn declared(
 }
 
 async fn declared_times(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let mut by_type = declared(scripts, is_time)?;
-        // DATETIME and the like hold numbers as well as INTEGER does; which stand there is seen by the values.
-        if let Some(numeric) = by_type.remove("NUMERIC") {
-            by_type.entry(INTEGER).or_default().extend(numeric);
-        }
-        let told: Vec<String> = by_type
-            .iter()
-            .map(|(kind, columns)| format!("{kind}: {}", short(columns)))
-            .collect();
-        match by_type.len() {
-            0 => Err(Stop::unmet("API-001", "no column of any table holds times")),
-            1 => Ok(format!(
-                "{} columns, all of one type",
-                by_type.values().map(Vec::len).sum::<usize>()
-            )),
-            _ => Err(Stop::breach(
-                "one type for all columns of times",
-                told.join("; "),
-            )),
-        }
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let mut by_type = declared(scripts, is_time)?;
+            // DATETIME and the like hold numbers as well as INTEGER does; which stand there is seen by the values.
+            if let Some(numeric) = by_type.remove("NUMERIC") {
+                by_type.entry(INTEGER).or_default().extend(numeric);
+            }
+            let told: Vec<String> = by_type
+                .iter()
+                .map(|(kind, columns)| format!("{kind}: {}", short(columns)))
+                .collect();
+            match by_type.len() {
+                0 => Err(Stop::unmet("API-001", "no column of any table holds times")),
+                1 => Ok(format!(
+                    "{} columns, all of one type",
+                    by_type.values().map(Vec::len).sum::<usize>()
+                )),
+                _ => Err(Stop::breach(
+                    "one type for all columns of times",
+                    told.join("; "),
+                )),
+            }
+        })
+        .await
 }
 
 /// The type of whole numbers.
@@ -196,19 +197,20 @@ fn short(names: &[String]) -> String {
 }
 
 async fn declared_money(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let by_type = declared(scripts, is_money)?;
-        let wrong = by_type.iter().find(|(kind, _)| **kind != INTEGER);
-        match (wrong, by_type.get(INTEGER)) {
-            (Some((kind, columns)), _) => Err(Stop::breach(
-                "INTEGER for each column of money",
-                format!("{kind} for {}", short(columns)),
-            )),
-            (None, Some(columns)) => Ok(format!("{} columns", columns.len())),
-            (None, None) => Err(Stop::unmet("API-001", "no column of any table holds money")),
-        }
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let by_type = declared(scripts, is_money)?;
+            let wrong = by_type.iter().find(|(kind, _)| **kind != INTEGER);
+            match (wrong, by_type.get(INTEGER)) {
+                (Some((kind, columns)), _) => Err(Stop::breach(
+                    "INTEGER for each column of money",
+                    format!("{kind} for {}", short(columns)),
+                )),
+                (None, Some(columns)) => Ok(format!("{} columns", columns.len())),
+                (None, None) => Err(Stop::unmet("API-001", "no column of any table holds money")),
+            }
+        })
+        .await
 }
 
 /// Which formats the times of a database are in, each with a place.
@@ -261,35 +263,36 @@ fn made(scripts: &Scripts) -> Result<Vec<Trial>, Stop> {
 }
 
 async fn written_times(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let (mut all, mut count) = (BTreeMap::new(), 0);
-        for trial in made(scripts)? {
-            let (found, times) = formats(&trial)?;
-            count += times;
-            for (format, place) in found {
-                all.entry(format).or_insert(place);
+    subject
+        .judge_files(|scripts| {
+            let (mut all, mut count) = (BTreeMap::new(), 0);
+            for trial in made(scripts)? {
+                let (found, times) = formats(&trial)?;
+                count += times;
+                for (format, place) in found {
+                    all.entry(format).or_insert(place);
+                }
             }
-        }
-        let trial = scripts.migrated()?;
-        for (table, column) in columns(&trial.schema()?, is_time) {
-            let Some(default) = &column.default else {
-                continue;
-            };
-            let sql = format!("SELECT {default}");
-            // A default that is no expression of its own was judged with the schema.
-            let Ok(seen) = trial.query(&sql, &[]) else {
-                continue;
-            };
-            let value = seen.rows.into_iter().flatten().next();
-            if let Some(format) = value.as_ref().and_then(Format::of) {
-                let place = format!("the default of {table}.{}", column.name.as_str());
-                all.entry(format).or_insert(place);
+            let trial = scripts.migrated()?;
+            for (table, column) in columns(&trial.schema()?, is_time) {
+                let Some(default) = &column.default else {
+                    continue;
+                };
+                let sql = format!("SELECT {default}");
+                // A default that is no expression of its own was judged with the schema.
+                let Ok(seen) = trial.query(&sql, &[]) else {
+                    continue;
+                };
+                let value = seen.rows.into_iter().flatten().next();
+                if let Some(format) = value.as_ref().and_then(Format::of) {
+                    let place = format!("the default of {table}.{}", column.name.as_str());
+                    all.entry(format).or_insert(place);
+                }
             }
-        }
-        let format = one_format(&all)?;
-        Ok(format!("{count} times, all {format}"))
-    })
-    .await
+            let format = one_format(&all)?;
+            Ok(format!("{count} times, all {format}"))
+        })
+        .await
 }
 
 /// A sum of money that is no integer.
@@ -332,28 +335,29 @@ fn fraction(trial: &Trial) -> Result<(Option<String>, usize), Stop> {
 }
 
 async fn written_money(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let mut all = 0;
-        for trial in made(scripts)? {
-            let (wrong, count) = fraction(&trial)?;
-            if let Some(place) = wrong {
-                return Err(Stop::breach("money in integers", place));
+    subject
+        .judge_files(|scripts| {
+            let mut all = 0;
+            for trial in made(scripts)? {
+                let (wrong, count) = fraction(&trial)?;
+                if let Some(place) = wrong {
+                    return Err(Stop::breach("money in integers", place));
+                }
+                all += count;
             }
-            all += count;
-        }
-        if all == 0 {
-            return Err(Stop::unmet(
-                "API-006",
-                "neither seed nor set-up holds money",
-            ));
-        }
-        Ok(format!("{all} sums"))
-    })
-    .await
+            if all == 0 {
+                return Err(Stop::unmet(
+                    "API-006",
+                    "neither seed nor set-up holds money",
+                ));
+            }
+            Ok(format!("{all} sums"))
+        })
+        .await
 }
 
 async fn own(subject: &Subject) -> Judged {
-    let trial = Trial::of_target(subject).await?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     let (found, times) = formats(&trial)?;
     let format = one_format(&found)?;
     let (wrong, sums) = fraction(&trial)?;

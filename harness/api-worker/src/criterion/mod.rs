@@ -17,10 +17,20 @@ mod webhooks;
 
 use crate::aspect::Aspect;
 use crate::generate;
+use std::sync::OnceLock;
 
 pub(crate) use ledger::tool_works;
-pub(crate) use views::whole;
 pub(crate) use webhooks::delivered;
+
+/// Every aspect, by criterion.
+pub fn aspects() -> &'static [Aspect] {
+    static ALL: OnceLock<Vec<Aspect>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut all: Vec<Aspect> = families().flatten().copied().collect();
+        all.sort_by_key(|aspect| aspect.criterion);
+        all
+    })
+}
 
 /// Every family of aspects, criterion by criterion.
 pub(crate) fn families() -> impl Iterator<Item = &'static [Aspect]> {

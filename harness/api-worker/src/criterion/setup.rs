@@ -3,9 +3,9 @@
 use super::files::applied;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
-use crate::scripts::{Script, Scripts, judged, of};
+use crate::scripts::trial::{Trial, difference, sha256};
+use crate::scripts::{Script, Scripts};
 use crate::subject::Subject;
-use crate::trial::{Trial, difference, sha256};
 use rusqlite::types::Value;
 
 /// What is judged of API-006.
@@ -129,7 +129,7 @@ fn looked(trial: &Trial, sql: &str) -> Result<Vec<Vec<Value>>, Stop> {
 }
 
 async fn test_keys(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
+    subject.judge_files(|scripts| {
         let trial = development(scripts)?;
         let seed = &scripts.development()?.text;
         let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
@@ -174,23 +174,27 @@ async fn test_keys(subject: &Subject) -> Judged {
 }
 
 fn told_counts(rows: &[Vec<Value>]) -> String {
-    let rows: Vec<String> = rows.iter().map(|row| crate::trial::told_row(row)).collect();
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|row| crate::scripts::trial::told_row(row))
+        .collect();
     rows.join(", ")
 }
 
 async fn sample_usage(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = development(scripts)?;
-        let rows = trial.table("usage_logs")?.len();
-        if rows == 0 {
-            return Err(Stop::breach(
-                "sample usage",
-                "usage_logs is empty after the development seed",
-            ));
-        }
-        Ok(format!("{rows} rows of usage"))
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = development(scripts)?;
+            let rows = trial.table("usage_logs")?.len();
+            if rows == 0 {
+                return Err(Stop::breach(
+                    "sample usage",
+                    "usage_logs is empty after the development seed",
+                ));
+            }
+            Ok(format!("{rows} rows of usage"))
+        })
+        .await
 }
 
 /// What holds for every user in an environment: its own value, else the default's.
@@ -225,17 +229,15 @@ fn limits(trial: &Trial, environment: &str, wanted: impl Fn(i64) -> i64) -> Judg
 }
 
 async fn relaxed_limits(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        limits(&development(scripts)?, DEVELOPMENT, |usual| usual * 10)
-    })
-    .await
+    subject
+        .judge_files(|scripts| limits(&development(scripts)?, DEVELOPMENT, |usual| usual * 10))
+        .await
 }
 
 async fn strict_limits(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        limits(&production(scripts)?, PRODUCTION, |usual| usual / 2)
-    })
-    .await
+    subject
+        .judge_files(|scripts| limits(&production(scripts)?, PRODUCTION, |usual| usual / 2))
+        .await
 }
 
 /// That these flags are on or off for everybody: as such, and by nothing else that is said of them.
@@ -255,7 +257,7 @@ fn flags(trial: &Trial, wanted: &[(&str, bool)]) -> Judged {
         if enabled != *is_on || is_rolled_out {
             let seen = format!(
                 "enabled {enabled}, rollout_percent {}",
-                crate::trial::told(&rollout)
+                crate::scripts::trial::told(&rollout)
             );
             return Err(Stop::breach(expected, seen));
         }
@@ -268,48 +270,49 @@ fn flags(trial: &Trial, wanted: &[(&str, bool)]) -> Judged {
 }
 
 async fn verbose(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        flags(
-            &development(scripts)?,
-            &[("debug", true), ("verbose_logging", true)],
-        )
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            flags(
+                &development(scripts)?,
+                &[("debug", true), ("verbose_logging", true)],
+            )
+        })
+        .await
 }
 
 async fn audited(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        flags(&production(scripts)?, &[("audit", true), ("debug", false)])
-    })
-    .await
+    subject
+        .judge_files(|scripts| flags(&production(scripts)?, &[("audit", true), ("debug", false)]))
+        .await
 }
 
 async fn retained(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = production(scripts)?;
-        let schema = trial.schema()?;
-        for (subject, days) in KEPT {
-            let mut is_stated = false;
-            for (name, table) in &schema.tables {
-                let columns: Vec<String> = table
-                    .columns
-                    .iter()
-                    .map(|column| column.name.as_str().to_lowercase())
-                    .collect();
-                let rows = trial.table(name.as_str())?;
-                is_stated |= rows.iter().any(|row| states(&columns, row, subject, days));
+    subject
+        .judge_files(|scripts| {
+            let trial = production(scripts)?;
+            let schema = trial.schema()?;
+            for (subject, days) in KEPT {
+                let mut is_stated = false;
+                for (name, table) in &schema.tables {
+                    let columns: Vec<String> = table
+                        .columns
+                        .iter()
+                        .map(|column| column.name.as_str().to_lowercase())
+                        .collect();
+                    let rows = trial.table(name.as_str())?;
+                    is_stated |= rows.iter().any(|row| states(&columns, row, subject, days));
+                }
+                if !is_stated {
+                    let seen = "no row of any table that names both";
+                    return Err(Stop::breach(
+                        format!("{subject} kept for {days} days"),
+                        seen,
+                    ));
+                }
             }
-            if !is_stated {
-                let seen = "no row of any table that names both";
-                return Err(Stop::breach(
-                    format!("{subject} kept for {days} days"),
-                    seen,
-                ));
-            }
-        }
-        Ok("90 days of usage, 30 of sessions, 7 of rate limits".to_owned())
-    })
-    .await
+            Ok("90 days of usage, 30 of sessions, 7 of rate limits".to_owned())
+        })
+        .await
 }
 
 /// Whether a row says that rows of a table are kept for so many days: in a column named after it, or beside its name.
@@ -322,30 +325,31 @@ fn states(columns: &[String], row: &[Value], subject: &str, days: i64) -> bool {
 }
 
 async fn bare(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let before = scripts.migrated()?;
-        let schema = before.schema()?;
-        let is_there = |table: &str| schema.table(table).is_some();
-        let trial = production(scripts)?;
-        for table in OF_USERS {
-            if !is_there(table) {
-                continue;
+    subject
+        .judge_files(|scripts| {
+            let before = scripts.migrated()?;
+            let schema = before.schema()?;
+            let is_there = |table: &str| schema.table(table).is_some();
+            let trial = production(scripts)?;
+            for table in OF_USERS {
+                if !is_there(table) {
+                    continue;
+                }
+                let (old, new) = (before.table(table)?.len(), trial.table(table)?.len());
+                if new != old {
+                    let seen = format!("{new} rows in {table}, where there were {old}");
+                    return Err(Stop::breach(
+                        "nothing of users in a production set-up",
+                        seen,
+                    ));
+                }
             }
-            let (old, new) = (before.table(table)?.len(), trial.table(table)?.len());
-            if new != old {
-                let seen = format!("{new} rows in {table}, where there were {old}");
-                return Err(Stop::breach(
-                    "nothing of users in a production set-up",
-                    seen,
-                ));
-            }
-        }
-        Ok(format!(
-            "{} tables of users are as they were",
-            OF_USERS.len()
-        ))
-    })
-    .await
+            Ok(format!(
+                "{} tables of users are as they were",
+                OF_USERS.len()
+            ))
+        })
+        .await
 }
 
 /// Applies one file after the other has been: refused, with nothing left.
@@ -366,27 +370,29 @@ fn refused(scripts: &Scripts, trial: &Trial, script: &Script, environment: &str)
 }
 
 async fn no_production(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        // It applies where it should.
-        production(scripts)?;
-        let trial = development(scripts)?;
-        refused(scripts, &trial, scripts.production()?, PRODUCTION)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            // It applies where it should.
+            production(scripts)?;
+            let trial = development(scripts)?;
+            refused(scripts, &trial, scripts.production()?, PRODUCTION)
+        })
+        .await
 }
 
 async fn no_development(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        development(scripts)?;
-        let trial = production(scripts)?;
-        refused(scripts, &trial, scripts.development()?, DEVELOPMENT)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            development(scripts)?;
+            let trial = production(scripts)?;
+            refused(scripts, &trial, scripts.development()?, DEVELOPMENT)
+        })
+        .await
 }
 
 async fn own(subject: &Subject) -> Judged {
-    let scripts = of(subject)?;
-    let trial = Trial::of_target(subject).await?;
+    let scripts = subject.scripts()?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     let (seed, setup) = (scripts.development()?, scripts.production()?);
     if trial.apply(seed, DEVELOPMENT, scripts.next()).is_ok() {
         return refused(&scripts, &trial, setup, PRODUCTION);

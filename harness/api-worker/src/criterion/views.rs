@@ -1,12 +1,14 @@
 //! API-005: the three views against a recomputation from the rows. Never compares a view with another query of the target.
 
 use crate::aspect::{Aspect, aspect};
+use crate::oracle::sums::Usage;
 use crate::oracle::sums::{BY_DATE, BY_MODEL, BY_USER, View};
 use crate::outcome::{Judged, Stop};
-use crate::sample::{Usage, log, logged, nullable};
-use crate::scripts::{Scripts, judged};
+use crate::sample::whole;
+use crate::sample::{log, logged, nullable};
+use crate::scripts::Scripts;
+use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
-use crate::trial::{Trial, told_row};
 use fastrand::Rng;
 use rusqlite::types::Value;
 
@@ -88,34 +90,16 @@ pub(super) fn compare(trial: &Trial, view: View, rows: &[Usage]) -> Result<usize
     ))
 }
 
-/// A sum that is a whole number, as an integer: whether it is one in the database is API-014's matter.
-pub(crate) fn whole(row: Vec<Value>) -> Vec<Value> {
-    let values = row.into_iter().map(|value| match value {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it is a whole number below 2^53"
-        )]
-        Value::Real(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
-            Value::Integer(number as i64)
-        }
-        other @ (Value::Null
-        | Value::Integer(_)
-        | Value::Real(_)
-        | Value::Text(_)
-        | Value::Blob(_)) => other,
-    });
-    values.collect()
-}
-
 async fn empty(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.migrated()?;
-        for view in VIEWS {
-            compare(&trial, view, &[])?;
-        }
-        Ok("each has its columns and no row".to_owned())
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            for view in VIEWS {
+                compare(&trial, view, &[])?;
+            }
+            Ok("each has its columns and no row".to_owned())
+        })
+        .await
 }
 
 /// Draws rows again and again, and compares the view with what it must tell of them.
@@ -137,15 +121,17 @@ fn drawn(scripts: &Scripts, view: View) -> Judged {
 }
 
 async fn by_user(subject: &Subject) -> Judged {
-    judged(subject, |scripts| drawn(scripts, BY_USER)).await
+    subject.judge_files(|scripts| drawn(scripts, BY_USER)).await
 }
 
 async fn by_model(subject: &Subject) -> Judged {
-    judged(subject, |scripts| drawn(scripts, BY_MODEL)).await
+    subject
+        .judge_files(|scripts| drawn(scripts, BY_MODEL))
+        .await
 }
 
 async fn by_date(subject: &Subject) -> Judged {
-    judged(subject, |scripts| drawn(scripts, BY_DATE)).await
+    subject.judge_files(|scripts| drawn(scripts, BY_DATE)).await
 }
 
 /// A user, a model and a date of which nothing is known but that there were requests, beside others of which everything is.
@@ -173,23 +159,24 @@ fn of_unknown() -> Vec<Usage> {
 }
 
 async fn unknown(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.migrated()?;
-        let rows = of_unknown();
-        log(&trial, &rows)?;
-        for view in VIEWS {
-            compare(&trial, view, &rows)?;
-        }
-        Ok(format!(
-            "{} rows of which little is known are in all three",
-            rows.len()
-        ))
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            let rows = of_unknown();
+            log(&trial, &rows)?;
+            for view in VIEWS {
+                compare(&trial, view, &rows)?;
+            }
+            Ok(format!(
+                "{} rows of which little is known are in all three",
+                rows.len()
+            ))
+        })
+        .await
 }
 
 async fn own(subject: &Subject) -> Judged {
-    let trial = Trial::of_target(subject).await?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     let rows = logged(&trial)?;
     for view in VIEWS {
         compare(&trial, view, &rows)?;

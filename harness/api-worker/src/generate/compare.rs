@@ -5,12 +5,12 @@ use super::operation::{MODELS, USERS};
 use super::play::{Halt, Play, broken};
 use crate::call::Call;
 use crate::database::Database;
+use crate::oracle::dates::DAY;
 use crate::oracle::dates::date;
 use crate::oracle::sums::BY_USER;
+use crate::oracle::sums::Usage;
 use crate::outcome::Stop;
-use crate::sample::Usage;
-use crate::scene::DAY;
-use crate::trial::told_row;
+use crate::scripts::trial::told_row;
 use rusqlite::types::Value as Sql;
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ impl Play<'_> {
         self.sums_are().await?;
         self.keys_are().await?;
         self.entries_are().await?;
-        if let Ok(database) = Database::of(self.scene.subject) {
+        if let Ok(database) = self.scene.subject.own_database() {
             self.windows_are(&database).await?;
             self.view_is(&database).await?;
         }
@@ -271,7 +271,7 @@ impl Play<'_> {
         let Ok(seen) = seen.await else {
             return Err(Stop::unmet("API-005", "the summary per user cannot be read").into());
         };
-        let mut seen: Vec<Vec<Sql>> = seen.into_iter().map(crate::criterion::whole).collect();
+        let mut seen: Vec<Vec<Sql>> = seen.into_iter().map(crate::sample::whole).collect();
         for rows in [&mut seen, &mut wanted] {
             rows.sort_by_cached_key(|row| told_row(row));
         }

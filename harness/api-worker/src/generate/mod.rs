@@ -13,8 +13,10 @@ mod small;
 
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Need, Stop};
+pub use crate::played::Finding;
+use crate::played::Outcome;
 use crate::subject::Subject;
-use crate::witness::{Exchanged, Tape};
+use crate::witness::Tape;
 use operation::{Operation, sequences};
 use play::{Broken, Halt, Played, play};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -75,39 +77,6 @@ const OPERATIONS: usize = 96;
 
 /// How many operations each sequence of a search has.
 const SEARCHED: Range<usize> = 8..48;
-
-/// What was played, and which criteria have looked at it: once for all, and anew for whoever looks a second time.
-#[derive(Debug, Default)]
-pub(crate) struct Mixed(tokio::sync::Mutex<Option<(Outcome, BTreeSet<&'static str>)>>);
-
-/// What became of a sequence.
-#[derive(Debug, Clone)]
-enum Outcome {
-    Held {
-        operations: usize,
-        checks: usize,
-        exchanges: usize,
-    },
-    Broken(Finding),
-    Stopped(Stop),
-}
-
-/// A sequence that does not hold, made small.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// What it breaks.
-    pub criterion: &'static str,
-    /// What the model has.
-    pub expected: String,
-    /// What the target did.
-    pub seen: String,
-    /// What is done, one line each, in order; the last one tells.
-    pub operations: Vec<String>,
-    /// How many operations it had as it was drawn.
-    pub drawn: usize,
-    /// What was exchanged meanwhile.
-    pub exchanged: Vec<Exchanged>,
-}
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -215,17 +184,6 @@ pub async fn search(subject: &Subject, seed: u64, cases: usize) -> Searched {
         }
     }
     searched
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}, after ", self.seen)?;
-        for (number, operation) in self.operations.iter().enumerate() {
-            let joint = if number == 0 { "" } else { "; " };
-            write!(f, "{joint}{}. {operation}", number + 1)?;
-        }
-        Ok(())
-    }
 }
 
 /// What the sequence of every run says of a criterion.

@@ -2,9 +2,9 @@
 
 use super::operation::{MODELS, Permissions, USERS};
 use crate::oracle::cost::{Price, cost};
+use crate::oracle::dates::DAY;
 use crate::oracle::dates::date;
 use crate::oracle::window::{KINDS, retry_after, start};
-use crate::scene::DAY;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a user may do in each window where nothing is set.

@@ -4,9 +4,10 @@ use super::model::{Answer, Key, Model};
 use super::operation::{MODELS, Operation, USERS};
 use crate::call::Call;
 use crate::oracle::cost::Price;
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::oracle::window::KINDS;
 use crate::outcome::Stop;
-use crate::scene::{self, DAY, HOUR, MINUTE, Scene};
+use crate::scene::{self, Scene};
 use crate::subject::Subject;
 use serde_json::json;
 

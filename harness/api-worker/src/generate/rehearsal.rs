@@ -3,7 +3,7 @@
 use super::model::{Answer, Key, Model};
 use super::operation::{Operation, Upstream};
 use crate::oracle::cost::Price;
-use crate::scene::{DAY, HOUR, MINUTE};
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use std::collections::BTreeMap;
 
 /// What happens, by a word for each, and how often.

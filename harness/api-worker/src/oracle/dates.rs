@@ -1,6 +1,11 @@
 //! Days in UTC. Never knows a time zone.
 
-use crate::scene::DAY;
+/// Milliseconds of a minute.
+pub(crate) const MINUTE: i64 = 60_000;
+/// Milliseconds of an hour.
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+/// Milliseconds of a day.
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// The day that a time lies in, as `YYYY-MM-DD`.
 pub(crate) fn date(epoch_ms: i64) -> String {

@@ -1,9 +1,20 @@
 //! What the three views must tell of usage rows. Never asks a database.
 
 use crate::oracle::dates::date;
-use crate::sample::Usage;
 use rusqlite::types::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A row of `usage_logs`, as far as the contract knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) user: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) input: Option<i64>,
+    pub(crate) output: Option<i64>,
+    pub(crate) cost: Option<i64>,
+    pub(crate) latency: i64,
+    pub(crate) created_at: i64,
+}
 
 /// A view of the contract: its name, its columns, and what it must tell.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +120,7 @@ fn by_date(rows: &[Usage]) -> Vec<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::told_row;
+    use crate::scripts::trial::told_row;
 
     fn told(rows: &[Vec<Value>]) -> Vec<String> {
         rows.iter().map(|row| told_row(row)).collect()

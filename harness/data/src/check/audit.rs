@@ -6,10 +6,11 @@ use super::audit_log::{Log, log_of, logs};
 use super::audit_sequences::{Asked, not_stood};
 use super::populated::{Populated, Row};
 use super::world::{Refused, RefusedBy};
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::{Action, Name, Table};
 use crate::claims::{Audit, Writer};
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::{literal, written};
 use rusqlite::types::Value;
 

@@ -2,10 +2,11 @@
 
 use super::populated::{Populated, Row};
 use super::tenancy::{outlives, tenancy};
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::{Affinity, Name, Table};
 use crate::rows::Owner;
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::written;
 use std::collections::{BTreeMap, BTreeSet};
 

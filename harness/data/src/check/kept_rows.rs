@@ -1,10 +1,11 @@
 //! PAT-016: what files do to rows that were there before them. Never judges what a file names itself.
 
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::Name;
 use crate::engine::{Act, Deed};
 use crate::replay::{Effect, EffectKind, Step, Tightened};
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::{FileId, find_word, statements, suppressions};
 
 /// The aspects of this family.

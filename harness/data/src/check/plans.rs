@@ -2,13 +2,14 @@
 
 use super::deep::{self, Deep};
 use super::settled::{Given, Settled};
-use super::{Aspect, Broken, Outcome, Tally, counted};
+use super::{Aspect, Broken, Outcome, Tally};
 use crate::catalog::{ForeignKey, IndexOrigin, Schema, Table};
 use crate::claims::Query;
 use crate::engine::{Engine, Seen};
 use crate::indexes::covered;
 use crate::references::is_served;
 use crate::subject::Subject;
+use crate::text::counted;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 

@@ -1,11 +1,12 @@
 //! PAT-017: what rebuilds of tables lose. Never judges what a file names itself.
 
 use super::kept_rows::name_of;
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::{self, Action, ForeignKey, Name, Schema, Table};
 use crate::engine::Deed;
 use crate::replay::{Change, ObjectKind, Step};
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::{FileId, find_word};
 use rusqlite::Connection;
 

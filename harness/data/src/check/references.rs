@@ -2,10 +2,11 @@
 
 use super::populated::{Populated, Row};
 use super::world::RefusedBy;
-use super::{Aspect, Broken, Outcome, counted, moves};
+use super::{Aspect, Broken, Outcome, moves};
 use crate::catalog::{ForeignKey, Name, Table};
 use crate::rows::{Owner, Statements};
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::written;
 use rusqlite::types::Value;
 

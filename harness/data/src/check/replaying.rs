@@ -1,8 +1,9 @@
 //! PAT-009: what the migrations make of an empty database, once and again. Never applies anything to the database that is judged.
 
-use super::{Aspect, Broken, Outcome, counted, surviving};
+use super::{Aspect, Broken, Outcome, surviving};
 use crate::source::Kind;
 use crate::subject::Subject;
+use crate::text::counted;
 
 /// The aspects of this family.
 pub(super) const ASPECTS: &[Aspect] = &[

@@ -2,11 +2,12 @@
 
 use super::deleted_rows::Asking;
 use super::settled::Settled;
-use super::{Aspect, Broken, Outcome, Tally, counted, plans};
+use super::{Aspect, Broken, Outcome, Tally, plans};
 use crate::catalog::{Name, Table};
 use crate::claims::{Query, SoftDelete};
 use crate::engine::Deed;
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::written;
 use rusqlite::types::Value;
 

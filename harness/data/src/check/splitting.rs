@@ -1,7 +1,8 @@
 //! PAT-018: a file means the same through binding, query and import. Never sends a file anywhere.
 
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::{FileId, Otherwise, Way, split_otherwise, statements};
 
 /// The aspects of this family.

@@ -1,9 +1,10 @@
 //! PAT-001: whose a row is, by the schema. Never judges a table that is declared to belong to nobody.
 
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::{Action, ForeignKey, Name, Schema, Table};
 use crate::rows::{Owner, Tenancy};
 use crate::subject::Subject;
+use crate::text::counted;
 use std::collections::BTreeSet;
 
 /// The aspects of this family.

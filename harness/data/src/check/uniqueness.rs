@@ -2,11 +2,12 @@
 
 use super::populated::{Populated, Row};
 use super::references::given;
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::{Index, IndexOrigin, Name, Table};
 use crate::claims::{SoftDelete, TimeFormat};
 use crate::rows::{Effort, Owner, Statements, Wanted, candidates};
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::written;
 use crate::words::is_machine_made;
 use rusqlite::types::Value;

@@ -2,10 +2,11 @@
 
 use super::populated::{Populated, Row};
 use super::world::RefusedBy;
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::{Action, Name, Table, Trigger};
 use crate::references::{circles, has_default_parent};
 use crate::subject::Subject;
+use crate::text::counted;
 use rusqlite::Connection;
 
 /// The aspects of this family.

@@ -3,9 +3,9 @@
 use super::output;
 use crate::check::{Bound, Cost, WriteCost};
 use crate::engine::Reads;
-use crate::render::counted;
 use crate::render::text::hanging;
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::written::Written;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus};
 use serde_json::{Value, json};

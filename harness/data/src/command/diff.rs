@@ -3,9 +3,9 @@
 use super::input::Access;
 use super::{Exit, Failed, output};
 use crate::diff::{Difference, diff as compare};
-use crate::render::counted;
 use crate::replay::Replay;
 use crate::source::{Kind, Source};
+use crate::text::counted;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -6,8 +6,8 @@ use super::{Exit, Failed, output};
 use crate::fix::{Fix, fix as repair, next_name};
 use crate::lint::{Narrowing, lint};
 use crate::progress::Nobody;
-use crate::render::counted;
 use crate::source::{Kind, Source};
+use crate::text::counted;
 use std::io::Write as _;
 use std::path::Path;
 

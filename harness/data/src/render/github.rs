@@ -1,6 +1,7 @@
 //! Findings as annotations of a GitHub workflow. Never more than GitHub shows.
 
-use super::{counted, json};
+use super::json;
+use crate::text::counted;
 use std::fmt::Write as _;
 
 /// GitHub keeps ten annotations of a kind per step and drops the rest without a word.

@@ -1,9 +1,9 @@
 //! Findings for programs, as JSON. Never leaves out what the text shows.
 
-use super::{line_of, shown_path};
 use crate::finding::Label;
 use crate::lint::Lint;
 use crate::source::Source;
+use crate::text::{line_of, shown_path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -40,7 +40,7 @@ pub fn xml(report: &json::Report, source: &Source) -> Result<String, quick_junit
         .map(|place| place.path.as_str())
         .collect();
     for file in &source.files {
-        let path = super::shown_path(file);
+        let path = crate::text::shown_path(file);
         if !found.contains(path.as_str()) {
             let mut case = TestCase::new("no findings", TestCaseStatus::success());
             case.set_classname(path);

@@ -3,10 +3,10 @@
 use super::{Catalogue, Database, Deviant};
 use crate::check::{self, Outcome};
 use crate::finding::{Finding, Level};
-use crate::render::line_of;
 use crate::rule::{self, book};
 use crate::source::Source;
 use crate::subject::Subject;
+use crate::text::line_of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 

@@ -1,11 +1,11 @@
 //! `moltproof serve-altered`: one backend of the catalogue as a server: what `teeth` stops and kills, and what somebody wants to see break.
 //! Never judges it.
 
+use crate::catalogue::Catalogue;
 use crate::cli::target::runtime;
 use crate::cli::{Failure, contract, say};
 use crate::contract::profile::Profile;
-use crate::subject::reference::{ServeArgs, altered};
-use crate::teeth::Catalogue;
+use crate::reference::{ServeArgs, altered};
 use crate::teeth::api_workers::{self, Unserved};
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! `moltproof teeth --profile data`: what is said of databases, measured. Never starts a Worker.
 
 use super::{Listed, TeethArgs, list, measured};
+use crate::catalogue;
 use crate::cli::Failure;
 use crate::contract::Contract;
 use crate::teeth::databases::{self, Wanted};
@@ -8,7 +9,7 @@ use crate::verdict::Exit;
 use moltproof_data::teeth::Catalogue;
 
 pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failure> {
-    let catalogue = databases::built_in()
+    let catalogue = catalogue::databases::built_in()
         .map_err(|error| Failure::fault(format!("the catalogue is malformed: {error}")))?;
     let (catalogue, variants) = narrowed(catalogue, args)?;
     if args.list {

@@ -1,13 +1,13 @@
 //! `moltproof teeth`: the contract run, measured on Workers. Never measures what is said of databases.
 
 use super::{Listed, TeethArgs, list, measured};
+use crate::catalogue::{Catalogue, Other, also_broken, habits, survivors};
 use crate::cli::itself::program;
 use crate::cli::{Failure, open_files};
 use crate::contract::Contract;
-use crate::subject::reference::deviants::Deviant;
+use crate::reference::deviants::Deviant;
 use crate::teeth::measure::{self, Wanted};
 use crate::teeth::trial::Manner;
-use crate::teeth::{Catalogue, Other, also_broken, habits, survivors};
 use crate::verdict::Exit;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -3,11 +3,11 @@
 use super::public::remedy_of;
 use super::{Check, Trial, Tried, Unasked, is_ok, is_page, short};
 use crate::client::Request;
+use crate::contract::need::Need;
 use crate::evidence::Exchange;
 use crate::steps::operating;
 use crate::subject::manifest::{Seeding, TierChange};
-use crate::subject::need::Need;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use serde_json::json;
 use std::sync::Arc;
 

@@ -2,10 +2,10 @@
 
 use super::public::remedy_of;
 use super::{Check, State, Trial, Tried, Unasked, is_page, short};
+use crate::contract::need::Need;
 use crate::counted::counted;
 use crate::oracle::metadata;
 use crate::run::scene::Scene;
-use crate::subject::need::Need;
 use serde_json::json;
 
 /// Chats on a tenant's host, and on nobody's.

@@ -12,7 +12,7 @@ use crate::evidence::{Exchange, cut};
 use crate::observe::CannotObserve;
 use crate::run::scene::{Run, Scene};
 use crate::subject::Target;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::Stop;
 use moltproof_api_worker::Need;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! What the harness may look at: rows, entries, objects, log lines. Never writes.
 
 use super::{Check, Trial, Tried, Unasked};
+use crate::contract::need::Need;
 use crate::counted::counted;
 use crate::subject::manifest::Seeding;
-use crate::subject::need::Need;
 use serde_json::Value;
 use std::time::Duration;
 

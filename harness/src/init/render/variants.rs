@@ -2,7 +2,7 @@
 
 use super::super::{AtOnce, Hindered, Started};
 use super::text::{one_line, words};
-use crate::subject::need::Variant;
+use crate::contract::need::Variant;
 use std::fmt::Write as _;
 
 /// The variants: those of environments, those by variables, and what the others would need.

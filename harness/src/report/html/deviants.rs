@@ -1,10 +1,10 @@
 //! How well the check of a criterion is itself tested: backends that break it on purpose, and what was measured on them. Never counts for another contract than the built-in one.
 
+use crate::catalogue::figures::Marks;
+use crate::catalogue::{Catalogue, databases};
 use crate::contract::Contract;
 use crate::contract::profile::Profile;
 use crate::report::Report;
-use crate::teeth::figures::Marks;
-use crate::teeth::{Catalogue, databases};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

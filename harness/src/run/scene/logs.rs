@@ -6,9 +6,9 @@
 )]
 
 use super::{Scene, late, missing};
+use crate::contract::need::Need;
 use crate::observe::{LogLine, Logs};
 use crate::run::capture::own_words;
-use crate::subject::need::Need;
 use crate::verdict::Stop;
 use crate::wait;
 use crate::wait::Look;

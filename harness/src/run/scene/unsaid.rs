@@ -3,15 +3,16 @@
 use super::{Scene, missing};
 use crate::client::Request;
 use crate::clock;
+use crate::contract::need::Need;
 use crate::evidence::Exchange;
 use crate::subject::Instance;
 use crate::subject::dialect::furnish::About;
 use crate::subject::dialect::operation::Operation;
 use crate::subject::dialect::speak::Spoken;
 use crate::subject::manifest::{LimitKey, Seeding, TierChange};
-use crate::subject::need::Need;
 use crate::subject::operator::Operator;
-use crate::subject::seeding::{self, NotMade, Tenant};
+use crate::subject::seeding::{self, NotMade};
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Finding, Severity, Stop};
 use std::sync::Arc;
 

@@ -6,13 +6,13 @@
 )]
 
 use super::Scene;
+use crate::contract::need::Need;
 use crate::doubles::ai_gateway::Attempt;
 use crate::evidence::Exchange;
 use crate::lag::Patience;
 use crate::observe::who::{Named, Trace, Who};
 use crate::subject::dialect::operation::Operation;
-use crate::subject::need::Need;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::Stop;
 use crate::wait::{self, Look};
 use serde_json::Value;
@@ -192,7 +192,7 @@ impl Scene {
     /// Chats on the host of an answered request, with its headers; returns the marker in its prompt and the answer.
     async fn chat_as(&mut self, answer: &Exchange) -> Result<(String, Arc<Exchange>), Stop> {
         let repeatable = |value: &str| {
-            value != crate::evidence::REDACTED
+            value != crate::scrub::REDACTED
                 && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         };
         let status = self.run.target.dialect().spelling(Operation::Status);

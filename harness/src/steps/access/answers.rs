@@ -4,12 +4,12 @@ use super::{Credential, token, with_request};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::oracle::cache_control;
+use crate::run::book::{Args, Book};
 use crate::run::capture::point_at;
 use crate::run::scene::Scene;
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{authorised, expect_first};
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::json;
 

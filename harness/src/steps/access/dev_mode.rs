@@ -3,10 +3,10 @@
 use super::{
     Credential, expect_all_open, expect_denied, expect_record, record_request, with_request,
 };
+use crate::contract::need::Need;
 use crate::observe::LogLine;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
-use crate::steps::book::{Args, Book};
-use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use std::time::Duration;
 

@@ -3,12 +3,12 @@
 use super::TOKEN_HEADER;
 use crate::client::Request;
 use crate::clock;
+use crate::contract::need::Variant;
 use crate::doubles::{AccessIssuer, KeyName, KeySetMode, TokenKind};
 use crate::evidence::Exchange;
 use crate::lag::Patience;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
-use crate::steps::book::{Args, Book};
-use crate::subject::need::Variant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use base64::Engine as _;

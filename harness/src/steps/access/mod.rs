@@ -9,17 +9,17 @@ mod refusals;
 mod spellings;
 mod tokens;
 
-use super::book::Book;
 use crate::client::Request;
 use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
+use crate::run::book::Book;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::operating::expect_first;
 use crate::subject::dialect::AdminRoute;
 use crate::subject::dialect::furnish::About;
 use crate::subject::dialect::operation::Operation;
 use crate::subject::operator::Operator;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
 

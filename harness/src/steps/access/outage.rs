@@ -7,13 +7,13 @@ use super::keys::{
 use super::kind;
 use crate::client::Request;
 use crate::clock;
+use crate::contract::need::Need;
 use crate::doubles::{AccessIssuer, KeySetMode};
 use crate::lag::{self, Patience};
 use crate::run::attempts::Attempt;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
-use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

@@ -7,13 +7,13 @@ use super::{
 };
 use crate::client::Request;
 use crate::run::attempts::Attempt;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first, presuppose_own_sandbox};
 use crate::subject::dialect::AdminRoute;
 use crate::subject::dialect::operation::Operation;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use bytes::Bytes;
 use std::collections::BTreeSet;

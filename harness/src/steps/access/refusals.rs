@@ -7,9 +7,9 @@ use super::{
 use crate::client::Request;
 use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::expect_first;
 use crate::verdict::{Check, OrUnmet as _};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Steps of the profile `api-worker`: each aspect of a criterion is a sentence that moltproof-api-worker judges. Never judges an aspect itself.
 
-use super::book::{Args, Book};
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
 use crate::verdict::{Check, Stop};
 use moltproof_api_worker::aspects;

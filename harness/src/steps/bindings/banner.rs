@@ -2,9 +2,9 @@
 
 use super::names::listed;
 use crate::observe::LogLine;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::LOG_SOON;
 use crate::verdict::Check;
 use std::collections::BTreeSet;

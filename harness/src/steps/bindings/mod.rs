@@ -6,11 +6,12 @@ mod routes;
 mod traces;
 mod variables;
 
-use super::book::Book;
+use crate::contract::need::{Need, Variant};
 use crate::doubles::AiGatewayDouble;
+use crate::run::book::Book;
 use crate::run::scene::Scene;
-use crate::subject::need::{Need, Variant};
-use crate::subject::seeding::{self, Tenant};
+use crate::subject::seeding;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! What a configuration error names, and that it shows nothing else. Never looks at other errors.
 
+use crate::contract::need::Variant;
 use crate::evidence::Exchange;
+use crate::run::book::Book;
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
-use crate::steps::book::Book;
-use crate::subject::need::Variant;
 use crate::verdict::{Check, Finding, OrUnmet as _, Stop};
 
 use regex::Regex;

@@ -3,12 +3,12 @@
 use super::names::{expect_missing, listed};
 use super::tenant_to_be;
 use crate::client::Request;
+use crate::contract::need::Variant;
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{authorised, expect_first, operator_token, worst};
-use crate::subject::need::Variant;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -2,15 +2,15 @@
 
 use super::routes::{admin_routes, chat_body, probe, probed};
 use super::{any_gateway, plant};
+use crate::contract::need::Variant;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     QUIET, authorised, create, creation, expect_status_first, expect_usage_count, registry_keys,
     tenant_row, worst,
 };
-use crate::subject::need::Variant;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

@@ -4,14 +4,14 @@ use super::routes::{admin_routes, chat_body, probe};
 use super::traces::expect_untouched;
 use super::{any_gateway, app_domain, tenant_to_be};
 use crate::client::Request;
+use crate::contract::need::Variant;
 use crate::doubles::TokenKind;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     authorised, expect_first, expect_status_first, gateway, operator_token, usage_rows,
 };
-use crate::subject::need::Variant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 

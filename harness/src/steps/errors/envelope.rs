@@ -2,15 +2,15 @@
 
 use super::whole_run::in_another_form;
 use crate::client::Request;
+use crate::contract::need::Variant;
 use crate::evidence::Exchange;
 use crate::oracle::error_shape::{code_flaw, flaws, id_flaw, is_error};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first, worst};
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::filled;
-use crate::subject::need::Variant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -6,7 +6,7 @@ mod provoke;
 mod routes;
 mod whole_run;
 
-use super::book::Book;
+use crate::run::book::Book;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {

@@ -1,17 +1,17 @@
 //! One way to provoke each error code, each after its positive control. Never judges the error itself.
 
 use crate::client::Request;
+use crate::contract::need::Variant;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::oracle::sandbox_id;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_status_first, insert_tenant};
 use crate::steps::rate_limits::{span, too_slow};
 use crate::steps::resolution::ask::request_for;
 use crate::subject::faults::{Calls, StoreFault};
-use crate::subject::need::Variant;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! Unknown routes and wrong methods, before and behind the gates. Never asks for a route that some backend may have.
 
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first};
 use crate::steps::rate_limits::{span, too_slow};
 use crate::steps::resolution::ask::{about, request_for};

@@ -1,12 +1,13 @@
 //! Errors of the whole run, judged at its end. Never judges what HTTP itself refused before any route was asked.
 
+use crate::contract::codes::CODES;
 use crate::evidence::Exchange;
-use crate::oracle::error_shape::{CODES, code_flaw, flaws, is_error};
+use crate::oracle::error_shape::{code_flaw, flaws, is_error};
 use crate::oracle::http_form::answered_before_the_backend;
 use crate::oracle::leaks::signs;
+use crate::run::book::Book;
 use crate::run::capture::point_at;
 use crate::run::scene::{Scene, breach};
-use crate::steps::book::Book;
 use crate::steps::security::canaries::Detector;
 use crate::verdict::{Check, Finding, OrUnmet as _, Severity, Stop};
 use std::collections::HashMap;

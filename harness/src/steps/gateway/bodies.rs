@@ -4,8 +4,8 @@
 use super::calls::mark_calls;
 use super::prompts::chat_body;
 use crate::client::Request;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
-use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 

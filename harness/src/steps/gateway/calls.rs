@@ -1,12 +1,12 @@
 //! What the AI Gateway saw: the calls of one prompt as (model, outcome), held against the rubric. Never asks who performed a retry.
 
 use super::faults::{ends_otherwise_than_500, other_fault};
+use crate::contract::need::Need;
 use crate::doubles::{Attempt, Endpoint, Outcome};
 use crate::observe::model_calls::ModelCall;
 use crate::oracle::routing::{self, Call, Ended, FREE_MODEL, PREMIUM_MODEL, Told};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
-use crate::steps::book::{Args, Book};
-use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

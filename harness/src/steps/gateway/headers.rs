@@ -2,11 +2,11 @@
 
 use super::calls::{mark_calls, some_calls};
 use super::prompts::{chat_body, prompt};
+use crate::contract::need::Need;
 use crate::doubles::Attempt;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
 use crate::said::said;
-use crate::steps::book::{Args, Book};
-use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 

@@ -17,7 +17,7 @@ pub(super) use calls::{last_answering, model_word};
 pub(super) use prompts::{chat_body, prompt};
 pub(super) use replies::parse_tokens;
 
-use super::book::Book;
+use crate::run::book::Book;
 
 /// The text of every answer, scripted or not.
 pub(super) const TEXT: &str = "Hello.";

@@ -3,8 +3,8 @@
 use super::metadata::PLATFORM_BEFORE;
 use super::model_word;
 use crate::observe::CannotObserve;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 

@@ -5,8 +5,8 @@
 use super::TEXT;
 use crate::doubles::{ErrorDialect, Reply, Script, StreamDialect};
 use crate::oracle::usage::Tokens;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
-use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use serde_json::Value;
 use std::time::Duration;

@@ -5,8 +5,8 @@ use super::prompts::{chat_body, prompt};
 use crate::clock;
 use crate::doubles::{Reply, Script};
 use crate::lag;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{COMPLETE_ANSWER, Scene, breach, describe};
-use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use std::time::Duration;
 

@@ -2,13 +2,13 @@
 
 use super::derivation::{note, note_answer};
 use crate::oracle::sandbox_id::expected;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     change, delete, expect_first, expect_status_first, presuppose, read, settle, stored_sandbox_id,
     stores_sandbox_ids, tenant_row,
 };
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::Check;
 use crate::verdict::OrUnmet as _;
 use serde_json::{Value, json};

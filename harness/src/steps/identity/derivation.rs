@@ -3,8 +3,8 @@
 use crate::evidence::Exchange;
 use crate::oracle::sandbox_id::{awkward_tenant_ids, has_form, unusable_as};
 use crate::oracle::vectors;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     change, create, creation, delete, expect_status_first, gateway, presuppose, read,
     start_gateway, stored_sandbox_id, stores_sandbox_ids, tenant_row,

@@ -5,8 +5,8 @@ mod derivation;
 mod spelling;
 mod wrong_id;
 
-use super::book::Book;
 use super::operating::create;
+use crate::run::book::Book;
 use crate::run::scene::Scene;
 use crate::verdict::{Check, Stop};
 

@@ -4,9 +4,9 @@ use super::is_telling;
 use crate::evidence::Exchange;
 use crate::oracle::sandbox_id::expected;
 use crate::oracle::vectors;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     create, creation, delete, expect_first, expect_status_first, presuppose, read,
     stored_sandbox_id, tenant_row, worst,

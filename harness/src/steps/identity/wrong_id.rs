@@ -4,14 +4,14 @@ use super::unless_derived_otherwise;
 use crate::client::Request;
 use crate::observe::LogLine;
 use crate::oracle::sandbox_id::expected;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     LOG_SOON, at, authorised, create, delete, expect_first, expect_status_first, insert_tenant,
     objects, presuppose, registry_keys, settle, start_gateway, tenant_row, worst,
 };
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 

@@ -5,14 +5,14 @@ use super::own_words;
 use super::{chat_of, fill};
 use crate::client::Request;
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     at, change, expect_first, expect_status_first, expect_usage_count, operate, presuppose, read,
     usage_rows,
 };
 use crate::subject::dialect::AdminRoute;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 

@@ -6,14 +6,14 @@ use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::observe::Row;
 use crate::oracle::usage;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     QUIET, difference, expect_first, expect_usage_count, presuppose, start_gateway, usage_rows,
     worst,
 };
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

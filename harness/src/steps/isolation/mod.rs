@@ -11,14 +11,14 @@ mod streams;
 mod succession;
 mod unknown;
 
-use super::book::Book;
 use super::operating::{gateway, holdings};
 use crate::client::stream::Next;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::lag::Patience;
+use crate::run::book::Book;
 use crate::run::scene::Scene;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -2,16 +2,16 @@
 
 use super::matrix::{judge_caller, tokens_of};
 use super::{chat_of, greet};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::identity::unless_derived_otherwise;
 use crate::steps::operating::{
     QUIET, change, expect_first, expect_status_first, expect_usage_count, gateway, settle,
     usage_rows, worst,
 };
 use crate::steps::words::filled;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

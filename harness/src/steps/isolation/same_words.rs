@@ -2,8 +2,8 @@
 
 use super::{chat_of, greet, greeting, marker_of};
 use crate::oracle::usage;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_usage_count, presuppose, usage_rows};
 use crate::verdict::{Check, OrUnmet as _};
 use serde_json::json;

@@ -2,9 +2,9 @@
 
 use super::chat_of;
 use crate::oracle::sandbox_id::has_form;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     change, delete, objects, presuppose_own_sandbox, registry_keys, start_gateway,
 };

@@ -4,8 +4,8 @@ use super::{chat_of, first_piece, marker_of, rest};
 use crate::client::stream::Next;
 use crate::doubles::{Reply, Script, StreamDialect};
 use crate::oracle::completion;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::json;
 

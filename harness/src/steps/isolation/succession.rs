@@ -5,14 +5,14 @@ use crate::client::stream::Next;
 use crate::doubles::{Reply, Script, StreamDialect};
 use crate::observe::{CannotObserve, Row};
 use crate::oracle::usage;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     LOG_SOON, QUIET, create, delete, difference, expect_status_first, expect_usage_count, operate,
     presuppose, read, registry_keys, settle, start_gateway, usage_rows,
 };
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use futures_util::{StreamExt as _, TryStreamExt as _};

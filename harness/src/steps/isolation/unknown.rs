@@ -3,12 +3,12 @@
 use super::{chat_of, fill};
 use crate::client::Request;
 use crate::evidence::{Exchange, cut};
+use crate::run::book::{Args, Book};
 use crate::run::capture::point_at;
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{at, authorised, delete, presuppose, settle};
 use crate::steps::resolution::alike::{Asked, Varying, face};
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

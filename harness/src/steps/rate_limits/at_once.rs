@@ -2,13 +2,13 @@
 
 use super::{Asker, LIMITED, expect_limited, quota, span, too_slow};
 use crate::client::Request;
+use crate::contract::need::Need;
 use crate::evidence::Exchange;
 use crate::oracle::retry_after;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{change, expect_status_first, settle};
-use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
 use serde_json::json;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use super::free_of_charge::no_admin_limited;
 use super::used_up::expect_still_refused;
 use super::{Asker, expect_whole_quota, other_ip};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
-use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, OrUnmet as _, Stop};
 
 /// Values tried for each header that claims another client ip.

@@ -6,9 +6,9 @@ use super::{
     told_limit, too_slow,
 };
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

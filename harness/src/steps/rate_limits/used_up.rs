@@ -5,10 +5,10 @@ use super::{
     too_slow,
 };
 use crate::client::Request;
+use crate::contract::need::Need;
 use crate::evidence::Exchange;
 use crate::oracle::rate_window::{Seen, largest_crowd};
 use crate::run::scene::{Scene, breach, describe};
-use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

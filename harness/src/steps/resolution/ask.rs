@@ -3,8 +3,8 @@
 use super::told::LOG_BEFORE;
 use crate::client::Request;
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
-use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
 use crate::verdict::{Check, Finding, Stop};
 use serde_json::json;

@@ -4,10 +4,10 @@
 use super::hosts::is_tenant;
 use crate::client::Request;
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{create, creation, presuppose, settle};
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -5,9 +5,9 @@ use super::outage::has_failed;
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::lag::Patience;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     SETTLED_MAX, create, expect_first, expect_status_first, settle, too_late,
 };

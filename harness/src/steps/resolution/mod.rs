@@ -11,7 +11,7 @@ mod record;
 mod speed;
 mod told;
 
-use super::book::Book;
+use crate::run::book::Book;
 pub(super) use hosts::is_tenant;
 
 /// Adds the steps.

@@ -1,10 +1,10 @@
 //! What the operator does to tenants. Never writes a store itself.
 
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::start_gateway;
 use crate::steps::words::filled;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 

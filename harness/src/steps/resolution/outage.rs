@@ -1,11 +1,11 @@
 //! Stores that fail for one tenant, and how that is told. Never lets a fault touch another scenario.
 
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::settle;
 use crate::steps::words::filled;
 use crate::subject::faults::{Calls, StoreFault};
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::time::Duration;

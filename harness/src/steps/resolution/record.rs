@@ -2,12 +2,13 @@
 
 use super::hosts::{BEHIND_ITS_BACK, is_tenant, within};
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
 use crate::subject::manifest::Seeding;
-use crate::subject::seeding::{self, Tenant};
+use crate::subject::seeding;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop, Unmet};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use crate::clock;
 use crate::evidence::Exchange;
 use crate::lag;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
-use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};

@@ -2,10 +2,10 @@
 
 use super::facts;
 use crate::observe::{D1, LogLine};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
-use crate::steps::book::{Args, Book};
 use crate::steps::words::filled;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use crate::wait::{self, Look};
 use serde_json::{Value, json};

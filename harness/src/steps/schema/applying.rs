@@ -1,13 +1,13 @@
 //! Migrations applied by the target's own tool and by wrangler's rules. Never applies anything to the target's database.
 
 use super::{described, unreadable};
+use crate::contract::need::Need;
 use crate::oracle::d1_migrations::{self, NotApplied};
 use crate::oracle::schema::{self, Schema};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::subject::Migrated;
-use crate::subject::need::Need;
 use crate::verdict::{Check, Stop};
 use regex::Regex;
 use rusqlite::{Connection, OpenFlags};

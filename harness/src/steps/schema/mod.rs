@@ -5,8 +5,8 @@ mod paths;
 mod refusals;
 mod tables;
 
-use super::book::Book;
 use crate::oracle::schema::{self, Entry, Schema};
+use crate::run::book::Book;
 use crate::run::scene::{Scene, misshapen};
 use crate::subject::layout::Table;
 use crate::verdict::{Check, Stop};

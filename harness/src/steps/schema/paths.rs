@@ -2,8 +2,8 @@
 
 use super::{copy, entries};
 use crate::oracle::schema::{self, Cost, Entry};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
-use crate::steps::book::{Args, Book};
 use crate::subject::layout::Layout;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};

@@ -4,14 +4,14 @@ use crate::client::Request;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::observe::Row;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{
     QUIET, at, authorised, change, create, creation, expect_first, registry_keys,
     stored_sandbox_id, tenant_row, usage_rows, worst,
 };
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};

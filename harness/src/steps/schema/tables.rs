@@ -3,9 +3,9 @@
 use super::{described, of_shape_where_declared, own_columns, own_table};
 use crate::clock;
 use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{QUIET, delete, expect_status_first, settle, tenant_row, usage_rows};
 use crate::subject::manifest::Timestamps;
 use crate::verdict::{Check, OrUnmet as _, Stop};

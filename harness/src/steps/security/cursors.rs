@@ -1,8 +1,8 @@
 //! A cursor that the target gave out, with a payload put into it. Never makes one up: what the target cannot read it never looks at.
 
 use super::injection::{begin, operator_gets};
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_status_first, expect_usage_count};
 use crate::steps::words::filled;
 use crate::verdict::{Check, OrUnmet as _, Stop};

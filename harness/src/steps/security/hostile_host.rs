@@ -2,10 +2,10 @@
 
 use crate::client::Request;
 use crate::evidence::{Exchange, cut};
+use crate::run::book::{Args, Book};
 use crate::run::capture::point_at;
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::expect_first;
 use crate::steps::resolution::ask::request_for;
 use crate::steps::words::{canary, filled, filled_bytes};

@@ -2,8 +2,8 @@
 
 use crate::client::{Request, authority};
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
-use crate::steps::book::{Args, Book};
 use crate::steps::operating::{expect_first, expect_status_first};
 use crate::steps::resolution::ask::{about, request_for};
 use crate::steps::words::filled;

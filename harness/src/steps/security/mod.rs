@@ -7,7 +7,7 @@ mod injection;
 mod secrets;
 mod untouched;
 
-use super::book::Book;
+use crate::run::book::Book;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {

@@ -2,13 +2,13 @@
 
 use super::canaries::{Detector, fresh, own, remember};
 use crate::client::Request;
+use crate::contract::need::Need;
 use crate::doubles::{Reply, Script, TokenKind};
 use crate::evidence::Exchange;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::resolution::ask::request_for;
-use crate::subject::need::Need;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,16 +1,16 @@
 //! Proof that a payload did nothing: rows, registry, bucket and answers of the tenants as they were. Never changes anything.
 
+use crate::contract::need::Need;
 use crate::evidence::cut;
 use crate::lag;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
-use crate::steps::book::{Args, Book};
 use crate::steps::identity::unless_derived_otherwise;
 use crate::steps::operating::expect_first;
 use crate::steps::resolution::ask::about;
 use crate::steps::words::filled;
 use crate::subject::layout::Table;
-use crate::subject::need::Need;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,9 +2,9 @@
 
 use super::rows::expect_exactly;
 use crate::client::Request;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe, misshapen};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::gateway::chat_body;
 use crate::verdict::{Check, OrUnmet as _};
 use serde_json::json;

@@ -8,7 +8,7 @@ mod rows;
 mod shutdown;
 mod timing;
 
-use super::book::Book;
+use crate::run::book::Book;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {

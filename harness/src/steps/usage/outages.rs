@@ -2,9 +2,9 @@
 
 use super::rows::{self, LATER, words};
 use crate::observe::LogLine;
+use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::subject::faults::{Calls, StoreFault, Through};
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};

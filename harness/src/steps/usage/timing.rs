@@ -3,9 +3,9 @@
 use super::rows::{self, beyond_measured, whole_ms};
 use crate::doubles::{Reply, Script, StreamDialect};
 use crate::observe::Row;
+use crate::run::book::{Args, Book};
 use crate::run::scene::Scene;
 use crate::said::said;
-use crate::steps::book::{Args, Book};
 use crate::steps::gateway::{chat_body, prompt};
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};

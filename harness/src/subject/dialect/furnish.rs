@@ -7,7 +7,7 @@ use super::spelling::Spelling;
 use crate::client::Request;
 use crate::doubles::AccessIssuer;
 use crate::subject::Instance;
-use crate::subject::seeding::Tenant;
+use crate::subject::tenant::Tenant;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -115,7 +115,7 @@ impl Spelling {
             Credential::Of(_) => {
                 is("cf-access-jwt-assertion")
                     || is("cf-access-client-id")
-                    || is(crate::subject::operator::SERVICE_SECRET_HEADER)
+                    || is(crate::client::SERVICE_SECRET_HEADER)
             }
             Credential::Key(key) => match &key.header {
                 Some(own) => is(own),
@@ -350,7 +350,7 @@ impl Spoken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject::need::Variant;
+    use crate::contract::need::Variant;
 
     fn instance() -> Instance {
         Instance {

@@ -305,7 +305,7 @@ impl Dialect {
     #[must_use]
     pub fn flaw(&self) -> Option<String> {
         let known = |code: &String| {
-            crate::oracle::error_shape::CODES
+            crate::contract::codes::CODES
                 .iter()
                 .any(|(name, _)| name == code)
         };

@@ -3,7 +3,8 @@
 use super::Dialect;
 use super::field::Field;
 use super::operation::Operation;
-use crate::oracle::error_shape::CODES;
+use crate::contract::codes::CODES;
+use crate::evidence::Interpreter;
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,7 +44,7 @@ impl Reading {
         dialect: &Dialect,
         operation: Option<Operation>,
         missed: &Arc<Missed>,
-    ) -> Option<Arc<Self>> {
+    ) -> Option<Arc<dyn Interpreter>> {
         let mut own = dialect.clone();
         let moved: Vec<_> = Field::ALL
             .into_iter()
@@ -77,7 +78,7 @@ impl Reading {
             && reading.variables.is_empty()
             && reading.states.is_empty()
             && reading.success.is_empty();
-        (!plain).then(|| Arc::new(reading))
+        (!plain).then(|| Arc::new(reading) as Arc<dyn Interpreter>)
     }
 
     fn moved(&self, status: u16) -> impl Iterator<Item = &(Field, String)> {
@@ -86,9 +87,19 @@ impl Reading {
             .filter(move |(field, _)| field.is_of_errors() == (status >= 300))
     }
 
-    /// The answer's JSON with every field where `shapes.md` has it; what else is there stays.
-    #[must_use]
-    pub fn read(&self, status: u16, body: Option<Value>) -> Option<Value> {
+    /// The contract's code for the target's; of several the one that has this status.
+    fn code(&self, own: &str, status: u16) -> Option<String> {
+        let theirs = || self.codes.iter().filter(|(_, theirs)| theirs == own);
+        let fits = |code: &str| CODES.contains(&(code, status));
+        theirs()
+            .find(|(code, _)| fits(code))
+            .or_else(|| theirs().next())
+            .map(|(code, _)| code.clone())
+    }
+}
+
+impl Interpreter for Reading {
+    fn read(&self, status: u16, body: Option<Value>) -> Option<Value> {
         let sent = body?;
         let mut shown = sent.clone();
         // What differs from answer to answer stands in one place only, where comparisons leave it out.
@@ -141,37 +152,21 @@ impl Reading {
         Some(shown)
     }
 
-    /// The contract's code for the target's; of several the one that has this status.
-    fn code(&self, own: &str, status: u16) -> Option<String> {
-        let theirs = || self.codes.iter().filter(|(_, theirs)| theirs == own);
-        let fits = |code: &str| CODES.contains(&(code, status));
-        theirs()
-            .find(|(code, _)| fits(code))
-            .or_else(|| theirs().next())
-            .map(|(code, _)| code.clone())
-    }
-
-    /// The status as `shapes.md` has it: what the manifest declares to mean success means that.
-    #[must_use]
-    pub fn status(&self, sent: u16) -> u16 {
+    fn status(&self, sent: u16) -> u16 {
         match self.operation {
             Some(operation) if self.success.contains(&sent) => operation.success(),
             Some(_) | None => sent,
         }
     }
 
-    /// Whether the target's errors have codes at all.
-    #[must_use]
-    pub fn has_codes(&self) -> bool {
+    fn has_codes(&self) -> bool {
         !self
             .moved
             .iter()
             .any(|(field, pointer)| *field == Field::ErrorCode && pointer.is_empty())
     }
 
-    /// Whether an error's code, as the target has it, is what it calls one of the contract's.
-    #[must_use]
-    pub fn says(&self, sent: Option<&Value>, code: &str) -> bool {
+    fn says(&self, sent: Option<&Value>, code: &str) -> bool {
         let pointer = self
             .moved
             .iter()
@@ -183,8 +178,7 @@ impl Reading {
         seen == Some(own)
     }
 
-    /// Notes a look for what the target does not show in such an answer.
-    pub fn look(&self, status: u16, pointer: &str) {
+    fn look(&self, status: u16, pointer: &str) {
         // An error code that is not there is judged by the status: see `has_codes`.
         let missing = self.moved(status).find(|(field, own)| {
             own.is_empty() && field.canonical() == pointer && *field != Field::ErrorCode
@@ -253,7 +247,7 @@ mod tests {
         }
     }
 
-    fn reading(operation: Operation) -> (Arc<Reading>, Arc<Missed>) {
+    fn reading(operation: Operation) -> (Arc<dyn Interpreter>, Arc<Missed>) {
         let missed = Arc::default();
         (
             Reading::of(&dialect(), Some(operation), &missed).unwrap(),

@@ -2,6 +2,7 @@
 
 use super::process::{Supervised, run_to_end};
 use super::start::{Blueprint, Workshop};
+use crate::contract::need::Need;
 use crate::observe::ai_gateway_logs::AiGatewayLogs;
 use crate::observe::bucket_dir::BucketDir;
 use crate::observe::budget::Budget;
@@ -19,7 +20,6 @@ use crate::subject::manifest::placeholders::{fill, fill_all};
 use crate::subject::manifest::{
     CallSource, D1Source, KvSource, LogSource, LogTable, LogWord, Observe, R2Source, WhoSource,
 };
-use crate::subject::need::Need;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -2,9 +2,9 @@
 
 use super::environment::Allowed;
 use super::{Manifest, Unusable, document};
+use crate::contract::need::Variant;
 use crate::contract::profile::{Profile, listed};
 use crate::subject::database::Database;
-use crate::subject::need::Variant;
 use moltproof_data::claims::{Data, From};
 use serde::Deserialize;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The target manifest: how somebody describes a Worker without code. Never starts anything.
 
 mod accept;
+pub mod acts;
 mod api_worker;
 mod budget;
 mod claims;
@@ -38,8 +39,8 @@ pub use seeding::{FixedTenant, PLACEHOLDERS, Seeding, known_words};
 
 use super::dialect::Dialect;
 use super::layout::Layout;
-use super::need::Variant;
 use crate::contract::Contract;
+use crate::contract::need::Variant;
 use crate::contract::profile::Profile;
 use moltproof_data::claims::Data;
 use schemars::JsonSchema;

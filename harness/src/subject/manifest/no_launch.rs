@@ -1,7 +1,7 @@
 //! A manifest of which nothing is executed: its commands are taken out, and what they would have given is told. Never runs a command.
 
 use super::{D1Source, KvSource, LogSource, LogWord, Manifest, Seeding};
-use crate::subject::need::{Need, Variant};
+use crate::contract::need::{Need, Variant};
 use std::collections::BTreeMap;
 
 /// What a target does not have because nothing of its manifest is executed: the need, and the key of the manifest that would be.

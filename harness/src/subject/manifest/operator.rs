@@ -1,6 +1,6 @@
 //! How the harness is operator of a deployment whose team domain it does not play. Never holds a secret in plain text: the environment gives it.
 
-use crate::subject::acts::Acts;
+use super::acts::Acts;
 use crate::subject::operator::Operator;
 use schemars::JsonSchema;
 use serde::Deserialize;

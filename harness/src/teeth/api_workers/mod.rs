@@ -10,11 +10,11 @@ mod trial;
 pub use measure::{DEVIANTS_OF_EACH_MIN, Wanted, measure};
 pub use serving::Unserved;
 
-use super::{Front, correct};
+use crate::catalogue::{Front, correct};
 use crate::contract::Contract;
 use crate::contract::profile::Profile;
-use crate::subject::reference::api_worker;
-use crate::subject::reference::deviants::Kind;
+use crate::reference::api_worker;
+use crate::reference::deviants::Kind;
 use crate::tamper::Tamper;
 use moltproof_api_worker::teeth::layers::{self, Layer};
 use moltproof_api_worker::teeth::{Deviant, deviants};

@@ -1,7 +1,7 @@
 //! Servers that keep no promise of an API worker: those of Workers, with what an API worker once answered. Never lets a request through.
 
+use crate::catalogue::{Front, null_servers};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
-use crate::teeth::{Front, null_servers};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;

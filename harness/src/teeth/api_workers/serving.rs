@@ -1,7 +1,7 @@
 //! One API worker of the catalogue as a server, for somebody who wants to see by hand what it breaks. Never judges it.
 
 use super::{Backend, Made};
-use crate::subject::reference::api_worker::serve_behind;
+use crate::reference::api_worker::serve_behind;
 use crate::tamper::Tamper;
 use crate::tamper::proxy::Proxy;
 use moltproof_api_worker::teeth::{Deviant, Interceptor};

@@ -1,8 +1,8 @@
 //! Judges one backend by every sentence of the profile that can be judged of it. Never decides what that means.
 
 use super::{Backend, Made};
+use crate::reference::{ReferenceTarget, api_worker};
 use crate::subject::api_worker::ApiWorker;
-use crate::subject::reference::{ReferenceTarget, api_worker};
 use crate::teeth::trial::Ruined;
 use moltproof_api_worker::teeth::layers::{self, By, Layer};
 use moltproof_api_worker::teeth::{Deviant, Interceptor, Said, judge};
@@ -84,7 +84,7 @@ impl Bench {
 }
 
 fn not_started(error: impl std::error::Error) -> Ruined {
-    Ruined::NotStarted(crate::client::chain(&error))
+    Ruined::NotStarted(crate::said::chain(&error))
 }
 
 /// Puts an interceptor before a worker; it stands there as long as the value lives.

@@ -1,7 +1,7 @@
 //! Entries that stay: whatever statement is tried on a copy of the database. Never on the target's own.
 
 use crate::aspect::{Aspect, aspect};
-use crate::database::{Database, rows};
+use crate::database::rows;
 use crate::outcome::{Judged, Need, Stop};
 use crate::scene::Scene;
 use crate::subject::Subject;
@@ -72,7 +72,7 @@ async fn append_only(subject: &Subject) -> Judged {
         .ok_or(Stop::lacking(Need::Database))?;
     let scene = Scene::at_present(subject);
     scene.key("ada").await?;
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let there = database
         .rows("SELECT count(*) AS entries FROM audit_logs", Vec::new())
         .await?;

@@ -3,8 +3,9 @@
 use crate::aspect::{Aspect, aspect};
 use crate::call::{Answer, Call};
 use crate::chat::Chat;
+use crate::oracle::dates::DAY;
 use crate::outcome::{Judged, Stop};
-use crate::scene::{DAY, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use futures_util::future::join_all;
 use serde_json::{Value, json};

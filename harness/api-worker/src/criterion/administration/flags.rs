@@ -183,7 +183,7 @@ async fn stable(subject: &Subject) -> Judged {
         )
         .await?;
         let first = try_join_all(keys.iter().map(|key| decided(&scene, key, &name))).await?;
-        scene.pass(crate::scene::HOUR);
+        scene.pass(crate::oracle::dates::HOUR);
         let second = try_join_all(keys.iter().map(|key| decided(&scene, key, &name))).await?;
         let both = first.into_iter().zip(second);
         for ((key, was_on), (first, second)) in keys.iter().zip(&mut on).zip(both) {

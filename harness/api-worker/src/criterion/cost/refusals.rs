@@ -3,8 +3,9 @@
 use crate::aspect::{Aspect, aspect};
 use crate::call::{Answer, Call};
 use crate::chat::{Chat, encoded};
+use crate::oracle::dates::HOUR;
 use crate::outcome::{Judged, Stop};
-use crate::scene::{HOUR, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use crate::wrong::{Right, Traces, told};
 use futures_util::future::join_all;

@@ -5,9 +5,9 @@ mod said;
 
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
-use crate::scripts::{Scripts, judged};
+use crate::scripts::Scripts;
+use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
-use crate::trial::{Trial, told_row};
 use moltproof_data::catalog::{Name, Table};
 use rusqlite::types::Value;
 use said::HISTORY;
@@ -132,50 +132,52 @@ fn unchanged(
 const TIME: &str = "created_at";
 
 async fn update_of_time(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.filled()?;
-        let statements = timed(&trial)?.into_iter().map(|table| {
-            let sql = format!(
-                "UPDATE {} SET created_at = {ANOTHER_TIME}",
-                table.name.quoted()
-            );
-            (table.name.as_str().to_owned(), TIME.to_owned(), sql)
-        });
-        unchanged(&trial, "a created_at that no UPDATE changes", statements)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.filled()?;
+            let statements = timed(&trial)?.into_iter().map(|table| {
+                let sql = format!(
+                    "UPDATE {} SET created_at = {ANOTHER_TIME}",
+                    table.name.quoted()
+                );
+                (table.name.as_str().to_owned(), TIME.to_owned(), sql)
+            });
+            unchanged(&trial, "a created_at that no UPDATE changes", statements)
+        })
+        .await
 }
 
 async fn triggers(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.filled()?;
-        let mut statements = Vec::new();
-        for table in timed(&trial)? {
-            let name = table.name.quoted();
-            let others = table.columns.iter();
-            let others =
-                others.filter(|column| column.generated.is_none() && column.name.as_str() != TIME);
-            for column in others {
-                let column = column.name.quoted();
-                for value in [
-                    column.clone(),
-                    format!("{column} + 1"),
-                    format!("{column} || 'x'"),
-                    "NULL".to_owned(),
-                    "'failed'".to_owned(),
-                ] {
-                    let sql = format!("UPDATE {name} SET {column} = {value}");
-                    statements.push((table.name.as_str().to_owned(), TIME.to_owned(), sql));
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.filled()?;
+            let mut statements = Vec::new();
+            for table in timed(&trial)? {
+                let name = table.name.quoted();
+                let others = table.columns.iter();
+                let others = others
+                    .filter(|column| column.generated.is_none() && column.name.as_str() != TIME);
+                for column in others {
+                    let column = column.name.quoted();
+                    for value in [
+                        column.clone(),
+                        format!("{column} + 1"),
+                        format!("{column} || 'x'"),
+                        "NULL".to_owned(),
+                        "'failed'".to_owned(),
+                    ] {
+                        let sql = format!("UPDATE {name} SET {column} = {value}");
+                        statements.push((table.name.as_str().to_owned(), TIME.to_owned(), sql));
+                    }
                 }
             }
-        }
-        unchanged(
-            &trial,
-            "a created_at that no change of another column touches",
-            statements,
-        )
-    })
-    .await
+            unchanged(
+                &trial,
+                "a created_at that no change of another column touches",
+                statements,
+            )
+        })
+        .await
 }
 
 /// A statement that puts rows over those of a table, one column of which says something else.
@@ -212,16 +214,17 @@ fn stays(table: &Table) -> bool {
 }
 
 async fn replace_of_time(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.filled()?;
-        let tables = timed(&trial)?.into_iter().filter(stays);
-        let statements = tables.map(|table| {
-            let sql = replacement(&table, TIME, ANOTHER_TIME);
-            (table.name.as_str().to_owned(), TIME.to_owned(), sql)
-        });
-        unchanged(&trial, "a created_at that no REPLACE changes", statements)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.filled()?;
+            let tables = timed(&trial)?.into_iter().filter(stays);
+            let statements = tables.map(|table| {
+                let sql = replacement(&table, TIME, ANOTHER_TIME);
+                (table.name.as_str().to_owned(), TIME.to_owned(), sql)
+            });
+            unchanged(&trial, "a created_at that no REPLACE changes", statements)
+        })
+        .await
 }
 
 /// Statements over each column of history that is there, made of its table, its name and something else in its place.
@@ -252,42 +255,44 @@ fn over_history(
 }
 
 async fn update(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.filled()?;
-        let statements = over_history(&trial, |table, column, value| {
-            format!("UPDATE {} SET {column} = {value}", table.name.quoted())
-        })?;
-        unchanged(&trial, "history that no UPDATE changes", statements)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.filled()?;
+            let statements = over_history(&trial, |table, column, value| {
+                format!("UPDATE {} SET {column} = {value}", table.name.quoted())
+            })?;
+            unchanged(&trial, "history that no UPDATE changes", statements)
+        })
+        .await
 }
 
 async fn replace(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.filled()?;
-        let statements = over_history(&trial, |table, column, value| {
-            replacement(table, column, value)
-        })?;
-        // A row beside those that are there is no rewriting: what they say must still stand there.
-        let mut count = 0;
-        for (table, of, sql) in statements {
-            let before = columns(&trial, &table, &of)?;
-            let after = trial.tried(|trial| {
-                drop(trial.run(&sql));
-                columns(trial, &table, &of)
-            })??;
-            if let Some(gone) = before.iter().find(|row| !after.contains(row)) {
-                let seen = format!(
-                    "after `{sql}` {} is gone from {table} ({of})",
-                    told_row(gone)
-                );
-                return Err(Stop::breach("history that no REPLACE changes", seen));
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.filled()?;
+            let statements = over_history(&trial, |table, column, value| {
+                replacement(table, column, value)
+            })?;
+            // A row beside those that are there is no rewriting: what they say must still stand there.
+            let mut count = 0;
+            for (table, of, sql) in statements {
+                let before = columns(&trial, &table, &of)?;
+                let after = trial.tried(|trial| {
+                    drop(trial.run(&sql));
+                    columns(trial, &table, &of)
+                })??;
+                if let Some(gone) = before.iter().find(|row| !after.contains(row)) {
+                    let seen = format!(
+                        "after `{sql}` {} is gone from {table} ({of})",
+                        told_row(gone)
+                    );
+                    return Err(Stop::breach("history that no REPLACE changes", seen));
+                }
+                count += 1;
             }
-            count += 1;
-        }
-        Ok(format!("{count} statements replaced nothing"))
-    })
-    .await
+            Ok(format!("{count} statements replaced nothing"))
+        })
+        .await
 }
 
 /// A database with a price that has ended and one that has not.
@@ -310,46 +315,48 @@ fn priced(scripts: &Scripts) -> Result<Trial, Stop> {
 }
 
 async fn end_of_price(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = priced(scripts)?;
-        let open = "UPDATE model_pricing SET valid_to = 1800000000000 WHERE valid_to IS NULL";
-        if changed(&trial, "model_pricing", "valid_to", open)?.is_none() {
-            let seen = "a price without an end takes none";
-            return Err(Stop::unmet("API-004", seen));
-        }
-        let ended = "FROM model_pricing WHERE valid_to IS NOT NULL";
-        let statements = ["NULL", "valid_to - 1", "valid_to + 1"].map(|value| {
-            let sql = format!(
-                "UPDATE model_pricing SET valid_to = {value} {}",
-                &ended["FROM model_pricing ".len()..]
-            );
-            (
-                "model_pricing".to_owned(),
-                "valid_from, valid_to".to_owned(),
-                sql,
-            )
-        });
-        unchanged(&trial, "an end that stays once it is set", statements)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = priced(scripts)?;
+            let open = "UPDATE model_pricing SET valid_to = 1800000000000 WHERE valid_to IS NULL";
+            if changed(&trial, "model_pricing", "valid_to", open)?.is_none() {
+                let seen = "a price without an end takes none";
+                return Err(Stop::unmet("API-004", seen));
+            }
+            let ended = "FROM model_pricing WHERE valid_to IS NOT NULL";
+            let statements = ["NULL", "valid_to - 1", "valid_to + 1"].map(|value| {
+                let sql = format!(
+                    "UPDATE model_pricing SET valid_to = {value} {}",
+                    &ended["FROM model_pricing ".len()..]
+                );
+                (
+                    "model_pricing".to_owned(),
+                    "valid_from, valid_to".to_owned(),
+                    sql,
+                )
+            });
+            unchanged(&trial, "an end that stays once it is set", statements)
+        })
+        .await
 }
 
 async fn removal(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.filled()?;
-        timed(&trial)?;
-        let statements = [
-            ("audit_logs", "actor, action, resource"),
-            ("model_pricing", "model, valid_from"),
-        ]
-        .map(|(table, of)| {
-            (
-                table.to_owned(),
-                of.to_owned(),
-                format!("DELETE FROM {table}"),
-            )
-        });
-        unchanged(&trial, "audit entries and prices that stay", statements)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.filled()?;
+            timed(&trial)?;
+            let statements = [
+                ("audit_logs", "actor, action, resource"),
+                ("model_pricing", "model, valid_from"),
+            ]
+            .map(|(table, of)| {
+                (
+                    table.to_owned(),
+                    of.to_owned(),
+                    format!("DELETE FROM {table}"),
+                )
+            });
+            unchanged(&trial, "audit entries and prices that stay", statements)
+        })
+        .await
 }

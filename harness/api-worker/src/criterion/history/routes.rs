@@ -4,10 +4,11 @@ use super::TIME;
 use super::said::HISTORY;
 use crate::call::Call;
 use crate::chat::Chat;
+use crate::oracle::dates::HOUR;
 use crate::outcome::{Judged, Stop};
-use crate::scene::{HOUR, Scene};
+use crate::scene::Scene;
+use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
-use crate::trial::{Trial, told_row};
 use moltproof_data::catalog::Name;
 use rusqlite::types::Value;
 use serde_json::json;
@@ -71,7 +72,7 @@ pub(super) async fn routes(subject: &Subject) -> Judged {
         .await?;
     set.expect(200, |seen| Stop::unmet("API-009", seen))?;
     scene.chatted(&key, &chat()).await?;
-    let before = past(&Trial::of_target(subject).await?)?;
+    let before = past(&Trial::of_target(&subject.own_database()?).await?)?;
     scene.pass(HOUR);
     scene.price(&model, 11, 13).await?;
     scene.prefer(&preference, json!("light")).await?;
@@ -84,7 +85,7 @@ pub(super) async fn routes(subject: &Subject) -> Judged {
         .operate(Call::post(format!("/api/admin/keys/{}/rotate", key.id)))
         .await?;
     rotated.expect(201, |seen| Stop::unmet("API-002", seen))?;
-    let after = past(&Trial::of_target(subject).await?)?;
+    let after = past(&Trial::of_target(&subject.own_database()?).await?)?;
     let added = after
         .keys()
         .filter(|row| !before.contains_key(*row))

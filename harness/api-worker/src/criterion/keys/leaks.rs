@@ -3,7 +3,6 @@
 use crate::aspect::{Aspect, aspect};
 use crate::call::{Answer, Call};
 use crate::chat::Chat;
-use crate::database::Database;
 use crate::outcome::{Judged, Stop};
 use crate::scene::{Key, Scene};
 use crate::secret::{Search, hashes};
@@ -181,7 +180,7 @@ async fn is_shown_once(subject: &Subject) -> Judged {
 }
 
 async fn is_hashed(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let scene = Scene::at_present(subject);
     let key = scene.key("ada").await?;
     let cells = database.cells().await?;
@@ -206,7 +205,7 @@ async fn is_hashed(subject: &Subject) -> Judged {
 }
 
 async fn is_in_no_cell(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let scene = Scene::at_present(subject);
     let (key, _answers) = used(&scene).await?;
     let cells = database.cells().await?;
@@ -234,7 +233,7 @@ async fn is_in_no_cell(subject: &Subject) -> Judged {
 }
 
 async fn is_in_no_file(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let scene = Scene::at_present(subject);
     let (key, _answers) = used(&scene).await?;
     let files = database.bytes().await?;

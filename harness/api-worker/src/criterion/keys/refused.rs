@@ -2,8 +2,9 @@
 
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
+use crate::oracle::dates::HOUR;
 use crate::outcome::{Judged, Stop};
-use crate::scene::{HOUR, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use crate::wrong::{Right, Traces, not_found, told};
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ mod runner;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::Stop;
 use crate::scripts::Scripts;
-use crate::trial::{Trial, sha256, version_of};
+use crate::scripts::trial::{Trial, sha256, version_of};
 use rusqlite::types::Value;
 
 pub(crate) use runner::tool_works;
@@ -110,7 +110,9 @@ fn records(trial: &Trial) -> Result<Vec<Record>, Stop> {
         .map_err(|why| Stop::breach(expected, why))?;
     seen.rows
         .iter()
-        .map(|row| record(row).ok_or_else(|| Stop::breach(expected, crate::trial::told_row(row))))
+        .map(|row| {
+            record(row).ok_or_else(|| Stop::breach(expected, crate::scripts::trial::told_row(row)))
+        })
         .collect()
 }
 

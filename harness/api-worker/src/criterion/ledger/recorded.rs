@@ -3,9 +3,8 @@
 use super::{ENVIRONMENTS, all_recorded, records, wanted};
 use crate::outcome::{Judged, Stop};
 use crate::sample::Table;
-use crate::scripts::{judged, of};
+use crate::scripts::trial::{Trial, fault};
 use crate::subject::Subject;
-use crate::trial::{Trial, fault};
 use moltproof_doubles::clock;
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
@@ -26,37 +25,38 @@ fn row(file: &str, version: i64, environment: &str) -> Vec<(&'static str, Value)
 }
 
 pub(super) async fn table(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.migrated()?;
-        let before = records(&trial)?.len();
-        let table = Table::of(&trial, "schema_metadata")?;
-        let put = |file: &str, version: i64, environment: &str| {
-            table.fill(&trial, [row(file, version, environment)])
-        };
-        for (version, environment) in (9_001..).zip(ENVIRONMENTS) {
-            put(&format!("{version}_moltproof.sql"), version, environment).map_err(|stop| {
-                let expected = format!("a row for each file of {environment}");
-                Stop::breach(expected, stop.to_string())
-            })?;
-        }
-        let kept = records(&trial)?.len() - before;
-        if kept != ENVIRONMENTS.len() {
-            let seen = format!("{kept} rows of {} files", ENVIRONMENTS.len());
-            return Err(Stop::breach("a row for each file", seen));
-        }
-        let twice = put("9001_moltproof.sql", 9_001, "production");
-        if twice.is_ok() && records(&trial)?.len() > before + kept {
-            let seen = "a second row of a file is taken";
-            return Err(Stop::breach("one row for each file", seen));
-        }
-        Ok(format!("{kept} files have a row each, and none has two"))
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            let before = records(&trial)?.len();
+            let table = Table::of(&trial, "schema_metadata")?;
+            let put = |file: &str, version: i64, environment: &str| {
+                table.fill(&trial, [row(file, version, environment)])
+            };
+            for (version, environment) in (9_001..).zip(ENVIRONMENTS) {
+                put(&format!("{version}_moltproof.sql"), version, environment).map_err(|stop| {
+                    let expected = format!("a row for each file of {environment}");
+                    Stop::breach(expected, stop.to_string())
+                })?;
+            }
+            let kept = records(&trial)?.len() - before;
+            if kept != ENVIRONMENTS.len() {
+                let seen = format!("{kept} rows of {} files", ENVIRONMENTS.len());
+                return Err(Stop::breach("a row for each file", seen));
+            }
+            let twice = put("9001_moltproof.sql", 9_001, "production");
+            if twice.is_ok() && records(&trial)?.len() > before + kept {
+                let seen = "a second row of a file is taken";
+                return Err(Stop::breach("one row for each file", seen));
+            }
+            Ok(format!("{kept} files have a row each, and none has two"))
+        })
+        .await
 }
 
 pub(super) async fn digests(subject: &Subject) -> Judged {
-    let scripts = of(subject)?;
-    let trial = Trial::of_target(subject).await?;
+    let scripts = subject.scripts()?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     // What cannot be applied is rightly not recorded.
     drop(scripts.migrated()?);
     let wanted = wanted(&scripts);
@@ -75,8 +75,8 @@ fn objects(trial: &Trial) -> Result<BTreeSet<String>, Stop> {
 }
 
 pub(super) async fn applied(subject: &Subject) -> Judged {
-    let scripts = of(subject)?;
-    let target = Trial::of_target(subject).await?;
+    let scripts = subject.scripts()?;
+    let target = Trial::of_target(&subject.own_database()?).await?;
     let recorded: BTreeSet<String> = records(&target)?
         .into_iter()
         .map(|record| record.file)
@@ -115,8 +115,8 @@ pub(super) async fn applied(subject: &Subject) -> Judged {
 }
 
 pub(super) async fn order(subject: &Subject) -> Judged {
-    let scripts = of(subject)?;
-    let trial = Trial::of_target(subject).await?;
+    let scripts = subject.scripts()?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     let records = records(&trial)?;
     let latest = clock::epoch_ms() + AHEAD_MAX;
     for record in &records {

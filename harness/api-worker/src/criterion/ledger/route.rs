@@ -4,9 +4,8 @@ use super::{ENVIRONMENTS, records, wanted};
 use crate::call::{Answer, Call};
 use crate::outcome::{Judged, Stop};
 use crate::scene::Scene;
-use crate::scripts::of;
+use crate::scripts::trial::Trial;
 use crate::subject::Subject;
-use crate::trial::Trial;
 use serde_json::Value;
 
 async fn asked(subject: &Subject) -> Result<Answer, Stop> {
@@ -23,7 +22,7 @@ fn name(entry: &Value) -> &str {
 }
 
 pub(super) async fn told(subject: &Subject) -> Judged {
-    let scripts = of(subject)?;
+    let scripts = subject.scripts()?;
     let answer = asked(subject).await?;
     let wanted = wanted(&scripts);
     let newest = wanted.iter().map(|(_, version, _)| *version).max();
@@ -77,7 +76,7 @@ pub(super) async fn told(subject: &Subject) -> Judged {
 }
 
 pub(super) async fn same(subject: &Subject) -> Judged {
-    let trial = Trial::of_target(subject).await?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     let records = records(&trial)?;
     let answer = asked(subject).await?;
     let history = answer.list("/history");

@@ -3,9 +3,9 @@
 use super::recorded::read;
 use super::{ENVIRONMENTS, Record, all_recorded, records, wanted};
 use crate::outcome::{Judged, Need, Stop};
-use crate::scripts::{Places, Scripts, of};
+use crate::scripts::trial::Trial;
+use crate::scripts::{Places, Scripts};
 use crate::subject::{Applied, Runner, Subject};
-use crate::trial::Trial;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const LATER: [(&str, &str); 3] = [
 impl Workplace {
     fn of(subject: &Subject) -> Result<Self, Stop> {
         let runner = subject.runner.clone().ok_or(Stop::lacking(Need::Runner))?;
-        let scripts = of(subject)?;
+        let scripts = subject.scripts()?;
         let work = Self {
             runner,
             scripts,

@@ -3,9 +3,10 @@
 use super::{limited, passed, probe};
 use crate::aspect::{Aspect, aspect};
 use crate::call::Answer;
-use crate::database::{Database, Row};
+use crate::database::Row;
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::outcome::{Judged, Stop};
-use crate::scene::{DAY, HOUR, MINUTE, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use futures_util::future::join_all;
 
@@ -64,7 +65,7 @@ async fn exact(subject: &Subject) -> Judged {
 const STEPS: [(i64, i64); 3] = [(0, 7), (HOUR, 11), (HOUR + MINUTE, 13)];
 
 async fn one_row(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let scene = Scene::with_clock(subject)?;
     let key = limited(&scene, &[]).await?;
     let begin = crate::oracle::window::start("day", scene.now()) + DAY;

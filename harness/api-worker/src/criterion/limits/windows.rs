@@ -2,9 +2,10 @@
 
 use super::{Exceeded, limited, passed, probe, refused};
 use crate::aspect::{Aspect, aspect};
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::oracle::window::{self, KINDS};
 use crate::outcome::Judged;
-use crate::scene::{DAY, HOUR, MINUTE, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 
 pub(super) const ASPECTS: &[Aspect] = &[

@@ -3,13 +3,14 @@
 use super::super::views::compare;
 use super::{asked, query};
 use crate::oracle::dates::date;
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::oracle::sums::BY_USER;
+use crate::oracle::sums::Usage;
 use crate::outcome::{Judged, Stop};
-use crate::sample::{Table, Usage, log};
-use crate::scene::{DAY, HOUR, MINUTE};
-use crate::scripts::{Documented, judged};
+use crate::sample::{Table, log};
+use crate::scripts::Documented;
+use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
-use crate::trial::{Trial, told_row};
 use moltproof_doubles::clock;
 use rusqlite::types::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,83 +71,86 @@ fn usage(now: i64) -> Vec<Usage> {
 }
 
 pub(super) async fn recent_usage(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let query = query(scripts, Documented::RecentUsage)?;
-        let trial = scripts.migrated()?;
-        let now = clock::epoch_ms();
-        let rows = usage(now);
-        log(&trial, &rows)?;
-        let answer = asked(&trial, query)?;
-        compare(&trial, BY_USER, &rows).map_err(|stop| match stop {
-            // What a view tells wrongly, a query over it tells wrongly as well.
-            Stop::Violated(violation) => Stop::unmet("API-005", violation.seen),
-            other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
-        })?;
-        let first = date(now - 7 * DAY);
-        let mut wanted: BTreeMap<(String, &str), [i64; 4]> = BTreeMap::new();
-        for row in rows.iter().filter(|row| date(row.created_at) >= first) {
-            let user = row.user.as_deref().unwrap_or_default();
-            let sums = wanted.entry((date(row.created_at), user)).or_default();
-            let amounts = [
-                1,
-                row.input.unwrap_or(0),
-                row.output.unwrap_or(0),
-                row.cost.unwrap_or(0),
-            ];
-            for (sum, amount) in sums.iter_mut().zip(amounts) {
-                *sum += amount;
+    subject
+        .judge_files(|scripts| {
+            let query = query(scripts, Documented::RecentUsage)?;
+            let trial = scripts.migrated()?;
+            let now = clock::epoch_ms();
+            let rows = usage(now);
+            log(&trial, &rows)?;
+            let answer = asked(&trial, query)?;
+            compare(&trial, BY_USER, &rows).map_err(|stop| match stop {
+                // What a view tells wrongly, a query over it tells wrongly as well.
+                Stop::Violated(violation) => Stop::unmet("API-005", violation.seen),
+                other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
+            })?;
+            let first = date(now - 7 * DAY);
+            let mut wanted: BTreeMap<(String, &str), [i64; 4]> = BTreeMap::new();
+            for row in rows.iter().filter(|row| date(row.created_at) >= first) {
+                let user = row.user.as_deref().unwrap_or_default();
+                let sums = wanted.entry((date(row.created_at), user)).or_default();
+                let amounts = [
+                    1,
+                    row.input.unwrap_or(0),
+                    row.output.unwrap_or(0),
+                    row.cost.unwrap_or(0),
+                ];
+                for (sum, amount) in sums.iter_mut().zip(amounts) {
+                    *sum += amount;
+                }
             }
-        }
-        let wanted = wanted.into_iter().map(|((date, user), sums)| {
-            let sums = sums.map(Value::Integer);
-            [Value::Text(date), text(user)]
-                .into_iter()
-                .chain(sums)
-                .collect()
-        });
-        let columns = [
-            "date",
-            "user_id",
-            "requests",
-            "input_tokens",
-            "output_tokens",
-            "cost_micros",
-        ];
-        let columns = columns.map(|name| answer.column(&[name]));
-        let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
-        same(&query.name, answer.values(&columns), wanted.collect())
-    })
-    .await
+            let wanted = wanted.into_iter().map(|((date, user), sums)| {
+                let sums = sums.map(Value::Integer);
+                [Value::Text(date), text(user)]
+                    .into_iter()
+                    .chain(sums)
+                    .collect()
+            });
+            let columns = [
+                "date",
+                "user_id",
+                "requests",
+                "input_tokens",
+                "output_tokens",
+                "cost_micros",
+            ];
+            let columns = columns.map(|name| answer.column(&[name]));
+            let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
+            same(&query.name, answer.values(&columns), wanted.collect())
+        })
+        .await
 }
 
 pub(super) async fn costs(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let query = query(scripts, Documented::Costs)?;
-        let trial = scripts.migrated()?;
-        let now = clock::epoch_ms();
-        let rows = usage(now);
-        log(&trial, &rows)?;
-        let answer = asked(&trial, query)?;
-        let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.created_at > now - DAY) {
-            let model = row.model.as_deref().unwrap_or_default();
-            *wanted.entry(model).or_default() += row.cost.unwrap_or(0);
-        }
-        let cost = answer.column(&["total_cost_micros", "total_cost", "cost_micros", "cost"])?;
-        let model = answer.column(&["model"])?;
-        let mut seen = answer.values(&[model, cost]);
-        // A model of which no cost is known costs nothing, or nobody knows what.
-        for row in &mut seen {
-            if let Some(cost @ Value::Null) = row.get_mut(1) {
-                *cost = Value::Integer(0);
+    subject
+        .judge_files(|scripts| {
+            let query = query(scripts, Documented::Costs)?;
+            let trial = scripts.migrated()?;
+            let now = clock::epoch_ms();
+            let rows = usage(now);
+            log(&trial, &rows)?;
+            let answer = asked(&trial, query)?;
+            let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
+            for row in rows.iter().filter(|row| row.created_at > now - DAY) {
+                let model = row.model.as_deref().unwrap_or_default();
+                *wanted.entry(model).or_default() += row.cost.unwrap_or(0);
             }
-        }
-        let wanted = wanted
-            .into_iter()
-            .map(|(model, cost)| vec![text(model), Value::Integer(cost)]);
-        same(&query.name, seen, wanted.collect())
-    })
-    .await
+            let cost =
+                answer.column(&["total_cost_micros", "total_cost", "cost_micros", "cost"])?;
+            let model = answer.column(&["model"])?;
+            let mut seen = answer.values(&[model, cost]);
+            // A model of which no cost is known costs nothing, or nobody knows what.
+            for row in &mut seen {
+                if let Some(cost @ Value::Null) = row.get_mut(1) {
+                    *cost = Value::Integer(0);
+                }
+            }
+            let wanted = wanted
+                .into_iter()
+                .map(|(model, cost)| vec![text(model), Value::Integer(cost)]);
+            same(&query.name, seen, wanted.collect())
+        })
+        .await
 }
 
 /// Puts the counts of requests into the windows that they belong to, each request once in a window of each kind.
@@ -173,151 +177,158 @@ fn count(trial: &Trial, requests: &[(&str, &str, i64)]) -> Result<(), Stop> {
 }
 
 pub(super) async fn rate_limits(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let query = query(scripts, Documented::RateLimits)?;
-        let trial = scripts.migrated()?;
-        let now = clock::epoch_ms();
-        // In the minute and hour that run: whether one counts minutes or the hour, it is the same.
-        let mut requests = vec![("user", "ada", now); 57];
-        requests.extend(vec![("user", "bob", now - (now % MINUTE)); 3]);
-        requests.extend(vec![("user", "carol", now - 2 * HOUR - 2 * MINUTE); 5]);
-        requests.extend(vec![("user", "ada", now - 2 * HOUR - 2 * MINUTE); 7]);
-        requests.extend(vec![("ip", "192.0.2.1", now); 60]);
-        count(&trial, &requests)?;
-        let answer = asked(&trial, query)?;
-        let columns = [
-            answer.column(&["user_id", "subject"])?,
-            answer.column(&["requests"])?,
-        ];
-        let wanted = vec![vec![text("ada"), number(57)], vec![text("bob"), number(3)]];
-        same(&query.name, answer.values(&columns), wanted)
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let query = query(scripts, Documented::RateLimits)?;
+            let trial = scripts.migrated()?;
+            let now = clock::epoch_ms();
+            // In the minute and hour that run: whether one counts minutes or the hour, it is the same.
+            let mut requests = vec![("user", "ada", now); 57];
+            requests.extend(vec![("user", "bob", now - (now % MINUTE)); 3]);
+            requests.extend(vec![("user", "carol", now - 2 * HOUR - 2 * MINUTE); 5]);
+            requests.extend(vec![("user", "ada", now - 2 * HOUR - 2 * MINUTE); 7]);
+            requests.extend(vec![("ip", "192.0.2.1", now); 60]);
+            count(&trial, &requests)?;
+            let answer = asked(&trial, query)?;
+            let columns = [
+                answer.column(&["user_id", "subject"])?,
+                answer.column(&["requests"])?,
+            ];
+            let wanted = vec![vec![text("ada"), number(57)], vec![text("bob"), number(3)]];
+            same(&query.name, answer.values(&columns), wanted)
+        })
+        .await
 }
 
 pub(super) async fn version(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let query = query(scripts, Documented::SchemaVersion)?;
-        let trial = scripts.migrated()?;
-        // Not in the order of their versions, and with one whose text sorts before that of the last.
-        let newest = 9_998;
-        let rows = [9_997, newest, 9_996].into_iter().map(|version: i64| {
-            vec![
-                ("file", Value::Text(format!("{version}_more.sql"))),
-                ("version", Value::Integer(version)),
-                ("environment", text("production")),
-                ("sha256", Value::Text("0a".repeat(32))),
-                ("applied_at", Value::Integer(1_790_000_000_000 + version)),
-            ]
-        });
-        Table::of(&trial, "schema_metadata")?.fill(&trial, rows)?;
-        let kept = trial.read("SELECT 1 FROM schema_metadata WHERE version > 9000")?;
-        if kept.len() != 3 {
-            let seen = "schema_metadata does not keep a row for each file";
-            return Err(Stop::unmet("API-007", seen));
-        }
-        let answer = asked(&trial, query)?;
-        let version = answer.column(&["version"])?;
-        let mut seen = answer.values(&[version]);
-        seen.truncate(2);
-        same(&query.name, seen, vec![vec![Value::Integer(newest)]])
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let query = query(scripts, Documented::SchemaVersion)?;
+            let trial = scripts.migrated()?;
+            // Not in the order of their versions, and with one whose text sorts before that of the last.
+            let newest = 9_998;
+            let rows = [9_997, newest, 9_996].into_iter().map(|version: i64| {
+                vec![
+                    ("file", Value::Text(format!("{version}_more.sql"))),
+                    ("version", Value::Integer(version)),
+                    ("environment", text("production")),
+                    ("sha256", Value::Text("0a".repeat(32))),
+                    ("applied_at", Value::Integer(1_790_000_000_000 + version)),
+                ]
+            });
+            Table::of(&trial, "schema_metadata")?.fill(&trial, rows)?;
+            let kept = trial.read("SELECT 1 FROM schema_metadata WHERE version > 9000")?;
+            if kept.len() != 3 {
+                let seen = "schema_metadata does not keep a row for each file";
+                return Err(Stop::unmet("API-007", seen));
+            }
+            let answer = asked(&trial, query)?;
+            let version = answer.column(&["version"])?;
+            let mut seen = answer.values(&[version]);
+            seen.truncate(2);
+            same(&query.name, seen, vec![vec![Value::Integer(newest)]])
+        })
+        .await
 }
 
 pub(super) async fn tables(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let query = query(scripts, Documented::Tables)?;
-        let trial = scripts.migrated()?;
-        let answer = asked(&trial, query)?;
-        let columns = [answer.column(&["name"])?, answer.column(&["sql"])?];
-        let seen = answer.values(&columns);
-        let wanted = trial.read(
+    subject
+        .judge_files(|scripts| {
+            let query = query(scripts, Documented::Tables)?;
+            let trial = scripts.migrated()?;
+            let answer = asked(&trial, query)?;
+            let columns = [answer.column(&["name"])?, answer.column(&["sql"])?];
+            let seen = answer.values(&columns);
+            let wanted = trial.read(
             "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'",
         )?;
-        for row in &wanted {
-            if !seen.contains(row) {
-                let name = row.first().map(crate::trial::told).unwrap_or_default();
-                let expected = format!(
-                    "each table of the schema with its declaration in {}",
-                    query.name
-                );
-                return Err(Stop::breach(
-                    expected,
-                    format!("the table {name} is missing"),
-                ));
+            for row in &wanted {
+                if !seen.contains(row) {
+                    let name = row
+                        .first()
+                        .map(crate::scripts::trial::told)
+                        .unwrap_or_default();
+                    let expected = format!(
+                        "each table of the schema with its declaration in {}",
+                        query.name
+                    );
+                    return Err(Stop::breach(
+                        expected,
+                        format!("the table {name} is missing"),
+                    ));
+                }
             }
-        }
-        let real: BTreeSet<String> = trial
-            .read("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")?
-            .iter()
-            .map(|row| told_row(row))
-            .collect();
-        if let Some(row) = seen.iter().find(|row| !real.contains(&told_row(row))) {
-            let seen = format!("{} tells {}", query.name, told_row(row));
-            return Err(Stop::breach("tables only, as they were declared", seen));
-        }
-        Ok(format!("{} tables", wanted.len()))
-    })
-    .await
+            let real: BTreeSet<String> = trial
+                .read("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")?
+                .iter()
+                .map(|row| told_row(row))
+                .collect();
+            if let Some(row) = seen.iter().find(|row| !real.contains(&told_row(row))) {
+                let seen = format!("{} tells {}", query.name, told_row(row));
+                return Err(Stop::breach("tables only, as they were declared", seen));
+            }
+            Ok(format!("{} tables", wanted.len()))
+        })
+        .await
 }
 
 pub(super) async fn errors(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let query = query(scripts, Documented::RecentErrors)?;
-        let trial = scripts.migrated()?;
-        let now = clock::epoch_ms();
-        let names = [
-            "error.internal_error",
-            "chat.latency_ms",
-            "error.upstream_error",
-            "errors_budget",
-            "terror.level",
-            "error.configuration_error",
-        ];
-        let metrics: Vec<(&str, usize, i64)> = (0..18)
-            // Neither in the order of their times nor against it.
-            .map(|number: usize| {
-                (
-                    names[number % names.len()],
-                    500 + number,
-                    now - MINUTE * i64::try_from(1 + (number * 7) % 18).unwrap_or(1),
-                )
-            })
-            .collect();
-        let rows = metrics.iter().map(|(name, value, at)| {
-            vec![
-                ("name", text(name)),
-                ("value", number(*value)),
-                ("created_at", Value::Integer(*at)),
-            ]
-        });
-        Table::of(&trial, "system_metrics")?.fill(&trial, rows)?;
-        let answer = asked(&trial, query)?;
-        let columns = [answer.column(&["name"])?, answer.column(&["value"])?];
-        let mut wanted: Vec<_> = metrics
-            .iter()
-            .filter(|(name, ..)| name.starts_with("error."))
-            .collect();
-        wanted.sort_by_key(|(.., at)| std::cmp::Reverse(*at));
-        let wanted: Vec<Vec<Value>> = wanted
-            .into_iter()
-            .map(|(name, value, _at)| vec![text(name), number(*value)])
-            .collect();
-        let seen = answer.values(&columns);
-        same(&query.name, seen.clone(), wanted.clone())?;
-        if seen != wanted {
-            let first = seen.first().map(|row| told_row(row)).unwrap_or_default();
-            return Err(Stop::breach(
-                "the newest error first",
-                format!("{first} first"),
-            ));
-        }
-        Ok(format!(
-            "{} errors of {} metrics, newest first",
-            wanted.len(),
-            metrics.len()
-        ))
-    })
-    .await
+    subject
+        .judge_files(|scripts| {
+            let query = query(scripts, Documented::RecentErrors)?;
+            let trial = scripts.migrated()?;
+            let now = clock::epoch_ms();
+            let names = [
+                "error.internal_error",
+                "chat.latency_ms",
+                "error.upstream_error",
+                "errors_budget",
+                "terror.level",
+                "error.configuration_error",
+            ];
+            let metrics: Vec<(&str, usize, i64)> = (0..18)
+                // Neither in the order of their times nor against it.
+                .map(|number: usize| {
+                    (
+                        names[number % names.len()],
+                        500 + number,
+                        now - MINUTE * i64::try_from(1 + (number * 7) % 18).unwrap_or(1),
+                    )
+                })
+                .collect();
+            let rows = metrics.iter().map(|(name, value, at)| {
+                vec![
+                    ("name", text(name)),
+                    ("value", number(*value)),
+                    ("created_at", Value::Integer(*at)),
+                ]
+            });
+            Table::of(&trial, "system_metrics")?.fill(&trial, rows)?;
+            let answer = asked(&trial, query)?;
+            let columns = [answer.column(&["name"])?, answer.column(&["value"])?];
+            let mut wanted: Vec<_> = metrics
+                .iter()
+                .filter(|(name, ..)| name.starts_with("error."))
+                .collect();
+            wanted.sort_by_key(|(.., at)| std::cmp::Reverse(*at));
+            let wanted: Vec<Vec<Value>> = wanted
+                .into_iter()
+                .map(|(name, value, _at)| vec![text(name), number(*value)])
+                .collect();
+            let seen = answer.values(&columns);
+            same(&query.name, seen.clone(), wanted.clone())?;
+            if seen != wanted {
+                let first = seen.first().map(|row| told_row(row)).unwrap_or_default();
+                return Err(Stop::breach(
+                    "the newest error first",
+                    format!("{first} first"),
+                ));
+            }
+            Ok(format!(
+                "{} errors of {} metrics, newest first",
+                wanted.len(),
+                metrics.len()
+            ))
+        })
+        .await
 }

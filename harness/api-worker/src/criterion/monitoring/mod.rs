@@ -3,12 +3,12 @@
 mod answers;
 mod reads;
 
-use super::views::whole;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
-use crate::scripts::{Documented, Script, Scripts, judged, of};
+use crate::sample::whole;
+use crate::scripts::trial::{Trial, statements_of};
+use crate::scripts::{Documented, Script, Scripts};
 use crate::subject::Subject;
-use crate::trial::{Trial, statements_of};
 use moltproof_data::engine::Seen;
 use rusqlite::types::Value;
 
@@ -156,38 +156,39 @@ fn run(trial: &Trial, query: &Script) -> Result<usize, Stop> {
 }
 
 async fn runs(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.migrated()?;
-        for documented in Documented::ALL {
-            let query = query(scripts, documented)?;
-            let count = run(&trial, query)?;
-            if count > 0 {
-                let seen = format!("{} has {count} parameters", query.name);
-                return Err(Stop::breach("a documented query without parameters", seen));
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            for documented in Documented::ALL {
+                let query = query(scripts, documented)?;
+                let count = run(&trial, query)?;
+                if count > 0 {
+                    let seen = format!("{} has {count} parameters", query.name);
+                    return Err(Stop::breach("a documented query without parameters", seen));
+                }
             }
-        }
-        for query in &scripts.queries {
-            run(&trial, query)?;
-            let comments = query
-                .text
-                .lines()
-                .filter_map(|line| line.trim().strip_prefix("--"));
-            if !comments
-                .into_iter()
-                .any(|comment| comment.split_whitespace().count() > 2)
-            {
-                let seen = format!("no comment in {}", query.name);
-                return Err(Stop::breach("the meaning of each query in a comment", seen));
+            for query in &scripts.queries {
+                run(&trial, query)?;
+                let comments = query
+                    .text
+                    .lines()
+                    .filter_map(|line| line.trim().strip_prefix("--"));
+                if !comments
+                    .into_iter()
+                    .any(|comment| comment.split_whitespace().count() > 2)
+                {
+                    let seen = format!("no comment in {}", query.name);
+                    return Err(Stop::breach("the meaning of each query in a comment", seen));
+                }
             }
-        }
-        Ok(format!("{} queries do", scripts.queries.len()))
-    })
-    .await
+            Ok(format!("{} queries do", scripts.queries.len()))
+        })
+        .await
 }
 
 async fn own(subject: &Subject) -> Judged {
-    let scripts = of(subject)?;
-    let trial = Trial::of_target(subject).await?;
+    let scripts = subject.scripts()?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
     let mut rows = 0;
     for documented in Documented::ALL {
         rows += asked(&trial, query(&scripts, documented)?)?.seen.rows.len();

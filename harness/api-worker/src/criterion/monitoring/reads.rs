@@ -1,12 +1,13 @@
 //! What a documented query reads: it is given rows that it does not ask for, and must not read them. Never trusts a plan's wording.
 
 use super::{only_statement, query};
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
+use crate::oracle::sums::Usage;
 use crate::outcome::{Judged, Stop};
-use crate::sample::{Table, Usage, log};
-use crate::scene::{DAY, HOUR, MINUTE};
-use crate::scripts::{Documented, judged};
+use crate::sample::{Table, log};
+use crate::scripts::Documented;
+use crate::scripts::trial::Trial;
 use crate::subject::Subject;
-use crate::trial::Trial;
 use moltproof_doubles::clock;
 use rusqlite::types::Value;
 
@@ -18,7 +19,7 @@ const MANY: usize = 250;
 const MORE_MAX: u32 = 200;
 
 pub(super) async fn bounded(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
+    subject.judge_files(|scripts| {
         let trial = scripts.migrated()?;
         let now = clock::epoch_ms();
         let asked = [

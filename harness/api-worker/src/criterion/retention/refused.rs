@@ -3,8 +3,9 @@
 use super::{chat_at, retain, rules_of, sum, times, under, usual};
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
+use crate::oracle::dates::{DAY, HOUR};
 use crate::outcome::{Judged, Stop};
-use crate::scene::{DAY, HOUR, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use crate::wrong::{Right, Traces, told};
 use serde_json::{Value, json};

@@ -3,10 +3,10 @@
 use super::{chat_at, retain, sum, times, under};
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
-use crate::database::Database;
+use crate::oracle::dates::{DAY, HOUR};
 use crate::oracle::window;
 use crate::outcome::{Judged, Stop};
-use crate::scene::{DAY, HOUR, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use serde_json::{Value, json};
 
@@ -209,7 +209,7 @@ async fn batches(subject: &Subject) -> Judged {
 const RUNS_MAX: usize = 200;
 
 async fn sessions_and_windows(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let scene = Scene::long_ago(subject).await?;
     let key = scene.key("ada").await?;
     scene.unlimit(&key.user).await?;

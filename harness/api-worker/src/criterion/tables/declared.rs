@@ -3,9 +3,9 @@
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
 use crate::sample::Table;
-use crate::scripts::{Scripts, judged};
+use crate::scripts::Scripts;
+use crate::scripts::trial::Trial;
 use crate::subject::Subject;
-use crate::trial::Trial;
 use moltproof_data::catalog::{Name, Schema};
 use rusqlite::types::Value;
 
@@ -37,25 +37,26 @@ pub(super) const ASPECTS: &[Aspect] = &[
 ];
 
 async fn tables(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let schema = scripts.trial()?.schema()?;
-        for name in super::schema::TABLES {
-            let table = schema.table(name).ok_or_else(|| {
-                Stop::breach(format!("a table {name}"), "the migrations make none")
-            })?;
-            if table.primary_key.is_empty() {
-                return Err(Stop::breach(
-                    format!("a primary key of {name}"),
-                    "it has none",
-                ));
+    subject
+        .judge_files(|scripts| {
+            let schema = scripts.trial()?.schema()?;
+            for name in super::schema::TABLES {
+                let table = schema.table(name).ok_or_else(|| {
+                    Stop::breach(format!("a table {name}"), "the migrations make none")
+                })?;
+                if table.primary_key.is_empty() {
+                    return Err(Stop::breach(
+                        format!("a primary key of {name}"),
+                        "it has none",
+                    ));
+                }
             }
-        }
-        Ok(format!(
-            "{} tables with their keys",
-            super::schema::TABLES.len()
-        ))
-    })
-    .await
+            Ok(format!(
+                "{} tables with their keys",
+                super::schema::TABLES.len()
+            ))
+        })
+        .await
 }
 
 fn schema(scripts: &Scripts) -> Result<Schema, Stop> {
@@ -63,63 +64,64 @@ fn schema(scripts: &Scripts) -> Result<Schema, Stop> {
 }
 
 async fn references(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let schema = schema(scripts)?;
-        for (child, parent) in super::schema::REFERENCES {
-            let Some(table) = schema.table(child) else {
-                return Err(Stop::breach(
-                    format!("a table {child}"),
-                    "the migrations make none",
-                ));
-            };
-            if !table
-                .foreign_keys
-                .iter()
-                .any(|key| key.parent.as_str() == parent)
-            {
-                let expected = format!("a reference of {child} to {parent}");
-                return Err(Stop::breach(expected, "no reference to it"));
-            }
-        }
-        let mut count = 0;
-        for name in super::schema::TABLES {
-            let Some(table) = schema.table(name) else {
-                continue;
-            };
-            for key in &table.foreign_keys {
-                count += 1;
-                let columns = told(&key.columns);
-                let leads = |index: &[Name]| {
-                    key.columns.iter().all(|column| {
-                        index
-                            .iter()
-                            .take(key.columns.len())
-                            .any(|part| part == column)
-                    })
-                };
-                let is_indexed =
-                    table.index_on(&key.columns).is_some() || leads(&table.primary_key);
-                if !is_indexed {
-                    let expected = format!("an index of {name} that begins with {columns}");
-                    return Err(Stop::breach(expected, "no such index"));
-                }
-                let parent = schema.tables.get(&key.parent);
-                if !parent.is_some_and(|parent| parent.is_unique(&key.parent_columns)) {
-                    let expected = format!(
-                        "{} to be a key of {}",
-                        told(&key.parent_columns),
-                        key.parent.as_str()
-                    );
+    subject
+        .judge_files(|scripts| {
+            let schema = schema(scripts)?;
+            for (child, parent) in super::schema::REFERENCES {
+                let Some(table) = schema.table(child) else {
                     return Err(Stop::breach(
-                        expected,
-                        format!("{name} refers to it, and it is none"),
+                        format!("a table {child}"),
+                        "the migrations make none",
                     ));
+                };
+                if !table
+                    .foreign_keys
+                    .iter()
+                    .any(|key| key.parent.as_str() == parent)
+                {
+                    let expected = format!("a reference of {child} to {parent}");
+                    return Err(Stop::breach(expected, "no reference to it"));
                 }
             }
-        }
-        Ok(format!("{count} references"))
-    })
-    .await
+            let mut count = 0;
+            for name in super::schema::TABLES {
+                let Some(table) = schema.table(name) else {
+                    continue;
+                };
+                for key in &table.foreign_keys {
+                    count += 1;
+                    let columns = told(&key.columns);
+                    let leads = |index: &[Name]| {
+                        key.columns.iter().all(|column| {
+                            index
+                                .iter()
+                                .take(key.columns.len())
+                                .any(|part| part == column)
+                        })
+                    };
+                    let is_indexed =
+                        table.index_on(&key.columns).is_some() || leads(&table.primary_key);
+                    if !is_indexed {
+                        let expected = format!("an index of {name} that begins with {columns}");
+                        return Err(Stop::breach(expected, "no such index"));
+                    }
+                    let parent = schema.tables.get(&key.parent);
+                    if !parent.is_some_and(|parent| parent.is_unique(&key.parent_columns)) {
+                        let expected = format!(
+                            "{} to be a key of {}",
+                            told(&key.parent_columns),
+                            key.parent.as_str()
+                        );
+                        return Err(Stop::breach(
+                            expected,
+                            format!("{name} refers to it, and it is none"),
+                        ));
+                    }
+                }
+            }
+            Ok(format!("{count} references"))
+        })
+        .await
 }
 
 fn told(columns: &[Name]) -> String {
@@ -145,24 +147,25 @@ const LOOKUPS: [(&str, &str); 7] = [
 ];
 
 async fn indexes(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = scripts.migrated()?;
-        for (table, condition) in LOOKUPS {
-            let sql = format!("EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}");
-            let plan = trial.query(&sql, &[]).map_err(|why| {
-                Stop::breach(format!("{table} with the columns of the contract"), why)
-            })?;
-            let first = plan.rows.first().and_then(|row| row.get(3));
-            if let Some(Value::Text(step)) = first
-                && step.starts_with("SCAN")
-            {
-                let expected = format!("an index for {condition} in {table}");
-                return Err(Stop::breach(expected, "it is read from end to end"));
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            for (table, condition) in LOOKUPS {
+                let sql = format!("EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}");
+                let plan = trial.query(&sql, &[]).map_err(|why| {
+                    Stop::breach(format!("{table} with the columns of the contract"), why)
+                })?;
+                let first = plan.rows.first().and_then(|row| row.get(3));
+                if let Some(Value::Text(step)) = first
+                    && step.starts_with("SCAN")
+                {
+                    let expected = format!("an index for {condition} in {table}");
+                    return Err(Stop::breach(expected, "it is read from end to end"));
+                }
             }
-        }
-        Ok(format!("{} questions", LOOKUPS.len()))
-    })
-    .await
+            Ok(format!("{} questions", LOOKUPS.len()))
+        })
+        .await
 }
 
 /// What no row may say: table, column, value.
@@ -207,31 +210,32 @@ fn bare(scripts: &Scripts) -> Result<Trial, Stop> {
 }
 
 async fn constraints(subject: &Subject) -> Judged {
-    judged(subject, |scripts| {
-        let trial = bare(scripts)?;
-        let mut count = 0;
-        for (table, column, value) in FORBIDDEN {
-            let set = |value: &str| format!("UPDATE {table} SET {column} = {value}");
-            // The row can be written, only not with this.
-            if trial.table(table)?.is_empty() || trial.run(&set(column)).is_err() {
-                continue;
+    subject
+        .judge_files(|scripts| {
+            let trial = bare(scripts)?;
+            let mut count = 0;
+            for (table, column, value) in FORBIDDEN {
+                let set = |value: &str| format!("UPDATE {table} SET {column} = {value}");
+                // The row can be written, only not with this.
+                if trial.table(table)?.is_empty() || trial.run(&set(column)).is_err() {
+                    continue;
+                }
+                count += 1;
+                if trial.tried(|trial| trial.run(&set(value)))?.is_ok() {
+                    return Err(Stop::breach(
+                        format!("{table} to refuse {column} {value}"),
+                        "it was taken",
+                    ));
+                }
             }
-            count += 1;
-            if trial.tried(|trial| trial.run(&set(value)))?.is_ok() {
-                return Err(Stop::breach(
-                    format!("{table} to refuse {column} {value}"),
-                    "it was taken",
-                ));
+            if count < FORBIDDEN.len() / 2 {
+                let seen = format!("only {count} of {} columns could be tried", FORBIDDEN.len());
+                return Err(Stop::Fault(seen));
             }
-        }
-        if count < FORBIDDEN.len() / 2 {
-            let seen = format!("only {count} of {} columns could be tried", FORBIDDEN.len());
-            return Err(Stop::Fault(seen));
-        }
-        Ok(format!(
-            "{count} of {} values were tried and refused",
-            FORBIDDEN.len()
-        ))
-    })
-    .await
+            Ok(format!(
+                "{count} of {} values were tried and refused",
+                FORBIDDEN.len()
+            ))
+        })
+        .await
 }

@@ -2,7 +2,7 @@
 
 use crate::aspect::{Aspect, aspect};
 use crate::chat::Chat;
-use crate::database::{Database, rows};
+use crate::database::rows;
 use crate::outcome::{Judged, Stop};
 use crate::scene::Scene;
 use crate::subject::Subject;
@@ -49,7 +49,7 @@ pub(super) const TABLES: [&str; 14] = [
 ];
 
 async fn tables(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let found = database
         .with(|connection| {
             TABLES
@@ -93,7 +93,7 @@ pub(super) const REFERENCES: [(&str, &str); 2] =
     [("messages", "conversations"), ("user_sessions", "api_keys")];
 
 async fn references(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let (dangling, missing, scanned) = database.with(looked_at).await?;
     if dangling > 0 {
         let seen = format!("{dangling} rows refer to what is not there");
@@ -178,7 +178,7 @@ const FORBIDDEN: [(&str, &str, &str); 12] = [
 ];
 
 async fn constraints(subject: &Subject) -> Judged {
-    let database = Database::of(subject)?;
+    let database = subject.own_database()?;
     let scene = Scene::at_present(subject);
     // A row in each table of the list, so that a change has something to change.
     let (key, model) = (scene.key("ada").await?, scene.model("small"));

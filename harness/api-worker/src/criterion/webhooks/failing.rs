@@ -5,9 +5,10 @@ use super::{
 };
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
+use crate::oracle::dates::{DAY, HOUR};
 use crate::outcome::{Judged, Stop};
 use crate::receiver::Reply;
-use crate::scene::{DAY, HOUR, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use crate::wait;
 use serde_json::{Value, json};

@@ -2,9 +2,10 @@
 
 use super::{arrived, event_of, hook, job, received, recorded, rotated, unhook};
 use crate::aspect::{Aspect, aspect};
+use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::outcome::{Judged, Stop};
 use crate::receiver::Reply;
-use crate::scene::{DAY, HOUR, MINUTE, Scene};
+use crate::scene::Scene;
 use crate::subject::Subject;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -50,13 +51,7 @@ async fn never_again(subject: &Subject) -> Judged {
     arrived(&scene, &second, &ids, 1).await?;
     recorded(&scene, &first, &event, &[("state", json!("delivered"))]).await?;
     let again = event_of(&received(&scene, &second, &ids)?[0]);
-    recorded(
-        &scene,
-        &second,
-        &again,
-        &[("state", json!("pending")), ("attempts", json!(1))],
-    )
-    .await?;
+    recorded(&scene, &second, &again, &tried_once()).await?;
     scene.pass(MINUTE);
     job(&scene).await?;
     recorded(&scene, &second, &again, &[("state", json!("delivered"))]).await?;
@@ -101,13 +96,7 @@ async fn one_worker(subject: &Subject) -> Judged {
     for _ in 0..3 {
         let ids = rotated(&scene).await?;
         let event = event_of(&arrived(&scene, &hook, &ids, 1).await?[0]);
-        recorded(
-            &scene,
-            &hook,
-            &event,
-            &[("attempts", json!(1)), ("state", json!("pending"))],
-        )
-        .await?;
+        recorded(&scene, &hook, &event, &tried_once()).await?;
         all.push((ids, event));
     }
     scene.pass(MINUTE);

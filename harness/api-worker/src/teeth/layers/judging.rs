@@ -2,7 +2,7 @@
 
 use super::catalogue::Layer;
 use super::target::{Bench, Unmade};
-use crate::aspect::aspects;
+use crate::criterion::aspects;
 use crate::outcome::Stop;
 use crate::teeth::Said;
 use std::collections::BTreeSet;

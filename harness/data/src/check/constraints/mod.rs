@@ -6,11 +6,12 @@ mod nulls;
 mod refusals;
 
 use super::populated::Populated;
-use super::{Aspect, Broken, Outcome, counted};
+use super::{Aspect, Broken, Outcome};
 use crate::catalog::{Affinity, Name, Table};
 use crate::claims::Constraint;
 use crate::rows::{Effort, Statements, Wanted};
 use crate::subject::Subject;
+use crate::text::counted;
 use crate::text::{literal, written};
 use rusqlite::types::Value;
 

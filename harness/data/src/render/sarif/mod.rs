@@ -112,14 +112,14 @@ fn fix(finding: &Finding, source: &Source) -> Option<Fix> {
         return None;
     };
     let file = source.file(span.file)?;
-    let (start_line, start_column) = super::line_of(&file.text, span.start);
-    let (end_line, end_column) = super::line_of(&file.text, span.end);
+    let (start_line, start_column) = crate::text::line_of(&file.text, span.start);
+    let (end_line, end_column) = crate::text::line_of(&file.text, span.end);
     let help = finding.help.as_deref();
     Some(Fix {
         description: Message::new(help.unwrap_or("what to write instead")),
         artifact_changes: vec![ArtifactChange {
             artifact_location: ArtifactLocation {
-                uri: uri(&super::shown_path(file)),
+                uri: uri(&crate::text::shown_path(file)),
             },
             replacements: vec![Replacement {
                 deleted_region: Region {

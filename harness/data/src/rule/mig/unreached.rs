@@ -2,10 +2,10 @@
 
 use super::applying::{failures, point};
 use super::name_of;
-use crate::render::{counted, line_of};
 use crate::replay::Step;
 use crate::subject::Subject;
 use crate::text::FileId;
+use crate::text::{counted, line_of};
 use std::collections::BTreeSet;
 
 /// Files that are named one by one.
