@@ -8,7 +8,7 @@ use crate::receiver::Reply;
 use crate::scene::Scene;
 use crate::subject::Subject;
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -28,6 +28,15 @@ pub(super) const ASPECTS: &[Aspect] = &[
 
 /// Jobs at once.
 const AT_ONCE: usize = 8;
+
+/// The record of a delivery whose first attempt was answered 500 and is over: until its answer is recorded, a job may pass it over.
+fn tried_once() -> [(&'static str, Value); 3] {
+    [
+        ("state", json!("pending")),
+        ("attempts", json!(1)),
+        ("last_status", json!(500)),
+    ]
+}
 
 async fn never_again(subject: &Subject) -> Judged {
     subject.receiver()?;
