@@ -59,6 +59,7 @@ Feature: A token must be meant for this backend, now
         | valid-in-four-minutes         |
         | service not-yet-valid         |
         | service valid-in-four-minutes |
+        | of-the-next-hour              |
 
   @ACC-005 @must
   Rule: ACC-005 Wrong audience

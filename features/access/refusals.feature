@@ -43,6 +43,14 @@ Feature: A refusal tells nothing
         | deleted   |
         | not found |
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario: What is past and cannot change any more is not stored either
+      Then every admin answer forbids storing
+        | answer            |
+        | created           |
+        | usage             |
+        | usage of the past |
+
   @ACC-019 @must
   Rule: ACC-019 A refusal does not say what exists
     A refused admin request does not reveal whether a tenant exists.

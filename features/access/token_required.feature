@@ -39,6 +39,17 @@ Feature: Admin routes answer operators only
         | Authorization header |
         | query                |
 
+    @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A browser without a token is let in nowhere either (<name>)
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      Then with the header "<name>: <value>" every admin route of tenant "a" is denied
+
+      Examples:
+        | name           | value                                       |
+        | Accept         | text/html,application/xhtml+xml,*/*;q=0.8   |
+        | Sec-Fetch-Mode | navigate                                    |
+
   @ACC-002 @must
   Rule: ACC-002 A valid token opens
     Valid RS256 token in `Cf-Access-Jwt-Assertion` → the route answers.

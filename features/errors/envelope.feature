@@ -92,3 +92,15 @@ Feature: One shape for every error
       Then the answer has status 200
       When somebody asks for a route that does not exist
       Then no request id of the whole run was given twice
+
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario Outline: A caller's <what> is not taken for the id either
+      Given a free tenant "a"
+      When tenant "a" and nobody ask twice with "<header>: <value>"
+      Then the answers have as many request ids as there are answers
+      And each error's body has the id of its header
+
+      Examples:
+        | what           | header            | value                                                   |
+        | trace          | traceparent       | 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 |
+        | correlation id | X-Correlation-Id  | {id a}                                                  |

@@ -58,6 +58,17 @@ Feature: Every model call says whose it is
         | premium    | a conversation       | in a stream |
         | free       | a long text          | in a stream |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: A platform that looks like a <kind> is carried as a text
+      Given a free tenant "a" on platform "<platform>"
+      When tenant "a" prompts the model
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+
+      Examples:
+        | kind    | platform |
+        | number  | 2024     |
+        | boolean | true     |
+
   @AIG-002 @must
   Rule: AIG-002 The metadata keeps within what the platform keeps
     At most 5 keys, each value at most 64 characters, no key starting `cf.`, no null or nested value.
@@ -155,3 +166,15 @@ Feature: Every model call says whose it is
       Given the upstream replies "500"
       When tenant "a" prompts the model in a stream with workload "analysis"
       Then every upstream call of the whole run carried complete metadata
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @whole-run @since.1.1
+    Scenario Outline: Calls for prompts with <what> had theirs as well
+      Given a free tenant "a"
+      When tenant "a" prompts the model plainly, giving it <what>
+      Then the caller gets the model's text
+      And every upstream call of the whole run carried complete metadata
+
+      Examples:
+        | what                          |
+        | the wish that nothing is kept |
+        | settings                      |

@@ -282,6 +282,20 @@ Feature: The tier alone decides the model
         | 302    |
         | 307    |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: No other provider is called for a prompt with <what>
+      Given a free tenant "a"
+      When tenant "a" prompts the model plainly, giving it <what>
+      Then every upstream call asked Workers AI through the AI Gateway
+      And no other provider was called
+
+      Examples:
+        | what                |
+        | a picture           |
+        | text in parts       |
+        | tools               |
+        | a form to answer in |
+
   @AIG-015 @must
   Rule: AIG-015 The operator can read a tenant's routing
     An operator can read a tenant's effective tier, model, fallback and timeouts without logs (routing route).

@@ -45,6 +45,13 @@ Feature: The sandbox id follows from the tenant id
       And the sandbox id of tenant "b" is looked up in the AI Gateway's journal
       Then every look-up gave the sandbox id that follows from the tenant id
 
+    @needs.tenants @needs.admin @needs.d1 @since.1.1
+    Scenario: However the operator writes the tenant's id
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up wherever it shows
+      And the sandbox id of tenant "a" is looked up by its tenant id in other spellings
+      Then every look-up gave the sandbox id that follows from the tenant id
+
   @ID-002 @must
   Rule: ID-002 A sandbox id has 19 characters
     It is exactly 19 characters.

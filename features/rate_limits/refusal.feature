@@ -52,6 +52,12 @@ Feature: Who is refused learns when to come back
       When the client ip has used up its quota
       Then the refusal says in numbers that the client ip's quota is used up
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: A tenant is told its limit in numbers for a whole minute as well
+      Given a free tenant "a"
+      When tenant "a" has used up its quota
+      Then the refusal says in numbers that the tenant's quota is used up
+
   @RL-005 @must
   Rule: RL-005 The promise is kept
     After `Retry-After` has passed requests are admitted again.

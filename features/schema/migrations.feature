@@ -109,6 +109,15 @@ Feature: Migrations make the schema
       Then the tool reports success
       And the steps done are "x;y 2"
 
+    @needs.migrations @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Nothing but migrations has changed the schema, whatever operators and callers have done
+      Given a free tenant "a"
+      When the operator changes every field of tenant "a" back and forth
+      And tenant "a" chats so that a usage row is written
+      And the operator reads all that is known of tenant "a"
+      And the target's migrations are applied by wrangler's rules and within D1's limits
+      Then the schema they give is the one of the target's database
+
   @SCH-005 @must
   Rule: SCH-005 Wrangler applies the same files to the same end
     The same files apply through `wrangler d1 migrations apply` and give the same schema.

@@ -32,12 +32,44 @@ Feature: The schema of Phase 1
       Then the rows of tenant "a" hold texts and integers as the schema has them
       And their times are epoch milliseconds of about now
 
+    @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: They are the same whatever operators and callers have done
+      Given a free tenant "a"
+      When the operator changes every field of tenant "a" back and forth
+      And tenant "a" chats so that a usage row is written
+      And the operator reads all that is known of tenant "a"
+      Then the database has exactly the tables "tenants, usage", no trigger and no view
+      And table "tenants" has exactly these columns
+        | id         | TEXT    | primary key |
+        | platform   | TEXT    | not null    |
+        | tier       | TEXT    | not null    |
+        | sandbox_id | TEXT    | not null    |
+        | created_at | INTEGER | not null    |
+        | updated_at | INTEGER | not null    |
+      And table "usage" has exactly these columns
+        | id         | TEXT    | primary key |
+        | tenant_id  | TEXT    | not null    |
+        | model      | TEXT    | not null    |
+        | tokens_in  | INTEGER | not null    |
+        | tokens_out | INTEGER | not null    |
+        | latency_ms | INTEGER | not null    |
+        | created_at | INTEGER | not null    |
+
   @SCH-002 @must
   Rule: SCH-002 The indexes that look-ups need
     Unique index on `tenants(sandbox_id)`; index on `usage(tenant_id, created_at)`.
 
     @needs.d1
     Scenario: Both indexes are there and cover every row
+      Then table "tenants" has a unique index on exactly "sandbox_id"
+      And table "usage" has an index that begins with "tenant_id, created_at"
+
+    @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Both are still there whatever operators and callers have done
+      Given a free tenant "a"
+      When the operator changes every field of tenant "a" back and forth
+      And tenant "a" chats so that a usage row is written
+      And the operator reads all that is known of tenant "a"
       Then table "tenants" has a unique index on exactly "sandbox_id"
       And table "usage" has an index that begins with "tenant_id, created_at"
 

@@ -67,7 +67,7 @@ fn every_token_is_accepted_or_refused_for_the_reason_it_was_made_for() {
             | TokenKind::ValidInHalfAMinute
             | TokenKind::ExpiredHalfAMinuteAgo => "accepted",
             TokenKind::Expired | TokenKind::ExpiredFourMinutesAgo => "ExpiredSignature",
-            TokenKind::NotYetValid | TokenKind::ValidInFourMinutes => "ImmatureSignature",
+            TokenKind::NotYetValid | TokenKind::ValidInFourMinutes | TokenKind::OfTheNextHour => "ImmatureSignature",
             TokenKind::WrongAudience
             | TokenKind::EmptyAudience
             | TokenKind::AudienceContainingOurs

@@ -63,6 +63,7 @@ impl Issuing<'_> {
             | TokenKind::NotYetValid
             | TokenKind::ExpiredFourMinutesAgo
             | TokenKind::ValidInFourMinutes
+            | TokenKind::OfTheNextHour
             | TokenKind::WrongAudience
             | TokenKind::AudienceContainingOurs
             | TokenKind::AudiencePartOfOurs
@@ -178,6 +179,10 @@ impl Issuing<'_> {
             TokenKind::ExpiredFourMinutesAgo => (&[], self.expired(now - MARGIN_SECONDS)),
             TokenKind::NotYetValid => (&[], json!({"nbf": now + OFF_SECONDS})),
             TokenKind::ValidInFourMinutes => (&[], json!({"nbf": now + MARGIN_SECONDS})),
+            TokenKind::OfTheNextHour => (
+                &[],
+                json!({"iat": now + OFF_SECONDS, "nbf": now + OFF_SECONDS, "exp": now + 2 * OFF_SECONDS}),
+            ),
             TokenKind::WrongAudience => (&[], json!({"aud": [other_audience]})),
             TokenKind::AudienceContainingOurs => {
                 (&[], json!({"aud": format!("not-{}-at-all", self.audience)}))

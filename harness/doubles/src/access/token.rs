@@ -70,6 +70,8 @@ token_kinds! {
     NotYetValid = "not-yet-valid" Refused,
     /// `nbf` four minutes ahead: beyond the leeway that a contract may grant to clocks.
     ValidInFourMinutes = "valid-in-four-minutes" Refused,
+    /// `iat` and `nbf` an hour ahead, `exp` later still.
+    OfTheNextHour = "of-the-next-hour" Refused,
     /// `aud` of another application.
     WrongAudience = "wrong-audience" Refused,
     /// `aud` is a plain string that contains ours among other letters.

@@ -2,6 +2,7 @@
 
 use super::{Credential, token, with_request};
 use crate::client::Request;
+use crate::clock;
 use crate::evidence::Exchange;
 use crate::oracle::cache_control;
 use crate::run::book::{Args, Book};
@@ -107,6 +108,15 @@ fn provoking(s: &Scene, tenant: &Tenant, name: &str) -> Result<(Request, &'stati
         "listed" => (get(&dialect.tenants), &[200]),
         "routing" => (get(&dialect.routing), &[200]),
         "usage" => (get(&dialect.usage), &[200]),
+        "usage of the past" => {
+            let listing = at(&dialect.usage);
+            let joint = if listing.contains('?') { '&' } else { '?' };
+            let until = clock::epoch_ms() - 60_000;
+            (
+                Request::new("GET", format!("{listing}{joint}from=0&to={until}")),
+                &[200],
+            )
+        }
         "gateway" => (get(&dialect.gateway), &[200]),
         "started" => (
             Request::new("POST", at(&dialect.gateway_start)),

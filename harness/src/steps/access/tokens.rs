@@ -74,6 +74,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(denied_with_other_words(s, a)),
     );
     book.step(
+        r#"a token that was just accepted is denied the record of tenant "([^"]+)" with another signature"#,
+        |s, a| Box::pin(denied_with_another_signature(s, a)),
+    );
+    book.step(
         r#"each of these tokens is denied the record of tenant "([^"]+)""#,
         |s, a| Box::pin(denied_malformed(s, a)),
     );
@@ -236,6 +240,27 @@ async fn denied_with_other_words(s: &mut Scene, a: Args) -> Check {
         Credential::Cookie(changed),
     ] {
         judge_record(s, &tenant, &credential, false).await?;
+    }
+    Ok(())
+}
+
+async fn denied_with_another_signature(s: &mut Scene, a: Args) -> Check {
+    let (tenant, good) = (s.tenant(a.text(1))?, token(s, "good").await?);
+    let opened = judge_record(s, &tenant, &Credential::Header(good.clone()), true).await;
+    opened.or_unmet("ACC-002")?;
+    let (words, signature) = good
+        .rsplit_once('.')
+        .ok_or_else(|| Stop::Fault("the good token has no signature".to_owned()))?;
+    // The signature backwards is as long and as well spelled, and none of these words.
+    let backwards: String = signature.chars().rev().collect();
+    for other in [backwards.as_str(), ""] {
+        let changed = format!("{words}.{other}");
+        for credential in [
+            Credential::Header(changed.clone()),
+            Credential::Cookie(changed),
+        ] {
+            judge_record(s, &tenant, &credential, false).await?;
+        }
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(ask_two_instances(s, a)),
     );
     book.step(
-        r#"tenant "([^"]+)" and nobody ask twice with "X-Request-Id: ([^"]+)""#,
+        r#"tenant "([^"]+)" and nobody ask twice with "([A-Za-z-]+): ([^"]+)""#,
         |s, a| Box::pin(ask_with_own_id(s, a)),
     );
     book.step(
@@ -411,12 +411,12 @@ async fn ask_two_instances(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn ask_with_own_id(s: &mut Scene, a: Args) -> Check {
-    let value = filled(s, a.text(2)).await?;
+    let (name, value) = (a.text(2), filled(s, a.text(3)).await?);
     let host = s.tenant(a.text(1))?.host;
     let nobody = s.instance().await?.tenant_host(&s.slug("nobody"));
     begin(s);
     for host in [&host, &nobody, &host, &nobody] {
-        let request = s.status_request(host).header("X-Request-Id", value.clone());
+        let request = s.status_request(host).header(name, value.clone());
         s.send(request).await?;
     }
     for (answer, status) in since_begin(s).iter().zip([200, 404, 200, 404]) {

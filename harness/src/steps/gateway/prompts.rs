@@ -125,6 +125,10 @@ async fn prompts_without_usage(s: &mut Scene, a: Args) -> Check {
 /// Letters of a long text: more than fits into one packet, and far less than any backend's largest body.
 const LONG_TEXT: usize = 20_000;
 
+/// A picture of one point.
+const PICTURE: &str =
+    "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+
 /// What a prompt may hold beside its text in OpenAI's shape; `None` for what is not known.
 fn given(what: &str, marker: &str) -> Option<Value> {
     let text = Scene::prompt(marker);
@@ -147,6 +151,13 @@ fn given(what: &str, marker: &str) -> Option<Value> {
         "settings" => json!({
             "temperature": 0.2, "top_p": 0.9, "max_tokens": 64, "seed": 7, "stop": ["\n\n"],
         }),
+        "the wish that nothing is kept" => json!({ "store": false }),
+        "a picture" => json!({ "messages": [
+            { "role": "user", "content": [
+                { "type": "text", "text": text },
+                { "type": "image_url", "image_url": { "url": PICTURE } },
+            ] },
+        ] }),
         "a conversation" => json!({ "messages": [
             { "role": "system", "content": "You are brief." },
             { "role": "user", "content": "Good morning." },

@@ -1,5 +1,6 @@
 //! Where a sandbox id shows, and that it is the one that follows from the tenant id. Never takes the expected id from the target.
 
+use super::spelling::spell;
 use crate::evidence::Exchange;
 use crate::oracle::sandbox_id::{awkward_tenant_ids, has_form, unusable_as};
 use crate::oracle::vectors;
@@ -28,6 +29,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"the sandbox id of tenant "([^"]+)" is looked up in the AI Gateway's journal"#,
         |s, a| Box::pin(look_up_in_journal(s, a)),
+    );
+    book.step(
+        r#"the sandbox id of tenant "([^"]+)" is looked up by its tenant id in other spellings"#,
+        |s, a| Box::pin(look_up_spelled(s, a)),
     );
     book.step(r#"tenant "([^"]+)" chats and its gateway runs"#, |s, a| {
         Box::pin(chat_and_start(s, a))
@@ -144,6 +149,31 @@ async fn look_up(s: &mut Scene, a: Args) -> Check {
     let stored = stored_sandbox_id(s, row.as_ref())?;
     note(s, "the row in D1", &id, stored.as_deref());
     Ok(())
+}
+
+/// Routes may refuse an id that is not canonical: then nothing is told.
+async fn look_up_spelled(s: &mut Scene, a: Args) -> Check {
+    let id = s.tenant(a.text(1))?.id;
+    let pointer = s.dialect().tenant_sandbox_id;
+    let mut is_taken = false;
+    for how in ["in upper case", "in braces", "without hyphens"] {
+        let spelled = spell(&id, how)?.replace('{', "%7B").replace('}', "%7D");
+        let answers = [
+            read(s, &spelled).await?,
+            start_gateway(s, &spelled).await?,
+            gateway(s, &spelled).await?,
+        ];
+        for answer in answers.iter().filter(|answer| answer.status < 300) {
+            is_taken = true;
+            note_answer(s, &id, answer, &pointer);
+        }
+    }
+    if is_taken {
+        return Ok(());
+    }
+    Err(Stop::NotApplicable(
+        "no route takes a tenant id that is not canonical".to_owned(),
+    ))
 }
 
 /// Metadata need not name it: then nothing is told.

@@ -63,7 +63,7 @@ pub(super) fn register(book: &mut Book) {
 }
 
 /// A canonical id in another spelling.
-fn spell(id: &str, how: &str) -> Result<String, Stop> {
+pub(super) fn spell(id: &str, how: &str) -> Result<String, Stop> {
     let mixed = || {
         let letters = id.chars().enumerate();
         letters

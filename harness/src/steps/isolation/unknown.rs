@@ -123,6 +123,12 @@ async fn send_pairs(s: &mut Scene, foreign: &Tenant, pairs: Vec<[Request; 2]>) -
     Ok(())
 }
 
+/// An object that holds a text in this field; one within another is told as `outer.inner`.
+fn within(field: &str, value: &str) -> Value {
+    let names = field.split('.').rev();
+    names.fold(json!(value), |inner, name| json!({ name: inner }))
+}
+
 async fn name_both(s: &mut Scene, a: Args) -> Check {
     let (caller, foreign) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
     let unknown = nobody(s).await?;
@@ -135,17 +141,24 @@ async fn name_both(s: &mut Scene, a: Args) -> Check {
     for row in &a.table {
         let [method, path, header] = row.as_slice() else {
             return Err(Stop::Fault(
-                "a row needs method, path and header".to_owned(),
+                "a row needs method, path and header or field of the body".to_owned(),
             ));
         };
         let request = |named: &Tenant| -> Request {
             let request = Request::new(method, fill(path, named)).host(host);
+            let mut more = json!({});
             let request = match fill(header, named).split_once(": ") {
-                Some((name, value)) => request.header(name, value),
+                Some((name, value)) => match name.strip_prefix("body ") {
+                    Some(field) => {
+                        more = within(field, value);
+                        request
+                    }
+                    None => request.header(name, value),
+                },
                 None => request,
             };
             if method == "POST" {
-                request.json(&chat_of(s, a.text(1), &json!({})))
+                request.json(&chat_of(s, a.text(1), &more))
             } else {
                 request
             }

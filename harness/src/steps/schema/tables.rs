@@ -6,7 +6,9 @@ use crate::oracle::schema::{ForeignKey, Index, Schema, Table};
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
-use crate::steps::operating::{QUIET, delete, expect_status_first, settle, tenant_row, usage_rows};
+use crate::steps::operating::{
+    QUIET, authorised, delete, expect_status_first, settle, tenant_row, usage_rows,
+};
 use crate::subject::manifest::Timestamps;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
@@ -39,6 +41,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"tenant "([^"]+)" chats so that a usage row is written"#,
         |s, a| Box::pin(chat_for_a_row(s, a)),
+    );
+    book.step(
+        r#"the operator reads all that is known of tenant "([^"]+)""#,
+        |s, a| Box::pin(read_all(s, a)),
     );
     book.step(
         r#"the rows of tenant "([^"]+)" hold texts and integers as the schema has them"#,
@@ -221,6 +227,17 @@ async fn chat_for_a_row(s: &mut Scene, a: Args) -> Check {
     })
     .await
     .or_unmet("USG-001")
+}
+
+/// Whatever these routes answer: only what they leave behind is looked at.
+async fn read_all(s: &mut Scene, a: Args) -> Check {
+    let (id, fresh) = (s.tenant(a.text(1))?.id, s.slug("unmade"));
+    let routes = s.dialect().admin_routes(&id, &fresh);
+    for route in routes.into_iter().filter(|route| route.method == "GET") {
+        let request = authorised(s, route.request()).await?;
+        s.send(request).await?;
+    }
+    Ok(())
 }
 
 async fn types_are_right(s: &mut Scene, a: Args) -> Check {

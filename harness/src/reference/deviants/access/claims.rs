@@ -137,6 +137,15 @@ fn times() -> Vec<Draft> {
             &["ACC-004"],
             |token| token.has_only(&[Flaw::NotYetValid]),
         ),
+        accepting(
+            "token-judged-at-its-issue",
+            "A token is judged as of the time at which it was issued, where that lies ahead",
+            &["ACC-004"],
+            |token| {
+                let issued = token.claims["iat"].as_f64();
+                token.has_only(&[Flaw::NotYetValid]) && issued.is_some_and(|at| at > now_seconds())
+            },
+        ),
     ]
 }
 

@@ -140,6 +140,12 @@ fn by_other_means() -> Vec<Draft> {
             &["ACC-011"],
         )
         .parts(remembers_signatures),
+        deviant(
+            "accepted-words-remembered",
+            "Header and payload that have opened once open below any other signature",
+            &["ACC-007"],
+        )
+        .parts(remembers_words),
     ]
 }
 
@@ -208,6 +214,26 @@ impl Tamper for Remembers {
         }
         Ok(told)
     }
+}
+
+/// What a signature covers is known again by itself.
+fn remembers_words(parts: &mut Parts) {
+    let Some(access) = parts.access.clone() else {
+        return;
+    };
+    let accepted: Arc<Mutex<HashSet<String>>> = Arc::default();
+    parts.caller = super::before(move |ask: &mut Ask| {
+        let Some(sent) = ask.header(super::TOKEN).filter(|_| is_admin(ask.route())) else {
+            return;
+        };
+        let token = Token::read(sent, &access);
+        let mut accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if token.flaws.is_empty() {
+            accepted.insert(token.message);
+        } else if token.has_only(&[Flaw::Signature]) && accepted.contains(&token.message) {
+            ask.set(super::TOKEN, &good_token(&access));
+        }
+    });
 }
 
 fn remembers_signatures(parts: &mut Parts) {

@@ -45,7 +45,7 @@ pub(super) struct Token {
     pub(super) flaws: BTreeSet<Flaw>,
     pub(super) signature: String,
     /// Header and payload as they are signed.
-    message: String,
+    pub(super) message: String,
     /// Ids of the listed keys that did sign it.
     pub(super) signed_by: Vec<String>,
     /// The first key of the set.

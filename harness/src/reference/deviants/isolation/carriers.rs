@@ -227,6 +227,21 @@ fn telling() -> Vec<Draft> {
             parts.caller = on_foreign(directory, named, forbidden);
         }),
         deviant(
+            "foreign-tenant-in-a-prompt-is-not-found",
+            "A prompt whose metadata names another tenant is not found, one that names nobody is answered",
+            &["ISO-002"],
+        )
+        .parts(|parts| {
+            let directory = Directory::of(parts);
+            let named = |ask: &Ask| {
+                let body = ask.json();
+                body["metadata"]["tenant_id"].as_str().map(str::to_owned)
+            };
+            parts.caller = on_foreign(directory, named, |_other, told| {
+                *told = refusal(404, "TENANT_NOT_FOUND", &serde_json::json!({}));
+            });
+        }),
+        deviant(
             "foreign-tenant-in-a-path-is-forbidden",
             "A path with another tenant's id is forbidden, one with an unknown id is not there",
             &["ISO-002"],

@@ -1,9 +1,10 @@
 //! Backends whose rows break what the schema promises, and backends that take what must be refused. Never breaks more than one thing at a time.
 
-use super::super::layer::{ahead, before};
+use super::super::layer::{after, ahead, before};
 use super::super::stores::{self, OtherRegistry, OtherTenants, OtherUsage};
 use super::{Draft, deviant};
 use crate::reference::altered::Parts;
+use crate::tamper::Ask;
 use async_trait::async_trait;
 use moltworker_reference::domain::tenant::{TenantId, TenantNames};
 use moltworker_reference::domain::usage::UsageRow;
@@ -18,7 +19,50 @@ pub(super) fn all() -> Vec<Draft> {
     let mut all = references();
     all.extend(stored());
     all.extend(refusals());
+    all.extend(changed_by_requests());
     all
+}
+
+/// Backends that change the schema themselves, at some request.
+fn changed_by_requests() -> Vec<Draft> {
+    type When = fn(&Ask) -> bool;
+    let is_rename: When = |ask| ask.method == "PATCH" && ask.json()["slug"].is_string();
+    let is_usage: When = |ask| ask.method == "GET" && ask.route().ends_with("/usage");
+    let all: [(&str, &str, &[&str], When, &str); 3] = [
+        (
+            "renames-add-a-column",
+            "From the first rename on the table of tenants has a column for former slugs",
+            &["SCH-001", "SCH-004"],
+            is_rename,
+            "ALTER TABLE tenants ADD COLUMN former_slug TEXT",
+        ),
+        (
+            "usage-page-takes-the-index-away",
+            "From the first usage page on the table of usage has no index by tenant and time",
+            &["SCH-002", "SCH-004"],
+            is_usage,
+            "DROP INDEX IF EXISTS usage_tenant_created",
+        ),
+        (
+            "usage-page-makes-an-index",
+            "The first usage page makes an index that no migration made",
+            &["SCH-004"],
+            is_usage,
+            "CREATE INDEX IF NOT EXISTS usage_page ON usage (tenant_id, created_at, id)",
+        ),
+    ];
+    let drafts = all.into_iter().map(|(id, breaks, expected, when, sql)| {
+        deviant(id, breaks, expected).parts(move |parts| {
+            let database = database(parts);
+            parts.caller = after(move |ask, _told| {
+                // The second time there is nothing left to change.
+                if when(ask) {
+                    drop(run(&database, sql, &[], true));
+                }
+            });
+        })
+    });
+    drafts.collect()
 }
 
 /// Runs one statement on a connection of its own, where no reference is enforced.
