@@ -48,6 +48,7 @@ fn measured(catalogue: &Catalogue, survivors: BTreeMap<String, String>) -> KillM
             ending,
         },
         jobs: 4,
+        files: usize::MAX,
         whole: false,
         by_whole_contract: std::collections::BTreeSet::new(),
         also_broken: std::collections::BTreeMap::new(),

@@ -3,7 +3,7 @@
 use super::kill::{Judged, KilledBy};
 use super::matrix::{Blame, DeviantRow, Fate, KillMatrix, NullRow, VariantRow};
 use super::scenarios_of;
-use super::trial::{self, Enough, Manner, Ruined};
+use super::trial::{self, Enough, Manner, OpenFiles, Ruined};
 use crate::catalogue::{Catalogue, Other};
 use crate::clock;
 use crate::contract::profile::Profile;
@@ -44,6 +44,8 @@ pub struct Wanted {
     pub manner: Manner,
     /// Trials side by side.
     pub jobs: usize,
+    /// Files and sockets that all of them may have open at once.
+    pub files: usize,
     /// Whether the catalogue is the whole one.
     pub whole: bool,
     /// Deviants that are judged by the whole contract, not only by what they were to break.
@@ -86,7 +88,9 @@ pub fn measure(
     let jobs: Vec<_> = nulls.chain(variants).chain(long).chain(short).collect();
     let bench = Bench { contract, wanted };
     let is_ending = || *wanted.manner.ending.borrow();
+    let files = OpenFiles::of(wanted.files);
     let rows = trial::side_by_side(jobs, wanted.jobs, |job| {
+        let _taken = files.take(bench.files_for(&job));
         // Nothing is said of what was not seen through.
         let row = (!is_ending()).then(|| bench.row(&job));
         let row = row.filter(|_| !is_ending())?;
@@ -195,7 +199,19 @@ struct Bench<'a> {
     wanted: &'a Wanted,
 }
 
+/// Open files of a trial by the whole contract. Evidence: ten at once had 17,000; a debug build more.
+const FILES_FOR_ALL: usize = 2_560;
+/// Open files of a trial by the criteria of one deviant. Evidence: 1,024 were too few for ten at once.
+const FILES_FOR_SOME: usize = 512;
+
 impl Bench<'_> {
+    fn files_for(&self, job: &Job<'_>) -> usize {
+        match job {
+            Job::Deviant(deviant) if !self.is_by_whole_contract(deviant) => FILES_FOR_SOME,
+            Job::Deviant(_) | Job::Null(_) | Job::Variant(_) => FILES_FOR_ALL,
+        }
+    }
+
     fn row(&self, job: &Job<'_>) -> Row {
         let began = clock::now();
         let elapsed = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -9,7 +9,7 @@ use crate::run::{Ended, Progress};
 use crate::suite::Suite;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -115,6 +115,49 @@ pub fn of(
             _ = ending.wait_for(|ending| *ending) => Err(Ruined::Interrupted),
         }
     })
+}
+
+/// Files and sockets that trials side by side share. A trial that lacks one would take what it cannot open for the backend's doing.
+pub struct OpenFiles {
+    all: usize,
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// What one trial may open, until it is dropped.
+pub struct Taken<'a> {
+    from: &'a OpenFiles,
+    count: usize,
+}
+
+impl OpenFiles {
+    /// So many for all of them.
+    #[must_use]
+    pub fn of(all: usize) -> Self {
+        Self {
+            all,
+            free: Mutex::new(all),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Waits until so many are free; whoever wants more than there are gets all of them.
+    #[must_use]
+    pub fn take(&self, count: usize) -> Taken<'_> {
+        let count = count.min(self.all);
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.freed.wait_while(free, |free| *free < count);
+        *free.unwrap_or_else(PoisonError::into_inner) -= count;
+        Taken { from: self, count }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let free = self.from.free.lock();
+        *free.unwrap_or_else(PoisonError::into_inner) += self.count;
+        self.from.freed.notify_all();
+    }
 }
 
 /// Does the work of every job, so many side by side, and returns the results in the order of the jobs.

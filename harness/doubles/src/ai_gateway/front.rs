@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     console::asked,
-    wire::{Connection, Head, Received, RequestFault},
+    wire::{Connection, Head, Received, RequestFault, let_descriptors_free},
 };
 
 /// Everything a connection needs.
@@ -38,6 +38,9 @@ struct CompleteReply {
     body: Bytes,
     plan: Plan,
 }
+
+/// How often wiremock is asked for one reply: for some seconds.
+const ASKED_MAX: usize = 300;
 
 impl Front {
     pub(super) fn new(hub: Arc<Hub>, mocks: String) -> Self {
@@ -139,7 +142,18 @@ impl Front {
             .header(EXCHANGE_HEADER, id)
             .body(Empty::new())
             .ok()?;
-        let response = self.client.request(request).await.ok()?;
+        // Between our own two ends nothing but a shortage of descriptors gets lost, and that must not look like the upstream's failure.
+        let mut tries = ASKED_MAX;
+        let response = loop {
+            match self.client.request(request.clone()).await {
+                Ok(response) => break response,
+                Err(_) if tries > 0 && self.hub.holds(id) => {
+                    tries -= 1;
+                    let_descriptors_free().await;
+                }
+                Err(_) => return None,
+            }
+        };
         let (parts, body) = response.into_parts();
         Some(CompleteReply {
             status: parts.status.as_u16(),

@@ -114,6 +114,11 @@ impl Hub {
         self.exchanges().received.remove(&id)
     }
 
+    /// Whether nobody has taken what was received.
+    pub(super) fn holds(&self, id: ExchangeId) -> bool {
+        self.exchanges().received.contains_key(&id)
+    }
+
     pub(super) fn put_plan(&self, id: ExchangeId, plan: Plan) {
         self.exchanges().plans.insert(id, plan);
     }

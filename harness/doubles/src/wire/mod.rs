@@ -98,12 +98,12 @@ impl ConnectionReader {
     }
 }
 
-/// Accepting fails when the process has too many open files; retrying at once would burn a core.
+/// Accepting and connecting fail when the process has too many open files; trying again at once would burn a core.
 #[expect(
     clippy::disallowed_methods,
     reason = "a full descriptor table announces nothing that could be waited for"
 )]
-async fn let_descriptors_free() {
+pub(super) async fn let_descriptors_free() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 /// Trials side by side for each core. Evidence: most of a trial waits for absences and deadlines; with three for each, two cores stood idle for a third of the time.
 const JOBS_PER_CORE: usize = 5;
-/// Open files that a trial may need. Evidence: 1,024 were too few for ten at once.
-const OPEN_FILES_PER_JOB: usize = 512;
+/// Open files of the program itself: its report, its log, the pipes of backends in processes of their own.
+const OPEN_FILES_OF_OUR_OWN: usize = 256;
 /// Scenarios side by side within a trial: as many as `run` has.
 const CONCURRENCY: usize = 64;
 
@@ -54,11 +54,7 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
     let files = open_files::raised();
     let program = program()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args
-        .jobs
-        .map_or(cores * JOBS_PER_CORE, usize::from)
-        .min(files / OPEN_FILES_PER_JOB)
-        .max(1);
+    let jobs = args.jobs.map_or(cores * JOBS_PER_CORE, usize::from).max(1);
     measured(args, catalogue.count(), |ending, shown| {
         let wanted = Wanted {
             manner: Manner {
@@ -70,6 +66,7 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
                 ending,
             },
             jobs,
+            files: files.saturating_sub(OPEN_FILES_OF_OUR_OWN),
             whole: args.is_whole(),
             by_whole_contract,
             also_broken,
