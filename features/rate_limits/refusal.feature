@@ -53,10 +53,10 @@ Feature: Who is refused learns when to come back
       Then the refusal says in numbers that the client ip's quota is used up
 
     @needs.tenants @needs.hosts @since.1.1
-    Scenario: A tenant is told its limit in numbers for a whole minute as well
+    Scenario: The period of a whole minute is told in seconds as well
       Given a free tenant "a"
       When tenant "a" has used up its quota
-      Then the refusal says in numbers that the tenant's quota is used up
+      Then the refusal, if it is of the tenant's quota, tells the period in seconds
 
   @RL-005 @must
   Rule: RL-005 The promise is kept

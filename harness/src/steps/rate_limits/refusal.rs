@@ -33,6 +33,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(states_time_if_refused(s, a)),
     );
     book.step(
+        r"the refusal, if it is of the tenant's quota, tells the period in seconds",
+        |s, _a| Box::pin(states_period(s)),
+    );
+    book.step(
         r"the refusal says in numbers that the (tenant|client ip)'s quota is used up",
         |s, a| Box::pin(states_numbers(s, a)),
     );
@@ -101,6 +105,24 @@ async fn states_numbers(s: &mut Scene, _a: Args) -> Check {
     } else {
         Ok(())
     }
+}
+
+/// Where a client ip's limit is no higher than the tenant's, it may be the one that refuses: of its period nothing is known.
+async fn states_period(s: &mut Scene) -> Check {
+    let (refusal, period) = (s.last()?, free_quota(s).await?.1);
+    expect_limited(s, &refusal)?;
+    let details = refusal.at("/error/details").unwrap_or_default();
+    if details["limit_type"] == "client_ip" {
+        return Err(Stop::NotApplicable(
+            "the client ip's limit refuses before the tenant's".to_owned(),
+        ));
+    }
+    let period = format!("{}s", period.as_secs());
+    s.expect(
+        details["period"] == *period,
+        format!("details.period \"{period}\""),
+        || format!("details {details}"),
+    )
 }
 
 /// Asserts type, limit, period and time in a refusal's details. Which ones is in the scenario's notes since the quota was used up.
