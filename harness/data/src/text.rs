@@ -100,25 +100,42 @@ pub fn shortened(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A sentence whose quotes (between backticks) a reader can take in and a terminal can show: of one that is longer than this its beginning,
-/// and control characters as their pictures. What is said of them stands behind them, and must not be what is cut.
+/// A sentence whose quotes (between backticks) and words a reader can take in and a terminal can show: of one that is longer than this its
+/// beginning, and control characters as their pictures. What is said of them stands behind them, and must not be what is cut.
 #[must_use]
 pub fn quotes_shortened(sentence: &str) -> String {
-    const QUOTE_LEN_MAX: usize = 200;
-    let mut parts = sentence.split('`');
-    let first = parts.next().unwrap_or_default().to_owned();
-    let parts = parts.enumerate();
-    let said = parts.fold(first, |said, (place, part)| {
-        let end = if place % 2 == 0 {
-            char_start(part, QUOTE_LEN_MAX)
-        } else {
-            part.len()
-        };
-        let mark = if end < part.len() { "…" } else { "" };
-        format!("{said}`{}{mark}", &part[..end])
+    let parts = sentence.split('`').enumerate().map(|(place, part)| {
+        if place % 2 == 1 {
+            return beginning(part);
+        }
+        let words: Vec<String> = part.split(' ').map(beginning).collect();
+        words.join(" ")
     });
+    let said = without_middle(parts.collect::<Vec<_>>().join("`"));
     let lines = said.lines().map(|line| line.chars().map(picture).collect());
     lines.collect::<Vec<String>>().join("\n")
+}
+
+/// A sentence that is still longer than a page holds words of somebody else; its beginning and its end are ours.
+fn without_middle(sentence: String) -> String {
+    const PAGE: usize = 4_096;
+    const END: usize = 1_024;
+    if sentence.len() <= PAGE {
+        return sentence;
+    }
+    let (begun, ended) = (
+        char_start(&sentence, PAGE - END),
+        char_start(&sentence, sentence.len() - END),
+    );
+    format!("{} … {}", &sentence[..begun], &sentence[ended..])
+}
+
+/// A quote or a word; of a long one its beginning.
+fn beginning(text: &str) -> String {
+    const LEN_MAX: usize = 200;
+    let end = char_start(text, LEN_MAX);
+    let mark = if end < text.len() { "…" } else { "" };
+    format!("{}{mark}", &text[..end])
 }
 
 /// Line and column of a byte, each from 1; the column in characters.
@@ -185,6 +202,12 @@ mod tests {
         assert!(short.len() < 300);
         let usual = format!("`a` is none; write `b` or `c`{}", " and more".repeat(100));
         assert_eq!(quotes_shortened(&usual), usual);
+        let bare = format!("unknown placeholder {{{}}} of a tenant", "(".repeat(1000));
+        let short = quotes_shortened(&bare);
+        assert!(
+            short.ends_with("… of a tenant") && short.len() < 300,
+            "{short}"
+        );
         assert_eq!(quotes_shortened(""), "");
     }
 
