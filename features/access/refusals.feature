@@ -44,7 +44,7 @@ Feature: A refusal tells nothing
         | not found |
 
     @needs.access @needs.admin @needs.tenants @since.1.1
-    Scenario: What is past and cannot change any more is not stored either
+    Scenario: Usage of the past is not stored either
       Then every admin answer forbids storing
         | answer            |
         | created           |

@@ -33,7 +33,7 @@ Feature: A token must be signed by a key of the team domain
         | service no-signature  |
 
     @needs.access @needs.admin @needs.tenants @since.1.1
-    Scenario: Words that were accepted once open nothing above another signature
+    Scenario: A header and payload that were accepted once open nothing with another signature
       Given a free tenant "a"
       And a "good" token opens the record of tenant "a"
       Then a token that was just accepted is denied the record of tenant "a" with another signature

@@ -46,7 +46,7 @@ Feature: The sandbox id follows from the tenant id
       Then every look-up gave the sandbox id that follows from the tenant id
 
     @needs.tenants @needs.admin @needs.d1 @since.1.1
-    Scenario: However the operator writes the tenant's id
+    Scenario: It is the same however the operator spells the tenant's id
       Given a free tenant "a"
       When the sandbox id of tenant "a" is looked up wherever it shows
       And the sandbox id of tenant "a" is looked up by its tenant id in other spellings

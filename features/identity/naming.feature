@@ -19,7 +19,7 @@ Feature: A sandbox id serves as a name everywhere
       And an entry below the sandbox id of tenant "a" can be kept in the registry's namespace
 
     @needs.variant.dev-mode @needs.tenants @needs.admin @needs.d1 @since.1.1
-    Scenario: No sandbox id that a developer's backend shows breaks one either
+    Scenario: In development no sandbox id breaks one either
       Given the backend runs as dev-mode
       And a free tenant "a"
       When the sandbox id of tenant "a" is looked up wherever it shows

@@ -58,9 +58,11 @@ Feature: Foreign looks like unknown
       And each of these answers is refused with 404 "TENANT_NOT_FOUND"
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
-    Scenario: Whatever of a prompt carries it
+    Scenario: Whatever field of a prompt carries it
       Given a free tenant "a"
       And a free tenant "b" that answers on its own host
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
       When tenant "a" names tenant "b", and then nobody, in each of these ways
         | POST | /v1/chat/completions | body tenant_id: {id}             |
         | POST | /v1/chat/completions | body user: {slug}                |

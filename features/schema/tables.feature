@@ -33,7 +33,7 @@ Feature: The schema of Phase 1
       And their times are epoch milliseconds of about now
 
     @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
-    Scenario: They are the same whatever operators and callers have done
+    Scenario: The tables are the same whatever operators and callers have done
       Given a free tenant "a"
       When the operator changes every field of tenant "a" back and forth
       And tenant "a" chats so that a usage row is written
@@ -65,7 +65,7 @@ Feature: The schema of Phase 1
       And table "usage" has an index that begins with "tenant_id, created_at"
 
     @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
-    Scenario: Both are still there whatever operators and callers have done
+    Scenario: Both indexes are still there whatever operators and callers have done
       Given a free tenant "a"
       When the operator changes every field of tenant "a" back and forth
       And tenant "a" chats so that a usage row is written

@@ -31,7 +31,7 @@ const SECRET_HEADERS: [&str; 9] = [
     "x-auth-token",
 ];
 
-/// Reads a target's answers in the words of `shapes.md`: whoever knows how the target speaks is one.
+/// Reads a target's answers in the words of `shapes.md`. Implemented where it is known how the target speaks.
 pub trait Interpreter: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     /// The answer's JSON with every field where `shapes.md` has it; what else is there stays.
     fn read(&self, status: u16, body: Option<Value>) -> Option<Value>;

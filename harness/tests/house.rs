@@ -5,6 +5,9 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+#[path = "house/layers.rs"]
+mod layers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

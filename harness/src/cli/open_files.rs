@@ -24,11 +24,13 @@ pub(super) fn raised() -> usize {
 }
 
 /// Raises the limit, and refuses a run for which even the highest one is too low: its lost connections would look like the target's doing.
+/// Returns how many there are.
 ///
 /// # Errors
 /// Exit 3 with the limit and what to do.
-pub(super) fn require(needed: usize) -> Result<(), Failure> {
-    enough(raised(), needed)
+pub(super) fn require(needed: usize) -> Result<usize, Failure> {
+    let allowed = raised();
+    enough(allowed, needed).map(|()| allowed)
 }
 
 fn enough(allowed: usize, needed: usize) -> Result<(), Failure> {

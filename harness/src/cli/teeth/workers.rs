@@ -51,7 +51,7 @@ pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failu
     if args.list {
         return list(&listed(&catalogue), args.format);
     }
-    let files = open_files::raised();
+    let files = open_files::require(open_files::WITH_THE_REFERENCE)?;
     let program = program()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = args.jobs.map_or(cores * JOBS_PER_CORE, usize::from).max(1);

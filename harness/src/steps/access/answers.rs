@@ -109,13 +109,8 @@ fn provoking(s: &Scene, tenant: &Tenant, name: &str) -> Result<(Request, &'stati
         "routing" => (get(&dialect.routing), &[200]),
         "usage" => (get(&dialect.usage), &[200]),
         "usage of the past" => {
-            let listing = at(&dialect.usage);
-            let joint = if listing.contains('?') { '&' } else { '?' };
             let until = clock::epoch_ms() - 60_000;
-            (
-                Request::new("GET", format!("{listing}{joint}from=0&to={until}")),
-                &[200],
-            )
+            (get(&format!("{}?from=0&to={until}", dialect.usage)), &[200])
         }
         "gateway" => (get(&dialect.gateway), &[200]),
         "started" => (

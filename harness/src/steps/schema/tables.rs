@@ -7,7 +7,7 @@ use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::operating::{
-    QUIET, authorised, delete, expect_status_first, settle, tenant_row, usage_rows,
+    QUIET, authorised, delete, expect_status_first, presuppose, settle, tenant_row, usage_rows,
 };
 use crate::subject::manifest::Timestamps;
 use crate::verdict::{Check, OrUnmet as _, Stop};
@@ -229,13 +229,18 @@ async fn chat_for_a_row(s: &mut Scene, a: Args) -> Check {
     .or_unmet("USG-001")
 }
 
-/// Whatever these routes answer: only what they leave behind is looked at.
+/// What a route leaves behind shows only where it did what it is for. Routes that a manifest lists for strangers alone may be for anything.
 async fn read_all(s: &mut Scene, a: Args) -> Check {
     let (id, fresh) = (s.tenant(a.text(1))?.id, s.slug("unmade"));
     let routes = s.dialect().admin_routes(&id, &fresh);
     for route in routes.into_iter().filter(|route| route.method == "GET") {
         let request = authorised(s, route.request()).await?;
-        s.send(request).await?;
+        let answer = s.send(request).await?;
+        presuppose(
+            &answer,
+            route.is_listed || answer.status < 300,
+            "the operator cannot read what is known of a tenant",
+        )?;
     }
     Ok(())
 }

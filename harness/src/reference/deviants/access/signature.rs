@@ -139,13 +139,13 @@ fn by_other_means() -> Vec<Draft> {
             "A signature that has held once is not verified again, whatever stands above it",
             &["ACC-011"],
         )
-        .parts(remembers_signatures),
+        .parts(|parts| remembers(parts, |token| &token.signature)),
         deviant(
             "accepted-words-remembered",
-            "Header and payload that have opened once open below any other signature",
+            "A header and payload that have opened once open with any other signature",
             &["ACC-007"],
         )
-        .parts(remembers_words),
+        .parts(|parts| remembers(parts, |token| &token.message)),
     ]
 }
 
@@ -216,8 +216,8 @@ impl Tamper for Remembers {
     }
 }
 
-/// What a signature covers is known again by itself.
-fn remembers_words(parts: &mut Parts) {
+/// A check that verifies no signature again where it has accepted this part of a token before.
+fn remembers(parts: &mut Parts, part: fn(&Token) -> &str) {
     let Some(access) = parts.access.clone() else {
         return;
     };
@@ -229,27 +229,8 @@ fn remembers_words(parts: &mut Parts) {
         let token = Token::read(sent, &access);
         let mut accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
         if token.flaws.is_empty() {
-            accepted.insert(token.message);
-        } else if token.has_only(&[Flaw::Signature]) && accepted.contains(&token.message) {
-            ask.set(super::TOKEN, &good_token(&access));
-        }
-    });
-}
-
-fn remembers_signatures(parts: &mut Parts) {
-    let Some(access) = parts.access.clone() else {
-        return;
-    };
-    let verified: Arc<Mutex<HashSet<String>>> = Arc::default();
-    parts.caller = super::before(move |ask: &mut Ask| {
-        let Some(sent) = ask.header(super::TOKEN).filter(|_| is_admin(ask.route())) else {
-            return;
-        };
-        let token = Token::read(sent, &access);
-        let mut verified = verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if token.flaws.is_empty() {
-            verified.insert(token.signature);
-        } else if token.has_only(&[Flaw::Signature]) && verified.contains(&token.signature) {
+            accepted.insert(part(&token).to_owned());
+        } else if token.has_only(&[Flaw::Signature]) && accepted.contains(part(&token)) {
             ask.set(super::TOKEN, &good_token(&access));
         }
     });
