@@ -26,6 +26,10 @@ Feature: Webhooks
       Given the API worker that the target offers, with users and models of this scenario
       Then jobs at once send each delivery that is due exactly once
 
+    Scenario: A delivery that was under way when the worker was killed is tried again after it under the same id, and one that had been answered 2xx is not
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a delivery that was under way when the worker was killed is tried again after it under the same id, and one that had been answered 2xx is not
+
     Scenario: Each delivery is signed by its webhook's secret over id, time and body
       Given the API worker that the target offers, with users and models of this scenario
       Then each delivery is signed by its webhook's secret over id, time and body
@@ -49,3 +53,11 @@ Feature: Webhooks
     Scenario: A delivery that is redirected to a private address is not sent there
       Given the API worker that the target offers, with users and models of this scenario
       Then a delivery that is redirected to a private address is not sent there
+
+    Scenario: A webhook whose name leads to a private address, by any of its answers, is refused, and nothing is left of it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a webhook whose name leads to a private address, by any of its answers, is refused, and nothing is left of it
+
+    Scenario: A webhook whose name has come to lead to a private address is not sent there
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a webhook whose name has come to lead to a private address is not sent there

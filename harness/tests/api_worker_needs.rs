@@ -47,6 +47,8 @@ fn with(whole: &Subject, has: &[Need]) -> Subject {
             Need::Receiver => subject.receiver.clone_from(&whole.receiver),
             Need::Files => subject.files.clone_from(&whole.files),
             Need::Runner => subject.runner.clone_from(&whole.runner),
+            Need::Resolver => subject.resolver.clone_from(&whole.resolver),
+            Need::Restart => subject.own.clone_from(&whole.own),
         }
     }
     subject
@@ -96,7 +98,13 @@ async fn the_table_of_needs_says_what_the_sentences_say() {
     let mut found = Vec::new();
     let all = Need::ALL;
     // What is named by one criterion each is left out at once.
-    let rare = [Need::Logs, Need::Receiver, Need::Runner];
+    let rare = [
+        Need::Logs,
+        Need::Receiver,
+        Need::Resolver,
+        Need::Runner,
+        Need::Restart,
+    ];
     let without = |gone: &[Need]| -> Vec<Need> {
         all.into_iter()
             .filter(|need| !gone.contains(need))

@@ -112,6 +112,7 @@ impl Call {
         let kept = witness.map(|witness| {
             witness.count();
             let number = witness.keep(Exchanged {
+                base: subject.base.clone(),
                 method: self.method.to_string(),
                 path: self.path,
                 headers: self.headers,

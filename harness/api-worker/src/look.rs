@@ -61,6 +61,8 @@ pub async fn look(subject: &Subject) -> Vec<Look> {
         Need::Receiver => subject.receiver.is_some(),
         Need::Files => subject.files.is_some(),
         Need::Runner => subject.runner.is_some(),
+        Need::Restart => subject.own.is_some(),
+        Need::Resolver => subject.resolver.is_some(),
     };
     let (operator, key) = match operator(&scene).await {
         Ok((saw, key)) => (Saw::Works(saw), Some(key)),
@@ -82,6 +84,8 @@ pub async fn look(subject: &Subject) -> Vec<Look> {
         ("look", Need::Database),
         ("log", Need::Logs),
         ("webhooks", Need::Receiver),
+        ("names", Need::Resolver),
+        ("restart", Need::Restart),
     ];
     for (name, need) in with_key {
         let saw = match (&key, offers(need)) {
@@ -92,6 +96,8 @@ pub async fn look(subject: &Subject) -> Vec<Look> {
                 Need::Database => database(&scene, key).await.into(),
                 Need::Logs => logs(&scene, key).into(),
                 Need::Receiver => criterion::delivered(subject).await.into(),
+                Need::Resolver => criterion::looked_up(subject).await.into(),
+                Need::Restart => criterion::lives_on(subject).await.into(),
                 Need::Operator | Need::Files | Need::Runner => jobs(&scene).await.into(),
             },
         };

@@ -1,6 +1,8 @@
 //! By what each criterion is judged: the one table. Never asks a target what it offers.
 
-use crate::outcome::Need::{self, Clock, Database, Files, Logs, Operator, Receiver, Runner};
+use crate::outcome::Need::{
+    self, Clock, Database, Files, Logs, Operator, Receiver, Resolver, Restart, Runner,
+};
 
 /// What the sentences of one criterion need.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +72,7 @@ pub const NEEDS: [Needs; 14] = [
     needs(
         "API-010",
         &[&[Operator, Receiver]],
-        &[Operator, Database, Clock, Receiver],
+        &[Operator, Database, Clock, Receiver, Resolver, Restart],
     ),
     needs("API-011", &[&[Files]], &[Database, Files]),
     needs("API-012", &[&[Files]], &[Database, Files]),

@@ -72,11 +72,15 @@ pub enum Need {
     Files,
     /// Its own way of applying migrations can be called.
     Runner,
+    /// It asks the resolver for the names of webhooks.
+    Resolver,
+    /// It can be killed and started again.
+    Restart,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Operator,
         Self::Database,
         Self::Logs,
@@ -84,6 +88,8 @@ impl Need {
         Self::Receiver,
         Self::Files,
         Self::Runner,
+        Self::Resolver,
+        Self::Restart,
     ];
 
     /// One word for it.
@@ -97,6 +103,8 @@ impl Need {
             Self::Receiver => "webhooks",
             Self::Files => "migrations",
             Self::Runner => "migrate",
+            Self::Resolver => "resolver",
+            Self::Restart => "restart",
         }
     }
 
@@ -122,6 +130,14 @@ impl Need {
             Self::Runner => (
                 "the target's own way of applying migrations",
                 "api_worker.migrate",
+            ),
+            Self::Resolver => (
+                "a target that asks the resolver for the names of webhooks",
+                "api_worker.resolver",
+            ),
+            Self::Restart => (
+                "a target that the harness starts, so that it can kill it and start it again",
+                "launch",
             ),
         }
     }

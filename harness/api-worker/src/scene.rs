@@ -119,6 +119,18 @@ impl<'s> Scene<'s> {
         }
     }
 
+    /// The same scene, at the same present, where its target answers now.
+    pub(crate) fn moved<'t>(&self, subject: &'t Subject) -> Scene<'t> {
+        Scene {
+            subject,
+            tag: self.tag.clone(),
+            ip: self.ip.clone(),
+            began: self.began,
+            now: AtomicI64::new(self.now.load(Ordering::SeqCst)),
+            answered: AtomicUsize::new(self.answered()),
+        }
+    }
+
     /// The present of the scene, epoch milliseconds.
     pub(crate) fn now(&self) -> i64 {
         match self.now.load(Ordering::SeqCst) {

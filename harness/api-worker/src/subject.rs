@@ -2,8 +2,10 @@
 
 use crate::database::Database;
 use crate::outcome::{Judged, Need, Stop};
+use crate::own::{OwnInstance, OwnInstances};
 use crate::played::Mixed;
 use crate::receiver::Receiver;
+use crate::resolver::Resolver;
 use crate::scripts::Scripts;
 use crate::witness::Witness;
 use moltproof_doubles::AiGatewayDouble;
@@ -58,10 +60,14 @@ pub struct Subject {
     pub is_clock_told: bool,
     /// Where it may send webhooks.
     pub receiver: Option<Arc<Receiver>>,
+    /// Whom it asks for the names of webhooks.
+    pub resolver: Option<Arc<Resolver>>,
     /// Its migrations, seeds and queries.
     pub files: Option<Arc<Scripts>>,
     /// Its own way of applying migrations.
     pub runner: Option<Runner>,
+    /// Starts instances of it that are killed.
+    pub own: Option<OwnInstances>,
     /// Its environment.
     pub environment: String,
     /// Who is told of every request and its answer.
@@ -129,8 +135,10 @@ impl Subject {
             logs: None,
             is_clock_told: false,
             receiver: None,
+            resolver: None,
             files: None,
             runner: None,
+            own: None,
             environment: "production".to_owned(),
             witness: None,
             turns: Arc::default(),
@@ -146,10 +154,35 @@ impl Subject {
         }
     }
 
+    /// An instance of it that the caller has for itself.
+    pub(crate) async fn own_instance(&self) -> Result<Box<dyn OwnInstance>, Stop> {
+        let start = self.own.as_ref().ok_or(Stop::lacking(Need::Restart))?;
+        start().await.map_err(Stop::Fault)
+    }
+
+    /// That instance where it answers now, in the place of the shared one.
+    pub(crate) fn at(&self, base: String, database: Option<PathBuf>) -> Self {
+        Self {
+            base,
+            database,
+            logs: None,
+            own: None,
+            turns: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// Its log lines so far.
     pub(crate) fn lines(&self) -> Result<Vec<String>, Stop> {
         let logs = self.logs.as_ref().ok_or(Stop::lacking(Need::Logs))?;
         Ok(logs())
+    }
+
+    /// Whom it asks for the names of webhooks.
+    pub(crate) fn resolver(&self) -> Result<&Resolver, Stop> {
+        self.resolver
+            .as_deref()
+            .ok_or(Stop::lacking(Need::Resolver))
     }
 
     /// Where it may send webhooks.

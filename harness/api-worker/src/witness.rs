@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 /// One request and its whole answer, as they went over the wire: secrets included.
 #[derive(Clone)]
 pub struct Exchanged {
+    /// Where it was sent: scheme, host and port.
+    pub base: String,
     /// The method.
     pub method: String,
     /// Path and query.

@@ -1,14 +1,19 @@
 //! The reference's API worker, started over HTTP in this process. Never judges it.
 
-use super::altered::fronted;
+use super::altered::{Alteration, Variables, fronted};
+use super::careless::Careless;
+use super::process::Process;
 use super::{CapturedLog, ReferenceTarget, Running};
 use crate::contract::need::Variant;
+use crate::contract::profile::Profile;
 use crate::observe::log_lines::LogLines;
-use crate::subject::api_worker::{ApiWorker, Known};
-use crate::subject::{Fault, Instance};
+use crate::subject::api_worker::{ApiWorker, ForItself, Known};
+use crate::subject::{Disposable as _, Fault, Instance};
 use crate::tamper::Tamper;
-use moltproof_api_worker::Applied;
 use moltproof_api_worker::receiver::Receiver;
+use moltproof_api_worker::resolver::Resolver;
+use moltproof_api_worker::teeth::names::Misled;
+use moltproof_api_worker::{Applied, OwnInstance, OwnInstances};
 use moltworker_api_reference::backend::Backend;
 use moltworker_api_reference::config::{Config, VARIABLES};
 use moltworker_api_reference::domain::environment::Environment;
@@ -18,7 +23,7 @@ use moltworker_reference::log::{StderrSink, causes};
 use moltworker_reference::store::migrations::from_dir;
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -34,23 +39,55 @@ const FILES: &str = "migrations/api-worker/";
 
 include!(concat!(env!("OUT_DIR"), "/api_worker_files.rs"));
 
+/// What of an API worker is to be different.
+#[derive(Default)]
+pub struct Changed {
+    /// What stands before it.
+    pub front: Option<Arc<dyn Tamper>>,
+    /// How it goes wrong about the names of webhooks.
+    pub misled: Option<Misled>,
+}
+
+impl Changed {
+    /// Whom it asks for names.
+    fn resolver(&self) -> io::Result<Arc<Resolver>> {
+        let resolver = match self.misled {
+            Some(Misled::Sees(view)) => Resolver::seen_through(view),
+            Some(Misled::NotWhenMade | Misled::NotAtAttempts | Misled::Once) | None => {
+                Resolver::start()
+            }
+        };
+        resolver.map(Arc::new)
+    }
+
+    fn put_into(&self, backend: &mut Backend, resolver: Arc<Resolver>) {
+        if let Some(misled) = self.misled {
+            backend.ports.sender = Arc::new(Careless {
+                sender: Arc::clone(&backend.ports.sender),
+                misled,
+                resolver,
+            });
+        }
+    }
+}
+
 fn fault(what: &str, why: impl std::fmt::Display) -> Fault {
     Fault(format!("reference, API worker: {what}: {why}"))
 }
 
 impl ReferenceTarget {
-    /// Starts it on a database of its own, with something put before it if there is something.
+    /// Starts it on a database of its own, with what is to be different.
     ///
     /// # Errors
     /// Why it cannot be started.
-    pub async fn open_api_worker(
-        &self,
-        front: Option<Arc<dyn Tamper>>,
-    ) -> Result<ApiWorker, Fault> {
+    pub async fn open_api_worker(&self, changed: Changed) -> Result<ApiWorker, Fault> {
         let folder = self.folder.path().join("api-worker");
         let files = folder.join("migrations");
         write_files(&files).map_err(|error| fault("cannot write its files", error))?;
         let receiver = Receiver::start().map_err(|error| fault("no receiver", error))?;
+        let resolver = changed
+            .resolver()
+            .map_err(|error| fault("no resolver", error))?;
         let database = folder.join("api.sqlite");
         let variables = BTreeMap::from([
             ("API_DB", database.display().to_string()),
@@ -58,6 +95,7 @@ impl ReferenceTarget {
             ("TEST_CLOCK", "true".to_owned()),
             ("WEBHOOK_ALLOWED_ADDRESSES", receiver.authority().to_owned()),
             ("WEBHOOK_TIMEOUT_MS", WEBHOOK_TIMEOUT_MS.to_owned()),
+            ("WEBHOOK_RESOLVER_URL", resolver.url().to_owned()),
             ("CF_ACCESS_TEAM_DOMAIN", self.access.origin()),
             ("CF_ACCESS_AUD", self.access.audience().to_owned()),
             ("AI_GATEWAY_BASE_URL", self.gateway.base_url()),
@@ -65,19 +103,22 @@ impl ReferenceTarget {
         ]);
         let config = Config::from_vars(|name| variables.get(name).cloned())
             .map_err(|error| fault("misconfigured", error))?;
+        let own = self.own_instances(folder.clone(), variables);
         let logs = Arc::new(LogLines::default());
         let sink = Arc::new(CapturedLog(Arc::clone(&logs)));
         let runtime = self.runtime.as_ref();
         let runtime = runtime.ok_or_else(|| fault("cannot start", "the runtime is gone"))?;
         let (stop, stopped) = oneshot::channel::<()>();
+        let asked = Arc::clone(&resolver);
         let started = runtime.spawn(async move {
-            let backend = Backend::open(config, sink).map_err(|error| error.to_string())?;
+            let mut backend = Backend::open(config, sink).map_err(|error| error.to_string())?;
+            changed.put_into(&mut backend, asked);
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
                 .await
                 .map_err(|error| error.to_string())?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             tokio::spawn(backend.serve(listener, async move { drop(stopped.await) }));
-            let base = fronted(format!("http://{address}"), front).await;
+            let base = fronted(format!("http://{address}"), changed.front).await;
             base.map_err(|fault| fault.0)
         });
         let base = started
@@ -94,9 +135,11 @@ impl ReferenceTarget {
             environment: ENVIRONMENT.to_owned(),
             is_clock_told: true,
             receiver: Some(Arc::new(receiver)),
+            resolver: Some(resolver),
             database: Some(database),
             files: Some(files),
             runner: Some(Arc::new(migrate)),
+            own: Some(own),
         };
         let mut worker = ApiWorker::of(&instance, known)?;
         worker.keep = Some(Box::new(Running {
@@ -104,6 +147,42 @@ impl ReferenceTarget {
             _stop: stop,
         }));
         Ok(worker)
+    }
+}
+
+impl ReferenceTarget {
+    /// Starts instances that are killed: processes of their own with these variables, each on a database of its own in this folder.
+    fn own_instances(&self, folder: PathBuf, variables: Variables) -> OwnInstances {
+        let plain = self.observed(
+            Variant::Production,
+            &folder,
+            String::new(),
+            Arc::default(),
+            None,
+            &self.access,
+        );
+        let program = self.program.clone();
+        Arc::new(move || {
+            let name = format!("own-{}.sqlite", uuid::Uuid::new_v4().simple());
+            let database = folder.join(name);
+            let mut variables = variables.clone();
+            variables.insert("API_DB", database.display().to_string());
+            variables.insert("MOLTPROOF_SERVE_PROFILE", Profile::ApiWorker.to_string());
+            let mut process = Process::new(
+                program.clone(),
+                &Alteration::default(),
+                variables,
+                Arc::default(),
+                plain.clone(),
+            );
+            Box::pin(async move {
+                process.start().await.map_err(|fault| fault.0)?;
+                Ok(Box::new(ForItself {
+                    disposable: Box::new(process),
+                    database: Some(database),
+                }) as Box<dyn OwnInstance>)
+            })
+        })
     }
 }
 

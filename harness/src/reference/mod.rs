@@ -5,6 +5,7 @@
 
 pub mod altered;
 pub mod api_worker;
+mod careless;
 pub mod deviants;
 mod faulty;
 mod patterns;
@@ -417,7 +418,9 @@ impl Target for ReferenceTarget {
 
     async fn api_worker(&self) -> Result<Option<Arc<ApiWorker>>, Fault> {
         if self.claims_api_worker {
-            Ok(Some(Arc::new(self.open_api_worker(None).await?)))
+            Ok(Some(Arc::new(
+                self.open_api_worker(api_worker::Changed::default()).await?,
+            )))
         } else {
             Ok(None)
         }

@@ -1,8 +1,10 @@
 //! The API worker of a target: what `moltproof-api-worker` judges, and what has to live as long. Never judges it.
 
-use super::{Fault, Instance};
+use super::{Disposable, Fault, Instance};
+use futures_util::future::BoxFuture;
 use moltproof_api_worker::receiver::Receiver;
-use moltproof_api_worker::{Places, Runner, Scripts, Subject};
+use moltproof_api_worker::resolver::Resolver;
+use moltproof_api_worker::{OwnInstance, OwnInstances, Places, Runner, Scripts, Subject};
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,12 +26,42 @@ pub struct Known {
     pub is_clock_told: bool,
     /// Where it may send webhooks.
     pub receiver: Option<Arc<Receiver>>,
+    /// Whom it asks for the names of webhooks.
+    pub resolver: Option<Arc<Resolver>>,
     /// The SQLite file of its database.
     pub database: Option<PathBuf>,
     /// The folder of its migrations.
     pub files: Option<PathBuf>,
     /// Its own way of applying migrations.
     pub runner: Option<Runner>,
+    /// Starts instances of it that are killed.
+    pub own: Option<OwnInstances>,
+}
+
+/// An instance that one scenario has for itself, as the judge of API workers knows it.
+pub struct ForItself {
+    /// It.
+    pub disposable: Box<dyn Disposable>,
+    /// The SQLite file of its database.
+    pub database: Option<PathBuf>,
+}
+
+impl OwnInstance for ForItself {
+    fn base(&self) -> String {
+        self.disposable.instance().base.clone()
+    }
+
+    fn database(&self) -> Option<PathBuf> {
+        self.database.clone()
+    }
+
+    fn kill(&mut self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.disposable.kill().await.map_err(|fault| fault.0) })
+    }
+
+    fn start(&mut self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.disposable.start().await.map_err(|fault| fault.0) })
+    }
 }
 
 impl ApiWorker {
@@ -63,8 +95,10 @@ impl ApiWorker {
         subject.environment = known.environment;
         subject.is_clock_told = known.is_clock_told;
         subject.receiver = known.receiver;
+        subject.resolver = known.resolver;
         subject.database = known.database;
         subject.runner = known.runner;
+        subject.own = known.own;
         if let Some(folder) = known.files {
             let scripts = Scripts::read(&Places::below(&folder)).map_err(|error| {
                 Fault(format!(

@@ -55,7 +55,8 @@ impl Backend {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let store = config.api_db.as_deref();
         let store = store.map(|path| Store::open(path, config.environment, clock.now_ms()));
-        let sender = HttpSender::new(config.webhook_timeout).map_err(OpenError::Webhooks)?;
+        let sender = HttpSender::new(config.webhook_timeout, config.webhook_resolver.clone());
+        let sender = sender.map_err(OpenError::Webhooks)?;
         let ports = Ports {
             store: store.transpose().map_err(OpenError::Database)?,
             gateway: open_gateway(&config.ai_gateway)?,

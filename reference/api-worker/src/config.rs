@@ -7,6 +7,7 @@ use moltworker_reference::config::{
 };
 use std::path::PathBuf;
 use std::time::Duration;
+use url::Url;
 
 /// Variables whose meaning the backend of Phase 1 shares.
 const SHARED: [&str; 8] = [
@@ -24,7 +25,7 @@ const SHARED: [&str; 8] = [
 const WEBHOOK_TIMEOUT_MS: u64 = 10_000;
 
 /// The variables that only the API worker has, in the order in which help lists them.
-pub const VARIABLES: [Variable; 5] = [
+pub const VARIABLES: [Variable; 6] = [
     Variable {
         name: "API_DB",
         meaning: "SQLite file for D1",
@@ -50,6 +51,11 @@ pub const VARIABLES: [Variable; 5] = [
         meaning: "how long an endpoint may take",
         default: "10000",
     },
+    Variable {
+        name: "WEBHOOK_RESOLVER_URL",
+        meaning: "a resolver over HTTPS, asked in JSON, for the names of webhooks",
+        default: "the system's resolver",
+    },
 ];
 
 /// Every variable that is read, in the order in which help lists them.
@@ -74,6 +80,8 @@ pub struct Config {
     pub webhook_allowed: Allowed,
     /// How long an endpoint may take.
     pub webhook_timeout: Duration,
+    /// The resolver that is asked for the names of webhooks in place of the system's.
+    pub webhook_resolver: Option<Url>,
     /// Cloudflare Access.
     pub access: AccessConfig,
     /// Cloudflare AI Gateway.
@@ -104,6 +112,8 @@ impl Config {
         let timeout_ms = text("WEBHOOK_TIMEOUT_MS").map_or(Some(WEBHOOK_TIMEOUT_MS), |ms| {
             ms.parse().ok().filter(|ms| (1..=60_000).contains(ms))
         });
+        let resolver =
+            text("WEBHOOK_RESOLVER_URL").map_or(Some(None), |url| resolver_address(&url).map(Some));
         let checks = [
             (
                 environment.is_some(),
@@ -120,21 +130,31 @@ impl Config {
                 "WEBHOOK_TIMEOUT_MS",
                 "a whole number of milliseconds, 1 to 60000",
             ),
+            (
+                resolver.is_some(),
+                "WEBHOOK_RESOLVER_URL",
+                "an http or https URL",
+            ),
         ];
         let malformed = checks.iter().filter(|(holds, _, _)| !holds);
         problems.extend(malformed.map(|(_, name, expected)| Problem { name, expected }));
-        match (shared, environment, allowed, timeout_ms) {
-            (Some(shared), Some(environment), Some(webhook_allowed), Some(timeout_ms)) => {
-                Ok(Self {
-                    api_db: text("API_DB").map(PathBuf::from),
-                    environment,
-                    test_clock: text("TEST_CLOCK").as_deref() == Some("true"),
-                    webhook_allowed,
-                    webhook_timeout: Duration::from_millis(timeout_ms),
-                    access: shared.access,
-                    ai_gateway: shared.ai_gateway,
-                })
-            }
+        match (shared, environment, allowed, timeout_ms, resolver) {
+            (
+                Some(shared),
+                Some(environment),
+                Some(webhook_allowed),
+                Some(timeout_ms),
+                Some(webhook_resolver),
+            ) => Ok(Self {
+                api_db: text("API_DB").map(PathBuf::from),
+                environment,
+                test_clock: text("TEST_CLOCK").as_deref() == Some("true"),
+                webhook_allowed,
+                webhook_timeout: Duration::from_millis(timeout_ms),
+                webhook_resolver,
+                access: shared.access,
+                ai_gateway: shared.ai_gateway,
+            }),
             _ => Err(Misconfiguration { problems }),
         }
     }
@@ -150,6 +170,12 @@ impl Config {
         )]
         Self::from_vars(|name| std::env::var(name).ok())
     }
+}
+
+/// The address of a resolver, if it is one.
+fn resolver_address(url: &str) -> Option<Url> {
+    let url = Url::parse(url).ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
 #[cfg(test)]
@@ -182,9 +208,10 @@ mod tests {
             ("ENVIRONMENT", "prod"),
             ("WEBHOOK_ALLOWED_ADDRESSES", "127.0.0.1"),
             ("WEBHOOK_TIMEOUT_MS", "0"),
+            ("WEBHOOK_RESOLVER_URL", "resolver.example"),
             ("AI_GATEWAY_BASE_URL", "ftp://x"),
         ])
         .unwrap_err();
-        assert_eq!(error.problems.len(), 4, "{error}");
+        assert_eq!(error.problems.len(), 5, "{error}");
     }
 }

@@ -10,4 +10,5 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod store;
+mod webhook_names;
 pub mod webhook_sender;

@@ -1,13 +1,14 @@
 //! Webhooks over HTTP, to public addresses only. Never follows a redirect, never connects to an address that was not checked.
 
 use crate::domain::address::{Endpoint, is_public};
+use crate::webhook_names::Names;
 use async_trait::async_trait;
 use moltworker_reference::upstream_client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use url::Host;
+use url::{Host, Url};
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,21 +48,26 @@ pub struct HttpSender {
     checked: reqwest::Client,
     /// For endpoints that are allowed by name.
     allowed: reqwest::Client,
+    names: Names,
 }
 
 impl HttpSender {
-    /// A sender that waits so long for an answer.
+    /// A sender that waits so long for an answer, and asks the resolver at this address for names, or the system's.
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn new(timeout: Duration) -> Result<Self, BuildError> {
+    pub fn new(timeout: Duration, resolver: Option<Url>) -> Result<Self, BuildError> {
+        let names = Names::of(resolver, timeout).map_err(BuildError)?;
+        let public = PublicOnly(names.clone());
         let checked = upstream_client::client(|builder| {
-            builder.timeout(timeout).dns_resolver(Arc::new(PublicOnly))
+            let public = Arc::new(public.clone());
+            builder.timeout(timeout).dns_resolver(public)
         });
         let allowed = upstream_client::client(|builder| builder.timeout(timeout));
         Ok(Self {
             checked: checked.map_err(BuildError)?,
             allowed: allowed.map_err(BuildError)?,
+            names,
         })
     }
 }
@@ -93,33 +99,39 @@ impl WebhookSender for HttpSender {
         let Some(Host::Domain(name)) = endpoint.url.host() else {
             return false;
         };
-        endpoint.is_checked
-            && resolve(name)
-                .await
-                .is_ok_and(|addresses| !all_public(&addresses))
+        if !endpoint.is_checked {
+            return false;
+        }
+        match (self.names.addresses(name).await, &self.names) {
+            (Ok(addresses), _) => !all_public(&addresses),
+            // The system's resolver tells nobody whether a name leads nowhere or was not looked up; the attempt looks again.
+            (Err(_), Names::System) => false,
+            // One that is asked by us says that a name leads nowhere: without its answer nobody knows where this one does.
+            (Err(_), Names::Asked { .. }) => true,
+        }
     }
 }
 
-async fn resolve(name: &str) -> std::io::Result<Vec<SocketAddr>> {
-    Ok(tokio::net::lookup_host((name, 0)).await?.collect())
-}
-
-fn all_public(addresses: &[SocketAddr]) -> bool {
-    addresses.iter().all(|address| is_public(address.ip()))
+fn all_public(addresses: &[IpAddr]) -> bool {
+    addresses.iter().all(|address| is_public(*address))
 }
 
 /// Resolves a name, unless one of its addresses is private. The connection goes to what was resolved here, so that no second look-up
 /// can lead elsewhere.
-struct PublicOnly;
+#[derive(Clone)]
+struct PublicOnly(Names);
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let names = self.0.clone();
         Box::pin(async move {
-            let addresses = resolve(name.as_str()).await?;
+            let addresses = names.addresses(name.as_str()).await?;
             if !all_public(&addresses) {
                 return Err(Box::new(PrivateAddress).into());
             }
-            let addresses: Addrs = Box::new(addresses.into_iter());
+            // The port of the address is the URL's.
+            let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
+            let addresses: Addrs = Box::new(addresses);
             Ok(addresses)
         })
     }

@@ -20,7 +20,7 @@ use crate::generate;
 use std::sync::OnceLock;
 
 pub(crate) use ledger::tool_works;
-pub(crate) use webhooks::delivered;
+pub(crate) use webhooks::{delivered, lives_on, looked_up};
 
 /// Every aspect, by criterion.
 pub fn aspects() -> &'static [Aspect] {

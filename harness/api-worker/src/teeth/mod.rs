@@ -4,8 +4,10 @@
 mod addresses;
 mod again;
 mod answers;
+pub mod crashes;
 mod deviants;
 pub mod layers;
+pub mod names;
 mod remembering;
 mod requests;
 mod subtle;

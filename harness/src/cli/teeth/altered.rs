@@ -58,7 +58,7 @@ fn api_worker(args: &AlteredArgs) -> Result<(), Failure> {
     let backend = backend.ok_or_else(|| unknown(args))?;
     let served = runtime()?.block_on(backend.serve(args.serve.listen));
     served.map_err(|unserved| match unserved {
-        Unserved::DataLayer(_) => Failure::usage(unserved.to_string()),
+        Unserved::DataLayer(_) | Unserved::OnlyJudged(_) => Failure::usage(unserved.to_string()),
         Unserved::Failed(why) => Failure::fault(why),
     })
 }

@@ -9,7 +9,7 @@ use crate::verdict::Exit;
 
 /// Trials side by side for each core.
 const JOBS_PER_CORE: usize = 3;
-/// Open files that a trial may need: it judges 145 sentences at once, each with both ends of its connections to interceptor and worker.
+/// Open files that a trial may need: it judges 155 sentences at once, each with both ends of its connections to interceptor and worker.
 const OPEN_FILES_PER_JOB: usize = 1_024;
 
 pub(super) fn teeth(args: &TeethArgs, contract: &Contract) -> Result<Exit, Failure> {

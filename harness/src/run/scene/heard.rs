@@ -75,7 +75,7 @@ impl Witness for Heard {
             }
         }
         let number = kept.first.len() + kept.left_out + kept.last.len() + 1;
-        let exchange = exchange(&self.base, exchanged, number);
+        let exchange = exchange(exchanged, number);
         if kept.first.len() < KEPT_AT_EACH_END {
             kept.first.push(exchange);
             return number;
@@ -220,12 +220,12 @@ fn shown_once(exchanged: &Exchanged) -> Vec<String> {
 }
 
 /// As the run keeps exchanges. Headers that hold credentials go here; what else may hold one goes when all of them are known.
-fn exchange(base: &str, exchanged: Exchanged, number: usize) -> Exchange {
+fn exchange(exchanged: Exchanged, number: usize) -> Exchange {
     let mut request = Request::new(&exchanged.method, exchanged.path);
     for (name, value) in exchanged.headers {
         request = request.header(name, value);
     }
-    let request = client::sent(base, &request.bytes(exchanged.body));
+    let request = client::sent(&exchanged.base, &request.bytes(exchanged.body));
     let body_len = exchanged.answer_body.len();
     Exchange {
         number,

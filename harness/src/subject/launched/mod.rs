@@ -12,7 +12,7 @@ pub mod why;
 mod without_routes;
 mod works;
 
-use super::api_worker::ApiWorker;
+use super::api_worker::{ApiWorker, ForItself, Known};
 use super::database::Database;
 use super::database_target::DatabaseTarget;
 use super::dialect::Dialect;
@@ -24,6 +24,7 @@ use crate::client::Client;
 use crate::contract::need::{Need, Variant};
 use crate::contract::profile::Profile;
 use async_trait::async_trait;
+use moltproof_api_worker::{OwnInstance, OwnInstances};
 use process::Supervised;
 use start::{Blueprint, Kind, Workshop};
 use std::collections::HashMap;
@@ -114,6 +115,34 @@ impl LaunchedTarget {
     }
 }
 
+impl LaunchedTarget {
+    /// Starts instances that are killed; none where production is not started here.
+    fn own_instances(&self) -> Option<OwnInstances> {
+        let production = self
+            .workshop
+            .manifest
+            .variants
+            .get(Variant::Production.name())?;
+        if self.lacks(Need::Restart).is_some() || production.address.is_some() {
+            return None;
+        }
+        let workshop = Arc::clone(&self.workshop);
+        Some(Arc::new(move || {
+            let workshop = Arc::clone(&workshop);
+            Box::pin(async move {
+                let own = Own::of(workshop).await.map_err(|fault| fault.0)?;
+                let database = own.workshop.api_database(&own.blueprint.state);
+                let database = database.map_err(|fault| fault.0)?;
+                let disposable = Box::new(own);
+                Ok(Box::new(ForItself {
+                    disposable,
+                    database,
+                }) as Box<dyn OwnInstance>)
+            })
+        }))
+    }
+}
+
 #[async_trait]
 impl Target for LaunchedTarget {
     fn name(&self) -> String {
@@ -184,7 +213,10 @@ impl Target for LaunchedTarget {
             return Ok(None);
         }
         let instance = self.instance(Variant::Production).await?;
-        let known = self.workshop.api_worker()?;
+        let known = Known {
+            own: self.own_instances(),
+            ..self.workshop.api_worker()?
+        };
         Ok(Some(Arc::new(ApiWorker::of(&instance, known)?)))
     }
 
@@ -225,17 +257,7 @@ impl Target for LaunchedTarget {
     }
 
     async fn disposable(&self) -> Result<Box<dyn Disposable>, Fault> {
-        let workshop = Arc::clone(&self.workshop);
-        let blueprint = workshop
-            .own_blueprint(Variant::Production, Arc::clone(&workshop.access))
-            .await?;
-        let (instance, process) = workshop.build(&blueprint).await?;
-        Ok(Box::new(Own {
-            workshop,
-            blueprint,
-            instance,
-            process,
-        }))
+        Ok(Box::new(Own::of(Arc::clone(&self.workshop)).await?))
     }
 
     async fn fresh(&self, variant: Variant) -> Result<Arc<Instance>, Fault> {
@@ -336,6 +358,18 @@ struct Own {
 }
 
 impl Own {
+    async fn of(workshop: Arc<Workshop>) -> Result<Self, Fault> {
+        let access = Arc::clone(&workshop.access);
+        let blueprint = workshop.own_blueprint(Variant::Production, access).await?;
+        let (instance, process) = workshop.build(&blueprint).await?;
+        Ok(Self {
+            workshop,
+            blueprint,
+            instance,
+            process,
+        })
+    }
+
     fn take(&mut self) -> Result<Supervised, Fault> {
         self.process
             .take()

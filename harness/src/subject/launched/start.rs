@@ -19,6 +19,7 @@ use crate::subject::manifest::placeholders::{fill, fill_all};
 use crate::subject::manifest::{D1Source, Launch, Manifest, MigrateEntry, VariantEntry};
 use crate::subject::{Fault, Instance};
 use moltproof_api_worker::receiver::Receiver;
+use moltproof_api_worker::resolver::Resolver;
 use moltproof_api_worker::{Applied, Runner, tool};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ pub(super) struct Workshop {
     gateway_key: String,
     fault_control: FaultControl,
     receiver: Option<Arc<Receiver>>,
+    resolver: Option<Arc<Resolver>>,
     prepared: OnceCell<Result<PathBuf, Fault>>,
     pub(super) starting: Semaphore,
     pub(super) told: Told,
@@ -127,6 +129,10 @@ impl Workshop {
             fault_control: FaultControl::start(&manifest.layout).map_err(fault)?,
             receiver: match &manifest.api_worker {
                 Some(entry) if entry.webhooks => Some(Arc::new(Receiver::start().map_err(fault)?)),
+                Some(_) | None => None,
+            },
+            resolver: match &manifest.api_worker {
+                Some(entry) if entry.resolver => Some(Arc::new(Resolver::start().map_err(fault)?)),
                 Some(_) | None => None,
             },
             prepared: OnceCell::new(),
@@ -374,6 +380,9 @@ impl Workshop {
         if let Some(receiver) = &self.receiver {
             values.insert("webhook_address", receiver.authority().to_owned());
         }
+        if let Some(resolver) = &self.resolver {
+            values.insert("webhook_resolver_url", resolver.url().to_owned());
+        }
         if let Some(config) = self.without_routes() {
             values.insert("config", config);
         }
@@ -384,24 +393,31 @@ impl Workshop {
     pub(super) fn api_worker(&self) -> Result<Known, Fault> {
         let entry = self.manifest.api_worker.clone().unwrap_or_default();
         let state = self.folder.path().join(Variant::Production.name());
-        let values = self.values(&state, 0, &self.access);
-        let database = match &self.manifest.observe.d1 {
+        let database = self.api_database(&state)?;
+        Ok(Known {
+            environment: entry.environment,
+            is_clock_told: entry.clock,
+            receiver: self.receiver.clone(),
+            resolver: self.resolver.clone(),
+            database,
+            files: entry
+                .migrations
+                .map(|folder| self.manifest.folder.join(folder)),
+            runner: entry.migrate.map(|entry| self.migrating(entry)),
+            own: None,
+        })
+    }
+
+    /// The SQLite file of the API worker whose state lies there.
+    pub(super) fn api_database(&self, state: &Path) -> Result<Option<PathBuf>, Fault> {
+        let values = self.values(state, 0, &self.access);
+        Ok(match &self.manifest.observe.d1 {
             Some(D1Source::Sqlite { file, .. }) => {
                 let place = fill(file, &values).map_err(Fault)?;
                 only_database(&self.manifest.folder.join(place))
             }
             Some(D1Source::Explorer { .. } | D1Source::Rest { .. } | D1Source::Command { .. })
             | None => None,
-        };
-        Ok(Known {
-            environment: entry.environment,
-            is_clock_told: entry.clock,
-            receiver: self.receiver.clone(),
-            database,
-            files: entry
-                .migrations
-                .map(|folder| self.manifest.folder.join(folder)),
-            runner: entry.migrate.map(|entry| self.migrating(entry)),
         })
     }
 

@@ -17,6 +17,9 @@ pub struct ApiWorkerEntry {
     /// Whether it may send webhooks to `{webhook_address}`.
     #[serde(default)]
     pub webhooks: bool,
+    /// Whether it asks `{webhook_resolver_url}` where the names of webhooks lead to.
+    #[serde(default)]
+    pub resolver: bool,
     /// The folder of its migrations, with `seeds` and `queries` in it, relative to the manifest.
     pub migrations: Option<PathBuf>,
     /// Its own way of applying migrations, to a database of its own.
@@ -43,6 +46,7 @@ impl Default for ApiWorkerEntry {
             environment: production(),
             clock: false,
             webhooks: false,
+            resolver: false,
             migrations: None,
             migrate: None,
         }

@@ -13,10 +13,11 @@ pub use serving::Unserved;
 use crate::catalogue::{Front, correct};
 use crate::contract::Contract;
 use crate::contract::profile::Profile;
-use crate::reference::api_worker;
+use crate::reference::api_worker::{self, Changed};
 use crate::reference::deviants::Kind;
-use crate::tamper::Tamper;
+use moltproof_api_worker::teeth::crashes::{CRASHES, Crash};
 use moltproof_api_worker::teeth::layers::{self, Layer};
+use moltproof_api_worker::teeth::names::{self, Misled};
 use moltproof_api_worker::teeth::{Deviant, deviants};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,6 +56,10 @@ pub struct Backend {
 enum Made {
     /// The reference behind an interceptor.
     Intercepted(Deviant),
+    /// The reference that finds something else when it is started again after a crash.
+    Crashing(Crash),
+    /// The reference that does not heed where the names of webhooks lead.
+    Misled(Misled),
     /// The reference behind something that may change whatever passes.
     Behind(Front),
     /// An idle reference behind something that lets nothing pass, without files and without tables.
@@ -91,6 +96,9 @@ impl Catalogue {
         let own: Vec<_> = api_worker::files().collect();
         let layers = layers::Catalogue::of(&own, API_WORKER_LAYERS)?;
         let intercepted = deviants().into_iter().map(Backend::intercepted);
+        let crashing = CRASHES.into_iter().map(Backend::crashing);
+        let misled = names::DEVIANTS.into_iter().map(Backend::misled);
+        let (crashing, surviving) = crashing.partition::<Vec<_>, _>(Backend::breaks_something);
         let broken = layers.deviants.into_iter().map(Backend::layer);
         let fronts = correct::fronts(LATE_MS).into_iter();
         let fronts = fronts.map(|front| Backend::behind(&front, Made::Behind(front.clone())));
@@ -98,9 +106,13 @@ impl Catalogue {
         let nulls = null_servers::all().into_iter();
         let nulls = nulls.map(|front| Backend::behind(&front, Made::Null(front.clone())));
         let catalogue = Self {
-            deviants: intercepted.chain(broken).collect(),
+            deviants: intercepted
+                .chain(crashing)
+                .chain(misled)
+                .chain(broken)
+                .collect(),
             null_servers: nulls.collect(),
-            correct_variants: fronts.chain(sound).collect(),
+            correct_variants: fronts.chain(surviving).chain(sound).collect(),
         };
         let mut names = BTreeSet::new();
         if let Some(twice) = catalogue.all().find(|one| !names.insert(&one.id)) {
@@ -138,6 +150,28 @@ impl Backend {
         }
     }
 
+    fn crashing(crash: Crash) -> Self {
+        Self {
+            id: kebab(crash.name),
+            does: capital(crash.name),
+            expected: crash.breaks.map(str::to_owned).into_iter().collect(),
+            made: Made::Crashing(crash),
+        }
+    }
+
+    fn misled((name, misled): names::Deviant) -> Self {
+        Self {
+            id: kebab(name),
+            does: capital(name),
+            expected: vec!["API-010".to_owned()],
+            made: Made::Misled(misled),
+        }
+    }
+
+    fn breaks_something(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
     fn layer(layer: Layer) -> Self {
         Self {
             id: layer.id.clone(),
@@ -161,6 +195,7 @@ impl Backend {
     pub fn kind(&self) -> Kind {
         match &self.made {
             Made::Intercepted(_) | Made::Behind(_) | Made::Null(_) => Kind::Wire,
+            Made::Crashing(_) | Made::Misled(_) => Kind::Ports,
             Made::Layer(_) => Kind::Schema,
         }
     }
@@ -173,12 +208,15 @@ impl Backend {
 }
 
 impl Made {
-    /// What stands before the reference; nothing where it is an interceptor, or where there is no reference.
-    fn front(&self) -> Option<Arc<dyn Tamper>> {
+    /// What is different of the reference; nothing where an interceptor is, or where there is no reference.
+    fn changed(&self) -> Changed {
+        let mut changed = Changed::default();
         match self {
-            Self::Behind(front) | Self::Null(front) => Some((front.make)()),
-            Self::Intercepted(_) | Self::Layer(_) => None,
+            Self::Behind(front) | Self::Null(front) => changed.front = Some((front.make)()),
+            Self::Misled(misled) => changed.misled = Some(*misled),
+            Self::Intercepted(_) | Self::Crashing(_) | Self::Layer(_) => {}
         }
+        changed
     }
 }
 

@@ -17,6 +17,11 @@ pub enum Unserved {
         "`{0}` is a data layer, which answers no requests: `moltproof teeth --profile api-worker --only {0}` judges it"
     )]
     DataLayer(String),
+    /// What it does wrong shows only where the harness plays the crash, or the resolver.
+    #[error(
+        "`{0}` differs only where the harness kills it or answers for its resolver: `moltproof teeth --profile api-worker --only {0}` judges it"
+    )]
+    OnlyJudged(String),
     /// It could not serve.
     #[error("{0}")]
     Failed(String),
@@ -31,6 +36,9 @@ impl Backend {
         let served = match &self.made {
             Made::Intercepted(deviant) => intercepted(*deviant, listen).await,
             Made::Behind(front) | Made::Null(front) => behind((front.make)(), listen).await,
+            Made::Crashing(_) | Made::Misled(_) => {
+                return Err(Unserved::OnlyJudged(self.id.clone()));
+            }
             Made::Layer(_) => return Err(Unserved::DataLayer(self.id.clone())),
         };
         served.map_err(Unserved::Failed)

@@ -4,9 +4,10 @@ use super::{Backend, Made};
 use crate::reference::{ReferenceTarget, api_worker};
 use crate::subject::api_worker::ApiWorker;
 use crate::teeth::trial::Ruined;
+use futures_util::future::BoxFuture;
 use moltproof_api_worker::teeth::layers::{self, By, Layer};
 use moltproof_api_worker::teeth::{Deviant, Interceptor, Said, judge};
-use moltproof_api_worker::{Applied, Scripts, aspects};
+use moltproof_api_worker::{Applied, OwnInstance, Scripts, aspects};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,9 +46,11 @@ impl Bench {
     pub(super) fn said(&self, backend: &Backend) -> Result<Vec<Said>, Ruined> {
         match &backend.made {
             Made::Layer(layer) => self.of_layer(layer),
-            made @ (Made::Intercepted(_) | Made::Behind(_) | Made::Null(_)) => {
-                self.of_running(made)
-            }
+            made @ (Made::Intercepted(_)
+            | Made::Crashing(_)
+            | Made::Misled(_)
+            | Made::Behind(_)
+            | Made::Null(_)) => self.of_running(made),
         }
     }
 
@@ -63,16 +66,21 @@ impl Bench {
             .map_err(not_started)?;
         let target = ReferenceTarget::start(self.program.clone()).map_err(not_started)?;
         runtime.block_on(async {
-            let opened = target.open_api_worker(made.front()).await;
+            let opened = target.open_api_worker(made.changed()).await;
             let mut worker = opened.map_err(|fault| Ruined::NotStarted(fault.0))?;
             worker.subject.files = Some(Arc::clone(&self.scripts));
             let _interceptor = match made {
                 Made::Intercepted(deviant) => Some(intercept(&mut worker, *deviant)?),
+                Made::Crashing(crash) => {
+                    let own = worker.subject.own.take();
+                    worker.subject.own = own.map(|own| crash.of(own));
+                    None
+                }
                 Made::Null(_) => {
                     strip(&mut worker)?;
                     None
                 }
-                Made::Behind(_) | Made::Layer(_) => None,
+                Made::Misled(_) | Made::Behind(_) | Made::Layer(_) => None,
             };
             let mut ending = self.ending.clone();
             tokio::select! {
@@ -96,6 +104,27 @@ fn intercept(worker: &mut ApiWorker, deviant: Deviant) -> Result<Interceptor, Ru
     Ok(interceptor)
 }
 
+/// A null server, which dies as little as it lives.
+struct Nobody(String);
+
+impl OwnInstance for Nobody {
+    fn base(&self) -> String {
+        self.0.clone()
+    }
+
+    fn database(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn kill(&mut self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn start(&mut self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 /// Leaves a null server neither files nor tables, and a tool that does nothing.
 fn strip(worker: &mut ApiWorker) -> Result<(), Ruined> {
     let subject = &mut worker.subject;
@@ -108,6 +137,11 @@ fn strip(worker: &mut ApiWorker) -> Result<(), Ruined> {
         let made = connection.execute_batch("PRAGMA user_version = 1");
         made.map_err(not_started)?;
     }
+    let nobody = subject.base.clone();
+    subject.own = Some(Arc::new(move || {
+        let instance = Nobody(nobody.clone());
+        Box::pin(async { Ok(Box::new(instance) as Box<dyn OwnInstance>) })
+    }));
     subject.runner = Some(Arc::new(|_migrations, folder, _environment| {
         let database = folder.join("nothing.sqlite");
         Connection::open(&database).map_err(std::io::Error::other)?;

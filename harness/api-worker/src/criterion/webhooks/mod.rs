@@ -1,6 +1,8 @@
 //! API-010: deliveries of webhooks. Never lets a webhook go anywhere but to the receiver.
 
+mod crash;
 mod failing;
+mod names;
 mod once;
 mod refused;
 mod sent;
@@ -16,12 +18,17 @@ use moltproof_doubles::clock;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+pub(crate) use crash::lives_on;
+pub(crate) use names::looked_up;
+
 /// What is judged of API-010, by family.
-pub(super) const FAMILIES: [&[Aspect]; 4] = [
+pub(super) const FAMILIES: [&[Aspect]; 6] = [
     sent::ASPECTS,
     failing::ASPECTS,
     once::ASPECTS,
+    crash::ASPECTS,
     refused::ASPECTS,
+    names::ASPECTS,
 ];
 
 /// How long a first attempt and its record may take beside the caller. Evidence: the slowest seen took 400 ms under parallel load.

@@ -184,7 +184,7 @@ async fn private(subject: &Subject) -> Judged {
 }
 
 /// That nobody has come to the address that is not allowed.
-fn untouched(scene: &Scene<'_>) -> Result<(), Stop> {
+pub(super) fn untouched(scene: &Scene<'_>) -> Result<(), Stop> {
     match scene.subject.receiver()?.trespasses() {
         0 => Ok(()),
         count => Err(Stop::breach(
