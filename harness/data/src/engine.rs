@@ -9,6 +9,7 @@ pub use reads::Reads;
 
 use crate::text::{find_word, shortened};
 use d1_platform::Line;
+use deed::Names;
 use rusqlite::backup::Backup;
 use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::limits::Limit;
@@ -26,6 +27,7 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct Record {
     deeds: Vec<Deed>,
+    names: Names,
     refusal: Option<Refusal>,
     /// The statement is our own: transactions, looks at the schema.
     is_ours: bool,
@@ -63,7 +65,18 @@ impl Engine {
     /// # Errors
     /// What SQLite says, for example that there is no memory.
     pub fn in_memory() -> rusqlite::Result<Self> {
-        let connection = Connection::open_in_memory()?;
+        Self::on(Connection::open_in_memory()?)
+    }
+
+    /// An empty database in a temporary file of SQLite's own, which nobody else sees and which goes with it: of a large one, little is in memory.
+    ///
+    /// # Errors
+    /// What SQLite says. Whether there is room for the file shows only when it is filled.
+    pub(crate) fn in_a_file() -> rusqlite::Result<Self> {
+        Self::on(Connection::open("")?)
+    }
+
+    fn on(connection: Connection) -> rusqlite::Result<Self> {
         d1_platform::constrain(&connection)?;
         let seen = Arc::new(Mutex::new(Record::default()));
         let hook = Arc::clone(&seen);
@@ -76,7 +89,8 @@ impl Engine {
                 seen.refusal = Some(refusal);
                 return Authorization::Deny;
             }
-            seen.deeds.extend(Deed::of(&context));
+            let Record { deeds, names, .. } = &mut *seen;
+            deeds.extend(Deed::of(&context, names));
             Authorization::Allow
         }))?;
         Ok(Self { connection, seen })

@@ -27,7 +27,7 @@ pub(crate) fn is_served(
                 .columns
                 .iter()
                 .find(|part| part.name.as_ref() == Some(name));
-            wanted.is_none_or(|wanted| part.is_some_and(|part| part.collation == wanted))
+            wanted.is_none_or(|wanted| part.is_some_and(|part| *part.collation == *wanted))
         })
     });
     is_alias
@@ -42,7 +42,7 @@ fn is_told_apart(table: &Table, key: &ForeignKey, collations: &[Option<&str>]) -
         let is_part_of_key = |part: &IndexColumn| {
             key.columns.iter().zip(collations).any(|(name, collation)| {
                 part.name.as_ref() == Some(name)
-                    && collation.is_none_or(|wanted| part.collation == wanted)
+                    && collation.is_none_or(|wanted| *part.collation == *wanted)
             })
         };
         index.unique && index.condition.is_none() && index.columns.iter().all(is_part_of_key)
@@ -57,7 +57,7 @@ fn collation<'t>(parent: &'t Table, column: &str) -> Option<&'t str> {
         .filter(|index| index.unique)
         .flat_map(|index| &index.columns)
         .find(|part| part.name.as_ref().is_some_and(|name| name == column))
-        .map(|part| part.collation.as_str())
+        .map(|part| &*part.collation)
 }
 
 /// Whether SQLite finds the children by all columns of the reference, or by one that tells them apart better than the tenant does.

@@ -67,11 +67,11 @@ pub struct Column {
     /// Its name.
     pub name: Name,
     /// The type as declared; empty if none is.
-    pub declared_type: String,
+    pub declared_type: Arc<str>,
     /// Declared `NOT NULL` (a rowid alias cannot be NULL without it).
     pub not_null: bool,
     /// The default's expression as SQL, if there is one.
-    pub default: Option<String>,
+    pub default: Option<Arc<str>>,
     /// Generated, and how.
     pub generated: Option<Generated>,
 }
@@ -166,7 +166,7 @@ pub struct IndexColumn {
     /// Descending.
     pub descending: bool,
     /// Its collation in upper case (`BINARY`, `NOCASE`, `RTRIM`).
-    pub collation: String,
+    pub collation: Arc<str>,
 }
 
 /// A trigger.

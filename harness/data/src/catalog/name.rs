@@ -38,13 +38,18 @@ pub(super) struct Names(RefCell<HashSet<Arc<str>>>);
 impl Names {
     /// The name, as [`Name::new`] makes it.
     pub(super) fn name(&self, text: &str) -> Name {
-        let mut names = self.0.borrow_mut();
-        if let Some(known) = names.get(text) {
-            return Name(Arc::clone(known));
+        Name(self.text(text))
+    }
+
+    /// Another short text of which there are a few, many times.
+    pub(super) fn text(&self, text: &str) -> Arc<str> {
+        let mut known = self.0.borrow_mut();
+        if let Some(known) = known.get(text) {
+            return Arc::clone(known);
         }
-        let name = Name::new(text);
-        names.insert(Arc::clone(&name.0));
-        name
+        let text: Arc<str> = Arc::from(text);
+        known.insert(Arc::clone(&text));
+        text
     }
 }
 
@@ -56,7 +61,7 @@ impl fmt::Display for Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -76,9 +81,16 @@ impl Eq for Name {}
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let lower = |byte: u8| byte.to_ascii_lowercase();
-        let (own, others) = (self.0.bytes().map(lower), other.0.bytes().map(lower));
-        own.cmp(others)
+        // Names of one schema begin alike, mostly in the same case.
+        for (own, other) in self.0.bytes().zip(other.0.bytes()) {
+            if own != other {
+                let order = own.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
+                if order.is_ne() {
+                    return order;
+                }
+            }
+        }
+        self.0.len().cmp(&other.0.len())
     }
 }
 
@@ -99,5 +111,27 @@ impl Hash for Name {
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
         Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_of_their_lower_case_letters() {
+        let texts = [
+            "", "a", "A", "a1", "A_", "a[", "aB", "Ab", "AC", "b", "Z", "_", "`", "é", "É",
+            "users_10", "Users_2", "users_1",
+        ];
+        for (one, other) in texts
+            .iter()
+            .flat_map(|one| texts.map(|other| (*one, other)))
+        {
+            let order = one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
+            let (own, others) = (Name::new(one), Name::new(other));
+            assert_eq!(own.cmp(&others), order, "{one} {other}");
+            assert_eq!(own == others, order.is_eq(), "{one} {other}");
+        }
     }
 }

@@ -257,9 +257,9 @@ fn columns(
         }
         columns.push(Column {
             name,
-            declared_type: row.get(1)?,
+            declared_type: texts.text(row, 1)?.unwrap_or_default(),
             not_null: row.get(2)?,
-            default: row.get(3)?,
+            default: texts.text(row, 3)?,
             generated: match hidden {
                 2 => Some(Generated::Virtual),
                 3 => Some(Generated::Stored),
@@ -285,8 +285,7 @@ fn foreign_keys(
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
         let column = texts.name(row, 2)?;
-        let parent_column: Option<String> = row.get(3)?;
-        let parent_column = parent_column.map(|name| texts.names.name(&name));
+        let parent_column = texts.optional_name(row, 3)?;
         if let Some((_, key)) = keys.last_mut().filter(|(last, _)| *last == id) {
             key.columns.push(column);
             key.parent_columns.extend(parent_column);
@@ -338,6 +337,7 @@ fn indexes(connection: &Connection, table: &Name, texts: &Texts) -> rusqlite::Re
             name,
         });
     }
+    indexes.shrink_to_fit();
     Ok(indexes)
 }
 
@@ -362,11 +362,9 @@ fn index_columns(
     )?;
     let rows = statement.query_map([index.as_str()], |row| {
         Ok(IndexColumn {
-            name: row
-                .get::<_, Option<String>>(0)?
-                .map(|name| texts.names.name(&name)),
+            name: texts.optional_name(row, 0)?,
             descending: row.get(1)?,
-            collation: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+            collation: texts.text(row, 2)?.unwrap_or_default(),
         })
     })?;
     rows.collect()

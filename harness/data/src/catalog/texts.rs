@@ -32,6 +32,18 @@ impl Texts {
     pub(super) fn name(&self, row: &Row<'_>, at: usize) -> rusqlite::Result<Name> {
         Ok(self.names.name(row.get_ref(at)?.as_str()?))
     }
+
+    /// The same, if there is one.
+    pub(super) fn optional_name(&self, row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Name>> {
+        let text = row.get_ref(at)?.as_str_or_null()?;
+        Ok(text.map(|text| self.names.name(text)))
+    }
+
+    /// The short text in a column of a row, if there is one.
+    pub(super) fn text(&self, row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Arc<str>>> {
+        let text = row.get_ref(at)?.as_str_or_null()?;
+        Ok(text.map(|text| self.names.text(text)))
+    }
 }
 
 /// All at once: `sqlite_schema` has no index of its own, so that looking each one up would read it all once per table.

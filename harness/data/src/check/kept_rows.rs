@@ -6,7 +6,7 @@ use crate::engine::{Act, Deed};
 use crate::replay::{Effect, EffectKind, Step, Tightened};
 use crate::subject::Subject;
 use crate::text::counted;
-use crate::text::{FileId, find_word, statements, suppressions};
+use crate::text::{FileId, find_word, suppressions};
 
 /// The aspects of this family.
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -104,13 +104,11 @@ fn is_acknowledged(subject: &Subject, step: &Step) -> bool {
     let Some(file) = subject.source.file(id) else {
         return false;
     };
-    suppressions(id, file, &statements(id, file))
-        .iter()
-        .any(|one| {
-            one.statement == step.statement.span
-                && !one.reason.is_empty()
-                && ABOUT_ROWS.contains(&one.rule.as_str())
-        })
+    suppressions(id, file).iter().any(|one| {
+        one.statement == step.statement.span
+            && !one.reason.is_empty()
+            && ABOUT_ROWS.contains(&one.rule.as_str())
+    })
 }
 
 fn keeps_rows(subject: &Subject) -> Outcome {
@@ -164,7 +162,7 @@ fn is_for_search(subject: &Subject, effect: &Effect) -> bool {
     let deletes = |table: &Name| {
         let mut deeds = step.deeds.iter();
         is_written(step, table)
-            && deeds.any(|deed| matches!(deed, Deed::Delete(of, None) if *table == of.as_str()))
+            && deeds.any(|deed| matches!(deed, Deed::Delete(of, None) if *table == **of))
     };
     let schema = subject.schema();
     let Some(table) = schema.tables.get(&effect.table) else {
@@ -189,9 +187,9 @@ fn drops(step: &Step) -> bool {
 fn is_copied(subject: &Subject, file: FileId, table: &Name) -> bool {
     subject.replay.steps_of(file).any(|(_, step)| {
         let any = |is: &dyn Fn(&Deed) -> bool| step.deeds.iter().any(is);
-        any(&|deed| matches!(deed, Deed::Read(of, _) if *table == of.as_str()))
+        any(&|deed| matches!(deed, Deed::Read(of, _) if *table == **of))
             && any(&|deed| {
-                matches!(deed, Deed::Insert(of, None) | Deed::CreateTable(of) if *table != of.as_str() && !of.starts_with("sqlite_"))
+                matches!(deed, Deed::Insert(of, None) | Deed::CreateTable(of) if *table != **of && !of.starts_with("sqlite_"))
             })
     })
 }

@@ -266,7 +266,7 @@ fn gone_with<'s>(subject: &'s Subject, one: &Rebuilt) -> Vec<(&'static str, &'s 
     let is_drop = |step: &&&Step| {
         step.deeds
             .iter()
-            .any(|deed| matches!(deed, Deed::DropTable(table) if one.table == table.as_str()))
+            .any(|deed| matches!(deed, Deed::DropTable(table) if one.table == **table))
     };
     let changes: Vec<&Change> = steps.iter().flat_map(|step| &step.changes).collect();
     let came: Vec<&Change> = changes
@@ -310,7 +310,7 @@ fn followed<'s>(steps: &[&'s Step], table: &Name) -> impl Iterator<Item = &'s Ch
     });
     let renamed = renamed.filter(|(_, away)| {
         let mut deeds = steps.iter().flat_map(|step| &step.deeds);
-        deeds.any(|deed| matches!(deed, Deed::DropTable(table) if **away == table.as_str()))
+        deeds.any(|deed| matches!(deed, Deed::DropTable(table) if **away == **table))
     });
     renamed.into_iter().flat_map(|(step, away)| {
         let objects = step.changes.iter().filter(|change| !is_table(change));

@@ -52,7 +52,7 @@ fn reads(subject: &Subject, sql: &str, table: &Name) -> bool {
     is_prepared
         && deeds
             .iter()
-            .any(|deed| matches!(deed, Deed::Read(read, _) if *table == read.as_str()))
+            .any(|deed| matches!(deed, Deed::Read(read, _) if *table == **read))
 }
 
 fn hidden(subject: &Subject) -> Outcome {

@@ -1,40 +1,57 @@
 //! What a statement does to the schema and to rows. Never looks at the statement's text: SQLite's authorizer tells it.
 
 use rusqlite::hooks::{AuthAction, AuthContext};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What a statement does to the schema and to rows, as SQLite's authorizer tells it while the statement is prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
     /// Makes a table (virtual ones too).
-    CreateTable(String),
+    CreateTable(Arc<str>),
     /// Removes a table (virtual ones too).
-    DropTable(String),
+    DropTable(Arc<str>),
     /// Changes a table's definition.
-    AlterTable(String),
+    AlterTable(Arc<str>),
     /// Makes an index: its name and table.
-    CreateIndex(String, String),
+    CreateIndex(Arc<str>, Arc<str>),
     /// Removes an index: its name and table.
-    DropIndex(String, String),
+    DropIndex(Arc<str>, Arc<str>),
     /// Makes a trigger: its name and table.
-    CreateTrigger(String, String),
+    CreateTrigger(Arc<str>, Arc<str>),
     /// Removes a trigger: its name and table.
-    DropTrigger(String, String),
+    DropTrigger(Arc<str>, Arc<str>),
     /// Makes a view.
-    CreateView(String),
+    CreateView(Arc<str>),
     /// Removes a view.
-    DropView(String),
+    DropView(Arc<str>),
     /// Adds rows; through a trigger, if one is named.
-    Insert(String, Option<String>),
+    Insert(Arc<str>, Option<Arc<str>>),
     /// Changes a column of rows; through a trigger, if one is named.
-    Update(String, String, Option<String>),
+    Update(Arc<str>, Arc<str>, Option<Arc<str>>),
     /// Removes rows; through a trigger, if one is named.
-    Delete(String, Option<String>),
+    Delete(Arc<str>, Option<Arc<str>>),
     /// Reads a column of a table.
-    Read(String, String),
+    Read(Arc<str>, Arc<str>),
     /// Asks or sets a pragma: its name and value.
-    Pragma(String, Option<String>),
+    Pragma(Arc<str>, Option<Arc<str>>),
     /// Calls a function.
-    Function(String),
+    Function(Arc<str>),
+}
+
+/// Names that deeds have in common: a large schema speaks of a few many thousand times.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    fn own(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let own: Arc<str> = Arc::from(name);
+        self.0.insert(Arc::clone(&own));
+        own
+    }
 }
 
 /// What is done to a table.
@@ -143,7 +160,7 @@ impl Deed {
         clippy::wildcard_enum_match_arm,
         reason = "what is left over changes neither schema nor rows"
     )]
-    pub(super) fn of(context: &AuthContext<'_>) -> Option<Self> {
+    pub(super) fn of(context: &AuthContext<'_>, names: &mut Names) -> Option<Self> {
         // Every change of the schema reads and writes this table, a dozen columns of it each time, which tells nobody anything.
         if let AuthAction::Insert { table_name }
         | AuthAction::Update { table_name, .. }
@@ -153,8 +170,8 @@ impl Deed {
         {
             return None;
         }
-        let by = || context.accessor.map(str::to_owned);
-        let own = str::to_owned;
+        let by = context.accessor.map(|name| names.own(name));
+        let mut own = |name: &str| names.own(name);
         Some(match context.action {
             AuthAction::CreateTable { table_name }
             | AuthAction::CreateVtable { table_name, .. } => Self::CreateTable(own(table_name)),
@@ -180,12 +197,12 @@ impl Deed {
             } => Self::DropTrigger(own(trigger_name), own(table_name)),
             AuthAction::CreateView { view_name } => Self::CreateView(own(view_name)),
             AuthAction::DropView { view_name } => Self::DropView(own(view_name)),
-            AuthAction::Insert { table_name } => Self::Insert(own(table_name), by()),
+            AuthAction::Insert { table_name } => Self::Insert(own(table_name), by),
             AuthAction::Update {
                 table_name,
                 column_name,
-            } => Self::Update(own(table_name), own(column_name), by()),
-            AuthAction::Delete { table_name } => Self::Delete(own(table_name), by()),
+            } => Self::Update(own(table_name), own(column_name), by),
+            AuthAction::Delete { table_name } => Self::Delete(own(table_name), by),
             AuthAction::Read {
                 table_name,
                 column_name,

@@ -2,7 +2,7 @@
 
 use crate::finding::{Finding, Level};
 use crate::subject::Subject;
-use crate::text::{FileId, Suppression, statements, suppressions};
+use crate::text::{FileId, Suppression, suppressions};
 
 /// Takes out what is allowed; how many findings that were. Comments without a reason, and those that allow nothing, become findings themselves.
 pub(super) fn apply(subject: &Subject, findings: &mut Vec<Finding>) -> usize {
@@ -10,7 +10,7 @@ pub(super) fn apply(subject: &Subject, findings: &mut Vec<Finding>) -> usize {
     let mut said = Vec::new();
     for (number, file) in subject.source.files.iter().enumerate() {
         let id = FileId(number);
-        for comment in suppressions(id, file, &statements(id, file)) {
+        for comment in suppressions(id, file) {
             let count = findings.len();
             if comment.reason.is_empty() {
                 said.push(without_reason(&comment));

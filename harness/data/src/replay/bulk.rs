@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Statements from which on it is worth it.
 const MANY: usize = 300;
 
+/// Objects up to which the database of all of them is kept in memory: of these, it has 15 MiB.
+const IN_MEMORY_MAX: usize = 20_000;
+
 /// One statement of the schema, prepared.
 struct Made {
     statement: Statement,
@@ -62,11 +65,31 @@ pub(super) fn of(statements: Vec<Statement>) -> rusqlite::Result<Option<Replay>>
     }
     // It knows the whole schema, as the next one will.
     drop(scratch);
-    let mut engine = Engine::in_memory()?;
-    engine.take_bytes(&image(&with_trees(lines(&all), &trees), has_sequence)?)?;
+    let engine = database(&with_trees(lines(&all), &trees), has_sequence)?;
     let is_whole =
         engine.ours(|connection| connection.prepare("SELECT 1 FROM sqlite_schema").is_ok());
     is_whole.then(|| ended(all, engine)).transpose()
+}
+
+/// A database of these objects. A large one lies in a temporary file where there is room for one: tens of thousands of pages without a row are not
+/// worth their memory.
+fn database(lines: &[Line], has_sequence: bool) -> rusqlite::Result<Engine> {
+    let image = image(lines, has_sequence)?;
+    if lines.len() > IN_MEMORY_MAX {
+        let mut engine = Engine::in_a_file()?;
+        if engine.take_over(&image).is_ok() && engine.ours(is_written_out) {
+            return Ok(engine);
+        }
+    }
+    let mut engine = Engine::in_memory()?;
+    engine.take_bytes(&image)?;
+    Ok(engine)
+}
+
+/// Brings all pages into the file, of which SQLite would keep the last ones until something else needs their memory: there may be no room for them.
+fn is_written_out(connection: &Connection) -> bool {
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").is_ok();
+    begun && connection.cache_flush().is_ok() && connection.execute_batch("COMMIT").is_ok()
 }
 
 fn made(statement: Statement) -> Made {
@@ -241,4 +264,63 @@ fn ended(all: Vec<Made>, engine: Engine) -> rusqlite::Result<Replay> {
         schema: engine.ours(|connection| catalog::read_knowing(connection, &known))?,
         empty: engine,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_database_lies_in_a_file_and_is_the_one_that_memory_would_hold() {
+        let line = |kind, name: &str, tree, sql: &str| Line {
+            kind,
+            name: name.to_owned(),
+            table: "notes".to_owned(),
+            tree,
+            sql: Some(Arc::from(sql)),
+        };
+        let mut lines = vec![
+            line(
+                "table",
+                "notes",
+                Tree::Table,
+                "CREATE TABLE notes (id INTEGER PRIMARY KEY, text)",
+            ),
+            line(
+                "index",
+                "by_text",
+                Tree::Index,
+                "CREATE INDEX by_text ON notes (text)",
+            ),
+        ];
+        let in_memory = database(&lines, false).unwrap();
+        lines.extend((0..IN_MEMORY_MAX).map(|number| Line {
+            table: format!("v{number}"),
+            ..line(
+                "view",
+                &format!("v{number}"),
+                Tree::None,
+                &format!("CREATE VIEW v{number} AS SELECT text FROM notes"),
+            )
+        }));
+        let in_a_file = database(&lines, false).unwrap();
+        // By the way in which SQLite undoes what was done.
+        let is_in_memory = |engine: &Engine| {
+            let journal: String = engine
+                .ours(|it| it.pragma_query_value(None, "journal_mode", |row| row.get(0)))
+                .unwrap();
+            journal == "memory"
+        };
+        assert!(is_in_memory(&in_memory) && !is_in_memory(&in_a_file));
+        let tables = |engine: &Engine| engine.ours(catalog::read).unwrap().tables;
+        assert_eq!(tables(&in_memory), tables(&in_a_file));
+        in_a_file
+            .run("INSERT INTO notes (text) VALUES ('a'), ('b')")
+            .unwrap();
+        let copy = in_a_file.copy().unwrap();
+        assert_eq!(
+            copy.query("SELECT text FROM v7", &[]).unwrap().rows.len(),
+            2
+        );
+    }
 }

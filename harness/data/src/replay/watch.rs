@@ -286,7 +286,7 @@ fn defaults(table: &Table) -> Defaults {
     columns
         .filter_map(|name| {
             let value = table.column(name)?.default.clone()?;
-            (!value.eq_ignore_ascii_case("null")).then(|| (name.clone(), value))
+            (!value.eq_ignore_ascii_case("null")).then(|| (name.clone(), value.to_string()))
         })
         .collect()
 }

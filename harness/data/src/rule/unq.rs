@@ -256,7 +256,7 @@ fn case_tells_apart(subject: &Subject, findings: &mut Vec<Finding>) {
                 })
             });
             let Some(name) = part
-                .filter(|part| part.collation == "BINARY")
+                .filter(|part| &*part.collation == "BINARY")
                 .and_then(|part| part.name.as_ref())
             else {
                 continue;

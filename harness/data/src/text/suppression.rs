@@ -1,6 +1,9 @@
 //! Comments that allow a finding: `-- moltproof: allow MIG-02 because the table is empty`. Never decides whether one is used.
 
-use super::{File, FileId, Span, Statement};
+use super::{File, FileId, Span, Statement, statements};
+
+/// What such a comment begins with.
+const MARK: &str = "-- moltproof:";
 
 /// A comment that allows one rule on one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +20,13 @@ pub struct Suppression {
 
 /// The suppressions of a file. A comment belongs to the statement that it stands in, else to the one that ends on its line, else to the next one.
 #[must_use]
-pub fn suppressions(id: FileId, file: &File, statements: &[Statement]) -> Vec<Suppression> {
+pub fn suppressions(id: FileId, file: &File) -> Vec<Suppression> {
     let mut found = Vec::new();
+    // Few files have one, and the statements of a large schema would keep all of its text once more.
+    if !file.text.contains(MARK) {
+        return found;
+    }
+    let statements = statements(id, file);
     let mut start = 0;
     for line in file.text.split_inclusive('\n') {
         if let Some((before, rule, reason)) = read(line) {
@@ -27,7 +35,7 @@ pub fn suppressions(id: FileId, file: &File, statements: &[Statement]) -> Vec<Su
                 start: start + before,
                 end: start + line.trim_end().len(),
             };
-            if let Some(statement) = owner(&file.text, statements, &at) {
+            if let Some(statement) = owner(&file.text, &statements, &at) {
                 found.push(Suppression {
                     rule,
                     reason,
@@ -43,8 +51,8 @@ pub fn suppressions(id: FileId, file: &File, statements: &[Statement]) -> Vec<Su
 
 /// Where the comment begins in the line, its rule and its reason.
 fn read(line: &str) -> Option<(usize, String, String)> {
-    let before = line.find("-- moltproof:")?;
-    let words = line[before + "-- moltproof:".len()..].trim();
+    let before = line.find(MARK)?;
+    let words = line[before + MARK.len()..].trim();
     let words = words.strip_prefix("allow")?.trim_start();
     let (rule, reason) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
     let rule = rule.trim_end_matches([',', ':']).to_ascii_uppercase();

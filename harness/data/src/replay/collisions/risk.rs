@@ -297,7 +297,10 @@ pub(super) fn keys(table: &Table) -> Vec<Key> {
             name: Some(index.name.clone()),
             columns: parts.collect::<Option<Vec<Name>>>()?,
             condition: index.condition.clone(),
-            is_lax: index.columns.iter().any(|part| part.collation != "BINARY"),
+            is_lax: index
+                .columns
+                .iter()
+                .any(|part| &*part.collation != "BINARY"),
         })
     });
     alias.into_iter().chain(indexes).collect()

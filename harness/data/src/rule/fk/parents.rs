@@ -250,7 +250,7 @@ fn told(column: &Column) -> String {
     if column.declared_type.is_empty() {
         "of no type".to_owned()
     } else {
-        column.declared_type.clone()
+        column.declared_type.to_string()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::rule::trial;
 use crate::subject::Subject;
 use crate::text::find_word;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) fn refused(subject: &Subject, findings: &mut Vec<Finding>) {
     refused_defaults(subject, findings);
@@ -53,7 +54,7 @@ fn refused_defaults(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut known: BTreeMap<&str, Option<String>> = BTreeMap::new();
     for table in subject.schema().tables.values() {
         for column in &table.columns {
-            let calls = |text: &&String| text.contains('(') && column.generated.is_none();
+            let calls = |text: &&Arc<str>| text.contains('(') && column.generated.is_none();
             let Some(default) = column.default.as_ref().filter(calls) else {
                 continue;
             };

@@ -79,7 +79,7 @@ fn brings_back(step: &Step, table: &Name) -> bool {
     let is_made = |change: &crate::replay::Change| {
         change.kind == ObjectKind::Table && change.name == *table && change.after.is_some()
     };
-    let is_filled = |deed: &Deed| matches!(deed, Deed::Insert(of, None) if *table == of.as_str());
+    let is_filled = |deed: &Deed| matches!(deed, Deed::Insert(of, None) if *table == **of);
     step.changes.iter().any(is_made) || step.deeds.iter().any(is_filled)
 }
 

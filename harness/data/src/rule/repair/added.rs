@@ -94,7 +94,7 @@ fn value_of(sql: &str, definition: usize, constant: &str) -> Option<String> {
 fn constant(declared: &str) -> &'static str {
     let column = Column {
         name: Name::new(""),
-        declared_type: declared.to_owned(),
+        declared_type: declared.into(),
         not_null: false,
         default: None,
         generated: None,

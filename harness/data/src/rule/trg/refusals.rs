@@ -328,7 +328,7 @@ fn against_a_check(log: &Table, given: &[(&Name, Option<&Node>)]) -> Option<Stri
                 let (_, value) = given.iter().find(|(name, _)| **name == column.name)?;
                 match value {
                     Some(value) => literal(value),
-                    None => column.default.clone().or_else(|| Some("NULL".to_owned())),
+                    None => Some(column.default.as_deref().unwrap_or("NULL").to_owned()),
                 }
             })
             .collect();

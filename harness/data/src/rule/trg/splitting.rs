@@ -21,7 +21,7 @@ pub(in crate::rule) fn cut(subject: &Subject, findings: &mut Vec<Finding>) {
             };
             let name = step.deeds.iter().find_map(|deed| {
                 if let Deed::CreateTrigger(name, _) = deed {
-                    Some(name.as_str())
+                    Some(&**name)
                 } else {
                     None
                 }
