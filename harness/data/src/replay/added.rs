@@ -68,6 +68,8 @@ impl Added {
             return Ok(None);
         };
         let is_empty = self.waiting.tables.contains_key(&table) || is_empty(engine, &table);
+        self.alone
+            .ours(|connection| connection.execute_batch("BEGIN"))?;
         let is_made = is_empty
             && statements.iter().all(|sql| {
                 let made = self.alone.ours(|connection| connection.execute_batch(sql));
@@ -91,13 +93,10 @@ impl Added {
         } else {
             None
         };
-        // Its parents are not there, and with references on SQLite would look for them.
-        let gone = format!(
-            "PRAGMA foreign_keys = OFF; DROP TABLE IF EXISTS main.{}; PRAGMA foreign_keys = ON",
-            table.quoted()
-        );
-        self.alone
-            .ours(|connection| connection.execute_batch(&gone))?;
+        // The next table has the database for itself again.
+        let _undone = self
+            .alone
+            .ours(|connection| connection.execute_batch("ROLLBACK"));
         Ok(done)
     }
 

@@ -151,8 +151,15 @@ impl Objects {
     fn named<'o>(&'o self, sql: &'o str) -> Vec<usize> {
         let words = sql.split(|letter| !is_of_word(letter));
         let words = words.filter(|word| !word.is_empty());
-        let places = words.filter_map(|word| self.places.get(&word.to_ascii_lowercase()));
-        places.copied().collect()
+        let is_upper = |word: &str| word.bytes().any(|letter| letter.is_ascii_uppercase());
+        let place = |word| {
+            if is_upper(word) {
+                self.places.get(&word.to_ascii_lowercase())
+            } else {
+                self.places.get(word)
+            }
+        };
+        words.filter_map(place).copied().collect()
     }
 }
 

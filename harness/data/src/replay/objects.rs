@@ -11,7 +11,20 @@ use std::sync::Arc;
 /// What stands in `sqlite_schema`, and the statements that made it so.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    objects: BTreeMap<(ObjectKind, Name), Object>,
+    all: BTreeMap<Key, Object>,
+    /// What stood in `sqlite_schema` when all of it was read last, in its order, without what was put here since.
+    read: Vec<Line>,
+    /// What was put here since.
+    put: BTreeSet<Key>,
+}
+
+type Key = (ObjectKind, Name);
+
+/// A row of `sqlite_schema`, and its number.
+#[derive(Debug)]
+struct Line {
+    number: i64,
+    listed: Listed,
 }
 
 #[derive(Debug, Clone)]
@@ -22,9 +35,9 @@ struct Object {
 }
 
 /// One row of `sqlite_schema`.
-type Listed = ((ObjectKind, Name), Name, Arc<str>);
+type Listed = (Key, Name, Arc<str>);
 
-const LIST: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+const LIST: &str = "SELECT type, name, tbl_name, sql, rowid FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid";
 
 impl Objects {
     /// Brings the mirror up to date after a statement; what changed.
@@ -52,7 +65,7 @@ impl Objects {
         let mut changes = Vec::new();
         for (kind, name) in created {
             let listed = engine.ours(|connection| one(connection, kind, name))?;
-            changes.extend(listed.and_then(|listed| self.put(listed, span)));
+            changes.extend(listed.and_then(|listed| self.put_since(listed, span)));
         }
         Ok(changes)
     }
@@ -66,19 +79,19 @@ impl Objects {
         sql: Arc<str>,
         span: &Span,
     ) -> Option<Change> {
-        self.put(((kind, Name::new(name)), Name::new(table), sql), span)
+        self.put_since(((kind, Name::new(name)), Name::new(table), sql), span)
     }
 
     /// Keeps the new statement of a table that got a column.
     pub(super) fn altered(&mut self, table: &Name, sql: &str, span: &Span) -> Option<Change> {
         let key = (ObjectKind::Table, table.clone());
-        self.put((key, table.clone(), sql.into()), span)
+        self.put_since((key, table.clone(), sql.into()), span)
     }
 
     /// A table as it is called, and its statement.
     pub(super) fn table(&self, name: &Name) -> Option<(&Name, &Arc<str>)> {
         let key = (ObjectKind::Table, name.clone());
-        let ((_, name), object) = self.objects.get_key_value(&key)?;
+        let ((_, name), object) = self.all.get_key_value(&key)?;
         Some((name, &object.sql))
     }
 
@@ -107,11 +120,11 @@ impl Objects {
     }
 
     pub(super) fn is_there(&self, kind: ObjectKind, name: &Name) -> bool {
-        self.objects.contains_key(&(kind, name.clone()))
+        self.all.contains_key(&(kind, name.clone()))
     }
 
-    fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = (&(ObjectKind, Name), &Object)> {
-        let objects = self.objects.iter();
+    fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = (&Key, &Object)> {
+        let objects = self.all.iter();
         objects.filter(move |((own, _), _)| *own == kind)
     }
 
@@ -123,8 +136,8 @@ impl Objects {
     }
 
     /// The statements that made each object.
-    pub(super) fn sites(&self) -> BTreeMap<(ObjectKind, Name), Vec<Span>> {
-        let objects = self.objects.iter();
+    pub(super) fn sites(&self) -> BTreeMap<Key, Vec<Span>> {
+        let objects = self.all.iter();
         objects
             .map(|(key, object)| (key.clone(), object.sites.clone()))
             .collect()
@@ -132,27 +145,18 @@ impl Objects {
 
     /// Compares all of `sqlite_schema` with the mirror.
     fn compare(&mut self, connection: &Connection, span: &Span) -> rusqlite::Result<Vec<Change>> {
-        let mut statement = connection.prepare_cached(LIST)?;
-        let listed = statement.query_map([], row)?;
-        let listed: Vec<Listed> = listed.collect::<rusqlite::Result<_>>()?;
-        let there: BTreeSet<&(ObjectKind, Name)> = listed.iter().map(|(key, ..)| key).collect();
-        let gone: Vec<(ObjectKind, Name)> = self
-            .objects
-            .keys()
-            .filter(|key| !there.contains(key))
-            .cloned()
-            .collect();
+        let (fresh, gone) = self.read_again(connection)?;
         let mut changes = Vec::new();
         let mut orphans = Vec::new();
         for key in gone {
-            if let Some(object) = self.objects.remove(&key) {
+            if let Some((key, object)) = self.all.remove_entry(&key) {
                 changes.push(change(&key, &object.table, Some(&object.sql), None));
                 orphans.push((key, object));
             }
         }
-        for listed in listed {
+        for listed in fresh {
             let (key, ..) = &listed;
-            let is_new = !self.objects.contains_key(key);
+            let is_new = !self.all.contains_key(key);
             let kind = key.0;
             let key = key.clone();
             if let Some(change) = self.put(listed, span) {
@@ -162,7 +166,7 @@ impl Objects {
                 if let (true, Some(old), Some(object)) = (
                     is_new && kind == ObjectKind::Table,
                     old,
-                    self.objects.get_mut(&key),
+                    self.all.get_mut(&key),
                 ) {
                     let (_, old) = orphans.remove(old);
                     object.sites.splice(0..0, old.sites);
@@ -172,8 +176,51 @@ impl Objects {
         Ok(changes)
     }
 
+    /// Reads all of `sqlite_schema`: the rows that are new or not what they were, in its order, and what is gone. Most are as they were when it was
+    /// read last, and are told by that at once.
+    fn read_again(&mut self, connection: &Connection) -> rusqlite::Result<(Vec<Listed>, Vec<Key>)> {
+        let mut statement = connection.prepare_cached(LIST)?;
+        let mut rows = statement.query([])?;
+        let mut before = std::mem::take(&mut self.read).into_iter().peekable();
+        let mut gone = std::mem::take(&mut self.put);
+        let mut fresh = Vec::new();
+        while let Some(row) = rows.next()? {
+            let number: i64 = row.get(4)?;
+            while let Some(line) = before.next_if(|line| line.number < number) {
+                gone.insert(line.listed.0);
+            }
+            let line = match before.next_if(|line| line.number == number) {
+                Some(line) if is_as_it_was(row, &line.listed)? => line,
+                other => {
+                    gone.extend(other.map(|line| line.listed.0));
+                    let listed = self::row(row)?;
+                    fresh.push(listed.clone());
+                    Line { number, listed }
+                }
+            };
+            self.read.push(line);
+        }
+        gone.extend(before.map(|line| line.listed.0));
+        for (key, ..) in &fresh {
+            gone.remove(key);
+        }
+        let gone = gone.into_iter().collect();
+        Ok((fresh, gone))
+    }
+
+    /// Puts what a single statement made or changed.
+    fn put_since(&mut self, listed: Listed, span: &Span) -> Option<Change> {
+        let key = listed.0.clone();
+        let change = self.put(listed, span)?;
+        if change.before.is_some() {
+            self.read.retain(|line| line.listed.0 != key);
+        }
+        self.put.insert(key);
+        Some(change)
+    }
+
     fn put(&mut self, (key, table, sql): Listed, span: &Span) -> Option<Change> {
-        let before = self.objects.get(&key);
+        let before = self.all.get(&key);
         if before.is_some_and(|object| object.sql == sql && object.table == table) {
             return None;
         }
@@ -182,7 +229,7 @@ impl Objects {
             .map(|object| object.sites.clone())
             .unwrap_or_default();
         sites.push(span.clone());
-        self.objects.insert(key, Object { table, sql, sites });
+        self.all.insert(key, Object { table, sql, sites });
         Some(change)
     }
 }
@@ -191,12 +238,7 @@ fn makes_table(deed: &Deed) -> bool {
     matches!(deed, Deed::CreateTable(_))
 }
 
-fn change(
-    key: &(ObjectKind, Name),
-    table: &Name,
-    before: Option<&Arc<str>>,
-    after: Option<&Arc<str>>,
-) -> Change {
+fn change(key: &Key, table: &Name, before: Option<&Arc<str>>, after: Option<&Arc<str>>) -> Change {
     Change {
         kind: key.0,
         name: key.1.clone(),
@@ -211,22 +253,143 @@ fn change(
 fn one(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<Option<Listed>> {
     let mut statement = connection.prepare_cached(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE AND sql IS NOT NULL \
-         AND rowid > (SELECT max(rowid) FROM sqlite_schema) - 1000",
+         AND rowid > (SELECT max(rowid) FROM sqlite_schema) - 1000 ORDER BY rowid DESC",
     )?;
     let mut found = statement.query_map([kind, name], row)?;
     found.next().transpose()
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Listed> {
-    let kind: String = row.get(0)?;
-    let kind = match kind.as_str() {
+    let name = Name::new(row.get_ref(1)?.as_str()?);
+    let table = row.get_ref(2)?.as_str()?;
+    let table = if table == name.as_str() {
+        name.clone()
+    } else {
+        Name::new(table)
+    };
+    let sql = Arc::from(row.get_ref(3)?.as_str()?);
+    Ok(((kind(row)?, name), table, sql))
+}
+
+fn kind(row: &Row<'_>) -> rusqlite::Result<ObjectKind> {
+    Ok(match row.get_ref(0)?.as_str()? {
         "table" => ObjectKind::Table,
         "index" => ObjectKind::Index,
         "trigger" => ObjectKind::Trigger,
         _ => ObjectKind::View,
-    };
-    let name: String = row.get(1)?;
-    let table: String = row.get(2)?;
-    let sql: String = row.get(3)?;
-    Ok(((kind, Name::new(&name)), Name::new(&table), sql.into()))
+    })
+}
+
+/// Whether a row holds, letter by letter, what it held.
+fn is_as_it_was(row: &Row<'_>, (key, table, sql): &Listed) -> rusqlite::Result<bool> {
+    Ok(kind(row)? == key.0
+        && row.get_ref(1)?.as_str()? == key.1.as_str()
+        && row.get_ref(2)?.as_str()? == table.as_str()
+        && row.get_ref(3)?.as_str()? == &**sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::FileId;
+
+    const STATEMENTS: [&str; 19] = [
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, owner REFERENCES users)",
+        "CREATE INDEX by_owner ON notes (owner)",
+        "CREATE VIEW owned AS SELECT owner FROM notes",
+        "CREATE TRIGGER notes AFTER DELETE ON notes BEGIN SELECT 1; END",
+        "ALTER TABLE notes ADD COLUMN text TEXT",
+        "ALTER TABLE notes RENAME TO papers",
+        "ALTER TABLE papers RENAME COLUMN text TO body",
+        "DROP TRIGGER notes",
+        "DROP INDEX by_owner",
+        "CREATE INDEX by_owner ON papers (owner, body)",
+        "CREATE TABLE IF NOT EXISTS papers (id)",
+        "DROP VIEW owned",
+        "CREATE VIRTUAL TABLE words USING fts5 (body)",
+        "DROP TABLE words",
+        "CREATE TABLE words (id INTEGER PRIMARY KEY)",
+        "DROP TABLE papers",
+        "CREATE TABLE papers (id INTEGER PRIMARY KEY)",
+        "ALTER TABLE papers ADD COLUMN note TEXT",
+    ];
+
+    type Held = BTreeMap<Key, Arc<str>>;
+    type Told = BTreeSet<(Key, Option<Arc<str>>, Option<Arc<str>>)>;
+
+    fn held(engine: &Engine) -> Held {
+        let all = engine.ours(|connection| {
+            let mut statement = connection.prepare(LIST)?;
+            let rows = statement.query_map([], row)?;
+            rows.map(|row| row.map(|(key, _, sql)| (key, sql)))
+                .collect::<rusqlite::Result<_>>()
+        });
+        all.unwrap()
+    }
+
+    /// What the mirror tells has to be what `sqlite_schema` held before and holds now.
+    fn compare(told: &[Change], before: &Held, after: &Held) {
+        let told: Told = told
+            .iter()
+            .map(|it| {
+                (
+                    (it.kind, it.name.clone()),
+                    it.before.clone(),
+                    it.after.clone(),
+                )
+            })
+            .collect();
+        let keys: BTreeSet<&Key> = before.keys().chain(after.keys()).collect();
+        let differ = keys
+            .into_iter()
+            .filter(|key| before.get(key) != after.get(key));
+        let wanted: Told = differ
+            .map(|key| {
+                (
+                    key.clone(),
+                    before.get(key).cloned(),
+                    after.get(key).cloned(),
+                )
+            })
+            .collect();
+        assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn the_mirror_tells_what_each_statement_changed_and_what_is_undone() {
+        let engine = Engine::in_memory().unwrap();
+        let mut objects = Objects::default();
+        let span = Span {
+            file: FileId(0),
+            start: 0,
+            end: 0,
+        };
+        let run = |objects: &mut Objects, sql: &str| {
+            let before = held(&engine);
+            engine.run(sql).unwrap();
+            let (deeds, _) = engine.take_deeds();
+            let told = objects.follow(&engine, &deeds, &span).unwrap();
+            compare(&told, &before, &held(&engine));
+        };
+        for sql in STATEMENTS {
+            run(&mut objects, sql);
+        }
+        let ours = |sql: &str| {
+            engine
+                .ours(|connection| connection.execute_batch(sql))
+                .unwrap();
+        };
+        ours("BEGIN");
+        run(&mut objects, "CREATE TABLE late (id)");
+        run(&mut objects, "ALTER TABLE users ADD COLUMN late TEXT");
+        run(&mut objects, "DROP TABLE papers");
+        run(&mut objects, "CREATE INDEX late_one ON users (late)");
+        let before = held(&engine);
+        ours("ROLLBACK");
+        let told = engine
+            .ours(|connection| objects.compare(connection, &span))
+            .unwrap();
+        compare(&told, &before, &held(&engine));
+    }
 }

@@ -6,6 +6,7 @@ use crate::catalog::Name;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ffi, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 /// Why a row was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,9 +191,15 @@ fn of_check(plan: &Plan, what: &str) -> Vec<usize> {
         let columns: BTreeSet<usize> = checks.flat_map(|(_, columns)| columns).copied().collect();
         return columns.into_iter().collect();
     }
+    let mut known = plan.refused.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(columns) = known.get(what) {
+        return columns.clone();
+    }
     let places = plan.cells.iter().enumerate();
     let places = places.map(|(at, cell)| (cell.name.clone(), at)).collect();
-    term::expression(what).map_or_else(Vec::new, |term| columns_of(&term, &places))
+    let columns = term::expression(what).map_or_else(Vec::new, |term| columns_of(&term, &places));
+    known.insert(what.to_owned(), columns.clone());
+    columns
 }
 
 /// `t.a, t.b`, or `index 'name'`.

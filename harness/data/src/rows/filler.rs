@@ -10,6 +10,7 @@ use super::{Unfilled, order, search, virtual_table};
 use crate::catalog::{Name, Schema};
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct Filler {
     mirror: Mirror,
     random: fastrand::Rng,
     pub(super) plans: Plans,
+    /// The same of tables that are not filled, whose keys are guessed.
+    guessed: RefCell<Plans>,
     /// Why no row could be made, by plan; it is not tried again.
     refused: BTreeMap<(Name, u64), String>,
     /// How many rows a table takes at most, by plan, where that is fewer than were asked for: its only key may be 1.
@@ -47,6 +50,7 @@ impl Filler {
             mirror: Mirror::new()?,
             random: fastrand::Rng::with_seed(seed),
             plans: BTreeMap::new(),
+            guessed: RefCell::default(),
             refused: BTreeMap::new(),
             full: BTreeMap::new(),
             within: BTreeSet::new(),
@@ -317,7 +321,9 @@ impl Filler {
             for _other in 0..6 {
                 number += 1;
                 let plans = &self.plans;
-                let guess = |reference: &Reference| guessed_key(world, plans, reference, number);
+                let guessed = &self.guessed;
+                let guess =
+                    |reference: &Reference| guessed_key(world, plans, guessed, reference, number);
                 let choices = parent::choices(plan, &keys, number, &pinned, &guess);
                 if choices
                     .iter()

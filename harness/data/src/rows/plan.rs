@@ -8,6 +8,7 @@ use super::wish::{self, Wish, Wishes};
 use crate::catalog::{Affinity, Name, Schema, Table};
 use rusqlite::types::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 /// How rows of a table are made.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Plan {
     pub(super) immediate: Vec<usize>,
     /// The table as it will be, if that differs.
     pub(super) later: Option<Later>,
+    /// The columns that refusals by a `CHECK` without a name were about, by what they say.
+    pub(super) refused: Mutex<BTreeMap<String, Vec<usize>>>,
 }
 
 /// A table as it will be.
@@ -53,7 +56,11 @@ impl Plan {
             successor.is_ordinary()
                 && (successor.sql != table.sql || successor.indexes != table.indexes)
         });
-        let wishes = wishes(table, successor, schema);
+        let tables = std::iter::once(table).chain(successor);
+        let checks: Vec<Checked<'_>> = tables
+            .map(|table| (table, term::checks(&table.sql)))
+            .collect();
+        let wishes = wishes(table, &checks, schema);
         let mut cells: Vec<Cell> = Vec::new();
         for column in given(table) {
             cells.push(cell(table, successor, column, &wishes));
@@ -69,7 +76,7 @@ impl Plan {
             .map(|(at, cell)| (cell.name.clone(), at))
             .collect();
         let references = references(table, successor, schema, &cells, &wishes);
-        let (checks, indexes) = conditions(table, successor, &place);
+        let (checks, indexes) = conditions(&checks, &place);
         Self {
             insert: insert(&table.name, cells[..own].iter().map(|cell| &cell.name)),
             checks,
@@ -81,6 +88,7 @@ impl Plan {
             name: table.name.clone(),
             own,
             cells,
+            refused: Mutex::default(),
         }
     }
 
@@ -196,6 +204,12 @@ fn cell(
 
 /// A default that is a literal.
 fn literal(sql: &str) -> Option<Value> {
+    if sql.is_empty() {
+        return None;
+    }
+    if let Some(value) = plain(sql) {
+        return Some(value);
+    }
     let term::Term::Of(_, parts) = term::expression(sql)? else {
         return None;
     };
@@ -205,12 +219,26 @@ fn literal(sql: &str) -> Option<Value> {
     }
 }
 
+/// The value of a string without a quote in it, or of a few digits: most literals are one of them, and need no parser.
+fn plain(text: &str) -> Option<Value> {
+    let inner = text.strip_prefix('\'');
+    let inner = inner.and_then(|rest| rest.strip_suffix('\''));
+    if let Some(inner) = inner.filter(|inner| !inner.contains('\'')) {
+        return Some(Value::Text(inner.to_owned()));
+    }
+    let is_number = (1..=18).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
+    is_number.then(|| text.parse().ok().map(Value::Integer))?
+}
+
+/// A table, or what it will be, and its `CHECK`s.
+type Checked<'s> = (&'s Table, Vec<term::Check>);
+
 /// All that conditions of the table, of its indexes and triggers, and of what it will be, tell of its columns.
-fn wishes(table: &Table, successor: Option<&Table>, schema: &Schema) -> Wishes {
+fn wishes(table: &Table, checks: &[Checked<'_>], schema: &Schema) -> Wishes {
     let mut wishes = Wishes::new();
-    for table in std::iter::once(table).chain(successor) {
+    for (table, checks) in checks {
         let known = |name: &Name| table.column(name).is_some();
-        for check in term::checks(&table.sql) {
+        for check in checks {
             wish::collect(&check.term, &known, &mut wishes);
         }
     }
@@ -266,21 +294,16 @@ type Checks = Vec<(Option<Name>, Vec<usize>)>;
 type Indexes = BTreeMap<String, Vec<usize>>;
 
 /// The columns of each `CHECK`, and of each unique index that has a statement of its own.
-fn conditions(
-    table: &Table,
-    successor: Option<&Table>,
-    place: &BTreeMap<Name, usize>,
-) -> (Checks, Indexes) {
+fn conditions(of: &[Checked<'_>], place: &BTreeMap<Name, usize>) -> (Checks, Indexes) {
     let mut checks = Checks::new();
     let mut indexes = Indexes::new();
-    for table in std::iter::once(table).chain(successor) {
-        for check in term::checks(&table.sql) {
+    for (table, of) in of {
+        for check in of {
             let columns = columns_of(&check.term, place);
-            checks.push((check.name, columns));
+            checks.push((check.name.clone(), columns));
         }
-        for index in &table.indexes {
-            let term = index.sql.as_deref().and_then(term::index);
-            if let (true, Some(term)) = (index.unique, term) {
+        for index in table.indexes.iter().filter(|index| index.unique) {
+            if let Some(term) = index.sql.as_deref().and_then(term::index) {
                 indexes.insert(
                     index.name.as_str().to_ascii_lowercase(),
                     columns_of(&term, place),
@@ -312,4 +335,62 @@ fn guarded(table: &Table, schema: &Schema, place: &BTreeMap<Name, usize>) -> Vec
         .flat_map(|term| columns_of(&term, place))
         .collect();
     places.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_literals_are_what_the_parser_takes_them_for() {
+        let texts = [
+            "0",
+            "1",
+            "007",
+            "42",
+            "999999999999999999",
+            "1234567890123456789",
+            "1.5",
+            "-1",
+            "0x10",
+            "1e3",
+            "",
+            "''",
+            "'a'",
+            "'it''s'",
+            "'a' || 'b'",
+            "'Ä; -- x'",
+            "'",
+            "'''",
+            "\"a\"",
+            "NULL",
+            "TRUE",
+            "CURRENT_TIMESTAMP",
+            "(1)",
+            "abc",
+            "1 ",
+            " 'a'",
+            "x'00'",
+        ];
+        let mut plain_ones = Vec::new();
+        for text in texts {
+            let Some(value) = plain(text) else { continue };
+            let wanted = term::Term::Of("select".to_owned(), vec![term::Term::Literal(value)]);
+            assert_eq!(term::expression(text), Some(wanted), "{text}");
+            plain_ones.push(text);
+        }
+        assert_eq!(
+            plain_ones,
+            [
+                "0",
+                "1",
+                "007",
+                "42",
+                "999999999999999999",
+                "''",
+                "'a'",
+                "'Ä; -- x'"
+            ]
+        );
+    }
 }

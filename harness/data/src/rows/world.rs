@@ -10,6 +10,7 @@ use crate::catalog::{Name, Schema};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -67,15 +68,21 @@ impl World<'_> {
 pub(super) fn guessed_key(
     world: &World<'_>,
     plans: &Plans,
+    guessed: &RefCell<Plans>,
     reference: &Reference,
     number: usize,
 ) -> Option<Vec<Value>> {
     let parent = world.schema.tables.get(&reference.parent)?;
-    let plan = plans.get(&(parent.name.clone(), fingerprint(parent, world)));
-    let plan = plan.map_or_else(
-        || Arc::new(Plan::of(parent, world.schema, world.later)),
-        Arc::clone,
-    );
+    let key = (parent.name.clone(), fingerprint(parent, world));
+    let mut guessed = guessed.borrow_mut();
+    let plan = match plans.get(&key) {
+        Some(plan) => Arc::clone(plan),
+        None => Arc::clone(
+            guessed
+                .entry(key)
+                .or_insert_with(|| Arc::new(Plan::of(parent, world.schema, world.later))),
+        ),
+    };
     let places = plan.places(&reference.parent_columns);
     let first = |at: &usize| {
         value::values(&plan.name, &plan.cells[*at], number)

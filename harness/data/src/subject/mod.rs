@@ -4,7 +4,7 @@ mod statements;
 
 pub use statements::BrokenStatement;
 
-use crate::catalog::{ForeignKey, Name, Schema, Table, Trigger};
+use crate::catalog::{self, ForeignKey, Name, Schema, Table, Trigger};
 use crate::claims::Data;
 use crate::engine::Engine;
 use crate::progress::{Nobody, Progress};
@@ -13,8 +13,8 @@ use crate::rows::{Many, Tenancy, Tenants, fill_tenants};
 use crate::source::Source;
 use crate::text::{FileId, Span, find_word};
 use crate::trace::Trace;
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Tenants that are made: one who is deleted or attacked, one who attacks, and one whom nobody names.
 pub const TENANTS: usize = 3;
@@ -45,6 +45,8 @@ pub struct Subject {
     rows: OnceLock<Result<Tenants, NoTenants>>,
     /// What hangs on each table, once it is asked for.
     related: OnceLock<Related>,
+    /// The tables that statements make, once they are asked for.
+    alone: Mutex<HashMap<String, Option<Arc<Table>>>>,
 }
 
 /// A copy with many rows, and what its tables hold.
@@ -147,6 +149,7 @@ impl Subject {
             tenants: OnceLock::new(),
             rows: OnceLock::new(),
             related: OnceLock::new(),
+            alone: Mutex::default(),
         })
     }
 
@@ -168,6 +171,7 @@ impl Subject {
             tenants: OnceLock::new(),
             rows: OnceLock::new(),
             related: OnceLock::new(),
+            alone: Mutex::default(),
         })
     }
 
@@ -233,6 +237,17 @@ impl Subject {
         made.map_err(fault)
     }
 
+    /// The table that a statement makes in a database of its own; none if it makes none there. Several rules ask for the same ones.
+    pub(crate) fn alone(&self, sql: &str) -> Option<Arc<Table>> {
+        let mut known = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = known.get(sql) {
+            return table.clone();
+        }
+        let table = made_alone(sql).map(Arc::new);
+        known.insert(sql.to_owned(), table.clone());
+        table
+    }
+
     /// The statement that made an object.
     #[must_use]
     pub fn site(&self, kind: ObjectKind, name: &Name) -> Option<Span> {
@@ -256,4 +271,11 @@ impl Subject {
         });
         found.or_else(|| spans.first().cloned())
     }
+}
+
+fn made_alone(sql: &str) -> Option<Table> {
+    let engine = Engine::in_memory().ok()?;
+    engine.run(sql).ok()?;
+    let schema = engine.ours(catalog::read).ok()?;
+    schema.tables.into_values().next()
 }

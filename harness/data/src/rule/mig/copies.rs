@@ -2,7 +2,6 @@
 
 use super::chosen;
 use super::left_behind::{Rebuilt, is_the_same, rebuilt};
-use super::rebuilding::alone;
 use super::rows_lost::dropped;
 use super::{name_of, object_of};
 use crate::catalog::{Name, Table};
@@ -232,7 +231,7 @@ fn made_again_later(subject: &Subject, file: FileId) -> Vec<Finding> {
         let (Some(old), Some((again, new)), false) = (old, later, is_made_here) else {
             continue;
         };
-        let (Some(old), Some(new)) = (alone(&old), alone(&new)) else {
+        let (Some(old), Some(new)) = (subject.alone(&old), subject.alone(&new)) else {
             continue;
         };
         if !is_the_same(&old.columns, &new) || is_copied(&steps[..place], &table) {

@@ -1,7 +1,6 @@
 //! MIG-12: IF NOT EXISTS over something that is there in another shape. Never compares texts where SQLite can tell what they mean.
 
 use super::object_of;
-use super::rebuilding::alone;
 use crate::catalog::{Column, ForeignKey, Name, Table};
 use crate::finding::{Finding, Level};
 use crate::replay::{Change, ObjectKind, Step};
@@ -62,7 +61,7 @@ fn hidden(subject: &Subject, place: usize, step: &Step) -> Option<Hidden> {
     let (kind, name) = wanted(sql)?;
     let there = there(subject, place, kind, &name)?;
     let how = match kind {
-        ObjectKind::Table => table_differs(sql, there.after.as_deref()?)?,
+        ObjectKind::Table => table_differs(subject, sql, there.after.as_deref()?)?,
         ObjectKind::Index | ObjectKind::Trigger | ObjectKind::View => {
             let (own, other) = (behind_name(sql)?, behind_name(there.after.as_deref()?)?);
             if own == other {
@@ -139,11 +138,11 @@ fn behind_name(sql: &str) -> Option<String> {
 }
 
 /// How a table that is there differs from the one that a statement would make. Columns that came later are no difference.
-fn table_differs(wanted: &str, there: &str) -> Option<String> {
+fn table_differs(subject: &Subject, wanted: &str, there: &str) -> Option<String> {
     if normal(wanted) == normal(there) {
         return None;
     }
-    let (wanted, there) = (alone(wanted)?, alone(there)?);
+    let (wanted, there) = (subject.alone(wanted)?, subject.alone(there)?);
     let missing: Vec<String> = wanted
         .columns
         .iter()

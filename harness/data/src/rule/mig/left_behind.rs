@@ -1,7 +1,6 @@
 //! MIG-06: what a rebuild does not carry over: columns whose values no statement reads, and tables that could not be filled, whose rows were never seen to go.
 //! Never judges a column that ALTER TABLE … DROP COLUMN names.
 
-use super::rebuilding::alone;
 use super::rows_lost::dropped;
 use super::{name_of, object_of};
 use crate::catalog::{Column, Name, Table};
@@ -21,9 +20,9 @@ pub(super) struct Rebuilt<'s> {
     /// Its columns that were there before the file and until the drop.
     columns: Vec<Column>,
     /// As it was before the drop.
-    pub(super) old: Table,
+    pub(super) old: Arc<Table>,
     /// As it is after the file.
-    pub(super) new: Table,
+    pub(super) new: Arc<Table>,
     /// The statement that drops it, and its place.
     pub(super) drop: &'s Step,
     pub(super) place: usize,
@@ -116,7 +115,8 @@ pub(super) fn rebuilt(subject: &Subject, file: FileId) -> Vec<Rebuilt<'_>> {
         let new = made
             .get(&old.name)
             .or_else(|| called_alike(&made, &old.name))
-            .or_else(|| of_the_same_columns(&made, &old.last))?;
+            .or_else(|| of_the_same_columns(subject, &made, &old.last))?;
+        let alone = |sql| subject.alone(sql);
         let (first, last, new) = (alone(&old.first)?, alone(&old.last)?, alone(new)?);
         let columns = last.columns.iter();
         let columns = columns.filter(|column| first.column(&column.name).is_some());
@@ -198,10 +198,14 @@ fn called_alike<'m>(made: &'m BTreeMap<Name, Arc<str>>, name: &Name) -> Option<&
 }
 
 /// The statement of a table that a file makes with the columns of one that it drops, under another name: three at least, and three of four.
-fn of_the_same_columns<'m>(made: &'m BTreeMap<Name, Arc<str>>, old: &str) -> Option<&'m Arc<str>> {
-    let old = alone(old)?;
+fn of_the_same_columns<'m>(
+    subject: &Subject,
+    made: &'m BTreeMap<Name, Arc<str>>,
+    old: &str,
+) -> Option<&'m Arc<str>> {
+    let old = subject.alone(old)?;
     let mut alike = made.values().filter(|sql| {
-        alone(sql).is_some_and(|new| {
+        subject.alone(sql).is_some_and(|new| {
             let columns = new.columns.iter();
             let both = columns
                 .filter(|column| old.column(&column.name).is_some())

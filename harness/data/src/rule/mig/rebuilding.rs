@@ -1,8 +1,7 @@
 //! MIG-03, MIG-04: tables that are made anew, and what they lose. Never judges their rows.
 
 use super::{constraints, name_of};
-use crate::catalog::{self, Name, Table};
-use crate::engine::Engine;
+use crate::catalog::Name;
 use crate::finding::{Finding, Level, Patch};
 use crate::replay::{Change, ObjectKind, Step};
 use crate::rule::{proof, repair};
@@ -235,12 +234,4 @@ fn is_at_the_end(subject: &Subject, lost: &Change) -> bool {
         .replay
         .sites
         .contains_key(&(lost.kind, lost.name.clone()))
-}
-
-/// The table that a statement makes in a database of its own.
-pub(super) fn alone(sql: &str) -> Option<Table> {
-    let engine = Engine::in_memory().ok()?;
-    engine.run(sql).ok()?;
-    let schema = engine.ours(catalog::read).ok()?;
-    schema.tables.into_values().next()
 }
