@@ -121,6 +121,31 @@ async fn the_table_of_needs_says_what_the_sentences_say() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+#[tokio::test]
+async fn what_is_not_judged_for_want_of_something_names_its_key() {
+    let reference = reference();
+    let whole = reference.api_worker().await.unwrap().unwrap();
+    for (need, key, count) in [
+        (Need::Restart, "launch", 1),
+        (Need::Resolver, "api_worker.resolver", 2),
+    ] {
+        let others = Need::ALL.into_iter().filter(|other| *other != need);
+        let subject = with(&whole.subject, &others.collect::<Vec<_>>());
+        let own = aspects().iter().filter(|one| one.criterion == "API-010");
+        let said = teeth::judge(&subject, own).await;
+        let open: Vec<_> = said.iter().filter(|one| one.outcome.is_err()).collect();
+        assert_eq!(open.len(), count, "{open:?}");
+        for one in open {
+            let lacking = Stop::Unmet {
+                cause: Cause::Capability(need),
+                seen: "the target does not offer it".to_owned(),
+            };
+            assert_eq!(one.outcome, Err(lacking), "{}", one.aspect.sentence);
+        }
+        assert_eq!(need.remedy().1, key);
+    }
+}
+
 /// The reference's API worker alone.
 struct Alone(ReferenceTarget);
 

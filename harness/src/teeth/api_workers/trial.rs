@@ -1,6 +1,7 @@
 //! Judges one backend by every sentence of the profile that can be judged of it. Never decides what that means.
 
 use super::{Backend, Made};
+use crate::lag;
 use crate::reference::{ReferenceTarget, api_worker};
 use crate::subject::api_worker::ApiWorker;
 use crate::teeth::trial::Ruined;
@@ -66,6 +67,8 @@ impl Bench {
             .map_err(not_started)?;
         let target = ReferenceTarget::start(self.program.clone()).map_err(not_started)?;
         runtime.block_on(async {
+            // Deadlines count only time in which everybody here came to his turn.
+            let _watching = lag::watch();
             let opened = target.open_api_worker(made.changed()).await;
             let mut worker = opened.map_err(|fault| Ruined::NotStarted(fault.0))?;
             worker.subject.files = Some(Arc::clone(&self.scripts));

@@ -138,9 +138,18 @@ async fn arrived(
         return Ok(theirs);
     }
     let seen = received(scene, hook, ids)?.len();
+    // What cannot be read of them changes nothing about what did not come.
+    let records = records(scene, hook).await.unwrap_or_default();
+    let records = records
+        .iter()
+        .map(|one| format!("{} at attempt {}", one["state"], one["attempts"]));
+    let records = records.collect::<Vec<_>>().join(", ");
     Err(Stop::breach(
         format!("{count} attempts at a delivery"),
-        format!("{seen} within {} s", BESIDE_THE_CALLER.as_secs()),
+        format!(
+            "{seen} within {} s, and as records: {records}",
+            BESIDE_THE_CALLER.as_secs()
+        ),
     ))
 }
 
