@@ -212,7 +212,7 @@ const LINES: &[(&str, Way)] = &[
         "git clone https://github.com/OWNER/moltproof && cd moltproof",
         NotOurs("it fetches this repository"),
     ),
-    ("packaging/build", By(".ci/run", "\npackaging/build\n")),
+    ("packaging/build", By(".ci/run", "\npackaging/build > ")),
 ];
 
 /// How `ci/install` runs the lines that fetch an archive: as they stand on the page.
