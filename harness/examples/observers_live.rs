@@ -9,7 +9,7 @@
 #[path = "../tests/observers/duties.rs"]
 mod duties;
 
-use duties::{SCHEMA, d1_does_its_duty, kv_does_its_duty};
+use duties::{SCHEMA, d1_does_its_duty, kv_does_its_duty, kv_keeps_metadata};
 use moltproof::client::Client;
 use moltproof::clock;
 use moltproof::contract::need::Variant;
@@ -40,6 +40,7 @@ async fn main() {
         }
         if let Some(kv) = &instance.kv {
             kv_does_its_duty(kv.as_ref()).await;
+            kv_keeps_metadata(kv.as_ref()).await;
         }
         (instance.d1.is_some(), instance.kv.is_some())
     });

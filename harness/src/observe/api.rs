@@ -175,14 +175,29 @@ impl Api {
         }
     }
 
-    /// Every name with this prefix in a list that comes in pages, each but the last with a cursor.
+    /// Every name with this prefix in a list.
     pub(super) async fn names(
         &self,
         list: &str,
         field: &str,
         prefix: &str,
     ) -> Result<Vec<String>, CannotObserve> {
-        let mut names = Vec::new();
+        let entries = self.entries(list, field, prefix).await?;
+        let names = entries.iter().filter_map(|entry| entry[field].as_str());
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Every entry whose name has this prefix in a list that comes in pages, each but the last with a cursor.
+    pub(super) async fn entries(
+        &self,
+        list: &str,
+        field: &str,
+        prefix: &str,
+    ) -> Result<Vec<Value>, CannotObserve> {
+        let mut found = Vec::new();
         let mut cursor = String::new();
         loop {
             let mut url =
@@ -196,19 +211,15 @@ impl Api {
             let entries = page["result"]
                 .as_array()
                 .ok_or_else(|| self.refused(&answer))?;
-            names.extend(
-                entries
-                    .iter()
-                    .filter_map(|entry| entry[field].as_str())
-                    .filter(|name| name.starts_with(prefix))
-                    .map(str::to_owned),
-            );
+            let is_meant = |entry: &&Value| {
+                let name = entry[field].as_str();
+                name.is_some_and(|name| name.starts_with(prefix))
+            };
+            found.extend(entries.iter().filter(is_meant).cloned());
             // A page may be empty and yet not the last one: only the cursor tells.
             let next = page["result_info"]["cursor"].as_str().unwrap_or_default();
             if next.is_empty() {
-                names.sort();
-                names.dedup();
-                return Ok(names);
+                return Ok(found);
             }
             if next == cursor {
                 return Err(self.cannot(format!(

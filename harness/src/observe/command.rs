@@ -132,7 +132,7 @@ impl D1 for CommandD1 {
 pub struct KvCommands {
     /// With `{key}`; prints the bare value and a line break.
     pub get: Vec<String>,
-    /// With `{key}` and `{value}`; `None` where nothing may be written.
+    /// With `{key}` and `{value}`, and `{metadata}` where entries have some; `None` where nothing may be written.
     pub put: Option<Vec<String>>,
     /// With `{key}`; `None` where nothing may be written.
     pub delete: Option<Vec<String>>,
@@ -174,6 +174,32 @@ impl CommandKv {
         })?;
         said(self.commands.as_ref(), what, command, values).await
     }
+
+    async fn store(&self, key: &str, value: &str, metadata: &Value) -> Result<(), CannotObserve> {
+        let values = BTreeMap::from([
+            ("key", key.to_owned()),
+            ("value", value.to_owned()),
+            ("metadata", metadata.to_string()),
+        ]);
+        self.ask(self.texts.put.as_ref(), values).await.map(drop)
+    }
+
+    /// What the command lists for this prefix: objects with `name`, and `metadata` where there are some.
+    async fn listed(&self, prefix: &str) -> Result<Vec<Value>, CannotObserve> {
+        let values = BTreeMap::from([("prefix", prefix.to_owned())]);
+        let said = self.ask(Some(&self.texts.list), values).await?;
+        let text = String::from_utf8_lossy(&said.output);
+        // An empty list is a list as well, but of two the one that holds something is meant.
+        let is_filled = |value: &Value| {
+            let all = value.as_array();
+            all.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one["name"].is_string()))
+        };
+        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        let listed = value_in(&text, is_filled).or_else(|| value_in(&text, is_empty));
+        let entries = listed.as_ref().and_then(Value::as_array);
+        let entries = entries.ok_or_else(|| failed("KV", &self.texts.list, &said))?;
+        Ok(entries.clone())
+    }
 }
 
 #[async_trait]
@@ -189,9 +215,33 @@ impl Kv for CommandKv {
         Ok(Some(text_in(&text)))
     }
 
+    async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
+        let entries = self.listed(key).await?;
+        let own = entries.iter().find(|entry| entry["name"] == key);
+        Ok(own
+            .and_then(|entry| entry.get("metadata"))
+            .filter(|metadata| !metadata.is_null())
+            .cloned())
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        value: &str,
+        metadata: &Value,
+    ) -> Result<(), CannotObserve> {
+        let takes_it = |put: &Vec<String>| put.iter().any(|word| word.contains("{metadata}"));
+        if self.texts.put.as_ref().is_some_and(|put| !takes_it(put)) {
+            return Err(CannotObserve {
+                what: "KV",
+                why: "the command that writes takes no metadata: `{metadata}` in `[observe] kv.put` stands for them as JSON".to_owned(),
+            });
+        }
+        self.store(key, value, metadata).await
+    }
+
     async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve> {
-        let values = BTreeMap::from([("key", key.to_owned()), ("value", value.to_owned())]);
-        self.ask(self.texts.put.as_ref(), values).await.map(drop)
+        self.store(key, value, &Value::Null).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), CannotObserve> {
@@ -200,19 +250,9 @@ impl Kv for CommandKv {
     }
 
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, CannotObserve> {
-        let values = BTreeMap::from([("prefix", prefix.to_owned())]);
-        let said = self.ask(Some(&self.texts.list), values).await?;
-        let text = String::from_utf8_lossy(&said.output);
-        // An empty list is a list as well, but of two the one that holds something is meant.
-        let is_filled = |value: &Value| {
-            let all = value.as_array();
-            all.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one["name"].is_string()))
-        };
-        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        let listed = value_in(&text, is_filled).or_else(|| value_in(&text, is_empty));
-        let entries = listed.as_ref().and_then(Value::as_array);
-        let entries = entries.ok_or_else(|| failed("KV", &self.texts.list, &said))?;
-        let mut names: Vec<String> = entries
+        let mut names: Vec<String> = self
+            .listed(prefix)
+            .await?
             .iter()
             .filter_map(|entry| entry["name"].as_str())
             .filter(|name| name.starts_with(prefix))

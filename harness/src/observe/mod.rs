@@ -69,8 +69,17 @@ pub trait D1: Send + Sync {
 pub trait Kv: Send + Sync {
     /// The value of a key.
     async fn get(&self, key: &str) -> Result<Option<String>, CannotObserve>;
+    /// The metadata beside the value of a key; `None` where there are none.
+    async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve>;
     /// Stores an entry behind the target's back.
     async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve>;
+    /// Stores an entry with metadata behind the target's back; an error where that cannot be done in this way.
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        value: &str,
+        metadata: &Value,
+    ) -> Result<(), CannotObserve>;
     /// Removes an entry behind the target's back.
     async fn delete(&self, key: &str) -> Result<(), CannotObserve>;
     /// Every key with this prefix, in order.

@@ -35,7 +35,20 @@ impl Kv for ReadOnlyKv {
         self.0.get(key).await
     }
 
+    async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
+        self.0.metadata(key).await
+    }
+
     async fn put(&self, _key: &str, _value: &str) -> Result<(), CannotObserve> {
+        Err(refused("KV"))
+    }
+
+    async fn put_with_metadata(
+        &self,
+        _key: &str,
+        _value: &str,
+        _metadata: &Value,
+    ) -> Result<(), CannotObserve> {
         Err(refused("KV"))
     }
 

@@ -159,6 +159,27 @@ impl Kv for RecordedKv {
         value
     }
 
+    async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
+        let metadata = self.0.metadata(key).await;
+        self.1.note("KV", &format!("metadata of {key}"), &metadata);
+        metadata
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        value: &str,
+        metadata: &Value,
+    ) -> Result<(), CannotObserve> {
+        let done = self.0.put_with_metadata(key, value, metadata).await;
+        let told = done
+            .as_ref()
+            .map(|()| format!("put {value}, metadata {metadata}"));
+        self.1
+            .note("KV", &format!("put {key}"), &told.map_err(Clone::clone));
+        done
+    }
+
     async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve> {
         let done = self.0.put(key, value).await;
         let told = done.as_ref().map(|()| format!("put {value}"));

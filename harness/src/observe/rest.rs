@@ -6,6 +6,7 @@ use super::explorer::changes;
 use super::sql_text::texts_bound;
 use super::{CannotObserve, D1, Kv, Row};
 use async_trait::async_trait;
+use reqwest::multipart::Form;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -121,6 +122,29 @@ impl Kv for RestKv {
             (404, Some(NO_SUCH_KEY)) => Ok(None),
             _ => Err(self.0.refused(&answer)),
         }
+    }
+
+    async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
+        let entries = self.0.entries("keys", "name", key).await?;
+        let own = entries.iter().find(|entry| entry["name"] == key);
+        Ok(own
+            .and_then(|entry| entry.get("metadata"))
+            .filter(|metadata| !metadata.is_null())
+            .cloned())
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        value: &str,
+        metadata: &Value,
+    ) -> Result<(), CannotObserve> {
+        let form = Form::new()
+            .text("value", value.to_owned())
+            .text("metadata", metadata.to_string());
+        let request = self.0.http().put(self.value(key)).multipart(form);
+        let answer = self.0.send(request).await?;
+        self.0.envelope(&answer).map(drop)
     }
 
     async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve> {

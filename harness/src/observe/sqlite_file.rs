@@ -177,6 +177,23 @@ impl Kv for SqliteKv {
             .and_then(|row| row.get("value")?.as_str().map(str::to_owned)))
     }
 
+    async fn metadata(&self, _key: &str) -> Result<Option<Value>, CannotObserve> {
+        // Such a file has no place for any.
+        Ok(None)
+    }
+
+    async fn put_with_metadata(
+        &self,
+        _key: &str,
+        _value: &str,
+        _metadata: &Value,
+    ) -> Result<(), CannotObserve> {
+        Err(CannotObserve {
+            what: "KV",
+            why: "the table has no column for metadata".to_owned(),
+        })
+    }
+
     async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve> {
         let sql = "INSERT INTO kv (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2, expires_at = NULL";
         self.0

@@ -224,7 +224,20 @@ impl Kv for Look<dyn Kv> {
         self.0.get(key).await
     }
 
+    async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
+        self.0.metadata(key).await
+    }
+
     async fn put(&self, _key: &str, _value: &str) -> Result<(), CannotObserve> {
+        refused("KV")
+    }
+
+    async fn put_with_metadata(
+        &self,
+        _key: &str,
+        _value: &str,
+        _metadata: &Value,
+    ) -> Result<(), CannotObserve> {
         refused("KV")
     }
 

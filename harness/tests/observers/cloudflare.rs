@@ -29,6 +29,7 @@ pub(crate) struct Cloudflare {
 struct World {
     database: Mutex<Connection>,
     entries: Mutex<BTreeMap<String, String>>,
+    metadata: Mutex<BTreeMap<String, Value>>,
     rows: Mutex<Vec<LogRow>>,
     /// Where rows come from, if they are made as they are asked for.
     source: Mutex<Option<Source>>,
@@ -57,6 +58,7 @@ impl Cloudflare {
         let world = Arc::new(World {
             database: Mutex::new(Connection::open(database).unwrap()),
             entries: Mutex::default(),
+            metadata: Mutex::default(),
             rows: Mutex::default(),
             source: Mutex::default(),
             faults: Mutex::default(),
@@ -279,7 +281,7 @@ fn kv(
     };
     let mut entries = world.entries.lock().unwrap();
     if rest == "keys" {
-        return keys(&entries, query);
+        return keys(&entries, &world.metadata.lock().unwrap(), query);
     }
     let key = decoded(rest.strip_prefix("values/").unwrap());
     match method {
@@ -288,19 +290,43 @@ fn kv(
             None => reply(404, &failure(10_009, "key not found")),
         },
         "PUT" => {
-            entries.insert(key, String::from_utf8(body.to_vec()).unwrap());
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            let mut kept = world.metadata.lock().unwrap();
+            kept.remove(&key);
+            let value = match part(&body, "value") {
+                Some(value) => {
+                    let metadata = part(&body, "metadata").unwrap();
+                    kept.insert(key.clone(), serde_json::from_str(metadata).unwrap());
+                    value.to_owned()
+                }
+                None => body,
+            };
+            entries.insert(key, value);
             reply(200, &success(&json!({})))
         }
         "DELETE" => {
             entries.remove(&key);
+            world.metadata.lock().unwrap().remove(&key);
             reply(200, &success(&json!({})))
         }
         _ => reply(405, &failure(10_405, "method not allowed")),
     }
 }
 
+/// A field of a form that is sent in parts.
+fn part<'a>(body: &'a str, name: &str) -> Option<&'a str> {
+    let boundary = body.lines().next().filter(|line| line.starts_with("--"))?;
+    let head = format!("form-data; name=\"{name}\"\r\n\r\n");
+    let part = body.split(boundary).find(|part| part.contains(&head))?;
+    part.split_once(&head)?.1.strip_suffix("\r\n")
+}
+
 /// A page of keys. The first is empty although more follow, as it is when what it would hold was deleted a moment ago.
-fn keys(entries: &BTreeMap<String, String>, query: &BTreeMap<String, String>) -> Response<Body> {
+fn keys(
+    entries: &BTreeMap<String, String>,
+    metadata: &BTreeMap<String, Value>,
+    query: &BTreeMap<String, String>,
+) -> Response<Body> {
     let prefix = query.get("prefix").map_or("", String::as_str);
     let all: Vec<&String> = entries
         .keys()
@@ -315,7 +341,10 @@ fn keys(entries: &BTreeMap<String, String>, query: &BTreeMap<String, String>) ->
                 .iter()
                 .skip(from)
                 .take(PAGE)
-                .map(|name| json!({ "name": name }));
+                .map(|name| match metadata.get(*name) {
+                    Some(metadata) => json!({ "name": name, "metadata": metadata }),
+                    None => json!({ "name": name }),
+                });
             (names.collect(), (next < all.len()).then_some(next))
         }
     };

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 /// Stands in for `wrangler d1 execute --json` and `wrangler kv key`, on real SQLite.
 pub(crate) struct Wrangler {
     database: PathBuf,
-    entries: Mutex<BTreeMap<String, String>>,
+    entries: Mutex<BTreeMap<String, (String, Value)>>,
 }
 
 impl Wrangler {
@@ -56,11 +56,14 @@ impl Commands for Wrangler {
                 true,
                 format!(
                     "{}\n",
-                    entries.get(*key).map_or("Value not found", String::as_str)
+                    entries
+                        .get(*key)
+                        .map_or("Value not found", |(value, _)| value)
                 ),
             ),
-            ["put", key, value] => {
-                entries.insert((*key).to_owned(), (*value).to_owned());
+            ["put", key, value, metadata] => {
+                let metadata = serde_json::from_str(metadata).unwrap();
+                entries.insert((*key).to_owned(), ((*value).to_owned(), metadata));
                 said(true, "Writing the value\n".to_owned())
             }
             ["delete", key] => {
@@ -68,8 +71,13 @@ impl Commands for Wrangler {
                 said(true, "Deleting the key\n".to_owned())
             }
             ["list", prefix] => {
-                let names = entries.keys().filter(|key| key.starts_with(prefix));
-                let names: Vec<Value> = names.map(|name| json!({ "name": name })).collect();
+                let meant = entries.iter().filter(|(key, _)| key.starts_with(prefix));
+                let names: Vec<Value> = meant
+                    .map(|(name, (_, metadata))| match metadata {
+                        Value::Null => json!({ "name": name }),
+                        metadata => json!({ "name": name, "metadata": metadata }),
+                    })
+                    .collect();
                 said(true, format!("{:#}\n", json!(names)))
             }
             other => return Err(format!("no such command {other:?}")),

@@ -132,3 +132,21 @@ pub(crate) async fn kv_does_its_duty(kv: &dyn Kv) {
     assert_eq!(kv.get("slug:a").await.unwrap(), None);
     assert_eq!(kv.keys("slug:").await.unwrap(), expected[1..]);
 }
+
+/// Keeps metadata beside the value of an entry, for as long as the entry is not written without any.
+pub(crate) async fn kv_keeps_metadata(kv: &dyn Kv) {
+    let metadata = json!({ "of": "é \"x\"\r\n--", "list": [1, null, { "deep": true }] });
+    kv.put("meta:ab", "longer").await.unwrap();
+    let written = kv.put_with_metadata("meta:a", "1 é\r\n--x", &metadata);
+    written.await.unwrap();
+    assert_eq!(
+        kv.get("meta:a").await.unwrap().as_deref(),
+        Some("1 é\r\n--x")
+    );
+    assert_eq!(kv.metadata("meta:a").await.unwrap(), Some(metadata));
+    // Neither of another key's nor of one that is not there.
+    assert_eq!(kv.metadata("meta:ab").await.unwrap(), None);
+    assert_eq!(kv.metadata("meta:").await.unwrap(), None);
+    kv.put("meta:a", "2").await.unwrap();
+    assert_eq!(kv.metadata("meta:a").await.unwrap(), None);
+}

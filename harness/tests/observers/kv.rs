@@ -3,12 +3,13 @@
 use crate::cloudflare::{Cloudflare, TOKEN};
 use crate::commands::Wrangler;
 use crate::d1::database;
-use crate::duties::kv_does_its_duty;
+use crate::duties::{kv_does_its_duty, kv_keeps_metadata};
 use moltproof::observe::Kv;
 use moltproof::observe::command::{CommandKv, KvCommands};
 use moltproof::observe::read_only::ReadOnlyKv;
 use moltproof::observe::rest::RestKv;
 use moltproof::observe::sqlite_file::SqliteKv;
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ fn commands(folder: &Path) -> CommandKv {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let texts = KvCommands {
         get: words("get {key}"),
-        put: Some(words("put {key} {value}")),
+        put: Some(words("put {key} {value} {metadata}")),
         delete: Some(words("delete {key}")),
         list: words("list {prefix}"),
     };
@@ -30,7 +31,10 @@ async fn an_observer_of_a_sqlite_file_does_its_duty() {
     let connection = rusqlite::Connection::open(&file).unwrap();
     let table = "CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT, expires_at INTEGER)";
     connection.execute_batch(table).unwrap();
-    kv_does_its_duty(&SqliteKv::new(&file)).await;
+    let kv = SqliteKv::new(&file);
+    kv_does_its_duty(&kv).await;
+    assert!(kv.put_with_metadata("a", "1", &json!({})).await.is_err());
+    assert_eq!(kv.get("a").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -38,14 +42,9 @@ async fn an_observer_by_the_rest_api_does_its_duty() {
     let folder = tempfile::tempdir().unwrap();
     let cloudflare = Cloudflare::start(&database(folder.path())).await;
     let http = reqwest::Client::new();
-    kv_does_its_duty(&RestKv::new(
-        &http,
-        &cloudflare.base_url,
-        "acct",
-        "ns",
-        TOKEN,
-    ))
-    .await;
+    let kv = RestKv::new(&http, &cloudflare.base_url, "acct", "ns", TOKEN);
+    kv_does_its_duty(&kv).await;
+    kv_keeps_metadata(&kv).await;
 }
 
 #[tokio::test]
@@ -53,13 +52,33 @@ async fn an_observer_by_the_local_explorer_does_its_duty() {
     let folder = tempfile::tempdir().unwrap();
     let cloudflare = Cloudflare::start(&database(folder.path())).await;
     let http = reqwest::Client::new();
-    kv_does_its_duty(&RestKv::explorer(&http, &cloudflare.explorer, "ns")).await;
+    let kv = RestKv::explorer(&http, &cloudflare.explorer, "ns");
+    kv_does_its_duty(&kv).await;
+    kv_keeps_metadata(&kv).await;
 }
 
 #[tokio::test]
 async fn an_observer_by_commands_does_its_duty() {
     let folder = tempfile::tempdir().unwrap();
-    kv_does_its_duty(&commands(folder.path())).await;
+    let kv = commands(folder.path());
+    kv_does_its_duty(&kv).await;
+    kv_keeps_metadata(&kv).await;
+}
+
+#[tokio::test]
+async fn a_command_without_a_place_for_metadata_writes_nothing_that_has_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let texts = KvCommands {
+        get: words("get {key}"),
+        put: Some(words("put {key} {value} null")),
+        delete: None,
+        list: words("list {prefix}"),
+    };
+    let kv = CommandKv::new(Arc::new(Wrangler::new(&database(folder.path()))), texts);
+    let refused = kv.put_with_metadata("a", "1", &json!({})).await;
+    assert!(refused.unwrap_err().why.contains("`{metadata}`"));
+    assert_eq!(kv.get("a").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -88,6 +107,7 @@ async fn what_may_only_be_read_is_not_written() {
     );
     let kv = ReadOnlyKv(Arc::new(kv));
     assert!(kv.put("a", "2").await.is_err());
+    assert!(kv.put_with_metadata("a", "2", &json!({})).await.is_err());
     assert!(kv.delete("a").await.is_err());
     assert_eq!(kv.get("a").await.unwrap().as_deref(), Some("1"));
     assert!(

@@ -162,6 +162,19 @@ impl Kv for InJson {
         })
     }
 
+    async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
+        self.0.metadata(key).await
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        value: &str,
+        metadata: &Value,
+    ) -> Result<(), CannotObserve> {
+        self.0.put_with_metadata(key, value, metadata).await
+    }
+
     async fn put(&self, key: &str, value: &str) -> Result<(), CannotObserve> {
         if !Self::is_leading(key) {
             return self.0.put(key, value).await;

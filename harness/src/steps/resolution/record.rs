@@ -99,10 +99,16 @@ async fn has_entries(s: &mut Scene, tenant: &Tenant) -> Check {
         .filter(|(_, value)| value.contains(&tenant.id));
     for (key, _value) in naming {
         let value = kv.get(&key).await?;
-        if !value
+        let is_in_value = value
             .as_deref()
-            .is_some_and(|value| value.contains(&tenant.id))
-        {
+            .is_some_and(|value| value.contains(&tenant.id));
+        let is_there = is_in_value
+            || value.is_some()
+                && kv
+                    .metadata(&key)
+                    .await?
+                    .is_some_and(|metadata| metadata.to_string().contains(&tenant.id));
+        if !is_there {
             return Err(Stop::Unmet(Unmet {
                 because:
                     "the registry's entries ([dialect] kv_slug, kv_host, kv_names, or [seeding.kv])"
@@ -117,36 +123,55 @@ async fn has_entries(s: &mut Scene, tenant: &Tenant) -> Check {
 
 /// A tenant's registry entries in the form of those that the target itself wrote for another one. A manifest that seeds by the stores says
 /// the form itself.
-async fn entries_like(
-    s: &mut Scene,
-    like: &Tenant,
-    tenant: &Tenant,
-) -> Result<Vec<(String, String)>, Stop> {
+async fn entries_like(s: &mut Scene, like: &Tenant, tenant: &Tenant) -> Result<Vec<Entry>, Stop> {
     let target = &s.run.target;
-    let entries = seeding::registry_entries(target.as_ref(), tenant);
+    let entries = seeding::registry_entries(target.as_ref(), tenant).into_iter();
     if matches!(target.seeding(), Some(Seeding::Stores { .. })) {
-        return Ok(entries);
+        let plain = |(key, value)| Entry {
+            key,
+            value,
+            metadata: None,
+        };
+        return Ok(entries.map(plain).collect());
     }
     let dialect = target.dialect();
     let own_key = |tenant: &Tenant| dialect.names_key(&tenant.id, &tenant.sandbox_id);
     let (names_key, names_of_like) = (own_key(tenant), own_key(like));
     let slug_of_like = dialect.kv_slug.replace("{slug}", &like.slug);
     let kv = s.kv().await?;
-    let leading = kv.get(&slug_of_like).await?;
+    let leading = (
+        kv.get(&slug_of_like).await?,
+        kv.metadata(&slug_of_like).await?,
+    );
     let names = match names_of_like.as_str() {
-        "" => None,
-        key => kv.get(key).await?,
+        "" => (None, None),
+        key => (kv.get(key).await?, kv.metadata(key).await?),
     };
     let shaped = |(key, value): (String, String)| {
-        let form = if key == names_key { &names } else { &leading };
+        let (form, metadata) = if key == names_key { &names } else { &leading };
         let value = form
             .as_ref()
             .map_or(value, |form| in_form(form, like, tenant));
-        (key, value)
+        let mut metadata = metadata.clone();
+        if let Some(metadata) = &mut metadata {
+            put_names(metadata, like, tenant);
+        }
+        Entry {
+            key,
+            value,
+            metadata,
+        }
     };
     // Without a key under `[dialect]` a target keeps no such entry.
-    let kept = entries.into_iter().filter(|(key, _value)| !key.is_empty());
+    let kept = entries.filter(|(key, _value)| !key.is_empty());
     Ok(kept.map(shaped).collect())
+}
+
+/// An entry of the registry, with the metadata beside its value.
+struct Entry {
+    key: String,
+    value: String,
+    metadata: Option<Value>,
 }
 
 /// A value that is about one tenant, about another.
@@ -237,8 +262,16 @@ async fn loses_hostname(s: &mut Scene, a: Args) -> Check {
 async fn put_entries(s: &mut Scene, like: &Tenant, tenant: &Tenant) -> Check {
     let kv = s.kv().await?;
     let entries = entries_like(s, like, tenant).await?;
-    for (key, value) in entries {
-        kv.put(&key, &value).await?;
+    for Entry {
+        key,
+        value,
+        metadata,
+    } in entries
+    {
+        match metadata {
+            Some(metadata) => kv.put_with_metadata(&key, &value, &metadata).await?,
+            None => kv.put(&key, &value).await?,
+        }
     }
     Ok(())
 }

@@ -187,7 +187,7 @@ pub enum KvSource {
         get: Vec<String>,
         /// With `{prefix}`; prints a JSON list of objects with `name`.
         list: Vec<String>,
-        /// With `{key}` and `{value}`.
+        /// With `{key}` and `{value}`, and `{metadata}`, JSON, where the Worker keeps metadata beside its entries.
         put: Option<Vec<String>>,
         /// With `{key}`.
         delete: Option<Vec<String>>,
