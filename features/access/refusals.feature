@@ -13,6 +13,13 @@ Feature: A refusal tells nothing
       And every bad token is refused the record of tenant "a" as no token is
       And a "good" token opens the record of tenant "a"
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario: Every bad service token gets that answer as well
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And every bad service token is refused the record of tenant "a" as no token is
+      And a "good" token opens the record of tenant "a"
+
     @needs.access @needs.admin @needs.tenants
     Scenario: A refusal says where to sign in and what for
       Given a free tenant "a"

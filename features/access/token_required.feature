@@ -78,6 +78,7 @@ Feature: Admin routes answer operators only
         | kind               |
         | of-a-long-session  |
         | with-custom-claims |
+        | of-this-second     |
 
   @ACC-014 @must
   Rule: ACC-014 Every form that Access gives a token is accepted

@@ -153,3 +153,20 @@ Feature: A missing binding stops everything, and says so
       Examples:
         | variant            | what             |
         | without-app-domain | the app domain   |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: What there is of the AI Gateway's configuration is not shown <variant>
+      Given the backend runs as <variant>
+      And a free tenant "a"
+      When tenant "a" chats, streamed and not, also naming a provider of its own
+      Then each answer names what is missing and shows nothing else of the configuration
+
+      @needs.variant.without-ai-gateway-url
+      Examples:
+        | variant                |
+        | without-ai-gateway-url |
+
+      @needs.variant.without-ai-gateway-key
+      Examples:
+        | variant                |
+        | without-ai-gateway-key |

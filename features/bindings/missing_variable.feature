@@ -105,6 +105,17 @@ Feature: A missing variable never widens what is open
       And no provider was called and no usage row of tenant "a" written
       And the gateway of tenant "a" was never started
 
+    @needs.variant.without-app-domain @needs.tenants @needs.hosts @needs.d1-write @needs.kv-write @since.1.1
+    Scenario: A tenant that stands in the stores is served on none of its hosts
+      Given the backend runs as production
+      And a free tenant "control" with a custom domain is served on both its hosts
+      When the backend runs as without-app-domain
+      And tenant "a" stands in its stores, with a custom domain
+      And status and chat are asked for on each of these hosts
+        | the subdomain of tenant "a"     |
+        | the custom domain of tenant "a" |
+      Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "APP_DOMAIN"
+
     @needs.variant.without-app-domain @needs.hosts @since.1.1
     Scenario: No host is served where there is no tenant at all
       When the backend runs as without-app-domain

@@ -113,6 +113,24 @@ Feature: Every model call says whose it is
         | with quotes and backslashes |
         | beyond ASCII                |
 
+    # What is cut before it is encoded is longer afterwards.
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1-write @since.1.1
+    Scenario Outline: A record with a platform <platform> breaks no rule, plain or streamed
+      Given a premium tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the record of tenant "a" has a platform <platform>
+      When tenant "a" prompts the model
+      Then the metadata of every upstream call kept within the limits
+      When tenant "a" prompts the model in a stream
+      Then the metadata of every upstream call kept within the limits
+
+      Examples:
+        | platform                   |
+        | of 60 letters beyond ASCII |
+        | of 63 letters and an emoji |
+
   @AIG-003 @should
   Rule: AIG-003 The two other keys are tenant and sandbox
     The two other keys are `tenant_id` and `sandbox_id`; no e-mail, IP or other personal data.

@@ -346,3 +346,13 @@ Feature: The tier alone decides the model
       When tenant "a" prompts the model
       Then the upstream calls and the answer keep to the rubric of tenant "a"
       And every upstream call carried the metadata of tenant "a" and workload "chat"
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: A tier that is changed together with the names applies as well
+      Given a free tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the upstream calls were "8b 200"
+      When the operator gives tenant "a" another domain and moves it to tier "premium" in one change
+      And tenant "a" prompts the model
+      Then the upstream calls were "70b 200"

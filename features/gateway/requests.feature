@@ -67,6 +67,27 @@ Feature: Only what the caller may decide goes upstream
         | in a stream |
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: None of them reaches it from a caller of tier <tier> (<way>)
+      Given a <tier> tenant "a"
+      When tenant "a" prompts the model <way> with headers of its own:
+        | name                    | value                                                         |
+        | cf-aig-metadata         | {"platform":"{canary}","tier":"enterprise","workload":"chat"} |
+        | cf-aig-authorization    | Bearer {canary}                                               |
+        | cf-aig-cache-key        | {canary}                                                      |
+        | Authorization           | Bearer sk-{canary}                                            |
+        | Cookie                  | session={canary}; CF_Authorization={canary}                   |
+        | Cf-Access-Jwt-Assertion | {canary}                                                      |
+      Then no upstream call carried any of the caller's headers
+      When tenant "a" prompts the model <way>
+      Then the answer has status 200
+
+      Examples:
+        | tier       | way         |
+        | free       | plainly     |
+        | enterprise | plainly     |
+        | enterprise | in a stream |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario Outline: Metadata in a body do not reach it either (<way>)
       Given a free tenant "a"
       When tenant "a" prompts the model <way>, giving it metadata of its own

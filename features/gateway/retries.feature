@@ -43,6 +43,21 @@ Feature: Failing models are tried again, within bounds
         | enterprise | 500, answer              | in a stream | 70b 500, 70b 200                     |
 
     @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: A fallback that fails with <reply> is not tried again (<tier>, <way>)
+      Given a <tier> tenant "a"
+      And the upstream replies "500, 500, <reply>, answer"
+      When tenant "a" prompts the model <way>
+      Then the upstream calls were "70b 500, 70b 500, 8b <reply>"
+      And the upstream calls and the answer keep to the rubric of tenant "a"
+
+      Examples:
+        | tier       | reply | way         |
+        | premium    | 429   | plainly     |
+        | premium    | 503   | in a stream |
+        | enterprise | 524   | plainly     |
+        | enterprise | 429   | in a stream |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
     Scenario Outline: A <tier> tenant's <workload> is tried as often as a chat <way>
       Given a <tier> tenant "a" that is called at a custom hostname
       And the upstream replies "503"

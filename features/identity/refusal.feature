@@ -15,6 +15,14 @@ Feature: A sandbox id that is not the tenant's own is never used
       When that row is gone and the operator tries to create tenant "a" with a domain
       Then tenant "a" is created with its own sandbox id
 
+    @needs.admin @needs.d1-write @since.1.1
+    Scenario: What a refused creation asked for is free for another tenant at once
+      Given a row of another tenant that holds the sandbox id of tenant "a" to be
+      When the operator tries to create tenant "a" with a domain
+      Then the answer is refused with 409 "SANDBOX_ID_CONFLICT"
+      When the operator creates tenant "b" with the slug and the domain of tenant "a"
+      Then it is created, for nobody has what was asked for in vain
+
     @needs.admin @needs.d1
     Scenario: One tenant id is given once, however often it is asked for at the same time
       When the operator creates 6 tenants with one id and 6 with ids of their own side by side

@@ -28,6 +28,21 @@ Feature: Stored state lies below the tenant's own prefix
       Then no key of bucket or registry names tenant "a" or "b" elsewhere
       And every new key of the bucket lies below a sandbox id
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.r2 @since.1.1
+    Scenario Outline: A chat that names another sandbox in <place> stores nothing there
+      Given a free tenant "a"
+      And a free tenant "b"
+      When tenant "a" sends a cold chat that names the sandbox of tenant "b" in <place>
+      Then what the bucket holds of it lies below the sandbox id of tenant "a", and nothing below that of tenant "b"
+
+      Examples:
+        | place                    |
+        | its body                 |
+        | the metadata of its body |
+        | a header                 |
+        | its query                |
+        | a cookie                 |
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.kv-write @needs.r2 @needs.d1
     Scenario: Another tenant's whole life touches nothing below it
       Given a free tenant "a" with usage, a running gateway, stored objects and entries

@@ -16,6 +16,21 @@ Feature: A tenant has a quota, and it is his own
       Then a fresh free tenant is admitted exactly its quota, one request after the other
       And the refusal says in numbers that the tenant's quota is used up
 
+    @needs.tenants @needs.hosts @needs.exact-limits @needs.variant.small-limits @since.1.1
+    Scenario Outline: What fails is admitted within the quota and not beyond it: a tenant <whose>
+      Given the backend runs as small-limits
+      Then a fresh free tenant <whose> is admitted exactly its quota, one request after the other
+
+      @needs.ai-gateway
+      Examples:
+        | whose                |
+        | whose chats all fail |
+
+      Examples:
+        | whose                                |
+        | whose chats are all malformed        |
+        | that asks for routes that there are not |
+
     @needs.tenants @needs.hosts @needs.variant.small-limits @needs.client-ip
     Scenario: All routes, hosts and clients of a tenant use one quota
       Given the backend runs as small-limits

@@ -1,8 +1,8 @@
-@core @smoke
+@core
 Feature: Smoke test
   Create tenant, start its gateway, receive a model response.
 
-  @SMK-001 @must
+  @SMK-001 @must @smoke
   Rule: SMK-001 From nothing to an answer
     Create tenant → start its gateway → receive a model response, in one run, under 30 s.
 
@@ -15,7 +15,7 @@ Feature: Smoke test
       Then the usage row of that response is there
       And all of it took less than 30 s
 
-  @SMK-002 @must
+  @SMK-002 @must @smoke
   Rule: SMK-002 A tenant is there at once
     Creation and mapping take under 2 s.
 
@@ -30,7 +30,7 @@ Feature: Smoke test
       When the smoke test creates tenant "a" with 20 custom domains
       Then subdomain and custom domain of tenant "a" answer as tenant "a" within 2 s of the creating request
 
-  @SMK-003 @must
+  @SMK-003 @must @smoke
   Rule: SMK-003 The report tells what each step took
     Every step's time and result is recorded in the report.
 
@@ -46,7 +46,7 @@ Feature: Smoke test
   Rule: SMK-004 One gateway however often it is started
     Starting a gateway is idempotent: any number of parallel starts and cold requests gives one gateway.
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs @smoke
     Scenario Outline: <starts> starts and <chats> cold chats at once
       Given a free tenant "a"
       And the gateway of tenant "a" is stopped
@@ -61,7 +61,7 @@ Feature: Smoke test
         | 0      | 20    |
         | 20     | 20    |
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs @since.1.1
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs @since.1.1 @smoke
     Scenario Outline: <starts> starts and <chats> cold chats at once, by every name of the tenant
       Given a free tenant "a" with these custom hostnames:
         | shop.{domain a} |
@@ -77,12 +77,24 @@ Feature: Smoke test
         | 0      | 12    |
         | 3      | 12    |
 
-    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs @smoke
     Scenario: Started again while it runs
       Given a free tenant "a"
       And the gateway of tenant "a" is stopped
       When 1 starts of the gateway of tenant "a" and 0 cold chats are sent at once
       And 3 starts of the gateway of tenant "a" and 3 cold chats are sent at once
+      Then all of them are answered with 200
+      And all starts and a later look name one run of the gateway
+      And its start was logged once
+
+    # The smoke test has no time for it.
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs @since.1.1 @waits
+    Scenario: Started again when it has run for a while
+      Given a free tenant "a"
+      And the gateway of tenant "a" is stopped
+      When 1 starts of the gateway of tenant "a" and 0 cold chats are sent at once
+      And the gateway has run for 3 s
+      And 2 starts of the gateway of tenant "a" and 2 cold chats are sent at once
       Then all of them are answered with 200
       And all starts and a later look name one run of the gateway
       And its start was logged once

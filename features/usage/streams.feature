@@ -69,6 +69,34 @@ Feature: Streams are billed when they tell their usage
         | native  | with other fields |
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: Of counts in both dialects the last is taken: a native one
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello."}, "finish_reason": null}]}
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        {"choices": [], "usage": {"prompt_tokens": 15, "completion_tokens": 7, "total_tokens": 22}}
+        {"response": "", "usage": {"prompt_tokens": 19, "completion_tokens": 11, "total_tokens": 30}}
+        """
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "19/11"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: Of counts in both dialects the last is taken: one of OpenAI's
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello."}, "finish_reason": null}]}
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        {"response": "", "usage": {"prompt_tokens": 19, "completion_tokens": 11, "total_tokens": 30}}
+        {"choices": [], "usage": {"prompt_tokens": 15, "completion_tokens": 7, "total_tokens": 22}}
+        """
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "15/7"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
     Scenario: A caller that wants no usage in its stream is billed all the same
       Given a free tenant "a"
       And the upstream replies "answer 345/67"

@@ -9,6 +9,8 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use time::PrimitiveDateTime;
+use time::macros::format_description;
 
 /// Body bytes kept of an exchange; the rest is counted only.
 /// Evidence: the largest legitimate answer of the core contract is below 16 KiB; a flood must not fill memory.
@@ -143,6 +145,20 @@ impl Exchange {
             .filter(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
             .collect()
+    }
+
+    /// By how many seconds the clock of who answered is ahead of ours, by the header `Date`; `None` without one.
+    #[must_use]
+    pub fn skew_seconds(&self) -> Option<i64> {
+        let format = format_description!(
+            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+        );
+        let theirs = self
+            .header("date")
+            .and_then(|text| PrimitiveDateTime::parse(text, format).ok())
+            .map(|date| date.assume_utc().unix_timestamp())?;
+        let half_way = i64::try_from(self.head_after.as_millis() / 2).unwrap_or(0);
+        Some(theirs - (self.sent_at_ms + half_way) / 1000)
     }
 
     /// The body as text, invalid UTF-8 replaced.

@@ -6,7 +6,7 @@ use super::target::Opened;
 use crate::clock;
 use crate::contract::Planned;
 use crate::contract::need::{Need, Variant};
-use crate::doctor::{self, keys};
+use crate::doctor::keys;
 use crate::evidence::Exchange;
 use crate::subject::Instance;
 use crate::subject::operator::Operator;
@@ -38,7 +38,9 @@ pub(super) async fn good(opened: &Opened, plan: &[Arc<Planned>]) -> Result<(), F
         return Ok(());
     };
     let refused = matches!(answer.status, 401 | 403);
-    let skew = doctor::skew(&answer).filter(|skew| refused && skew.abs() > SKEW_SECONDS_MAX);
+    let skew = answer
+        .skew_seconds()
+        .filter(|skew| refused && skew.abs() > SKEW_SECONDS_MAX);
     match skew {
         None => Ok(()),
         Some(skew) => Err(Failure::fault(format!(

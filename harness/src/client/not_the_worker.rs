@@ -143,17 +143,21 @@ const RULES: [Rule; 7] = [
     Rule {
         id: "wrangler-restart",
         who: "wrangler's own proxy",
-        remedy: "leave the sources alone while it is judged, and lower --concurrency: it answers so when a request met a reload or a connection that was lost",
+        remedy: "leave the sources alone while it is judged, lower --concurrency, and let the Worker read a body before it refuses it: it answers so when a request met a reload, or a connection that was lost or still held a body that nobody read",
         meaning: Meaning::Intercepted,
         edge_only: false,
-        holds: |answer| {
-            answer.status == 503
-                && answer.text().starts_with(
-                    "Your worker restarted mid-request. Please try sending the request again.",
-                )
-        },
+        holds: |answer| answer.status == 503 && answer.text().starts_with(RESTARTED),
     },
 ];
+
+/// How wrangler's proxy begins where it answers in the Worker's place. Only some request in a thousand meets it.
+const RESTARTED: &str = "Your worker restarted mid-request. Please try sending the request again.";
+
+/// Whether a reason tells that wrangler's proxy answered because of a reload or a connection that was lost.
+#[must_use]
+pub fn tells_of_a_restart(reason: &str) -> bool {
+    reason.contains(RESTARTED)
+}
 
 /// Who answered in the Worker's place, if somebody did.
 #[must_use]

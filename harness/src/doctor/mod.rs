@@ -14,7 +14,6 @@ mod tries;
 mod uses;
 
 pub use coverage::{Coverage, LevelCoverage, Open};
-pub(crate) use reach::skew;
 
 use crate::client::Client;
 use crate::contract::Contract;

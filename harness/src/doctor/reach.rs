@@ -10,8 +10,6 @@ use crate::wait::{self, Look};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use time::PrimitiveDateTime;
-use time::macros::format_description;
 
 /// Longest time for one probe.
 const PROBE_MS_MAX: u64 = 10_000;
@@ -190,22 +188,9 @@ async fn locks(client: &Client, target: &dyn Target, instance: &Instance) -> Vec
     checks
 }
 
-/// By how many seconds the target's clock is ahead of ours, as an answer tells it.
-pub(crate) fn skew(answer: &Exchange) -> Option<i64> {
-    let format = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
-    let theirs = answer
-        .header("date")
-        .and_then(|text| PrimitiveDateTime::parse(text, format).ok())
-        .map(|date| date.assume_utc().unix_timestamp())?;
-    let half_way = i64::try_from(answer.head_after.as_millis() / 2).unwrap_or(0);
-    Some(theirs - (answer.sent_at_ms + half_way) / 1000)
-}
-
 /// The target's clock against ours.
 fn clock(answer: &Exchange) -> Check {
-    let Some(skew) = skew(answer) else {
+    let Some(skew) = answer.skew_seconds() else {
         return Check::unknown("clock", "no answer tells the time (header Date)");
     };
     if skew.abs() > SKEW_SECONDS_MAX {

@@ -10,8 +10,14 @@ const LEVELS: [&str; 5] = ["level", "severity", "lvl", "loglevel", "levelname"];
 
 /// From which number on it is so grave to loggers that count, and in which words it is told.
 type Gravity = (u64, &'static [&'static str]);
-const WARNING: Gravity = (40, &["warn", "error", "alert", "critical", "fatal"]);
+const WARNING: Gravity = (
+    40,
+    &["warn", "error", "alert", "critical", "fatal", "emerg"],
+);
 const ERROR: Gravity = (50, &["error", "alert", "critical", "fatal", "emerg"]);
+
+/// Levels as graver than a warning that are told by a short word. In a text such a word is part of many others.
+const GRAVE: [&str; 5] = ["crit", "err", "panic", "severe", "dpanic"];
 
 /// A member that says that there is nothing of its name, such as `"error": null`.
 static NOTHING: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -56,9 +62,10 @@ impl LogLine {
                 None => is_told(&text),
             };
         };
-        level
-            .parse::<u64>()
-            .map_or_else(|_word| is_told(&level), |number| number >= least)
+        level.parse::<u64>().map_or_else(
+            |_word| is_told(&level) || GRAVE.contains(&level.as_str()),
+            |number| number >= least,
+        )
     }
 }
 

@@ -1,7 +1,9 @@
-//! Scenarios that could tell nothing because the machine was too slow: once more, when nothing else is done. Never repeats a finding.
+//! Scenarios that could tell nothing because the machine was too slow, or because wrangler's proxy lost a request: once more, when nothing
+//! else is done. Never repeats a finding.
 
 use super::Ended;
 use super::repeat::NUMBERS_APART;
+use crate::client::not_the_worker::tells_of_a_restart;
 use crate::contract::Planned;
 use crate::lag::TooSlow;
 use crate::verdict::Outcome;
@@ -26,7 +28,7 @@ impl OnceMore {
 
     /// Takes how a scenario ended, if it is to be run once more; else gives it back.
     pub(super) fn unless_due(&self, ended: Ended) -> Option<Ended> {
-        let is_due = matches!(&ended.outcome, Outcome::Error(reason) if TooSlow::is_reason(reason));
+        let is_due = matches!(&ended.outcome, Outcome::Error(reason) if TooSlow::is_reason(reason) || tells_of_a_restart(reason));
         let mut list = self.list();
         if !is_due || list.len() >= MOST {
             return Some(ended);

@@ -68,6 +68,9 @@ pub(super) fn register(book: &mut Book) {
         r#"(\d+) starts of the gateway of tenant "([^"]+)" and (\d+) cold chats are sent at once"#,
         |s, a| Box::pin(start_at_once(s, a)),
     );
+    book.step(r"the gateway has run for (\d+) s", |_s, a| {
+        Box::pin(has_run_for(a))
+    });
     book.step(r"all of them are answered with (\d+)", |s, a| {
         Box::pin(all_answered(s, a))
     });
@@ -78,6 +81,12 @@ pub(super) fn register(book: &mut Book) {
     book.step(r"its start was logged once", |s, _a| {
         Box::pin(logged_once(s))
     });
+}
+
+/// Lets time pass, which is what the sentence is about.
+async fn has_run_for(a: Args) -> Check {
+    wait::pass(Duration::from_secs(a.number(1)?)).await;
+    Ok(())
 }
 
 /// Records a step of the smoke test: what it took and how it ended.

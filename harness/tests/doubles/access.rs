@@ -62,6 +62,7 @@ fn every_token_is_accepted_or_refused_for_the_reason_it_was_made_for() {
             | TokenKind::AudienceAsString
             | TokenKind::AudienceArrayOfTwo
             | TokenKind::OfALongSession
+            | TokenKind::OfThisSecond
             | TokenKind::WithCustomClaims
             // jsonwebtoken grants clocks 60 s of leeway: `Either` is what the contract says of these.
             | TokenKind::ValidInHalfAMinute

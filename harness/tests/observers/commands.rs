@@ -73,9 +73,12 @@ impl Commands for Wrangler {
             ["list", prefix] => {
                 let meant = entries.iter().filter(|(key, _)| key.starts_with(prefix));
                 let names: Vec<Value> = meant
-                    .map(|(name, (_, metadata))| match metadata {
-                        Value::Null => json!({ "name": name }),
-                        metadata => json!({ "name": name, "metadata": metadata }),
+                    .map(|(name, (_, metadata))| {
+                        if metadata.is_null() {
+                            json!({ "name": name })
+                        } else {
+                            json!({ "name": name, "metadata": metadata })
+                        }
                     })
                     .collect();
                 said(true, format!("{:#}\n", json!(names)))

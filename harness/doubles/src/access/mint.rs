@@ -31,6 +31,8 @@ const OTHER_TEAM: &str = "https://other-team.cloudflareaccess.example";
 const MARGIN_SECONDS: u64 = 240;
 /// A week.
 const WEEK_SECONDS: u64 = 7 * 24 * 60 * 60;
+/// How old a token is unless told otherwise.
+const AGE_SECONDS: u64 = 60;
 /// Within the leeway that libraries grant to clocks: jose none, jsonwebtoken 60 s.
 const SKEW_SECONDS: u64 = 30;
 /// Whom user tokens name unless told otherwise.
@@ -58,6 +60,7 @@ impl Issuing<'_> {
             | TokenKind::AudienceAsString
             | TokenKind::AudienceArrayOfTwo
             | TokenKind::OfALongSession
+            | TokenKind::OfThisSecond
             | TokenKind::WithCustomClaims
             | TokenKind::Expired
             | TokenKind::NotYetValid
@@ -171,6 +174,7 @@ impl Issuing<'_> {
                 &[],
                 json!({"iat": now - 3 * WEEK_SECONDS, "nbf": now - 3 * WEEK_SECONDS, "exp": now + WEEK_SECONDS}),
             ),
+            TokenKind::OfThisSecond => (&[], json!({"iat": now, "nbf": now})),
             TokenKind::WithCustomClaims => (
                 &[],
                 json!({"custom": {"groups": ["ops", "on call"], "name": "Änne Ó Briain", "level": 7, "team": null}}),
@@ -247,11 +251,11 @@ impl Issuing<'_> {
         }
     }
 
-    /// From when on a token is good: a token that is over already was good before.
+    /// From when on a token is good: a while ago, so that it is whatever the clocks say; a token that is over already was good before.
     fn begin(&self, now: u64) -> u64 {
         match self.expires_at {
             Some(at) if at <= now => at - OFF_SECONDS,
-            Some(_) | None => now,
+            Some(_) | None => now - AGE_SECONDS,
         }
     }
 
@@ -260,7 +264,7 @@ impl Issuing<'_> {
         object(json!({
             "aud": [self.audience],
             "email": self.email,
-            "exp": self.expires_at.unwrap_or(now + SESSION_SECONDS),
+            "exp": self.expires_at.unwrap_or(begin + SESSION_SECONDS),
             "iat": begin,
             "nbf": begin,
             "iss": self.origin,
@@ -272,11 +276,12 @@ impl Issuing<'_> {
     }
 
     fn service_claims(&self, now: u64) -> Map<String, Value> {
+        let begin = self.begin(now);
         object(json!({
             "aud": self.audience,
             "common_name": format!("{}.access", Uuid::new_v4().simple()),
-            "exp": self.expires_at.unwrap_or(now + SERVICE_SECONDS),
-            "iat": self.begin(now),
+            "exp": self.expires_at.unwrap_or(begin + SERVICE_SECONDS),
+            "iat": begin,
             "iss": self.origin,
             "type": "app",
             "sub": "",

@@ -221,10 +221,14 @@ impl AccessIssuer {
     pub fn token_signed_with(&self, key: &KeyName, kind: TokenKind) -> String {
         let now = clock::epoch_seconds();
         let slot = (key.clone(), kind);
-        // What is good in a moment may not be kept until it is.
-        let is_nearly_good =
-            [TokenKind::ValidInHalfAMinute, TokenKind::ValidInFourMinutes].contains(&kind);
-        if !is_nearly_good
+        // What is good in a moment may not be kept until it is, nor what is about this one.
+        let is_of_the_moment = [
+            TokenKind::OfThisSecond,
+            TokenKind::ValidInHalfAMinute,
+            TokenKind::ValidInFourMinutes,
+        ]
+        .contains(&kind);
+        if !is_of_the_moment
             && let Some(minted) = lock(&self.minted).get(&slot)
             && now.saturating_sub(minted.at_seconds) < TOKEN_REUSE_SECONDS
         {

@@ -60,6 +60,8 @@ token_kinds! {
     AudienceArrayOfTwo = "audience-array-of-two" Accepted,
     /// A session of a month, three weeks old: `iat` and `nbf` lie behind, `exp` is ahead.
     OfALongSession = "of-a-long-session" Accepted,
+    /// `iat` and `nbf` are the present second.
+    OfThisSecond = "of-this-second" Accepted,
     /// `custom` holds what the team's identity provider tells of its people: groups, names, numbers.
     WithCustomClaims = "with-custom-claims" Accepted,
     /// `exp` an hour ago.

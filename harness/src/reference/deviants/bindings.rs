@@ -3,7 +3,7 @@
 use super::layer::{after, refusal};
 use super::{Draft, deviant, lines};
 use crate::contract::need::Variant;
-use crate::reference::altered::{Parts, Variables};
+use crate::reference::altered::Variables;
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::ports::{
@@ -237,12 +237,6 @@ fn half_an_ai_gateway() -> Vec<Draft> {
 fn unset() -> Vec<Draft> {
     vec![
         deviant(
-            "unset-access-closes-everything",
-            "Without Access configuration the public routes are closed too",
-            &["BND-008"],
-        )
-        .parts(|parts| closed_in(parts, Variant::WithoutAccessTeam, "CF_ACCESS_TEAM_DOMAIN")),
-        deviant(
             "app-domain-built-in",
             "Without app domain the one of the vendor holds",
             &["BND-010"],
@@ -273,19 +267,6 @@ fn unset() -> Vec<Draft> {
             }
         }),
     ]
-}
-
-/// Answers every public request with a configuration error that names this.
-fn closed_in(parts: &mut Parts, variant: Variant, name: &'static str) {
-    if parts.variant == variant {
-        parts.caller = after(move |ask, told| {
-            let is_admin = ask.route().starts_with("/api/admin");
-            if told.status != 503 && !is_admin {
-                let details = json!({ "missing": [name] });
-                *told = refusal(503, "CONFIGURATION_ERROR", &details);
-            }
-        });
-    }
 }
 
 /// A model of somebody else's.

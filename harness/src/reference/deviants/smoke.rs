@@ -47,6 +47,12 @@ pub(super) fn all() -> Vec<Draft> {
             Manner::Logs,
         ),
         runtime(
+            "gateway-renewed-after-two-seconds",
+            "A start that finds a gateway which has run for two seconds makes a new one",
+            &["SMK-004"],
+            Manner::Renews,
+        ),
+        runtime(
             "gateway-starting-forever",
             "A gateway that runs is told to be starting",
             &["SMK-001"],
@@ -93,7 +99,11 @@ enum Manner {
     Races,
     Logs,
     Starting,
+    Renews,
 }
+
+/// How old a gateway may become that is renewed.
+const RENEWED_AFTER_MS: i64 = 2_000;
 
 fn other_runtime(parts: &mut Parts, manner: Manner) {
     let log = Arc::clone(&parts.ports.log);
@@ -145,6 +155,14 @@ impl Other {
         runs.get(sandbox.as_str()).cloned()
     }
 
+    fn is_to_be_renewed(&self, status: &GatewayStatus) -> bool {
+        let has_run_for = |since: i64| clock::epoch_ms() - since;
+        matches!(self.manner, Manner::Renews)
+            && status
+                .started_at
+                .is_some_and(|since| has_run_for(since) > RENEWED_AFTER_MS)
+    }
+
     /// Looks, and starts a moment later what it has not found.
     async fn race(&self, sandbox: SandboxId) -> GatewayStatus {
         if let Some(run) = self.run(sandbox) {
@@ -166,11 +184,15 @@ impl SandboxRuntime for Other {
             return Ok(self.race(sandbox).await);
         }
         let mut status = self.inner.start(sandbox).await?;
+        if self.is_to_be_renewed(&status) {
+            self.inner.destroy(sandbox).await?;
+            return self.inner.start(sandbox).await;
+        }
         match self.manner {
             Manner::Renames => status.instance_id = Some(Uuid::new_v4()),
             Manner::Logs => log_start(self.log.as_ref(), sandbox, Some(Uuid::new_v4())),
             Manner::Starting => status.state = GatewayState::Starting,
-            Manner::Forgets | Manner::Races => {}
+            Manner::Forgets | Manner::Races | Manner::Renews => {}
         }
         Ok(status)
     }
@@ -179,11 +201,12 @@ impl SandboxRuntime for Other {
         let mut status = self.inner.status(sandbox).await?;
         match self.manner {
             Manner::Forgets => status = stopped(),
+            Manner::Renews if self.is_to_be_renewed(&status) => status = stopped(),
             Manner::Races => status = self.run(sandbox).unwrap_or_else(stopped),
             Manner::Starting if status.state == GatewayState::Running => {
                 status.state = GatewayState::Starting;
             }
-            Manner::Starting | Manner::Renames | Manner::Logs => {}
+            Manner::Starting | Manner::Renames | Manner::Logs | Manner::Renews => {}
         }
         Ok(status)
     }

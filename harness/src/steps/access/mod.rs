@@ -10,6 +10,7 @@ mod spellings;
 mod tokens;
 
 use crate::client::Request;
+use crate::clock;
 use crate::doubles::TokenKind;
 use crate::evidence::Exchange;
 use crate::run::book::Book;
@@ -21,7 +22,9 @@ use crate::subject::dialect::operation::Operation;
 use crate::subject::operator::Operator;
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
+use crate::wait;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The header in which Access hands a token to the backend.
 const TOKEN_HEADER: &str = "cf-access-jwt-assertion";
@@ -87,9 +90,21 @@ fn kind(name: &str) -> Result<TokenKind, Stop> {
 /// A token of the kind that a step names, by the team domain that the instance trusts.
 async fn token(s: &mut Scene, name: &str) -> Result<String, Stop> {
     let access = s.access().await?;
-    match name.strip_prefix(OF_A_SERVICE) {
-        Some(flaw) => Ok(access.service_token(kind(flaw)?)),
-        None => Ok(access.token(kind(name)?)),
+    if let Some(flaw) = name.strip_prefix(OF_A_SERVICE) {
+        return Ok(access.service_token(kind(flaw)?));
+    }
+    let kind = kind(name)?;
+    if kind == TokenKind::OfThisSecond {
+        early_in_a_second().await;
+    }
+    Ok(access.token(kind))
+}
+
+/// Waits for the next second unless most of this one is left: what is about a second has to arrive in it.
+async fn early_in_a_second() {
+    let gone = clock::epoch_ms().rem_euclid(1000).unsigned_abs();
+    if gone > 300 {
+        wait::pass(Duration::from_millis(1000 - gone)).await;
     }
 }
 

@@ -22,7 +22,7 @@ const OWN_OF_EACH: [&str; 3] = ["x-request-id", "date", "content-length"];
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     book.step(
-        r#"every bad token is refused the record of tenant "([^"]+)" as no token is"#,
+        r#"every bad (service )?token is refused the record of tenant "([^"]+)" as no token is"#,
         |s, a| Box::pin(all_alike(s, a)),
     );
     book.step(
@@ -153,7 +153,7 @@ impl Refusal {
 }
 
 async fn all_alike(s: &mut Scene, a: Args) -> Check {
-    let tenant = s.tenant(a.text(1))?;
+    let (is_of_a_service, tenant) = (!a.text(1).is_empty(), s.tenant(a.text(2))?);
     let access = s.access().await?;
     let plain = record_request(s, &tenant);
     let bare = s.send_all(vec![plain.clone(); 3]).await?;
@@ -170,7 +170,14 @@ async fn all_alike(s: &mut Scene, a: Args) -> Check {
     for carrier in carriers {
         let requests = kinds
             .iter()
-            .map(|&kind| carrier(access.token(kind)).on(plain.clone()))
+            .map(|&kind| {
+                let token = if is_of_a_service {
+                    access.service_token(kind)
+                } else {
+                    access.token(kind)
+                };
+                carrier(token).on(plain.clone())
+            })
             .collect();
         let answers = s.send_all(requests).await?;
         for (kind, answer) in kinds.iter().zip(&answers) {
@@ -182,7 +189,8 @@ async fn all_alike(s: &mut Scene, a: Args) -> Check {
             }
             let is_quota = answer.status == 429;
             expect_first(s, answer, !is_quota, "a refusal for the token's sake")?;
-            refusal.expect_same(s, &format!("the token \"{kind}\""), answer, &[])?;
+            let whose = if is_of_a_service { "service " } else { "" };
+            refusal.expect_same(s, &format!("the {whose}token \"{kind}\""), answer, &[])?;
         }
     }
     Ok(())

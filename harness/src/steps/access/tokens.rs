@@ -105,7 +105,13 @@ const REFUSED: [&str; 10] = [
 
 async fn opens_record(s: &mut Scene, a: Args) -> Check {
     let (tenant, credential) = (s.tenant(a.text(2))?, credential(s, a.text(1)).await?);
-    judge_record(s, &tenant, &credential, true).await
+    let check = judge_record(s, &tenant, &credential, true).await;
+    let is_of_this_second = a.text(1) == TokenKind::OfThisSecond.name();
+    let skew = s.last().ok().and_then(|answer| answer.skew_seconds());
+    if is_of_this_second && skew.is_some_and(|skew| skew < 0) {
+        return check.or_unmet("the clocks, of which the target's is behind ours");
+    }
+    check
 }
 
 async fn opens_record_on_host(s: &mut Scene, a: Args) -> Check {

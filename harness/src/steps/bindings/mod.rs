@@ -56,6 +56,10 @@ async fn tenant_to_be(s: &mut Scene, name: &str) -> Result<Tenant, Stop> {
 /// Writes a tenant into those of the instance's D1 and KV that are there.
 async fn plant(s: &mut Scene, name: &str) -> Check {
     let tenant = tenant_to_be(s, name).await?;
+    plant_this(s, name, tenant).await
+}
+
+async fn plant_this(s: &mut Scene, name: &str, tenant: Tenant) -> Check {
     let instance = s.instance().await?;
     seeding::plant(s.run.target.as_ref(), &instance, &tenant).await?;
     s.know_tenant(name, tenant);

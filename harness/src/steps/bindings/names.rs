@@ -36,11 +36,25 @@ fn is_name(text: &str) -> bool {
 /// Where an object about one that is missing may have its name; its kind beside it may look like a name.
 const NAME_OF_ONE: [&str; 5] = ["name", "binding", "variable", "key", "id"];
 
-/// The names that a value gives: a text with commas, or an array of texts or of objects; by kind, or by name.
+/// The names that stand in a text, whatever parts them; the text itself where there are none.
+fn words(text: &str) -> BTreeSet<String> {
+    let parts = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let names: BTreeSet<String> = parts
+        .filter(|part| is_name(part))
+        .map(str::to_owned)
+        .collect();
+    if names.is_empty() {
+        listed(text)
+    } else {
+        names
+    }
+}
+
+/// The names that a value gives: a text that holds some, or an array of texts or of objects; by kind, or by name.
 fn named(value: &Value) -> BTreeSet<String> {
     match value {
         Value::Array(list) => list.iter().flat_map(named_by_one).collect(),
-        Value::String(text) => listed(text),
+        Value::String(text) => words(text),
         Value::Object(fields) if fields.keys().any(|name| is_name(name)) => fields
             .keys()
             .filter(|name| is_name(name))
@@ -268,6 +282,11 @@ fn told_by(s: &Scene) -> &'static str {
     let variant = s.opened().map(|instance| instance.variant);
     if variant == Some(Variant::WithoutAppDomain) {
         "BND-010"
+    } else if matches!(
+        variant,
+        Some(Variant::WithoutAiGatewayUrl | Variant::WithoutAiGatewayKey)
+    ) {
+        "BND-009"
     } else if variant == Some(Variant::WithoutD1AndR2) {
         "BND-004"
     } else {
@@ -322,6 +341,21 @@ mod tests {
         }
         let key = listed("CLOUDFLARE_AI_GATEWAY_API_KEY");
         assert!(!says(&wanted, &key), "what is there is not missing");
+    }
+
+    #[test]
+    fn a_text_lists_names_whatever_parts_them() {
+        let wanted = listed("TENANT_DB, MOLTBOT_BUCKET");
+        for text in [
+            "TENANT_DB,MOLTBOT_BUCKET",
+            "MOLTBOT_BUCKET TENANT_DB",
+            "TENANT_DB; MOLTBOT_BUCKET",
+            "TENANT_DB and MOLTBOT_BUCKET",
+        ] {
+            assert_eq!(named(&json!(text)), wanted, "{text}");
+        }
+        assert_ne!(named(&json!("TENANT_DB")), wanted);
+        assert_ne!(named(&json!("TENANT_DB TENANT_KV MOLTBOT_BUCKET")), wanted);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::model_word;
 use crate::observe::CannotObserve;
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 
@@ -15,12 +16,16 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(record_has_tier(s, a)),
     );
     book.step(
-        r#"the record of tenant "([^"]+)" has a platform (of 200 letters|with quotes and backslashes|beyond ASCII)"#,
+        r#"the record of tenant "([^"]+)" has a platform (of 200 letters|of 60 letters beyond ASCII|of 63 letters and an emoji|with quotes and backslashes|beyond ASCII)"#,
         |s, a| Box::pin(record_has_platform(s, a)),
     );
     book.step(
         r#"the operator moves tenant "([^"]+)" to tier "([^"]+)""#,
         |s, a| Box::pin(moves(s, a)),
+    );
+    book.step(
+        r#"the operator gives tenant "([^"]+)" another domain and moves it to tier "([^"]+)" in one change"#,
+        |s, a| Box::pin(moves_with_a_domain(s, a)),
     );
     book.step(
         r#"the operator reads the routing of tenant "([^"]+)""#,
@@ -78,6 +83,8 @@ async fn record_has_platform(s: &mut Scene, a: Args) -> Check {
         .insert(PLATFORM_BEFORE.to_owned(), json!(tenant.platform));
     tenant.platform = match a.text(2) {
         "of 200 letters" => "p".repeat(200),
+        "of 60 letters beyond ASCII" => "ü平".repeat(30),
+        "of 63 letters and an emoji" => format!("{}😀", "p".repeat(63)),
         "beyond ASCII" => "plattform-ü-平台".to_owned(),
         _ => r#"we"b\","x":null,"y":""#.to_owned(),
     };
@@ -87,10 +94,23 @@ async fn record_has_platform(s: &mut Scene, a: Args) -> Check {
 }
 
 async fn moves(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    move_with(s, &a, tenant, json!({})).await
+}
+
+async fn moves_with_a_domain(s: &mut Scene, a: Args) -> Check {
     let mut tenant = s.tenant(a.text(1))?;
+    tenant.domains = vec![s.domain("moved")];
+    let given = json!({ "domains": tenant.domains });
+    move_with(s, &a, tenant, given).await
+}
+
+/// One change by the operator: the tier that the sentence names, and more fields.
+async fn move_with(s: &mut Scene, a: &Args, mut tenant: Tenant, mut fields: Value) -> Check {
+    fields["tier"] = json!(a.text(2));
     let path = s.dialect().tenant.replace("{id}", &tenant.id);
     let request = s.operator_request("PATCH", &path).await?;
-    let answer = s.send(request.json(&json!({ "tier": a.text(2) }))).await?;
+    let answer = s.send(request.json(&fields)).await?;
     s.expect_status(&answer, 200)?;
     a.text(2).clone_into(&mut tenant.tier);
     s.know_tenant(a.text(1), tenant);

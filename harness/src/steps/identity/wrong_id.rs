@@ -5,7 +5,7 @@ use crate::client::Request;
 use crate::observe::LogLine;
 use crate::oracle::sandbox_id::expected;
 use crate::run::book::{Args, Book};
-use crate::run::scene::{Scene, describe};
+use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::steps::operating::{
     LOG_SOON, at, authorised, create, delete, expect_first, expect_status_first, insert_tenant,
@@ -36,6 +36,15 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"that row is gone and the operator tries to create tenant "([^"]+)" with a domain"#,
         |s, a| Box::pin(vacate_and_create(s, a)),
+    );
+    book.step(
+        r#"the operator creates tenant "([^"]+)" with the slug and the domain of tenant "([^"]+)""#,
+        |s, a| Box::pin(create_in_place_of(s, a)),
+    );
+    book.asserting(
+        &["ID-006"],
+        r"it is created, for nobody has what was asked for in vain",
+        |s, _a| Box::pin(created_in_place(s)),
     );
     book.step(
         r#"tenant "([^"]+)" is created with its own sandbox id"#,
@@ -143,6 +152,24 @@ async fn vacate_and_create(s: &mut Scene, a: Args) -> Check {
     try_to_create(s, a).await
 }
 
+async fn create_in_place_of(s: &mut Scene, a: Args) -> Check {
+    let refused = s.tenant(a.text(2))?;
+    let mut tenant = s.new_tenant(a.text(1), "free").await?;
+    tenant.slug = refused.slug;
+    tenant.host = refused.host;
+    tenant.domains = refused.domains;
+    s.know_tenant(a.text(1), tenant.clone());
+    create(s, &tenant.creation()).await.map(drop)
+}
+
+async fn created_in_place(s: &mut Scene) -> Check {
+    let answer = s.last()?;
+    if answer.status == 409 {
+        return Err(breach("status 201", describe(&answer)));
+    }
+    expect_status_first(s, &answer, 201)
+}
+
 async fn created_with_own(s: &mut Scene, a: Args) -> Check {
     let (answer, tenant) = (s.last()?, s.tenant(a.text(1))?);
     expect_status_first(s, &answer, 201)?;
@@ -206,7 +233,9 @@ async fn store_wrong(s: &mut Scene, a: Args) -> Check {
 
 async fn swap(s: &mut Scene, a: Args) -> Check {
     let (one, other) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
-    store(s, &one, &format!("{}x", one.sandbox_id)).await?;
+    // In between it has the id of nobody: a database may check the form of what it holds.
+    let nobodys = expected(&uuid::Uuid::new_v4().hyphenated().to_string());
+    store(s, &one, &nobodys).await?;
     store(s, &other, &one.sandbox_id).await?;
     store(s, &one, &other.sandbox_id).await?;
     settle(s).await?;

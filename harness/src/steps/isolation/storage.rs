@@ -8,7 +8,8 @@ use crate::said::said;
 use crate::steps::operating::{
     change, delete, objects, presuppose_own_sandbox, registry_keys, start_gateway,
 };
-use crate::verdict::{Check, Stop};
+use crate::subject::tenant::Tenant;
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Map, Value, json};
 
 /// Adds the steps.
@@ -22,6 +23,14 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"tenant "([^"]+)" sends a cold chat"#, |s, a| {
         Box::pin(cold_chat(s, a))
     });
+    book.step(
+        r#"tenant "([^"]+)" sends a cold chat that names the sandbox of tenant "([^"]+)" in (its body|the metadata of its body|a header|its query|a cookie)"#,
+        |s, a| Box::pin(cold_chat_of_another(s, a)),
+    );
+    book.step(
+        r#"what the bucket holds of it lies below the sandbox id of tenant "([^"]+)", and nothing below that of tenant "([^"]+)""#,
+        |s, a| Box::pin(holds_of_one_alone(s, a)),
+    );
     book.step(
         r#"the bucket holds objects below the sandbox id of tenant "([^"]+)""#,
         |s, a| Box::pin(holds_objects(s, a)),
@@ -83,6 +92,57 @@ async fn cold_chat(s: &mut Scene, a: Args) -> Check {
     let request = s.chat_request_with(&host, &chat_of(s, a.text(1), &json!({})));
     let answer = s.send(request).await?;
     s.expect_status(&answer, 200)
+}
+
+async fn cold_chat_of_another(s: &mut Scene, a: Args) -> Check {
+    let (host, other) = (s.tenant(a.text(1))?.host, s.tenant(a.text(2))?);
+    let named = json!({ "sandbox_id": other.sandbox_id });
+    let more = match a.text(3) {
+        "its body" => named,
+        "the metadata of its body" => json!({ "metadata": named }),
+        _ => json!({}),
+    };
+    let mut request = s.chat_request_with(&host, &chat_of(s, a.text(1), &more));
+    let pair = format!("sandbox_id={}", other.sandbox_id);
+    match a.text(3) {
+        "a header" => request = request.header("x-sandbox-id", other.sandbox_id),
+        "a cookie" => request = request.header("cookie", pair),
+        "its query" => {
+            let sign = if request.path.contains('?') { '&' } else { '?' };
+            request.path = format!("{}{sign}{pair}", request.path);
+        }
+        _ => {}
+    }
+    let answer = s.send(request).await?;
+    s.expect_status(&answer, 200)
+        .or_unmet("a chat that also names a sandbox is refused")
+}
+
+async fn holds_of_one_alone(s: &mut Scene, a: Args) -> Check {
+    let below = |tenant: Tenant| format!("{}/", tenant.sandbox_id);
+    let (own, foreign) = (below(s.tenant(a.text(1))?), below(s.tenant(a.text(2))?));
+    let r2 = s.r2().await?;
+    let expected = format!("an object below `{own}` for a gateway that a chat has started");
+    let patience = crate::steps::operating::LOG_SOON;
+    let held = s.expect_soon(&expected, patience, || async {
+        let keys = r2.keys("").await?;
+        let found = keys
+            .iter()
+            .any(|key| key.starts_with(&own) || key.starts_with(&foreign));
+        Ok(if found {
+            crate::wait::Look::Done(())
+        } else {
+            crate::wait::Look::NotYet("none".to_owned())
+        })
+    });
+    held.await
+        .or_unmet("a gateway that a chat starts, which stores nothing")?;
+    let strange = r2.keys(&foreign).await?;
+    s.expect(
+        strange.is_empty(),
+        format!("nothing below `{foreign}`, whose tenant has asked for nothing"),
+        || said(&strange),
+    )
 }
 
 async fn holds_objects(s: &mut Scene, a: Args) -> Check {

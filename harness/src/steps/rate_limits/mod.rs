@@ -21,6 +21,7 @@ use crate::run::scene::{Scene, breach, describe};
 use crate::steps::operating::at_fault;
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,10 +46,23 @@ pub(super) fn register(book: &mut Book) {
 #[derive(Debug, Clone)]
 enum Asker {
     Tenant(Tenant),
+    /// A tenant whose requests are admitted, and fail in this way.
+    Failing(Tenant, Failure),
     /// The scenario's client ip, by the health route.
     ClientIp,
     /// The scenario's client ip, by a host that is nobody's: another one with each request.
     Stranger(String),
+}
+
+/// How requests of a tenant fail that are admitted.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    /// A chat whose model fails: the scenario's script says so.
+    Upstream,
+    /// A chat that is malformed.
+    Malformed,
+    /// A route that there is not.
+    NoRoute,
 }
 
 impl Asker {
@@ -56,6 +70,13 @@ impl Asker {
     fn request(&self, s: &Scene, number: usize) -> Request {
         match self {
             Self::Tenant(tenant) => s.status_request(&tenant.host),
+            Self::Failing(tenant, Failure::Upstream) => s.chat_request(&tenant.host),
+            Self::Failing(tenant, Failure::Malformed) => {
+                s.chat_request_with(&tenant.host, &json!({ "messages": "none" }))
+            }
+            Self::Failing(tenant, Failure::NoRoute) => {
+                Request::new("GET", "/mp-no-such-route").host(&tenant.host)
+            }
             Self::ClientIp => s.health_request(),
             Self::Stranger(app_domain) => {
                 s.status_request(&format!("nobody-{}-{number}.{app_domain}", s.token))
@@ -67,7 +88,9 @@ impl Asker {
     fn admitted_status(&self) -> u16 {
         match self {
             Self::Tenant(_) | Self::ClientIp => 200,
-            Self::Stranger(_) => 404,
+            Self::Failing(_, Failure::Upstream) => 502,
+            Self::Failing(_, Failure::Malformed) => 400,
+            Self::Failing(_, Failure::NoRoute) | Self::Stranger(_) => 404,
         }
     }
 
@@ -92,7 +115,7 @@ impl Asker {
             headers.any(|(name, ip)| name == "cf-connecting-ip" && ip == s.client_ip())
         };
         match self {
-            Self::Tenant(tenant) => {
+            Self::Tenant(tenant) | Self::Failing(tenant, _) => {
                 let is_host = request.host == tenant.host || tenant.domains.contains(&request.host);
                 let admin = dialect
                     .tenants
@@ -110,7 +133,7 @@ impl Asker {
     /// `details.limit_type` of its refusals.
     fn limit_type(&self) -> &'static str {
         match self {
-            Self::Tenant(_) => "tenant_quota",
+            Self::Tenant(_) | Self::Failing(..) => "tenant_quota",
             Self::ClientIp | Self::Stranger(_) => "client_ip",
         }
     }
@@ -142,7 +165,7 @@ async fn quota(s: &mut Scene, tier: &str) -> Result<(u32, Duration), Stop> {
 /// The limit that holds for somebody, and its period. A client ip's is the one that it is told.
 async fn quota_of(s: &mut Scene, who: &Asker) -> Result<(u32, Duration), Stop> {
     match who {
-        Asker::Tenant(tenant) => quota(s, &tenant.tier).await,
+        Asker::Tenant(tenant) | Asker::Failing(tenant, _) => quota(s, &tenant.tier).await,
         Asker::ClientIp | Asker::Stranger(_) => free_quota(s).await,
     }
 }
@@ -215,7 +238,7 @@ pub(super) fn too_slow(span: Duration, period: Duration) -> Stop {
 async fn expect_whole_quota(s: &mut Scene, who: &Asker) -> Check {
     let mut answers = vec![s.send(who.request(s, 0)).await?];
     let limit = match who {
-        Asker::Tenant(_) => quota_of(s, who).await?.0,
+        Asker::Tenant(_) | Asker::Failing(..) => quota_of(s, who).await?.0,
         Asker::ClientIp | Asker::Stranger(_) => must_be_told(&answers)?,
     };
     let rest = (1..limit as usize).map(|at| who.request(s, at)).collect();

@@ -2,13 +2,15 @@
 
 use super::used_up::note_refusal;
 use super::{
-    Asker, IP_LIMIT_MAX, LIMITED, expect_limited, must_be_told, other_ip, quota, quota_of, span,
-    told_limit, too_slow,
+    Asker, Failure, IP_LIMIT_MAX, LIMITED, expect_limited, must_be_told, other_ip, quota, quota_of,
+    span, told_limit, too_slow,
 };
+use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +20,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r"a fresh (free|premium|enterprise) tenant is admitted exactly its quota, one request after the other",
         |s, a| Box::pin(fresh_tenant(s, a)),
+    );
+    book.step(
+        r"a fresh (free|premium|enterprise) tenant (whose chats all fail|whose chats are all malformed|that asks for routes that there are not) is admitted exactly its quota, one request after the other",
+        |s, a| Box::pin(fresh_failing_tenant(s, a)),
     );
     book.step(
         r"a fresh client ip that asks for the health is admitted exactly the limit that it is told",
@@ -34,10 +40,10 @@ pub(super) fn register(book: &mut Book) {
 }
 
 /// A tenant that has sent nothing yet.
-async fn fresh(s: &mut Scene, tier: &str) -> Result<Asker, Stop> {
+async fn fresh(s: &mut Scene, tier: &str) -> Result<Tenant, Stop> {
     let name = format!("fresh{}", s.exchanges.len());
     let tenant = s.new_tenant(&name, tier).await?;
-    Ok(Asker::Tenant(s.make_tenant(&name, tenant).await?))
+    s.make_tenant(&name, tenant).await
 }
 
 /// Rounds in all: those that took too long to tell are repeated.
@@ -46,8 +52,29 @@ const ROUNDS_MAX: usize = 5;
 async fn fresh_tenant(s: &mut Scene, a: Args) -> Check {
     let mut rounds = Rounds::default();
     while rounds.go_on()? {
-        let who = fresh(s, a.text(1)).await?;
+        let who = Asker::Tenant(fresh(s, a.text(1)).await?);
         let counted = count(s, &who, None).await?;
+        rounds.note(counted);
+    }
+    rounds.end(s)
+}
+
+async fn fresh_failing_tenant(s: &mut Scene, a: Args) -> Check {
+    let failure = match a.text(2) {
+        "whose chats all fail" => Failure::Upstream,
+        "whose chats are all malformed" => Failure::Malformed,
+        _ => Failure::NoRoute,
+    };
+    if matches!(failure, Failure::Upstream) {
+        // What upstream refuses so is not tried again, and soon told.
+        let script = Script::always(Reply::status(400));
+        let marker = s.token.clone();
+        s.gateway().await?.script(&marker, script);
+    }
+    let mut rounds = Rounds::default();
+    while rounds.go_on()? {
+        let tenant = fresh(s, a.text(1)).await?;
+        let counted = count(s, &Asker::Failing(tenant, failure), None).await?;
         rounds.note(counted);
     }
     rounds.end(s)
@@ -66,7 +93,7 @@ async fn from_fresh_ips(s: &mut Scene, who: &Asker) -> Check {
     let own = s.client_ip().to_owned();
     let most = match who {
         Asker::Stranger(_) => most_of_strangers(s).await?,
-        Asker::Tenant(_) | Asker::ClientIp => None,
+        Asker::Tenant(_) | Asker::Failing(..) | Asker::ClientIp => None,
     };
     let mut rounds = Rounds::default();
     while rounds.go_on()? {
@@ -283,7 +310,7 @@ async fn rest_falls(s: &mut Scene, _a: Args) -> Check {
     let (limit, period) = quota(s, "free").await?;
     let (mut told, mut met, mut slow) = (Vec::new(), Vec::new(), None);
     for _round in 0..ROUNDS_MAX {
-        let who = fresh(s, "free").await?;
+        let who = Asker::Tenant(fresh(s, "free").await?);
         let from = s.exchanges.len();
         let (mut rests, mut wanted) = (Vec::new(), Vec::new());
         for at in 0..limit as usize {

@@ -14,7 +14,7 @@ use crate::steps::operating::{
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Where a scenario keeps how many tenants it asked for in vain, and which exchanges those were.
@@ -78,9 +78,18 @@ pub(super) fn register(book: &mut Book) {
 /// Sends what is to be refused, and remembers it with the tenants that must not come of it and what is there before.
 async fn ask(s: &mut Scene, requests: Vec<Request>, new: &[Tenant], there: &Tenant) -> Check {
     let row = tenant_row(s, &there.id).await?;
+    let mut entries = Map::new();
+    if let Ok(kv) = s.kv().await {
+        for key in registry_keys(s, there) {
+            let value = kv.get(&key).await?;
+            entries.insert(key, json!(value));
+        }
+    }
     let from = s.exchanges.len();
     s.send_all(requests).await?;
-    let note = json!({ "from": from, "to": s.exchanges.len(), "new": new.len(), "row": row });
+    let note = json!({
+        "from": from, "to": s.exchanges.len(), "new": new.len(), "row": row, "entries": entries,
+    });
     s.notes.insert(ASKED.to_owned(), note);
     for (number, tenant) in new.iter().enumerate() {
         s.know_tenant(&format!("new {number}"), tenant.clone());
@@ -153,6 +162,11 @@ async fn nothing_written(s: &mut Scene, a: Args) -> Check {
     let after = json!(tenant_row(s, &there.id).await?);
     s.expect_eq("the row of the tenant:", &before, &Some(after))?;
     let kv = s.kv().await?;
+    let note = s.notes.get(ASKED).cloned().unwrap_or_default();
+    for (key, before) in note["entries"].as_object().into_iter().flatten() {
+        let after = json!(kv.get(key).await?);
+        s.expect_eq(&format!("entry `{key}`:"), before, &after)?;
+    }
     for number in 0..asked(s, "new")? {
         let tenant = s.tenant(&format!("new {number}"))?;
         // Where the id itself was the one in use, the row of that id is the tenant that was there.
@@ -160,7 +174,10 @@ async fn nothing_written(s: &mut Scene, a: Args) -> Check {
             let row = tenant_row(s, &tenant.id).await?;
             s.expect(row.is_none(), "no row of a refused tenant", || said(&row))?;
         }
-        for key in registry_keys(s, &tenant) {
+        // What the tenant has that was there was looked at above, whatever form it has.
+        let own = registry_keys(s, &there);
+        let others = registry_keys(s, &tenant).into_iter();
+        for key in others.filter(|key| !own.contains(key)) {
             let value = kv.get(&key).await?;
             let is_free = value
                 .as_deref()

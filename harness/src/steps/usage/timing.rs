@@ -19,7 +19,7 @@ const ASKED_MAX: Duration = Duration::from_secs(10);
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     book.step(
-        r#"tenant "([^"]+)" prompts the model (plainly|in a stream) and the upstream answers "(\d+)/(\d+)" after (\d+) ms"#,
+        r#"tenant "([^"]+)" prompts the model (plainly|in a stream) and the (upstream|body of the upstream) answers "(\d+)/(\d+)" after (\d+) ms"#,
         |s, a| Box::pin(prompts_slow_upstream(s, a)),
     );
     book.asserting(&["USG-014"], 
@@ -31,8 +31,8 @@ pub(super) fn register(book: &mut Book) {
 async fn prompts_slow_upstream(s: &mut Scene, a: Args) -> Check {
     let host = s.tenant(a.text(1))?.host;
     let streamed = a.text(2) == "in a stream";
-    let (tokens_in, tokens_out) = (a.number(3)?, a.number(4)?);
-    let latency = Duration::from_millis(a.number(5)?);
+    let (tokens_in, tokens_out) = (a.number(4)?, a.number(5)?);
+    let latency = Duration::from_millis(a.number(6)?);
     let marker = s.marker();
     let gateway = s.gateway().await?;
     let reply = if streamed {
@@ -40,7 +40,12 @@ async fn prompts_slow_upstream(s: &mut Scene, a: Args) -> Check {
     } else {
         Reply::chat("Hello.", tokens_in, tokens_out)
     };
-    gateway.script(&marker, Script::always(reply.hang()));
+    let held = if a.text(3) == "upstream" {
+        reply.hang()
+    } else {
+        reply.hold_after(0)
+    };
+    gateway.script(&marker, Script::always(held));
     let request = s.chat_request_with(&host, &chat_body(&marker, streamed));
     let asked_before = gateway.journal(&marker).len();
     let releasing = {

@@ -256,7 +256,16 @@ fn others() -> Vec<Draft> {
 }
 
 fn good_ones_refused() -> Vec<Draft> {
-    let all: [(_, _, &'static [&'static str], Refuses); 8] = [
+    let all: [(_, _, &'static [&'static str], Refuses); 9] = [
+        (
+            "token-of-this-second-refused",
+            "A token is refused in the second in which it was issued",
+            &["ACC-002"],
+            |_ask, token| {
+                let not_before = token.claims["nbf"].as_f64();
+                not_before.is_some_and(|at| at >= now_seconds().floor())
+            },
+        ),
         (
             "custom-claims-refused",
             "A token with claims of the team's identity provider is refused",

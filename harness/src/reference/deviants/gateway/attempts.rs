@@ -3,6 +3,11 @@
 use super::super::calls::{LARGE, Purpose};
 use super::rubric::{Legs, Rubric, contract, is_retryable, kept_to};
 use super::{Draft, deviant};
+use crate::reference::deviants::calls::SMALL;
+use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
+use async_trait::async_trait;
+use serde_json::Value;
+use std::sync::Arc;
 
 fn of(
     id: &'static str,
@@ -46,8 +51,31 @@ pub(super) fn all() -> Vec<Draft> {
     all
 }
 
+/// Makes a fallback that is answered with 429 once more.
+struct BusyFallback;
+
+#[async_trait]
+impl Tamper for BusyFallback {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let told = upstream.send(&ask).await?;
+        let metadata = ask.header("cf-aig-metadata").unwrap_or_default();
+        let metadata: Value = serde_json::from_str(metadata).unwrap_or_default();
+        let is_fallback = ask.json()["model"] == SMALL.0 && metadata["tier"] != "free";
+        if is_fallback && told.status == 429 {
+            return upstream.send(&ask).await;
+        }
+        Ok(told)
+    }
+}
+
 fn how_often() -> Vec<Draft> {
     vec![
+        deviant(
+            "busy-fallback-tried-again",
+            "A fallback that is answered with 429 is tried again",
+            &["AIG-010"],
+        )
+        .upstream(|| Some(Arc::new(BusyFallback))),
         legs(
             "no-retry",
             "A failed call is not tried again",

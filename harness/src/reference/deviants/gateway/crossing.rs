@@ -173,6 +173,18 @@ fn headers() -> Vec<Draft> {
             |name| name == "proxy-authorization",
         ),
         deviant(
+            "enterprise-callers-bring-their-own-key",
+            "The Authorization of an enterprise tenant's caller reaches the AI Gateway",
+            &["AIG-008"],
+        )
+        .calls(|chat, ask| {
+            let metadata: Value =
+                serde_json::from_str(ask.header(METADATA).unwrap_or_default()).unwrap_or_default();
+            if metadata["tier"] == "enterprise" {
+                forwards(chat, ask, |name| name == "authorization");
+            }
+        }),
+        deviant(
             "callers-headers-forwarded-on-retry",
             "A retry is made with the caller's own headers",
             &["AIG-008"],
@@ -187,6 +199,15 @@ fn headers() -> Vec<Draft> {
             }
         }),
     ]
+}
+
+/// A letter as it stands in an address.
+fn encoded(letter: char) -> String {
+    if letter.is_ascii() {
+        return letter.to_string();
+    }
+    let mut bytes = [0; 4];
+    url::form_urlencoded::byte_serialize(letter.encode_utf8(&mut bytes).as_bytes()).collect()
 }
 
 /// Puts a text in the place of a value of the metadata.
@@ -239,6 +260,20 @@ fn personal() -> Vec<Draft> {
             let body = chat.asked.json();
             if let Some(platform) = body["metadata"]["platform"].as_str() {
                 says(ask, "platform", platform);
+            }
+        }),
+        deviant(
+            "platform-cut-before-it-is-encoded",
+            "A platform is cut to its length first, and what is beyond ASCII encoded afterwards",
+            &["AIG-002"],
+        )
+        .calls(|_chat, ask| {
+            let metadata: Value =
+                serde_json::from_str(ask.header(METADATA).unwrap_or_default()).unwrap_or_default();
+            let platform = metadata["platform"].as_str().unwrap_or_default();
+            let encoded: String = platform.chars().map(encoded).collect();
+            if encoded != platform {
+                says(ask, "platform", &encoded);
             }
         }),
         deviant(

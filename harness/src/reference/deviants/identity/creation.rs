@@ -1,10 +1,10 @@
 //! Backends that make tenants under ids which are taken, or which are no ids. Never touches a tenant that is not being made.
 
 use crate::reference::altered::Parts;
-use crate::reference::deviants::answers::{edit, is_error};
+use crate::reference::deviants::answers::{edit, is_error, refuse};
 use crate::reference::deviants::layer::before;
 use crate::reference::deviants::stores::{self, OtherTenants};
-use crate::reference::deviants::{Draft, deviant};
+use crate::reference::deviants::{Draft, deviant, held};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
@@ -12,8 +12,9 @@ use moltworker_reference::domain::tenant::{TenantId, TenantNames, TenantRecord};
 use moltworker_reference::ports::{Registry, StoreError, TenantStore};
 use rusqlite::{Connection, params};
 use serde_json::json;
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = collisions();
@@ -41,6 +42,12 @@ fn collisions() -> Vec<Draft> {
             &["ID-006"],
         )
         .parts(|parts| stores::tenants(&mut parts.ports, Ignore)),
+        deviant(
+            "names-held-back-after-a-collision",
+            "The names of a tenant that could not be made for its sandbox id are held back for it, and nobody else gets them",
+            &["ID-006"],
+        )
+        .parts(|parts| parts.caller = Some(Arc::new(HeldBack::default()))),
         deviant(
             "names-stay-after-a-collision",
             "The names of a tenant that could not be made for its sandbox id stay registered",
@@ -109,6 +116,34 @@ impl OtherTenants for Ignore {
             Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
         }
+    }
+}
+
+/// The names of refused creations, for whom they are held.
+#[derive(Default)]
+struct HeldBack(Mutex<HashMap<String, String>>);
+
+#[async_trait]
+impl Tamper for HeldBack {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let Some(id) = creation(&ask) else {
+            return upstream.send(&ask).await;
+        };
+        let slug = ask.json()["slug"].as_str().unwrap_or_default().to_owned();
+        let holder = held(&self.0).get(&slug).cloned();
+        if holder.is_some_and(|holder| holder != id) {
+            // A creation that is refused in any case lends its answer.
+            let mut refused = ask.clone();
+            refused.body = "{}".into();
+            let mut told = upstream.send(&refused).await?;
+            refuse(&mut told, 409, "CONFLICT");
+            return Ok(told);
+        }
+        let told = upstream.send(&ask).await?;
+        if is_error(&told, "SANDBOX_ID_CONFLICT") {
+            held(&self.0).insert(slug, id);
+        }
+        Ok(told)
     }
 }
 

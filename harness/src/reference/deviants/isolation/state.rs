@@ -3,6 +3,7 @@
 use crate::reference::altered::Parts;
 use crate::reference::deviants::directory::Directory;
 use crate::reference::deviants::{Draft, deviant, held};
+use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::log::{Event, Log};
@@ -103,6 +104,17 @@ fn placed() -> Vec<Draft> {
             }
         }),
         deviant(
+            "chats-wake-the-sandbox-that-they-name",
+            "A chat whose body names a sandbox starts that one's gateway as well",
+            &["ISO-004", "ISO-001"],
+        )
+        .parts(|parts| {
+            let directory = Directory::of(parts);
+            if let Some(runtime) = parts.ports.runtime.clone() {
+                parts.caller = Some(Arc::new(WakesAnother { directory, runtime }));
+            }
+        }),
+        deviant(
             "gateway-entry-without-prefix",
             "A started gateway is entered in the registry's namespace outside its sandbox's prefix",
             &["ISO-004"],
@@ -119,6 +131,24 @@ fn placed() -> Vec<Draft> {
             }
         }),
     ]
+}
+
+struct WakesAnother {
+    directory: Directory,
+    runtime: Arc<dyn SandboxRuntime>,
+}
+
+#[async_trait]
+impl Tamper for WakesAnother {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let body = ask.json();
+        let named = body["sandbox_id"].as_str();
+        if let Some(other) = named.and_then(|named| self.directory.find(named)) {
+            // Whether it starts is nothing that the caller is told.
+            drop(self.runtime.start(SandboxId::derive(&other.id)).await);
+        }
+        upstream.send(&ask).await
+    }
 }
 
 struct Elsewhere<P> {

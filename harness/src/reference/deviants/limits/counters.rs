@@ -1,11 +1,14 @@
 //! Limiters that count in another way. Never knows whose request it counts beyond the key.
 
+use super::super::calls::{self, OtherCalls, Purpose};
 use super::super::{Draft, deviant, held};
 use super::limiter;
 use crate::clock;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
-use moltworker_reference::ports::{RateDecision, RateLimiter};
+use moltworker_reference::ports::{
+    AiGateway, RateDecision, RateLimiter, UpstreamAnswer, UpstreamCall, UpstreamError,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,6 +43,16 @@ pub(super) fn all() -> Vec<Draft> {
                 inner,
                 limits: Mutex::default(),
             });
+        }),
+        deviant(
+            "failed-chats-give-their-place-back",
+            "A chat whose model fails gives its place in the quota back",
+            &["RL-001"],
+        )
+        .parts(|parts| {
+            let given_back = GivenBack::default();
+            calls::calls(&mut parts.ports, given_back.clone());
+            limiter(parts, |inner| Lenient { inner, given_back });
         }),
         deviant(
             "quota-for-life",
@@ -81,6 +94,44 @@ pub(super) fn all() -> Vec<Draft> {
         }),
     ]);
     all
+}
+
+/// How many places each tenant has got back.
+#[derive(Clone, Default)]
+struct GivenBack(Arc<Mutex<HashMap<String, u32>>>);
+
+#[async_trait]
+impl OtherCalls for GivenBack {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let tenant = Purpose::of(&call).tenant;
+        let answer = inner.call(call).await;
+        let has_failed = answer.as_ref().is_ok_and(|answer| answer.status == 400);
+        if let Some(tenant) = tenant.filter(|_| has_failed) {
+            *held(&self.0).entry(format!("t:{tenant}")).or_default() += 1;
+        }
+        answer
+    }
+}
+
+struct Lenient {
+    inner: Arc<dyn RateLimiter>,
+    given_back: GivenBack,
+}
+
+impl RateLimiter for Lenient {
+    fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
+        let more = held(&self.given_back.0).get(key).copied().unwrap_or(0);
+        let decision = self.inner.admit(key, limit + more, period);
+        RateDecision {
+            limit,
+            remaining: decision.remaining.min(limit.saturating_sub(1)),
+            ..decision
+        }
+    }
 }
 
 /// Changes what is asked of the backend's own limiter, or what it says.

@@ -72,6 +72,17 @@ fn read_otherwise() -> Vec<Draft> {
             },
         ),
         price(
+            "openai-counts-before-native-ones",
+            "Once a stream has had counts in a frame with choices, a native frame's are passed over",
+            |seen| {
+                stream_or_contract(seen, |frames| {
+                    let openai = frames.iter().filter(|frame| frame.get("choices").is_some());
+                    let counted = openai.filter_map(tokens).rfind(|tokens| *tokens != (0, 0));
+                    counted.or_else(|| counts(frames).last())
+                })
+            },
+        ),
+        price(
             "usage-of-the-finish-frame-alone",
             "Usage is read from the frame that has the finish reason",
             |seen| {
