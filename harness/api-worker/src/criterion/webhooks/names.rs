@@ -118,28 +118,53 @@ async fn taken(
     name: &str,
     url: &str,
 ) -> Result<Hook, Stop> {
+    let hook = made(scene, resolver, name, url).await?;
+    if resolver.asked(name) == 0 {
+        unhook(scene, &hook).await?;
+        return Err(not_asked(name));
+    }
+    Ok(hook)
+}
+
+/// The same, whether the resolver was asked for the name or not.
+async fn made(scene: &Scene<'_>, resolver: &Resolver, name: &str, url: &str) -> Result<Hook, Stop> {
     let made = make(scene, url).await?;
-    let cause = if resolver.asked(name) == 0 {
-        // Whoever asks another resolver tells nothing of what this one answers.
-        Cause::Capability(Need::Resolver)
-    } else {
-        Cause::Criterion("API-010")
-    };
     if made.status != 201 {
+        let cause = if resolver.asked(name) == 0 {
+            Cause::Capability(Need::Resolver)
+        } else {
+            Cause::Criterion("API-010")
+        };
         let seen = made.to_string();
         return Err(Stop::Unmet { cause, seen });
     }
-    let hook = Hook {
+    Ok(Hook {
         id: made.text("/id"),
         secret: made.text("/secret"),
         path: String::new(),
-    };
-    if cause == Cause::Capability(Need::Resolver) {
-        unhook(scene, &hook).await?;
-        let seen = format!("a webhook to {name} was made, and the resolver was not asked for it");
-        return Err(Stop::Unmet { cause, seen });
+    })
+}
+
+/// Whoever asks another resolver tells nothing of what this one answers.
+fn not_asked(name: &str) -> Stop {
+    Stop::Unmet {
+        cause: Cause::Capability(Need::Resolver),
+        seen: format!("a webhook to {name} was made, and the resolver was not asked for it"),
     }
-    Ok(hook)
+}
+
+/// Whether the resolver is asked for the name of a webhook when there is something to send to it, by which time it leads nowhere.
+async fn is_asked_at_an_attempt(
+    scene: &Scene<'_>,
+    resolver: &Resolver,
+    name: &str,
+) -> Result<bool, Stop> {
+    resolver.lead(name, None, &addresses(&["10.0.0.1"]));
+    rotated(scene).await?;
+    let asked = wait::until(BESIDE_THE_CALLER, || async {
+        Ok::<_, Stop>((resolver.asked(name) > 0).then_some(()))
+    });
+    Ok(asked.await?.is_some())
 }
 
 /// That a webhook to such a name is refused; one that is made is taken away again, so that it is sent nothing of others.
@@ -157,11 +182,23 @@ async fn refused(subject: &Subject) -> Judged {
     subject.receiver()?;
     let resolver = subject.resolver()?;
     let scene = Scene::at_present(subject);
-    let mut own = Vec::new();
+    let (mut own, mut unasked) = (Vec::new(), None);
     for (number, leads_to) in TAKEN.iter().enumerate() {
         let name = name(&scene, resolver, &format!("public-{number}"), leads_to);
         let url = format!("https://{name}/hook");
-        own.push(taken(&scene, resolver, &name, &url).await?);
+        own.push(made(&scene, resolver, &name, &url).await?);
+        if resolver.asked(&name) == 0 {
+            unasked = Some(name);
+        }
+    }
+    // Who looks only before something is sent asks this resolver as well, and takes names that lead to private addresses.
+    if let Some(name) = unasked
+        && !is_asked_at_an_attempt(&scene, resolver, &name).await?
+    {
+        for hook in &own {
+            unhook(&scene, hook).await?;
+        }
+        return Err(not_asked(&name));
     }
     // A webhook that is there leaves the rows by which it is seen that the database can be read.
     let (kept, others) = own.split_at(1);
