@@ -350,11 +350,15 @@ fn the_headline_counts_every_answer_and_nothing_is_kept_of_what_passed() {
     let (report, seen) = judged();
     let answers = seen.lock().unwrap().answers;
     assert!(answers > 500, "{answers}");
-    assert_eq!(report.summary.exchanges, answers);
+    // The instance that one scenario kills is its own, and nothing stands in front of it here.
+    let passed = scenarios(report, OutcomeKind::Passed);
+    let with_its_own = passed.iter().filter(|(one, _)| one.name.contains("killed"));
+    let from_its_own: usize = with_its_own.map(|(_, evidence)| evidence.unkept).sum();
+    assert!(from_its_own > 0);
+    assert_eq!(report.summary.exchanges, answers + from_its_own);
     // What was given up before it was answered was sent all the same.
     assert!(report.spent.requests >= answers);
     assert!(report.spent.model_calls > 0);
-    let passed = scenarios(report, OutcomeKind::Passed);
     assert!(passed.iter().any(|(_, evidence)| evidence.unkept > 0));
     for (scenario, evidence) in passed {
         assert!(evidence.exchanges.is_empty(), "{}", scenario.name);
