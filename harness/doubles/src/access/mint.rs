@@ -251,11 +251,13 @@ impl Issuing<'_> {
         }
     }
 
-    /// From when on a token is good: a while ago, so that it is whatever the clocks say; a token that is over already was good before.
+    /// From when on a token is good: a while ago, so that it is whatever the clocks say, or from now on where its end is stated; a token that
+    /// is over already was good before.
     fn begin(&self, now: u64) -> u64 {
         match self.expires_at {
             Some(at) if at <= now => at - OFF_SECONDS,
-            Some(_) | None => now - AGE_SECONDS,
+            Some(_) => now,
+            None => now - AGE_SECONDS,
         }
     }
 
