@@ -129,7 +129,6 @@ Feature: Every model call says whose it is
       Examples:
         | platform                   |
         | of 60 letters beyond ASCII |
-        | of 63 letters and an emoji |
 
   @AIG-003 @should
   Rule: AIG-003 The two other keys are tenant and sandbox
