@@ -27,8 +27,8 @@ Feature: A tenant has a quota, and it is his own
         | whose chats all fail |
 
       Examples:
-        | whose                                |
-        | whose chats are all malformed        |
+        | whose                                   |
+        | whose chats are all malformed           |
         | that asks for routes that there are not |
 
     @needs.tenants @needs.hosts @needs.variant.small-limits @needs.client-ip

@@ -129,7 +129,7 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
     Scenario: An upstream whose body came 200 ms after its head took as long
       Given a free tenant "a"
-      When tenant "a" prompts the model plainly and the body of the upstream answers "31/9" after 200 ms
+      When tenant "a" prompts the model plainly and the body of the upstream's answer is "31/9" after 200 ms
       Then the caller gets the model's text
       And the usage row of tenant "a" with tokens "31/9" has a latency between 200 ms and what the caller measured
 

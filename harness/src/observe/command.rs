@@ -3,7 +3,7 @@
 use super::printed::{text_in, value_in};
 use super::rest::rows;
 use super::sql_text::inlined;
-use super::{CannotObserve, D1, Kv, Row};
+use super::{CannotObserve, D1, Kv, Row, listed_metadata};
 use crate::evidence::cut;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -216,12 +216,7 @@ impl Kv for CommandKv {
     }
 
     async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
-        let entries = self.listed(key).await?;
-        let own = entries.iter().find(|entry| entry["name"] == key);
-        Ok(own
-            .and_then(|entry| entry.get("metadata"))
-            .filter(|metadata| !metadata.is_null())
-            .cloned())
+        Ok(listed_metadata(&self.listed(key).await?, key))
     }
 
     async fn put_with_metadata(

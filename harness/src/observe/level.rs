@@ -16,7 +16,7 @@ const WARNING: Gravity = (
 );
 const ERROR: Gravity = (50, &["error", "alert", "critical", "fatal", "emerg"]);
 
-/// Levels as graver than a warning that are told by a short word. In a text such a word is part of many others.
+/// Short words for levels that are graver than a warning. They count as a whole level only: in a text they are part of many other words.
 const GRAVE: [&str; 5] = ["crit", "err", "panic", "severe", "dpanic"];
 
 /// A member that says that there is nothing of its name, such as `"error": null`.

@@ -86,6 +86,14 @@ pub trait Kv: Send + Sync {
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, CannotObserve>;
 }
 
+/// The metadata of a key in a list of KV's entries, as the REST API, the local explorer and wrangler give it.
+fn listed_metadata(entries: &[Value], key: &str) -> Option<Value> {
+    let own = entries.iter().find(|entry| entry["name"] == key)?;
+    own.get("metadata")
+        .filter(|metadata| !metadata.is_null())
+        .cloned()
+}
+
 /// An R2 bucket.
 #[async_trait]
 pub trait Bucket: Send + Sync {

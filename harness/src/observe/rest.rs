@@ -4,7 +4,7 @@ use super::api::{Api, cell, segment};
 use super::budget::Budget;
 use super::explorer::changes;
 use super::sql_text::texts_bound;
-use super::{CannotObserve, D1, Kv, Row};
+use super::{CannotObserve, D1, Kv, Row, listed_metadata};
 use async_trait::async_trait;
 use reqwest::multipart::Form;
 use serde_json::{Value, json};
@@ -125,12 +125,10 @@ impl Kv for RestKv {
     }
 
     async fn metadata(&self, key: &str) -> Result<Option<Value>, CannotObserve> {
-        let entries = self.0.entries("keys", "name", key).await?;
-        let own = entries.iter().find(|entry| entry["name"] == key);
-        Ok(own
-            .and_then(|entry| entry.get("metadata"))
-            .filter(|metadata| !metadata.is_null())
-            .cloned())
+        Ok(listed_metadata(
+            &self.0.entries("keys", "name", key).await?,
+            key,
+        ))
     }
 
     async fn put_with_metadata(

@@ -303,6 +303,13 @@ pub(crate) async fn usage_rows(s: &mut Scene, id: &str) -> Result<Vec<Row>, Stop
     Ok(s.d1().await?.query(sql, &[json!(id)]).await?)
 }
 
+/// The ids of a tenant's usage rows.
+pub(crate) async fn usage_ids(s: &mut Scene, id: &str) -> Result<Vec<String>, Stop> {
+    let rows = usage_rows(s, id).await?;
+    let ids = rows.iter().filter_map(|row| row["id"].as_str());
+    Ok(ids.map(str::to_owned).collect())
+}
+
 /// Waits until a tenant has exactly as many usage rows; more than that is a finding at once.
 pub(crate) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: usize) -> Check {
     let d1 = s.d1().await?;

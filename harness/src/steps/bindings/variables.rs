@@ -128,7 +128,8 @@ async fn served(s: &mut Scene, a: Args) -> Check {
         s.health_request(),
     ];
     for answer in s.send_all(requests).await? {
-        // Whether a chat works is promised elsewhere, and nothing says that public routes stay open: what closes them has to say so.
+        // Nothing says that public routes stay open, and whether a chat works is promised elsewhere: no answer breaks BND-008 here. One that
+        // is closed without saying why is no state in which it could be judged.
         let told = answer.status != 503
             || (answer.has_code("CONFIGURATION_ERROR") && answer.text().contains("CF_ACCESS_"));
         s.expect(

@@ -9,7 +9,7 @@ use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
 use crate::steps::operating::{
     at, change, expect_first, expect_status_first, expect_usage_count, operate, presuppose, read,
-    usage_rows,
+    usage_ids, usage_rows,
 };
 use crate::subject::dialect::AdminRoute;
 use crate::subject::tenant::Tenant;
@@ -297,7 +297,7 @@ const PAGES_MAX: usize = 12;
 
 async fn turn_pages(s: &mut Scene, a: Args) -> Check {
     let one = s.tenant(a.text(1))?;
-    let own = row_ids(s, &one).await?;
+    let own = usage_ids(s, &one.id).await?;
     let listing = at(&s.dialect().usage, &one.id);
     let from = s.exchanges.len();
     s.notes.insert(PAGES_FROM.to_owned(), json!(from));
@@ -343,7 +343,7 @@ const PAGES_FROM: &str = "pages from";
 
 async fn none_on_pages(s: &mut Scene, a: Args) -> Check {
     let other = s.tenant(a.text(1))?;
-    let foreign = row_ids(s, &other).await?;
+    let foreign = usage_ids(s, &other.id).await?;
     let from = s.notes.get(PAGES_FROM).and_then(Value::as_u64);
     let from = from
         .and_then(|from| usize::try_from(from).ok())
@@ -365,7 +365,7 @@ async fn take_cursor(s: &mut Scene, a: Args) -> Check {
     let listing = at(&s.dialect().usage, &one.id);
     let page = operate(s, "GET", format!("{listing}?limit=1"), None).await?;
     // The positive control: under its own id the row shows.
-    let rows = row_ids(s, &one).await?;
+    let rows = usage_ids(s, &one.id).await?;
     let mut known = rows.iter().chain([&one.id]);
     s.expect(
         page.status == 200 && known.any(|id| page.text().contains(id.as_str())),
@@ -384,7 +384,7 @@ async fn take_cursor(s: &mut Scene, a: Args) -> Check {
 async fn no_foreign_row(s: &mut Scene, a: Args) -> Check {
     let (one, other) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
     // By the ids of the rows themselves: a listing may well put the asked tenant's id on every row it shows.
-    let (foreign, own) = (row_ids(s, &one).await?, row_ids(s, &other).await?);
+    let (foreign, own) = (usage_ids(s, &one.id).await?, usage_ids(s, &other.id).await?);
     let shows = |answer: &Exchange, id: &String| answer.text().contains(id.as_str());
     let with_cursor = s.last()?;
     expect_first(
@@ -412,11 +412,4 @@ async fn no_foreign_row(s: &mut Scene, a: Args) -> Check {
         format!("the rows of tenant {} and no others", other.id),
         || describe(&listing),
     )
-}
-
-/// The ids of a tenant's usage rows.
-async fn row_ids(s: &mut Scene, tenant: &Tenant) -> Result<Vec<String>, Stop> {
-    let rows = usage_rows(s, &tenant.id).await?;
-    let ids = rows.iter().filter_map(|row| row["id"].as_str());
-    Ok(ids.map(str::to_owned).collect())
 }

@@ -19,7 +19,7 @@ const ASKED_MAX: Duration = Duration::from_secs(10);
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     book.step(
-        r#"tenant "([^"]+)" prompts the model (plainly|in a stream) and the (upstream|body of the upstream) answers "(\d+)/(\d+)" after (\d+) ms"#,
+        r#"tenant "([^"]+)" prompts the model (plainly|in a stream) and the (upstream answers|body of the upstream's answer is) "(\d+)/(\d+)" after (\d+) ms"#,
         |s, a| Box::pin(prompts_slow_upstream(s, a)),
     );
     book.asserting(&["USG-014"], 
@@ -40,7 +40,7 @@ async fn prompts_slow_upstream(s: &mut Scene, a: Args) -> Check {
     } else {
         Reply::chat("Hello.", tokens_in, tokens_out)
     };
-    let held = if a.text(3) == "upstream" {
+    let held = if a.text(3) == "upstream answers" {
         reply.hang()
     } else {
         reply.hold_after(0)

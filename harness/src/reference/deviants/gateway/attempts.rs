@@ -2,11 +2,10 @@
 
 use super::super::calls::{LARGE, Purpose};
 use super::rubric::{Legs, Rubric, contract, is_retryable, kept_to};
-use super::{Draft, deviant};
+use super::{Draft, deviant, metadata};
 use crate::reference::deviants::calls::SMALL;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
-use serde_json::Value;
 use std::sync::Arc;
 
 fn of(
@@ -58,9 +57,7 @@ struct BusyFallback;
 impl Tamper for BusyFallback {
     async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
         let told = upstream.send(&ask).await?;
-        let metadata = ask.header("cf-aig-metadata").unwrap_or_default();
-        let metadata: Value = serde_json::from_str(metadata).unwrap_or_default();
-        let is_fallback = ask.json()["model"] == SMALL.0 && metadata["tier"] != "free";
+        let is_fallback = ask.json()["model"] == SMALL.0 && metadata(&ask)["tier"] != "free";
         if is_fallback && told.status == 429 {
             return upstream.send(&ask).await;
         }

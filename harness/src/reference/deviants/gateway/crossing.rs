@@ -1,14 +1,12 @@
 //! Backends that let a caller's model, headers and data through to the AI Gateway. Never breaks more than one thing at a time.
 
 use super::super::link::Chat;
-use super::{Draft, deviant};
+use super::{Draft, METADATA, deviant, metadata};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use hyper::header::{COOKIE, HeaderName};
 use serde_json::Value;
 use std::sync::Arc;
-
-const METADATA: &str = "cf-aig-metadata";
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = models();
@@ -178,8 +176,7 @@ fn headers() -> Vec<Draft> {
             &["AIG-008"],
         )
         .calls(|chat, ask| {
-            let metadata: Value =
-                serde_json::from_str(ask.header(METADATA).unwrap_or_default()).unwrap_or_default();
+            let metadata = metadata(ask);
             if metadata["tier"] == "enterprise" {
                 forwards(chat, ask, |name| name == "authorization");
             }
@@ -212,9 +209,7 @@ fn encoded(letter: char) -> String {
 
 /// Puts a text in the place of a value of the metadata.
 fn says(ask: &mut Ask, key: &str, text: &str) {
-    let metadata: Value =
-        serde_json::from_str(ask.header(METADATA).unwrap_or_default()).unwrap_or_default();
-    if let Value::Object(mut metadata) = metadata {
+    if let Value::Object(mut metadata) = metadata(ask) {
         metadata.insert(key.to_owned(), text.into());
         ask.set(METADATA, &Value::Object(metadata).to_string());
     }
@@ -268,8 +263,7 @@ fn personal() -> Vec<Draft> {
             &["AIG-002"],
         )
         .calls(|_chat, ask| {
-            let metadata: Value =
-                serde_json::from_str(ask.header(METADATA).unwrap_or_default()).unwrap_or_default();
+            let metadata = metadata(ask);
             let platform = metadata["platform"].as_str().unwrap_or_default();
             let encoded: String = platform.chars().map(encoded).collect();
             if encoded != platform {

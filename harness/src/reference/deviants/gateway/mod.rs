@@ -12,6 +12,16 @@ mod tiers;
 mod timeouts;
 
 use super::{Draft, deviant};
+use crate::tamper::Ask;
+use serde_json::Value;
+
+/// The header of the metadata of a model call.
+const METADATA: &str = "cf-aig-metadata";
+
+/// The metadata of a model call; null if there are none.
+fn metadata(ask: &Ask) -> Value {
+    serde_json::from_str(ask.header(METADATA).unwrap_or_default()).unwrap_or_default()
+}
 
 pub(super) fn all() -> Vec<Draft> {
     let parts = [

@@ -3,7 +3,7 @@
 use super::super::layer::before;
 use super::super::stores::{self, OtherTenants};
 use super::answers::set;
-use super::{Draft, deviant};
+use super::{Draft, deviant, metadata};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use moltworker_reference::domain::tenant::{TenantId, TenantRecord};
@@ -180,11 +180,6 @@ impl OtherTenants for FirstTier {
         }
         Ok(record)
     }
-}
-
-fn metadata(ask: &Ask) -> Value {
-    let text = ask.header("cf-aig-metadata").unwrap_or_default();
-    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn first_tier_in_metadata(kept: &Kept<Value>, ask: &mut Ask) {
