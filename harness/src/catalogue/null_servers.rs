@@ -5,6 +5,7 @@ use super::{Front, Other};
 use crate::reference::altered::{Alteration, Edit};
 use crate::subject::Migrated;
 use crate::subject::manifest::Seeding;
+use crate::subject::manifest::kv_template::Template;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use serde_json::json;
@@ -113,8 +114,8 @@ fn stores() -> Seeding {
             "INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) VALUES ('{id}', '{platform}', '{tier}', '{sandbox_id}', {now_ms}, {now_ms})".to_owned(),
         ],
         kv: BTreeMap::from([
-            ("slug:{slug}".to_owned(), "{id}".to_owned()),
-            ("host:{domain}".to_owned(), "{id}".to_owned()),
+            ("slug:{slug}".to_owned(), Template::Value("{id}".to_owned())),
+            ("host:{domain}".to_owned(), Template::Value("{id}".to_owned())),
         ]),
     }
 }

@@ -9,7 +9,7 @@ use crate::observe::Row;
 use crate::run::scene::{Scene, breach, describe};
 use crate::subject::layout::Table;
 use crate::subject::operator::Operator;
-use crate::subject::seeding;
+use crate::subject::registry::{self, Entry};
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Severity, Stop, Unmet};
 use crate::wait::{self, Look};
@@ -333,9 +333,9 @@ pub(crate) async fn expect_usage_count(s: &mut Scene, tenant: &Tenant, count: us
 
 /// The keys under which a tenant is registered in KV.
 pub(crate) fn registry_keys(s: &Scene, tenant: &Tenant) -> Vec<String> {
-    seeding::registry_entries(s.run.target.as_ref(), tenant)
+    registry::entries_of(s.run.target.as_ref(), tenant)
         .into_iter()
-        .map(|(key, _value)| key)
+        .map(|entry| entry.key)
         .collect()
 }
 
@@ -349,8 +349,11 @@ pub(crate) async fn holdings(s: &mut Scene, tenant: &Tenant) -> Result<Value, St
     let mut keys = registry_keys(s, tenant);
     keys.extend(kv.keys(&prefix).await?);
     for key in keys {
-        let value = kv.get(&key).await?;
-        entries.insert(key, json!(value));
+        let entry = Entry::read(kv.as_ref(), &key).await?;
+        if let Some(metadata) = entry.as_ref().and_then(|entry| entry.metadata.as_ref()) {
+            entries.insert(format!("{key} (metadata)"), metadata.clone());
+        }
+        entries.insert(key, json!(entry.map(|entry| entry.value)));
     }
     Ok(json!({
         "row": row,

@@ -1,7 +1,9 @@
 //! Does what the operator does by hand. Never does more than its manifest says.
 
 use super::manifest::acts::Act;
-use super::seeding::{NotMade, Told, written};
+use super::registry;
+use super::seeding::NotMade;
+use super::templates::{Told, written};
 use super::tenant::Tenant;
 use super::{Instance, Target};
 use std::collections::BTreeMap;
@@ -48,10 +50,9 @@ impl Act {
             let done = kv.delete(&row[0]).await;
             done.map_err(|error| NotMade::Fault(error.into()))?;
         }
-        let come = self.kv.iter();
-        for row in come.flat_map(|(key, value)| written(&[key, value], &told, str::to_owned)) {
+        for entry in registry::filled(&self.kv, &told) {
             let kv = instance.kv.as_ref().ok_or_else(|| no_way("KV"))?;
-            let done = kv.put(&row[0], &row[1]).await;
+            let done = entry.put(kv.as_ref()).await;
             done.map_err(|error| NotMade::Fault(error.into()))?;
         }
         for command in &self.run {

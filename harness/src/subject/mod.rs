@@ -17,8 +17,10 @@ pub mod node;
 pub mod operator;
 pub mod program;
 pub mod read_only;
+pub mod registry;
 pub mod run_marks;
 pub mod seeding;
+mod templates;
 pub mod tenant;
 pub mod url;
 

@@ -1,6 +1,8 @@
 //! Tenants for scenarios: how they are made and what the harness expects of them. Never takes an expectation from the target.
 
 use super::manifest::{FixedTenant, Seeding};
+use super::registry;
+use super::templates::{Told, written};
 use super::tenant::Tenant;
 use super::{Fault, Instance, Target};
 use crate::client::{Client, NoAnswer, Request};
@@ -153,8 +155,8 @@ pub async fn plant(target: &dyn Target, instance: &Instance, tenant: &Tenant) ->
     let dialect = target.dialect();
     // The slug goes first and the row last: whatever a killed run leaves, its slug or its id tells whose it is.
     if let Some(kv) = &instance.kv {
-        for (key, value) in registry_entries(target, tenant) {
-            kv.put(&key, &value).await.map_err(fault)?;
+        for entry in registry::entries_of(target, tenant) {
+            entry.put(kv.as_ref()).await.map_err(fault)?;
         }
     }
     if let Some(d1) = &instance.d1 {
@@ -172,38 +174,6 @@ pub async fn plant(target: &dyn Target, instance: &Instance, tenant: &Tenant) ->
     Ok(())
 }
 
-/// The registry's entries for a tenant in KV, key and value, as the target keeps them.
-#[must_use]
-pub fn registry_entries(target: &dyn Target, tenant: &Tenant) -> Vec<(String, String)> {
-    let dialect = target.dialect();
-    let told = Told {
-        dialect,
-        tenant,
-        former: None,
-    };
-    if let Some(Seeding::Stores { kv, .. }) = target.seeding() {
-        let rows = kv
-            .iter()
-            .flat_map(|(key, value)| written(&[key, value], &told, str::to_owned));
-        return rows.map(|row| (row[0].clone(), row[1].clone())).collect();
-    }
-    let names = json!({ "slug": tenant.slug, "domains": tenant.domains }).to_string();
-    let hosts = tenant
-        .domains
-        .iter()
-        .map(|domain| (dialect.kv_host.replace("{host}", domain), tenant.id.clone()));
-    let own = [
-        (
-            dialect.kv_slug.replace("{slug}", &tenant.slug),
-            tenant.id.clone(),
-        ),
-        (dialect.names_key(&tenant.id, &tenant.sandbox_id), names),
-    ];
-    // A registry need not have all three kinds of entries.
-    let all = own.into_iter().chain(hosts);
-    all.filter(|(key, _)| !key.is_empty()).collect()
-}
-
 async fn plant_by_templates(
     target: &dyn Target,
     instance: &Instance,
@@ -217,8 +187,8 @@ async fn plant_by_templates(
         former: None,
     };
     if let Some(store) = &instance.kv {
-        for (key, value) in registry_entries(target, tenant) {
-            store.put(&key, &value).await?;
+        for entry in registry::entries_of(target, tenant) {
+            entry.put(store.as_ref()).await?;
         }
     }
     if let Some(d1) = &instance.d1 {
@@ -229,63 +199,6 @@ async fn plant_by_templates(
         }
     }
     Ok(())
-}
-
-/// What templates tell of a tenant.
-#[derive(Clone, Copy)]
-pub(super) struct Told<'a> {
-    pub(super) dialect: &'a Dialect,
-    pub(super) tenant: &'a Tenant,
-    /// The tenant as it was before a change.
-    pub(super) former: Option<&'a Tenant>,
-}
-
-/// Templates filled in together: once, or once per custom host name if one of them names it.
-pub(super) fn written(
-    templates: &[&String],
-    told: &Told<'_>,
-    quoted: impl Fn(&str) -> String,
-) -> Vec<Vec<String>> {
-    let Told {
-        dialect, tenant, ..
-    } = *told;
-    let former = told.former.unwrap_or(tenant);
-    let now_ms = crate::clock::epoch_ms();
-    let values = [
-        ("{old_slug}", former.slug.clone()),
-        ("{old_host}", former.host.clone()),
-        ("{old_tier}", dialect.tier(&former.tier).to_owned()),
-        ("{id}", tenant.id.clone()),
-        ("{slug}", tenant.slug.clone()),
-        ("{host}", tenant.host.clone()),
-        ("{tier}", dialect.tier(&tenant.tier).to_owned()),
-        ("{platform}", tenant.platform.clone()),
-        ("{sandbox_id}", tenant.sandbox_id.clone()),
-        ("{domains}", json!(tenant.domains).to_string()),
-        ("{now_ms}", now_ms.to_string()),
-        ("{now_text}", crate::clock::rfc3339(now_ms)),
-    ];
-    let fill = |text: &str, domain: Option<&String>| {
-        let known = values.iter().fold(text.to_owned(), |text, (word, value)| {
-            text.replace(word, &quoted(value))
-        });
-        domain.map_or(known.clone(), |domain| {
-            known
-                .replace("{domain}", &quoted(domain))
-                .replace("{old_domain}", &quoted(domain))
-        })
-    };
-    let names = |word: &str| templates.iter().any(|text| text.contains(word));
-    let rows: Vec<Option<&String>> = if names("{domain}") {
-        tenant.domains.iter().map(Some).collect()
-    } else if names("{old_domain}") {
-        former.domains.iter().map(Some).collect()
-    } else {
-        vec![None]
-    };
-    rows.into_iter()
-        .map(|domain| templates.iter().map(|text| fill(text, domain)).collect())
-        .collect()
 }
 
 /// A tenant that the manifest names, as a scenario's own.
@@ -300,42 +213,5 @@ pub fn fixed(instance: &Instance, there: &FixedTenant) -> Tenant {
         platform: there.platform.clone(),
         domains: there.domains.clone(),
         sandbox_id: sandbox_id::expected(&there.id),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tenant(domains: &[&str]) -> Tenant {
-        Tenant {
-            id: "u-1".to_owned(),
-            slug: "o'neill".to_owned(),
-            host: "o.example".to_owned(),
-            tier: "free".to_owned(),
-            platform: "web".to_owned(),
-            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
-            sandbox_id: "sk-1".to_owned(),
-        }
-    }
-
-    #[test]
-    fn templates_are_written_once_or_once_per_custom_host_name() {
-        let dialect = Dialect::default();
-        let tenant = tenant(&["a.example", "b.example"]);
-        let (key, value) = ("host:{domain}".to_owned(), "{id}".to_owned());
-        let told = Told {
-            dialect: &dialect,
-            tenant: &tenant,
-            former: None,
-        };
-        let entries = written(&[&key, &value], &told, str::to_owned);
-        assert_eq!(
-            entries,
-            [["host:a.example", "u-1"], ["host:b.example", "u-1"]]
-        );
-        let statement = "VALUES ('{slug}')".to_owned();
-        let once = written(&[&statement], &told, |text| text.replace('\'', "''"));
-        assert_eq!(once, [["VALUES ('o''neill')"]]);
     }
 }

@@ -4,6 +4,7 @@ use super::{Check, Trial, Tried, Unasked};
 use crate::contract::need::Need;
 use crate::counted::counted;
 use crate::subject::manifest::Seeding;
+use crate::subject::registry::Entry;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -79,16 +80,24 @@ async fn kv(trial: &mut Trial) -> Result<Option<Check>, Unasked> {
     let template = &trial.target().dialect().kv_slug;
     let key = template.replace("{slug}", &tenant.slug);
     let (found, control) = (
-        store.get(&key).await?,
+        Entry::read(store.as_ref(), &key).await?,
         store.get(&format!("{key}-nobody")).await?,
     );
-    if found.is_none() || control.is_some() {
+    let Some(found) = found.filter(|_| control.is_none()) else {
         let saw = format!(
             "no entry `{key}` for a tenant that answers, among {}",
             counted(keys.len(), "key")
         );
         return Ok(Some(Check::warning("kv", saw).remedy(
             "how its keys are spelt: [dialect] kv_slug; or another namespace: [observe] kv",
+        )));
+    };
+    if !found.names(&tenant.id) {
+        let saw = format!(
+            "the entry `{key}` names the tenant's id neither in its value nor in its metadata"
+        );
+        return Ok(Some(Check::warning("kv", saw).remedy(
+            "what stands there for a tenant: [seeding] kind = \"stores\" and its kv; until then entries that scenarios write are not verified",
         )));
     }
     Ok(Some(Check::ok(

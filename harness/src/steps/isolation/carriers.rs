@@ -95,7 +95,7 @@ pub(super) enum Carrier {
     Body,
     /// A path.
     Path,
-    /// `header …`, `query …` or `body …`, each as above.
+    /// `header …`, `query …` or `body …`, each as above; `status …` or `chat …`, at that path.
     Named,
     /// The admin routes of the other tenant.
     Admin,
@@ -138,21 +138,16 @@ impl Carrier {
             }
             Self::Path => {
                 let [_status, chat] = plain;
-                let method = if filled.contains("chat") {
-                    "POST"
-                } else {
-                    "GET"
-                };
-                let body = if method == "POST" {
+                let is_chat = filled.contains("chat");
+                let asked = if is_chat {
                     chat
                 } else {
                     Request::new("GET", "")
                 };
                 vec![Request {
-                    method: method.to_owned(),
                     path: filled,
                     host: Some(host.to_owned()),
-                    ..body
+                    ..asked
                 }]
             }
             Self::Named => {
@@ -160,7 +155,13 @@ impl Carrier {
                 let carrier = match kind {
                     "header" => Self::Header,
                     "query" => Self::Query,
-                    _ => Self::Body,
+                    "body" => Self::Body,
+                    public => {
+                        let [status, chat] = plain;
+                        let asked = if public == "chat" { chat } else { status };
+                        let path = fill(line, other);
+                        return Ok(vec![Request { path, ..asked }]);
+                    }
                 };
                 carrier.requests(s, name, caller, other, line)?
             }

@@ -11,8 +11,8 @@ const USUAL: [(&str, &str); 2] = [("id", "{id}"), ("slug", "{slug}")];
 /// So many names are tried at most: each costs every tenant several requests of its quota.
 const NAMES_MAX: usize = 5;
 
-/// How a request may name another tenant in the words of the target's own routes: `query NAME={id}`, `header X-Name: {id}`, and
-/// `body {…}`, a JSON object.
+/// How a request may name another tenant in the words of the target's own routes: `query NAME={id}`, `header X-Name: {id}`,
+/// `body {…}`, a JSON object, and `status /…` or `chat /…`, a path, where the target's are its own.
 pub(super) fn lines(dialect: &Dialect) -> Vec<String> {
     let mut names = BTreeSet::new();
     let spellings = [
@@ -51,7 +51,27 @@ pub(super) fn lines(dialect: &Dialect) -> Vec<String> {
         lines.push(format!("body {}", json!({ name: value })));
     }
     lines.extend(identified.map(|body| format!("body {body}")));
+    lines.extend(paths_below(dialect));
     lines
+}
+
+/// Paths below the target's own public ones. Below the usual ones they stand in a scenario of their own.
+fn paths_below(dialect: &Dialect) -> Vec<String> {
+    let usual = Dialect::default();
+    let routes = [
+        (&dialect.status, &usual.status, "status"),
+        (&dialect.chat, &usual.chat, "chat"),
+    ];
+    let own = routes.into_iter().filter(|(own, usual, _)| own != usual);
+    own.flat_map(|(own, _, route)| {
+        let path = own
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('/');
+        IDENTIFIERS.map(|identifier| format!("{route} {path}/{identifier}"))
+    })
+    .collect()
 }
 
 /// The parameters of a path's query that hold an identifier.
@@ -113,6 +133,19 @@ mod tests {
             assert!(lines.iter().any(|own| own == line), "{line}: {lines:?}");
         }
         assert!(!lines.iter().any(|line| line.contains("platform")));
+    }
+
+    #[test]
+    fn paths_below_the_targets_own_ones_name_a_tenant() {
+        let own = Dialect {
+            status: "/whoami".into(),
+            ..Dialect::default()
+        };
+        let lines = lines(&own);
+        for line in ["status /whoami/{id}", "status /whoami/{slug}"] {
+            assert!(lines.iter().any(|own| own == line), "{line}: {lines:?}");
+        }
+        assert!(!lines.iter().any(|line| line.starts_with("chat ")));
     }
 
     #[test]

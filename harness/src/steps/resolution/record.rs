@@ -7,7 +7,7 @@ use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::words::filled;
 use crate::subject::manifest::Seeding;
-use crate::subject::seeding;
+use crate::subject::registry::{self, Entry};
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop, Unmet};
 use serde_json::{Value, json};
@@ -92,29 +92,18 @@ async fn entries_there(s: &mut Scene, a: Args) -> Check {
 /// The control of whatever is written into the registry: what the target wrote itself looks the same, so that it reads it.
 async fn has_entries(s: &mut Scene, tenant: &Tenant) -> Check {
     let kv = s.kv().await?;
-    let entries = seeding::registry_entries(s.run.target.as_ref(), tenant);
+    let entries = registry::entries_of(s.run.target.as_ref(), tenant);
     // An entry that names the tenant's id; what is kept under the id need not repeat it.
-    let naming = entries
-        .into_iter()
-        .filter(|(_, value)| value.contains(&tenant.id));
-    for (key, _value) in naming {
-        let value = kv.get(&key).await?;
-        let is_in_value = value
-            .as_deref()
-            .is_some_and(|value| value.contains(&tenant.id));
-        let is_there = is_in_value
-            || value.is_some()
-                && kv
-                    .metadata(&key)
-                    .await?
-                    .is_some_and(|metadata| metadata.to_string().contains(&tenant.id));
-        if !is_there {
+    let naming = entries.into_iter().filter(|entry| entry.names(&tenant.id));
+    for Entry { key, .. } in naming {
+        let there = Entry::read(kv.as_ref(), &key).await?;
+        if !there.as_ref().is_some_and(|entry| entry.names(&tenant.id)) {
             return Err(Stop::Unmet(Unmet {
                 because:
                     "the registry's entries ([dialect] kv_slug, kv_host, kv_names, or [seeding.kv])"
                         .to_owned(),
                 expected: format!("an entry `{key}` of tenant `{}`", tenant.slug),
-                seen: said(&value),
+                seen: said(&there.map(|entry| entry.value)),
             }));
         }
     }
@@ -125,14 +114,9 @@ async fn has_entries(s: &mut Scene, tenant: &Tenant) -> Check {
 /// the form itself.
 async fn entries_like(s: &mut Scene, like: &Tenant, tenant: &Tenant) -> Result<Vec<Entry>, Stop> {
     let target = &s.run.target;
-    let entries = seeding::registry_entries(target.as_ref(), tenant).into_iter();
+    let entries = registry::entries_of(target.as_ref(), tenant);
     if matches!(target.seeding(), Some(Seeding::Stores { .. })) {
-        let plain = |(key, value)| Entry {
-            key,
-            value,
-            metadata: None,
-        };
-        return Ok(entries.map(plain).collect());
+        return Ok(entries);
     }
     let dialect = target.dialect();
     let own_key = |tenant: &Tenant| dialect.names_key(&tenant.id, &tenant.sandbox_id);
@@ -147,7 +131,7 @@ async fn entries_like(s: &mut Scene, like: &Tenant, tenant: &Tenant) -> Result<V
         "" => (None, None),
         key => (kv.get(key).await?, kv.metadata(key).await?),
     };
-    let shaped = |(key, value): (String, String)| {
+    let shaped = |Entry { key, value, .. }: Entry| {
         let (form, metadata) = if key == names_key { &names } else { &leading };
         let value = form
             .as_ref()
@@ -163,15 +147,8 @@ async fn entries_like(s: &mut Scene, like: &Tenant, tenant: &Tenant) -> Result<V
         }
     };
     // Without a key under `[dialect]` a target keeps no such entry.
-    let kept = entries.filter(|(key, _value)| !key.is_empty());
+    let kept = entries.into_iter().filter(|entry| !entry.key.is_empty());
     Ok(kept.map(shaped).collect())
-}
-
-/// An entry of the registry, with the metadata beside its value.
-struct Entry {
-    key: String,
-    value: String,
-    metadata: Option<Value>,
 }
 
 /// A value that is about one tenant, about another.
@@ -250,10 +227,10 @@ async fn loses_hostname(s: &mut Scene, a: Args) -> Check {
     let host = filled(s, a.text(1)).await?;
     let mut somebody = s.new_tenant("somebody", "free").await?;
     somebody.domains = vec![host.clone()];
-    let entries = seeding::registry_entries(s.run.target.as_ref(), &somebody);
+    let entries = registry::entries_of(s.run.target.as_ref(), &somebody);
     let kv = s.kv().await?;
-    for (key, _value) in entries.into_iter().filter(|(key, _)| key.contains(&host)) {
-        kv.delete(&key).await?;
+    for entry in entries.iter().filter(|entry| entry.key.contains(&host)) {
+        kv.delete(&entry.key).await?;
     }
     Ok(())
 }
@@ -262,16 +239,8 @@ async fn loses_hostname(s: &mut Scene, a: Args) -> Check {
 async fn put_entries(s: &mut Scene, like: &Tenant, tenant: &Tenant) -> Check {
     let kv = s.kv().await?;
     let entries = entries_like(s, like, tenant).await?;
-    for Entry {
-        key,
-        value,
-        metadata,
-    } in entries
-    {
-        match metadata {
-            Some(metadata) => kv.put_with_metadata(&key, &value, &metadata).await?,
-            None => kv.put(&key, &value).await?,
-        }
+    for entry in entries {
+        entry.put(kv.as_ref()).await?;
     }
     Ok(())
 }

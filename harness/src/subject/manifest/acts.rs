@@ -1,5 +1,6 @@
 //! What the operator does by hand where no route does it, as a manifest tells it: SQL, entries of KV, commands. Never does it.
 
+use super::kv_template::{self, Template};
 use super::{PLACEHOLDERS, known_words};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,7 +35,7 @@ pub struct Act {
     /// Keys of KV that are removed.
     pub kv_delete: Vec<String>,
     /// Entries of KV that are written: key and value.
-    pub kv: BTreeMap<String, String>,
+    pub kv: BTreeMap<String, Template>,
     /// Commands, run where the target is launched and with its environment.
     pub run: Vec<Vec<String>>,
 }
@@ -112,7 +113,7 @@ impl Act {
             return Some(format!("{place}: kv needs [observe] kv, writable"));
         }
         let texts = self.sql.iter().chain(&self.kv_delete);
-        let texts = texts.chain(self.kv.keys()).chain(self.kv.values());
+        let texts = texts.chain(kv_template::texts(&self.kv));
         texts.flat_map(|text| known_words(text)).find_map(|word| {
             let is_known = PLACEHOLDERS.contains(&word) || FORMER.contains(&word);
             (!is_known).then(|| format!("{place}: unknown placeholder {{{word}}}"))

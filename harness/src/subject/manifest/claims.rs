@@ -6,11 +6,12 @@ use crate::contract::need::Variant;
 use crate::contract::profile::{Profile, listed};
 use crate::subject::database::Database;
 use moltproof_data::claims::{Data, From};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::Path;
 
 /// A file that holds the section `[data]` and nothing else.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ClaimsFile {
     data: Data,

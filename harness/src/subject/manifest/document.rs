@@ -2,7 +2,9 @@
 
 use super::Unusable;
 use super::environment::{self, Allowed};
+use super::tables;
 use moltproof_data::text::shortened;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +24,7 @@ pub(super) struct Document<T> {
 ///
 /// # Errors
 /// [`Unusable`] with the place and what to do.
-pub(super) fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned + JsonSchema>(
     path: &Path,
     allowed: &Allowed,
 ) -> Result<Document<T>, Unusable> {
@@ -42,6 +44,11 @@ pub(super) fn read<T: DeserializeOwned>(
         .unwrap_or(Path::new("."));
     let folder = std::fs::canonicalize(folder).map_err(unreadable)?;
     // Read as it stands first: its errors show the line, which is lost once variables are filled in.
+    let mut document: toml::Table =
+        toml::from_str(&text).map_err(|error| malformed(shortened(&error.to_string())))?;
+    if let Some(reason) = tables::list_for_a_table::<T>(&document) {
+        return Err(malformed(reason));
+    }
     let mut content: T =
         toml::from_str(&text).map_err(|error| malformed(shortened(&error.to_string())))?;
     let mut resolved = environment::Resolved::default();
@@ -49,8 +56,6 @@ pub(super) fn read<T: DeserializeOwned>(
         .iter()
         .any(|key| text.contains(key));
     if text.contains("${") || may_hold_secrets {
-        let mut document: toml::Table =
-            toml::from_str(&text).map_err(|error| malformed(shortened(&error.to_string())))?;
         resolved = environment::resolve(&mut document, &folder, allowed).map_err(&malformed)?;
         content = document
             .try_into()

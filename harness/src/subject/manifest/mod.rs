@@ -9,6 +9,7 @@ mod control;
 mod document;
 mod environment;
 mod impossible;
+pub mod kv_template;
 mod launch;
 mod limits;
 mod migrations;
@@ -19,6 +20,7 @@ pub mod placeholders;
 mod probe;
 mod runtime;
 mod seeding;
+mod tables;
 
 pub use accept::Accept;
 pub use api_worker::{ApiWorkerEntry, MigrateEntry};

@@ -1,5 +1,6 @@
 //! How tenants come to be in a described target. Never makes one.
 
+use super::kv_template::{self, Template};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -16,9 +17,9 @@ pub enum Seeding {
         /// Statements for D1, in order; texts in them must be quoted: `'{slug}'`.
         #[serde(default)]
         sql: Vec<String>,
-        /// Entries of KV: key and value.
+        /// Entries of KV: key and value, or `{ value, metadata }`.
         #[serde(default)]
-        kv: BTreeMap<String, String>,
+        kv: BTreeMap<String, Template>,
     },
     /// There are these tenants and no others. One scenario at a time uses them; what makes, changes or removes tenants, and what
     /// uses up a quota, is not verified.
@@ -86,7 +87,7 @@ impl Seeding {
                 if sql.is_empty() && kv.is_empty() {
                     return Some("[seeding] kind = \"stores\" has neither `sql` nor `kv`".to_owned());
                 }
-                let texts = sql.iter().chain(kv.keys()).chain(kv.values());
+                let texts = sql.iter().chain(kv_template::texts(kv));
                 texts.flat_map(|text| known_words(text)).find_map(|word| {
                     (!PLACEHOLDERS.contains(&word)).then(|| {
                         format!("[seeding] unknown placeholder {{{word}}}; there are: {}", PLACEHOLDERS.join(", "))
