@@ -51,6 +51,10 @@ Feature: API keys
       Given the API worker that the target offers, with users and models of this scenario
       Then no log line holds a key or a part of it, on success and on error
 
+    Scenario: No event that a webhook is told of holds a key or a part of it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no event that a webhook is told of holds a key or a part of it
+
     Scenario: A key does what its permissions say and is refused everything else
       Given the API worker that the target offers, with users and models of this scenario
       Then a key does what its permissions say and is refused everything else

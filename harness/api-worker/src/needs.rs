@@ -48,7 +48,7 @@ pub const NEEDS: [Needs; 14] = [
     needs(
         "API-002",
         &[&[Operator]],
-        &[Operator, Database, Logs, Clock],
+        &[Operator, Database, Logs, Clock, Receiver],
     ),
     needs("API-003", &[&[Operator]], &[Operator, Database, Clock]),
     needs("API-004", &[&[Operator]], &[Operator, Database, Clock]),

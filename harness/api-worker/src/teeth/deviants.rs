@@ -2,6 +2,7 @@
 
 use super::addresses;
 use super::remembering::SUBTLE;
+use super::rights::RIGHTS;
 use super::{Answered, Asked, Deviant, Instead, Memory, answers, requests};
 
 /// How a request is changed, and how an answer.
@@ -262,7 +263,8 @@ pub fn deviants() -> Vec<Deviant> {
         on_request: requests::none,
         on_answer,
     });
-    let subtle = SUBTLE.iter().copied().chain(addresses::DEVIANTS);
+    let subtle = SUBTLE.iter().chain(RIGHTS).copied();
+    let subtle = subtle.chain(addresses::DEVIANTS);
     let mut all: Vec<Deviant> = by_request.chain(by_answer).chain(subtle).collect();
     all.sort_by_key(|deviant| deviant.breaks);
     all

@@ -10,6 +10,7 @@ pub mod layers;
 pub mod names;
 mod remembering;
 mod requests;
+mod rights;
 mod subtle;
 
 pub use deviants::deviants;

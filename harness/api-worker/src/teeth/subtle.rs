@@ -3,7 +3,7 @@
 use super::{Answered, Asked, Instead, Memory};
 use serde_json::{Value, json};
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
@@ -71,6 +71,8 @@ pub(super) fn remember_keys(asked: &Asked, answered: &mut Answered, memory: &Mem
     let (id, credential) = (text(&body["id"]), format!("Bearer {}", text(&body["key"])));
     memory.put(format!("credential {id}"), json!(credential));
     memory.put(format!("user {credential}"), body["user_id"].clone());
+    let permissions = format!("permissions {credential}");
+    memory.put(permissions, body["permissions"].clone());
     let old = memory.get(&format!("credential {}", text(&body["replaces"])));
     if let Some(old) = old.as_str() {
         memory.put(format!("new of {old}"), json!(credential));
@@ -134,7 +136,7 @@ pub(super) fn key_in_a_log_line(asked: &Asked, answered: &mut Answered, memory: 
     }
 }
 
-fn now(asked: &Asked) -> i64 {
+pub(super) fn now(asked: &Asked) -> i64 {
     let now = asked.header("x-test-now").and_then(|now| now.parse().ok());
     now.unwrap_or(i64::MAX)
 }

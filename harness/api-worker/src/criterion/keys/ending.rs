@@ -156,7 +156,8 @@ async fn revocation_at_once(subject: &Subject) -> Judged {
     ))
 }
 
-async fn rotate(scene: &Scene<'_>, key: &Key) -> Result<Key, Stop> {
+/// A key in place of another.
+pub(super) async fn rotate(scene: &Scene<'_>, key: &Key) -> Result<Key, Stop> {
     let made = scene
         .operate(Call::post(format!("/api/admin/keys/{}/rotate", key.id)))
         .await?
@@ -169,10 +170,43 @@ async fn rotate(scene: &Scene<'_>, key: &Key) -> Result<Key, Stop> {
     })
 }
 
+/// That a key says of itself what the one says that it replaces, in the answer that made it and whenever it is read.
+async fn takes_over(scene: &Scene<'_>, old: &Key, new: &Key) -> Result<(), Stop> {
+    let read = scene
+        .operate(Call::get(format!("/api/admin/keys/{}", new.id)))
+        .await?
+        .expect(200, |seen| Stop::unmet("API-002", seen))?;
+    for told in [&new.told, &read.json()] {
+        for field in ["user_id", "name", "permissions", "expires_at"] {
+            if told[field] != old.told[field] {
+                let seen = format!("{field} is {}", told[field]);
+                return Err(Stop::breach(format!("{field} {}", old.told[field]), seen));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Chats until what is left of a quota is used: so many pass, and no more.
+async fn use_up(scene: &Scene<'_>, key: &Key, left: usize) -> Result<(), Stop> {
+    for nth in 0..left {
+        let within = scene.chat(key, &Chat::with(&scene.model("small"))).await?;
+        within.expect(200, |seen| {
+            let expected = format!("{left} chats that are left of the quota");
+            Stop::breach(expected, format!("{nth}, and then {seen}"))
+        })?;
+    }
+    let beyond = scene.chat(key, &Chat::with(&scene.model("small"))).await?;
+    let why = "when what was left of the quota is used";
+    beyond.refused(429, "QUOTA_EXCEEDED", why)
+}
+
 async fn rotation(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
-    let wish =
-        json!({"permissions": ["chat", "read"], "quota_requests": 3, "name": "of the rotation"});
+    let ends = scene.now() + DAY + 1;
+    let wish = json!({
+        "permissions": ["chat", "read"], "quota_requests": 3, "name": "of the rotation", "expires_at": ends,
+    });
     let old = scene.key_with("ada", wish).await?;
     scene
         .chatted(&old, &Chat::with(&scene.model("small")))
@@ -180,12 +214,7 @@ async fn rotation(subject: &Subject) -> Judged {
     let new = rotate(&scene, &old).await?;
     refused(&scene, &old.credential, "a key that has been rotated").await?;
     accepted(&scene, &new.credential, "the key that replaces it").await?;
-    for field in ["user_id", "name", "permissions", "expires_at"] {
-        if new.told[field] != old.told[field] {
-            let seen = format!("{field} is {}", new.told[field]);
-            return Err(Stop::breach(format!("{field} {}", old.told[field]), seen));
-        }
-    }
+    takes_over(&scene, &old, &new).await?;
     let write = Call::post("/v1/conversations")
         .json(&json!({}))
         .by(&new.credential);
@@ -194,18 +223,19 @@ async fn rotation(subject: &Subject) -> Judged {
         .send(write)
         .await?
         .refused(403, "ACCESS_DENIED", why)?;
-    for _ in 0..2 {
-        scene
-            .chatted(&new, &Chat::with(&scene.model("small")))
-            .await?;
+    use_up(&scene, &new, 2).await?;
+    // The next one, too, of which nothing is left but the rights.
+    let last = rotate(&scene, &new).await?;
+    takes_over(&scene, &old, &last).await?;
+    use_up(&scene, &last, 0).await?;
+    if subject.is_clock_told {
+        scene.set(ends - 1);
+        accepted(&scene, &last.credential, "it before the first key's expiry").await?;
+        scene.set(ends);
+        let what = "a rotated key at the expiry of the first one";
+        refused(&scene, &last.credential, what).await?;
     }
-    let beyond = scene.chat(&new, &Chat::with(&scene.model("small"))).await?;
-    beyond.refused(
-        429,
-        "QUOTA_EXCEEDED",
-        "when what was left of the quota is used",
-    )?;
-    Ok("the new key has the old one's rights and what was left of its quota".to_owned())
+    Ok("two new keys have the old one's rights, its end and what was left of its quota".to_owned())
 }
 
 async fn session(scene: &Scene<'_>, key: &Key) -> Result<String, Stop> {

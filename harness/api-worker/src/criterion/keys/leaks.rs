@@ -90,8 +90,25 @@ fn head(key: &str) -> String {
     key.chars().take(4).collect()
 }
 
-/// A key that was used in every way, and every answer but the one that made it.
-async fn used(scene: &Scene<'_>) -> Result<(Key, Vec<Answer>), Stop> {
+/// What was done with two keys, of which the second replaced the first.
+struct Used {
+    /// The first of them.
+    key: Key,
+    /// Both, as they were shown.
+    credentials: [String; 2],
+    /// Every answer, with the credential that it may show, for it made it.
+    answers: Vec<(Answer, Option<String>)>,
+}
+
+impl Used {
+    /// What looks for each of them.
+    fn searches(&self) -> [Search; 2] {
+        self.credentials.each_ref().map(|one| Search::of(one))
+    }
+}
+
+/// Two keys that were used in every way.
+async fn used(scene: &Scene<'_>) -> Result<Used, Stop> {
     let key = scene.key("ada").await?;
     let model = scene.model("small");
     let mut answers = vec![scene.chatted(&key, &Chat::with(&model)).await?];
@@ -130,53 +147,90 @@ async fn used(scene: &Scene<'_>) -> Result<(Key, Vec<Answer>), Stop> {
     ] {
         answers.push(scene.operate(Call::get(path)).await?);
     }
-    let rotated = format!("/api/admin/keys/{}/rotate", key.id);
-    answers.push(scene.operate(Call::post(rotated)).await?);
+    let rotate = format!("/api/admin/keys/{}/rotate", key.id);
+    let rotated = scene.operate(Call::post(rotate.clone())).await?;
+    let rotated = rotated.expect(201, |seen| Stop::unmet("API-002", seen))?;
+    let (new, id) = (rotated.text("/key"), rotated.text("/id"));
+    answers.push(scene.operate(Call::post(rotate)).await?);
     answers.push(scene.send(by(Call::get("/v1/usage"))).await?);
-    let revoked = format!("/api/admin/keys/{}", key.id);
-    answers.push(scene.operate(Call::delete(revoked)).await?);
-    Ok((key, answers))
+    answers.push(scene.send(Call::get("/v1/usage").by(&new)).await?);
+    answers.push(
+        scene
+            .send(Call::post("/v1/sessions").raw("{").by(&new))
+            .await?,
+    );
+    for path in [
+        format!("/api/admin/keys/{id}"),
+        format!("/api/admin/keys?user_id={}", key.user),
+        format!("/api/admin/audit?limit=1000&from={}", scene.began),
+    ] {
+        answers.push(scene.operate(Call::get(path)).await?);
+    }
+    for id in [&key.id, &id] {
+        let revoked = format!("/api/admin/keys/{id}");
+        answers.push(scene.operate(Call::delete(revoked)).await?);
+    }
+    answers.push(scene.send(Call::get("/v1/usage").by(&new)).await?);
+    let mut answers: Vec<_> = answers.into_iter().map(|one| (one, None)).collect();
+    answers.insert(0, (rotated, Some(new.clone())));
+    Ok(Used {
+        credentials: [key.credential.clone(), new],
+        key,
+        answers,
+    })
 }
 
 async fn is_shown_once(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
-    let (key, answers) = used(&scene).await?;
-    let search = Search::of(&key.credential);
-    // The search would find it: it does in the answer that made the key.
-    if search.find(key.told.to_string().as_bytes()).is_none() {
-        return Err(Stop::unmet(
-            "API-002",
-            "the key's own answer does not show it",
-        ));
+    let used = used(&scene).await?;
+    // The search would find them: it does in the answers that made them.
+    let made = used.answers.iter().filter(|(_, own)| own.is_some());
+    let made = made.map(|(answer, _)| answer.json().to_string());
+    let made = std::iter::once(used.key.told.to_string()).chain(made);
+    for (search, made) in used.searches().iter().zip(made) {
+        if search.find(made.as_bytes()).is_none() {
+            return Err(Stop::unmet(
+                "API-002",
+                "the key's own answer does not show it",
+            ));
+        }
     }
-    let listed = answers
-        .iter()
-        .filter(|answer| answer.what.starts_with("GET /api/admin/keys") && answer.status == 200);
+    let answers = || used.answers.iter().map(|(answer, _)| answer);
+    let listed = answers()
+        .filter(|answer| answer.what.starts_with("GET /api/admin/keys?") && answer.status == 200);
     for answer in listed {
-        let prefix = key.credential.get(..12).unwrap_or_default();
+        let prefix = used.credentials[0].get(..12).unwrap_or_default();
         if !String::from_utf8_lossy(&answer.body).contains(prefix) {
             let seen = format!("{} does not name the prefix of the key", answer.named());
             return Err(Stop::unmet("API-002", seen));
         }
     }
-    for answer in &answers {
+    for (answer, own) in &used.answers {
         let mut all = answer.body.to_vec();
         for value in answer.headers.values() {
             all.push(b'\n');
             all.extend_from_slice(value.as_bytes());
         }
-        if let Some(encoding) = search.find(&all) {
-            return Err(Stop::breach(
-                "a key in the answer that makes it only",
-                format!(
-                    "{} answered {} with the key in {encoding}",
-                    answer.named(),
-                    answer.status
-                ),
-            ));
+        for credential in &used.credentials {
+            if own.as_ref() == Some(credential) {
+                continue;
+            }
+            if let Some(encoding) = Search::of(credential).find(&all) {
+                return Err(Stop::breach(
+                    "a key in the answer that makes it only",
+                    format!(
+                        "{} answered {} with the key in {encoding}",
+                        answer.named(),
+                        answer.status
+                    ),
+                ));
+            }
         }
     }
-    Ok(format!("{} other answers do not show it", answers.len()))
+    Ok(format!(
+        "{} other answers show neither of two keys",
+        used.answers.len()
+    ))
 }
 
 async fn is_hashed(subject: &Subject) -> Judged {
@@ -204,28 +258,34 @@ async fn is_hashed(subject: &Subject) -> Judged {
     }
 }
 
+/// In which encoding a part of any of these stands there.
+pub(super) fn found(searches: &[Search], bytes: &[u8]) -> Option<&'static str> {
+    searches.iter().find_map(|search| search.find(bytes))
+}
+
 async fn is_in_no_cell(subject: &Subject) -> Judged {
     let database = subject.own_database()?;
     let scene = Scene::at_present(subject);
-    let (key, _answers) = used(&scene).await?;
+    let used = used(&scene).await?;
     let cells = database.cells().await?;
-    let controlled =
-        |cell: &&crate::database::Cell| String::from_utf8_lossy(&cell.bytes).contains(&key.user);
+    let controlled = |cell: &&crate::database::Cell| {
+        String::from_utf8_lossy(&cell.bytes).contains(&used.key.user)
+    };
     let Some(control) = cells.iter().find(controlled) else {
         let seen = "no cell holds the user's id, so nothing was written where the search looks";
         return Err(Stop::unmet("API-001", seen));
     };
-    let search = Search::of(&key.credential);
+    let searches = used.searches();
     let found = cells
         .iter()
-        .find_map(|cell| search.find(&cell.bytes).map(|encoding| (cell, encoding)));
+        .find_map(|cell| Some((cell, found(&searches, &cell.bytes)?)));
     match found {
         Some((cell, encoding)) => Err(Stop::breach(
             "no plain key in any cell",
             format!("{} holds a part of it in {encoding}", cell.place),
         )),
         None => Ok(format!(
-            "{} cells do not hold it; the user's id stands in {}",
+            "{} cells hold neither of two keys; the user's id stands in {}",
             cells.len(),
             control.place
         )),
@@ -235,20 +295,20 @@ async fn is_in_no_cell(subject: &Subject) -> Judged {
 async fn is_in_no_file(subject: &Subject) -> Judged {
     let database = subject.own_database()?;
     let scene = Scene::at_present(subject);
-    let (key, _answers) = used(&scene).await?;
+    let used = used(&scene).await?;
     let files = database.bytes().await?;
     let is_there = |bytes: &[u8]| {
         bytes
-            .windows(key.user.len())
-            .any(|window| window == key.user.as_bytes())
+            .windows(used.key.user.len())
+            .any(|window| window == used.key.user.as_bytes())
     };
     if !files.iter().any(|(_, bytes)| is_there(bytes)) {
         let seen = "the file does not hold the user's id either";
         return Err(Stop::unmet("API-001", seen));
     }
-    let search = Search::of(&key.credential);
+    let searches = used.searches();
     for (name, bytes) in &files {
-        if let Some(encoding) = search.find(bytes) {
+        if let Some(encoding) = found(&searches, bytes) {
             return Err(Stop::breach(
                 "no plain key in the file of the database or its write-ahead log",
                 format!("{name} holds a part of it in {encoding}"),
@@ -256,7 +316,7 @@ async fn is_in_no_file(subject: &Subject) -> Judged {
         }
     }
     Ok(format!(
-        "{} files that hold the user's id do not hold it",
+        "{} files that hold the user's id hold neither of two keys",
         files.len()
     ))
 }
@@ -264,11 +324,12 @@ async fn is_in_no_file(subject: &Subject) -> Judged {
 async fn is_in_no_line(subject: &Subject) -> Judged {
     subject.lines()?;
     let scene = Scene::at_present(subject);
-    let (key, answers) = used(&scene).await?;
-    let last = answers
+    let used = used(&scene).await?;
+    let last = used
+        .answers
         .iter()
         .rev()
-        .find_map(|answer| answer.header("x-request-id"))
+        .find_map(|(answer, _)| answer.header("x-request-id"))
         .ok_or_else(|| Stop::unmet("ERR-002", "no answer has an X-Request-Id"))?;
     // The lines of these very requests have come: only then their silence says something.
     let lines = wait::until(LINE_WITHIN, || async {
@@ -281,9 +342,9 @@ async fn is_in_no_line(subject: &Subject) -> Judged {
         let seen = format!("no line names the request {last}");
         return Err(Stop::unmet("SEC-003", seen));
     };
-    let search = Search::of(&key.credential);
+    let searches = used.searches();
     for line in &lines {
-        if let Some(encoding) = search.find(line.as_bytes()) {
+        if let Some(encoding) = found(&searches, line.as_bytes()) {
             let event = event(line);
             return Err(Stop::breach(
                 "no plain key in any log line",
@@ -291,7 +352,7 @@ async fn is_in_no_line(subject: &Subject) -> Judged {
             ));
         }
     }
-    Ok(format!("{} lines do not hold it", lines.len()))
+    Ok(format!("{} lines hold neither of two keys", lines.len()))
 }
 
 fn event(line: &str) -> String {

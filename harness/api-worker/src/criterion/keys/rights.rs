@@ -37,41 +37,140 @@ pub(super) const ASPECTS: &[Aspect] = &[
     ),
 ];
 
-/// A request for each permission.
-fn request(scene: &Scene<'_>, permission: &str) -> Call {
-    match permission {
-        "chat" => Chat::with(&scene.model("small")).call(),
-        "read" => Call::get("/v1/usage"),
-        _write => Call::post("/v1/conversations").json(&json!({})),
+const PERMISSIONS: [&str; 3] = ["chat", "read", "write"];
+
+/// Each route of users with the permission that it demands, over things that are made for this.
+struct Routes {
+    calls: Vec<(&'static str, Call)>,
+    conversation: String,
+    token: String,
+    preference: String,
+}
+
+impl Routes {
+    async fn of(scene: &Scene<'_>, user: &Key) -> Result<Self, Stop> {
+        let make = async |call: Call, status: u16| {
+            let made = scene.send(call.by(&user.credential)).await?;
+            made.expect(status, |seen| Stop::unmet("API-001", seen))
+        };
+        let (none, flag) = (json!({}), scene.name("flag"));
+        let conversation = make(Call::post("/v1/conversations").json(&none), 201).await?;
+        let session = make(Call::post("/v1/sessions").json(&none), 201).await?;
+        let preference = format!("/v1/preferences/{}", scene.name("of_routes"));
+        let set = || Call::put(preference.clone()).json(&json!({"value": 1}));
+        make(set(), 200).await?;
+        scene
+            .operate(Call::put(format!("/api/admin/flags/{flag}")).json(&json!({"enabled": true})))
+            .await?
+            .expect(200, |seen| Stop::unmet("API-009", seen))?;
+        let id = conversation.text("/id");
+        let conversation = format!("/v1/conversations/{id}");
+        let session_path = format!("/v1/sessions/{}", session.text("/id"));
+        let calls = vec![
+            ("chat", Chat::with(&scene.model("small")).call()),
+            ("read", Call::get("/v1/conversations")),
+            ("read", Call::get(conversation.clone())),
+            ("read", Call::get(format!("{conversation}/messages"))),
+            ("read", Call::get("/v1/usage")),
+            ("read", Call::get("/v1/preferences")),
+            ("read", Call::get("/v1/flags")),
+            ("read", Call::get(format!("/v1/flags/{flag}"))),
+            ("write", Call::post("/v1/conversations").json(&none)),
+            ("write", Call::post("/v1/sessions").json(&none)),
+            ("write", set()),
+            ("write", Call::delete(preference.clone())),
+            ("write", Call::delete(conversation.clone())),
+            ("write", Call::delete(session_path)),
+        ];
+        Ok(Self {
+            calls,
+            conversation,
+            token: session.text("/token"),
+            preference: scene.name("of_routes"),
+        })
+    }
+
+    /// That what is deleted by some of them is there.
+    async fn are_there(&self, scene: &Scene<'_>) -> Result<(), Stop> {
+        let read = |path: &str| scene.send(Call::get(path).by(&self.token));
+        let conversation = read(&self.conversation).await?;
+        let preferences = read("/v1/preferences").await?;
+        for (answer, is_there) in [
+            (&conversation, conversation.status == 200),
+            (
+                &preferences,
+                preferences.json()["preferences"][&self.preference] == json!(1),
+            ),
+        ] {
+            if !is_there {
+                let expected =
+                    "a conversation, a session and a preference that no refused request removes";
+                return Err(Stop::breach(expected, answer.to_string()));
+            }
+        }
+        Ok(())
     }
 }
 
-const PERMISSIONS: [&str; 3] = ["chat", "read", "write"];
+/// Every route by whoever holds its permission alone.
+async fn allowed(scene: &Scene<'_>, routes: &Routes, keys: &[Key]) -> Result<(), Stop> {
+    for (needed, call) in &routes.calls {
+        let holder = PERMISSIONS
+            .iter()
+            .zip(keys)
+            .find(|(held, _)| *held == needed);
+        if let Some((_, key)) = holder {
+            let answer = scene.send(call.clone().by(&key.credential)).await?;
+            if !(200..300).contains(&answer.status) {
+                return Err(Stop::breach(
+                    format!("a key with the permission {needed} to be served"),
+                    answer.to_string(),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every route by a credential that has another permission only. How many there were.
+async fn denied(scene: &Scene<'_>, routes: &Routes, held: &str, by: &str) -> Result<usize, Stop> {
+    let others = routes.calls.iter().filter(|(needed, _)| *needed != held);
+    let mut count = 0;
+    for (needed, call) in others {
+        let answer = scene.send(call.clone().by(by)).await?;
+        let why = format!("for {} ({needed}) by who may {held} only", answer.what);
+        answer.refused(403, "ACCESS_DENIED", &why)?;
+        count += 1;
+    }
+    Ok(count)
+}
 
 async fn permissions(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
+    let all = scene.key("ada").await?;
+    scene.unlimit(&all.user).await?;
+    let mut keys = Vec::new();
     for held in PERMISSIONS {
-        let key = scene
-            .key_with("ada", json!({"permissions": [held]}))
-            .await?;
-        let allowed = scene
-            .send(request(&scene, held).by(&key.credential))
-            .await?;
-        if !(200..300).contains(&allowed.status) {
-            return Err(Stop::breach(
-                format!("a key with the permission {held} to be served"),
-                allowed.to_string(),
-            ));
-        }
-        for other in PERMISSIONS.iter().filter(|other| **other != held) {
-            let refused = scene
-                .send(request(&scene, other).by(&key.credential))
-                .await?;
-            let why = format!("for {other} by a key that has {held} only");
-            refused.refused(403, "ACCESS_DENIED", &why)?;
-        }
+        let wish = json!({"permissions": [held]});
+        keys.push(scene.key_with("ada", wish).await?);
     }
-    Ok("each permission opened its own requests and no others".to_owned())
+    allowed(&scene, &Routes::of(&scene, &all).await?, &keys).await?;
+    let routes = Routes::of(&scene, &all).await?;
+    let mut count = 0;
+    for (held, key) in PERMISSIONS.iter().zip(&keys) {
+        count += denied(&scene, &routes, held, &key.credential).await?;
+    }
+    // A session may do what its key may, and no more.
+    let make = Call::post("/v1/sessions").json(&json!({}));
+    let made = scene.send(make.by(&keys[2].credential)).await?;
+    let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
+    count += denied(&scene, &routes, PERMISSIONS[2], &made.text("/token")).await?;
+    routes.are_there(&scene).await?;
+    allowed(&scene, &routes, &keys).await?;
+    Ok(format!(
+        "each permission opened its own of {} routes, and {count} requests by others were refused",
+        routes.calls.len()
+    ))
 }
 
 /// How many chats the quota of these scenes allows.

@@ -6,7 +6,7 @@ use crate::call::{Answer, Call};
 use crate::chat::Chat;
 use crate::oracle::dates::MINUTE;
 use crate::outcome::{Judged, Stop};
-use crate::scene::Scene;
+use crate::scene::{Key, Scene};
 use crate::subject::Subject;
 use futures_util::future::join_all;
 use moltproof_doubles::{Reply, StreamDialect};
@@ -43,6 +43,84 @@ fn has(row: &Value, field: &str, wanted: &Value) -> Result<(), Stop> {
             seen,
         ))
     }
+}
+
+/// Streams that tell their usage more than once, and what each has used: the last that they tell, unless that is nothing.
+fn told_again() -> [(&'static str, Reply, (u64, u64)); 4] {
+    let chunk = |choices: Value| json!({"id": "chatcmpl-again", "object": "chat.completion.chunk", "created": 1, "model": "", "choices": choices});
+    let says = |text: &str, finish: Option<&str>| {
+        chunk(
+            json!([{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": finish}]),
+        )
+    };
+    let uses = |mut frame: Value, tokens_in: u64, tokens_out: u64| {
+        frame["usage"] = json!({"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out});
+        frame
+    };
+    let end = || says("", Some("stop"));
+    let usage = |tokens_in, tokens_out| uses(chunk(json!([])), tokens_in, tokens_out);
+    [
+        (
+            "nothing first and then the counts in the provider's own form",
+            Reply::stream(StreamDialect::OpenAiBinding, &["Hel", "lo."], 29, 31),
+            (29, 31),
+        ),
+        (
+            "growing counts with each piece",
+            Reply::events([
+                uses(says("Hel", None), 30, 1),
+                uses(says("lo", None), 30, 2),
+                uses(says(".", Some("stop")), 30, 3),
+            ]),
+            (30, 3),
+        ),
+        (
+            "counts so far and then those of all",
+            Reply::events([uses(says("Hello.", None), 41, 0), end(), usage(41, 17)]),
+            (41, 17),
+        ),
+        (
+            "the counts and then nothing",
+            Reply::events([says("Hello.", None), end(), usage(44, 12), usage(0, 0)]),
+            (44, 12),
+        ),
+    ]
+}
+
+async fn told_more_than_once(scene: &Scene<'_>, key: &Key) -> Result<usize, Stop> {
+    let (model, streams) = (scene.model("small"), told_again());
+    let count = streams.len();
+    for (what, reply, (tokens_in, tokens_out)) in streams {
+        let chat = Chat::with(&model).streamed();
+        scene.script(&chat, reply);
+        let answer = scene
+            .chat(key, &chat)
+            .await?
+            .expect(200, |seen| Stop::breach("a chat to be answered", seen))?;
+        let id = answer.header("x-request-id").unwrap_or_default();
+        let rows = scene.usage(&key.user).await?;
+        let mut own = rows.iter().filter(|row| row["request_id"] == id);
+        let (Some(row), None) = (own.next(), own.next()) else {
+            let expected = format!("one usage row of a stream that tells {what}");
+            return Err(Stop::breach(
+                expected,
+                format!("{} rows in all", rows.len()),
+            ));
+        };
+        let (wanted, seen) = (
+            [json!(tokens_in), json!(tokens_out)],
+            [&row["input_tokens"], &row["output_tokens"]],
+        );
+        if seen != [&wanted[0], &wanted[1]] {
+            let expected =
+                format!("{tokens_in} and {tokens_out} tokens of a stream that tells {what}");
+            return Err(Stop::breach(
+                expected,
+                format!("{} and {}", seen[0], seen[1]),
+            ));
+        }
+    }
+    Ok(count)
 }
 
 async fn one_row(subject: &Subject) -> Judged {
@@ -100,7 +178,10 @@ async fn one_row(subject: &Subject) -> Judged {
             has(row, field, &wanted)?;
         }
     }
-    Ok("three chats, one of a conversation and one streamed, left a row each".to_owned())
+    let more = told_more_than_once(&scene, &key).await?;
+    Ok(format!(
+        "three chats, one of a conversation and one streamed, left a row each, and {more} streams that tell their usage more than once"
+    ))
 }
 
 /// Chats at once.

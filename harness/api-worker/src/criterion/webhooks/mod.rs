@@ -40,14 +40,14 @@ const LINE_MAX: Duration = Duration::from_secs(60);
 
 /// A webhook to the receiver, with a path of its own.
 #[derive(Debug)]
-struct Hook {
-    id: String,
+pub(super) struct Hook {
+    pub(super) id: String,
     secret: String,
     path: String,
 }
 
 /// Makes a webhook whose endpoint answers so.
-async fn hook(
+pub(super) async fn hook(
     scene: &Scene<'_>,
     name: &str,
     events: &[&str],
@@ -89,7 +89,7 @@ pub(crate) async fn delivered(subject: &Subject) -> Judged {
 }
 
 /// Takes a webhook away, so that it is sent nothing of others.
-async fn unhook(scene: &Scene<'_>, hook: &Hook) -> Result<(), Stop> {
+pub(super) async fn unhook(scene: &Scene<'_>, hook: &Hook) -> Result<(), Stop> {
     scene
         .operate(Call::delete(format!("/api/admin/webhooks/{}", hook.id)))
         .await
@@ -121,7 +121,7 @@ fn received(scene: &Scene<'_>, hook: &Hook, ids: &[String]) -> Result<Vec<Delive
 }
 
 /// The first deliveries to a webhook of these ids, once there are so many, or a breach.
-async fn arrived(
+pub(super) async fn arrived(
     scene: &Scene<'_>,
     hook: &Hook,
     ids: &[String],

@@ -1,0 +1,74 @@
+//! What webhooks are told of a key. Never judges whether they are told, which is API-010's matter.
+
+use super::ending::rotate;
+use super::leaks::found;
+use crate::aspect::{Aspect, aspect};
+use crate::call::Call;
+use crate::chat::Chat;
+use crate::criterion::webhooks::{arrived, hook, unhook};
+use crate::outcome::{Judged, Stop};
+use crate::receiver::Reply;
+use crate::scene::Scene;
+use crate::secret::Search;
+use crate::subject::Subject;
+
+pub(super) const ASPECTS: &[Aspect] = &[aspect!(
+    "API-002",
+    Beside,
+    "no event that a webhook is told of holds a key or a part of it",
+    is_in_no_delivery
+)];
+
+/// How many events of these two keys a webhook hears of: one was made, chatted, and was rotated; the other chatted, and was revoked.
+const EVENTS: usize = 5;
+
+async fn is_in_no_delivery(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let kinds = [
+        "key.created",
+        "key.rotated",
+        "key.revoked",
+        "chat.completed",
+    ];
+    let hook = hook(&scene, "told", &kinds, vec![Reply::Status(204)]).await?;
+    let key = scene.key("ada").await?;
+    let chat = || Chat::with(&scene.model("small"));
+    scene.chatted(&key, &chat()).await?;
+    let new = rotate(&scene, &key).await?;
+    scene.chatted(&new, &chat()).await?;
+    let revoke = Call::delete(format!("/api/admin/keys/{}", new.id));
+    let revoked = scene.operate(revoke).await?;
+    revoked.expect(204, |seen| Stop::unmet("API-002", seen))?;
+    let ids = [key.id.clone(), new.id.clone()];
+    let deliveries = arrived(&scene, &hook, &ids, EVENTS)
+        .await
+        .map_err(|stop| match stop {
+            Stop::Violated(violation) => Stop::unmet("API-010", violation.seen),
+            other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
+        })?;
+    let list = format!("/api/admin/webhooks/{}/deliveries", hook.id);
+    let list = scene.operate(Call::get(list)).await?;
+    unhook(&scene, &hook).await?;
+    let searches = [&key, &new].map(|key| Search::of(&key.credential));
+    for delivery in &deliveries {
+        let headers = delivery.headers.iter().map(|(_, value)| value.as_bytes());
+        let mut parts = headers.chain([&delivery.body[..]]);
+        if let Some(encoding) = parts.find_map(|part| found(&searches, part)) {
+            let body: serde_json::Value =
+                serde_json::from_slice(&delivery.body).unwrap_or_default();
+            let seen = format!("{} holds a part of it in {encoding}", body["type"]);
+            return Err(Stop::breach("no plain key in what a webhook is told", seen));
+        }
+    }
+    if let Some(encoding) = found(&searches, &list.body) {
+        let seen = format!("{} tells a part of it in {encoding}", list.named());
+        return Err(Stop::breach(
+            "no plain key in the record of a delivery",
+            seen,
+        ));
+    }
+    Ok(format!(
+        "{} deliveries hold neither of two keys",
+        deliveries.len()
+    ))
+}
