@@ -1,16 +1,18 @@
 //! API-005: the three views against a recomputation from the rows. Never compares a view with another query of the target.
 
 use crate::aspect::{Aspect, aspect};
+use crate::oracle::dates::{DAY, date};
 use crate::oracle::sums::Usage;
 use crate::oracle::sums::{BY_DATE, BY_MODEL, BY_USER, View};
 use crate::outcome::{Judged, Stop};
 use crate::sample::whole;
-use crate::sample::{log, logged, nullable};
+use crate::sample::{Nullable, Table, log, logged, nullable};
 use crate::scripts::Scripts;
 use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
 use fastrand::Rng;
 use rusqlite::types::Value;
+use std::collections::BTreeMap;
 
 /// What is judged of API-005.
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -115,9 +117,77 @@ fn drawn(scripts: &Scripts, view: View) -> Judged {
         let trial = scripts.migrated()?;
         log(&trial, &rows)?;
         groups += compare(&trial, view, &rows)?;
-        all += count;
+        all += count + beside_statistics(&trial, view, rows, &mut random, nullable)?;
     }
-    Ok(format!("{groups} rows of it over {all} usage rows"))
+    Ok(format!(
+        "{groups} rows of it over {all} usage rows, before and after days were summed, usage came late, and old usage was removed"
+    ))
+}
+
+/// A day before all that is drawn: it was summed, and nothing is left of its usage.
+const GONE: &str = "2024-02-20";
+/// How many rows come after their day was summed.
+const LATE: usize = 8;
+
+/// Compares the view once more when days were summed, when usage came after that, and when usage of a summed day was removed:
+/// it tells what the usage rows say that are there. How many rows came late.
+fn beside_statistics(
+    trial: &Trial,
+    view: View,
+    mut rows: Vec<Usage>,
+    random: &mut Rng,
+    nullable: Nullable,
+) -> Result<usize, Stop> {
+    let Some(oldest) = rows.iter().map(|row| row.created_at.div_euclid(DAY)).min() else {
+        return Ok(0);
+    };
+    let is_summed = |row: &Usage| row.created_at.div_euclid(DAY) == oldest;
+    let summed: Vec<Usage> = rows.iter().filter(|row| is_summed(row)).cloned().collect();
+    sum(trial, &summed)?;
+    compare(trial, view, &rows)?;
+    let late: Vec<Usage> = std::iter::repeat_with(|| Usage::random(random, nullable))
+        .take(LATE)
+        .chain(summed.first().cloned())
+        .collect();
+    log(trial, &late)?;
+    let count = late.len();
+    rows.extend(late);
+    compare(trial, view, &rows)?;
+    let boundary = (oldest + 1) * DAY;
+    trial
+        .run(&format!(
+            "DELETE FROM usage_logs WHERE created_at < {boundary}"
+        ))
+        .map_err(|why| Stop::unmet("API-008", format!("old usage cannot be removed: {why}")))?;
+    rows.retain(|row| row.created_at >= boundary);
+    compare(trial, view, &rows)?;
+    Ok(count)
+}
+
+/// Puts the sums of these rows into the statistics, as the job does, and those of a day whose usage is gone.
+fn sum(trial: &Trial, rows: &[Usage]) -> Result<(), Stop> {
+    let mut sums: BTreeMap<(String, String, String), [i64; 4]> = BTreeMap::new();
+    for row in rows {
+        if let (Some(user), Some(model)) = (&row.user, &row.model) {
+            let of = (date(row.created_at), user.clone(), model.clone());
+            let sum = sums.entry(of).or_default();
+            let amounts = [Some(1), row.input, row.output, row.cost];
+            for (sum, amount) in sum.iter_mut().zip(amounts) {
+                *sum += amount.unwrap_or_default();
+            }
+        }
+    }
+    let of = ["ada", "gpt-4o"].map(str::to_owned);
+    let [user, model] = of;
+    sums.insert((GONE.to_owned(), user, model), [5, 50, 500, 5_000]);
+    let amounts = ["requests", "input_tokens", "output_tokens", "cost_micros"];
+    let rows = sums.into_iter().map(|((date, user, model), sum)| {
+        let names = [("date", date), ("user_id", user), ("model", model)];
+        let names = names.map(|(name, text)| (name, Value::Text(text)));
+        let sums = amounts.into_iter().zip(sum.map(Value::Integer));
+        names.into_iter().chain(sums).collect()
+    });
+    Table::of(trial, "daily_usage_stats")?.fill(trial, rows)
 }
 
 async fn by_user(subject: &Subject) -> Judged {

@@ -214,9 +214,57 @@ pub(super) async fn again(subject: &Subject) -> Judged {
             let seen = format!("{name} is not left as it was");
             return Err(Stop::breach(expected, seen));
         }
-        Ok(format!("{} rows stayed, one came", before.len()))
+        let late = late(work, &after)?;
+        Ok(format!("{} rows stayed, one came; {late}", before.len()))
     })
     .await
+}
+
+/// Files that come when one of a higher number, or of the same one, has been applied, as what was merged later does; and how one sees each.
+const LATE: [(&str, &str, &str); 2] = [
+    (
+        "9000_moltproof_late.sql",
+        "CREATE TABLE moltproof_late (id INTEGER PRIMARY KEY NOT NULL);\n",
+        "SELECT id FROM moltproof_late",
+    ),
+    (
+        "9001_moltproof_aside.sql",
+        "CREATE TABLE moltproof_aside (id INTEGER PRIMARY KEY NOT NULL);\n",
+        "SELECT id FROM moltproof_aside",
+    ),
+];
+
+/// That what is missing below the newest file is applied, or refused, but never passed over in silence.
+fn late(work: &Workplace, before: &[Record]) -> Judged {
+    for (name, text, _) in LATE {
+        work.write(name, text)?;
+    }
+    let (has_succeeded, trial) = work.call()?;
+    let after = records(&trial)?;
+    for (name, _, sees) in LATE {
+        let is_applied = has(&trial, sees);
+        let is_recorded = after.iter().any(|record| record.file == name);
+        let expected = "a missing file of a number that is not the highest to be applied and recorded, or refused";
+        let seen = match (is_applied, is_recorded) {
+            (false, false) if has_succeeded => {
+                "the tool said that it succeeded, and did not apply it"
+            }
+            (true, false) => "it was applied, and is not recorded",
+            (false, true) => "it is recorded, and was not applied",
+            (true, true) | (false, false) => continue,
+        };
+        return Err(Stop::breach(expected, format!("{name}: {seen}")));
+    }
+    if let Some(gone) = before.iter().find(|record| !after.contains(record)) {
+        let seen = format!("the row of {} is not what it was", gone.file);
+        return Err(Stop::breach("the rows of older files as they were", seen));
+    }
+    if has_succeeded {
+        all_recorded(&after, &work.wanted()?)?;
+        Ok("what came late was applied".to_owned())
+    } else {
+        Ok("what came late was refused".to_owned())
+    }
 }
 
 pub(super) async fn edited(subject: &Subject) -> Judged {
@@ -225,7 +273,24 @@ pub(super) async fn edited(subject: &Subject) -> Judged {
         work.write(first.0, first.1)?;
         let before = work.begun()?;
         // A comment more is another file: nobody knows any longer what was applied.
-        work.write(first.0, &format!("-- Edited.\n{}", first.1))?;
+        let edited = |text: &str| format!("-- Edited.\n{text}");
+        let oldest = work.scripts.migrations.first();
+        let oldest = oldest.map(|script| (script.name.as_str(), script.text.as_str()));
+        // It is found as well where nothing else is to be done, of the newest file and of the oldest.
+        for (name, text) in [Some(first), oldest].into_iter().flatten() {
+            work.write(name, &edited(text))?;
+            let (has_succeeded, trial) = work.call()?;
+            let expected = "an edited file to be refused where nothing is missing";
+            if has_succeeded {
+                let seen = format!("the tool said that it succeeded, with {name} edited");
+                return Err(Stop::breach(expected, seen));
+            }
+            if records(&trial)? != before {
+                return Err(Stop::breach(expected, "schema_metadata is not what it was"));
+            }
+            work.write(name, text)?;
+        }
+        work.write(first.0, &edited(first.1))?;
         work.write(second.0, second.1)?;
         let (has_succeeded, trial) = work.call()?;
         let expected = "an edited file to be refused, and nothing to be applied after it";

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What tools do wrongly, one each; the first is no mistake.
-pub(super) const HABITS: [&str; 15] = [
+pub(super) const HABITS: [&str; 20] = [
     "none",
     "two transactions",
     "records first",
@@ -26,6 +26,11 @@ pub(super) const HABITS: [&str; 15] = [
     "always development",
     "renews the rows",
     "records the newest only",
+    "compares only where something is missing",
+    "compares the newest only",
+    "applies above the newest only",
+    "applies no lower number",
+    "refuses what comes late",
 ];
 
 /// A tool with this habit.
@@ -60,6 +65,12 @@ fn files(habit: &str, folder: &Path) -> io::Result<Vec<(String, String)>> {
     Ok(files)
 }
 
+/// The number that a file's name begins with.
+fn number(name: &str) -> i64 {
+    let digits = name.get(..4).and_then(|digits| digits.parse().ok());
+    digits.unwrap_or_default()
+}
+
 fn recorded(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let Ok(mut rows) = connection.prepare("SELECT file, sha256 FROM schema_metadata") else {
         return Ok(BTreeMap::new());
@@ -76,6 +87,17 @@ fn apply(
 ) -> rusqlite::Result<bool> {
     let connection = Connection::open(database)?;
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")?;
+    let known = recorded(&connection)?;
+    let is_recorded = |name: &str| known.contains_key(name);
+    let is_current = files.iter().all(|(name, _)| is_recorded(name));
+    if habit == "compares only where something is missing" && is_current {
+        return Ok(true);
+    }
+    let newest_file = known.keys().next_back().cloned().unwrap_or_default();
+    let is_late = |name: &str| number(name) <= number(&newest_file) && !is_recorded(name);
+    if habit == "refuses what comes late" && files.iter().any(|(name, _)| is_late(name)) {
+        return Ok(false);
+    }
     let mut time = 1_790_000_000_000;
     let mut has_failed = false;
     for (name, text) in files {
@@ -85,6 +107,7 @@ fn apply(
             let is_edited = *sha256_then != sha256(text);
             match habit {
                 "ignores edits" | "constant checksum" | "checksum of the name" => {}
+                "compares the newest only" if *name != newest_file => {}
                 "passes over edited files" if is_edited => {
                     has_failed = true;
                 }
@@ -99,6 +122,14 @@ fn apply(
             if habit == "renews the rows" {
                 again(&connection, name)?;
             }
+            continue;
+        }
+        let is_passed_over = match habit {
+            "applies above the newest only" => is_late(name),
+            "applies no lower number" => number(name) < number(&newest_file),
+            _ => false,
+        };
+        if is_passed_over {
             continue;
         }
         if !one(habit, &connection, (name, text), environment, time)? {
@@ -145,8 +176,7 @@ fn one(
     } else {
         environment
     };
-    let digits = name.get(..4).and_then(|digits| digits.parse().ok());
-    let version: i64 = digits.unwrap_or_default();
+    let version = number(name);
     let record = || {
         let sql = "INSERT INTO schema_metadata (file, version, environment, sha256, applied_at) VALUES (?1, ?2, ?3, ?4, ?5)";
         connection.execute(sql, params![name, version, environment, checksum, time])

@@ -1,9 +1,11 @@
 //! API-006: what a development database and a production database begin with, and that the one never becomes the other. Never runs a file in the target's own database.
 
+mod flags;
+
 use super::files::applied;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
-use crate::scripts::trial::{Trial, difference, sha256};
+use crate::scripts::trial::{Trial, difference, sha256, told_row};
 use crate::scripts::{Script, Scripts};
 use crate::subject::Subject;
 use rusqlite::types::Value;
@@ -44,7 +46,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "API-006",
         Beside,
         "the production set-up turns auditing on and debugging off",
-        audited
+        flags::audited
     ),
     aspect!(
         "API-006",
@@ -174,10 +176,7 @@ async fn test_keys(subject: &Subject) -> Judged {
 }
 
 fn told_counts(rows: &[Vec<Value>]) -> String {
-    let rows: Vec<String> = rows
-        .iter()
-        .map(|row| crate::scripts::trial::told_row(row))
-        .collect();
+    let rows: Vec<String> = rows.iter().map(|row| told_row(row)).collect();
     rows.join(", ")
 }
 
@@ -240,49 +239,14 @@ async fn strict_limits(subject: &Subject) -> Judged {
         .await
 }
 
-/// That these flags are on or off for everybody: as such, and by nothing else that is said of them.
-fn flags(trial: &Trial, wanted: &[(&str, bool)]) -> Judged {
-    for (name, is_on) in wanted {
-        let sql =
-            format!("SELECT enabled, rollout_percent FROM feature_flags WHERE name = '{name}'");
-        let rows = looked(trial, &sql)?;
-        let expected = format!("flag {name} {}", if *is_on { "on" } else { "off" });
-        let Some(row) = rows.first() else {
-            return Err(Stop::breach(expected, "no such flag"));
-        };
-        let enabled = row.first() == Some(&Value::Integer(1));
-        let rollout = row.get(1).cloned().unwrap_or(Value::Null);
-        // Below a percentage the rollout turns it on; where none is reached, `enabled` decides.
-        let is_rolled_out = !matches!(rollout, Value::Null | Value::Integer(0)) && !*is_on;
-        if enabled != *is_on || is_rolled_out {
-            let seen = format!(
-                "enabled {enabled}, rollout_percent {}",
-                crate::scripts::trial::told(&rollout)
-            );
-            return Err(Stop::breach(expected, seen));
-        }
-    }
-    let told: Vec<String> = wanted
-        .iter()
-        .map(|(name, is_on)| format!("{name} is {}", if *is_on { "on" } else { "off" }))
-        .collect();
-    Ok(told.join(", "))
-}
-
 async fn verbose(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
-            flags(
+            flags::flags(
                 &development(scripts)?,
                 &[("debug", true), ("verbose_logging", true)],
             )
         })
-        .await
-}
-
-async fn audited(subject: &Subject) -> Judged {
-    subject
-        .judge_files(|scripts| flags(&production(scripts)?, &[("audit", true), ("debug", false)]))
         .await
 }
 
