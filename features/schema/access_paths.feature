@@ -26,6 +26,14 @@ Feature: Look-ups use indexes and bad rows are refused
         | query | sql |
         | Usage to be deleted with a tenant | DELETE FROM usage WHERE tenant_id = ?1 |
 
+    # What the backend sends is what costs, whatever the schema would allow.
+    @needs.d1 @needs.store-faults @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: The backend's own statements for these look-ups scan nothing
+      Given a free tenant "a"
+      And tenant "a" chats so that a usage row is written
+      When the operator reads the usage of tenant "a" in a time range, and tenant "a" asks for its status
+      Then each statement by which that was looked up searches by index and scans no table
+
   @SCH-007 @should
   Rule: SCH-007 Look-ups do not grow with the number of tenants
     Look-up time does not grow with the number of tenants beyond the logarithm.

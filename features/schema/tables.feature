@@ -55,6 +55,31 @@ Feature: The schema of Phase 1
         | latency_ms | INTEGER | not null    |
         | created_at | INTEGER | not null    |
 
+    @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Nor do they change by the answer of a fallback and the end of a tenant that was billed
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer 21/8"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "21/8"
+      When the operator removes tenant "a" from the database
+      Then the database has exactly the tables "tenants, usage", no trigger and no view
+      And table "tenants" has exactly these columns
+        | id         | TEXT    | primary key |
+        | platform   | TEXT    | not null    |
+        | tier       | TEXT    | not null    |
+        | sandbox_id | TEXT    | not null    |
+        | created_at | INTEGER | not null    |
+        | updated_at | INTEGER | not null    |
+      And table "usage" has exactly these columns
+        | id         | TEXT    | primary key |
+        | tenant_id  | TEXT    | not null    |
+        | model      | TEXT    | not null    |
+        | tokens_in  | INTEGER | not null    |
+        | tokens_out | INTEGER | not null    |
+        | latency_ms | INTEGER | not null    |
+        | created_at | INTEGER | not null    |
+
   @SCH-002 @must
   Rule: SCH-002 The indexes that look-ups need
     Unique index on `tenants(sandbox_id)`; index on `usage(tenant_id, created_at)`.
@@ -73,6 +98,17 @@ Feature: The schema of Phase 1
       Then table "tenants" has a unique index on exactly "sandbox_id"
       And table "usage" has an index that begins with "tenant_id, created_at"
 
+    @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Both outlive the answer of a fallback and the end of a tenant that was billed
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer 21/8"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "21/8"
+      When the operator removes tenant "a" from the database
+      Then table "tenants" has a unique index on exactly "sandbox_id"
+      And table "usage" has an index that begins with "tenant_id, created_at"
+
   @SCH-003 @must
   Rule: SCH-003 Usage belongs to a tenant
     `usage.tenant_id` references `tenants(id)` on delete cascade, and it is enforced.
@@ -88,6 +124,15 @@ Feature: The schema of Phase 1
       And tenants "a" and "b" have 2 usage rows each
       When the operator removes tenant "a" from the database
       Then no usage row of tenant "a" is left
+      And tenant "b" still has 2 usage rows
+
+    @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Nor is its usage kept under another tenant
+      Given a free tenant "a"
+      And a free tenant "b"
+      And tenants "a" and "b" have 2 usage rows each
+      When the operator removes tenant "a" from the database
+      Then no usage row that was tenant "a"'s is left, whoever it may be ascribed to
       And tenant "b" still has 2 usage rows
 
     @needs.d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway

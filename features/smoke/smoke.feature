@@ -30,6 +30,13 @@ Feature: Smoke test
       When the smoke test creates tenant "a" with 20 custom domains
       Then subdomain and custom domain of tenant "a" answer as tenant "a" within 2 s of the creating request
 
+    @needs.hosts @needs.admin @whole-run @since.1.1
+    Scenario: So is one that takes the names of a tenant that is gone
+      When the smoke test creates tenant "a" with a custom domain
+      And the operator removes it
+      And the smoke test creates tenant "b" with the names of tenant "a"
+      Then subdomain and custom domain of tenant "b" answer as tenant "b" within 2 s of the creating request
+
   @SMK-003 @must @smoke
   Rule: SMK-003 The report tells what each step took
     Every step's time and result is recorded in the report.

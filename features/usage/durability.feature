@@ -116,6 +116,23 @@ Feature: Rows survive what databases and deployments do, and callers never notic
         | 1     |
         | 2     |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.store-faults @waits @since.1.1
+    Scenario: One row, though every answer to its writes was lost, and no second one by what follows
+      Given a free tenant "a"
+      And D1 does the next 4 usage writes of tenant "a" and loses the answer
+      And the upstream replies "answer 61/19"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And every retry for tenant "a" has had its time
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "61/19, 41/17"
+      Given the upstream replies "answer 7/3"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "61/19, 41/17, 7/3"
+
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.store-faults @waits
     Scenario: One row, though the first write was refused
       Given a free tenant "a"

@@ -29,6 +29,23 @@ Feature: What failed is not billed
         | free    | chat 9/2 as 400 | plainly     |
         | premium | native 9/2 as 429 | plainly   |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: Nor do the failures before an answer of a <tier> tenant's chat: "<replies>" <way>
+      Given a <tier> tenant "a"
+      And the upstream replies "<replies>"
+      When tenant "a" prompts the model <way>
+      Then the caller gets the model's text
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model <way>
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "21/8, 41/17"
+
+      Examples:
+        | tier       | replies                               | way         |
+        | free       | chat 9/2 as 500, 503, answer 21/8     | plainly     |
+        | premium    | chat 9/2 as 500, 503, answer 21/8     | plainly     |
+        | enterprise | 500, native 9/2 as 503, answer 21/8   | in a stream |
+
   @USG-003 @must
   Rule: USG-003 An error in a 200 costs nothing
     200 with `success: false` or an `error`/`errors` payload → no row.
@@ -256,3 +273,18 @@ Feature: What failed is not billed
       When tenant "a" prompts the model
       Then the caller gets the model's text
       And the usage rows of tenant "a" have tokens "7/3"
+
+    # Not every backend refuses each of them; which it does is for the other promises.
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: 400, for one message among good ones is wrong
+      Given a free tenant "a"
+      When tenant "a" sends each of these as prompt
+        | content that is a number              |
+        | a message without content             |
+        | a role that is a number               |
+        | a message that is a text              |
+        | a system's content that is a number   |
+        | a stream flag that is a text          |
+      And tenant "a" prompts the model
+      Then the caller gets the model's text
+      And of these prompts only those that were answered have been billed

@@ -138,6 +138,27 @@ Feature: Streams are billed when they tell their usage
         | binding | 5      |
         | native  | 3      |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: Nor does one after <way> that was billed: an <dialect> stream cut after <chunks> frames
+      Given a free tenant "a"
+      And the upstream replies "<before>"
+      When tenant "a" prompts the model <way>
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "5/7"
+      Given the upstream replies "<dialect> stream 88/44 cut after <chunks>"
+      When tenant "a" prompts the model in a stream
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "5/7, 41/17"
+
+      Examples:
+        | before            | way         | dialect | chunks |
+        | openai stream 5/7 | in a stream | openai  | 2      |
+        | native stream 5/7 | in a stream | native  | 2      |
+        | answer 5/7        | plainly     | openai  | 1      |
+
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
     Scenario: A caller that leaves before the usage is not billed
       Given a free tenant "a"

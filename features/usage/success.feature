@@ -82,6 +82,29 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       And the usage rows of tenant "a" have tokens "90/0"
       And the usage row with tokens "90/0" says that the 8b model answered tenant "a"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: A stream that the filter ended writes its row, its usage beside the reason
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": null}]}
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}], "usage": {"prompt_tokens": 90, "completion_tokens": 2}}
+        """
+      When tenant "a" prompts the model in a stream
+      Then the usage rows of tenant "a" have tokens "90/2"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: A stream that the filter ended writes its row, its usage behind the reason
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": null}]}
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]}
+        {"choices": [], "usage": {"prompt_tokens": 90, "completion_tokens": 2}}
+        """
+      When tenant "a" prompts the model in a stream
+      Then the usage rows of tenant "a" have tokens "90/2"
+
   @USG-011 @must
   Rule: USG-011 The row names who answered
     After a fallback the row names the model that answered.
@@ -100,6 +123,15 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
         | 500, 500, answer 21/8          | plainly     | 8b    |
         | timeout, timeout, answer 21/8  | in a stream | 8b    |
         | 503, answer 21/8               | plainly     | 70b   |
+
+      @since.1.1
+      Examples:
+        | replies                              | way         | model |
+        | 500, 500, native 21/8                | plainly     | 8b    |
+        | 500, 500, chat 21/8                  | plainly     | 8b    |
+        | 503, native 21/8                     | plainly     | 70b   |
+        | 500, 500, native stream 21/8         | in a stream | 8b    |
+        | 500, 500, binding stream 21/8        | in a stream | 8b    |
 
   @USG-012 @must
   Rule: USG-012 In a crowd everybody pays for himself

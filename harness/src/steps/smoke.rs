@@ -1,8 +1,8 @@
 //! Steps of the smoke test: from nothing to an answer, and what each step took. Never seeds a tenant: the backend makes it.
 
 use super::operating::{
-    QUIET, at, authorised, create, expect_first, expect_status_first, expect_usage_count, gateway,
-    settle, start_gateway, worst,
+    QUIET, at, authorised, create, delete, expect_first, expect_status_first, expect_usage_count,
+    gateway, presuppose, settle, start_gateway, worst,
 };
 use crate::client::Request;
 use crate::clock;
@@ -13,7 +13,8 @@ use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
 use crate::subject::dialect::Dialect;
 use crate::subject::dialect::operation::Operation;
-use crate::verdict::{Check, Stop};
+use crate::subject::tenant::Tenant;
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -33,6 +34,13 @@ pub(super) fn register(book: &mut Book) {
         r#"the smoke test creates tenant "([^"]+)"(?: with (a|\d+) custom domains?)?"#,
         |s, a| Box::pin(create_tenant(s, a)),
     );
+    book.step(
+        r#"the smoke test creates tenant "([^"]+)" with the names of tenant "([^"]+)""#,
+        |s, a| Box::pin(create_with_names_of(s, a)),
+    );
+    book.step(r"the operator removes it", |s, _a| {
+        Box::pin(remove_created(s))
+    });
     book.step(
         r#"the smoke test starts the gateway of tenant "([^"]+)""#,
         |s, a| Box::pin(start(s, a)),
@@ -156,6 +164,35 @@ async fn create_tenant(s: &mut Scene, a: Args) -> Check {
                 .collect();
         }
     }
+    created(s, a.text(1), tenant).await
+}
+
+/// What a tenant that is gone was called.
+async fn create_with_names_of(s: &mut Scene, a: Args) -> Check {
+    let gone = s.tenant(a.text(2))?;
+    let mut tenant = s.new_tenant(a.text(1), "free").await?;
+    tenant.slug = gone.slug;
+    tenant.host = gone.host;
+    tenant.domains = gone.domains;
+    created(s, a.text(1), tenant).await
+}
+
+/// The tenant that was created last is removed, so that its names are free.
+async fn remove_created(s: &mut Scene) -> Check {
+    judge_before(s).or_unmet("SMK-001")?;
+    let name = s
+        .notes
+        .get("tenant")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let id = s.tenant(&name)?.id;
+    let answer = delete(s, &id).await?;
+    presuppose(&answer, answer.status < 300, "a tenant cannot be deleted")
+}
+
+/// Creates a tenant as one step of the smoke test.
+async fn created(s: &mut Scene, name: &str, tenant: Tenant) -> Check {
     let answer = create(s, &tenant.creation()).await?;
     if tenant.domains.len() > 1 && answer.status == 400 {
         return Err(Stop::NotApplicable(format!(
@@ -169,8 +206,8 @@ async fn create_tenant(s: &mut Scene, a: Args) -> Check {
         format!("tenant `{}` created with 201", tenant.slug),
         || describe(&answer),
     );
-    s.notes.insert("tenant".to_owned(), json!(a.text(1)));
-    s.know_tenant(a.text(1), tenant);
+    s.notes.insert("tenant".to_owned(), json!(name));
+    s.know_tenant(name, tenant);
     judged_later(s, check)
 }
 

@@ -1,7 +1,7 @@
 //! Faults of D1 and KV, one tenant at a time. Never touches a store itself: an adapter of the target asks what to do before each call.
 
 use crate::clock;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ pub struct StoreFaults {
     words: Mutex<HashMap<String, String>>,
     /// Whether the store tells when a call is through.
     tells: AtomicBool,
+    /// Statements by the value for which they are listened to, each once.
+    statements: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
 /// When a call was through.
@@ -135,6 +137,33 @@ impl StoreFaults {
         }
     }
 
+    /// From now on statements of D1 that have this value are kept.
+    pub fn listen(&self, value: &str) {
+        self.statements().entry(value.to_owned()).or_default();
+    }
+
+    /// A statement of D1, as it was sent, with its values. Told by the target's store adapter, if it knows them.
+    pub fn hear<'a>(&self, sql: &str, values: impl IntoIterator<Item = &'a str>) {
+        let mut statements = self.statements();
+        for value in values {
+            if let Some(heard) = statements.get_mut(value) {
+                heard.insert(sql.to_owned());
+            }
+        }
+    }
+
+    /// The statements with this value since it was listened to.
+    #[must_use]
+    pub fn heard(&self, value: &str) -> BTreeSet<String> {
+        self.statements().get(value).cloned().unwrap_or_default()
+    }
+
+    fn statements(&self) -> MutexGuard<'_, HashMap<String, BTreeSet<String>>> {
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on a call that names one of these words is in the scope as well.
     pub fn also_called<'a>(&self, scope: &str, words: impl IntoIterator<Item = &'a str>) {
         let mut known = self.words.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,6 +241,17 @@ mod tests {
         assert!(met("site:acme.example"));
         assert!(!met("acme-2") && !met("u-10") && !met("SELECT 1"));
         assert_eq!(faults.asked(calls, "u-1"), 4);
+    }
+
+    #[test]
+    fn statements_are_kept_for_the_values_that_are_listened_to() {
+        let faults = StoreFaults::default();
+        faults.hear("SELECT 0", ["u-1"]);
+        faults.listen("u-1");
+        faults.hear("SELECT 1", ["u-1", "9"]);
+        faults.hear("SELECT 2", ["u-2"]);
+        assert_eq!(faults.heard("u-1"), BTreeSet::from(["SELECT 1".to_owned()]));
+        assert!(faults.heard("u-2").is_empty());
     }
 
     #[test]

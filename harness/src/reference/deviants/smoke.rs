@@ -84,6 +84,12 @@ pub(super) fn all() -> Vec<Draft> {
             });
         }),
         deviant(
+            "freed-names-cool-off",
+            "Names that were given up are given out again only three seconds later",
+            &["SMK-002"],
+        )
+        .parts(|parts| stores::registry(&mut parts.ports, CoolsOff::default())),
+        deviant(
             "custom-domain-mapped-late",
             "A custom domain is found when its absence is no longer cached, a minute after its tenant was created",
             &["SMK-002"],
@@ -249,6 +255,49 @@ impl OtherRegistry for Late {
         let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
         claimed.extend(names.domains.iter().map(|domain| (domain.clone(), now)));
+        Ok(())
+    }
+}
+
+/// How long a name rests that was given up.
+const COOL_OFF: Duration = Duration::from_secs(3);
+
+/// When each name was given up.
+#[derive(Default)]
+struct CoolsOff(Mutex<HashMap<String, Instant>>);
+
+#[async_trait]
+impl OtherRegistry for CoolsOff {
+    async fn claim(
+        &self,
+        inner: &dyn Registry,
+        tenant: TenantId,
+        names: &TenantNames,
+    ) -> Result<(), StoreError> {
+        let rests = {
+            let freed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let asked = names.domains.iter().chain([&names.slug]);
+            let since = asked.filter_map(|name| freed.get(name.as_str()));
+            since.map(|at| COOL_OFF.saturating_sub(at.elapsed())).max()
+        };
+        wait::pass(rests.unwrap_or_default()).await;
+        inner.claim(tenant, names).await
+    }
+
+    async fn release(&self, inner: &dyn Registry, tenant: TenantId) -> Result<(), StoreError> {
+        let names = inner.names(tenant).await?;
+        inner.release(tenant).await?;
+        let mut freed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::now();
+        if let Some(names) = names {
+            freed.extend(
+                names
+                    .domains
+                    .into_iter()
+                    .chain([names.slug])
+                    .map(|name| (name, now)),
+            );
+        }
         Ok(())
     }
 }

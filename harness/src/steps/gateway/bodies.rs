@@ -6,14 +6,28 @@ use super::prompts::chat_body;
 use crate::client::Request;
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
+use crate::steps::operating::{expect_usage_count, presuppose};
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
 
+/// Note: how many of the prompts were answered.
+const ANSWERED: &str = "prompts that were answered";
+/// Note: whose prompts they are.
+const SENDER: &str = "whose prompts these are";
 /// Arrays in arrays: more than a recursive parser's stack may bear.
 const DEPTH: usize = 10_000;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
+    book.step(
+        r#"tenant "([^"]+)" sends each of these as prompt"#,
+        |s, a| Box::pin(sends_each(s, a)),
+    );
+    book.asserting(
+        &["USG-013"],
+        "of these prompts only those that were answered have been billed",
+        |s, _a| Box::pin(only_answered_billed(s)),
+    );
     book.step(r#"tenant "([^"]+)" sends as prompt (.+)"#, |s, a| {
         Box::pin(sends(s, a))
     });
@@ -145,6 +159,57 @@ async fn sends(s: &mut Scene, a: Args) -> Check {
         }
     }
     .map(drop)
+}
+
+/// Sends prompts of which each backend refuses some, one after the other, and counts those that were answered.
+async fn sends_each(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let marker = s.marker();
+    let list = a.list();
+    let mut answered = 0;
+    for name in &list {
+        let body = malformed(name, &marker)
+            .ok_or_else(|| Stop::Fault(format!("no malformed prompt is called `{name}`")))?;
+        let request = Request::new("POST", s.dialect().chat)
+            .host(tenant.host.clone())
+            .header("content-type", "application/json")
+            .bytes(body);
+        let answer = s.send(request).await?;
+        presuppose(
+            &answer,
+            answer.status != 429,
+            "the quota is used up before all of these prompts were sent",
+        )?;
+        answered += usize::from(answer.status < 300);
+    }
+    if answered == list.len() {
+        return Err(Stop::NotApplicable(
+            "each of these prompts is answered: no gate refuses one".to_owned(),
+        ));
+    }
+    s.notes.insert(ANSWERED.to_owned(), json!(answered));
+    s.notes.insert(SENDER.to_owned(), json!(a.text(1)));
+    Ok(())
+}
+
+/// The prompt that followed them is billed as well.
+async fn only_answered_billed(s: &mut Scene) -> Check {
+    let answered = s.notes.get(ANSWERED).and_then(Value::as_u64).unwrap_or(0);
+    let sender = s
+        .notes
+        .get(SENDER)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let tenant = s.tenant(&sender)?;
+    expect_usage_count(
+        s,
+        &tenant,
+        usize::try_from(answered)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1),
+    )
+    .await
 }
 
 async fn is_refused(s: &mut Scene, _a: Args) -> Check {

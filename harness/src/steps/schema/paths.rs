@@ -1,12 +1,18 @@
 //! Query plans and the work of look-ups, on a copy of the target's schema. Never measures time: steps do not depend on the machine.
 
-use super::{copy, entries};
+use super::{copy, entries, own_table};
+use crate::client::Request;
+use crate::clock;
 use crate::oracle::schema::{self, Cost, Entry};
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
+use crate::steps::operating::{at, authorised, presuppose};
 use crate::subject::layout::Layout;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
+
+/// Note: the statements of the target's own look-ups.
+const STATEMENTS: &str = "statements of look-ups";
 
 /// Tenants with ids in no order, as random ones are. The numbers spread them over the range of 32 bits.
 const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
@@ -19,6 +25,15 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r"the plan of this query searches by index and scans no table",
         |s, a| Box::pin(searches(s, a)),
+    );
+    book.step(
+        r#"the operator reads the usage of tenant "([^"]+)" in a time range, and tenant "([^"]+)" asks for its status"#,
+        |s, a| Box::pin(looks_up(s, a)),
+    );
+    book.asserting(
+        &["SCH-006"],
+        r"each statement by which that was looked up searches by index and scans no table",
+        |s, _a| Box::pin(own_statements_search(s)),
     );
     book.step(
         r"look-ups by id and by sandbox id are counted in the target's schema with (\d+) and with (\d+) tenants",
@@ -48,6 +63,86 @@ async fn searches(s: &mut Scene, a: Args) -> Check {
         format!("an index search and no scan for `{sql}`"),
         || plan.join("; "),
     )
+}
+
+/// Does both look-ups while the target's statements about the tenant are kept.
+async fn looks_up(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let faults = s.faults().await?;
+    for value in [&tenant.id, &tenant.sandbox_id] {
+        faults.listen(value);
+    }
+    let status = s.status_request(&tenant.host);
+    let answer = s.send(status).await?;
+    presuppose(&answer, answer.status < 300, "has no status")?;
+    let usage = at(&s.dialect().usage, &tenant.id);
+    if !usage.is_empty() {
+        let until = clock::epoch_ms();
+        let range = Request::new("GET", format!("{usage}?from=0&to={until}"));
+        let range = authorised(s, range).await?;
+        let answer = s.send(range).await?;
+        presuppose(&answer, answer.status < 300, "usage cannot be read")?;
+    }
+    let mut heard = faults.heard(&tenant.id);
+    heard.extend(faults.heard(&tenant.sandbox_id));
+    s.notes.insert(STATEMENTS.to_owned(), json!(heard));
+    Ok(())
+}
+
+async fn own_statements_search(s: &mut Scene) -> Check {
+    let heard = s.notes.get(STATEMENTS).and_then(Value::as_array).cloned();
+    let tables = ["tenants", "usage"].map(|table| own_table(s, table));
+    let reads = |sql: &String| {
+        let sql = sql.trim_start().to_ascii_lowercase();
+        let names = tables
+            .iter()
+            .any(|table| sql.contains(&table.to_ascii_lowercase()));
+        names && (sql.starts_with("select") || sql.starts_with("with"))
+    };
+    let heard = heard.unwrap_or_default();
+    let statements: Vec<String> = heard
+        .iter()
+        .filter_map(|sql| sql.as_str().map(str::to_owned))
+        .filter(reads)
+        .collect();
+    if statements.is_empty() {
+        return Err(Stop::NotApplicable(
+            "the target's stores tell no statement of these look-ups".to_owned(),
+        ));
+    }
+    let copy = copy(s).await?;
+    for sql in statements {
+        // A statement that the copy cannot prepare needs what a schema does not have, such as a table of its own.
+        let Ok(plan) = schema::plan(&copy, &sql) else {
+            continue;
+        };
+        let scanned = plan.iter().find(|line| scans(line, &sql, &tables));
+        s.expect(scanned.is_none(), format!("no scan by `{sql}`"), || {
+            plan.join("; ")
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether a line of a plan scans one of the tables, under its own name or another in this statement.
+fn scans(line: &str, sql: &str, tables: &[String]) -> bool {
+    let Some(name) = line
+        .strip_prefix("SCAN ")
+        .and_then(|rest| rest.split(' ').next())
+    else {
+        return false;
+    };
+    let words: Vec<String> = sql
+        .split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+        .filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("as"))
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let name = name.to_ascii_lowercase();
+    tables.iter().any(|table| {
+        let table = table.to_ascii_lowercase();
+        let is_alias = |pair: &[String]| pair == [table.clone(), name.clone()];
+        name == table || words.windows(2).any(is_alias)
+    })
 }
 
 /// A query that the schema does not have the tables or columns for.
@@ -123,4 +218,24 @@ async fn hardly_more(s: &mut Scene, a: Args) -> Check {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_is_one_of_the_tables_under_any_name() {
+        let tables = ["tenants".to_owned(), "usage".to_owned()];
+        let sql = "SELECT * FROM usage AS u, json_each(?1) WHERE u.id = 1";
+        assert!(scans("SCAN u", sql, &tables));
+        assert!(scans("SCAN usage USING COVERING INDEX x", sql, &tables));
+        assert!(!scans(
+            "SCAN json_each VIRTUAL TABLE INDEX 1:",
+            sql,
+            &tables
+        ));
+        assert!(!scans("SCAN CONSTANT ROW", sql, &tables));
+        assert!(!scans("SEARCH u USING INDEX x", sql, &tables));
+    }
 }

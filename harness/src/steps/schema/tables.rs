@@ -7,15 +7,19 @@ use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe, misshapen};
 use crate::said::said;
 use crate::steps::operating::{
-    QUIET, authorised, delete, expect_status_first, presuppose, settle, tenant_row, usage_rows,
+    QUIET, authorised, delete, expect_status_first, presuppose, settle, tenant_row, usage_ids,
+    usage_rows,
 };
 use crate::subject::manifest::Timestamps;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How far a stored time may be from the harness's clock. Evidence: seconds taken for milliseconds are decades away; clocks and their zones are a day apart at most.
 const CLOCK_MS_MAX: i64 = 2 * 86_400_000;
+
+/// Note: the ids of the usage rows of a tenant before its deletion.
+const ROWS_BEFORE: &str = "usage rows before the deletion";
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -61,6 +65,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(r#"no usage row of tenant "([^"]+)" is left"#, |s, a| {
         Box::pin(no_row_left(s, a))
     });
+    book.step(
+        r#"no usage row that was tenant "([^"]+)"'s is left, whoever it may be ascribed to"#,
+        |s, a| Box::pin(no_row_left_at_all(s, a)),
+    );
     book.step(r#"tenant "([^"]+)" still has (\d+) usage rows"#, |s, a| {
         Box::pin(still_has(s, a))
     });
@@ -287,6 +295,8 @@ async fn times_are_right(s: &mut Scene) -> Check {
 
 async fn remove(s: &mut Scene, a: Args) -> Check {
     let id = s.tenant(a.text(1))?.id;
+    let rows = usage_ids(s, &id).await?;
+    s.notes.insert(ROWS_BEFORE.to_owned(), json!(rows));
     let answer = delete(s, &id).await?;
     s.expect(answer.status < 300, "the tenant deleted", || {
         describe(&answer)
@@ -309,6 +319,23 @@ async fn no_row_left(s: &mut Scene, a: Args) -> Check {
         return check.or_unmet("RES-015");
     }
     check
+}
+
+/// By the rows' own ids, which were theirs before the deletion.
+async fn no_row_left_at_all(s: &mut Scene, a: Args) -> Check {
+    no_row_left(s, a).await?;
+    let ids = s.notes.get(ROWS_BEFORE).and_then(Value::as_array).cloned();
+    let d1 = s.d1().await?;
+    for id in ids.unwrap_or_default() {
+        let sql = "SELECT id, tenant_id FROM usage WHERE id = ?1";
+        let rows = d1.query(sql, &[id]).await?;
+        s.expect(
+            rows.is_empty(),
+            "no usage row of the deleted tenant, under no other tenant either",
+            || said(&rows),
+        )?;
+    }
+    Ok(())
 }
 
 async fn still_has(s: &mut Scene, a: Args) -> Check {

@@ -25,6 +25,10 @@ const GROWTH_MAX: f64 = 1.6;
 const GIVEN_UP_MAX: Duration = Duration::from_secs(4);
 /// A retry that follows a lost answer comes in this time, if it comes.
 const RETRIED_MAX: Duration = Duration::from_millis(600);
+/// How often a write is tried again.
+const RETRIES: u32 = 3;
+/// All retries after lost answers come in this time after the first write, if they come.
+const RETRIES_MAX: Duration = Duration::from_millis(1_000);
 /// In this time after the loss was logged nothing more may be logged or tried.
 const QUIET: Duration = Duration::from_millis(150);
 
@@ -76,6 +80,10 @@ pub(super) fn register(book: &mut Book) {
         &["USG-010"],
         r#"a retry for tenant "([^"]+)" has had its time"#,
         |s, a| Box::pin(retry_had_time(s, a)),
+    );
+    book.step(
+        r#"every retry for tenant "([^"]+)" has had its time"#,
+        |s, a| Box::pin(retries_had_time(s, a)),
     );
 }
 
@@ -385,6 +393,25 @@ async fn loss_logged(s: &mut Scene, a: Args) -> Check {
         format!("{tries} tries before the row is given up"),
         || format!("{asked} tries"),
     )
+}
+
+/// Waits for the write and its three retries. How often a lost answer is worth a retry is the backend's choice: after the time of all three
+/// nothing more is waited for.
+async fn retries_had_time(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let faults = s.faults().await?;
+    let within = s.run.target.limits().usage_visible + RETRIES_MAX;
+    let tried = || {
+        let asked = faults.asked(Calls::UsageWrite, &tenant.id);
+        let look = if asked > RETRIES {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{asked} tries"))
+        };
+        async move { Ok(look) }
+    };
+    let _fewer = wait::until::<_, Stop, _, _>(within, tried).await?;
+    Ok(())
 }
 
 async fn retry_had_time(s: &mut Scene, a: Args) -> Check {

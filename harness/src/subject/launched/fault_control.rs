@@ -85,8 +85,9 @@ async fn answer(
 fn met(faults: &StoreFaults, layout: &Layout, operation: &Operation) -> Option<StoreFault> {
     match operation {
         Operation::D1 { sql, params } => {
-            let calls = calls_of(sql, layout)?;
             let values = params.iter().filter_map(Value::as_str);
+            faults.hear(sql, values.clone());
+            let calls = calls_of(sql, layout)?;
             faults.meet_in(calls, values.chain([sql.as_str()]))
         }
         Operation::Kv { op, key } => {

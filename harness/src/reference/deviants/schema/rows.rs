@@ -28,7 +28,22 @@ fn changed_by_requests() -> Vec<Draft> {
     type When = fn(&Ask) -> bool;
     let is_rename: When = |ask| ask.method == "PATCH" && ask.json()["slug"].is_string();
     let is_usage: When = |ask| ask.method == "GET" && ask.route().ends_with("/usage");
-    let all: [(&str, &str, &[&str], When, &str); 3] = [
+    let is_deletion: When = |ask| ask.method == "DELETE";
+    let all: [(&str, &str, &[&str], When, &str); 5] = [
+        (
+            "deletions-add-a-column",
+            "From the first deletion on the table of usage has a column for the step of the model",
+            &["SCH-001"],
+            is_deletion,
+            "ALTER TABLE usage ADD COLUMN step INTEGER",
+        ),
+        (
+            "deletions-take-the-index-away",
+            "From the first deletion on the table of usage has no index by tenant and time",
+            &["SCH-002"],
+            is_deletion,
+            "DROP INDEX IF EXISTS usage_tenant_created",
+        ),
         (
             "renames-add-a-column",
             "From the first rename on the table of tenants has a column for former slugs",
@@ -111,6 +126,15 @@ fn references() -> Vec<Draft> {
             stores::usage(&mut parts.ports, WithoutTenant(database));
         }),
         deviant(
+            "usage-kept-under-another-tenant",
+            "Before a tenant is deleted its usage is given to another one",
+            &["SCH-003"],
+        )
+        .parts(|parts| {
+            let database = database(parts);
+            stores::tenants(&mut parts.ports, GivesUsageAway(database));
+        }),
+        deviant(
             "deletion-empties-usage",
             "Deleting a tenant deletes the usage of all",
             &["SCH-003"],
@@ -129,6 +153,18 @@ impl OtherTenants for LeavesUsage {
     async fn delete(&self, _inner: &dyn TenantStore, id: TenantId) -> Result<bool, StoreError> {
         let id = id.to_string();
         unenforced(&self.0, "DELETE FROM tenants WHERE id = ?1", &[&id]).map(|rows| rows > 0)
+    }
+}
+
+struct GivesUsageAway(PathBuf);
+
+#[async_trait]
+impl OtherTenants for GivesUsageAway {
+    async fn delete(&self, inner: &dyn TenantStore, id: TenantId) -> Result<bool, StoreError> {
+        let sql = "UPDATE usage SET tenant_id = (SELECT id FROM tenants WHERE id <> ?1 ORDER BY created_at LIMIT 1) \
+             WHERE tenant_id = ?1 AND EXISTS (SELECT 1 FROM tenants WHERE id <> ?1)";
+        run(&self.0, sql, &[&id.to_string()], true)?;
+        inner.delete(id).await
     }
 }
 

@@ -7,7 +7,8 @@ use crate::wait;
 use async_trait::async_trait;
 use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{Level, LogSink, StoreError, UsageStore};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -87,6 +88,12 @@ pub(super) fn all() -> Vec<Draft> {
             &["USG-010"],
         )
         .parts(|parts| stores::usage(&mut parts.ports, NewId)),
+        deviant(
+            "lost-rows-written-again",
+            "A row that was given up is written again under a new id with the tenant's next one",
+            &["USG-010"],
+        )
+        .parts(|parts| stores::usage(&mut parts.ports, KeepsLost::default())),
     ]
 }
 
@@ -138,6 +145,42 @@ impl OtherUsage for Loud {
                 "tenant_id": row.tenant_id.to_string(), "cause": error.to_string(),
             });
             self.0.line(Level::Error, &line.to_string());
+        }
+        done
+    }
+}
+
+/// How often the reference tries a write.
+const TRIES: usize = 4;
+
+/// How often each row was refused.
+#[derive(Default)]
+struct KeepsLost(Mutex<HashMap<Uuid, (UsageRow, usize)>>);
+
+#[async_trait]
+impl OtherUsage for KeepsLost {
+    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let done = inner.insert(row).await;
+        let mut again = Vec::new();
+        {
+            let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if done.is_err() {
+                refused.entry(row.id).or_insert_with(|| (row.clone(), 0)).1 += 1;
+            } else {
+                refused.remove(&row.id);
+                refused.retain(|_, (lost, times)| {
+                    let is_due = *times >= TRIES && lost.tenant_id == row.tenant_id;
+                    if is_due {
+                        again.push(lost.clone());
+                    }
+                    !is_due
+                });
+            }
+        }
+        for mut lost in again {
+            lost.id = Uuid::new_v4();
+            // One that is lost again stays so.
+            drop(inner.insert(&lost).await);
         }
         done
     }

@@ -29,6 +29,12 @@ pub(super) fn all() -> Vec<Draft> {
             When::Answered(400),
         ),
         billing(
+            "wrong-messages-billed",
+            "A request that is refused for one of its messages writes a row",
+            &["USG-013"],
+            When::WrongMessage,
+        ),
+        billing(
             "limited-requests-billed",
             "A request that is refused with 429 writes a row",
             &["USG-013"],
@@ -53,6 +59,7 @@ pub(super) fn all() -> Vec<Draft> {
 enum When {
     Asked,
     Answered(u16),
+    WrongMessage,
 }
 
 fn at_the_door(parts: &mut Parts, when: When) {
@@ -102,7 +109,13 @@ impl Tamper for Door {
             self.write(&ask).await;
         }
         let told = upstream.send(&ask).await?;
-        if is_chat && matches!(self.when, When::Answered(status) if status == told.status) {
+        let has_messages = || ask.json()["messages"].get(0).is_some();
+        let is_due = match self.when {
+            When::Asked => false,
+            When::Answered(status) => status == told.status,
+            When::WrongMessage => told.status == 400 && has_messages(),
+        };
+        if is_chat && is_due {
             self.write(&ask).await;
         }
         Ok(told)
