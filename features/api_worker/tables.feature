@@ -105,3 +105,7 @@ Feature: Tables, conversations and usage
     Scenario: The target's own database holds times in one format and money in integers
       Given the API worker that the target offers, with users and models of this scenario
       Then the target's own database holds times in one format and money in integers
+
+    Scenario: What requests leave, those that fail among them, has times in one format and money in integers
+      Given the API worker that the target offers, with users and models of this scenario
+      Then what requests leave, those that fail among them, has times in one format and money in integers

@@ -26,6 +26,10 @@ Feature: Webhooks
       Given the API worker that the target offers, with users and models of this scenario
       Then jobs at once send each delivery that is due exactly once
 
+    Scenario: An attempt that is answered 2xx in time counts, though its claim has ended and another attempt fails
+      Given the API worker that the target offers, with users and models of this scenario
+      Then an attempt that is answered 2xx in time counts, though its claim has ended and another attempt fails
+
     Scenario: A delivery that was under way when the worker was killed is tried again after it under the same id, and one that had been answered 2xx is not
       Given the API worker that the target offers, with users and models of this scenario
       Then a delivery that was under way when the worker was killed is tried again after it under the same id, and one that had been answered 2xx is not

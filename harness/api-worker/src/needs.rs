@@ -81,7 +81,11 @@ pub const NEEDS: [Needs; 14] = [
         &[&[Files], &[Operator, Database, Clock]],
         &[Operator, Database, Clock, Files],
     ),
-    needs("API-014", &[&[Files], &[Database]], &[Database, Files]),
+    needs(
+        "API-014",
+        &[&[Files], &[Database]],
+        &[Operator, Database, Files],
+    ),
 ];
 
 impl Needs {

@@ -1,7 +1,7 @@
 //! The reference's API worker, started over HTTP in this process. Never judges it.
 
 use super::altered::{Alteration, Variables, fronted};
-use super::careless::Careless;
+use super::careless::{Altering, Careless};
 use super::process::Process;
 use super::{CapturedLog, ReferenceTarget, Running};
 use crate::contract::need::Variant;
@@ -12,6 +12,7 @@ use crate::subject::{Disposable as _, Fault, Instance};
 use crate::tamper::Tamper;
 use moltproof_api_worker::receiver::Receiver;
 use moltproof_api_worker::resolver::Resolver;
+use moltproof_api_worker::teeth::bodies::Alter;
 use moltproof_api_worker::teeth::names::Misled;
 use moltproof_api_worker::{Applied, OwnInstance, OwnInstances};
 use moltworker_api_reference::backend::Backend;
@@ -21,6 +22,7 @@ use moltworker_api_reference::store::schema;
 use moltworker_reference::command::stop_signal;
 use moltworker_reference::log::{StderrSink, causes};
 use moltworker_reference::store::migrations::from_dir;
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -46,6 +48,10 @@ pub struct Changed {
     pub front: Option<Arc<dyn Tamper>>,
     /// How it goes wrong about the names of webhooks.
     pub misled: Option<Misled>,
+    /// What its database is told when it is made.
+    pub told: Option<&'static str>,
+    /// What becomes of a delivery's body after it was signed.
+    pub alter: Option<Alter>,
 }
 
 impl Changed {
@@ -68,6 +74,17 @@ impl Changed {
                 resolver,
             });
         }
+        if let Some(alter) = self.alter {
+            backend.ports.sender = Arc::new(Altering {
+                sender: Arc::clone(&backend.ports.sender),
+                alter,
+            });
+        }
+    }
+
+    fn tell(&self, database: &Path) -> rusqlite::Result<()> {
+        let Some(sql) = self.told else { return Ok(()) };
+        Connection::open(database)?.execute_batch(sql)
     }
 }
 
@@ -109,10 +126,13 @@ impl ReferenceTarget {
         let runtime = self.runtime.as_ref();
         let runtime = runtime.ok_or_else(|| fault("cannot start", "the runtime is gone"))?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let asked = Arc::clone(&resolver);
+        let (asked, own_database) = (Arc::clone(&resolver), database.clone());
         let started = runtime.spawn(async move {
             let mut backend = Backend::open(config, sink).map_err(|error| error.to_string())?;
             changed.put_into(&mut backend, asked);
+            changed
+                .tell(&own_database)
+                .map_err(|error| error.to_string())?;
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
                 .await
                 .map_err(|error| error.to_string())?;

@@ -1,7 +1,8 @@
-//! A sender of webhooks that does not heed where names lead. Never connects to what a name leads to unless that is why it is there.
+//! Senders of webhooks that do not heed where names lead, or what they signed. Never connects to what a name leads to unless that is why it is there.
 
 use async_trait::async_trait;
 use moltproof_api_worker::resolver::Resolver;
+use moltproof_api_worker::teeth::bodies::Alter;
 use moltproof_api_worker::teeth::names::Misled;
 use moltworker_api_reference::domain::address::Endpoint;
 use moltworker_api_reference::webhook_sender::{Signed, WebhookSender};
@@ -51,5 +52,26 @@ impl WebhookSender for Careless {
                 self.sender.is_private(endpoint).await
             }
         }
+    }
+}
+
+/// In the place of the reference's own sender: it sends other bytes than were signed.
+pub(super) struct Altering {
+    pub(super) sender: Arc<dyn WebhookSender>,
+    pub(super) alter: Alter,
+}
+
+#[async_trait]
+impl WebhookSender for Altering {
+    async fn send(&self, endpoint: &Endpoint, signed: &Signed) -> Option<u16> {
+        let altered = Signed {
+            body: (self.alter)(&signed.body),
+            ..signed.clone()
+        };
+        self.sender.send(endpoint, &altered).await
+    }
+
+    async fn is_private(&self, endpoint: &Endpoint) -> bool {
+        self.sender.is_private(endpoint).await
     }
 }

@@ -23,6 +23,8 @@ pub enum Reply {
     Slow(Duration, u16),
     /// Not at all, until the sender gives up.
     Hang,
+    /// With this status, as soon as it is released.
+    Held(u16),
     /// With 2xx, when the sender has given up.
     TooLate,
     /// Not at all: the connection is closed.
@@ -37,7 +39,7 @@ impl Reply {
     /// Whether the sender has to wait for it.
     fn keeps_waiting(&self) -> bool {
         match self {
-            Self::Slow(_, _) | Self::Hang | Self::TooLate => true,
+            Self::Slow(_, _) | Self::Hang | Self::Held(_) | Self::TooLate => true,
             Self::Status(_) | Self::Cut | Self::CutInside | Self::Redirect(_) => false,
         }
     }
@@ -92,6 +94,8 @@ struct Book {
 struct Pages {
     scripts: BTreeMap<String, Vec<Reply>>,
     taken: BTreeMap<String, usize>,
+    /// How many deliveries to a path, from the first on, are held no longer.
+    released: BTreeMap<String, usize>,
     deliveries: Vec<Delivery>,
     /// Connections to the address that is not allowed.
     trespasses: usize,
@@ -111,6 +115,15 @@ impl Book {
         let result = change(&mut self.pages());
         self.changed.send_replace(());
         result
+    }
+}
+
+impl Book {
+    /// Waits until a delivery to a path, by its number there, is held no longer.
+    async fn released(&self, path: &str, at: usize) {
+        let mut changes = self.changed.subscribe();
+        let is_free = |pages: &Pages| pages.released.get(path).is_some_and(|count| *count > at);
+        while !is_free(&self.pages()) && changes.changed().await.is_ok() {}
     }
 }
 
@@ -175,8 +188,15 @@ impl Receiver {
     pub fn script(&self, path: &str, replies: Vec<Reply>) {
         self.book.change(|pages| {
             pages.taken.remove(path);
+            pages.released.remove(path);
             pages.scripts.insert(path.to_owned(), replies);
         });
+    }
+
+    /// Lets the first so many deliveries to a path be answered that are held, or will be.
+    pub fn release(&self, path: &str, count: usize) {
+        let released = |pages: &mut Pages| pages.released.insert(path.to_owned(), count);
+        self.book.change(released);
     }
 
     /// What has come to a path so far, in order.

@@ -48,7 +48,7 @@ async fn one(mut stream: TcpStream, book: &Book) -> io::Result<()> {
         return Ok(());
     };
     let path = delivery.path.clone();
-    let (number, reply) = book.change(|pages| {
+    let (number, at, reply) = book.change(|pages| {
         let taken = pages.taken.entry(path.clone()).or_default();
         let at = *taken;
         *taken += 1;
@@ -57,8 +57,15 @@ async fn one(mut stream: TcpStream, book: &Book) -> io::Result<()> {
         let reply = reply.cloned().unwrap_or(Reply::Status(200));
         pages.deliveries.push(delivery);
         pages.waiting += usize::from(reply.keeps_waiting());
-        (pages.deliveries.len() - 1, reply)
+        (pages.deliveries.len() - 1, at, reply)
     });
+    if matches!(reply, Reply::Held(_)) {
+        // Who has given up is answered all the same, and does not hear it.
+        tokio::select! {
+            done = gone(&mut stream, book, number) => done?,
+            () = book.released(&path, at) => {}
+        }
+    }
     if !reply.keeps_waiting() {
         return reply_to(stream, book, number, reply).await;
     }
@@ -77,7 +84,9 @@ async fn reply_to(
     reply: Reply,
 ) -> io::Result<()> {
     match reply {
-        Reply::Status(status) => answer(stream, book, number, status, "").await,
+        Reply::Status(status) | Reply::Held(status) => {
+            answer(stream, book, number, status, "").await
+        }
         Reply::Slow(after, status) => {
             wait::pass(after).await;
             answer(stream, book, number, status, "").await

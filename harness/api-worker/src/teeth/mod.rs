@@ -4,6 +4,7 @@
 mod addresses;
 mod again;
 mod answers;
+pub mod bodies;
 pub mod crashes;
 mod deviants;
 pub mod layers;
@@ -12,6 +13,7 @@ mod remembering;
 mod requests;
 mod rights;
 mod subtle;
+pub mod told;
 
 pub use deviants::deviants;
 
@@ -87,8 +89,12 @@ pub(crate) enum Instead {
     Forward,
     /// It goes on twice; the second answer is told.
     Twice,
+    /// It goes on; what it has set, if it was taken, is removed and set anew.
+    Anew,
     /// It goes on, and then what was delivered at a second attempt is sent once more.
     SendAgain,
+    /// It goes on, and then a second worker takes over what is under way when its claim has ended.
+    TakeOver,
     /// It is answered here.
     Answer(Answered),
 }
@@ -301,9 +307,23 @@ async fn one(mut stream: TcpStream, way: &Way) -> io::Result<()> {
     let mut answered = match (way.deviant.on_request)(&mut asked, &way.memory) {
         Instead::Answer(answered) => answered,
         Instead::Forward => way.forward(&asked).await?,
+        Instead::Anew => {
+            let answered = way.forward(&asked).await?;
+            if answered.status == 200 {
+                way.forward(&asked.removal()).await?;
+                way.forward(&asked).await?
+            } else {
+                answered
+            }
+        }
         Instead::SendAgain => {
             let answered = way.forward(&asked).await?;
             way.send_again(&asked).await?;
+            answered
+        }
+        Instead::TakeOver => {
+            let answered = way.forward(&asked).await?;
+            way.take_over(&asked).await?;
             answered
         }
         Instead::Twice => {
@@ -374,6 +394,15 @@ impl Asked {
     /// Whether it is this request: method, and how the path begins.
     pub(crate) fn is(&self, method: &str, beginning: &str) -> bool {
         self.method == method && self.path.starts_with(beginning)
+    }
+
+    /// The request of the same caller that removes what this one sets.
+    fn removal(&self) -> Self {
+        Self {
+            method: "DELETE".to_owned(),
+            body: Vec::new(),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn json(&self) -> Value {

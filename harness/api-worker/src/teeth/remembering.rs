@@ -136,4 +136,16 @@ pub(super) const SUBTLE: &[Deviant] = &[
         on_request: subtle::delivered_again,
         on_answer: subtle::remember_webhooks,
     },
+    Deviant {
+        breaks: "API-010",
+        name: "an answer that comes after another attempt was begun is forgotten",
+        on_request: subtle::taken_over,
+        on_answer: subtle::remember_webhooks,
+    },
+    Deviant {
+        breaks: "API-013",
+        name: "a preference of a user's own is set anew each time",
+        on_request: subtle::preference_anew,
+        on_answer: answers::none,
+    },
 ];

@@ -341,9 +341,25 @@ pub(super) fn remember_webhooks(asked: &Asked, answered: &mut Answered, memory: 
     }
 }
 
+pub(super) fn preference_anew(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("PUT", "/v1/preferences/") {
+        Instead::Anew
+    } else {
+        Instead::Forward
+    }
+}
+
 pub(super) fn delivered_again(asked: &mut Asked, _memory: &Memory) -> Instead {
     if asked.is("POST", "/api/admin/jobs/deliveries") {
         Instead::SendAgain
+    } else {
+        Instead::Forward
+    }
+}
+
+pub(super) fn taken_over(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.is("POST", "/api/admin/jobs/deliveries") {
+        Instead::TakeOver
     } else {
         Instead::Forward
     }

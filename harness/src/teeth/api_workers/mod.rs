@@ -15,9 +15,11 @@ use crate::contract::Contract;
 use crate::contract::profile::Profile;
 use crate::reference::api_worker::{self, Changed};
 use crate::reference::deviants::Kind;
+use moltproof_api_worker::teeth::bodies;
 use moltproof_api_worker::teeth::crashes::{CRASHES, Crash};
 use moltproof_api_worker::teeth::layers::{self, Layer};
 use moltproof_api_worker::teeth::names::{self, Misled};
+use moltproof_api_worker::teeth::told::{TOLD, Told};
 use moltproof_api_worker::teeth::{Deviant, deviants};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -60,6 +62,10 @@ enum Made {
     Crashing(Crash),
     /// The reference that does not heed where the names of webhooks lead.
     Misled(Misled),
+    /// The reference whose database does something by itself.
+    Told(Told),
+    /// The reference that sends deliveries in other bytes than it signed.
+    Altering(bodies::Alter),
     /// The reference behind something that may change whatever passes.
     Behind(Front),
     /// An idle reference behind something that lets nothing pass, without files and without tables.
@@ -98,6 +104,8 @@ impl Catalogue {
         let intercepted = deviants().into_iter().map(Backend::intercepted);
         let crashing = CRASHES.into_iter().map(Backend::crashing);
         let misled = names::DEVIANTS.into_iter().map(Backend::misled);
+        let told = TOLD.into_iter().map(Backend::told);
+        let altering = bodies::DEVIANTS.into_iter().map(Backend::altering);
         let (crashing, surviving) = crashing.partition::<Vec<_>, _>(Backend::breaks_something);
         let broken = layers.deviants.into_iter().map(Backend::layer);
         let fronts = correct::fronts(LATE_MS).into_iter();
@@ -109,6 +117,8 @@ impl Catalogue {
             deviants: intercepted
                 .chain(crashing)
                 .chain(misled)
+                .chain(told)
+                .chain(altering)
                 .chain(broken)
                 .collect(),
             null_servers: nulls.collect(),
@@ -168,6 +178,24 @@ impl Backend {
         }
     }
 
+    fn told(told: Told) -> Self {
+        Self {
+            id: kebab(told.name),
+            does: capital(told.name),
+            expected: told.breaks.iter().map(|&id| id.to_owned()).collect(),
+            made: Made::Told(told),
+        }
+    }
+
+    fn altering((name, alter): bodies::Deviant) -> Self {
+        Self {
+            id: kebab(name),
+            does: capital(name),
+            expected: vec!["API-010".to_owned()],
+            made: Made::Altering(alter),
+        }
+    }
+
     fn breaks_something(&self) -> bool {
         !self.expected.is_empty()
     }
@@ -195,8 +223,8 @@ impl Backend {
     pub fn kind(&self) -> Kind {
         match &self.made {
             Made::Intercepted(_) | Made::Behind(_) | Made::Null(_) => Kind::Wire,
-            Made::Crashing(_) | Made::Misled(_) => Kind::Ports,
-            Made::Layer(_) => Kind::Schema,
+            Made::Crashing(_) | Made::Misled(_) | Made::Altering(_) => Kind::Ports,
+            Made::Layer(_) | Made::Told(_) => Kind::Schema,
         }
     }
 
@@ -214,6 +242,8 @@ impl Made {
         match self {
             Self::Behind(front) | Self::Null(front) => changed.front = Some((front.make)()),
             Self::Misled(misled) => changed.misled = Some(*misled),
+            Self::Told(told) => changed.told = Some(told.sql),
+            Self::Altering(alter) => changed.alter = Some(*alter),
             Self::Intercepted(_) | Self::Crashing(_) | Self::Layer(_) => {}
         }
         changed

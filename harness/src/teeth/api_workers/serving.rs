@@ -17,9 +17,9 @@ pub enum Unserved {
         "`{0}` is a data layer, which answers no requests: `moltproof teeth --profile api-worker --only {0}` judges it"
     )]
     DataLayer(String),
-    /// What it does wrong shows only where the harness plays the crash, or the resolver.
+    /// What it does wrong shows only where the harness plays the crash, the resolver, the endpoint or the database.
     #[error(
-        "`{0}` differs only where the harness kills it or answers for its resolver: `moltproof teeth --profile api-worker --only {0}` judges it"
+        "`{0}` differs only where the harness kills it, answers for its resolver, or sees its deliveries or its database: `moltproof teeth --profile api-worker --only {0}` judges it"
     )]
     OnlyJudged(String),
     /// It could not serve.
@@ -36,7 +36,7 @@ impl Backend {
         let served = match &self.made {
             Made::Intercepted(deviant) => intercepted(*deviant, listen).await,
             Made::Behind(front) | Made::Null(front) => behind((front.make)(), listen).await,
-            Made::Crashing(_) | Made::Misled(_) => {
+            Made::Crashing(_) | Made::Misled(_) | Made::Told(_) | Made::Altering(_) => {
                 return Err(Unserved::OnlyJudged(self.id.clone()));
             }
             Made::Layer(_) => return Err(Unserved::DataLayer(self.id.clone())),

@@ -50,6 +50,8 @@ impl Bench {
             made @ (Made::Intercepted(_)
             | Made::Crashing(_)
             | Made::Misled(_)
+            | Made::Told(_)
+            | Made::Altering(_)
             | Made::Behind(_)
             | Made::Null(_)) => self.of_running(made),
         }
@@ -83,7 +85,11 @@ impl Bench {
                     strip(&mut worker)?;
                     None
                 }
-                Made::Misled(_) | Made::Behind(_) | Made::Layer(_) => None,
+                Made::Misled(_)
+                | Made::Told(_)
+                | Made::Altering(_)
+                | Made::Behind(_)
+                | Made::Layer(_) => None,
             };
             let mut ending = self.ending.clone();
             tokio::select! {

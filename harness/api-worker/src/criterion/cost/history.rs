@@ -123,6 +123,11 @@ async fn half_open(subject: &Subject) -> Judged {
 async fn earlier_costs_stay(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let (key, model) = (scene.key("ada").await?, scene.model("changing"));
+    // Before the model has any price, and at its first one.
+    let unpriced = scene.chatted(&key, &Chat::with(&model)).await?;
+    let first = row_of(&scene.usage(&key.user).await?, &unpriced)?;
+    costs(&first, TOKENS, None, ", before the model had a price")?;
+    scene.pass(1);
     scene.price(&model, FIRST.input, FIRST.output).await?;
     let early = scene.chatted(&key, &Chat::with(&model)).await?;
     let before = row_of(&scene.usage(&key.user).await?, &early)?;
@@ -138,15 +143,16 @@ async fn earlier_costs_stay(subject: &Subject) -> Judged {
         Some(SECOND),
         ", after the price changed",
     )?;
-    let after = row_of(&rows, &early)?;
-    if after == before {
-        Ok("the row from before the change is what it was".to_owned())
-    } else {
-        Err(Stop::breach(
-            format!("the row to stay {before}"),
-            format!("{after}"),
-        ))
+    for (answer, before) in [(&unpriced, first), (&early, before)] {
+        let after = row_of(&rows, answer)?;
+        if after != before {
+            return Err(Stop::breach(
+                format!("the row to stay {before}"),
+                format!("{after}"),
+            ));
+        }
     }
+    Ok("the rows from before each change are what they were".to_owned())
 }
 
 async fn history_is_kept(subject: &Subject) -> Judged {

@@ -1,10 +1,13 @@
 //! API-013: history is not rewritten. What is tried is tried in a copy; the target's own database is only looked at.
 
+mod replaced;
 mod routes;
 mod said;
 
 use crate::aspect::{Aspect, aspect};
+use crate::oracle::sums::Usage;
 use crate::outcome::{Judged, Stop};
+use crate::sample::{self, log};
 use crate::scripts::Scripts;
 use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
@@ -30,7 +33,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "API-013",
         Beside,
         "no REPLACE gives a key, or a row of history, another created_at",
-        replace_of_time
+        replaced::of_time
     ),
     aspect!(
         "API-013",
@@ -42,7 +45,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "API-013",
         Beside,
         "usage, messages, prices, daily sums and audit entries cannot be replaced",
-        replace
+        replaced::of_history
     ),
     aspect!(
         "API-013",
@@ -131,17 +134,41 @@ fn unchanged(
 
 const TIME: &str = "created_at";
 
+/// When rows that are added here were made: 2026-01-01.
+const MADE_AT: i64 = 1_767_225_600_000;
+
+/// A preference of a user: those of the files may be for everybody.
+fn of_a_user(trial: &Trial) {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let row = vec![
+        ("scope", text("user")),
+        ("subject", text("ada")),
+        ("name", text("theme")),
+        ("value", text("\"dark\"")),
+        ("created_at", Value::Integer(MADE_AT)),
+        ("updated_at", Value::Integer(MADE_AT)),
+    ];
+    // A table that does not take it is API-001's matter.
+    if let Ok(table) = sample::Table::of(trial, "user_preferences") {
+        drop(table.fill(trial, [row]));
+    }
+}
+
 async fn update_of_time(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             let trial = scripts.filled()?;
-            let statements = timed(&trial)?.into_iter().map(|table| {
-                let sql = format!(
-                    "UPDATE {} SET created_at = {ANOTHER_TIME}",
-                    table.name.quoted()
-                );
-                (table.name.as_str().to_owned(), TIME.to_owned(), sql)
-            });
+            of_a_user(&trial);
+            let mut statements = Vec::new();
+            for table in timed(&trial)? {
+                for row in rows(&trial, &table)? {
+                    let sql = format!(
+                        "UPDATE {} SET created_at = {ANOTHER_TIME}{row}",
+                        table.name.quoted()
+                    );
+                    statements.push((table.name.as_str().to_owned(), TIME.to_owned(), sql));
+                }
+            }
             unchanged(&trial, "a created_at that no UPDATE changes", statements)
         })
         .await
@@ -180,119 +207,76 @@ async fn triggers(subject: &Subject) -> Judged {
         .await
 }
 
-/// A statement that puts rows over those of a table, one column of which says something else.
-fn replacement(table: &Table, column: &str, value: &str) -> String {
-    let names = table
-        .columns
+/// Rows of a table that are each tried by themselves: a guard may hold for some rows and not for others.
+const ROWS_MAX: usize = 6;
+
+/// Conditions that each name some rows of a table: all of them, and each of the first by its key.
+fn rows(trial: &Trial, table: &Table) -> Result<Vec<String>, Stop> {
+    let key: Vec<String> = table.primary_key.iter().map(Name::quoted).collect();
+    let mut all = vec![String::new()];
+    if key.is_empty() {
+        return Ok(all);
+    }
+    let told: Vec<String> = key
         .iter()
-        .filter(|column| column.generated.is_none());
-    let names: Vec<&str> = names.map(|column| column.name.as_str()).collect();
-    let quoted = |name: &&str| format!("\"{name}\"");
-    let into: Vec<String> = names.iter().map(quoted).collect();
-    let from: Vec<String> = names
-        .iter()
-        .map(|name| {
-            if *name == column {
-                value.to_owned()
-            } else {
-                quoted(name)
-            }
-        })
+        .map(|name| format!("'{} IS ' || quote({name})", name.replace('\'', "''")))
         .collect();
-    let table = table.name.quoted();
-    format!(
-        "INSERT OR REPLACE INTO {table} ({}) SELECT {} FROM {table} LIMIT 1",
-        into.join(", "),
-        from.join(", ")
-    )
-}
-
-/// Whether the rows of a table stay for good, so that to put one over another is to rewrite it. A preference or flag may be removed and set anew.
-fn stays(table: &Table) -> bool {
-    let name = table.name.as_str();
-    name == "api_keys" || HISTORY.iter().any(|(known, _)| *known == name)
-}
-
-async fn replace_of_time(subject: &Subject) -> Judged {
-    subject
-        .judge_files(|scripts| {
-            let trial = scripts.filled()?;
-            let tables = timed(&trial)?.into_iter().filter(stays);
-            let statements = tables.map(|table| {
-                let sql = replacement(&table, TIME, ANOTHER_TIME);
-                (table.name.as_str().to_owned(), TIME.to_owned(), sql)
-            });
-            unchanged(&trial, "a created_at that no REPLACE changes", statements)
-        })
-        .await
-}
-
-/// Statements over each column of history that is there, made of its table, its name and something else in its place.
-fn over_history(
-    trial: &Trial,
-    statement: impl Fn(&Table, &str, &str) -> String,
-) -> Result<Vec<(String, String, String)>, Stop> {
-    let tables = timed(trial)?;
-    let mut statements = Vec::new();
-    for (name, says) in HISTORY {
-        let Some(table) = tables.iter().find(|table| table.name.as_str() == name) else {
-            continue;
-        };
-        let there = says
-            .iter()
-            .filter(|(column, _)| table.column(&Name::new(column)).is_some());
-        let there: Vec<_> = there.collect();
-        let all: Vec<&str> = there.iter().map(|(column, _)| *column).collect();
-        for (column, value) in there {
-            statements.push((
-                name.to_owned(),
-                all.join(", "),
-                statement(table, column, value),
-            ));
+    let sql = format!(
+        "SELECT {} FROM {} LIMIT {ROWS_MAX}",
+        told.join(" || ' AND ' || "),
+        table.name.quoted()
+    );
+    for row in trial.read(&sql)?.into_iter().flatten() {
+        if let Value::Text(condition) = row {
+            all.push(format!(" WHERE {condition}"));
         }
     }
-    Ok(statements)
+    Ok(all)
+}
+
+/// A row of usage of which neither tokens nor cost are known: what is not known does not become known later.
+fn unknown(trial: &Trial) {
+    let usage = Usage {
+        input: None,
+        output: None,
+        cost: None,
+        ..Usage::of("ada", "unpriced", MADE_AT)
+    };
+    // A table that does not take it is API-001's matter.
+    drop(log(trial, &[usage]));
 }
 
 async fn update(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             let trial = scripts.filled()?;
-            let statements = over_history(&trial, |table, column, value| {
-                format!("UPDATE {} SET {column} = {value}", table.name.quoted())
-            })?;
+            unknown(&trial);
+            let tables = timed(&trial)?;
+            let mut statements = Vec::new();
+            for (name, says) in HISTORY {
+                let Some(table) = tables.iter().find(|table| table.name.as_str() == name) else {
+                    continue;
+                };
+                let there = there(table, says);
+                let all: Vec<&str> = there.iter().map(|(column, _)| *column).collect();
+                for row in rows(&trial, table)? {
+                    for (column, value) in &there {
+                        let sql =
+                            format!("UPDATE {} SET {column} = {value}{row}", table.name.quoted());
+                        statements.push((name.to_owned(), all.join(", "), sql));
+                    }
+                }
+            }
             unchanged(&trial, "history that no UPDATE changes", statements)
         })
         .await
 }
 
-async fn replace(subject: &Subject) -> Judged {
-    subject
-        .judge_files(|scripts| {
-            let trial = scripts.filled()?;
-            let statements = over_history(&trial, |table, column, value| {
-                replacement(table, column, value)
-            })?;
-            // A row beside those that are there is no rewriting: what they say must still stand there.
-            let mut count = 0;
-            for (table, of, sql) in statements {
-                let before = columns(&trial, &table, &of)?;
-                let after = trial.tried(|trial| {
-                    drop(trial.run(&sql));
-                    columns(trial, &table, &of)
-                })??;
-                if let Some(gone) = before.iter().find(|row| !after.contains(row)) {
-                    let seen = format!(
-                        "after `{sql}` {} is gone from {table} ({of})",
-                        told_row(gone)
-                    );
-                    return Err(Stop::breach("history that no REPLACE changes", seen));
-                }
-                count += 1;
-            }
-            Ok(format!("{count} statements replaced nothing"))
-        })
-        .await
+/// The columns of history that a table has.
+fn there<'s>(table: &Table, says: &[(&'s str, &'s str)]) -> Vec<(&'s str, &'s str)> {
+    let says = says.iter().copied();
+    says.filter(|(column, _)| table.column(&Name::new(column)).is_some())
+        .collect()
 }
 
 /// A database with a price that has ended and one that has not.
@@ -308,9 +292,9 @@ fn priced(scripts: &Scripts) -> Result<Trial, Stop> {
             ("created_at", Value::Integer(from)),
         ]
     };
-    let (first, second) = (1_767_225_600_000, 1_769_904_000_000);
+    let (first, second) = (MADE_AT, 1_769_904_000_000);
     let rows = [row(first, Value::Integer(second)), row(second, Value::Null)];
-    crate::sample::Table::of(&trial, "model_pricing")?.fill(&trial, rows)?;
+    sample::Table::of(&trial, "model_pricing")?.fill(&trial, rows)?;
     Ok(trial)
 }
 

@@ -2,11 +2,11 @@
 
 use super::TIME;
 use super::said::HISTORY;
-use crate::call::Call;
+use crate::call::{Answer, Call};
 use crate::chat::Chat;
 use crate::oracle::dates::HOUR;
 use crate::outcome::{Judged, Stop};
-use crate::scene::Scene;
+use crate::scene::{Key, Scene};
 use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
 use moltproof_data::catalog::Name;
@@ -49,9 +49,18 @@ fn past(trial: &Trial) -> Result<BTreeMap<(String, String), Vec<Value>>, Stop> {
     Ok(all)
 }
 
+/// A user's own preference, or a session, which the user's own routes write.
+async fn users_own(scene: &Scene<'_>, key: &Key, call: Call, status: u16) -> Result<Answer, Stop> {
+    let answer = scene.send(call.by(&key.credential)).await?;
+    answer.expect(status, |seen| Stop::unmet("API-009", seen))
+}
+
 pub(super) async fn routes(subject: &Subject) -> Judged {
     let scene = Scene::with_clock(subject)?;
     let (key, model) = (scene.key("ada").await?, scene.model("small"));
+    let (unpriced, own) = (scene.model("unpriced"), scene.name("own"));
+    let own =
+        |value: &str| Call::put(format!("/v1/preferences/{own}")).json(&json!({"value": value}));
     let flag = format!("/api/admin/flags/{}", scene.name("dark"));
     let preference = format!("user/{}/theme", key.user);
     let made = scene
@@ -72,9 +81,22 @@ pub(super) async fn routes(subject: &Subject) -> Judged {
         .await?;
     set.expect(200, |seen| Stop::unmet("API-009", seen))?;
     scene.chatted(&key, &chat()).await?;
+    scene.chatted(&key, &Chat::with(&unpriced)).await?;
+    users_own(&scene, &key, own("first"), 200).await?;
+    let session = users_own(
+        &scene,
+        &key,
+        Call::post("/v1/sessions").json(&json!({})),
+        201,
+    )
+    .await?;
     let before = past(&Trial::of_target(&subject.own_database()?).await?)?;
     scene.pass(HOUR);
     scene.price(&model, 11, 13).await?;
+    scene.price(&unpriced, 17, 19).await?;
+    users_own(&scene, &key, own("second"), 200).await?;
+    let ended = Call::delete(format!("/v1/sessions/{}", session.text("/id")));
+    users_own(&scene, &key, ended, 204).await?;
     scene.prefer(&preference, json!("light")).await?;
     let set = scene
         .operate(Call::put(&flag).json(&json!({"enabled": false, "rollout_percent": 10})))

@@ -2,6 +2,7 @@
 
 mod crash;
 mod failing;
+mod late;
 mod names;
 mod once;
 mod refused;
@@ -22,10 +23,11 @@ pub(crate) use crash::lives_on;
 pub(crate) use names::looked_up;
 
 /// What is judged of API-010, by family.
-pub(super) const FAMILIES: [&[Aspect]; 6] = [
+pub(super) const FAMILIES: [&[Aspect]; 7] = [
     sent::ASPECTS,
     failing::ASPECTS,
     once::ASPECTS,
+    late::ASPECTS,
     crash::ASPECTS,
     refused::ASPECTS,
     names::ASPECTS,
@@ -88,6 +90,15 @@ pub(crate) async fn delivered(subject: &Subject) -> Judged {
     Ok("an event reaches the receiver, and a webhook to 10.0.0.1 is refused".to_owned())
 }
 
+/// Makes a webhook that is sent its event, and answers once the delivery is recorded as delivered: the id of the webhook.
+pub(crate) async fn was_told(scene: &Scene<'_>) -> Result<String, Stop> {
+    let hook = hook(scene, "told", &["key.rotated"], vec![Reply::Status(204)]).await?;
+    let ids = rotated(scene).await?;
+    let event = event_of(&arrived(scene, &hook, &ids, 1).await?[0]);
+    recorded(scene, &hook, &event, &[("state", json!("delivered"))]).await?;
+    Ok(hook.id)
+}
+
 /// Takes a webhook away, so that it is sent nothing of others.
 pub(super) async fn unhook(scene: &Scene<'_>, hook: &Hook) -> Result<(), Stop> {
     scene
@@ -98,12 +109,16 @@ pub(super) async fn unhook(scene: &Scene<'_>, hook: &Hook) -> Result<(), Stop> {
 
 /// A key that was rotated: the event that others cause least. Whatever names one of these ids is of this event.
 async fn rotated(scene: &Scene<'_>) -> Result<Vec<String>, Stop> {
-    let key: Key = scene.key("ada").await?;
+    rotated_of(scene, &scene.key("ada").await?).await
+}
+
+/// The same of a key that is there.
+async fn rotated_of(scene: &Scene<'_>, key: &Key) -> Result<Vec<String>, Stop> {
     let new = scene
         .operate(Call::post(format!("/api/admin/keys/{}/rotate", key.id)))
         .await?
         .expect(201, |seen| Stop::unmet("API-002", seen))?;
-    Ok(vec![key.id, new.text("/id")])
+    Ok(vec![key.id.clone(), new.text("/id")])
 }
 
 /// What of a webhook names one of these ids.

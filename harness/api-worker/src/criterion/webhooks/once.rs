@@ -30,7 +30,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
 const AT_ONCE: usize = 8;
 
 /// The record of a delivery whose first attempt was answered 500 and is over: until its answer is recorded, a job may pass it over.
-fn tried_once() -> [(&'static str, Value); 3] {
+pub(super) fn tried_once() -> [(&'static str, Value); 3] {
     [
         ("state", json!("pending")),
         ("attempts", json!(1)),

@@ -102,19 +102,28 @@ fn check(delivery: &Delivery, secret: &str, told: i64) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Names that a delivery tells of a key: in ASCII, within Latin-1, beyond it, and beyond what one unit of UTF-16 holds.
+const NAMES: [&str; 3] = ["key", "cl\u{e9} \u{fc}ber", "\u{9375} \u{20ac} \u{1f511}"];
+
 async fn signed(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let hook = hook(&scene, "signed", &["key.rotated"], vec![Reply::Status(204)]).await?;
-    let mut ids = Vec::new();
-    for _ in 0..2 {
-        ids.push(super::rotated(&scene).await?);
+    let mut all = Vec::new();
+    for name in NAMES {
+        let key = scene.key_with("ada", json!({"name": name})).await?;
+        all.push(super::rotated_of(&scene, &key).await?);
     }
-    for ids in &ids {
+    let mut beyond = 0;
+    for ids in &all {
         let deliveries = arrived(&scene, &hook, ids, 1).await?;
         check(&deliveries[0], &hook.secret, scene.now())?;
+        beyond += usize::from(!deliveries[0].body.is_ascii());
     }
     unhook(&scene, &hook).await?;
-    Ok("two deliveries carry the signature of the specification".to_owned())
+    Ok(format!(
+        "{} deliveries carry the signature of the specification, {beyond} of them over letters beyond ASCII",
+        all.len()
+    ))
 }
 
 async fn once_each(subject: &Subject) -> Judged {

@@ -1,5 +1,7 @@
 //! API-014: one format of times in a database, and money in integers. Never judges which values stand there.
 
+mod requests;
+
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
 use crate::scripts::Scripts;
@@ -40,6 +42,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Beside,
         "the target's own database holds times in one format and money in integers",
         own
+    ),
+    aspect!(
+        "API-014",
+        Beside,
+        "what requests leave, those that fail among them, has times in one format and money in integers",
+        requests::written
     ),
 ];
 
