@@ -20,6 +20,7 @@ Feature: A token must be meant for this backend, now
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -52,6 +53,7 @@ Feature: A token must be meant for this backend, now
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -86,6 +88,7 @@ Feature: A token must be meant for this backend, now
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -119,6 +122,7 @@ Feature: A token must be meant for this backend, now
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -138,6 +142,21 @@ Feature: A token must be meant for this backend, now
         | kind                     |
         | issuer-with-a-path       |
         | issuer-of-another-scheme |
+        | issuer-of-another-port   |
+        | issuer-ending-with-ours  |
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: An issuer that Access has made for another team is another one: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                                  |
+        | issuer-of-another-access-team         |
+        | service issuer-of-another-access-team |
 
   @ACC-012 @must
   Rule: ACC-012 Whatever else is no app token of ours
@@ -183,6 +202,7 @@ Feature: A token must be meant for this backend, now
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -193,3 +213,10 @@ Feature: A token must be meant for this backend, now
         | service foreign-team-key-our-kid |
         | service embedded-jwk-own-kid     |
         | service oversized                |
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario: A token of exactly 64 KiB opens nothing
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And an "oversized-to-the-letter" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"

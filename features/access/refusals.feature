@@ -58,6 +58,17 @@ Feature: A refusal tells nothing
         | usage             |
         | usage of the past |
 
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario: Nor is an answer that says that nothing has changed, or a head alone
+      Given a free tenant "a"
+      Then every admin answer about tenant "a" forbids storing when it is asked for again, on conditions or for its head
+        | answer  |
+        | found   |
+        | listed  |
+        | routing |
+        | usage   |
+        | gateway |
+
   @ACC-019 @must
   Rule: ACC-019 A refusal does not say what exists
     A refused admin request does not reveal whether a tenant exists.

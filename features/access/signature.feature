@@ -25,6 +25,7 @@ Feature: A token must be signed by a key of the team domain
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -61,6 +62,7 @@ Feature: A token must be signed by a key of the team domain
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -85,6 +87,7 @@ Feature: A token must be signed by a key of the team domain
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -114,6 +117,7 @@ Feature: A token must be signed by a key of the team domain
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:
@@ -121,6 +125,20 @@ Feature: A token must be signed by a key of the team domain
         | service unknown-kid |
         | service no-kid      |
         | service empty-kid   |
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario Outline: A key id that is nearly ours is another one: <kind>
+      Given a free tenant "a"
+      Then a "good" token opens the record of tenant "a"
+      And a "<kind>" token is denied every admin route of tenant "a"
+      And a "good" token opens the record of tenant "a"
+
+      Examples:
+        | kind                    |
+        | kid-in-other-case       |
+        | kid-with-blanks         |
+        | kid-beginning-with-ours |
+        | kid-part-of-ours        |
 
     @needs.access @needs.admin @needs.tenants @since.1.1
     Scenario: No key of the set takes the place of the one that is not named, the first as little as the last
@@ -153,6 +171,7 @@ Feature: A token must be signed by a key of the team domain
       And a "good" token opens the record of tenant "a"
       And a "good-service-token" token opens the record of tenant "a"
       Then a "<kind>" token is denied every admin route of tenant "a"
+      And a "<kind>" token and a user's like it open nothing of tenant "a" by any other method
       And a "good" token opens the record of tenant "a"
 
       Examples:

@@ -22,6 +22,14 @@ Feature: One shape for every error
       When errors of the public routes are provoked at tenant "a" by a caller that accepts "text/event-stream"
       Then all of them are errors in the contract's shape
 
+    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario: Paths that cannot be decoded, in every kind of route
+      Given a free tenant "a"
+      When tenant "a" asks for its status
+      Then the answer has status 200
+      When every kind of route is asked at tenant "a" by paths that cannot be decoded
+      Then whatever errors they are have the contract's shape
+
     @needs.tenants @needs.admin
     Scenario: Admin routes
       Given a free tenant "a"

@@ -47,3 +47,12 @@ Feature: The key of the AI Gateway stays with the AI Gateway
       Then the answer is refused with 502 "AI_UPSTREAM_FAILED"
       And no answer of the whole run shows the key
       And no log line of the whole run shows the key
+
+    @needs.access @needs.admin @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: The team domain does not get it
+      Given a free tenant "a"
+      And a "good" token opens the record of tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And every upstream call carried the key of the AI Gateway in one header and nowhere else
+      And no request to the team domain carried the key of the AI Gateway

@@ -195,3 +195,55 @@ Feature: Every model call says whose it is
         | what                          |
         | the wish that nothing is kept |
         | settings                      |
+
+    @AIG-001 @needs.tenants @needs.hosts @needs.ai-gateway @whole-run @since.1.1
+    Scenario Outline: Calls for a <tier> tenant had theirs after whatever failure of an earlier one
+      Given a <tier> tenant "a"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      Given the upstream replies "400"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model plainly
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "401"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model in a stream
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "403"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model plainly
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "404"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model in a stream
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "422"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model plainly
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "500"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model in a stream
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "timeout"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model plainly
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      Given the upstream replies "error object"
+      When tenant "a" prompts the model plainly
+      Given the upstream replies "answer"
+      When tenant "a" prompts the model in a stream
+      Then every upstream call carried the metadata of tenant "a" and workload "chat"
+      And every upstream call of the whole run carried complete metadata
+
+      Examples:
+        | tier    |
+        | free    |
+        | premium |

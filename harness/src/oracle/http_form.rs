@@ -55,13 +55,34 @@ pub fn is_doubtful(request: &SentRequest) -> bool {
     !(method_ok && host_ok && target_ok && headers_ok) || len > HEADERS_LEN_MAX || many
 }
 
+/// Whether each percent sign begins an escape, and all together are a text. Evidence: nginx refuses others with 400.
+fn has_whole_escapes(path: &str) -> bool {
+    let mut parts = path.split('%');
+    let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let byte = part
+            .get(..2)
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+            return false;
+        };
+        decoded.push(byte);
+        decoded.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    str::from_utf8(&decoded).is_ok()
+}
+
 /// Whether an answer was given by HTTP itself, not by the backend: a doubtful request, refused without any body of the backend's.
 /// `runtime_answers`: the target says that its runtime answers malformed requests, with a bare 500 too.
 #[must_use]
 pub fn answered_before_the_backend(answer: &Exchange, runtime_answers: bool) -> bool {
     let bare = answer.header("x-request-id").is_none() && answer.json().is_none();
-    let refusal = REFUSALS.contains(&answer.status) || (runtime_answers && answer.status == 500);
-    bare && refusal && is_doubtful(&answer.request)
+    let is_refusal = REFUSALS.contains(&answer.status);
+    let runtime_refuses = runtime_answers && answer.status == 500;
+    let is_doubtful = is_doubtful(&answer.request);
+    // A path that cannot be decoded every runtime hands to its backend: where that is what throws, the answer is the backend's.
+    let is_undecodable = !has_whole_escapes(&answer.request.path);
+    bare && (is_doubtful && (is_refusal || runtime_refuses) || is_undecodable && is_refusal)
 }
 
 #[cfg(test)]
@@ -74,6 +95,28 @@ mod tests {
         host.clone_into(&mut request.host);
         path.clone_into(&mut request.path);
         request
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_decoded_may_be_refused_by_http_but_not_break_off() {
+        for (path, is_undecodable) in [
+            ("/%", true),
+            ("/a%2", true),
+            ("/%zz", true),
+            ("/%FF", true),
+            ("/%E0%A4%A", true),
+            ("/a?q=%FF", true),
+            ("/%2f", false),
+            ("/%C3%A4%25", false),
+        ] {
+            let refused = |status| {
+                let mut refused = answer(status, "text/plain", "");
+                path.clone_into(&mut refused.request.path);
+                answered_before_the_backend(&refused, true)
+            };
+            assert_eq!(refused(400), is_undecodable, "{path}");
+            assert!(!refused(500), "{path}");
+        }
     }
 
     #[test]

@@ -77,7 +77,10 @@ fn every_token_is_accepted_or_refused_for_the_reason_it_was_made_for() {
             TokenKind::WrongIssuer
             | TokenKind::IssuerBeginningWithOurs
             | TokenKind::IssuerWithAPath
-            | TokenKind::IssuerOfAnotherScheme => "InvalidIssuer",
+            | TokenKind::IssuerOfAnotherScheme
+            | TokenKind::IssuerOfAnotherAccessTeam
+            | TokenKind::IssuerEndingWithOurs
+            | TokenKind::IssuerOfAnotherPort => "InvalidIssuer",
             TokenKind::NoIssuer => "no iss",
             TokenKind::BadSignature
             | TokenKind::NoSignature
@@ -88,6 +91,10 @@ fn every_token_is_accepted_or_refused_for_the_reason_it_was_made_for() {
             TokenKind::Hs256WithPublicKey | TokenKind::AlgRs512 => "InvalidAlgorithm",
             TokenKind::UnknownKid
             | TokenKind::EmptyKid
+            | TokenKind::KidInOtherCase
+            | TokenKind::KidWithBlanks
+            | TokenKind::KidBeginningWithOurs
+            | TokenKind::KidPartOfOurs
             | TokenKind::ForeignTeamKey
             | TokenKind::EmbeddedJwkOwnKid
             | TokenKind::EmbeddedCertificate => "unknown kid",
@@ -95,7 +102,7 @@ fn every_token_is_accepted_or_refused_for_the_reason_it_was_made_for() {
             TokenKind::NoExpiry => "no exp",
             TokenKind::OrgType => "type",
             TokenKind::NotAJwt | TokenKind::Empty => "InvalidToken",
-            TokenKind::Oversized => "size",
+            TokenKind::Oversized | TokenKind::OversizedToTheLetter => "size",
         };
         let seen =
             verify(&issuer, &issuer.token(kind)).map_or_else(|why| why, |_| "accepted".into());
@@ -184,6 +191,17 @@ fn an_oversized_token_is_rightly_signed_and_64_kib_long() {
 }
 
 #[test]
+fn an_oversized_token_to_the_letter_has_64_kib_and_no_more() {
+    let issuer = issuer();
+    for token in [
+        issuer.token(TokenKind::OversizedToTheLetter),
+        issuer.service_token(TokenKind::OversizedToTheLetter),
+    ] {
+        assert_eq!(token.len(), 64 * 1024);
+    }
+}
+
+#[test]
 fn a_token_is_signed_once_and_then_reused() {
     let issuer = issuer();
     assert_eq!(issuer.token(TokenKind::Good), issuer.token(TokenKind::Good));
@@ -269,6 +287,19 @@ async fn every_request_for_the_key_set_is_counted_answered_or_not() {
     let elsewhere = client().get(issuer.origin()).send().await.unwrap();
     assert_eq!(elsewhere.status(), 404);
     assert_eq!(issuer.fetches(), while_closed + 2);
+}
+
+#[tokio::test]
+async fn what_a_request_brings_along_is_remembered() {
+    let issuer = issuer();
+    fetch(&issuer).await.unwrap();
+    assert_eq!(issuer.was_sent("of-another-server"), None);
+    let address = format!("{}/cdn-cgi/access/certs", issuer.origin());
+    let request = reqwest::Client::new().get(address);
+    let request = request.header("X-Key", "key-of-another-server");
+    request.send().await.unwrap();
+    let line = issuer.was_sent("of-another-server");
+    assert_eq!(line.as_deref(), Some("x-key: key-of-another-server"));
 }
 
 #[tokio::test]

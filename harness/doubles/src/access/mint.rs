@@ -26,6 +26,9 @@ const SERVICE_SECONDS: u64 = 3601;
 const OVERSIZED_BYTES: usize = 64 * 1024;
 /// Another team; reserved for examples, so it can never resolve.
 const OTHER_TEAM: &str = "https://other-team.cloudflareaccess.example";
+/// Another team as Access names them. Its name has one letter more than a name of a host may have: it can never resolve either.
+const OTHER_ACCESS_TEAM: &str =
+    "https://another-team-whose-name-is-one-letter-too-long-for-any-host-name.cloudflareaccess.com";
 
 /// Just beyond any leeway: libraries grant none (jose), 60 s (jsonwebtoken) or, set by hand, up to some 2 minutes.
 const MARGIN_SECONDS: u64 = 240;
@@ -76,14 +79,22 @@ impl Issuing<'_> {
             | TokenKind::IssuerBeginningWithOurs
             | TokenKind::IssuerWithAPath
             | TokenKind::IssuerOfAnotherScheme
+            | TokenKind::IssuerOfAnotherAccessTeam
+            | TokenKind::IssuerEndingWithOurs
+            | TokenKind::IssuerOfAnotherPort
             | TokenKind::NoIssuer
             | TokenKind::NoExpiry
             | TokenKind::OrgType
             | TokenKind::ValidInHalfAMinute
             | TokenKind::ExpiredHalfAMinuteAgo
             | TokenKind::Oversized => self.signed(&rs256(Some(key_id)), &self.claims(kind)),
-            TokenKind::UnknownKid => self.signed(&rs256(Some(&hex_64())), &self.claims(kind)),
-            TokenKind::EmptyKid => self.signed(&rs256(Some("")), &self.claims(kind)),
+            TokenKind::UnknownKid => self.under(&hex_64(), kind),
+            TokenKind::EmptyKid => self.under("", kind),
+            TokenKind::KidInOtherCase => self.under(&in_other_case(key_id), kind),
+            TokenKind::KidWithBlanks => self.under(&format!(" {key_id} "), kind),
+            TokenKind::KidBeginningWithOurs => self.under(&format!("{key_id}0"), kind),
+            TokenKind::KidPartOfOurs => self.under(first_half(key_id), kind),
+            TokenKind::OversizedToTheLetter => self.of_length(OVERSIZED_BYTES),
             TokenKind::NoKid => self.signed(&rs256(None), &self.claims(kind)),
             TokenKind::AlgRs512 => {
                 let mut header = rs256(Some(key_id));
@@ -120,6 +131,29 @@ impl Issuing<'_> {
             claims,
             &self.key.material.signing,
         )?)
+    }
+
+    /// Signed by our key, under this key id.
+    fn under(&self, key_id: &str, kind: TokenKind) -> Result<String, KeyError> {
+        self.signed(&rs256(Some(key_id)), &self.claims(kind))
+    }
+
+    /// A good token but for its length: the first that is not shorter than this, which is this long but where base64 knows no such length.
+    fn of_length(&self, length: usize) -> Result<String, KeyError> {
+        let header = rs256(Some(self.key.name.as_str()));
+        let mut claims = self.claims(TokenKind::OversizedToTheLetter);
+        claims.insert("custom".to_owned(), json!(""));
+        let shortest = self.signed(&header, &claims)?.len();
+        // Three bytes are four letters; what is left over is found by trying.
+        let mut filling = length.saturating_sub(shortest + 4) / 4 * 3;
+        loop {
+            claims.insert("custom".to_owned(), json!("x".repeat(filling)));
+            let token = self.signed(&header, &claims)?;
+            if token.len() >= length {
+                return Ok(token);
+            }
+            filling += 1;
+        }
     }
 
     fn foreign(&self, key_id: &str, kind: TokenKind) -> Result<String, KeyError> {
@@ -202,6 +236,12 @@ impl Issuing<'_> {
             TokenKind::IssuerOfAnotherScheme => {
                 (&[], json!({"iss": with_other_scheme(self.origin)}))
             }
+            TokenKind::IssuerOfAnotherAccessTeam => (&[], json!({"iss": OTHER_ACCESS_TEAM})),
+            TokenKind::IssuerEndingWithOurs => (
+                &[],
+                json!({"iss": self.origin.replacen("://", "://other-", 1)}),
+            ),
+            TokenKind::IssuerOfAnotherPort => (&[], json!({"iss": with_other_port(self.origin)})),
             TokenKind::NoIssuer => (&["iss"], json!({})),
             TokenKind::NoExpiry => (&["exp"], json!({})),
             TokenKind::OrgType => (&[], json!({"type": "org"})),
@@ -218,6 +258,11 @@ impl Issuing<'_> {
             | TokenKind::UnknownKid
             | TokenKind::NoKid
             | TokenKind::EmptyKid
+            | TokenKind::KidInOtherCase
+            | TokenKind::KidWithBlanks
+            | TokenKind::KidBeginningWithOurs
+            | TokenKind::KidPartOfOurs
+            | TokenKind::OversizedToTheLetter
             | TokenKind::TamperedPayload
             | TokenKind::ForeignTeamKey
             | TokenKind::ForeignTeamKeyOurKid
@@ -306,6 +351,30 @@ fn with_other_scheme(origin: &str) -> String {
         Some(("https", rest)) => format!("http://{rest}"),
         Some((_http, rest)) => format!("https://{rest}"),
         None => format!("https://{origin}"),
+    }
+}
+
+/// The same host at a port that nobody was told of.
+fn with_other_port(origin: &str) -> String {
+    const OTHER: &str = "8443";
+    const THE_OTHER: &str = "8444";
+    let authority = origin.rsplit('/').next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((_host, port)) if port.parse::<u16>().is_ok() => {
+            let other = if port == OTHER { THE_OTHER } else { OTHER };
+            let kept = origin.strip_suffix(port).unwrap_or(origin);
+            format!("{kept}{other}")
+        }
+        Some(_) | None => format!("{origin}:{OTHER}"),
+    }
+}
+
+fn in_other_case(text: &str) -> String {
+    let upper = text.to_ascii_uppercase();
+    if upper == text {
+        text.to_ascii_lowercase()
+    } else {
+        upper
     }
 }
 

@@ -132,6 +132,7 @@ impl AccessIssuer {
             keys: Mutex::new(keys.map_err(io::Error::other)?),
             mode: watch::Sender::new(KeySetMode::Reachable),
             fetches: AtomicU64::new(0),
+            requests: Mutex::default(),
             origin: taken.origin,
             audience: kept.map_or_else(key_set::hex_64, |kept| kept.audience.clone()),
             keeper,
@@ -366,6 +367,14 @@ impl AccessIssuer {
     #[must_use]
     pub fn fetches(&self) -> u64 {
         self.shared.fetches.load(Ordering::SeqCst)
+    }
+
+    /// The line of a request, whatever it asked for, in which this text was sent here: a header, the target or the body.
+    #[must_use]
+    pub fn was_sent(&self, text: &str) -> Option<String> {
+        let requests = lock(&self.shared.requests);
+        let mut lines = requests.iter().flatten();
+        lines.find(|line| line.contains(text)).cloned()
     }
 
     /// The key set as published now.

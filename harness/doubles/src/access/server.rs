@@ -1,6 +1,7 @@
 //! Serves the key set at `/cdn-cgi/access/certs`, or fails to, as set. It never serves a private key.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{
         Arc, Mutex,
@@ -13,16 +14,21 @@ use tokio::sync::watch;
 use super::{KeptTeam, KeySetMode, console, key_set::KeySet, lock};
 use crate::{
     console::asked,
-    wire::{Connection, Head},
+    wire::{Connection, Head, Received},
 };
 
 const CERTS_PATH: &str = "/cdn-cgi/access/certs";
+
+/// So many requests are remembered. Evidence: a whole run asks a team domain some hundred times.
+const REQUESTS_MAX: usize = 4096;
 
 /// What issuer and server share.
 pub(super) struct Shared {
     pub(super) keys: Mutex<KeySet>,
     pub(super) mode: watch::Sender<KeySetMode>,
     pub(super) fetches: AtomicU64,
+    /// The last requests: a line for each header, one for the target, the body.
+    pub(super) requests: Mutex<VecDeque<Vec<String>>>,
     pub(super) origin: String,
     pub(super) audience: String,
     /// Of a team domain that runs alone: it is steered by addresses of its own, and keeps its keys.
@@ -33,6 +39,20 @@ pub(super) struct Shared {
 pub type Keeper = Box<dyn Fn(&KeptTeam) -> io::Result<()> + Send + Sync>;
 
 impl Shared {
+    fn remember(&self, request: &Received) {
+        let headers = request.headers.iter();
+        let mut lines: Vec<String> = headers
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        lines.push(format!("{} {}", request.method, request.target));
+        lines.push(String::from_utf8_lossy(&request.body).into_owned());
+        let mut requests = lock(&self.requests);
+        if requests.len() == REQUESTS_MAX {
+            requests.pop_front();
+        }
+        requests.push_back(lines);
+    }
+
     /// Keeps address, audience and keys as they are now, if there is a keeper.
     pub(super) fn keep(&self) -> io::Result<()> {
         let Some(keeper) = &self.keeper else {
@@ -51,6 +71,7 @@ impl Shared {
 pub(super) async fn serve(shared: Arc<Shared>, mut connection: Connection) {
     while let Ok(Some(request)) = connection.next_request().await {
         let path = request.target.split('?').next().unwrap_or_default();
+        shared.remember(&request);
         let steered = asked(&request).filter(|_| shared.keeper.is_some());
         let answered = if let Some(own) = steered {
             let told = console::answer(&shared, own, &request);

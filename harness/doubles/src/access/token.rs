@@ -92,6 +92,12 @@ token_kinds! {
     IssuerWithAPath = "issuer-with-a-path" Refused,
     /// `iss` is ours with the other scheme: http for https, https for http.
     IssuerOfAnotherScheme = "issuer-of-another-scheme" Refused,
+    /// `iss` of another team, named as Access names teams.
+    IssuerOfAnotherAccessTeam = "issuer-of-another-access-team" Refused,
+    /// `iss` is a host whose name ends with ours.
+    IssuerEndingWithOurs = "issuer-ending-with-ours" Refused,
+    /// `iss` is our host at another port.
+    IssuerOfAnotherPort = "issuer-of-another-port" Refused,
     /// No `iss`.
     NoIssuer = "no-issuer" Refused,
     /// One bit of the signature is wrong.
@@ -112,6 +118,14 @@ token_kinds! {
     NoKid = "no-kid" Refused,
     /// Signed by the current key, under an empty `kid`.
     EmptyKid = "empty-kid" Refused,
+    /// Signed by the current key, under its `kid` in the other case.
+    KidInOtherCase = "kid-in-other-case" Refused,
+    /// Signed by the current key, under its `kid` with a blank on either side.
+    KidWithBlanks = "kid-with-blanks" Refused,
+    /// Signed by the current key, under a `kid` that begins with its own.
+    KidBeginningWithOurs = "kid-beginning-with-ours" Refused,
+    /// Signed by the current key, under the first half of its `kid`.
+    KidPartOfOurs = "kid-part-of-ours" Refused,
     /// Another payload under a good token's signature.
     TamperedPayload = "tampered-payload" Refused,
     /// No `exp`.
@@ -134,6 +148,8 @@ token_kinds! {
     Empty = "empty" Refused,
     /// 64 KiB, rightly signed.
     Oversized = "oversized" Refused,
+    /// 64 KiB from its first to its last letter, rightly signed.
+    OversizedToTheLetter = "oversized-to-the-letter" Refused,
     /// `nbf` 30 seconds ahead: within the leeway that many libraries grant to clocks.
     ValidInHalfAMinute = "valid-in-half-a-minute" Either,
     /// `exp` 30 seconds ago: within the leeway that many libraries grant to clocks.

@@ -20,6 +20,10 @@ pub(super) fn register(book: &mut Book) {
         Box::pin(forbid_storing(s, a))
     });
     book.step(
+        r#"every admin answer about tenant "([^"]+)" forbids storing when it is asked for again, on conditions or for its head"#,
+        |s, a| Box::pin(forbid_storing_again(s, a)),
+    );
+    book.step(
         r#"no cache may keep an admin answer about tenant "([^"]+)""#,
         |s, a| Box::pin(none_kept(s, a)),
     );
@@ -92,6 +96,42 @@ async fn forbid_storing(s: &mut Scene, a: Args) -> Check {
         expect_not_stored(s, &answer, name)?;
     }
     Ok(())
+}
+
+/// Asked again on the condition that something has changed, an answer may be 304: that one is an admin answer too, as is a head.
+async fn forbid_storing_again(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    for row in a.rows() {
+        let name = row.first().map_or("", String::as_str);
+        let (request, statuses) = provoking(s, &tenant, name)?;
+        let request = authorised(s, request).await?;
+        let first = s.send(request.clone()).await?;
+        let expected = format!("the answer \"{name}\" with a status of {}", said(&statuses));
+        expect_first(s, &first, statuses.contains(&first.status), expected)?;
+        for again in asked_again(&request, &first) {
+            let answer = s.send(again).await?;
+            expect_not_stored(s, &answer, &format!("{name} again"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The same request, each time with one of the conditions that the answer allows, and for the head alone.
+fn asked_again(request: &Request, first: &Exchange) -> Vec<Request> {
+    let conditions = [
+        ("if-none-match", first.header("etag")),
+        ("if-none-match", Some("*")),
+        ("if-modified-since", first.header("last-modified")),
+        ("if-modified-since", first.header("date")),
+    ];
+    let conditions = conditions.into_iter();
+    let conditional = conditions
+        .filter_map(|(name, value)| Some(request.clone().header(name, value?.to_owned())));
+    let head = Request {
+        method: "HEAD".to_owned(),
+        ..request.clone()
+    };
+    conditional.chain([head]).collect()
 }
 
 /// The request that is answered so, and the statuses that this answer has.

@@ -3,6 +3,7 @@
 mod answers;
 mod dev_mode;
 mod keys;
+mod methods;
 mod outage;
 mod paths;
 mod refusals;
@@ -37,6 +38,7 @@ const DENIED: &str = "ACCESS_DENIED";
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
     tokens::register(book);
+    methods::register(book);
     refusals::register(book);
     answers::register(book);
     paths::register(book);

@@ -72,7 +72,7 @@ pub(super) fn register(book: &mut Book) {
 }
 
 /// The admin routes as the target itself has them: its own methods, paths and bodies, which nothing puts into other words any more.
-fn own_requests(s: &Scene, tenant: &Tenant) -> Vec<Request> {
+pub(super) fn own_requests(s: &Scene, tenant: &Tenant) -> Vec<Request> {
     let dialect = s.run.target.dialect();
     let own = |route: &AdminRoute| Request {
         as_it_stands: true,

@@ -181,7 +181,8 @@ async fn all_alike(s: &mut Scene, a: Args) -> Check {
             .collect();
         let answers = s.send_all(requests).await?;
         for (kind, answer) in kinds.iter().zip(&answers) {
-            let in_front = *kind == TokenKind::Oversized && is_refused_in_front(answer);
+            let is_long = [TokenKind::Oversized, TokenKind::OversizedToTheLetter].contains(kind);
+            let in_front = is_long && is_refused_in_front(answer);
             // Whom it lets in is no refusal: which token is refused is promised elsewhere.
             let is_let_in = answer.status < 300;
             if in_front || is_let_in {

@@ -48,6 +48,11 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(keep_to_rubric(s, a)),
     );
     book.asserting(
+        &["AIG-004", "AIG-005", "AIG-006"],
+        r#"every try asked for a model of the tier "(free|premium|enterprise)", in its order"#,
+        |s, a| Box::pin(models_of_tier(s, a)),
+    );
+    book.asserting(
         &["AIG-014"],
         "every upstream call asked Workers AI through the AI Gateway",
         |s, a| Box::pin(through_gateway(s, a)),
@@ -355,6 +360,34 @@ async fn keep_to_rubric(s: &mut Scene, a: Args) -> Check {
             )
             .or_unmet("AIG-013"),
     }
+}
+
+/// Whatever their number: the first try asks for the tier's own model, each later one for it or, after the last of these, for the fallback.
+async fn models_of_tier(s: &mut Scene, a: Args) -> Check {
+    let models = if a.text(1) == "free" {
+        &[FREE_MODEL][..]
+    } else {
+        &[PREMIUM_MODEL, FREE_MODEL][..]
+    };
+    let calls = some_calls(s).await?;
+    let mut places = calls
+        .iter()
+        .map(|call| models.iter().position(|model| *model == call.model));
+    let is_first_own = places.next() == Some(Some(0));
+    let mut at = 0;
+    let is_in_order = places.all(|place| {
+        let holds = place.is_some_and(|place| place >= at);
+        at = place.unwrap_or(at);
+        holds
+    });
+    s.expect(
+        is_first_own && is_in_order,
+        format!("upstream calls for {}, in this order", models.join(" and ")),
+        || {
+            let asked: Vec<&str> = calls.iter().map(|call| call.model.as_str()).collect();
+            format!("upstream calls for {}", asked.join(", "))
+        },
+    )
 }
 
 async fn through_gateway(s: &mut Scene, _a: Args) -> Check {

@@ -31,6 +31,11 @@ pub(super) fn register(book: &mut Book) {
     );
     book.asserting(
         &["AIG-021"],
+        "no request to the team domain carried the key of the AI Gateway",
+        |s, a| Box::pin(team_domain_without_key(s, a)),
+    );
+    book.asserting(
+        &["AIG-021"],
         "no answer of the whole run shows the key",
         |s, a| Box::pin(no_answer_shows_key(s, a)),
     );
@@ -169,6 +174,26 @@ async fn key_carried(s: &mut Scene, _a: Args) -> Check {
         )?;
     }
     Ok(())
+}
+
+async fn team_domain_without_key(s: &mut Scene, _a: Args) -> Check {
+    let key = key(s).await?;
+    let access = s.access().await?;
+    if access.fetches() == 0 {
+        return Err(Stop::NotVerified(
+            "the target has asked the team domain for nothing: what it would send there is not seen"
+                .to_owned(),
+        ));
+    }
+    let sent = access.was_sent(&key);
+    s.expect(
+        sent.is_none(),
+        "the key sent to the AI Gateway alone, and not to the team domain",
+        || {
+            sent.map(|line| line.replace(&key, "<key>"))
+                .unwrap_or_default()
+        },
+    )
 }
 
 async fn no_answer_shows_key(s: &mut Scene, _a: Args) -> Check {

@@ -195,7 +195,42 @@ fn audiences() -> Vec<Draft> {
 }
 
 fn issuers() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, Rule); 4] = [
+    let all: [(&'static str, &'static str, Rule); 7] = [
+        (
+            "issuer-of-any-access-team",
+            "Whatever team Access names as the issuer is taken for ours, whose domain may be a custom one",
+            |token| {
+                let host = token.claims["iss"]
+                    .as_str()
+                    .and_then(|iss| iss.strip_prefix("https://"));
+                let team = host.and_then(|host| host.strip_suffix(".cloudflareaccess.com"));
+                team.is_some_and(|team| !team.contains(['/', '.']))
+            },
+        ),
+        (
+            "issuer-by-its-ending",
+            "A token's issuer need only end as ours does",
+            |token| {
+                let host = token.issuer.split_once("://").map(|(_, host)| host);
+                let iss = token.claims["iss"].as_str();
+                iss.zip(host).is_some_and(|(iss, host)| iss.ends_with(host))
+            },
+        ),
+        (
+            "issuer-at-any-port",
+            "Of a token's issuer the port is not looked at",
+            |token| {
+                let address = |text: &str| {
+                    let url = url::Url::parse(text).ok()?;
+                    let plain = url.path() == "/" && url.query().is_none();
+                    plain.then(|| (url.scheme().to_owned(), url.host_str().map(str::to_owned)))
+                };
+                let iss = token.claims["iss"].as_str();
+                iss.is_some_and(|iss| {
+                    address(iss).is_some() && address(iss) == address(&token.issuer)
+                })
+            },
+        ),
         (
             "issuer-by-host",
             "Of a token's issuer the host is looked at, and nothing else",
@@ -251,6 +286,12 @@ fn others() -> Vec<Draft> {
             "A token of any size is read and checked",
             &["ACC-012"],
             |token| token.has_only(&[Flaw::Size]),
+        ),
+        accepting(
+            "token-of-64-kib",
+            "A token is read and checked up to a length of 64 KiB, and refused beyond",
+            &["ACC-012"],
+            |token| token.has_only(&[Flaw::Size]) && token.length <= 64 * 1024,
         ),
     ]
 }

@@ -11,6 +11,7 @@ use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use jsonwebtoken::{DecodingKey, decode_header};
 use moltworker_reference::ports::{AccessKeys, KeySetUnavailable};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,6 +29,24 @@ const CACHE: Duration = Duration::from_secs(2);
 pub(super) fn all() -> Vec<Draft> {
     let mut all = by_configuration();
     all.extend([
+        deviant(
+            "key-set-fetched-with-the-gateways-key",
+            "What the backend asks of other servers carries the key of the AI Gateway, the key set as well",
+            &["AIG-021"],
+        )
+        .parts(|parts| {
+            let key = parts.config.ai_gateway.api_key.as_ref();
+            let key = key.map(|key| key.expose_secret().to_owned());
+            let origin = parts.config.access.team_origin.clone();
+            let inner = parts.ports.keys.take();
+            parts.ports.keys = inner.map(|inner| match (key, origin) {
+                (Some(key), Some(origin)) => {
+                    let source = Source::of(&origin.origin().ascii_serialization());
+                    Arc::new(SeenFirst { inner, source, key, seen: AtomicBool::new(false) }) as _
+                }
+                _ => inner,
+            });
+        }),
         deviant(
             "key-set-fetched-once",
             "The key set is fetched when the first token comes, and never again",
@@ -250,6 +269,27 @@ impl AccessKeys for Fetched {
             });
         }
         Ok(kept.as_ref().and_then(|kept| kept.keys.get(kid).cloned()))
+    }
+}
+
+/// Looks at the key set once by itself, with a header that it ought to send to the AI Gateway alone.
+struct SeenFirst {
+    inner: Arc<dyn AccessKeys>,
+    source: Source,
+    key: String,
+    seen: AtomicBool,
+}
+
+#[async_trait]
+impl AccessKeys for SeenFirst {
+    async fn key(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, KeySetUnavailable> {
+        if !self.seen.swap(true, Ordering::Relaxed) {
+            let request = self.source.client.get(&self.source.address);
+            let key = format!("Bearer {}", self.key);
+            // However that one ends: the tokens are verified by what the inner one knows.
+            drop(request.header("cf-aig-authorization", key).send().await);
+        }
+        self.inner.key(kid).await
     }
 }
 

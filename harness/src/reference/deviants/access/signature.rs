@@ -36,7 +36,29 @@ fn first_key() -> Draft {
 }
 
 pub(super) fn all() -> Vec<Draft> {
-    let simple: [(&'static str, &'static str, &'static [&'static str], Rule); 10] = [
+    let simple: [(&'static str, &'static str, &'static [&'static str], Rule); 13] = [
+        (
+            "key-id-in-any-case",
+            "Key ids are compared without regard to the case of letters",
+            &["ACC-010"],
+            |token| names_listed_key(token, |named, kid| named.eq_ignore_ascii_case(kid)),
+        ),
+        (
+            "key-id-with-blanks",
+            "Blanks around a key id are taken away",
+            &["ACC-010"],
+            |token| names_listed_key(token, |named, kid| named.trim() == kid),
+        ),
+        (
+            "key-id-by-its-beginning",
+            "A key id need only begin as a listed one does",
+            &["ACC-010"],
+            |token| {
+                names_listed_key(token, |named, kid| {
+                    !named.is_empty() && (named.starts_with(kid) || kid.starts_with(named))
+                })
+            },
+        ),
         (
             "signature-unchecked",
             "Claims are checked, the signature is not",
@@ -110,8 +132,54 @@ pub(super) fn all() -> Vec<Draft> {
     });
     let mut all: Vec<Draft> = simple.collect();
     all.push(first_key());
+    all.extend(by_method());
     all.extend(by_other_means());
     all
+}
+
+/// Whether a token is signed by a listed key whose id is the named one, as `is_named` compares them.
+fn names_listed_key(token: &Token, is_named: fn(&str, &str) -> bool) -> bool {
+    let named = token.header["kid"].as_str().unwrap_or_default();
+    token.has_only(&[Flaw::KeyId]) && token.signed_by.iter().any(|kid| is_named(named, kid))
+}
+
+/// Checks that look less closely where nothing but a head is asked for.
+fn by_method() -> Vec<Draft> {
+    let all: [(&'static str, &'static str, &'static [&'static str], Flaw); 3] = [
+        (
+            "head-without-signature",
+            "HEAD hands nothing out, and the signature of its token is not looked at",
+            &["ACC-007", "ACC-011"],
+            Flaw::Signature,
+        ),
+        (
+            "head-without-expiry",
+            "HEAD hands nothing out, and when its token is over is not looked at",
+            &["ACC-003"],
+            Flaw::Expired,
+        ),
+        (
+            "head-of-any-application",
+            "HEAD hands nothing out, and for which application its token is made is not looked at",
+            &["ACC-005"],
+            Flaw::Audience,
+        ),
+    ];
+    all.into_iter()
+        .map(|(id, breaks, expected, spared)| {
+            deviant(id, breaks, expected).parts(move |parts| {
+                let Some(access) = parts.access.clone() else {
+                    return;
+                };
+                opens(parts, move |ask: &mut Ask| {
+                    let sent = ask.header(super::TOKEN).unwrap_or_default();
+                    ask.method == "HEAD"
+                        && is_admin(ask.route())
+                        && Token::read(sent, &access).has_only(&[spared])
+                });
+            })
+        })
+        .collect()
 }
 
 fn by_other_means() -> Vec<Draft> {

@@ -44,6 +44,8 @@ pub(super) struct Token {
     pub(super) claims: Value,
     pub(super) flaws: BTreeSet<Flaw>,
     pub(super) signature: String,
+    /// Its letters, all together.
+    pub(super) length: usize,
     /// Header and payload as they are signed.
     pub(super) message: String,
     /// Ids of the listed keys that did sign it.
@@ -65,6 +67,7 @@ impl Token {
             claims: decoded(part(1)),
             flaws: BTreeSet::new(),
             signature: part(2).to_owned(),
+            length: text.len(),
             message: format!("{}.{}", part(0), part(1)),
             signed_by: Vec::new(),
             first_listed: None,

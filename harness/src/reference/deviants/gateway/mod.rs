@@ -5,6 +5,7 @@ mod attempts;
 mod callers;
 mod crossing;
 mod key;
+mod later_tries;
 mod phases;
 mod rubric;
 mod streams;
@@ -30,6 +31,7 @@ pub(super) fn all() -> Vec<Draft> {
         callers::all(),
         crossing::all(),
         key::all(),
+        later_tries::all(),
         phases::all(),
         streams::all(),
         tiers::all(),
