@@ -52,6 +52,18 @@ Feature: The sandbox id follows from the tenant id
       And the sandbox id of tenant "a" is looked up by its tenant id in other spellings
       Then every look-up gave the sandbox id that follows from the tenant id
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: It is the same for every workload, and for every model that is asked
+      Given an enterprise tenant "a" that is called at a custom hostname
+      When the sandbox id of tenant "a" is looked up in all model calls of each workload, plain and streamed
+      Then every look-up gave the sandbox id that follows from the tenant id
+
+    @needs.tenants @needs.admin @since.1.1
+    Scenario: It is the same in every state of the gateway
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
+      Then every look-up gave the sandbox id that follows from the tenant id
+
   @ID-002 @must
   Rule: ID-002 A sandbox id has 19 characters
     It is exactly 19 characters.
@@ -70,6 +82,18 @@ Feature: The sandbox id follows from the tenant id
       And the sandbox id of tenant "b" is looked up in the AI Gateway's journal
       Then every sandbox id shown has exactly 19 characters
 
+    @needs.admin @needs.d1-write @since.1.1
+    Scenario: No other form when the id is another tenant's already
+      Given a row of another tenant that holds the sandbox id of tenant "a" to be
+      When the operator creates tenant "a" beside that row, or else once it is gone
+      Then every sandbox id shown has exactly 19 characters
+
+    @needs.tenants @needs.admin @since.1.1
+    Scenario: At every route, in every state of the gateway
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
+      Then every sandbox id shown has exactly 19 characters
+
   @ID-003 @must
   Rule: ID-003 A sandbox id has one form
     It matches `^sk-[a-f0-9]{16}$`.
@@ -86,6 +110,18 @@ Feature: The sandbox id follows from the tenant id
       And a premium tenant "b"
       When the sandbox id of tenant "a" is looked up in the AI Gateway's journal
       And the sandbox id of tenant "b" is looked up in the AI Gateway's journal
+      Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
+
+    @needs.admin @needs.d1-write @since.1.1
+    Scenario: No other form when the id is another tenant's already
+      Given a row of another tenant that holds the sandbox id of tenant "a" to be
+      When the operator creates tenant "a" beside that row, or else once it is gone
+      Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
+
+    @needs.tenants @needs.admin @since.1.1
+    Scenario: At every route, in every state of the gateway
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
       Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
 
   @ID-004 @must
@@ -122,6 +158,20 @@ Feature: The sandbox id follows from the tenant id
       Given a free tenant "a"
       When the operator changes every field of tenant "a" back and forth
       And the sandbox id of tenant "a" is looked up wherever it shows
+      Then every look-up gave the sandbox id that follows from the tenant id
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: On every platform it is the same, for operators and for the AI Gateway
+      Given an enterprise tenant "a"
+      When the operator moves tenant "a" to each of these platforms, and it chats there:
+        | cli                                                              |
+        | partner_api                                                      |
+        | mobile                                                           |
+        | cli.v2-beta                                                      |
+        | shop.example                                                     |
+        | 2024                                                             |
+        | p23456789-123456789-123456789-123456789-123456789-123456789-1234 |
+        | web                                                              |
       Then every look-up gave the sandbox id that follows from the tenant id
 
     @needs.tenants @needs.admin @needs.d1

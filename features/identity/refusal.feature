@@ -57,6 +57,15 @@ Feature: A sandbox id that is not the tenant's own is never used
         | a path out of its prefix       |
         | the one of a tenant unknown    |
 
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @needs.logs @needs.r2 @since.1.1
+    Scenario: Stored with a number, as for the second of a name
+      Given a free tenant "a"
+      And a free tenant "b"
+      When the database is made to hold its own and a hyphen with a number as sandbox id of tenant "a"
+      Then status, chat, streamed chat, and start of the gateway of tenant "a" are refused with 500 "SANDBOX_ID_INVALID"
+      And a security alert names tenant "a"
+      But tenant "b" is served as ever
+
     @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @needs.logs @needs.r2 @needs.kv-write
     Scenario: Two tenants with each other's sandbox id are both stopped, and neither's state is touched
       Given a free tenant "a"

@@ -41,6 +41,28 @@ Feature: Foreign looks like unknown
         | POST | /v1/chat/completions?tenant_id={id} |                |
       Then each pair of answers is alike
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: Wherever a browser says that it comes from
+      Given a premium tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      And a free tenant "b" with these custom hostnames:
+        | shop.{domain b} |
+      And host "shop.{domain b}" answers as tenant "b"
+      When tenant "a" names tenant "b", and then nobody, in each of these ways
+        | GET     | /api/status          | Origin: https://{host}                                       |
+        | GET     | /api/status          | Origin: https://{domain}                                     |
+        | GET     | /api/status          | Origin: http://{host}:8787                                   |
+        | GET     | /api/status          | Referer: https://{host}/prices?of=all                        |
+        | GET     | /api/status          | Referer: https://{domain}/                                   |
+        | HEAD    | /api/status          | Origin: https://{host}                                       |
+        | OPTIONS | /v1/chat/completions | Origin: https://{host} + Access-Control-Request-Method: POST   |
+        | OPTIONS | /api/status          | Origin: https://{domain} + Access-Control-Request-Method: GET |
+        | POST    | /v1/chat/completions | Origin: https://{host}                                       |
+        | POST    | /v1/chat/completions | Origin: https://{domain} + Referer: https://{domain}/        |
+        | GET     | /sandbox-health      | Origin: https://{host}                                       |
+        | GET     | /api/no-such-route   | Origin: https://{domain}                                     |
+      Then each pair of answers is alike
+
     @needs.tenants @needs.hosts @needs.admin
     Scenario: On the admin routes without token
       Given a free tenant "a"

@@ -44,6 +44,26 @@ Feature: Requests without a tenant are limited by client ip
       When the client ip has used up its quota by asking for unknown hosts
       Then the client ip is still refused with the header "X-Forwarded-For"
 
+    # Of such an address a backend may think that it is a proxy of its own. What the edge says is so.
+    @needs.client-ip @needs.variant.small-limits @since.1.1
+    Scenario: No other header buys a new quota either where the client ip is of a private network or of one machine
+      Given the backend runs as small-limits
+      Then at each of these client ips the quota, once used up, is so with each header:
+        | client ip            | header           |
+        | 10.18.{x}.{y}        | X-Forwarded-For  |
+        | 10.18.{x}.{y}        | Forwarded        |
+        | 172.18.{x}.{y}       | X-Forwarded-For  |
+        | 192.168.{x}.{y}      | X-Forwarded-For  |
+        | 127.18.{x}.{y}       | X-Forwarded-For  |
+        | 127.0.0.1            | X-Forwarded-For  |
+        | 100.64.{x}.{y}       | X-Forwarded-For  |
+        | 169.254.{x}.{y}      | X-Forwarded-For  |
+        | ::1                  | X-Forwarded-For  |
+        | fd00::{x}:{y}        | X-Forwarded-For  |
+        | fe80::{x}:{y}        | X-Real-IP        |
+        | ::ffff:10.19.{x}.{y} | X-Forwarded-For  |
+        | 2001:db8:{x}:{y}::1  | X-Forwarded-For  |
+
     @needs.tenants @needs.hosts @needs.client-ip @needs.variant.small-limits
     Scenario: Requests with a tenant leave the quota of their client ip whole
       Given the backend runs as small-limits

@@ -96,6 +96,16 @@ Feature: A tenant has a quota, and it is his own
       When tenant "a" sends 12 times its quota at once
       Then some were admitted, and every refusal is in the right form
 
+    @needs.tenants @needs.hosts @needs.exact-limits @needs.variant.small-limits @since.1.1
+    Scenario Outline: Twice the quota at once, of a <tier> tenant
+      Given the backend runs as small-limits
+      Then 1 fresh <tier> tenant that each send 2 times their quota at once are admitted exactly their quota
+
+      Examples:
+        | tier       |
+        | premium    |
+        | enterprise |
+
   @RL-009 @must
   Rule: RL-009 Every tier has its own quota
     Tiers have their own quota. *Decision*: free `PUBLIC_RATE_LIMIT_MAX`, premium 10 ×, enterprise 20 ×, each configurable.

@@ -30,6 +30,22 @@ Feature: Who is refused learns when to come back
       And tenant "a" asks again for its status
       Then the answer, if refused, states when to come back
 
+    # Where header and details are rounded in two ways, they differ at some fractions of a second only.
+    @needs.hosts @needs.variant.small-limits @waits @since.1.1
+    Scenario Outline: One time at every fraction of a second: <who>
+      Given the backend runs as small-limits
+      Then <who> is told one time in header and details, at every fraction of a second
+
+      @needs.tenants
+      Examples:
+        | who                 |
+        | a fresh free tenant |
+
+      @needs.client-ip
+      Examples:
+        | who               |
+        | a fresh client ip |
+
   @RL-003 @must
   Rule: RL-003 A refusal says which limit it is
     `details` has `limit_type` (`tenant_quota` or `client_ip`), `limit`, `period` (`"60s"`), `retry_after_seconds`.

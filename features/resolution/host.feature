@@ -55,6 +55,33 @@ Feature: The host alone decides the tenant
       Then the answer has status 200
       And the chat is billed to tenant "a" alone
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: Custom hostnames do not take the place of a <tier> tenant's subdomain
+      Given a <tier> tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+        | {domain second} |
+      And a free tenant "b"
+      And host "shop.{domain a}" answers as tenant "a"
+      Then host "{host a}" answers as tenant "a"
+      When somebody chats at host "{host a}"
+      Then the answer has status 200
+      And the chat is billed to tenant "a" alone
+
+      Examples:
+        | tier       |
+        | free       |
+        | enterprise |
+
+    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario: Nor those that it is given later
+      Given a premium tenant "a"
+      When the operator gives tenant "a" these custom hostnames instead:
+        | shop.{domain a} |
+      Then these hosts become tenant "a":
+        | host            |
+        | shop.{domain a} |
+      And host "{host a}" answers as tenant "a"
+
   @RES-002 @must
   Rule: RES-002 No override in production
     In production an `X-Tenant-Override` header is ignored: the host's tenant answers.

@@ -1,9 +1,10 @@
 //! What may change of a tenant without changing its sandbox id, and what may not. Never takes the expected id from the target.
 
 use super::derivation::{note, note_answer};
+use crate::evidence::Exchange;
 use crate::oracle::sandbox_id::expected;
 use crate::run::book::{Args, Book};
-use crate::run::scene::{Scene, describe};
+use crate::run::scene::{Scene, breach, describe};
 use crate::steps::operating::{
     change, delete, expect_first, expect_status_first, presuppose, read, settle, stored_sandbox_id,
     stores_sandbox_ids, tenant_row,
@@ -19,7 +20,8 @@ pub(super) fn register(book: &mut Book) {
         r#"the operator gives tenant "([^"]+)" a new (.+)"#,
         |s, a| Box::pin(give_new(s, a)),
     );
-    book.step(
+    book.asserting(
+        &["ID-005"],
         r#"the operator changes every field of tenant "([^"]+)" back and forth"#,
         |s, a| Box::pin(change_back_and_forth(s, a)),
     );
@@ -49,10 +51,12 @@ async fn note_stored(s: &mut Scene, id: &str) -> Check {
 /// changes nothing else.
 async fn change_seen(s: &mut Scene, tenant: &Tenant, changes: &Value) -> Check {
     let answer = change(s, &tenant.id, changes).await?;
+    still_its_own(s, &answer).await?;
     expect_status_first(s, &answer, 200)?;
     let pointer = s.dialect().tenant_sandbox_id;
     note_answer(s, &tenant.id, &answer, &pointer);
     let now = read(s, &tenant.id).await?;
+    still_its_own(s, &now).await?;
     for (field, value) in changes.as_object().into_iter().flatten() {
         let seen = now.at(&format!("/{field}"));
         let is_none =
@@ -68,6 +72,22 @@ async fn change_seen(s: &mut Scene, tenant: &Tenant, changes: &Value) -> Check {
         )?;
     }
     Ok(())
+}
+
+/// A tenant whose own sandbox id is not taken for its own any more after a change has one that hangs on what was changed. Unless one of which
+/// nothing was changed fares no better.
+pub(super) async fn still_its_own(s: &mut Scene, answer: &Exchange) -> Check {
+    if !answer.has_code("SANDBOX_ID_INVALID") {
+        return Ok(());
+    }
+    let fresh = s.new_tenant("unchanged", "free").await?;
+    let fresh = s.make_tenant("unchanged", fresh).await?;
+    let control = read(s, &fresh.id).await?;
+    expect_status_first(s, &control, 200)?;
+    Err(breach(
+        "the tenant's sandbox id as it was before the change, and taken for its own",
+        describe(answer),
+    ))
 }
 
 /// From each tier to each other one, and every other field there and back.

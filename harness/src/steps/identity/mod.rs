@@ -2,6 +2,7 @@
 
 mod changes;
 mod derivation;
+mod everywhere;
 mod spelling;
 mod wrong_id;
 
@@ -39,6 +40,7 @@ fn is_telling(sandbox_id: &str) -> bool {
 pub(super) fn register(book: &mut Book) {
     derivation::register(book);
     changes::register(book);
+    everywhere::register(book);
     spelling::register(book);
     wrong_id::register(book);
 }

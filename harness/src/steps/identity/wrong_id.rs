@@ -143,12 +143,18 @@ async fn occupant_unchanged(s: &mut Scene) -> Check {
     s.expect_eq("the row that was there:", &before, &after)
 }
 
-async fn vacate_and_create(s: &mut Scene, a: Args) -> Check {
+/// Takes the row away that holds the sandbox id.
+pub(super) async fn vacate(s: &mut Scene) -> Check {
     let (id, _row) = occupant(s)?;
     s.d1()
         .await?
         .execute("DELETE FROM tenants WHERE id = ?1", &[json!(id)])
         .await?;
+    Ok(())
+}
+
+async fn vacate_and_create(s: &mut Scene, a: Args) -> Check {
+    vacate(s).await?;
     try_to_create(s, a).await
 }
 
@@ -188,6 +194,7 @@ fn wrong(tenant: &Tenant, how: &str) -> Result<String, Stop> {
     Ok(match how {
         "its own in upper case" => own.to_ascii_uppercase(),
         "its own and one more character" => format!("{own}0"),
+        "its own and a hyphen with a number" => format!("{own}-1"),
         "its own cut by one character" => own[..own.len() - 1].to_owned(),
         "its own and a line break" => format!("{own}\n"),
         "its own without prefix" => own[3..].to_owned(),

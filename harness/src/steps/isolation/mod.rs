@@ -97,7 +97,8 @@ async fn whole(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
     Ok(all)
 }
 
-/// A template with a tenant's identifiers filled in; `{jwt}` is a token, signed by nobody, whose claims are these.
+/// A template with a tenant's identifiers filled in; `{jwt}` is a token, signed by nobody, whose claims are these;
+/// `{domain}` is its first hostname of its own, or its host where it has none.
 fn fill(template: &str, tenant: &Tenant) -> String {
     template
         .replace("{jwt}", &unsigned_token(tenant))
@@ -105,6 +106,7 @@ fn fill(template: &str, tenant: &Tenant) -> String {
         .replace("{id}", &tenant.id)
         .replace("{sandbox}", &tenant.sandbox_id)
         .replace("{host}", &tenant.host)
+        .replace("{domain}", tenant.domains.first().unwrap_or(&tenant.host))
 }
 
 fn unsigned_token(tenant: &Tenant) -> String {

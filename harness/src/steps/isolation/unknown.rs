@@ -71,14 +71,19 @@ async fn nobody(s: &mut Scene) -> Result<Tenant, Stop> {
     if let Ok(known) = s.tenant(NOBODY) {
         return Ok(known);
     }
-    let nobody = s.new_tenant("z", "free").await?;
+    let mut nobody = s.new_tenant("z", "free").await?;
+    nobody.domains = vec![format!("shop.{}", s.domain("z"))];
     s.know_tenant(NOBODY, nobody.clone());
     Ok(nobody)
 }
 
 /// The words that stand for what a request names.
-fn words(named: &Tenant) -> [(&str, &str); 4] {
+fn words(named: &Tenant) -> [(&str, &str); 5] {
     [
+        named
+            .domains
+            .first()
+            .map_or((&named.host, "{host}"), |own| (own, "{domain}")),
         (&named.host, "{host}"),
         (&named.slug, "{slug}"),
         (&named.id, "{id}"),
@@ -147,16 +152,15 @@ async fn name_both(s: &mut Scene, a: Args) -> Check {
         let request = |named: &Tenant| -> Request {
             let request = Request::new(method, fill(path, named)).host(host);
             let mut more = json!({});
-            let request = match fill(header, named).split_once(": ") {
-                Some((name, value)) => match name.strip_prefix("body ") {
-                    Some(field) => {
-                        more = within(field, value);
-                        request
-                    }
-                    None => request.header(name, value),
-                },
-                None => request,
-            };
+            let mut request = request;
+            let header = fill(header, named);
+            let lines = header.split(" + ").filter_map(|line| line.split_once(": "));
+            for (name, value) in lines {
+                match name.strip_prefix("body ") {
+                    Some(field) => more = within(field, value),
+                    None => request = request.header(name, value),
+                }
+            }
             if method == "POST" {
                 request.json(&chat_of(s, a.text(1), &more))
             } else {

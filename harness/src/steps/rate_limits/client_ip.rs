@@ -1,7 +1,7 @@
 //! Limits of those who name no tenant. Never trusts a header to say who asks but the edge's own.
 
 use super::free_of_charge::no_admin_limited;
-use super::used_up::expect_still_refused;
+use super::used_up::{expect_still_refused, use_up};
 use super::{Asker, expect_whole_quota, other_ip};
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
@@ -18,6 +18,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"the client ip is still refused with the header "([^"]+)""#,
         |s, a| Box::pin(cannot_claim(s, a)),
+    );
+    book.step(
+        r"at each of these client ips the quota, once used up, is so with each header:",
+        |s, a| Box::pin(cannot_claim_there(s, a)),
     );
     book.step(r"the client ip is admitted its whole quota", |s, a| {
         Box::pin(whole_quota(s, a))
@@ -70,6 +74,38 @@ async fn cannot_claim(s: &mut Scene, a: Args) -> Check {
         let what = format!("a request with {header}: {value}");
         expect_still_refused(s, &who, &what, request).await?;
     }
+    Ok(())
+}
+
+/// `{x}` and `{y}` stand for what no other scenario's client ip ends with.
+async fn cannot_claim_there(s: &mut Scene, a: Args) -> Check {
+    let own = s.client_ip().to_owned();
+    let mut ends = own.rsplit('.');
+    let (y, x) = (ends.next().unwrap_or("1"), ends.next().unwrap_or("1"));
+    for row in a.rows() {
+        let [ip, header] = row.as_slice() else {
+            return Err(Stop::Fault(
+                "a row needs a client ip and a header".to_owned(),
+            ));
+        };
+        let ip = ip.replace("{x}", x).replace("{y}", y);
+        s.set_client_ip(&ip);
+        use_up(s, &Asker::ClientIp).await?;
+        for number in 0..CLAIMS {
+            let other = format!("203.{}.{x}.{y}", 100 + number);
+            let value = if header == "Forwarded" {
+                format!("for={other}")
+            } else {
+                other
+            };
+            let request = Asker::ClientIp
+                .request(s, number)
+                .header(header, value.as_str());
+            let what = format!("a request from {ip} with {header}: {value}");
+            expect_still_refused(s, &Asker::ClientIp, &what, request).await?;
+        }
+    }
+    s.set_client_ip(&own);
     Ok(())
 }
 

@@ -56,6 +56,10 @@ pub(super) fn register(book: &mut Book) {
         r"a fresh free tenant that goes on asking after its refusal is admitted again when that refusal said",
         |s, _a| Box::pin(impatient_again(s)),
     );
+    book.step(
+        r"a fresh (free tenant|client ip) is told one time in header and details, at every fraction of a second",
+        |s, a| Box::pin(one_time(s, a)),
+    );
     book.step(r"the client ip is admitted again", |s, a| {
         Box::pin(ip_again(s, a))
     });
@@ -85,6 +89,34 @@ async fn states_time(s: &mut Scene, _a: Args) -> Check {
     let (refusal, period) = (s.last()?, free_quota(s).await?.1);
     expect_limited(s, &refusal)?;
     expect_times(s, &refusal, period)
+}
+
+/// Looks in the second after a refusal: half a second, in which two ways to round differ, holds five of them.
+const LOOKS_IN_A_SECOND: u32 = 10;
+
+async fn one_time(s: &mut Scene, a: Args) -> Check {
+    let who = if a.text(1) == "client ip" {
+        Asker::ClientIp
+    } else {
+        let tenant = s.new_tenant("fractions", "free").await?;
+        Asker::Tenant(s.make_tenant("fractions", tenant).await?)
+    };
+    let period = free_quota(s).await?.1;
+    use_up(s, &who).await?;
+    let mut refusal = s.last()?;
+    let from = answered_at(&refusal);
+    expect_times(s, &refusal, period)?;
+    for look in 1..=LOOKS_IN_A_SECOND {
+        wait::pass_until(from + Duration::from_secs(1) / LOOKS_IN_A_SECOND * look).await;
+        refusal = s.send(who.request(s, look as usize)).await?;
+        // A window that does not slide may end at any time.
+        if who.is_admitted(&refusal)? {
+            use_up(s, &who).await?;
+            refusal = s.last()?;
+        }
+        expect_times(s, &refusal, period)?;
+    }
+    Ok(())
 }
 
 async fn states_time_if_refused(s: &mut Scene, _a: Args) -> Check {

@@ -162,7 +162,7 @@ impl Varying {
         let dialect = s.dialect();
         let repeatable = |asked: &Asked<'_>| {
             let request = &asked.request;
-            matches!(request.method.as_str(), "GET" | "HEAD")
+            matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS")
                 || dialect.speak(request.clone()).operation == Some(Operation::Chat)
         };
         let looks = if repeatable(one) && repeatable(other) {

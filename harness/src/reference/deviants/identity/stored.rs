@@ -62,6 +62,19 @@ fn trusting() -> Vec<Draft> {
             "Where no sandbox id is stored the right one is used",
             |stored, right| stored.is_empty() || stored == right,
         ),
+        passes(
+            "number-behind-a-stored-sandbox-id",
+            "A stored sandbox id may have a hyphen and a number behind it, as the second of a name has",
+            |stored, right| {
+                let number = stored
+                    .strip_prefix(right)
+                    .and_then(|rest| rest.strip_prefix('-'));
+                stored == right
+                    || number
+                        .is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+            },
+        ),
+        partners_apart(),
         deviant(
             "sandbox-moves-with-the-tier",
             "Who leaves the tier enterprise is shown another sandbox id",
@@ -91,6 +104,35 @@ fn trusting() -> Vec<Draft> {
         )
         .parts(clear_as_stored),
     ]
+}
+
+/// What a row of the platform holds is compared with what would be derived there.
+fn partners_apart() -> Draft {
+    deviant(
+        "partners-sandboxes-apart",
+        "A tenant that is moved to the platform partner_api should have another sandbox id there, and what is stored is refused as invalid",
+        &["ID-005"],
+    )
+    .parts(|parts| stores::tenants(&mut parts.ports, Partners))
+}
+
+struct Partners;
+
+#[async_trait]
+impl OtherTenants for Partners {
+    async fn by_id(
+        &self,
+        inner: &dyn TenantStore,
+        id: TenantId,
+    ) -> Result<Option<TenantRecord>, StoreError> {
+        let mut found = inner.by_id(id).await?;
+        if let Some(record) = &mut found
+            && record.platform == "partner_api"
+        {
+            record.sandbox_id = record.sandbox_id.chars().rev().collect();
+        }
+        Ok(found)
+    }
 }
 
 struct Passes(fn(&str, &str) -> bool);

@@ -198,7 +198,7 @@ fn deciding_in_body_and_path() -> Vec<Draft> {
 }
 
 /// Changes an answer if the request names a tenant that is not its own.
-fn on_foreign(
+pub(super) fn on_foreign(
     directory: Directory,
     named: impl Fn(&Ask) -> Option<String> + Send + Sync + 'static,
     change: impl Fn(&Known, &mut Told) + Send + Sync + 'static,

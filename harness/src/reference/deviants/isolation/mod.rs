@@ -1,5 +1,6 @@
 //! Backends that mix tenants up, or leave one's things to another. Never breaks more than one thing at a time.
 
+mod browsers;
 mod carriers;
 mod concurrency;
 mod state;
@@ -9,6 +10,7 @@ use super::Draft;
 
 pub(super) fn all() -> Vec<Draft> {
     let made = [
+        browsers::all(),
         carriers::all(),
         concurrency::all(),
         state::all(),

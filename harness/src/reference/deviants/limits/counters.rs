@@ -308,7 +308,7 @@ fn in_window<'a>(
 }
 
 #[derive(Default)]
-struct Cached(Counted);
+pub(super) struct Cached(Counted);
 
 impl RateLimiter for Cached {
     fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {

@@ -2,6 +2,7 @@
 
 mod counters;
 mod keyed;
+mod many;
 mod told;
 mod uninvolved;
 
@@ -16,6 +17,7 @@ pub(super) fn all() -> Vec<Draft> {
         counters::all(),
         told::all(),
         keyed::all(),
+        many::all(),
         uninvolved::all(),
         tiers(),
     ];

@@ -1,8 +1,12 @@
 //! Limiters that count rightly and tell it wrongly. Never admits or refuses in another way.
 
+use super::super::answers::edit;
+use super::super::layer::after;
 use super::super::{Draft, deviant};
 use super::limiter;
+use crate::clock;
 use moltworker_reference::ports::{RateDecision, RateLimiter};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +70,28 @@ pub(super) fn all() -> Vec<Draft> {
             deviant(id, breaks, expected)
                 .parts(move |parts| limiter(parts, |inner| Told(inner, tells)))
         })
+        .chain([details_by_the_clock()])
         .collect()
+}
+
+/// As one part takes the rest of the window, and another the whole seconds of two moments of the clock.
+fn details_by_the_clock() -> Draft {
+    deviant(
+        "details-by-the-seconds-of-the-clock",
+        "In the second half of each second of the clock the details of a refusal state a second less than Retry-After, where that is more than one",
+        &["RL-002"],
+    )
+    .parts(|parts| {
+        parts.caller = after(|_ask, told| {
+            let header = told.header("retry-after").and_then(|text| text.parse().ok());
+            let is_late = clock::epoch_ms() % 1000 >= 500;
+            if let Some(seconds) = header.filter(|seconds: &u64| *seconds > 1 && is_late) {
+                edit(told, |body| {
+                    body["error"]["details"]["retry_after_seconds"] = json!(seconds - 1);
+                });
+            }
+        });
+    })
 }
 
 struct Told(Arc<dyn RateLimiter>, Tells);

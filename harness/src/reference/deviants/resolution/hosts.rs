@@ -3,7 +3,7 @@
 use crate::contract::need::Variant;
 use crate::reference::deviants::answers::is_error;
 use crate::reference::deviants::directory::Directory;
-use crate::reference::deviants::layer::{again, before};
+use crate::reference::deviants::layer::{after, again, before, instead, refusal};
 use crate::reference::deviants::{Draft, deviant, held};
 use crate::tamper::{Ask, Tamper};
 use std::collections::BTreeMap;
@@ -12,6 +12,52 @@ use std::sync::{Arc, Mutex};
 const APP_DOMAIN: &str = "moltworker.example";
 
 pub(super) fn all() -> Vec<Draft> {
+    let mut all = given_up();
+    all.extend(read_wrongly());
+    all
+}
+
+/// The subdomain of who has hostnames of its own.
+fn given_up() -> Vec<Draft> {
+    let has_hostnames = |directory: &Directory, ask: &Ask| {
+        let known = directory.find(ask.host())?;
+        let is_subdomain = known.host() == ask.host();
+        known.domains.first().cloned().filter(|_| is_subdomain)
+    };
+    vec![
+        deviant(
+            "status-moves-to-the-hostname",
+            "The status on the subdomain of a tenant with hostnames of its own is a redirection to the first of them",
+            &["RES-001"],
+        )
+        .parts(move |parts| {
+            let directory = Directory::of(parts);
+            parts.caller = after(move |ask, told| {
+                let own = has_hostnames(&directory, ask);
+                if let Some(own) = own.filter(|_| ask.route() == "/api/status") {
+                    told.status = 308;
+                    told.set("location", &format!("https://{own}/api/status"));
+                }
+            });
+        }),
+        deviant(
+            "chats-on-hostnames-only",
+            "A chat on the subdomain of a tenant with hostnames of its own is refused as an unknown tenant's",
+            &["RES-001"],
+        )
+        .parts(move |parts| {
+            let directory = Directory::of(parts);
+            parts.caller = instead(move |ask| {
+                let own = has_hostnames(&directory, ask);
+                let is_chat = ask.route() == "/v1/chat/completions";
+                own.filter(|_| is_chat)
+                    .map(|_own| refusal(404, "TENANT_NOT_FOUND", &serde_json::json!({})))
+            });
+        }),
+    ]
+}
+
+fn read_wrongly() -> Vec<Draft> {
     vec![
         deviant(
             "letter-case-of-the-app-domain-matters",
