@@ -70,6 +70,10 @@ Feature: Views and queries
       Given the API worker that the target offers, with users and models of this scenario
       Then the recent errors are the failures of the service, newest first, and nothing else
 
+    Scenario: Trends by day, a user's dates, a model's sums and deliveries that were given up are told as the documents have them, where queries ask for them
+      Given the API worker that the target offers, with users and models of this scenario
+      Then trends by day, a user's dates, a model's sums and deliveries that were given up are told as the documents have them, where queries ask for them
+
     Scenario: The queries that the documents name run in the target's own database
       Given the API worker that the target offers, with users and models of this scenario
       Then the queries that the documents name run in the target's own database

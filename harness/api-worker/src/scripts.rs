@@ -1,5 +1,6 @@
 //! The SQL files that a target ships with: migrations, seeds and queries. Never changes them, and never takes their word for anything.
 
+mod told_clock;
 pub(crate) mod trial;
 
 use crate::outcome::Stop;

@@ -14,8 +14,11 @@ use rusqlite::types::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
 
+/// What a database says of the past, by table and key.
+type Past = BTreeMap<(String, String), Vec<Value>>;
+
 /// What a database says of the past: by table and key the time and the columns of history.
-fn past(trial: &Trial) -> Result<BTreeMap<(String, String), Vec<Value>>, Stop> {
+fn past(trial: &Trial) -> Result<Past, Stop> {
     let schema = trial.schema()?;
     let mut all = BTreeMap::new();
     for table in schema.tables.values() {
@@ -118,6 +121,11 @@ pub(super) async fn routes(subject: &Subject) -> Judged {
             "no route left a row in the database",
         ));
     }
+    unchanged(&before, &after, added)
+}
+
+/// That each row from before, where it still is, says what it said.
+fn unchanged(before: &Past, after: &Past, added: usize) -> Judged {
     let rewritten = before
         .iter()
         .find(|(row, says)| after.get(*row).is_some_and(|now| now != *says));

@@ -15,7 +15,7 @@ use moltproof_doubles::clock;
 use rusqlite::types::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
@@ -24,7 +24,7 @@ fn number(number: usize) -> Value {
 }
 
 /// That the answer has these rows, in any order.
-fn same(what: &str, mut seen: Vec<Vec<Value>>, mut wanted: Vec<Vec<Value>>) -> Judged {
+pub(super) fn same(what: &str, mut seen: Vec<Vec<Value>>, mut wanted: Vec<Vec<Value>>) -> Judged {
     seen.sort_by_cached_key(|row| told_row(row));
     wanted.sort_by_cached_key(|row| told_row(row));
     if seen == wanted {
@@ -41,7 +41,7 @@ fn same(what: &str, mut seen: Vec<Vec<Value>>, mut wanted: Vec<Vec<Value>>) -> J
 }
 
 /// Usage at distances from the present that no reading of "the last days" disputes.
-fn usage(now: i64) -> Vec<Usage> {
+pub(super) fn usage(now: i64) -> Vec<Usage> {
     let mut rows = Vec::new();
     for (number, ago) in [
         0,
@@ -176,25 +176,39 @@ fn count(trial: &Trial, requests: &[(&str, &str, i64)]) -> Result<(), Stop> {
     Table::of(trial, "rate_limits")?.fill(trial, rows)
 }
 
+/// The database's present where requests are counted: 2026-06-15, twenty minutes and thirty seconds after twelve.
+const NOW: i64 = 1_781_526_030_000;
+
 pub(super) async fn rate_limits(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             let query = query(scripts, Documented::RateLimits)?;
             let trial = scripts.migrated()?;
-            let now = clock::epoch_ms();
-            // In the minute and hour that run: whether one counts minutes or the hour, it is the same.
-            let mut requests = vec![("user", "ada", now); 57];
-            requests.extend(vec![("user", "bob", now - (now % MINUTE)); 3]);
-            requests.extend(vec![("user", "carol", now - 2 * HOUR - 2 * MINUTE); 5]);
-            requests.extend(vec![("user", "ada", now - 2 * HOUR - 2 * MINUTE); 7]);
-            requests.extend(vec![("ip", "192.0.2.1", now); 60]);
+            trial.tell(NOW)?;
+            let ago = |minutes: i64| NOW - minutes * MINUTE;
+            let mut requests = vec![("user", "ada", NOW); 57];
+            requests.extend(vec![("user", "bob", NOW - (NOW % MINUTE)); 3]);
+            // Within the last hour, on both sides of the hour's beginning.
+            for (minutes, times) in [(5, 2), (19, 3), (21, 5), (40, 7), (58, 11)] {
+                requests.extend(vec![("user", "ada", ago(minutes)); times]);
+            }
+            requests.extend(vec![("user", "dora", ago(30)); 4]);
+            // Before it: in the same hour of the clock as some of those, and earlier.
+            for (minutes, times) in [(63, 13), (75, 17), (122, 7)] {
+                requests.extend(vec![("user", "ada", ago(minutes)); times]);
+                requests.extend(vec![("user", "carol", ago(minutes)); times]);
+            }
+            requests.extend(vec![("ip", "192.0.2.1", NOW); 60]);
             count(&trial, &requests)?;
             let answer = asked(&trial, query)?;
             let columns = [
                 answer.column(&["user_id", "subject"])?,
                 answer.column(&["requests"])?,
             ];
-            let wanted = vec![vec![text("ada"), number(57)], vec![text("bob"), number(3)]];
+            let wanted = [("ada", 85), ("bob", 3), ("dora", 4)];
+            let wanted = wanted
+                .map(|(user, count)| vec![text(user), number(count)])
+                .into();
             same(&query.name, answer.values(&columns), wanted)
         })
         .await

@@ -1,6 +1,7 @@
 //! API-011: the monitoring and debug queries that the documents name. Never asks a query of the target what another one should say.
 
 mod answers;
+mod further;
 mod reads;
 
 use crate::aspect::{Aspect, aspect};
@@ -65,6 +66,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-011",
         Beside,
+        "trends by day, a user's dates, a model's sums and deliveries that were given up are told as the documents have them, where queries ask for them",
+        further::answered
+    ),
+    aspect!(
+        "API-011",
+        Beside,
         "the queries that the documents name run in the target's own database",
         own
     ),
@@ -83,9 +90,14 @@ fn query(scripts: &Scripts, documented: Documented) -> Result<&Script, Stop> {
 
 /// Runs a documented query, which has no parameters.
 fn asked(trial: &Trial, query: &Script) -> Result<Answer, Stop> {
+    asked_with(trial, query, &[])
+}
+
+/// Runs a query with these parameters.
+fn asked_with(trial: &Trial, query: &Script, parameters: &[Value]) -> Result<Answer, Stop> {
     let sql = only_statement(query)?;
     let mut seen = trial
-        .query(&sql, &[])
+        .query(&sql, parameters)
         .map_err(|why| Stop::breach(format!("{} to run", query.name), why))?;
     // Whether a sum is an integer in the database is API-014's matter.
     seen.rows = seen.rows.into_iter().map(whole).collect();

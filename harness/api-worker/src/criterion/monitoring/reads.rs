@@ -1,6 +1,6 @@
 //! What a documented query reads: it is given rows that it does not ask for, and must not read them. Never trusts a plan's wording.
 
-use super::{only_statement, query};
+use super::{further, only_statement, query};
 use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::oracle::sums::Usage;
 use crate::outcome::{Judged, Stop};
@@ -12,11 +12,11 @@ use moltproof_doubles::clock;
 use rusqlite::types::Value;
 
 /// Rows that no query asks for, before the first and before the second look.
-const FEW: usize = 50;
-const MANY: usize = 250;
+pub(super) const FEW: usize = 50;
+pub(super) const MANY: usize = 250;
 
 /// Instructions of SQLite's machine by which the second look may take more. Evidence: an index grows by a level, and a scan takes 6 for each row at least.
-const MORE_MAX: u32 = 200;
+pub(super) const MORE_MAX: u32 = 200;
 
 pub(super) async fn bounded(subject: &Subject) -> Judged {
     subject.judge_files(|scripts| {
@@ -45,7 +45,8 @@ pub(super) async fn bounded(subject: &Subject) -> Judged {
                 return Err(Stop::breach(format!("an index for {}", query.name), seen));
             }
         }
-        Ok(format!("{} queries take the same beside {FEW} and {MANY} rows", asked.len()))
+        let count = asked.len() + further::bounded(scripts, now)?;
+        Ok(format!("{count} queries take the same beside {FEW} and {MANY} rows"))
     })
     .await
 }
