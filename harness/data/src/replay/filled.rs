@@ -12,7 +12,7 @@ use super::touched::{follow, touched, with_children, writes_rows};
 use super::watch::{Watch, dropped_unread};
 use super::{
     Effect, ObjectKind, Replay, Step, Tightened, WithRows, collisions, empty,
-    fails_for_its_own_reference, json, swept, tightened,
+    fails_for_its_own_reference, json, replaced, swept, tightened,
 };
 use crate::catalog::{self, Changed, Name, Schema};
 use crate::engine::{Deed, Engine, Failure};
@@ -233,6 +233,7 @@ impl Database {
         let mismatched = self.fill_mismatched(&schema, &tables, &mut unfilled, filler)?;
         self.fill_unchecked(&schema, &unfilled, filler)?;
         swept::make(&self.engine, steps, &schema);
+        let made_up = replaced::make(&self.engine, steps, &schema);
         let may_fail =
             tightened::may_tighten(steps, &schema) || collisions::may_collide(steps, &schema);
         let before = (may_fail && !self.is_unchecked)
@@ -302,6 +303,7 @@ impl Database {
             tightened,
             unfilled,
             mismatched,
+            made_up,
         })
     }
 

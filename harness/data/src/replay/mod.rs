@@ -26,6 +26,7 @@ mod mended;
 mod needs;
 mod objects;
 mod orphans;
+mod replaced;
 #[cfg(test)]
 mod shortcuts;
 mod swept;
@@ -169,6 +170,8 @@ pub struct WithRows {
     pub unfilled: Vec<Unfilled>,
     /// Tables that took no row as they stood before the file, because a reference fits no key of its parent, or its parent is not there.
     pub mismatched: Vec<Unfilled>,
+    /// Steps that replace rows which no file inserted: those that hold their keys, and are referred to, were made up.
+    pub made_up: Vec<usize>,
 }
 
 /// A key, a NOT NULL, a CHECK, a strict type or a reference that a file brings to a table that was there before it. Rows that the table took until then need not keep it.

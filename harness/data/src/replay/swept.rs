@@ -67,7 +67,7 @@ fn deleted_by(connection: &Connection, sql: &str) -> rusqlite::Result<usize> {
 }
 
 /// The conditions that find each row of a table.
-fn rows(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
+pub(super) fn rows(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
     let key: Vec<String> = if table.primary_key.is_empty() {
         vec!["rowid".to_owned()]
     } else {

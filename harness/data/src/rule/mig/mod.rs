@@ -22,6 +22,7 @@ mod refusing;
 mod repair;
 mod rows_lost;
 mod unique;
+mod unmatched;
 mod unreached;
 
 pub(crate) use unreached::unreached;
@@ -48,6 +49,7 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("MIG-15", files::breaks_declared_statements),
     ("MIG-16", unique::unique_index_on_old_rows),
     ("MIG-17", applying::fails_with_rows),
+    ("MIG-18", unmatched::by_a_query),
 ];
 
 /// The name of a file, as `d1_migrations` has it.

@@ -124,7 +124,16 @@ fn lost_by_replace(subject: &Subject, file: FileId, effect: &Effect, parent: &st
     );
     let object = format!("{}: table {child}", object_of(subject, file));
     let site = subject.replay.steps[effect.step].statement.span.clone();
-    Finding::new("MIG-02", Level::Error, object, message)
+    // The first rows of a table replace nothing, unless the application wrote them before.
+    let with_rows = subject.replay.with_rows.get(file.0);
+    let with_rows = with_rows.and_then(Option::as_ref);
+    let is_made_up = with_rows.is_some_and(|one| one.made_up.contains(&effect.step));
+    let level = if is_made_up {
+        Level::Warning
+    } else {
+        Level::Error
+    };
+    Finding::new("MIG-02", level, object, message)
         .at(Some(site), format!("{what} `{child}`"))
         .related(
             reference(subject, child, &Name::new(parent)),

@@ -3,6 +3,7 @@
 mod copied;
 mod fails;
 mod not_in;
+mod null;
 mod nullable;
 mod quoted;
 mod scans;
@@ -20,4 +21,5 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("QRY-03", fails::not_prepared),
     ("QRY-04", fails::text_in_double_quotes),
     ("QRY-05", not_in::never_true),
+    ("QRY-06", null::compared),
 ];

@@ -5,6 +5,7 @@ use crate::claims::TimeFormat;
 use crate::finding::{Finding, Level};
 use crate::replay::ObjectKind;
 use crate::rule::names::Names;
+use crate::rule::words::is_time;
 use crate::rule::{declared, trial};
 use crate::subject::Subject;
 use crate::text::find_word;
@@ -15,6 +16,7 @@ pub(in crate::rule) fn compared(subject: &Subject, findings: &mut Vec<Finding>) 
     let of_schema = declared::of_schema(subject).filter(|one| {
         TEXTS
             .iter()
+            .chain(&NUMBERS)
             .any(|name| find_word(&one.sql, name, 0).is_some())
     });
     for one in declared::all(subject).into_iter().chain(of_schema) {
@@ -32,6 +34,10 @@ pub(in crate::rule) fn compared(subject: &Subject, findings: &mut Vec<Finding>) 
         let Some((table, column, why)) = found else {
             continue;
         };
+        if column.affinity() == Affinity::Text && why == TEXT_BY_NUMBER {
+            findings.push(by_a_number(subject, &one.object, table, column));
+            continue;
+        }
         let message = format!(
             "the comparison of `{}.{}` with datetime() does not say what it seems to: {why}",
             table.name, column.name
@@ -61,6 +67,16 @@ fn mismatch<'s>(
         return None;
     }
     let name = node.parts.iter().find(|part| part.column().is_some())?;
+    if node.parts.iter().any(makes_number) {
+        let columns = names.columns(name);
+        let is_text = |(_, column): &(&Table, &Column)| {
+            let says =
+                subject.claims.time == Some(TimeFormat::Iso) && is_time(column.name.as_str());
+            column.affinity() == Affinity::Text && (says || gives_text(column))
+        };
+        let (table, column) = columns.first().filter(|_| columns.iter().all(is_text))?;
+        return Some((table, column, TEXT_BY_NUMBER));
+    }
     node.parts
         .iter()
         .map(Node::bare)
@@ -96,4 +112,61 @@ const TEXTS: [&str; 2] = ["datetime", "current_timestamp"];
 fn makes_text(node: &Node) -> bool {
     node.kind == Kind::Call && node.text == "datetime"
         || node.kind == Kind::Constant && node.text == "CURRENT_TIMESTAMP"
+}
+
+/// What gives seconds since 1970, or days, as far as a call of it does.
+const NUMBERS: [&str; 3] = ["unixepoch", "strftime", "julianday"];
+
+/// Why a text is compared with a number in vain.
+const TEXT_BY_NUMBER: &str = "the column keeps dates as texts";
+
+/// Whether an expression gives a time as a number, or its digits.
+fn makes_number(node: &Node) -> bool {
+    let node = node.bare();
+    let is_sum = node.kind == Kind::Binary && matches!(&*node.text, "+" | "-" | "*" | "/");
+    if is_sum || node.kind == Kind::Cast {
+        return node.parts.iter().any(makes_number);
+    }
+    let format = node.parts.first().map(Node::bare);
+    let is_number = match &*node.text {
+        "unixepoch" | "julianday" => true,
+        "strftime" => format.is_some_and(|format| matches!(&*format.text, "%s" | "%J")),
+        _ => false,
+    };
+    node.kind == Kind::Call && is_number
+}
+
+/// Whether the column gives itself dates as texts.
+fn gives_text(column: &Column) -> bool {
+    let default = column.default.as_deref().unwrap_or_default();
+    let default = default.to_ascii_lowercase();
+    is_iso(column) || TEXTS.iter().any(|name| default.contains(name))
+}
+
+fn by_a_number(subject: &Subject, object: &str, table: &Table, column: &Column) -> Finding {
+    let (of, name) = (&table.name, &column.name);
+    let message = format!(
+        "`{of}.{name}` keeps dates as texts and is compared with a number of seconds or days: by their letters '2001-…' is greater than any time of now, so that what has expired has not"
+    );
+    Finding::new("QRY-02", Level::Warning, object, message)
+        .at(
+            subject.site_of(ObjectKind::Table, of, name.as_str()),
+            "kept as text",
+        )
+        .help(format!(
+            "compare numbers, unixepoch({name}) > unixepoch(), or keep seconds in an INTEGER column"
+        ))
+        .proof(trial::answering(vec![
+            format!("CREATE TABLE {} ({} TEXT);", of.quoted(), name.quoted()),
+            format!(
+                "INSERT INTO {} ({}) VALUES ('2001-01-01 00:00:00');",
+                of.quoted(),
+                name.quoted()
+            ),
+            format!(
+                "SELECT {} > unixepoch() FROM {};",
+                name.quoted(),
+                of.quoted()
+            ),
+        ]))
 }

@@ -1,6 +1,7 @@
 //! The rules of triggers and views. Never judges what a trigger is for, beyond append-only logs.
 
 mod deaf;
+mod every_row;
 mod guards;
 mod history;
 mod prepares;
@@ -18,4 +19,5 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("TRG-03", splitting::cut),
     ("TRG-04", guards::replaceable),
     ("TRG-05", refusals::refuse_all),
+    ("TRG-06", every_row::written),
 ];
