@@ -10,6 +10,7 @@ use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{
     Page, Registry, StoreError, TenantChange, TenantStore, UsageRange, UsageStore,
 };
+use moltworker_reference::store::{TENANT_BY_ID, USAGE_OF_A_TENANT};
 use std::sync::Arc;
 
 /// Puts a failing port around each store.
@@ -74,7 +75,9 @@ impl<S: ?Sized> Faulty<S> {
 #[async_trait]
 impl TenantStore for Faulty<dyn TenantStore> {
     async fn by_id(&self, id: TenantId) -> Result<Option<TenantRecord>, StoreError> {
-        let lost = self.before(Calls::TenantRead, &id.to_string()).await?;
+        let scope = id.to_string();
+        self.faults.hear(TENANT_BY_ID, [scope.as_str()]);
+        let lost = self.before(Calls::TenantRead, &scope).await?;
         Self::lose(lost, self.inner.by_id(id).await?)
     }
 
@@ -122,6 +125,8 @@ impl UsageStore for Faulty<dyn UsageStore> {
         tenant: TenantId,
         range: &UsageRange,
     ) -> Result<Page<UsageRow>, StoreError> {
+        self.faults
+            .hear(USAGE_OF_A_TENANT, [tenant.to_string().as_str()]);
         self.inner.list(tenant, range).await
     }
 }

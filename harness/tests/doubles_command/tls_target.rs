@@ -56,7 +56,7 @@ fn a_target_that_insists_on_https_is_judged_when_it_trusts_the_doubles_and_only_
         said
     };
     let said = run(&tls_manifest(folder.path(), "tls = true", "{ca_file}"), 0);
-    assert!(said.contains("MUST: 2 of 2 passed"), "{said}");
+    assert!(said.contains("MUST: 3 of 3 passed"), "{said}");
     let other = folder.path().join("other.pem");
     std::fs::write(&other, "").unwrap();
     let other = other.display().to_string();

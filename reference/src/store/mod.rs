@@ -12,6 +12,8 @@ mod writer;
 
 pub use file::SqliteFile;
 pub use sqlite::{Dialect, is_refusal, store_error};
+pub use tenants::BY_ID as TENANT_BY_ID;
+pub use usage::LIST as USAGE_OF_A_TENANT;
 
 use migrations::{Migration, MigrationError};
 use std::path::Path;

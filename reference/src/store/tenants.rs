@@ -7,7 +7,8 @@ use crate::ports::{Page, StoreError, TenantChange, TenantStore};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-pub(super) const BY_ID: &str =
+/// A tenant by its id.
+pub const BY_ID: &str =
     "SELECT id, platform, tier, sandbox_id, created_at, updated_at FROM tenants WHERE id = ?1";
 pub(super) const BY_SANDBOX_ID: &str = "SELECT id, platform, tier, sandbox_id, created_at, updated_at FROM tenants WHERE sandbox_id = ?1";
 pub(super) const LIST: &str = "SELECT id, platform, tier, sandbox_id, created_at, updated_at FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";

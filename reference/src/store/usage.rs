@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 const INSERT: &str = "INSERT INTO usage (id, tenant_id, model, tokens_in, tokens_out, latency_ms, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
 /// Rows of one millisecond are in the order of their ids; the index brings the milliseconds in order.
-pub(super) const LIST: &str = "SELECT id, model, tokens_in, tokens_out, latency_ms, created_at FROM usage WHERE tenant_id = ?1 AND created_at >= ?2 AND created_at < ?3 AND (created_at, id) > (?2, ?4) ORDER BY created_at, id LIMIT ?5";
+/// A page of one tenant's usage in a time range.
+pub const LIST: &str = "SELECT id, model, tokens_in, tokens_out, latency_ms, created_at FROM usage WHERE tenant_id = ?1 AND created_at >= ?2 AND created_at < ?3 AND (created_at, id) > (?2, ?4) ORDER BY created_at, id LIMIT ?5";
 
 #[async_trait]
 impl UsageStore for Database {
