@@ -65,7 +65,8 @@ async fn verdicts(folder: &Path, manifest: &str, ids: &[&str]) -> Verdicts {
             )
         })
         .collect();
-    assert_eq!(found.len(), ids.len(), "{said}");
+    // A scenario may state a further criterion, which is then judged in part.
+    assert!(ids.iter().all(|id| found.contains_key(*id)), "{said}");
     found
 }
 
@@ -147,7 +148,8 @@ async fn the_gateways_own_log_proves_models_and_metadata() {
             ("AIG-005", "passed", "[control] ai_gateway"),
         ],
     );
-    assert_eq!(seen["AIG-004"].1, "");
+    // The model of every further try is asked by scripted failures.
+    assert!(seen["AIG-004"].1.contains("[control] ai_gateway"));
 }
 
 #[tokio::test]
