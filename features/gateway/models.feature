@@ -47,33 +47,21 @@ Feature: The tier alone decides the model
         | a long text          | in a stream |
 
     @AIG-014 @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
-    Scenario: However often and after whatever failure a free tenant's prompt is tried, it stays with the 8b model
+    Scenario Outline: However often a free tenant's prompt is tried after "<failure>" <way>, it stays with the 8b model
       Given a free tenant "a"
-      Given the upstream replies "429"
-      When tenant "a" prompts the model plainly
+      And the upstream replies "<failure>"
+      When tenant "a" prompts the model <way>
       Then every upstream call asked Workers AI through the AI Gateway
       And no other provider was called
       And every try asked for a model of the tier "free", in its order
-      Given the upstream replies "500"
-      When tenant "a" prompts the model in a stream
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "free", in its order
-      Given the upstream replies "503"
-      When tenant "a" prompts the model plainly
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "free", in its order
-      Given the upstream replies "524"
-      When tenant "a" prompts the model in a stream
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "free", in its order
-      Given the upstream replies "timeout"
-      When tenant "a" prompts the model plainly
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "free", in its order
+
+      Examples:
+        | failure | way         |
+        | 429     | plainly     |
+        | 500     | in a stream |
+        | 503     | plainly     |
+        | 524     | in a stream |
+        | timeout | plainly     |
 
   @AIG-005 @must
   Rule: AIG-005 premium is answered by the large model
@@ -158,33 +146,21 @@ Feature: The tier alone decides the model
         | analysis      |
 
     @AIG-014 @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
-    Scenario: However often and after whatever failure a premium tenant's prompt is tried, it goes to the 70b model and then to the 8b model
+    Scenario Outline: However often a premium tenant's prompt is tried after "<failure>" <way>, it goes to the 70b model and then to the 8b model
       Given a premium tenant "a"
-      Given the upstream replies "429"
-      When tenant "a" prompts the model plainly
+      And the upstream replies "<failure>"
+      When tenant "a" prompts the model <way>
       Then every upstream call asked Workers AI through the AI Gateway
       And no other provider was called
       And every try asked for a model of the tier "premium", in its order
-      Given the upstream replies "500"
-      When tenant "a" prompts the model in a stream
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "premium", in its order
-      Given the upstream replies "503"
-      When tenant "a" prompts the model plainly
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "premium", in its order
-      Given the upstream replies "524"
-      When tenant "a" prompts the model in a stream
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "premium", in its order
-      Given the upstream replies "timeout"
-      When tenant "a" prompts the model plainly
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "premium", in its order
+
+      Examples:
+        | failure | way         |
+        | 429     | plainly     |
+        | 500     | in a stream |
+        | 503     | plainly     |
+        | 524     | in a stream |
+        | timeout | plainly     |
 
   @AIG-006 @must
   Rule: AIG-006 enterprise routes as premium, no tier as free
@@ -260,33 +236,21 @@ Feature: The tier alone decides the model
         | gold |
 
     @AIG-014 @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
-    Scenario: However often and after whatever failure an enterprise tenant's prompt is tried, it goes to the 70b model and then to the 8b model
+    Scenario Outline: However often an enterprise tenant's prompt is tried after "<failure>" <way>, it goes to the 70b model and then to the 8b model
       Given an enterprise tenant "a"
-      Given the upstream replies "429"
-      When tenant "a" prompts the model plainly
+      And the upstream replies "<failure>"
+      When tenant "a" prompts the model <way>
       Then every upstream call asked Workers AI through the AI Gateway
       And no other provider was called
       And every try asked for a model of the tier "enterprise", in its order
-      Given the upstream replies "500"
-      When tenant "a" prompts the model in a stream
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "enterprise", in its order
-      Given the upstream replies "503"
-      When tenant "a" prompts the model plainly
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "enterprise", in its order
-      Given the upstream replies "524"
-      When tenant "a" prompts the model in a stream
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "enterprise", in its order
-      Given the upstream replies "timeout"
-      When tenant "a" prompts the model plainly
-      Then every upstream call asked Workers AI through the AI Gateway
-      And no other provider was called
-      And every try asked for a model of the tier "enterprise", in its order
+
+      Examples:
+        | failure | way         |
+        | 429     | plainly     |
+        | 500     | in a stream |
+        | 503     | plainly     |
+        | 524     | in a stream |
+        | timeout | plainly     |
 
   @AIG-007 @must
   Rule: AIG-007 Callers do not choose the model

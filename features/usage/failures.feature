@@ -287,4 +287,4 @@ Feature: What failed is not billed
         | a stream flag that is a text          |
       And tenant "a" prompts the model
       Then the caller gets the model's text
-      And of these prompts only those that were answered have been billed
+      And of those prompts only the answered ones have been billed to tenant "a"

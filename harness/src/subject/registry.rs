@@ -75,8 +75,8 @@ pub(super) fn filled(templates: &BTreeMap<String, Template>, told: &Told<'_>) ->
     });
     let entry = |mut row: Vec<String>| {
         let metadata = row.drain(2..).next();
-        let metadata = metadata
-            .map(|text| serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text)));
+        let metadata =
+            metadata.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
         let value = row.pop().unwrap_or_default();
         let key = row.pop().unwrap_or_default();
         Entry {

@@ -3,7 +3,7 @@
 use super::directory::Directory;
 use super::layer::after;
 use super::stores::{self, OtherRegistry};
-use super::{Draft, deviant};
+use super::{Draft, deviant, held};
 use crate::reference::altered::Parts;
 use crate::{clock, wait};
 use async_trait::async_trait;
@@ -275,7 +275,7 @@ impl OtherRegistry for CoolsOff {
         names: &TenantNames,
     ) -> Result<(), StoreError> {
         let rests = {
-            let freed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let freed = held(&self.0);
             let asked = names.domains.iter().chain([&names.slug]);
             let since = asked.filter_map(|name| freed.get(name.as_str()));
             since.map(|at| COOL_OFF.saturating_sub(at.elapsed())).max()
@@ -287,16 +287,10 @@ impl OtherRegistry for CoolsOff {
     async fn release(&self, inner: &dyn Registry, tenant: TenantId) -> Result<(), StoreError> {
         let names = inner.names(tenant).await?;
         inner.release(tenant).await?;
-        let mut freed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
         if let Some(names) = names {
-            freed.extend(
-                names
-                    .domains
-                    .into_iter()
-                    .chain([names.slug])
-                    .map(|name| (name, now)),
-            );
+            let freed = names.domains.into_iter().chain([names.slug]);
+            held(&self.0).extend(freed.map(|name| (name, now)));
         }
         Ok(())
     }

@@ -12,8 +12,6 @@ use serde_json::{Value, json};
 
 /// Note: how many of the prompts were answered.
 const ANSWERED: &str = "prompts that were answered";
-/// Note: whose prompts they are.
-const SENDER: &str = "whose prompts these are";
 /// Arrays in arrays: more than a recursive parser's stack may bear.
 const DEPTH: usize = 10_000;
 
@@ -25,8 +23,8 @@ pub(super) fn register(book: &mut Book) {
     );
     book.asserting(
         &["USG-013"],
-        "of these prompts only those that were answered have been billed",
-        |s, _a| Box::pin(only_answered_billed(s)),
+        r#"of those prompts only the answered ones have been billed to tenant "([^"]+)""#,
+        |s, a| Box::pin(only_answered_billed(s, a)),
     );
     book.step(r#"tenant "([^"]+)" sends as prompt (.+)"#, |s, a| {
         Box::pin(sends(s, a))
@@ -120,6 +118,20 @@ fn said_beside(s: &Scene, marker: &str) -> usize {
     spoken.body.len().saturating_sub(length)
 }
 
+/// The malformed body of this name.
+fn named(name: &str, marker: &str) -> Result<Vec<u8>, Stop> {
+    malformed(name, marker)
+        .ok_or_else(|| Stop::Fault(format!("no malformed prompt is called `{name}`")))
+}
+
+/// A chat at a host with this body.
+fn asking(s: &Scene, host: &str, body: Vec<u8>) -> Request {
+    Request::new("POST", s.dialect().chat)
+        .host(host)
+        .header("content-type", "application/json")
+        .bytes(body)
+}
+
 async fn sends(s: &mut Scene, a: Args) -> Check {
     let host = s.tenant(a.text(1))?.host;
     let marker = s.marker();
@@ -127,12 +139,7 @@ async fn sends(s: &mut Scene, a: Args) -> Check {
     let beside = said_beside(s, &marker);
     let body_max = s.run.target.limits().body_max.saturating_sub(beside);
     mark_calls(s).await?;
-    let request = |body: Vec<u8>| {
-        Request::new("POST", s.dialect().chat)
-            .host(host.clone())
-            .header("content-type", "application/json")
-            .bytes(body)
-    };
+    let request = |body: Vec<u8>| asking(s, &host, body);
     // What may be refused before it is read is written by hand: a client that is still sending may miss the answer.
     match a.text(2) {
         "the largest allowed body" => {
@@ -152,9 +159,7 @@ async fn sends(s: &mut Scene, a: Args) -> Check {
             s.send_chunked(request).await
         }
         name => {
-            let body = malformed(name, &marker)
-                .ok_or_else(|| Stop::Fault(format!("no malformed prompt is called `{name}`")))?;
-            let request = request(body);
+            let request = request(named(name, &marker)?);
             s.send(request).await
         }
     }
@@ -168,12 +173,7 @@ async fn sends_each(s: &mut Scene, a: Args) -> Check {
     let list = a.list();
     let mut answered = 0;
     for name in &list {
-        let body = malformed(name, &marker)
-            .ok_or_else(|| Stop::Fault(format!("no malformed prompt is called `{name}`")))?;
-        let request = Request::new("POST", s.dialect().chat)
-            .host(tenant.host.clone())
-            .header("content-type", "application/json")
-            .bytes(body);
+        let request = asking(s, &tenant.host, named(name, &marker)?);
         let answer = s.send(request).await?;
         presuppose(
             &answer,
@@ -188,28 +188,15 @@ async fn sends_each(s: &mut Scene, a: Args) -> Check {
         ));
     }
     s.notes.insert(ANSWERED.to_owned(), json!(answered));
-    s.notes.insert(SENDER.to_owned(), json!(a.text(1)));
     Ok(())
 }
 
 /// The prompt that followed them is billed as well.
-async fn only_answered_billed(s: &mut Scene) -> Check {
+async fn only_answered_billed(s: &mut Scene, a: Args) -> Check {
     let answered = s.notes.get(ANSWERED).and_then(Value::as_u64).unwrap_or(0);
-    let sender = s
-        .notes
-        .get(SENDER)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let tenant = s.tenant(&sender)?;
-    expect_usage_count(
-        s,
-        &tenant,
-        usize::try_from(answered)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1),
-    )
-    .await
+    let answered = usize::try_from(answered).unwrap_or(usize::MAX);
+    let tenant = s.tenant(a.text(1))?;
+    expect_usage_count(s, &tenant, answered.saturating_add(1)).await
 }
 
 async fn is_refused(s: &mut Scene, _a: Args) -> Check {

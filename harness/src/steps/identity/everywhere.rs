@@ -142,8 +142,9 @@ async fn look_up_in_states(s: &mut Scene, a: Args) -> Check {
     let gone = delete(s, &id).await?;
     presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
     settle(s).await?;
-    s.make_tenant(a.text(1), tenant).await?;
-    note_routes(s, &id).await
+    // Where the target chooses ids, the new one has another.
+    let anew = s.make_tenant(a.text(1), tenant).await?;
+    note_routes(s, &anew.id).await
 }
 
 /// Whoever is made beside the row has a sandbox id all the same; who is refused has one when the row is gone.

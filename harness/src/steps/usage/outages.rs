@@ -28,7 +28,7 @@ const RETRIED_MAX: Duration = Duration::from_millis(600);
 /// How often a write is tried again.
 const RETRIES: u32 = 3;
 /// All retries after lost answers come in this time after the first write, if they come.
-const RETRIES_MAX: Duration = Duration::from_millis(1_000);
+const RETRIES_MAX: Duration = Duration::from_secs(1);
 /// In this time after the loss was logged nothing more may be logged or tried.
 const QUIET: Duration = Duration::from_millis(150);
 

@@ -2,7 +2,7 @@
 
 use super::Unusable;
 use super::environment::{self, Allowed};
-use super::tables;
+use super::toml_tables;
 use moltproof_data::text::shortened;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -46,7 +46,7 @@ pub(super) fn read<T: DeserializeOwned + JsonSchema>(
     // Read as it stands first: its errors show the line, which is lost once variables are filled in.
     let mut document: toml::Table =
         toml::from_str(&text).map_err(|error| malformed(shortened(&error.to_string())))?;
-    if let Some(reason) = tables::list_for_a_table::<T>(&document) {
+    if let Some(reason) = toml_tables::list_for_a_table::<T>(&document) {
         return Err(malformed(reason));
     }
     let mut content: T =

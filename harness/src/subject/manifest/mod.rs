@@ -20,7 +20,7 @@ pub mod placeholders;
 mod probe;
 mod runtime;
 mod seeding;
-mod tables;
+mod toml_tables;
 
 pub use accept::Accept;
 pub use api_worker::{ApiWorkerEntry, MigrateEntry};

@@ -253,17 +253,12 @@ async fn update(subject: &Subject) -> Judged {
             unknown(&trial);
             let tables = timed(&trial)?;
             let mut statements = Vec::new();
-            for (name, says) in HISTORY {
-                let Some(table) = tables.iter().find(|table| table.name.as_str() == name) else {
-                    continue;
-                };
-                let there = there(table, says);
-                let all: Vec<&str> = there.iter().map(|(column, _)| *column).collect();
+            for HistoryTable { table, says, all } in tables_of_history(&tables) {
                 for row in rows(&trial, table)? {
-                    for (column, value) in &there {
+                    for (column, value) in &says {
                         let sql =
                             format!("UPDATE {} SET {column} = {value}{row}", table.name.quoted());
-                        statements.push((name.to_owned(), all.join(", "), sql));
+                        statements.push((table.name.as_str().to_owned(), all.clone(), sql));
                     }
                 }
             }
@@ -272,11 +267,25 @@ async fn update(subject: &Subject) -> Judged {
         .await
 }
 
-/// The columns of history that a table has.
-fn there<'s>(table: &Table, says: &[(&'s str, &'s str)]) -> Vec<(&'s str, &'s str)> {
-    let says = says.iter().copied();
-    says.filter(|(column, _)| table.column(&Name::new(column)).is_some())
-        .collect()
+/// A table of history: what its columns of history might be made to say, and all their names in one list.
+struct HistoryTable<'t> {
+    table: &'t Table,
+    says: Vec<(&'static str, &'static str)>,
+    all: String,
+}
+
+/// The tables of history that are there.
+fn tables_of_history(tables: &[Table]) -> Vec<HistoryTable<'_>> {
+    let there = HISTORY.iter().filter_map(|(name, says)| {
+        let table = tables.iter().find(|table| table.name.as_str() == *name)?;
+        let says = says.iter().copied();
+        let says = says.filter(|(column, _)| table.column(&Name::new(column)).is_some());
+        let says: Vec<_> = says.collect();
+        let all: Vec<&str> = says.iter().map(|(column, _)| *column).collect();
+        let all = all.join(", ");
+        Some(HistoryTable { table, says, all })
+    });
+    there.collect()
 }
 
 /// A database with a price that has ended and one that has not.

@@ -1,7 +1,7 @@
 //! What REPLACE does to history: it takes a row away without a word, by whichever of its keys it meets it. Never takes a row beside those that are there for a rewriting.
 
 use super::said::HISTORY;
-use super::{ANOTHER_TIME, TIME, columns, rows, there, timed};
+use super::{ANOTHER_TIME, HistoryTable, TIME, columns, rows, tables_of_history, timed};
 use crate::outcome::{Judged, Stop};
 use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
@@ -133,6 +133,9 @@ fn gone<'r>(before: &'r [Vec<Value>], after: &[Vec<Value>]) -> Option<&'r Vec<Va
 
 /// That after each of these statements what was said before still stands there.
 fn kept(trial: &Trial, expected: &str, statements: Vec<Statement>) -> Judged {
+    if statements.is_empty() {
+        return Err(Stop::unmet("API-001", "no table of history is there"));
+    }
     let count = statements.len();
     for (table, of, sql) in statements {
         let before = columns(trial, &table, &of)?;
@@ -170,14 +173,9 @@ pub(super) async fn of_history(subject: &Subject) -> Judged {
             let trial = scripts.filled()?;
             let tables = timed(&trial)?;
             let mut statements = Vec::new();
-            for (name, says) in HISTORY {
-                let Some(table) = tables.iter().find(|table| table.name.as_str() == name) else {
-                    continue;
-                };
-                let there = there(table, says);
-                let all: Vec<&str> = there.iter().map(|(column, _)| *column).collect();
-                for said in &there {
-                    statements.extend(replacements(&trial, table, *said, &all.join(", "))?);
+            for HistoryTable { table, says, all } in tables_of_history(&tables) {
+                for said in says {
+                    statements.extend(replacements(&trial, table, said, &all)?);
                 }
             }
             kept(&trial, "history that no REPLACE changes", statements)

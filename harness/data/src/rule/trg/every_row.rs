@@ -32,6 +32,9 @@ pub(in crate::rule) fn written(subject: &Subject, findings: &mut Vec<Finding>) {
             if !is_own && (statement.verb == Verb::Delete || !speaks_of_the_row(statement)) {
                 continue;
             }
+            if is_reset(statement) && marks_one(&tree, statement) {
+                continue;
+            }
             findings.push(told(subject, trigger, &tree, (own, table, statement)));
         }
     }
@@ -42,6 +45,23 @@ fn writes_all(statement: &Tree) -> bool {
     let narrows = |part: &Node| matches!(part.kind, Kind::Where | Kind::From | Kind::Limit);
     let is_write = matches!(statement.verb, Verb::Update | Verb::Delete);
     is_write && !statement.parts.iter().any(narrows)
+}
+
+/// Whether all that it sets are numbers, texts or NULL, as flags are that one row at most may have: every row may be meant.
+fn is_reset(statement: &Tree) -> bool {
+    let is_fixed = |(_, value): &(String, Node)| {
+        let value = value.bare();
+        matches!(value.kind, Kind::Number | Kind::Text)
+            || value.kind == Kind::Constant && value.text.eq_ignore_ascii_case("null")
+    };
+    statement.verb == Verb::Update && statement.sets.iter().all(is_fixed)
+}
+
+/// Whether the trigger changes some row of the same table by a condition as well.
+fn marks_one(tree: &Tree, reset: &Tree) -> bool {
+    let mut others = tree.body.iter();
+    others
+        .any(|other| other.verb == Verb::Update && other.table == reset.table && !writes_all(other))
 }
 
 /// Whether what it sets hangs on the row that fires the trigger.
@@ -90,7 +110,7 @@ fn told(
         ("changes", "update")
     };
     let is_own = own.name == table.name;
-    let lines = if is_own && when == "AFTER" {
+    let lines = if is_own && when == "AFTER" && !is_reset(statement) {
         proof(trigger, tree, (table, statement), event)
     } else {
         Vec::new()

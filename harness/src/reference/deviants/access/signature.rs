@@ -41,7 +41,7 @@ pub(super) fn all() -> Vec<Draft> {
             "key-id-in-any-case",
             "Key ids are compared without regard to the case of letters",
             &["ACC-010"],
-            |token| names_listed_key(token, |named, kid| named.eq_ignore_ascii_case(kid)),
+            |token| names_listed_key(token, str::eq_ignore_ascii_case),
         ),
         (
             "key-id-with-blanks",

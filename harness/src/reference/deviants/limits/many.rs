@@ -63,7 +63,7 @@ impl RateLimiter for Leases {
             *left -= 1;
             return RateDecision {
                 remaining: decision.remaining + *left,
-                ..decision.clone()
+                ..*decision
             };
         }
         let first = self.inner.admit(key, limit, period);
@@ -82,7 +82,7 @@ impl RateLimiter for Leases {
         }
         let told = RateDecision {
             remaining: last.remaining + left,
-            ..last.clone()
+            ..last
         };
         open.insert(key.to_owned(), (last, left, now + ON_ITS_WAY_MS));
         told

@@ -1,14 +1,14 @@
 //! Backends that lose rows or double them when D1 is in trouble. Never breaks more than one thing at a time.
 
-use super::super::lines;
 use super::super::stores::{self, OtherUsage};
+use super::super::{held, lines};
 use super::{Draft, deviant};
 use crate::wait;
 use async_trait::async_trait;
 use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{Level, LogSink, StoreError, UsageStore};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -163,7 +163,7 @@ impl OtherUsage for KeepsLost {
         let done = inner.insert(row).await;
         let mut again = Vec::new();
         {
-            let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut refused = held(&self.0);
             if done.is_err() {
                 refused.entry(row.id).or_insert_with(|| (row.clone(), 0)).1 += 1;
             } else {
