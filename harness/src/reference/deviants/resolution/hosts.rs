@@ -34,7 +34,8 @@ fn given_up() -> Vec<Draft> {
             let directory = Directory::of(parts);
             parts.caller = after(move |ask, told| {
                 let own = has_hostnames(&directory, ask);
-                if let Some(own) = own.filter(|_| ask.route() == "/api/status") {
+                let is_status = ask.route() == "/api/status" && told.status == 200;
+                if let Some(own) = own.filter(|_| is_status) {
                     told.status = 308;
                     told.set("location", &format!("https://{own}/api/status"));
                 }
