@@ -50,6 +50,10 @@ Feature: Migrations, seeds and set-up
       Given the API worker that the target offers, with users and models of this scenario
       Then the target's own database takes at most one of the two, and nothing of the other
 
+    Scenario: The target's own tool refuses the production set-up over development data, and leaves nothing
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own tool refuses the production set-up over development data, and leaves nothing
+
   @API-007 @must
   Rule: API-007 The record of what was applied
     `schema_metadata` tracks version, history, time, environment and a SHA-256 per file; the runner applies what is missing in order, refuses an edited file, and records only what has been applied.
@@ -93,6 +97,10 @@ Feature: Migrations, seeds and set-up
     Scenario: The target's own tool records no file that failed, and goes on from it once it is mended
       Given the API worker that the target offers, with users and models of this scenario
       Then the target's own tool records no file that failed, and goes on from it once it is mended
+
+    Scenario: The target's own tool records no seed that failed, and the seed once it is mended
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own tool records no seed that failed, and the seed once it is mended
 
   @API-012 @must
   Rule: API-012 Seeds and set-up files

@@ -47,6 +47,7 @@ fn with(whole: &Subject, has: &[Need]) -> Subject {
             Need::Receiver => subject.receiver.clone_from(&whole.receiver),
             Need::Files => subject.files.clone_from(&whole.files),
             Need::Runner => subject.runner.clone_from(&whole.runner),
+            Need::Seeder => subject.seeder.clone_from(&whole.seeder),
             Need::Resolver => subject.resolver.clone_from(&whole.resolver),
             Need::Restart => subject.own.clone_from(&whole.own),
         }
@@ -103,6 +104,7 @@ async fn the_table_of_needs_says_what_the_sentences_say() {
         Need::Receiver,
         Need::Resolver,
         Need::Runner,
+        Need::Seeder,
         Need::Restart,
     ];
     let without = |gone: &[Need]| -> Vec<Need> {

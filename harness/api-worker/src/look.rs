@@ -61,6 +61,7 @@ pub async fn look(subject: &Subject) -> Vec<Look> {
         Need::Receiver => subject.receiver.is_some(),
         Need::Files => subject.files.is_some(),
         Need::Runner => subject.runner.is_some(),
+        Need::Seeder => subject.seeder.is_some(),
         Need::Restart => subject.own.is_some(),
         Need::Resolver => subject.resolver.is_some(),
     };
@@ -98,15 +99,22 @@ pub async fn look(subject: &Subject) -> Vec<Look> {
                 Need::Receiver => criterion::delivered(subject).await.into(),
                 Need::Resolver => criterion::looked_up(subject).await.into(),
                 Need::Restart => criterion::lives_on(subject).await.into(),
-                Need::Operator | Need::Files | Need::Runner => jobs(&scene).await.into(),
+                Need::Operator | Need::Files | Need::Runner | Need::Seeder => {
+                    jobs(&scene).await.into()
+                }
             },
         };
         put(name, Some(need), saw);
     }
-    for (name, need) in [("files", Need::Files), ("tool", Need::Runner)] {
+    for (name, need) in [
+        ("files", Need::Files),
+        ("tool", Need::Runner),
+        ("seeds", Need::Seeder),
+    ] {
         let saw = match (need, offers(need)) {
             (_, false) => Saw::NotOffered,
             (Need::Files, true) => files(subject).await.into(),
+            (Need::Seeder, true) => criterion::seeder_works(subject).await.into(),
             (_, true) => criterion::tool_works(subject).await.into(),
         };
         put(name, Some(need), saw);

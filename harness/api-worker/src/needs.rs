@@ -1,7 +1,7 @@
 //! By what each criterion is judged: the one table. Never asks a target what it offers.
 
 use crate::outcome::Need::{
-    self, Clock, Database, Files, Logs, Operator, Receiver, Resolver, Restart, Runner,
+    self, Clock, Database, Files, Logs, Operator, Receiver, Resolver, Restart, Runner, Seeder,
 };
 
 /// What the sentences of one criterion need.
@@ -57,11 +57,11 @@ pub const NEEDS: [Needs; 14] = [
         &[&[Files], &[Database]],
         &[Operator, Database, Clock, Files],
     ),
-    needs("API-006", &[&[Files]], &[Database, Files]),
+    needs("API-006", &[&[Files]], &[Database, Files, Runner, Seeder]),
     needs(
         "API-007",
         &[&[Files], &[Operator, Database]],
-        &[Operator, Database, Files, Runner],
+        &[Operator, Database, Files, Runner, Seeder],
     ),
     needs(
         "API-008",

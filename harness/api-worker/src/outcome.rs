@@ -72,6 +72,8 @@ pub enum Need {
     Files,
     /// Its own way of applying migrations can be called.
     Runner,
+    /// Its own way of applying a seed can be called.
+    Seeder,
     /// It asks the resolver for the names of webhooks.
     Resolver,
     /// It can be killed and started again.
@@ -80,7 +82,7 @@ pub enum Need {
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Operator,
         Self::Database,
         Self::Logs,
@@ -88,6 +90,7 @@ impl Need {
         Self::Receiver,
         Self::Files,
         Self::Runner,
+        Self::Seeder,
         Self::Resolver,
         Self::Restart,
     ];
@@ -103,6 +106,7 @@ impl Need {
             Self::Receiver => "webhooks",
             Self::Files => "migrations",
             Self::Runner => "migrate",
+            Self::Seeder => "seed",
             Self::Resolver => "resolver",
             Self::Restart => "restart",
         }
@@ -130,6 +134,10 @@ impl Need {
             Self::Runner => (
                 "the target's own way of applying migrations",
                 "api_worker.migrate",
+            ),
+            Self::Seeder => (
+                "the target's own way of applying its seed and its set-up",
+                "api_worker.migrate.seed",
             ),
             Self::Resolver => (
                 "a target that asks the resolver for the names of webhooks",

@@ -187,6 +187,11 @@ impl Scripts {
         setup.ok_or_else(|| Stop::breach(expected, "no file of it at the stated place"))
     }
 
+    /// Both of them, as far as they are there.
+    pub(crate) fn seeds(&self) -> impl Iterator<Item = &Script> {
+        self.development.iter().chain(&self.production)
+    }
+
     /// The query that answers a documented question.
     pub(crate) fn query(&self, documented: Documented) -> Option<&Script> {
         let stated = self.documented.get(&documented).map(String::as_str);

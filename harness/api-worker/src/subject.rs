@@ -26,7 +26,7 @@ pub type Operator = Arc<dyn Fn(&str) -> String + Send + Sync>;
 /// Gives every line that the target has logged so far.
 pub type Logs = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// Applies the migrations of a folder, as the target's own tool does, to a database that it keeps in another folder, for an environment.
+/// Applies the migrations of a folder, or the seed below it, as the target's own tool does, to a database that it keeps in another folder, for an environment.
 /// Called again with the same folder it finds the database that it has made.
 pub type Runner = Arc<dyn Fn(&Path, &Path, &str) -> io::Result<Applied> + Send + Sync>;
 
@@ -66,6 +66,8 @@ pub struct Subject {
     pub files: Option<Arc<Scripts>>,
     /// Its own way of applying migrations.
     pub runner: Option<Runner>,
+    /// Its own way of applying the seed of development, or the set-up of production, to a database that [`Self::runner`] has made.
+    pub seeder: Option<Runner>,
     /// Starts instances of it that are killed.
     pub own: Option<OwnInstances>,
     /// Its environment.
@@ -138,6 +140,7 @@ impl Subject {
             resolver: None,
             files: None,
             runner: None,
+            seeder: None,
             own: None,
             environment: "production".to_owned(),
             witness: None,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 const DATABASE: &str = "api.sqlite";
 
 /// A tool that is a command. In its words `{migrations}` stands for the folder of the migrations, `{database}` for the SQLite file,
-/// `{folder}` for the folder of the database, and `{environment}` for the environment; `made` is the path of the file within `{folder}`
-/// where the command itself decides it. It runs in the folder `within`.
+/// `{folder}` for the folder of the database, `{environment}` for the environment and `{seed}` for the name of its seed; `made` is the path of the file
+/// within `{folder}` where the command itself decides it. It runs in the folder `within`.
 #[must_use]
 pub fn command(words: Vec<String>, within: PathBuf, made: Option<String>) -> Runner {
     Arc::new(move |migrations, folder, environment| {
@@ -20,6 +20,7 @@ pub fn command(words: Vec<String>, within: PathBuf, made: Option<String>) -> Run
                 .replace("{database}", &database.to_string_lossy())
                 .replace("{folder}", &folder.to_string_lossy())
                 .replace("{environment}", environment)
+                .replace("{seed}", seed_of(environment))
         };
         let mut words = words.iter().map(told);
         let mut command = Command::new(words.next().unwrap_or_default());
@@ -42,6 +43,15 @@ pub fn command(words: Vec<String>, within: PathBuf, made: Option<String>) -> Run
     })
 }
 
+/// The name of the file that an environment begins with, without its suffix.
+#[must_use]
+pub fn seed_of(environment: &str) -> &'static str {
+    match environment {
+        "development" => "dev_seed",
+        _ => "prod_setup",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,12 +67,13 @@ mod tests {
                 "{migrations}",
                 "{database}",
                 "{environment}",
+                "{seed}",
             ];
             let tool = command(words.map(str::to_owned).to_vec(), PathBuf::from("."), None);
             tool(Path::new("/migrations"), Path::new("/folder"), "staging").unwrap()
         };
         let told = run(
-            "test \"$0 $1 $2 $ENVIRONMENT\" = '/migrations /folder/api.sqlite staging staging'",
+            "test \"$0 $1 $2 $3 $ENVIRONMENT\" = '/migrations /folder/api.sqlite staging prod_setup staging'",
         );
         assert!(told.has_succeeded);
         assert_eq!(told.database, Path::new("/folder/api.sqlite"));

@@ -56,7 +56,7 @@ fn script(path: &Path) -> Source {
         shown: name.clone(),
         files: vec![File { name, path, text }],
         kind: Kind::Script,
-        applied: None,
+        ..Source::default()
     }
 }
 

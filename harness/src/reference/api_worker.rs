@@ -14,14 +14,14 @@ use moltproof_api_worker::receiver::Receiver;
 use moltproof_api_worker::resolver::Resolver;
 use moltproof_api_worker::teeth::bodies::Alter;
 use moltproof_api_worker::teeth::names::Misled;
-use moltproof_api_worker::{Applied, OwnInstance, OwnInstances};
+use moltproof_api_worker::{Applied, OwnInstance, OwnInstances, tool};
 use moltworker_api_reference::backend::Backend;
 use moltworker_api_reference::config::{Config, VARIABLES};
 use moltworker_api_reference::domain::environment::Environment;
 use moltworker_api_reference::store::schema;
 use moltworker_reference::command::stop_signal;
 use moltworker_reference::log::{StderrSink, causes};
-use moltworker_reference::store::migrations::from_dir;
+use moltworker_reference::store::migrations::{Migration, from_dir};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -159,6 +159,7 @@ impl ReferenceTarget {
             database: Some(database),
             files: Some(files),
             runner: Some(Arc::new(migrate)),
+            seeder: Some(Arc::new(seed)),
             own: Some(own),
         };
         let mut worker = ApiWorker::of(&instance, known)?;
@@ -259,6 +260,23 @@ fn migrate(migrations: &Path, folder: &Path, environment: &str) -> io::Result<Ap
         .is_ok_and(|files| schema::migrate(&database, &files, environment, now).is_ok());
     Ok(Applied {
         has_succeeded,
+        database,
+    })
+}
+
+/// Applies the seed of an environment as the reference does, to the database that [`migrate`] has made.
+fn seed(migrations: &Path, folder: &Path, environment: &str) -> io::Result<Applied> {
+    let database = folder.join("api.sqlite");
+    let name = format!("{}.sql", tool::seed_of(environment));
+    let environment = Environment::parse(environment)
+        .ok_or_else(|| io::Error::other(format!("no environment is called {environment}")))?;
+    let file = Migration {
+        sql: std::fs::read_to_string(migrations.join("seeds").join(&name))?,
+        name,
+    };
+    let now = crate::clock::epoch_ms();
+    Ok(Applied {
+        has_succeeded: schema::set_up(&database, &file, environment, now).is_ok(),
         database,
     })
 }

@@ -34,6 +34,8 @@ pub struct Known {
     pub files: Option<PathBuf>,
     /// Its own way of applying migrations.
     pub runner: Option<Runner>,
+    /// Its own way of applying the seed of development, or the set-up of production.
+    pub seeder: Option<Runner>,
     /// Starts instances of it that are killed.
     pub own: Option<OwnInstances>,
 }
@@ -98,6 +100,7 @@ impl ApiWorker {
         subject.resolver = known.resolver;
         subject.database = known.database;
         subject.runner = known.runner;
+        subject.seeder = known.seeder;
         subject.own = known.own;
         if let Some(folder) = known.files {
             let scripts = Scripts::read(&Places::below(&folder)).map_err(|error| {

@@ -14,12 +14,13 @@ mod setup;
 mod tables;
 mod views;
 mod webhooks;
+mod workplace;
 
 use crate::aspect::Aspect;
 use crate::generate;
 use std::sync::OnceLock;
 
-pub(crate) use ledger::tool_works;
+pub(crate) use ledger::{seeder_works, tool_works};
 pub(crate) use webhooks::{delivered, lives_on, looked_up};
 
 /// Every aspect, by criterion.

@@ -7,9 +7,7 @@ use crate::lint::{Narrowing, lint};
 use crate::progress::Nobody;
 use crate::render;
 use crate::rule::book::{self, Rule};
-use crate::source::{Kind, Source};
 use crate::subject::Subject;
-use crate::text::File;
 use std::fmt::Write as _;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -88,6 +86,9 @@ fn one(rule: &Rule) -> String {
         rule.title,
         rule.failure.trim()
     );
+    if let Some(released) = &rule.released {
+        let _infallible = write!(text, "\nReleased:\n{}", indented(released));
+    }
     let _infallible = write!(text, "\nBroken:\n{}", indented(&rule.broken));
     if !rule.claims.is_empty() {
         let _infallible = write!(text, "\nWith these claims:\n{}", indented(&rule.claims));
@@ -111,24 +112,8 @@ fn indented(sql: &str) -> String {
 
 /// The findings of this rule on its broken example.
 fn found(rule: &Rule) -> String {
-    let mut source = Source {
-        shown: rule.id.clone(),
-        kind: if rule.script {
-            Kind::Script
-        } else {
-            Kind::Migrations
-        },
-        ..Source::default()
-    };
-    for (name, text) in book::files(&rule.broken) {
-        source.files.push(File {
-            path: name.clone().into(),
-            name,
-            text: text.into(),
-        });
-    }
     let claims = Data::parse(&rule.claims).unwrap_or_default();
-    let Ok(subject) = Subject::of(source, claims, 1) else {
+    let Ok(subject) = Subject::of(book::source(rule, &rule.broken), claims, 1) else {
         return String::new();
     };
     let lint = lint(&subject, &Narrowing::default(), &Nobody);

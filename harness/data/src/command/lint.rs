@@ -3,14 +3,13 @@
 use super::input::Input;
 use super::progress::ProgressArgs;
 use super::{Exit, Failed, git, output};
-use crate::finding::{Finding, Level};
+use crate::finding::Level;
 use crate::lint::{Baseline, Lint, Narrowing, lint as judge};
 use crate::render::{self, github, json, junit, sarif};
 use crate::rule::book;
 use crate::source::Kind;
 use crate::subject::Subject;
 use crate::text::counted;
-use crate::text::{FileId, Span, char_start};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -116,12 +115,15 @@ pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
         ));
     }
     let shown = args.progress.shown();
-    let subject = args.input.subject(&shown)?;
+    let mut subject = args.input.subject(&shown)?;
     let since = args
         .since
         .as_deref()
         .map(|revision| since(&subject, revision))
         .transpose()?;
+    if let Some(since) = &since {
+        subject.source.released.clone_from(&since.edited);
+    }
     let baseline = args
         .baseline
         .as_deref()
@@ -134,17 +136,8 @@ pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
         files: since.as_ref().map(|since| since.changed.clone()),
         baseline: baseline.clone().filter(|_known| !args.update_baseline),
     };
-    let mut lint = judge(&subject, &narrowing, &shown);
+    let lint = judge(&subject, &narrowing, &shown);
     drop(shown);
-    if let Some(since) = &since {
-        let mut edited: Vec<Finding> = since
-            .edited
-            .iter()
-            .map(|(file, before)| edited(&subject, *file, before))
-            .collect();
-        edited.append(&mut lint.findings);
-        lint.findings = edited;
-    }
     if let (true, Some(file)) = (args.update_baseline, &args.baseline) {
         return update(file, &baseline.unwrap_or_default(), &lint);
     }
@@ -175,32 +168,6 @@ pub(super) fn known_rules(named: &[String]) -> Result<BTreeSet<String>, Failed> 
         })
     };
     named.iter().map(known).collect()
-}
-
-/// MIG-11: a file that was there at the revision, with another text.
-fn edited(subject: &Subject, file: FileId, before: &str) -> Finding {
-    let now: &str = subject.source.file(file).map_or("", |file| &file.text);
-    let same = before
-        .bytes()
-        .zip(now.bytes())
-        .take_while(|(before, now)| before == now)
-        .count();
-    let start = char_start(now, same);
-    let end = now[start..]
-        .find('\n')
-        .map_or(now.len(), |newline| start + newline);
-    let name = subject
-        .source
-        .file(file)
-        .map_or("", |file| file.name.as_str());
-    Finding::new(
-        "MIG-11",
-        Level::Error,
-        format!("file {name}"),
-        format!("`{name}` was released and is edited here: databases that have applied it never see the change, new ones do"),
-    )
-    .at(Some(Span { file, start, end }), "differs from here on")
-    .help("leave the file as it was, and put the change into a new migration")
 }
 
 fn update(file: &std::path::Path, baseline: &Baseline, lint: &Lint) -> Result<Exit, Failed> {

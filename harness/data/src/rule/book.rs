@@ -1,6 +1,8 @@
 //! What each rule is, read from `harness/data/rules/*.toml`: the failure, the repair, an example that breaks it and the same one mended. Never judges.
 
 use crate::finding::Level;
+use crate::source::{Kind, Source};
+use crate::text::{File, FileId};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -25,6 +27,8 @@ pub struct Rule {
     /// Whether its findings come with a repair that can be applied.
     #[serde(default)]
     pub fix: bool,
+    /// The files of both examples as they were released, where the rule is about what became of them.
+    pub released: Option<String>,
     /// SQL that breaks it; several files are parted by lines `-- file: NAME`.
     pub broken: String,
     /// The same SQL, mended.
@@ -111,6 +115,35 @@ pub fn files(example: &str) -> Vec<(String, String)> {
     files
 }
 
+/// What the rules read of an example.
+#[must_use]
+pub fn source(rule: &Rule, example: &str) -> Source {
+    let files = files(example);
+    let released = rule.released.iter().flat_map(|text| self::files(text));
+    let released = released.filter_map(|(name, text)| {
+        let at = files.iter().position(|(file, _)| *file == name)?;
+        Some((FileId(at), text))
+    });
+    Source {
+        shown: rule.id.clone(),
+        kind: if rule.script {
+            Kind::Script
+        } else {
+            Kind::Migrations
+        },
+        released: released.collect(),
+        files: files
+            .iter()
+            .map(|(name, text)| File {
+                name: name.clone(),
+                path: name.into(),
+                text: text.as_str().into(),
+            })
+            .collect(),
+        ..Source::default()
+    }
+}
+
 /// The book as Markdown: `docs/rules.md`.
 #[must_use]
 pub fn markdown() -> String {
@@ -155,6 +188,9 @@ impl Rule {
                 "\n\nWith these claims:\n\n```toml\n{}\n```",
                 self.claims.trim()
             );
+        }
+        if let Some(released) = &self.released {
+            let _infallible = write!(text, "\n\nReleased:\n\n```sql\n{}\n```", released.trim());
         }
         let _infallible = write!(
             text,

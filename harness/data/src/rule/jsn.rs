@@ -24,7 +24,7 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
 ];
 
 /// Whether a column holds JSON: it is declared to, its type, its name or the comment on its line says so, or its default is an empty array or object.
-fn is_json(subject: &Subject, table: &Table, column: &Column) -> bool {
+pub(super) fn is_json(subject: &Subject, table: &Table, column: &Column) -> bool {
     let mut claims = subject.claims.json.iter();
     let is_claimed = claims
         .any(|claim| table.name == claim.table.as_str() && column.name == claim.column.as_str());
@@ -118,7 +118,7 @@ fn unchecked(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 /// Whether a CHECK or a trigger of the table passes the column to a function of JSON.
-fn is_checked(subject: &Subject, table: &Table, column: &Column) -> bool {
+pub(super) fn is_checked(subject: &Subject, table: &Table, column: &Column) -> bool {
     let names_json = |sql: &str| {
         let lower = sql.to_ascii_lowercase();
         let mut from = 0;

@@ -106,6 +106,7 @@ fn source(connection: &Connection, path: &Path) -> rusqlite::Result<Source> {
         files: vec![schema::file(path, &objects)],
         kind: Kind::Database,
         applied: applied(connection)?,
+        ..Source::default()
     })
 }
 

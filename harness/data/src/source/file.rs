@@ -89,7 +89,7 @@ pub(super) fn open(path: &Path, metadata: &Metadata) -> Result<Source, Unusable>
         shown: path.display().to_string(),
         files: vec![file],
         kind: Kind::Script,
-        applied: None,
+        ..Source::default()
     })
 }
 

@@ -45,7 +45,7 @@ pub fn folder(path: &Path) -> Result<Source, Unusable> {
         shown: path.display().to_string(),
         files,
         kind: Kind::Migrations,
-        applied: None,
+        ..Source::default()
     })
 }
 

@@ -13,6 +13,7 @@ pub use local::{Binding, local};
 pub use remote::{BASE_URL, Remote, remote};
 
 use crate::text::{File, FileId, quotes_shortened, shortened};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What is judged: files of SQL in the order in which they apply, or a schema that a database told.
@@ -26,6 +27,8 @@ pub struct Source {
     pub kind: Kind,
     /// Names in `d1_migrations`, in order, if a database told them.
     pub applied: Option<Vec<String>>,
+    /// The text that files had when they were released, of those that were.
+    pub released: BTreeMap<FileId, String>,
 }
 
 /// Of which kind a source is.

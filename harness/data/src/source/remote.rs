@@ -110,6 +110,7 @@ async fn read(remote: &Remote) -> Result<Source, Unusable> {
         files: vec![schema::file(&PathBuf::from("schema.sql"), &objects)],
         kind: Kind::Database,
         applied,
+        ..Source::default()
     })
 }
 

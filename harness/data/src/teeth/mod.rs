@@ -9,7 +9,7 @@ pub use trial::{Bench, Judged, Sign, Spared, Unjudged};
 use crate::claims::Data;
 use crate::rule::book::spelled_out;
 use crate::source::{Kind, Source};
-use crate::text::File;
+use crate::text::{File, FileId};
 use d1_platform::migration_order;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +73,8 @@ pub struct Database {
     claims: String,
     /// Whether the files are run by hand, each time anew, and not as migrations.
     is_script: bool,
+    /// Texts by name as they were released, of those that were.
+    released: BTreeMap<String, String>,
 }
 
 /// The catalogue is not one: a mistake in the repository.
@@ -118,6 +120,8 @@ struct WrittenDeviant {
     remove: Vec<String>,
     #[serde(default)]
     script: bool,
+    #[serde(default)]
+    released: bool,
     claims: Option<String>,
 }
 
@@ -201,6 +205,11 @@ impl Database {
         source
             .files
             .sort_by(|a, b| migration_order(&a.name).cmp(&migration_order(&b.name)));
+        for (number, file) in source.files.iter().enumerate() {
+            let text = self.released.get(&file.name);
+            let released = text.map(|text| (FileId(number), text.clone()));
+            source.released.extend(released);
+        }
         source
     }
 
@@ -294,6 +303,9 @@ fn deviant(
             .map(|correct| correct.database.clone())
             .ok_or_else(|| wrong(format!("there is no base `{base}`")))?,
     };
+    if written.released {
+        database.released.clone_from(&database.files);
+    }
     for change in &written.change {
         let text = if change.file == "data.toml" {
             Some(&mut database.claims)

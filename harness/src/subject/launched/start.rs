@@ -16,7 +16,7 @@ use crate::observe::log_lines::LogLines;
 use crate::scratch::Scratch;
 use crate::subject::api_worker::Known;
 use crate::subject::manifest::placeholders::{fill, fill_all};
-use crate::subject::manifest::{D1Source, Launch, Manifest, MigrateEntry, VariantEntry};
+use crate::subject::manifest::{D1Source, Launch, Manifest, VariantEntry};
 use crate::subject::{Fault, Instance};
 use moltproof_api_worker::receiver::Receiver;
 use moltproof_api_worker::resolver::Resolver;
@@ -394,6 +394,7 @@ impl Workshop {
         let entry = self.manifest.api_worker.clone().unwrap_or_default();
         let state = self.folder.path().join(Variant::Production.name());
         let database = self.api_database(&state)?;
+        let migrate = entry.migrate.as_ref();
         Ok(Known {
             environment: entry.environment,
             is_clock_told: entry.clock,
@@ -403,7 +404,11 @@ impl Workshop {
             files: entry
                 .migrations
                 .map(|folder| self.manifest.folder.join(folder)),
-            runner: entry.migrate.map(|entry| self.migrating(entry)),
+            runner: migrate.map(|entry| self.applying(entry.command.clone(), &entry.database)),
+            seeder: migrate.and_then(|entry| {
+                let words = entry.seed.clone()?;
+                Some(self.applying(words, &entry.database))
+            }),
             own: None,
         })
     }
@@ -421,18 +426,19 @@ impl Workshop {
         })
     }
 
-    /// The target's own way of applying migrations.
-    fn migrating(&self, entry: MigrateEntry) -> Runner {
+    /// The target's own way of applying migrations or seeds, by a command that leaves its database at `made`.
+    fn applying(&self, command: Vec<String>, made: &str) -> Runner {
         let launch = self.manifest.launch.as_ref();
-        let words = supervised(&self.program, entry.command);
+        let words = supervised(&self.program, command);
         let within = launch.map_or_else(
             || self.manifest.folder.clone(),
             |launch| self.launch_folder(launch),
         );
         let run = tool::command(words, within, None);
+        let made = made.to_owned();
         Arc::new(move |migrations, folder, environment| {
             let applied = run(migrations, folder, environment)?;
-            let place = folder.join(&entry.database);
+            let place = folder.join(&made);
             let database = only_database(&place).unwrap_or(place);
             Ok(Applied {
                 database,

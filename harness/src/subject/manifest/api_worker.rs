@@ -32,6 +32,9 @@ pub struct ApiWorkerEntry {
 pub struct MigrateEntry {
     /// Its words: `{migrations}` stands for a folder of migrations, `{folder}` for an empty folder for the database, `{environment}` for the environment.
     pub command: Vec<String>,
+    /// The words of the command that applies the seed of an environment to the database that `command` has made: beside the same names
+    /// `{seed}` stands for `dev_seed` or `prod_setup`, which lies in the folder `seeds` below `{migrations}`.
+    pub seed: Option<Vec<String>>,
     /// Where in `{folder}` the SQLite file is then: the file, or a folder that holds no other one.
     pub database: String,
 }

@@ -10,7 +10,7 @@ use crate::scripts::Scripts;
 use crate::scripts::trial::{Trial, sha256, version_of};
 use rusqlite::types::Value;
 
-pub(crate) use runner::tool_works;
+pub(crate) use runner::{seeder_works, tool_works};
 
 /// What is judged of API-007.
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -73,6 +73,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Beside,
         "the target's own tool records no file that failed, and goes on from it once it is mended",
         runner::failed
+    ),
+    aspect!(
+        "API-007",
+        Beside,
+        "the target's own tool records no seed that failed, and the seed once it is mended",
+        runner::seeds
     ),
 ];
 

@@ -3,7 +3,7 @@
 use super::{ENVIRONMENTS, all_recorded, records, wanted};
 use crate::outcome::{Judged, Stop};
 use crate::sample::Table;
-use crate::scripts::trial::{Trial, fault};
+use crate::scripts::trial::Trial;
 use crate::subject::Subject;
 use moltproof_doubles::clock;
 use rusqlite::types::Value;
@@ -147,12 +147,4 @@ pub(super) async fn order(subject: &Subject) -> Judged {
         return Err(Stop::breach("migrations applied in their order", seen));
     }
     Ok(format!("{} rows in order", records.len()))
-}
-
-/// That a database's file can be read at all.
-pub(super) fn read(path: &std::path::Path) -> Result<Trial, Stop> {
-    let opened =
-        rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let connection = opened.map_err(|error| fault(&error))?;
-    Trial::holding(&connection)
 }

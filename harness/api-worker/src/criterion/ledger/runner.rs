@@ -1,24 +1,13 @@
 //! The target's own tool, called on folders and databases that are made for it. Never on the target's own.
 
-use super::recorded::read;
 use super::{ENVIRONMENTS, Record, all_recorded, records, wanted};
-use crate::outcome::{Judged, Need, Stop};
-use crate::scripts::trial::Trial;
+use crate::criterion::workplace::{Workplace, on_a_thread};
+use crate::outcome::{Judged, Stop};
+use crate::scripts::trial::{Trial, sha256};
 use crate::scripts::{Places, Scripts};
-use crate::subject::{Applied, Runner, Subject};
-use std::fs;
-use std::path::PathBuf;
-use std::sync::Arc;
-use tempfile::TempDir;
+use crate::subject::Subject;
 
 const ENVIRONMENT: &str = "staging";
-
-/// A workplace for the tool: migrations to apply, and where it keeps its database.
-struct Workplace {
-    runner: Runner,
-    scripts: Arc<Scripts>,
-    folder: TempDir,
-}
 
 /// Files that come after all of the target's, each of which builds on the one before.
 const LATER: [(&str, &str); 3] = [
@@ -36,76 +25,20 @@ const LATER: [(&str, &str); 3] = [
     ),
 ];
 
-impl Workplace {
-    fn of(subject: &Subject) -> Result<Self, Stop> {
-        let runner = subject.runner.clone().ok_or(Stop::lacking(Need::Runner))?;
-        let scripts = subject.scripts()?;
-        let work = Self {
-            runner,
-            scripts,
-            folder: TempDir::new().map_err(|error| unusable(&error))?,
-        };
-        for folder in [work.migrations(), work.folder.path().join("database")] {
-            fs::create_dir(folder).map_err(|error| unusable(&error))?;
-        }
-        // Backwards: whoever takes them as the file system has them takes them wrongly.
-        for script in work.scripts.migrations.iter().rev() {
-            work.write(&script.name, &script.text)?;
-        }
-        Ok(work)
+/// Calls the tool, as a precondition of what follows.
+fn begun(work: &Workplace) -> Result<Vec<Record>, Stop> {
+    let records = records(&work.migrated(ENVIRONMENT)?)?;
+    if records.is_empty() {
+        return Err(Stop::unmet("API-007", "the tool records nothing"));
     }
-
-    fn migrations(&self) -> PathBuf {
-        self.folder.path().join("migrations")
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<(), Stop> {
-        fs::write(self.migrations().join(name), text).map_err(|error| unusable(&error))
-    }
-
-    /// Calls the tool. What it said, and what it left.
-    fn call(&self) -> Result<(bool, Trial), Stop> {
-        let database = self.folder.path().join("database");
-        let called = (self.runner)(&self.migrations(), &database, ENVIRONMENT);
-        let Applied {
-            has_succeeded,
-            database,
-        } = called
-            .map_err(|error| Stop::Fault(format!("the target's tool cannot be called: {error}")))?;
-        if !database.exists() && !has_succeeded {
-            return Ok((false, Trial::empty()?));
-        }
-        Ok((has_succeeded, read(&database)?))
-    }
-
-    /// Calls the tool, as a precondition of what follows.
-    fn begun(&self) -> Result<Vec<Record>, Stop> {
-        let (has_succeeded, trial) = self.call()?;
-        if !has_succeeded {
-            return Err(Stop::unmet(
-                "API-007",
-                "the tool does not apply the target's own migrations",
-            ));
-        }
-        let records = records(&trial)?;
-        if records.is_empty() {
-            return Err(Stop::unmet("API-007", "the tool records nothing"));
-        }
-        Ok(records)
-    }
-
-    /// What must be recorded of the files that are in the folder now.
-    fn wanted(&self) -> Result<Vec<(String, i64, String)>, Stop> {
-        let read = Scripts::read(&Places::below(&self.migrations()));
-        let scripts = read.map_err(|error| Stop::Fault(error.to_string()))?;
-        Ok(wanted(&scripts))
-    }
+    Ok(records)
 }
 
-fn unusable(error: &std::io::Error) -> Stop {
-    Stop::Fault(format!(
-        "no folder could be made for the target's tool: {error}"
-    ))
+/// What must be recorded of the files that are in the folder now.
+fn due(work: &Workplace) -> Result<Vec<(String, i64, String)>, Stop> {
+    let read = Scripts::read(&Places::below(&work.migrations()));
+    let scripts = read.map_err(|error| Stop::Fault(error.to_string()))?;
+    Ok(wanted(&scripts))
 }
 
 /// Whether a database has what a statement needs.
@@ -119,22 +52,12 @@ const SECOND: &str = "SELECT second FROM moltproof_first";
 const THIRD: &str =
     "SELECT second FROM moltproof_first INDEXED BY moltproof_third WHERE second = ''";
 
-async fn on_a_thread(
-    subject: &Subject,
-    work: impl FnOnce(&Workplace) -> Judged + Send + 'static,
-) -> Judged {
-    let workplace = Workplace::of(subject)?;
-    tokio::task::spawn_blocking(move || work(&workplace))
-        .await
-        .map_err(|error| Stop::Fault(format!("the judge of the tool failed: {error}")))?
-}
-
 /// Before anything is judged: the tool applies the target's own migrations, and says so where it cannot apply one.
 pub(crate) async fn tool_works(subject: &Subject) -> Judged {
     on_a_thread(subject, |work| {
-        let records = work.begun()?.len();
+        let records = begun(work)?.len();
         work.write("9001_moltproof_broken.sql", "CREATE TABLE;\n")?;
-        let (has_succeeded, _) = work.call()?;
+        let (has_succeeded, _) = work.migrate(ENVIRONMENT)?;
         if has_succeeded {
             return Err(Stop::Fault(
                 "the tool says that it applied a file that is no SQL".to_owned(),
@@ -152,7 +75,7 @@ pub(super) async fn first(subject: &Subject) -> Judged {
         for (name, text) in LATER.iter().rev() {
             work.write(name, text)?;
         }
-        let (has_succeeded, trial) = work.call()?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         if !has_succeeded || !has(&trial, THIRD) {
             let seen = if has_succeeded {
                 "it said so, and left some out"
@@ -162,7 +85,7 @@ pub(super) async fn first(subject: &Subject) -> Judged {
             return Err(Stop::breach("every migration applied in order", seen));
         }
         let records = records(&trial)?;
-        let wanted = work.wanted()?;
+        let wanted = due(work)?;
         all_recorded(&records, &wanted)?;
         let other = records
             .iter()
@@ -188,8 +111,8 @@ pub(super) async fn first(subject: &Subject) -> Judged {
 
 pub(super) async fn again(subject: &Subject) -> Judged {
     on_a_thread(subject, |work| {
-        let before = work.begun()?;
-        let (has_succeeded, trial) = work.call()?;
+        let before = begun(work)?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         let expected = "nothing to do where nothing is missing";
         if !has_succeeded {
             return Err(Stop::breach(expected, "it said that it failed"));
@@ -199,17 +122,17 @@ pub(super) async fn again(subject: &Subject) -> Judged {
         }
         let (name, text) = LATER[0];
         work.write(name, text)?;
-        let (has_succeeded, trial) = work.call()?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         let after = records(&trial)?;
         if !has_succeeded || !has(&trial, FIRST) {
             return Err(Stop::breach("a new file to be applied", "it was not"));
         }
-        all_recorded(&after, &work.wanted()?)?;
+        all_recorded(&after, &due(work)?)?;
         if let Some(gone) = before.iter().find(|record| !after.contains(record)) {
             let seen = format!("the row of {} is not what it was", gone.file);
             return Err(Stop::breach("the rows of older files as they were", seen));
         }
-        let (has_succeeded, trial) = work.call()?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         if !has_succeeded || records(&trial)? != after {
             let seen = format!("{name} is not left as it was");
             return Err(Stop::breach(expected, seen));
@@ -239,7 +162,7 @@ fn late(work: &Workplace, before: &[Record]) -> Judged {
     for (name, text, _) in LATE {
         work.write(name, text)?;
     }
-    let (has_succeeded, trial) = work.call()?;
+    let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
     let after = records(&trial)?;
     for (name, _, sees) in LATE {
         let is_applied = has(&trial, sees);
@@ -260,7 +183,7 @@ fn late(work: &Workplace, before: &[Record]) -> Judged {
         return Err(Stop::breach("the rows of older files as they were", seen));
     }
     if has_succeeded {
-        all_recorded(&after, &work.wanted()?)?;
+        all_recorded(&after, &due(work)?)?;
         Ok("what came late was applied".to_owned())
     } else {
         Ok("what came late was refused".to_owned())
@@ -271,7 +194,7 @@ pub(super) async fn edited(subject: &Subject) -> Judged {
     on_a_thread(subject, |work| {
         let (first, second) = (LATER[0], LATER[1]);
         work.write(first.0, first.1)?;
-        let before = work.begun()?;
+        let before = begun(work)?;
         // A comment more is another file: nobody knows any longer what was applied.
         let edited = |text: &str| format!("-- Edited.\n{text}");
         let oldest = work.scripts.migrations.first();
@@ -279,7 +202,7 @@ pub(super) async fn edited(subject: &Subject) -> Judged {
         // It is found as well where nothing else is to be done, of the newest file and of the oldest.
         for (name, text) in [Some(first), oldest].into_iter().flatten() {
             work.write(name, &edited(text))?;
-            let (has_succeeded, trial) = work.call()?;
+            let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
             let expected = "an edited file to be refused where nothing is missing";
             if has_succeeded {
                 let seen = format!("the tool said that it succeeded, with {name} edited");
@@ -292,7 +215,7 @@ pub(super) async fn edited(subject: &Subject) -> Judged {
         }
         work.write(first.0, &edited(first.1))?;
         work.write(second.0, second.1)?;
-        let (has_succeeded, trial) = work.call()?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         let expected = "an edited file to be refused, and nothing to be applied after it";
         if has_succeeded {
             return Err(Stop::breach(expected, "the tool said that it succeeded"));
@@ -305,7 +228,7 @@ pub(super) async fn edited(subject: &Subject) -> Judged {
         }
         // As it was, it is no obstacle.
         work.write(first.0, first.1)?;
-        let (has_succeeded, trial) = work.call()?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         if !has_succeeded || !has(&trial, SECOND) {
             let seen = "the next file is not applied once the file is as it was";
             return Err(Stop::breach("what is missing to be applied", seen));
@@ -318,14 +241,14 @@ pub(super) async fn edited(subject: &Subject) -> Judged {
 pub(super) async fn failed(subject: &Subject) -> Judged {
     on_a_thread(subject, |work| {
         let (first, second, third) = (LATER[0], LATER[1], LATER[2]);
-        work.begun()?;
+        begun(work)?;
         work.write(first.0, first.1)?;
         work.write(second.0, "INSERT INTO moltproof_nowhere VALUES (1);\n")?;
         work.write(
             third.0,
             "CREATE TABLE moltproof_after (id INTEGER PRIMARY KEY NOT NULL);\n",
         )?;
-        let (has_succeeded, trial) = work.call()?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         let expected = "only what has been applied to be recorded";
         if has_succeeded {
             return Err(Stop::breach(
@@ -359,15 +282,92 @@ pub(super) async fn failed(subject: &Subject) -> Judged {
         }
         work.write(second.0, second.1)?;
         work.write(third.0, third.1)?;
-        let (has_succeeded, trial) = work.call()?;
+        let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
         if !has_succeeded || !has(&trial, THIRD) {
             return Err(Stop::breach(
                 "the mended file and the next to be applied",
                 "they were not",
             ));
         }
-        all_recorded(&records(&trial)?, &work.wanted()?)?;
+        all_recorded(&records(&trial)?, &due(work)?)?;
         Ok(format!("{} was not recorded until it was mended", second.0))
+    })
+    .await
+}
+
+/// Before anything is judged: the tool applies the seed, and says so where it cannot.
+pub(crate) async fn seeder_works(subject: &Subject) -> Judged {
+    on_a_thread(subject, |work| {
+        work.migrated(SEEDED)?;
+        work.seeded(SEEDED)?;
+        break_seed(work)?;
+        let (has_succeeded, _) = work.seed(SEEDED)?;
+        if has_succeeded {
+            return Err(Stop::Fault(
+                "the tool says that it applied a seed that cannot be applied".to_owned(),
+            ));
+        }
+        Ok("it applies the development seed, and says so where one cannot be applied".to_owned())
+    })
+    .await
+}
+
+const SEEDED: &str = "development";
+
+/// Puts a statement behind the development seed that no database takes.
+fn break_seed(work: &Workplace) -> Result<(), Stop> {
+    let seed = work.development()?;
+    let broken = format!("{}\nINSERT INTO moltproof_nowhere VALUES (1);\n", seed.text);
+    work.write(&format!("seeds/{}", seed.name), &broken)
+}
+
+pub(super) async fn seeds(subject: &Subject) -> Judged {
+    on_a_thread(subject, |work| {
+        let seed = work.development()?;
+        let record_of = |trial: &Trial| -> Result<Option<Record>, Stop> {
+            let records = records(trial)?;
+            Ok(records.into_iter().find(|record| record.file == seed.name))
+        };
+        work.migrated(SEEDED)?;
+        break_seed(work)?;
+        let (has_succeeded, trial) = work.seed(SEEDED)?;
+        let expected = "only what has been applied to be recorded";
+        if has_succeeded {
+            let seen = format!(
+                "the tool said that {} succeeded, with a statement in it that cannot",
+                seed.name
+            );
+            return Err(Stop::breach(expected, seen));
+        }
+        if record_of(&trial)?.is_some() {
+            let seen = format!("{} is recorded, and has failed", seed.name);
+            return Err(Stop::breach(expected, seen));
+        }
+        work.write(&format!("seeds/{}", seed.name), &seed.text)?;
+        let (has_succeeded, trial) = work.seed(SEEDED)?;
+        if !has_succeeded {
+            let seen = "the tool said that it failed";
+            return Err(Stop::breach("the mended seed to be applied", seen));
+        }
+        let expected = format!(
+            "a row for {} of {SEEDED} with the SHA-256 of its text",
+            seed.name
+        );
+        match record_of(&trial)? {
+            None => Err(Stop::breach(expected, "no row of that file")),
+            Some(record) if record.environment != SEEDED => Err(Stop::breach(
+                expected,
+                format!("one of {}", record.environment),
+            )),
+            Some(record) if record.sha256 != sha256(&seed.text) => Err(Stop::breach(
+                expected,
+                format!("one with {}", record.sha256),
+            )),
+            Some(_) => Ok(format!(
+                "{} was not recorded until it was mended",
+                seed.name
+            )),
+        }
     })
     .await
 }

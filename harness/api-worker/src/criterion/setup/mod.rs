@@ -3,6 +3,7 @@
 mod flags;
 
 use super::files::applied;
+use super::workplace::on_a_thread;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
 use crate::scripts::trial::{Trial, difference, sha256, told_row};
@@ -77,6 +78,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Beside,
         "the target's own database takes at most one of the two, and nothing of the other",
         own
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the target's own tool refuses the production set-up over development data, and leaves nothing",
+        by_tool
     ),
 ];
 
@@ -365,4 +372,26 @@ async fn own(subject: &Subject) -> Judged {
         .apply(setup, PRODUCTION, scripts.next())
         .map_err(|why| Stop::unmet("API-012", format!("it takes neither of the two: {why}")))?;
     refused(&scripts, &trial, seed, DEVELOPMENT)
+}
+
+async fn by_tool(subject: &Subject) -> Judged {
+    on_a_thread(subject, |work| {
+        work.migrated(DEVELOPMENT)?;
+        let before = work.seeded(DEVELOPMENT)?.state()?;
+        let name = &work.scripts.production()?.name;
+        let (has_succeeded, trial) = work.seed(PRODUCTION)?;
+        let expected = format!("{name} to be refused as a whole");
+        match (has_succeeded, difference(&before, &trial.state()?)) {
+            (false, None) => Ok(format!("{name} was refused, and the database is as it was")),
+            (false, Some(change)) => Err(Stop::breach(expected, format!("refused, but {change}"))),
+            (true, Some(change)) => {
+                Err(Stop::breach(expected, format!("it was applied: {change}")))
+            }
+            (true, None) => Err(Stop::breach(
+                expected,
+                "the tool said that it succeeded, and nothing is there",
+            )),
+        }
+    })
+    .await
 }

@@ -2,6 +2,7 @@
 
 use super::target::sha256;
 use crate::subject::{Applied, Runner};
+use crate::tool;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What tools do wrongly, one each; the first is no mistake.
-pub(super) const HABITS: [&str; 20] = [
+pub(super) const HABITS: [&str; 24] = [
     "none",
     "two transactions",
     "records first",
@@ -31,6 +32,10 @@ pub(super) const HABITS: [&str; 20] = [
     "applies above the newest only",
     "applies no lower number",
     "refuses what comes late",
+    "records a seed first",
+    "records a seed that failed",
+    "records no seed",
+    "takes a database over",
 ];
 
 /// A tool with this habit.
@@ -47,11 +52,68 @@ pub(super) fn with(habit: &'static str) -> Runner {
     })
 }
 
+/// The same tool, where it applies the seed of an environment.
+pub(super) fn seeding(habit: &'static str) -> Runner {
+    Arc::new(move |migrations, folder, environment| {
+        let database = folder.join("api.sqlite");
+        let name = format!("{}.sql", tool::seed_of(environment));
+        let text = fs::read_to_string(migrations.join("seeds").join(&name))?;
+        let has_succeeded =
+            seed(habit, &database, (&name, &text), environment).map_err(io::Error::other)?;
+        Ok(Applied {
+            has_succeeded,
+            database,
+        })
+    })
+}
+
+/// Applies a seed, which may run again, and records it once. Whether it succeeded.
+fn seed(
+    habit: &str,
+    database: &Path,
+    (name, text): (&str, &str),
+    environment: &str,
+) -> rusqlite::Result<bool> {
+    let connection = Connection::open(database)?;
+    connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")?;
+    let version = recorded(&connection)?.keys().map(|name| number(name)).max();
+    let time = newest(&connection) + 1;
+    let record = || {
+        let sql = "INSERT INTO schema_metadata (file, version, environment, sha256, applied_at) \
+                   SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM schema_metadata WHERE file = ?1)";
+        let values = params![name, version, environment, sha256(text), time];
+        connection.execute(sql, values).map(drop)
+    };
+    if habit == "records a seed first" {
+        record()?;
+    }
+    if habit == "takes a database over" {
+        let other = "DROP TRIGGER deployment_is_not_removed; DELETE FROM deployment";
+        connection.execute_batch(other)?;
+    }
+    connection.execute_batch("BEGIN")?;
+    if connection.execute_batch(text).is_err() {
+        connection.execute_batch("ROLLBACK")?;
+        if habit == "records a seed that failed" {
+            record()?;
+        }
+        return Ok(false);
+    }
+    if habit != "records no seed" {
+        record()?;
+    }
+    connection.execute_batch("COMMIT")?;
+    Ok(true)
+}
+
 /// The files in the order in which they are applied.
 fn files(habit: &str, folder: &Path) -> io::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            continue;
+        }
         let name = entry.file_name().to_string_lossy().into_owned();
         files.push((name, fs::read_to_string(entry.path())?));
     }

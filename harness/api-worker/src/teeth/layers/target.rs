@@ -65,6 +65,7 @@ impl Bench {
         let scripts = Scripts::of(texts.map(|(path, text)| (path.as_str(), text.as_str())));
         subject.files = Some(Arc::new(scripts));
         subject.runner = layer.runner.map(runner::with);
+        subject.seeder = layer.runner.map(runner::seeding);
         let route = layer.route.map(|habit| Route::start(&database, habit));
         let route = route.transpose()?;
         if let Some(route) = &route {

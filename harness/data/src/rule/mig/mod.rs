@@ -6,6 +6,7 @@ mod constraints;
 mod copies;
 mod derived;
 mod dialect;
+mod edited;
 mod emptied;
 mod files;
 mod hidden;
@@ -43,6 +44,7 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("MIG-08", pragmas::foreign_keys_off),
     ("MIG-09", pragmas::outlive_the_file),
     ("MIG-10", files::order),
+    ("MIG-11", edited::after_release),
     ("MIG-12", hidden::exists_in_another_shape),
     ("MIG-13", files::drops_first),
     ("MIG-14", files::repeated_update),

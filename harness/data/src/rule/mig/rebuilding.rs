@@ -8,13 +8,15 @@ use crate::rule::{proof, repair};
 use crate::subject::Subject;
 use crate::text::{FileId, find_word};
 use crate::tree;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn renamed_away(subject: &Subject, findings: &mut Vec<Finding>) {
     let schema = subject.schema();
     for table in schema.tables.values() {
+        let mut told = BTreeSet::new();
         for key in &table.foreign_keys {
-            if schema.tables.contains_key(&key.parent) {
+            // Several references to one table break by one rename.
+            if schema.tables.contains_key(&key.parent) || !told.insert(&key.parent) {
                 continue;
             }
             let Some((step, old)) = renamed_to(subject, &key.parent) else {

@@ -16,6 +16,8 @@ enum Fault {
     Fixed(String),
     /// The call of a function stands in quotes, so that it is a text and is never called.
     Quoted(String),
+    /// One instant is written out, that at which somebody made the file.
+    Frozen(String),
 }
 
 pub(in crate::rule) fn text_into_integers(subject: &Subject, findings: &mut Vec<Finding>) {
@@ -38,6 +40,9 @@ pub(in crate::rule) fn text_into_integers(subject: &Subject, findings: &mut Vec<
                 Fault::Quoted(call) => format!(
                     "each row that leaves {name} out gets the text '{call}' and not the time: in quotes it is a text, which nothing calls"
                 ),
+                Fault::Frozen(instant) => format!(
+                    "each row that leaves {name} out says {instant}, whenever it is written: the default is one instant, written out"
+                ),
             };
             let help = if column.affinity() == Affinity::Integer {
                 "write DEFAULT (unixepoch()), or DEFAULT (unixepoch('subsec') * 1000) for milliseconds"
@@ -47,6 +52,7 @@ pub(in crate::rule) fn text_into_integers(subject: &Subject, findings: &mut Vec<
             let what = match fault {
                 Fault::Text | Fault::Fixed(_) => "a text by default",
                 Fault::Quoted(_) => "a text, not a call",
+                Fault::Frozen(_) => "the same in every row",
             };
             findings.push(
                 Finding::new(
@@ -87,6 +93,9 @@ fn fault(column: &Column) -> Option<Fault> {
     let default = column.default.as_deref()?;
     let lower = default.to_ascii_lowercase();
     let is_number = column.affinity() == Affinity::Integer;
+    if is_time(column.name.as_str()) && is_instant(default) {
+        return Some(Fault::Frozen(default.to_owned()));
+    }
     let Some(text) = written_out(default) else {
         let is_text = ["current_timestamp", "current_date", "current_time"]
             .contains(&lower.as_str())
@@ -104,7 +113,7 @@ fn fault(column: &Column) -> Option<Fault> {
 }
 
 /// The text of a default that is nothing but a text.
-fn written_out(default: &str) -> Option<String> {
+pub(super) fn written_out(default: &str) -> Option<String> {
     let quote = default
         .chars()
         .next()
@@ -113,6 +122,42 @@ fn written_out(default: &str) -> Option<String> {
     let doubled = format!("{quote}{quote}");
     let is_one = !inner.replace(&doubled, "").contains(quote);
     is_one.then(|| inner.replace(&doubled, &quote.to_string()))
+}
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+/// The years in which somebody may have written the file: epoch seconds from 2015 to 2039.
+const WRITTEN: std::ops::Range<i64> = 1_420_070_400..2_208_988_800;
+
+/// Whether a default is an instant of our days that nobody chooses: `'2024-11-04T13:53:48.800Z'`, 1730728428. The first moment of a day is
+/// chosen, as the far past and the far future are.
+fn is_instant(default: &str) -> bool {
+    if let Ok(number) = default.parse::<i64>() {
+        let seconds = if WRITTEN.contains(&(number / 1_000)) {
+            number / 1_000
+        } else {
+            number
+        };
+        return WRITTEN.contains(&seconds) && number % DAY != 0 && seconds % DAY != 0;
+    }
+    let Some(text) = written_out(default) else {
+        return false;
+    };
+    let shape: String = text
+        .chars()
+        .take(19)
+        .map(|letter| if letter.is_ascii_digit() { '0' } else { letter })
+        .collect();
+    let is_of_our_days = text
+        .get(..4)
+        .and_then(|year| year.parse().ok())
+        .is_some_and(|year: u32| (2015..2040).contains(&year));
+    let time = text.get(11..19);
+    matches!(
+        shape.as_str(),
+        "0000-00-00T00:00:00" | "0000-00-00 00:00:00"
+    ) && is_of_our_days
+        && !matches!(time, Some("00:00:00" | "23:59:59"))
 }
 
 /// Whether a text is the call of a function of time.

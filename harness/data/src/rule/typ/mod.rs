@@ -2,6 +2,7 @@
 
 mod defaults;
 mod mixed;
+mod nulls;
 mod times;
 mod values;
 
@@ -17,6 +18,7 @@ pub(super) const JUDGES: &[(&str, Judge)] = &[
     ("TYP-04", values::unknown_type),
     ("TYP-05", values::length_that_is_no_limit),
     ("TYP-06", times::unchecked),
+    ("TYP-07", nulls::as_texts),
 ];
 
 /// In two columns of a table, or in one.
