@@ -12,6 +12,13 @@ Feature: A missing binding stops everything, and says so
       When the backend runs as without-d1
       Then every route refuses with 503 "CONFIGURATION_ERROR" and names exactly "TENANT_DB"
 
+    @needs.variant.without-d1 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Public routes refuse whatever the method, as they do for GET and POST
+      Given every route answers as it should while everything is bound
+      When the backend runs as without-d1
+      And every public route is called with HEAD, OPTIONS, PUT and PATCH
+      Then each of these methods is refused with 503 "CONFIGURATION_ERROR"
+
   @BND-002 @must
   Rule: BND-002 Without KV nothing is served
     The same for KV (`TENANT_KV`).
@@ -21,6 +28,13 @@ Feature: A missing binding stops everything, and says so
       Given every route answers as it should while everything is bound
       When the backend runs as without-kv
       Then every route refuses with 503 "CONFIGURATION_ERROR" and names exactly "TENANT_KV"
+
+    @needs.variant.without-kv @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Public routes refuse whatever the method, as they do for GET and POST
+      Given every route answers as it should while everything is bound
+      When the backend runs as without-kv
+      And every public route is called with HEAD, OPTIONS, PUT and PATCH
+      Then each of these methods is refused with 503 "CONFIGURATION_ERROR"
 
   @BND-003 @must
   Rule: BND-003 Without R2 nothing is served
@@ -37,6 +51,13 @@ Feature: A missing binding stops everything, and says so
       Given the backend runs as without-r2
       And tenant "a" stands in those stores that are there
       Then every route of tenant "a" refuses with 503 "CONFIGURATION_ERROR" and names exactly "MOLTBOT_BUCKET"
+
+    @needs.variant.without-r2 @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Public routes refuse whatever the method, as they do for GET and POST
+      Given every route answers as it should while everything is bound
+      When the backend runs as without-r2
+      And every public route is called with HEAD, OPTIONS, PUT and PATCH
+      Then each of these methods is refused with 503 "CONFIGURATION_ERROR"
 
   @BND-004 @must
   Rule: BND-004 One answer names all that is missing
@@ -116,6 +137,13 @@ Feature: A missing binding stops everything, and says so
       When somebody asks for the health
       Then the answer has status 200
       And a banner in the log warns of exactly "TENANT_KV"
+
+    @needs.variant.dev-mode-without-kv @needs.hosts @needs.admin @needs.d1-write @since.1.1
+    Scenario: Without the registry the operator reads what D1 alone holds
+      Given the backend runs as dev-mode-without-kv
+      And tenant "a" stands in those stores that are there
+      When the operator reads the routing of tenant "a"
+      Then the answer has status 200
 
     @needs.variant.dev-mode @needs.logs
     Scenario: With everything bound there is no banner

@@ -54,6 +54,7 @@ Feature: Every model call says whose it is
         | enterprise | tools                | plainly     |
         | free       | a form to answer in  | plainly     |
         | free       | metadata of its own  | plainly     |
+        | free       | a name of its user   | in a stream |
         | premium    | settings             | plainly     |
         | premium    | a conversation       | in a stream |
         | free       | a long text          | in a stream |
@@ -129,6 +130,22 @@ Feature: Every model call says whose it is
       Examples:
         | platform                   |
         | of 60 letters beyond ASCII |
+
+    # Keys of its own that a prompt brings along are not the metadata's.
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: A <tier> tenant's prompt with <what> keeps within the limits <way>
+      Given a <tier> tenant "a" on platform "partner_api"
+      When tenant "a" prompts the model <way>, giving it <what>
+      Then the metadata of every upstream call kept within the limits
+
+      Examples:
+        | tier       | what                 | way         |
+        | free       | a name of its user   | plainly     |
+        | premium    | a name of its user   | in a stream |
+        | enterprise | metadata of its own  | plainly     |
+        | free       | tools                | in a stream |
+        | premium    | a form to answer in  | plainly     |
+        | free       | a conversation       | plainly     |
 
   @AIG-003 @should
   Rule: AIG-003 The two other keys are tenant and sandbox

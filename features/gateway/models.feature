@@ -204,6 +204,23 @@ Feature: The tier alone decides the model
         | constructor   |
         | __proto__     |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: When the upstream replies "<replies>", an enterprise tenant is routed as a premium one <way>
+      Given a premium tenant "b"
+      And an enterprise tenant "a"
+      And the upstream replies "<replies>"
+      When tenant "b" prompts the model <way>
+      Then the upstream calls were "<calls>"
+      When tenant "a" prompts the model <way>
+      Then the last prompt was routed as the one before it
+
+      Examples:
+        | replies          | calls                            | way         |
+        | answer           | 70b 200                          | plainly     |
+        | 500, 500, answer | 70b 500, 70b 500, 8b 200         | plainly     |
+        | 500, 500, answer | 70b 500, 70b 500, 8b 200         | in a stream |
+        | timeout          | 70b timeout, 70b timeout, 8b timeout | plainly |
+
     @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
     Scenario Outline: An enterprise tenant's <workload> goes to the 70b model, plain and streamed
       Given an enterprise tenant "a"
@@ -346,6 +363,8 @@ Feature: The tier alone decides the model
         | text in parts       |
         | tools               |
         | a form to answer in |
+        | a name of its user  |
+        | a very long text    |
 
   @AIG-015 @must
   Rule: AIG-015 The operator can read a tenant's routing

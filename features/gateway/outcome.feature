@@ -50,6 +50,19 @@ Feature: The caller is told which step answered, and nothing of the upstream's t
         | premium | 500, 500, answer | plainly     | 1    | 8b    |
         | premium | 500, 500, answer | in a stream | 1    | 8b    |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.logs @since.1.1
+    Scenario Outline: The log tells step <step> for a <tier> tenant whatever is to be billed, when the upstream replies "<replies>" <way>
+      Given a <tier> tenant "a"
+      And the upstream replies "<replies>"
+      When tenant "a" prompts the model <way>
+      Then the log tells step "<step>" and the <model> model for tenant "a"
+
+      Examples:
+        | tier    | replies                              | way         | step | model |
+        | free    | no usage                             | plainly     | 0    | 8b    |
+        | premium | 500, 500, no usage                   | plainly     | 1    | 8b    |
+        | free    | openai stream 7/3 cut after 2        | in a stream | 0    | 8b    |
+
   @AIG-013 @must
   Rule: AIG-013 When all attempts fail the caller learns that, and how many there were
     When all attempts fail the caller gets 502 `AI_UPSTREAM_FAILED`, or 504 `AI_UPSTREAM_TIMEOUT` if the last failure was a timeout, with the attempts counted, and nothing of the upstream's body or credentials.
@@ -81,6 +94,24 @@ Feature: The caller is told which step answered, and nothing of the upstream's t
         | free       | 500          | in a stream |
         | premium    | 429, 500     | in a stream |
         | premium    | 400          | in a stream |
+
+    # Whichever failure is the last one decides, be it one that is tried again or not.
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: After a timeout the last failure decides for a <tier> tenant, when the upstream replies "<replies>" <way>
+      Given a <tier> tenant "a"
+      And the upstream replies "<replies>"
+      When tenant "a" prompts the model <way>
+      Then the answer is refused with 502 "AI_UPSTREAM_FAILED"
+      And the answer counts the upstream calls as attempts
+
+      Examples:
+        | tier       | replies               | way         |
+        | free       | timeout, 400          | plainly     |
+        | free       | timeout, 401          | in a stream |
+        | premium    | timeout, 403          | plainly     |
+        | premium    | timeout, 404          | in a stream |
+        | enterprise | timeout, timeout, 422 | plainly     |
+        | free       | timeout, reset        | plainly     |
 
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario Outline: A <tier> tenant whose provider never answers in time is told so <way>

@@ -85,6 +85,13 @@ Feature: No caller waits for ever
       And the upstream calls were "70b hung, 70b 200"
       And the answer took 20 s, give or take 1.5 s
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @slow @since.1.1
+    Scenario: A gateway that hangs at the fallback is given up after the free 8 s
+      Given a premium tenant "a"
+      And the upstream replies "500, 500, answer hanging"
+      When tenant "a" prompts the model and waits for 16 s at most
+      Then the answer took 8 s, give or take 1.5 s
+
     @needs.tenants @needs.hosts @needs.ai-gateway @slow
     Scenario: Once the first byte is there the rest may take its time
       Given a free tenant "a"

@@ -134,6 +134,15 @@ Feature: The sandbox id follows from the tenant id
       When the operator creates a tenant for each published vector
       Then each has the published sandbox id
 
+    # What was deleted leaves nothing that another tenant of the same id would take along.
+    @needs.admin @waits @since.1.1
+    Scenario: So does a tenant that is made again once it was deleted
+      Given nobody else uses the published tenant ids meanwhile
+      When the operator creates a tenant for each published vector
+      Then each has the published sandbox id
+      When the operator creates a tenant for each published vector again
+      Then each has the published sandbox id
+
   @ID-005 @must
   Rule: ID-005 Nothing but the tenant id counts
     It depends on the tenant id alone: changing slug, tier, platform or domains never changes it.
@@ -173,6 +182,15 @@ Feature: The sandbox id follows from the tenant id
         | p23456789-123456789-123456789-123456789-123456789-123456789-1234 |
         | web                                                              |
       Then every look-up gave the sandbox id that follows from the tenant id
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.r2 @since.1.1
+    Scenario: By whatever name a tenant is called, it is its one sandbox that is woken
+      Given a free tenant "b"
+      And tenant "b" sends a cold chat
+      And the bucket holds objects below the sandbox id of tenant "b"
+      And a free tenant "a" that is called at a custom hostname
+      When tenant "a" sends a cold chat
+      Then the bucket holds objects below the sandbox id of tenant "a"
 
     @needs.tenants @needs.admin @needs.d1
     Scenario: The same id with everything else different gives the same, another id with everything else equal does not

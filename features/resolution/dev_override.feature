@@ -37,6 +37,18 @@ Feature: The tenant override of developers
         | shop.{domain a} |
         | {host b}        |
 
+    @needs.tenants @needs.hosts @needs.variant.dev-mode @since.1.1
+    Scenario: The override selects a tenant whatever the form of its slug
+      Given the backend runs as dev-mode
+      And free tenants with these slugs, each beginning alike:
+        | slug                  |
+        | {own a}               |
+        | {own a}-b             |
+        | {own a}--b            |
+        | {own 0}               |
+        | {own a}{times x 46}-b |
+      Then an override by its slug selects each of them, from the host of another
+
     @needs.tenants @needs.hosts @needs.variant.dev-mode
     Scenario: The override works where a developer works, on the local address
       Given the backend runs as dev-mode

@@ -232,6 +232,29 @@ Feature: The host alone decides the tenant
         | Forwarded        | host={host a} |
         | X-Original-Host  | {host a}      |
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario Outline: No tenant's host with a tenant's in a header of another form: <header>: <value>
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      Then host "{host a}" answers as tenant "a"
+      And with the header "<header>: <value>" these hosts are no tenant:
+        | host               |
+        | {own nobody}.{app} |
+        | {domain nobody}    |
+        | {app}              |
+
+      Examples:
+        | header           | value                                                |
+        | Forwarded        | for=192.0.2.1;host={host a}                          |
+        | Forwarded        | Host={host a}                                        |
+        | Forwarded        | for=192.0.2.43, for=198.51.100.17;host={host a}      |
+        | Forwarded        | host=shop.{domain a}                                 |
+        | X-Forwarded-Host | {own nobody}.{app}, {host a}                         |
+        | X-Forwarded-Host | {host a}:443                                         |
+        | X-Forwarded-Host | shop.{domain a}                                      |
+        | X-Original-Host  | https://{host a}                                     |
+        | X-Original-Host  | shop.{domain a}                                      |
+
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1
     Scenario Outline: A chat with another tenant's host in <header>
       Given a free tenant "a"

@@ -25,6 +25,28 @@ Feature: A host that is no tenant
         | {slug a}.x.y.{app}        |
         | {slug a}.{host b}:8080    |
 
+    # Names that mean something elsewhere: a port, a preview, a service, an address, a language.
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: Whatever the label before a tenant's name looks like
+      Given a free tenant "a"
+      Then host "{host a}" answers as tenant "a"
+      But these hosts are no tenant:
+        | host                      |
+        | 3000.{host a}             |
+        | 1.{host a}                |
+        | 8787-{own x}.{host a}     |
+        | api.{host a}              |
+        | admin.{host a}            |
+        | preview.{host a}          |
+        | {own x}-preview.{host a}  |
+        | _acme-challenge.{host a}  |
+        | *.{host a}                |
+        | xn--mnchen-3ya.{host a}   |
+        | v1.{host a}               |
+        | 127.0.0.1.{host a}        |
+        | localhost.{host a}        |
+        | en.{host a}               |
+
     @needs.tenants @needs.hosts @needs.variant.dev-mode
     Scenario: The same in development
       Given the backend runs as dev-mode
@@ -195,6 +217,23 @@ Feature: A host that is no tenant
         | an unknown hostname  | {domain nobody}            |
         | two labels           | {own nobody}.{own x}.{app} |
         | a look-alike suffix  | {own nobody}.evil{app}     |
+
+    @needs.tenants @needs.hosts @needs.logs @needs.client-ip @since.1.1
+    Scenario Outline: Logged with a client ip of whatever kind: <client ip>
+      Given a free tenant "a"
+      When tenant "a" asks for its status
+      Then the answer has status 200
+      Given whoever calls has the client ip "<client ip>"
+      When somebody asks host "{own nobody}.{app}" for the status with the header "X-Forwarded-For: 203.0.113.77"
+      Then the answer is refused with 404 "TENANT_NOT_FOUND"
+      And the log has the resolution failure of host "{own nobody}.{app}" with the client ip
+      And the answer names neither host "{own nobody}.{app}" nor the client ip
+
+      Examples:
+        | client ip                |
+        | 2001:db8:{x}:{y}::17     |
+        | 2001:db8:{x}:{y}:1:2:3:4 |
+        | fd00::{x}:{y}            |
 
     @needs.tenants @needs.hosts @needs.logs @needs.client-ip @needs.d1-write @needs.kv @since.1.1
     Scenario: A registry entry whose record is gone is logged too

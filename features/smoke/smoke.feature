@@ -105,3 +105,14 @@ Feature: Smoke test
       Then all of them are answered with 200
       And all starts and a later look name one run of the gateway
       And its start was logged once
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.logs @since.1.1 @slow
+    Scenario: Started again when it has run for a quarter of a minute
+      Given a free tenant "a"
+      And the gateway of tenant "a" is stopped
+      When 1 starts of the gateway of tenant "a" and 0 cold chats are sent at once
+      And the gateway has run for 15 s
+      And 2 starts of the gateway of tenant "a" and 2 cold chats are sent at once
+      Then all of them are answered with 200
+      And all starts and a later look name one run of the gateway
+      And its start was logged once

@@ -6,10 +6,11 @@ use crate::client::Request;
 use crate::contract::need::Variant;
 use crate::evidence::Exchange;
 use crate::run::book::{Args, Book};
-use crate::run::scene::Scene;
+use crate::run::scene::{Scene, describe};
 use crate::steps::operating::{authorised, expect_first, operator_token, worst};
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
+use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -29,6 +30,14 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"every route of tenant "([^"]+)" refuses with (\d+) "([A-Z_]+)" and names exactly "([A-Z0-9_, ]+)""#,
         |s, a| Box::pin(every_route_of_refuses(s, a)),
+    );
+    book.step(
+        r"every public route is called with HEAD, OPTIONS, PUT and PATCH",
+        |s, _a| Box::pin(call_by_any_method(s)),
+    );
+    book.step(
+        r#"each of these methods is refused with (\d+) "([A-Z_]+)""#,
+        |s, a| Box::pin(each_method_is_refused(s, a)),
     );
     book.step(
         r"every route is called that needs (the bindings|Access|the app domain)",
@@ -179,6 +188,51 @@ fn judge(s: &mut Scene, status: u16, code: &str, names: &str) -> Check {
 
 async fn each_is_refused(s: &mut Scene, a: Args) -> Check {
     judge(s, a.number(1)?, a.text(2), a.text(3))
+}
+
+/// Calls health, status and chat by methods that they do not have, a browser's preflight among them, and by HEAD.
+async fn call_by_any_method(s: &mut Scene) -> Check {
+    let tenant = tenant_to_be(s, "a").await?;
+    let routes = [
+        s.health_request(),
+        s.status_request(&tenant.host),
+        s.chat_request(&tenant.host),
+    ];
+    let mut requests = Vec::new();
+    for route in routes {
+        for method in ["HEAD", "OPTIONS", "PUT", "PATCH"] {
+            let mut request = route.clone();
+            if method == "OPTIONS" {
+                let asked = std::mem::replace(&mut request.method, String::new());
+                request = request
+                    .header("Origin", format!("https://{}", tenant.host))
+                    .header("Access-Control-Request-Method", asked);
+            }
+            if matches!(method, "HEAD" | "OPTIONS") {
+                request.body = Bytes::new();
+            }
+            method.clone_into(&mut request.method);
+            requests.push(request);
+        }
+    }
+    probe(s, requests).await
+}
+
+/// An answer to HEAD has no body, so that only its status is looked at.
+async fn each_method_is_refused(s: &mut Scene, a: Args) -> Check {
+    let (status, code) = (a.number(1)?, a.text(2));
+    let answers = probed(s)?;
+    worst(answers.iter().map(|answer| {
+        let check = if answer.request.method == "HEAD" {
+            s.expect(answer.status == status, format!("status {status}"), || {
+                describe(answer)
+            })
+        } else {
+            s.expect_error(answer, status, code)
+        };
+        let what = format!("{} {}", answer.request.method, answer.request.path);
+        crate::steps::resolution::ask::about(&what, check)
+    }))
 }
 
 async fn call_what_needs(s: &mut Scene, a: Args) -> Check {

@@ -53,6 +53,11 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(models_of_tier(s, a)),
     );
     book.asserting(
+        &["AIG-006"],
+        "the last prompt was routed as the one before it",
+        |s, _a| Box::pin(routed_alike(s)),
+    );
+    book.asserting(
         &["AIG-014"],
         "every upstream call asked Workers AI through the AI Gateway",
         |s, a| Box::pin(through_gateway(s, a)),
@@ -419,6 +424,31 @@ async fn no_trap(s: &mut Scene, _a: Args) -> Check {
     let hits = s.gateway().await?.trap_hits_with(&marker);
     s.expect(hits == 0, "no call to any other provider", || {
         format!("another provider's address was called {hits} times")
+    })
+}
+
+/// Of two prompts of a scenario: whom each try asked, how it ended, and with which timeout.
+async fn routed_alike(s: &mut Scene) -> Check {
+    let later = some_calls(s).await?;
+    let before = counted(s);
+    let mut earlier = s.gateway().await?.journal(&s.marker());
+    earlier.truncate(before);
+    let tries = |calls: &[Attempt]| -> Vec<String> {
+        let told = calls.iter().map(|call| {
+            let timeout = call
+                .timeout_stated_ms
+                .map_or("none".to_owned(), |ms| format!("{ms} ms"));
+            format!(
+                "{} {}, timeout {timeout}",
+                call.model,
+                outcome_word(call.outcome)
+            )
+        });
+        told.collect()
+    };
+    let (expected, seen) = (tries(&earlier).join("; "), tries(&later).join("; "));
+    s.expect(seen == expected, format!("the tries {expected}"), || {
+        format!("the tries {seen}")
     })
 }
 

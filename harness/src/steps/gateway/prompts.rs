@@ -125,6 +125,9 @@ async fn prompts_without_usage(s: &mut Scene, a: Args) -> Check {
 /// Letters of a long text: more than fits into one packet, and far less than any backend's largest body.
 const LONG_TEXT: usize = 20_000;
 
+/// Letters of a text that is longer than the context of most models, and well below the largest body of the contract, 1 MiB.
+const VERY_LONG_TEXT: usize = 600_000;
+
 /// A picture of one point.
 const PICTURE: &str =
     "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
@@ -148,6 +151,9 @@ fn given(what: &str, marker: &str) -> Option<Value> {
             "platform": marker, "tier": "enterprise", "workload": "analysis",
         }),
         "a form to answer in" => json!({ "response_format": { "type": "json_object" } }),
+        "a name of its user" => json!({
+            "user": marker, "safety_identifier": marker, "prompt_cache_key": marker,
+        }),
         "settings" => json!({
             "temperature": 0.2, "top_p": 0.9, "max_tokens": 64, "seed": 7, "stop": ["\n\n"],
         }),
@@ -169,6 +175,9 @@ fn given(what: &str, marker: &str) -> Option<Value> {
         ] }),
         "a long text" => json!({ "messages": [
             { "role": "user", "content": format!("{text} {}", "word ".repeat(LONG_TEXT / 5)) },
+        ] }),
+        "a very long text" => json!({ "messages": [
+            { "role": "user", "content": format!("{text} {}", "word ".repeat(VERY_LONG_TEXT / 5)) },
         ] }),
         _ => return None,
     })

@@ -75,6 +75,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(r"each of them is answered as itself", |s, a| {
         Box::pin(each_as_itself(s, a))
     });
+    book.step(
+        r"an override by its slug selects each of them, from the host of another",
+        |s, _a| Box::pin(each_by_override(s)),
+    );
     book.asserting(
         &FOUND_BY_HOST,
         r#"host "([^"]*)" answers as tenant "([^"]+)""#,
@@ -162,6 +166,28 @@ async fn each_as_itself(s: &mut Scene, _a: Args) -> Check {
         let request = s.status_request(&s.tenant(&slug)?.host);
         let answer = s.send(request).await?;
         is_tenant(s, &answer, &slug).await?;
+    }
+    Ok(())
+}
+
+/// Each of the tenants by its slug alone, where the host is the one before it.
+async fn each_by_override(s: &mut Scene) -> Check {
+    let slugs: Vec<String> = s
+        .notes
+        .get("slugs")
+        .and_then(|list| serde_json::from_value(list.clone()).ok())
+        .unwrap_or_default();
+    let others = slugs.iter().cycle().skip(1);
+    for (slug, other) in slugs.iter().zip(others) {
+        let host = s.tenant(other)?.host;
+        let request = s.status_request(&host);
+        let answer = s.send(request).await?;
+        is_tenant(s, &answer, other).await.or_unmet("RES-001")?;
+        let request = s
+            .status_request(&host)
+            .header("X-Tenant-Override", slug.as_str());
+        let answer = s.send(request).await?;
+        is_tenant(s, &answer, slug).await?;
     }
     Ok(())
 }

@@ -33,6 +33,9 @@ pub(super) fn register(book: &mut Book) {
         r#"the log has the resolution failure of host "([^"]*)" with the client ip"#,
         |s, a| Box::pin(has_failure(s, a)),
     );
+    book.step(r#"whoever calls has the client ip "([^"]+)""#, |s, a| {
+        Box::pin(calls_from(s, a))
+    });
     book.step(
         r#"the log has the resolution failure of host "([^"]*)" a second time"#,
         |s, a| Box::pin(has_failure_again(s, a)),
@@ -99,6 +102,15 @@ fn tells_failure(line: &LogLine, host: &str, ip: &str, usual: &BTreeSet<String>)
     facts::names(line, host)
         && facts::names(line, ip)
         && line.is_event(FAILURE).unwrap_or_else(is_it)
+}
+
+/// `{x}` and `{y}` stand for what no other scenario's client ip ends with.
+async fn calls_from(s: &mut Scene, a: Args) -> Check {
+    let own = s.client_ip().to_owned();
+    let mut ends = own.rsplit('.');
+    let (y, x) = (ends.next().unwrap_or("1"), ends.next().unwrap_or("1"));
+    s.set_client_ip(&a.text(1).replace("{x}", x).replace("{y}", y));
+    Ok(())
 }
 
 async fn has_failure(s: &mut Scene, a: Args) -> Check {
