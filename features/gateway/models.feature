@@ -211,6 +211,7 @@ Feature: The tier alone decides the model
       And the upstream replies "<replies>"
       When tenant "b" prompts the model <way>
       Then the upstream calls were "<calls>"
+      Given the upstream replies "<replies>"
       When tenant "a" prompts the model <way>
       Then the last prompt was routed as the one before it
 

@@ -124,6 +124,16 @@ Feature: The sandbox id follows from the tenant id
       When the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
       Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
 
+    # That such a record is refused is promised elsewhere.
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1-write @since.1.1
+    Scenario: No other form where the database holds one
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
+      Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
+      When the database is made to hold its own in upper case as sandbox id of tenant "a"
+      And the sandbox id of tenant "a" is looked up in the model call of a chat, if that is not refused
+      Then every sandbox id shown matches "^sk-[a-f0-9]{16}$"
+
   @ID-004 @must
   Rule: ID-004 The published vectors hold
     It equals the published vectors (`vectors/sandbox_ids.json`).

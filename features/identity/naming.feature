@@ -18,6 +18,12 @@ Feature: A sandbox id serves as a name everywhere
       Then the bucket holds objects below the sandbox id of tenant "a"
       And an entry below the sandbox id of tenant "a" can be kept in the registry's namespace
 
+    @needs.tenants @needs.admin @since.1.1
+    Scenario: At every route, in every state of the gateway
+      Given a free tenant "a"
+      When the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
+      Then every sandbox id shown is usable as R2 key prefix, KV key prefix, DNS label and Sandbox SDK id
+
     @needs.variant.dev-mode @needs.tenants @needs.admin @needs.d1 @since.1.1
     Scenario: In development no sandbox id breaks one either
       Given the backend runs as dev-mode

@@ -40,7 +40,6 @@ Feature: A host that is no tenant
         | preview.{host a}          |
         | {own x}-preview.{host a}  |
         | _acme-challenge.{host a}  |
-        | *.{host a}                |
         | xn--mnchen-3ya.{host a}   |
         | v1.{host a}               |
         | 127.0.0.1.{host a}        |

@@ -5,6 +5,7 @@ use super::model_word;
 use crate::observe::CannotObserve;
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, describe};
+use crate::steps::operating::operate;
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::{Value, json};
@@ -119,8 +120,7 @@ async fn move_with(s: &mut Scene, a: &Args, mut tenant: Tenant, mut fields: Valu
 async fn reads_routing(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let path = s.dialect().routing.replace("{id}", &tenant.id);
-    let request = s.operator_request("GET", &path).await?;
-    s.send(request).await.map(drop)
+    operate(s, "GET", path, None).await.map(drop)
 }
 
 async fn routing_shows(s: &mut Scene, a: Args) -> Check {

@@ -15,7 +15,9 @@ use crate::steps::operating::{
 };
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
+use regex::Regex;
 use serde_json::json;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The workloads of the contract, and none stated.
@@ -34,6 +36,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"the sandbox id of tenant "([^"]+)" is looked up at every route, in every state of its gateway"#,
         |s, a| Box::pin(look_up_in_states(s, a)),
+    );
+    book.step(
+        r#"the sandbox id of tenant "([^"]+)" is looked up in the model call of a chat, if that is not refused"#,
+        |s, a| Box::pin(look_up_in_a_call(s, a)),
     );
     book.step(
         r#"the operator creates tenant "([^"]+)" beside that row, or else once it is gone"#,
@@ -121,6 +127,52 @@ async fn note_routes(s: &mut Scene, id: &str) -> Check {
     Ok(())
 }
 
+/// A field that is called a sandbox id, and its value, in JSON.
+static NAMED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(?i)"sandbox_?id"\s*:\s*"([^"]*)""#).ok());
+
+/// Notes what a running gateway keeps in the bucket and writes into the log as its sandbox id, where these can be looked at.
+async fn note_kept(s: &mut Scene, tenant: &Tenant) -> Check {
+    let hash = tenant.sandbox_id.trim_start_matches("sk-").to_owned();
+    let instance = s.instance().await?;
+    let mut kept = Vec::new();
+    if let Some(r2) = &instance.r2 {
+        for key in r2.keys("").await? {
+            if key.contains(&hash)
+                && let Some(bytes) = r2.get(&key).await?
+            {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                kept.push((format!("the object {key}"), text));
+            }
+        }
+    }
+    let lines = instance.logs.as_ref().map(|logs| logs.since(0));
+    for line in lines.into_iter().flatten() {
+        kept.push(("the log".to_owned(), line.text));
+    }
+    for (place, text) in kept {
+        let named = NAMED.as_ref().into_iter().flat_map(|named| {
+            let values = named.captures_iter(&text);
+            values.map(|found| found[1].to_owned())
+        });
+        for seen in named.filter(|seen| seen.to_ascii_lowercase().contains(&hash)) {
+            note(s, &place, &tenant.id, Some(&seen));
+        }
+    }
+    Ok(())
+}
+
+/// A record that holds another form is refused or mended; an operator may be shown it as it is, and no model call may name it.
+async fn look_up_in_a_call(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let marker = format!("{}u", s.token);
+    let request = s.chat_request_with(&tenant.host, &chat_body(&marker, false));
+    if s.send(request).await?.status == 200 {
+        note_calls(s, &tenant, &marker, "a chat").await?;
+    }
+    Ok(())
+}
+
 /// Before the gateway has ever run, while it is started, while it runs, and stopped again, as the tenant is made anew.
 async fn look_up_in_states(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
@@ -139,6 +191,7 @@ async fn look_up_in_states(s: &mut Scene, a: Args) -> Check {
     }
     start_gateway(s, &id).await?;
     note_routes(s, &id).await?;
+    note_kept(s, &tenant).await?;
     let gone = delete(s, &id).await?;
     presuppose(&gone, gone.status < 300, "cannot delete the tenant")?;
     settle(s).await?;
