@@ -22,6 +22,10 @@ Feature: Administration
       Given the API worker that the target offers, with users and models of this scenario
       Then a request that is refused leaves no entry
 
+    Scenario: A request that changes nothing leaves no entry
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a request that changes nothing leaves no entry
+
     Scenario: Changes at once leave one entry each
       Given the API worker that the target offers, with users and models of this scenario
       Then changes at once leave one entry each

@@ -67,6 +67,10 @@ Feature: API keys
       Given the API worker that the target offers, with users and models of this scenario
       Then a quota lets exactly as many chats pass when they come at once
 
+    Scenario: A chat that is refused uses nothing of a key's quota
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a chat that is refused uses nothing of a key's quota
+
     Scenario: Nothing but the whole key is accepted: neither its hash nor its prefix nor another's half
       Given the API worker that the target offers, with users and models of this scenario
       Then nothing but the whole key is accepted: neither its hash nor its prefix nor another's half

@@ -18,6 +18,14 @@ Feature: Rate limits of users and addresses
       Given the API worker that the target offers, with users and models of this scenario
       Then an address's minute, hour and day each refuse what is beyond their limit, with a key or without
 
+    Scenario: Requests for what is not there count for their address as well
+      Given the API worker that the target offers, with users and models of this scenario
+      Then requests for what is not there count for their address as well
+
+    Scenario: Addresses of IPv6 in different networks have windows of their own
+      Given the API worker that the target offers, with users and models of this scenario
+      Then addresses of IPv6 in different networks have windows of their own
+
     Scenario: What the user's limit refuses does not count for the address
       Given the API worker that the target offers, with users and models of this scenario
       Then what the user's limit refuses does not count for the address
@@ -37,6 +45,14 @@ Feature: Rate limits of users and addresses
     Scenario: A refused request counts in no window
       Given the API worker that the target offers, with users and models of this scenario
       Then a refused request counts in no window
+
+    Scenario: A limit that is lowered below what has been counted refuses the next request, and one that is raised lets it pass
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a limit that is lowered below what has been counted refuses the next request, and one that is raised lets it pass
+
+    Scenario: A request whose credential is no longer valid counts in no window of a user
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a request whose credential is no longer valid counts in no window of a user
 
     Scenario: All keys of a user share the user's windows, and another user has others
       Given the API worker that the target offers, with users and models of this scenario

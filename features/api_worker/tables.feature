@@ -18,6 +18,18 @@ Feature: Tables, conversations and usage
       Given the API worker that the target offers, with users and models of this scenario
       Then a stream's answer is put together from its chunks and appended, tool calls included
 
+    Scenario: A native stream's answer is put together and appended as well
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a native stream's answer is put together and appended as well
+
+    Scenario: A model is sent the whole of a long conversation
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a model is sent the whole of a long conversation
+
+    Scenario: A chat whose conversation is deleted while the model answers has its usage row
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a chat whose conversation is deleted while the model answers has its usage row
+
     Scenario: A chat that fails appends nothing and has no usage row
       Given the API worker that the target offers, with users and models of this scenario
       Then a chat that fails appends nothing and has no usage row

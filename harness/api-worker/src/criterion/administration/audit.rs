@@ -32,6 +32,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-009",
         Beside,
+        "a request that changes nothing leaves no entry",
+        unchanged_leave_none
+    ),
+    aspect!(
+        "API-009",
+        Beside,
         "changes at once leave one entry each",
         at_once
     ),
@@ -309,6 +315,56 @@ async fn refused_leave_none(subject: &Subject) -> Judged {
         }
     }
     Ok(format!("{count} refused requests left none"))
+}
+
+/// Whatever users and environments are called, and in whatever order a request names them: what is set to what it is has not changed.
+async fn unchanged_leave_none(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (name, user) = (scene.name("unchanged"), scene.name("u"));
+    let flag = format!("/api/admin/flags/{name}");
+    let preference = format!("/api/admin/preferences/user/{user}/{name}");
+    let names = ["10", "9", "B", "a", "Zoe", "adam", "a-b", "a_b"];
+    let chosen = |names: &[&str]| -> Value {
+        let pairs = names.iter().map(|&name| (name.to_owned(), json!(true)));
+        Value::Object(pairs.collect())
+    };
+    let users = chosen(&names);
+    let environments = json!({"staging": true, "production": false, "development": true});
+    let sets = [
+        (
+            flag.clone(),
+            json!({"enabled": true, "rollout_percent": 50}),
+        ),
+        (
+            flag.clone(),
+            json!({"enabled": true, "users": users, "environments": environments}),
+        ),
+        (
+            preference.clone(),
+            json!({"value": {"b": 1, "a": [1.5, null], "10": "x", "9": true}}),
+        ),
+        (preference, json!({"value": null})),
+    ];
+    for (path, body) in &sets {
+        for (turn, wanted) in [("first", 1), ("second", 0)] {
+            let before = entries(&scene).await?.len();
+            let answer = scene.operate(Call::put(path.clone()).json(body)).await?;
+            if answer.status != 200 {
+                return Err(Stop::unmet("API-001", answer.to_string()));
+            }
+            let came = entries(&scene).await?.len().saturating_sub(before);
+            if came != wanted {
+                let expected = if wanted == 0 {
+                    "no entry of a request that changes nothing"
+                } else {
+                    "one entry of a change"
+                };
+                let seen = format!("{came} entries of the {turn} {answer}");
+                return Err(Stop::breach(expected, seen));
+            }
+        }
+    }
+    Ok(format!("{} requests sent again left none", sets.len()))
 }
 
 /// Changes at once.

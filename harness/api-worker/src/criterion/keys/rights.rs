@@ -8,7 +8,7 @@ use crate::scene::{Key, Scene};
 use crate::secret::hashes;
 use crate::subject::Subject;
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
@@ -28,6 +28,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Beside,
         "a quota lets exactly as many chats pass when they come at once",
         quota_at_once
+    ),
+    aspect!(
+        "API-002",
+        Beside,
+        "a chat that is refused uses nothing of a key's quota",
+        refused_use_nothing
     ),
     aspect!(
         "API-002",
@@ -231,6 +237,51 @@ async fn quota_at_once(subject: &Subject) -> Judged {
         ));
     }
     Ok(format!("{QUOTA} of {} chats at once passed", chats.len()))
+}
+
+/// What goes upstream counts; what is refused before it does not, be it for its shape or for its conversation.
+async fn refused_use_nothing(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = scene.key_with("ada", json!({"quota_requests": 1})).await?;
+    let model = scene.model("small");
+    let made = Call::post("/v1/conversations").json(&json!({}));
+    let made = scene.send(made.by(&key.credential)).await?;
+    let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
+    let conversation = made.text("/id");
+    let nobodys = "00000000-0000-4000-8000-000000000000";
+    let one = |message: Value| Chat::with(&model).messages(json!([message]));
+    let bad = [
+        one(json!({"role": 7, "content": "x"})),
+        one(json!({"role": "nobody", "content": "x"})).of(&conversation),
+        one(json!({"role": "user", "content": 7})),
+        one(json!({"role": "user", "content": "x", "name": 7})).of(&conversation),
+        one(json!({"role": "assistant", "content": null, "tool_calls": "x"})).of(&conversation),
+        one(json!({"role": "tool", "content": "x", "tool_call_id": 7})).of(&conversation),
+        Chat::with(&model).messages(json!([])),
+        Chat::with(&model).of(nobodys),
+    ];
+    let mut count = 0;
+    for chat in &bad {
+        let answer = scene.chat(&key, chat).await?;
+        if (500..600).contains(&answer.status) || answer.is(429, "QUOTA_EXCEEDED") && count == 0 {
+            return Err(Stop::unmet("API-001", answer.to_string()));
+        }
+        // What is taken and goes upstream counts.
+        if answer.status == 200 {
+            return Err(Stop::unmet("API-001", answer.to_string()));
+        }
+        count += usize::from(answer.status != 429);
+    }
+    let good = scene.chat(&key, &Chat::with(&model)).await?;
+    good.expect(200, |seen| {
+        Stop::breach(
+            format!("the one chat of the quota, after {count} that were refused"),
+            seen,
+        )
+    })?;
+    Ok(format!(
+        "{count} refused chats used nothing of a quota of one"
+    ))
 }
 
 async fn only_the_whole(subject: &Subject) -> Judged {

@@ -20,6 +20,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-003",
         Whole,
+        "requests for what is not there count for their address as well",
+        any_path_counts
+    ),
+    aspect!(
+        "API-003",
+        Whole,
+        "addresses of IPv6 in different networks have windows of their own",
+        long_addresses
+    ),
+    aspect!(
+        "API-003",
+        Whole,
         "what the user's limit refuses does not count for the address",
         one_decision
     ),
@@ -111,6 +123,64 @@ async fn one_window(scene: &Scene<'_>, kind: &str, key: &crate::scene::Key, end:
     let next = scene.send(probe(key).from(&ip)).await?;
     passed(&next, &format!("the first request of the next {kind}"))?;
     Ok(String::new())
+}
+
+async fn any_path_counts(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let work = async {
+        let ip = Scene::another_ip();
+        let times = usize::try_from(LIMIT).unwrap_or_default();
+        for path in ["/v1/nothing", "/nothing", "/", "/v1/usage"]
+            .iter()
+            .cycle()
+            .take(times)
+        {
+            let answer = scene.send(Call::get(*path).from(&ip)).await?;
+            if !matches!(answer.status, 401 | 404) {
+                let seen = answer.to_string();
+                return Err(Stop::breach(
+                    format!("{path} not to be served to a stranger"),
+                    seen,
+                ));
+            }
+        }
+        let why = format!("beyond {LIMIT} in the day of the address");
+        for path in ["/v1/usage", "/nothing"] {
+            let answer = scene.send(Call::get(path).from(&ip)).await?;
+            answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+        }
+        Ok("unknown paths counted, and were refused".to_owned())
+    };
+    while_limited(&scene, "day", LIMIT, work).await
+}
+
+async fn long_addresses(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = limited(&scene, &[]).await?;
+    let own = Scene::another_ip();
+    let mut ends = own.rsplit('.').filter_map(|part| part.parse::<u16>().ok());
+    let network = ends.next().unwrap_or(1) * 256 + ends.next().unwrap_or(1);
+    let addresses = [
+        format!("2001:db8:{network:x}:1::17"),
+        format!("2001:db8:{network:x}:12::17"),
+        format!("2001:db8:{network:x}:123::17"),
+    ];
+    let work = async {
+        for ip in &addresses {
+            for nth in 1..=LIMIT {
+                let which = format!("request {nth} of {LIMIT} from {ip}");
+                passed(&scene.send(probe(&key).from(ip)).await?, &which)?;
+            }
+            let why = format!("beyond {LIMIT} in the day of {ip}");
+            let answer = scene.send(probe(&key).from(ip)).await?;
+            answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+        }
+        Ok(format!(
+            "{} addresses had {LIMIT} requests each",
+            addresses.len()
+        ))
+    };
+    while_limited(&scene, "day", LIMIT, work).await
 }
 
 async fn one_decision(subject: &Subject) -> Judged {

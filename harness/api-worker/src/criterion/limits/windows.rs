@@ -2,11 +2,13 @@
 
 use super::{Exceeded, limited, passed, probe, refused};
 use crate::aspect::{Aspect, aspect};
+use crate::call::Call;
 use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::oracle::window::{self, KINDS};
-use crate::outcome::Judged;
+use crate::outcome::{Judged, Stop};
 use crate::scene::Scene;
 use crate::subject::Subject;
+use serde_json::json;
 
 pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
@@ -26,6 +28,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Beside,
         "a refused request counts in no window",
         refused_counts_nowhere
+    ),
+    aspect!(
+        "API-003",
+        Beside,
+        "a limit that is lowered below what has been counted refuses the next request, and one that is raised lets it pass",
+        changed_meanwhile
+    ),
+    aspect!(
+        "API-003",
+        Beside,
+        "a request whose credential is no longer valid counts in no window of a user",
+        invalid_counts_for_nobody
     ),
     aspect!(
         "API-003",
@@ -99,6 +113,55 @@ async fn strictest(subject: &Subject) -> Judged {
         "the first request of the next day",
     )?;
     Ok("the hour answered before the minute, the day before the hour".to_owned())
+}
+
+async fn changed_meanwhile(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    for kind in ["day", "hour"] {
+        let key = limited(&scene, &[(kind, 10)]).await?;
+        for nth in 1..=5 {
+            let which = format!("request {nth} of 10 in one {kind}");
+            passed(&scene.send(probe(&key)).await?, &which)?;
+        }
+        let path = format!("user/{}/rate_limit.user.{kind}", key.user);
+        scene.prefer(&path, json!(LIMIT)).await?;
+        for _ in 0..2 {
+            let answer = scene.send(probe(&key)).await?;
+            let why = format!("when 5 were counted and the {kind}'s limit is {LIMIT} by now");
+            answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+        }
+        scene.prefer(&path, json!(6)).await?;
+        let which = format!("the sixth request of 6 in one {kind}");
+        passed(&scene.send(probe(&key)).await?, &which)?;
+        let answer = scene.send(probe(&key)).await?;
+        let why = format!("beyond 6 in the {kind} of the user");
+        answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+    }
+    Ok("a limit of 3 refused what had been counted under one of 10, and one of 6 let one more pass".to_owned())
+}
+
+async fn invalid_counts_for_nobody(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = limited(&scene, &[("day", LIMIT), ("hour", LIMIT)]).await?;
+    let old = scene.key("ada").await?;
+    let revoked = scene
+        .operate(Call::delete(format!("/api/admin/keys/{}", old.id)))
+        .await?;
+    if revoked.status >= 300 {
+        return Err(Stop::unmet("API-002", revoked.to_string()));
+    }
+    for _ in 0..=LIMIT {
+        let answer = scene.send(probe(&old)).await?;
+        answer.refused(401, "UNAUTHENTICATED", "for a key that was revoked")?;
+    }
+    for nth in 1..=LIMIT {
+        let which = format!("request {nth} of {LIMIT}, after others by a revoked key,");
+        passed(&scene.send(probe(&key)).await?, &which)?;
+    }
+    let answer = scene.send(probe(&key)).await?;
+    let why = format!("beyond {LIMIT} in the day of the user");
+    answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+    Ok("requests by a revoked key counted for no user".to_owned())
 }
 
 async fn refused_counts_nowhere(subject: &Subject) -> Judged {

@@ -2,6 +2,7 @@
 
 mod conversations;
 mod declared;
+mod histories;
 mod refused;
 mod schema;
 mod together;
@@ -14,10 +15,11 @@ use crate::scene::{Key, Scene};
 use serde_json::{Value, json};
 
 /// What is judged of API-001, by family.
-pub(super) const FAMILIES: [&[Aspect]; 6] = [
+pub(super) const FAMILIES: [&[Aspect]; 7] = [
     declared::ASPECTS,
     schema::ASPECTS,
     conversations::ASPECTS,
+    histories::ASPECTS,
     together::ASPECTS,
     usage::ASPECTS,
     refused::ASPECTS,
