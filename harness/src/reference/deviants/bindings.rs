@@ -20,6 +20,7 @@ pub(super) fn all() -> Vec<Draft> {
         unset(),
         no_ai_gateway(),
         half_an_ai_gateway(),
+        at_one_route(),
     ];
     modules.into_iter().flatten().collect()
 }
@@ -182,6 +183,42 @@ fn no_ai_gateway() -> Vec<Draft> {
         .parts(|parts| {
             if parts.variant == Variant::WithoutAiGateway {
                 parts.ports.gateway = Some(Arc::new(StandIn));
+            }
+        }),
+    ]
+}
+
+/// What a missing registry means to one route alone.
+fn at_one_route() -> Vec<Draft> {
+    vec![
+        deviant(
+            "head-of-the-health-without-the-registry",
+            "The health that is called with HEAD answers 200 although KV is missing",
+            &["BND-002"],
+        )
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutKv {
+                parts.caller = after(|ask, told| {
+                    let is_health = ask.route() == "/sandbox-health" && ask.method == "HEAD";
+                    if is_health && told.status == 503 {
+                        told.status = 200;
+                    }
+                });
+            }
+        }),
+        deviant(
+            "routing-needs-the-registry",
+            "In development the routing of a tenant cannot be read without KV, though D1 alone holds it",
+            &["BND-006"],
+        )
+        .parts(|parts| {
+            if parts.variant == Variant::DevModeWithoutKv {
+                parts.caller = after(|ask, told| {
+                    if ask.route().ends_with("/routing") && told.status == 200 {
+                        let details = json!({ "missing": ["TENANT_KV"] });
+                        *told = refusal(503, "CONFIGURATION_ERROR", &details);
+                    }
+                });
             }
         }),
     ]

@@ -18,6 +18,12 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 pub(super) fn all() -> Vec<Draft> {
+    let mut all = gateways();
+    all.extend(beside());
+    all
+}
+
+fn gateways() -> Vec<Draft> {
     let runtime = |id, breaks, expected, manner: Manner| {
         deviant(id, breaks, expected).parts(move |parts| other_runtime(parts, manner))
     };
@@ -48,9 +54,15 @@ pub(super) fn all() -> Vec<Draft> {
         ),
         runtime(
             "gateway-renewed-after-two-seconds",
-            "A start that finds a gateway which has run for two seconds makes a new one",
+            "A gateway that has run for two seconds is made anew when it is looked for",
             &["SMK-004"],
-            Manner::Renews,
+            Manner::Renews(2_000),
+        ),
+        runtime(
+            "gateway-renewed-after-ten-seconds",
+            "A gateway that has run for ten seconds is taken for dead when it is looked for, and a new one is made",
+            &["SMK-004"],
+            Manner::Renews(10_000),
         ),
         runtime(
             "gateway-starting-forever",
@@ -58,6 +70,12 @@ pub(super) fn all() -> Vec<Draft> {
             &["SMK-001"],
             Manner::Starting,
         ),
+    ]
+}
+
+/// What is wrong beside how a gateway is started.
+fn beside() -> Vec<Draft> {
+    vec![
         deviant(
             "names-entered-one-by-one",
             "A tenant's names are entered one after the other, each with a pause of a quarter of a second",
@@ -105,11 +123,9 @@ enum Manner {
     Races,
     Logs,
     Starting,
-    Renews,
+    /// After so many milliseconds.
+    Renews(i64),
 }
-
-/// How old a gateway may become that is renewed.
-const RENEWED_AFTER_MS: i64 = 2_000;
 
 fn other_runtime(parts: &mut Parts, manner: Manner) {
     let log = Arc::clone(&parts.ports.log);
@@ -161,12 +177,24 @@ impl Other {
         runs.get(sandbox.as_str()).cloned()
     }
 
-    fn is_to_be_renewed(&self, status: &GatewayStatus) -> bool {
+    /// The run that counts: what has run for too long is taken for dead, and another run made in its place.
+    fn renewed(&self, sandbox: SandboxId, found: GatewayStatus, after_ms: i64) -> GatewayStatus {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = runs.get(sandbox.as_str());
+        let is_later = |run: &&GatewayStatus| run.started_at >= found.started_at;
+        let counts = match made.filter(is_later) {
+            Some(made) if found.started_at.is_some() => made.clone(),
+            Some(_) | None => found,
+        };
         let has_run_for = |since: i64| clock::epoch_ms() - since;
-        matches!(self.manner, Manner::Renews)
-            && status
-                .started_at
-                .is_some_and(|since| has_run_for(since) > RENEWED_AFTER_MS)
+        let since = counts.started_at;
+        if since.is_none_or(|since| has_run_for(since) <= after_ms) {
+            return counts;
+        }
+        let run = running();
+        log_start(self.log.as_ref(), sandbox, run.instance_id);
+        runs.insert(sandbox.as_str().to_owned(), run.clone());
+        run
     }
 
     /// Looks, and starts a moment later what it has not found.
@@ -190,15 +218,12 @@ impl SandboxRuntime for Other {
             return Ok(self.race(sandbox).await);
         }
         let mut status = self.inner.start(sandbox).await?;
-        if self.is_to_be_renewed(&status) {
-            self.inner.destroy(sandbox).await?;
-            return self.inner.start(sandbox).await;
-        }
         match self.manner {
             Manner::Renames => status.instance_id = Some(Uuid::new_v4()),
             Manner::Logs => log_start(self.log.as_ref(), sandbox, Some(Uuid::new_v4())),
             Manner::Starting => status.state = GatewayState::Starting,
-            Manner::Forgets | Manner::Races | Manner::Renews => {}
+            Manner::Renews(after_ms) => status = self.renewed(sandbox, status, after_ms),
+            Manner::Forgets | Manner::Races => {}
         }
         Ok(status)
     }
@@ -207,12 +232,12 @@ impl SandboxRuntime for Other {
         let mut status = self.inner.status(sandbox).await?;
         match self.manner {
             Manner::Forgets => status = stopped(),
-            Manner::Renews if self.is_to_be_renewed(&status) => status = stopped(),
+            Manner::Renews(after_ms) => status = self.renewed(sandbox, status, after_ms),
             Manner::Races => status = self.run(sandbox).unwrap_or_else(stopped),
             Manner::Starting if status.state == GatewayState::Running => {
                 status.state = GatewayState::Starting;
             }
-            Manner::Starting | Manner::Renames | Manner::Logs | Manner::Renews => {}
+            Manner::Starting | Manner::Renames | Manner::Logs => {}
         }
         Ok(status)
     }

@@ -1,16 +1,23 @@
 //! Backends that are wrong in one phase of a call or for one kind of call only. Never breaks more than one thing at a time.
 
-use super::super::calls::{self, Body, LARGE, OtherCalls, Purpose, SMALL, is_stream, with_model};
+use super::super::calls::{
+    self, Body, LARGE, OtherCalls, Purpose, SMALL, is_stream, whole, with_model,
+};
+use super::super::layer::before;
 use super::{Draft, deviant};
 use crate::reference::altered::Parts;
+use crate::reference::deviants::{held, lines};
+use crate::tamper::Ask;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use moltworker_reference::domain::usage::TokenUsage;
 use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = models();
@@ -110,7 +117,69 @@ fn phases() -> Vec<Draft> {
             &["AIG-017"],
         )
         .parts(|parts| calls::calls(&mut parts.ports, WholeEventsOnly)),
+        deviant(
+            "step-logged-with-the-bill",
+            "The step is logged with what is to be billed: an answer without usage leaves none in the log",
+            &["AIG-012"],
+        )
+        .parts(logged_with_the_bill),
+        deviant(
+            "very-long-prompts-at-another-provider",
+            "A prompt of more than 131,072 bytes goes to another provider, whose model reads that much",
+            &["AIG-014"],
+        )
+        .upstream(|| before(long_at_another_provider)),
     ]
+}
+
+/// What a model of the contract is taken to read.
+const CONTEXT_LEN: usize = 131_072;
+
+fn long_at_another_provider(ask: &mut Ask) {
+    if ask.body.len() > CONTEXT_LEN {
+        let own = "/workers-ai/v1/chat/completions";
+        ask.path = ask.path.replacen(own, "/compat/chat/completions", 1);
+        let mut body = ask.json();
+        body["model"] = "google-ai-studio/gemini-2.0-flash".into();
+        ask.body = body.to_string().into();
+    }
+}
+
+/// Tenants whose last answer told no usage.
+type Unbilled = Arc<Mutex<HashSet<String>>>;
+
+/// Leaves out the line of an answer that tells no usage.
+fn logged_with_the_bill(parts: &mut Parts) {
+    let unbilled = Unbilled::default();
+    calls::calls(&mut parts.ports, ReadsUsage(Arc::clone(&unbilled)));
+    lines::change(parts, move |line| {
+        let tenant = line["tenant_id"].as_str().unwrap_or_default();
+        let is_left_out = line["event"] == "ai_answered" && held(&unbilled).remove(tenant);
+        (!is_left_out).then(|| line.to_string())
+    });
+}
+
+struct ReadsUsage(Unbilled);
+
+#[async_trait]
+impl OtherCalls for ReadsUsage {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let tenant = Purpose::of(&call).tenant.map(|id| id.to_string());
+        let mut answer = inner.call(call).await?;
+        if let Some(tenant) = tenant.filter(|_| answer.status == 200 && !is_stream(&answer)) {
+            let body: Value = serde_json::from_slice(&whole(&mut answer).await).unwrap_or_default();
+            if TokenUsage::from_answer(&body).is_none() {
+                held(&self.0).insert(tenant);
+            } else {
+                held(&self.0).remove(&tenant);
+            }
+        }
+        Ok(answer)
+    }
 }
 
 /// Waits for the first byte whether or not anybody still wants it.

@@ -1,10 +1,13 @@
 //! Backends that keep another timeout than they state, or tell it as something else. Never breaks more than one thing at a time.
 
-use super::super::calls::{self, LARGE, OtherCalls, SMALL};
-use super::super::layer::before;
+use super::super::answers::{is_error, refuse};
+use super::super::calls::{self, LARGE, OtherCalls, Purpose, SMALL};
+use super::super::layer::{after, before};
 use super::rubric::failure;
 use super::{Draft, deviant};
 use crate::clock;
+use crate::reference::altered::Parts;
+use crate::reference::deviants::{held, lines};
 use crate::tamper::Ask;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use futures_util::stream;
 use moltworker_reference::ports::{AiGateway, UpstreamAnswer, UpstreamCall, UpstreamError};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where the timeout is stated.
@@ -28,6 +31,13 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| calls::calls(&mut parts.ports, Patient))
         .upstream(|| before(|ask| ask.set(TIMEOUT, &stated(ask)))),
+        deviant(
+            "fallback-waited-for-as-the-primary",
+            "A fallback states 8 s and is waited for as long as the model before it, 20 s",
+            &["AIG-009"],
+        )
+        .parts(|parts| calls::calls(&mut parts.ports, PatientFallback))
+        .upstream(|| before(small_as_contracted)),
         deviant(
             "timeout-of-the-whole-answer",
             "The timeout covers the whole answer, not its first byte",
@@ -52,7 +62,60 @@ pub(super) fn all() -> Vec<Draft> {
             &["AIG-013"],
         )
         .parts(|parts| calls::calls(&mut parts.ports, TimeoutIsFailure)),
+        deviant(
+            "timeout-told-though-a-refusal-came-after",
+            "Where a try is refused after one that timed out, the caller is told of the timeout",
+            &["AIG-013"],
+        )
+        .parts(first_reason),
     ]
+}
+
+/// How the tries of each request ended, as the log has it: the last two.
+type Endings = Arc<Mutex<HashMap<String, [String; 2]>>>;
+
+/// The reason of the try before a final one is what the caller is told.
+fn first_reason(parts: &mut Parts) {
+    let endings = Endings::default();
+    let noted = Arc::clone(&endings);
+    lines::edit(parts, "ai_attempt", move |line| {
+        let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        let mut all = held(&noted);
+        let [_, last] = all.remove(&text("request_id")).unwrap_or_default();
+        all.insert(text("request_id"), [last, text("outcome")]);
+    });
+    parts.caller = after(move |_ask, told| {
+        let request = told.header("x-request-id").unwrap_or_default();
+        let [before, last] = held(&endings).remove(request).unwrap_or_default();
+        let is_meant = before == "timeout" && last.starts_with("status_");
+        if is_meant && is_error(told, "AI_UPSTREAM_FAILED") {
+            refuse(told, 504, "AI_UPSTREAM_TIMEOUT");
+        }
+    });
+}
+
+/// States what the contract has for the small model.
+fn small_as_contracted(ask: &mut Ask) {
+    if ask.json()["model"] == SMALL.0 {
+        ask.set(TIMEOUT, "8000");
+    }
+}
+
+/// Waits for a fallback longer than it is stated.
+struct PatientFallback;
+
+#[async_trait]
+impl OtherCalls for PatientFallback {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        mut call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        if Purpose::of(&call).is_fallback() {
+            call.first_byte_timeout = LARGE.1;
+        }
+        inner.call(call).await
+    }
 }
 
 /// What the tier has, however long is waited.

@@ -24,6 +24,8 @@ struct Basis<'a> {
     /// The id as the operator spelled it.
     spelled: &'a str,
     slug: &'a str,
+    /// Whether a tenant of this id was deleted before.
+    is_made_again: bool,
 }
 
 impl Basis<'_> {
@@ -208,6 +210,15 @@ fn made_of_more() -> Vec<Entry> {
             &["ID-008"],
             |basis| short(basis.spelled),
         ),
+        (
+            "sandbox-id-of-a-deleted-tenant-is-retired",
+            "A deleted tenant that is made again gets another sandbox id, since its own one was used",
+            &["ID-004"],
+            |basis| {
+                let again = if basis.is_made_again { "#1" } else { "" };
+                short(&format!("{}{again}", basis.id()))
+            },
+        ),
     ]
 }
 
@@ -228,6 +239,7 @@ fn derived(parts: &mut Parts, rule: Rule) {
     let ids = Arc::new(Ids {
         rule,
         asked: Mutex::default(),
+        deleted: Mutex::default(),
         made: Mutex::default(),
         stored: Mutex::default(),
     });
@@ -243,10 +255,11 @@ struct Ids {
     rule: Rule,
     /// By tenant id: the id as spelled, and the slug.
     asked: Mutex<BTreeMap<TenantId, (String, String)>>,
+    deleted: Mutex<BTreeSet<TenantId>>,
     /// From the right id to the one in its place.
     made: Mutex<BTreeMap<String, String>>,
-    /// Everything that was ever stored.
-    stored: Mutex<BTreeSet<String>>,
+    /// Everything that was ever stored of a tenant.
+    stored: Mutex<BTreeSet<(TenantId, String)>>,
 }
 
 impl Ids {
@@ -257,15 +270,17 @@ impl Ids {
             record,
             spelled: &spelled,
             slug: &slug,
+            is_made_again: held(&self.deleted).contains(&record.id),
         });
         held(&self.made).insert(record.sandbox_id.clone(), made.clone());
-        held(&self.stored).insert(made.clone());
+        held(&self.stored).insert((record.id, made.clone()));
         made
     }
 
     /// The record as the backend wants it, unless somebody else has changed it.
     fn right(&self, mut record: TenantRecord) -> TenantRecord {
-        if held(&self.stored).contains(&record.sandbox_id) {
+        let stored = (record.id, record.sandbox_id.clone());
+        if held(&self.stored).contains(&stored) {
             record.sandbox_id = SandboxId::derive(&record.id).to_string();
         }
         record
@@ -321,6 +336,11 @@ impl OtherTenants for Rows {
     ) -> Result<Option<TenantRecord>, StoreError> {
         let record = inner.update(id, change).await?;
         Ok(record.map(|record| self.0.right(record)))
+    }
+
+    async fn delete(&self, inner: &dyn TenantStore, id: TenantId) -> Result<bool, StoreError> {
+        held(&self.0.deleted).insert(id);
+        inner.delete(id).await
     }
 }
 

@@ -2,11 +2,17 @@
 
 mod creation;
 mod derivation;
+mod gateways;
 mod stored;
 
 use super::Draft;
 
 pub(super) fn all() -> Vec<Draft> {
-    let made = [derivation::all(), creation::all(), stored::all()];
+    let made = [
+        derivation::all(),
+        creation::all(),
+        gateways::all(),
+        stored::all(),
+    ];
     made.into_iter().flatten().collect()
 }

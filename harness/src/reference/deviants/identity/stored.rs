@@ -2,6 +2,7 @@
 
 use crate::reference::altered::Parts;
 use crate::reference::deviants::answers::{edit, is_error, refuse};
+use crate::reference::deviants::calls::{self, OtherCalls};
 use crate::reference::deviants::layer::after;
 use crate::reference::deviants::stores::{self, OtherTenants};
 use crate::reference::deviants::{Draft, deviant, held, lines};
@@ -9,8 +10,11 @@ use crate::tamper::Told;
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::{TenantId, TenantRecord};
-use moltworker_reference::ports::{SandboxBucket, SandboxKv, StoreError, TenantStore};
-use serde_json::json;
+use moltworker_reference::ports::{
+    AiGateway, SandboxBucket, SandboxKv, StoreError, TenantStore, UpstreamAnswer, UpstreamCall,
+    UpstreamError,
+};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -83,6 +87,12 @@ fn trusting() -> Vec<Draft> {
         ),
         partners_apart(),
         deviant(
+            "stored-letter-case-is-told-upstream",
+            "A stored sandbox id is compared without regard to letter case, and AI Gateway is told it as it is stored",
+            &["ID-003", "ID-007"],
+        )
+        .parts(told_as_stored),
+        deviant(
             "sandbox-moves-with-the-tier",
             "Who leaves the tier enterprise is shown another sandbox id",
             &["ID-005"],
@@ -111,6 +121,44 @@ fn trusting() -> Vec<Draft> {
         )
         .parts(clear_as_stored),
     ]
+}
+
+/// From the right id to the one that is stored in its place.
+type Spelled = Arc<Mutex<BTreeMap<String, String>>>;
+
+fn told_as_stored(parts: &mut Parts) {
+    let spelled = Spelled::default();
+    let noted = Arc::clone(&spelled);
+    let reads = Reads(move |id, record: &mut TenantRecord| {
+        let right = SandboxId::derive(&id).to_string();
+        if record.sandbox_id.eq_ignore_ascii_case(&right) {
+            let stored = std::mem::replace(&mut record.sandbox_id, right.clone());
+            held(&noted).insert(right, stored);
+        }
+    });
+    stores::tenants(&mut parts.ports, reads);
+    calls::calls(&mut parts.ports, Tells(spelled));
+}
+
+/// Tells AI Gateway what is stored.
+struct Tells(Spelled);
+
+#[async_trait]
+impl OtherCalls for Tells {
+    async fn call(
+        &self,
+        inner: &dyn AiGateway,
+        mut call: UpstreamCall,
+    ) -> Result<UpstreamAnswer, UpstreamError> {
+        let mut metadata: Value = serde_json::from_str(&call.metadata_json).unwrap_or_default();
+        let right = metadata["sandbox_id"].as_str();
+        let stored = right.and_then(|right| held(&self.0).get(right).cloned());
+        if let Some(stored) = stored {
+            metadata["sandbox_id"] = json!(stored);
+            call.metadata_json = metadata.to_string();
+        }
+        inner.call(call).await
+    }
 }
 
 /// What a row of the platform holds is compared with what would be derived there.

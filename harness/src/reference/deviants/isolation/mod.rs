@@ -3,7 +3,7 @@
 mod browsers;
 mod carriers;
 mod concurrency;
-mod state;
+pub(super) mod state;
 mod succession;
 
 use super::Draft;

@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Draft> {
 }
 
 /// Puts another bucket under gateways and operators alike.
-fn with_bucket(
+pub(in crate::reference::deviants) fn with_bucket(
     parts: &mut Parts,
     other: impl FnOnce(Arc<dyn SandboxBucket>) -> Arc<dyn SandboxBucket>,
 ) {

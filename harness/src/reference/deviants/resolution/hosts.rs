@@ -115,6 +115,12 @@ fn read_wrongly() -> Vec<Draft> {
             parts.caller = helped_by(|ask| ask.header("x-forwarded-host").map(str::to_owned));
         }),
         deviant(
+            "forwarded-behind-another-parameter",
+            "Where the host is no tenant, the host in Forwarded counts if another parameter stands before it",
+            &["RES-010"],
+        )
+        .parts(|parts| parts.caller = helped_by(later_parameter)),
+        deviant(
             "forwarded-host-in-development",
             "X-Forwarded-Host takes the place of the host in development",
             &["RES-010"],
@@ -166,6 +172,18 @@ fn helped_by(
         second.set("host", &host);
         Some(second)
     })
+}
+
+/// The host in `Forwarded` that is not its first parameter, without quotes and port.
+fn later_parameter(ask: &Ask) -> Option<String> {
+    let later = ask.header("forwarded")?.split(';').skip(1);
+    let hosts = later.filter_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.eq_ignore_ascii_case("host").then_some(value)
+    });
+    let value = hosts.into_iter().next()?.trim_start_matches('"');
+    let end = value.find(['"', ',', ':']).unwrap_or(value.len());
+    Some(value[..end].to_owned())
 }
 
 fn slug_host(ask: &Ask, header: &str) -> Option<String> {

@@ -151,6 +151,19 @@ fn logged() -> Vec<Draft> {
             });
         }),
         deviant(
+            "last-group-of-a-client-ip-is-a-port",
+            "The log line of a failed resolution names a client ip without what stands behind its last colon",
+            &["RES-013"],
+        )
+        .parts(|parts| {
+            lines::edit(parts, FAILURE, |line| {
+                let ip = line["client_ip"].as_str().unwrap_or_default();
+                if let Some((cut, _group)) = ip.rsplit_once(':') {
+                    line["client_ip"] = json!(cut);
+                }
+            });
+        }),
+        deviant(
             "every-look-up-logged-as-a-failure",
             "Look-ups that find a tenant are logged as resolution failures too",
             &["RES-013"],
