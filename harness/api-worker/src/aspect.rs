@@ -3,6 +3,9 @@
 use crate::outcome::Judged;
 use crate::subject::Subject;
 use futures_util::future::BoxFuture;
+use moltproof_doubles::lag::progress;
+use std::pin::pin;
+use std::time::Duration;
 
 /// A judgement under way.
 pub type Judging<'s> = BoxFuture<'s, Judged>;
@@ -22,6 +25,8 @@ pub struct Aspect {
 /// With what an aspect may not share its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alone {
+    /// It uses no running target: the files are judged, or what the target's own tool makes of them.
+    Apart,
     /// It keeps to its own users, addresses, models, flags and webhooks.
     Beside,
     /// It runs jobs, which touch what others of this kind have made.
@@ -52,20 +57,35 @@ impl Aspect {
     pub async fn judge(&self, subject: &Subject) -> Judged {
         let turns = &subject.turns;
         match self.alone {
+            Alone::Apart => (self.function)(subject).await,
             Alone::Beside => {
-                let _shared = turns.whole.read().await;
+                let _shared = its_turn(turns.whole.read()).await;
                 (self.function)(subject).await
             }
             Alone::Jobs => {
-                let _one = turns.jobs.lock().await;
-                let _shared = turns.whole.read().await;
+                let _one = its_turn(turns.jobs.lock()).await;
+                let _shared = its_turn(turns.whole.read()).await;
                 (self.function)(subject).await
             }
             Alone::Whole => {
-                let _one = turns.jobs.lock().await;
-                let _whole = turns.whole.write().await;
+                let _one = its_turn(turns.jobs.lock()).await;
+                let _whole = its_turn(turns.whole.write()).await;
                 (self.function)(subject).await
             }
         }
+    }
+}
+
+/// How often somebody who waits for his turn says that he does.
+const WAITING: Duration = Duration::from_secs(5);
+
+/// Waits for a turn. Whoever waits has not stalled: those who are before him are watched themselves.
+async fn its_turn<F: Future>(turn: F) -> F::Output {
+    let mut turn = pin!(turn);
+    loop {
+        if let Ok(turn) = tokio::time::timeout(WAITING, turn.as_mut()).await {
+            return turn;
+        }
+        progress::moved();
     }
 }

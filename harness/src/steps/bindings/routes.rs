@@ -203,7 +203,7 @@ async fn call_by_any_method(s: &mut Scene) -> Check {
         for method in ["HEAD", "OPTIONS", "PUT", "PATCH"] {
             let mut request = route.clone();
             if method == "OPTIONS" {
-                let asked = std::mem::replace(&mut request.method, String::new());
+                let asked = std::mem::take(&mut request.method);
                 request = request
                     .header("Origin", format!("https://{}", tenant.host))
                     .header("Access-Control-Request-Method", asked);

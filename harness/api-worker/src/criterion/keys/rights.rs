@@ -239,10 +239,14 @@ async fn quota_at_once(subject: &Subject) -> Judged {
     Ok(format!("{QUOTA} of {} chats at once passed", chats.len()))
 }
 
+/// Chats that a backend may refuse.
+const REFUSABLE: usize = 8;
+
 /// What goes upstream counts; what is refused before it does not, be it for its shape or for its conversation.
 async fn refused_use_nothing(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
-    let key = scene.key_with("ada", json!({"quota_requests": 1})).await?;
+    let wish = json!({"quota_requests": REFUSABLE + 2});
+    let key = scene.key_with("ada", wish).await?;
     let model = scene.model("small");
     let made = Call::post("/v1/conversations").json(&json!({}));
     let made = scene.send(made.by(&key.credential)).await?;
@@ -250,7 +254,7 @@ async fn refused_use_nothing(subject: &Subject) -> Judged {
     let conversation = made.text("/id");
     let nobodys = "00000000-0000-4000-8000-000000000000";
     let one = |message: Value| Chat::with(&model).messages(json!([message]));
-    let bad = [
+    let bad: [Chat; REFUSABLE] = [
         one(json!({"role": 7, "content": "x"})),
         one(json!({"role": "nobody", "content": "x"})).of(&conversation),
         one(json!({"role": "user", "content": 7})),
@@ -260,28 +264,25 @@ async fn refused_use_nothing(subject: &Subject) -> Judged {
         Chat::with(&model).messages(json!([])),
         Chat::with(&model).of(nobodys),
     ];
-    let mut count = 0;
+    let (mut taken, mut refused) = (0, 0);
     for chat in &bad {
         let answer = scene.chat(&key, chat).await?;
-        if (500..600).contains(&answer.status) || answer.is(429, "QUOTA_EXCEEDED") && count == 0 {
-            return Err(Stop::unmet("API-001", answer.to_string()));
+        match answer.status {
+            200 => taken += 1,
+            400..=499 => refused += 1,
+            _ => return Err(Stop::unmet("API-001", answer.to_string())),
         }
-        // What is taken and goes upstream counts.
-        if answer.status == 200 {
-            return Err(Stop::unmet("API-001", answer.to_string()));
-        }
-        count += usize::from(answer.status != 429);
     }
-    let good = scene.chat(&key, &Chat::with(&model)).await?;
-    good.expect(200, |seen| {
-        Stop::breach(
-            format!("the one chat of the quota, after {count} that were refused"),
-            seen,
-        )
-    })?;
-    Ok(format!(
-        "{count} refused chats used nothing of a quota of one"
-    ))
+    // What of these is a chat all the same counts as one.
+    let left = REFUSABLE + 2 - taken;
+    for nth in 0..left {
+        let good = scene.chat(&key, &Chat::with(&model)).await?;
+        good.expect(200, |seen| {
+            let expected = format!("{left} chats of the quota, after {refused} that were refused");
+            Stop::breach(expected, format!("{nth}, and then {seen}"))
+        })?;
+    }
+    Ok(format!("{refused} refused chats used nothing of a quota"))
 }
 
 async fn only_the_whole(subject: &Subject) -> Judged {

@@ -52,31 +52,31 @@ pub(super) const ASPECTS: &[Aspect] = &[
     ),
     aspect!(
         "API-007",
-        Beside,
+        Apart,
         "the target's own tool applies the missing migrations in order and records each with its SHA-256",
         runner::first
     ),
     aspect!(
         "API-007",
-        Beside,
+        Apart,
         "the target's own tool applies nothing twice, and a new file without touching the rows of older ones",
         runner::again
     ),
     aspect!(
         "API-007",
-        Beside,
+        Apart,
         "the target's own tool refuses a file that was edited after it was applied, and applies nothing after it",
         runner::edited
     ),
     aspect!(
         "API-007",
-        Beside,
+        Apart,
         "the target's own tool records no file that failed, and goes on from it once it is mended",
         runner::failed
     ),
     aspect!(
         "API-007",
-        Beside,
+        Apart,
         "the target's own tool records no seed that failed, and the seed once it is mended",
         runner::seeds
     ),

@@ -117,26 +117,24 @@ async fn strictest(subject: &Subject) -> Judged {
 
 async fn changed_meanwhile(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
-    for kind in ["day", "hour"] {
-        let key = limited(&scene, &[(kind, 10)]).await?;
-        for nth in 1..=5 {
-            let which = format!("request {nth} of 10 in one {kind}");
-            passed(&scene.send(probe(&key)).await?, &which)?;
-        }
-        let path = format!("user/{}/rate_limit.user.{kind}", key.user);
-        scene.prefer(&path, json!(LIMIT)).await?;
-        for _ in 0..2 {
-            let answer = scene.send(probe(&key)).await?;
-            let why = format!("when 5 were counted and the {kind}'s limit is {LIMIT} by now");
-            answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
-        }
-        scene.prefer(&path, json!(6)).await?;
-        let which = format!("the sixth request of 6 in one {kind}");
+    let key = limited(&scene, &[("day", 10)]).await?;
+    for nth in 1..=5 {
+        let which = format!("request {nth} of 10 in one day");
         passed(&scene.send(probe(&key)).await?, &which)?;
+    }
+    let path = format!("user/{}/rate_limit.user.day", key.user);
+    scene.prefer(&path, json!(LIMIT)).await?;
+    for _ in 0..2 {
         let answer = scene.send(probe(&key)).await?;
-        let why = format!("beyond 6 in the {kind} of the user");
+        let why = format!("when 5 were counted and the day's limit is {LIMIT} by now");
         answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
     }
+    scene.prefer(&path, json!(6)).await?;
+    let which = "the sixth request of 6 in one day";
+    passed(&scene.send(probe(&key)).await?, which)?;
+    let answer = scene.send(probe(&key)).await?;
+    let why = "beyond 6 in the day of the user";
+    answer.refused(429, "RATE_LIMIT_EXCEEDED", why)?;
     Ok("a limit of 3 refused what had been counted under one of 10, and one of 6 let one more pass".to_owned())
 }
 

@@ -81,7 +81,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
     ),
     aspect!(
         "API-006",
-        Beside,
+        Apart,
         "the target's own tool refuses the production set-up over development data, and leaves nothing",
         by_tool
     ),

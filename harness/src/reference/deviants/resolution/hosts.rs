@@ -14,6 +14,7 @@ const APP_DOMAIN: &str = "moltworker.example";
 pub(super) fn all() -> Vec<Draft> {
     let mut all = given_up();
     all.extend(read_wrongly());
+    all.extend(deeper_and_bare());
     all
 }
 
@@ -134,6 +135,12 @@ fn read_wrongly() -> Vec<Draft> {
                 });
             }
         }),
+    ]
+}
+
+/// Names below the app domain that are taken for a tenant's.
+fn deeper_and_bare() -> Vec<Draft> {
+    vec![
         deviant(
             "deeper-names-in-development",
             "In development the first of several labels below the app domain is the slug",
