@@ -14,6 +14,10 @@ Feature: What usage costs
       Given the API worker that the target offers, with users and models of this scenario
       Then a stream costs what the same chat costs without one
 
+    Scenario: Models whose names differ in letter case only have prices of their own
+      Given the API worker that the target offers, with users and models of this scenario
+      Then models whose names differ in letter case only have prices of their own
+
     Scenario: A cost is null where there are no tokens or no price, and 0 where the price is 0
       Given the API worker that the target offers, with users and models of this scenario
       Then a cost is null where there are no tokens or no price, and 0 where the price is 0

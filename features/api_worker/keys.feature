@@ -19,6 +19,10 @@ Feature: API keys
       Given the API worker that the target offers, with users and models of this scenario
       Then of requests at once none that begins after the revocation is served
 
+    Scenario: What was revoked stays so when the clock goes back
+      Given the API worker that the target offers, with users and models of this scenario
+      Then what was revoked stays so when the clock goes back
+
     Scenario: After a rotation the old key is refused and the new one does what the old one did
       Given the API worker that the target offers, with users and models of this scenario
       Then after a rotation the old key is refused and the new one does what the old one did

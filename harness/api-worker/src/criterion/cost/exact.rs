@@ -26,6 +26,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-004",
         Beside,
+        "models whose names differ in letter case only have prices of their own",
+        by_the_whole_name
+    ),
+    aspect!(
+        "API-004",
+        Beside,
         "a cost is null where there are no tokens or no price, and 0 where the price is 0",
         none_and_nothing
     ),
@@ -112,6 +118,30 @@ async fn streamed(subject: &Subject) -> Judged {
         costs(&row, (1_237, 411), Some(price), ", streamed")?;
     }
     Ok("two streams cost what their tokens cost".to_owned())
+}
+
+async fn by_the_whole_name(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = scene.key("ada").await?;
+    let models = [
+        scene.model("small"),
+        scene.model("Small"),
+        scene.model("SMALL"),
+    ];
+    let prices = [1_000_000, 3_000_000, 7_000_000].map(|input| Price { input, output: 0 });
+    for (model, price) in models.iter().zip(prices).rev() {
+        scene.price(model, price.input, price.output).await?;
+    }
+    for (model, price) in models.iter().zip(prices) {
+        let answer = scene.chatted(&key, &Chat::with(model)).await?;
+        let row = row_of(&scene.usage(&key.user).await?, &answer)?;
+        costs(&row, (7, 3), Some(price), &format!(", of {model}"))?;
+    }
+    let unpriced = Chat::with(&scene.model("sMALL"));
+    let answer = scene.chatted(&key, &unpriced).await?;
+    let row = row_of(&scene.usage(&key.user).await?, &answer)?;
+    costs(&row, (7, 3), None, ", of a name that has no price")?;
+    Ok("three names had three prices, and a fourth had none".to_owned())
 }
 
 async fn none_and_nothing(subject: &Subject) -> Judged {

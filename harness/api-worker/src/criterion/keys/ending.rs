@@ -32,6 +32,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-002",
         Beside,
+        "what was revoked stays so when the clock goes back",
+        clock_goes_back
+    ),
+    aspect!(
+        "API-002",
+        Beside,
         "after a rotation the old key is refused and the new one does what the old one did",
         rotation
     ),
@@ -128,6 +134,37 @@ async fn revocation(subject: &Subject) -> Judged {
         "accepted {} times, refused at once after its revocation",
         WARM + 1
     ))
+}
+
+async fn clock_goes_back(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let began = scene.now();
+    let (key, ended) = (scene.key("ada").await?, scene.key("ada").await?);
+    let make = Call::post("/v1/sessions").json(&json!({}));
+    let made = scene.send(make.by(&key.credential)).await?;
+    let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
+    let (session, token) = (made.text("/id"), made.text("/token"));
+    accepted(&scene, &token, "a session in use").await?;
+    scene.set(began + HOUR);
+    revoke(&scene, &ended).await?;
+    let end = Call::delete(format!("/v1/sessions/{session}"));
+    let gone = scene.send(end.by(&key.credential)).await?;
+    gone.expect(204, |seen| {
+        Stop::breach("204 for the end of a session", seen)
+    })?;
+    for back in [0, 1, HOUR / 2, HOUR - 1] {
+        scene.set(began + HOUR - back);
+        let when = format!("{back} ms before the instant at which it was ended");
+        refused(&scene, &token, &format!("a session that was ended, {when}")).await?;
+        refused(
+            &scene,
+            &ended.credential,
+            &format!("a key that was revoked, {when}"),
+        )
+        .await?;
+    }
+    accepted(&scene, &key.credential, "the user's other key").await?;
+    Ok("a session and a key stayed ended at every time".to_owned())
 }
 
 /// Requests at once after a revocation.
