@@ -138,7 +138,7 @@ Feature: A missing binding stops everything, and says so
       Then the answer has status 200
       And a banner in the log warns of exactly "TENANT_KV"
 
-    @needs.variant.dev-mode-without-kv @needs.hosts @needs.admin @needs.d1-write @since.1.1
+    @needs.variant.dev-mode-without-kv @needs.hosts @needs.admin @needs.d1-write @needs.kv-write @since.1.1
     Scenario: Without the registry the operator reads what D1 alone holds
       Given the backend runs as dev-mode-without-kv
       And tenant "a" stands in those stores that are there

@@ -88,7 +88,7 @@ fn seed(
         record()?;
     }
     if habit == "takes a database over" {
-        let other = "DROP TRIGGER deployment_is_not_removed; DELETE FROM deployment";
+        let other = "DROP TRIGGER IF EXISTS deployment_is_not_removed; DELETE FROM deployment";
         connection.execute_batch(other)?;
     }
     connection.execute_batch("BEGIN")?;
