@@ -42,8 +42,18 @@ fn ours() -> Whose {
 }
 
 /// A row as captured from the live API, `number` milliseconds after now.
-pub(crate) fn row(number: i64, model: &str, metadata: &Value) -> LogRow {
-    let at = i128::from(moltproof::clock::epoch_ms() + number) * 1_000_000;
+fn row(number: i64, model: &str, metadata: &Value) -> LogRow {
+    row_at(
+        moltproof::clock::epoch_ms() + number,
+        number,
+        model,
+        metadata,
+    )
+}
+
+/// A row as captured from the live API, made at that epoch millisecond.
+pub(crate) fn row_at(at_ms: i64, number: i64, model: &str, metadata: &Value) -> LogRow {
+    let at = i128::from(at_ms) * 1_000_000;
     let created = OffsetDateTime::from_unix_timestamp_nanos(at).unwrap();
     let row = json!({
         "id": format!("01K{number:023}"), "created_at": created.format(&Rfc3339).unwrap(), "provider": "workers-ai", "model": model,
