@@ -210,8 +210,8 @@ Feature: The tier alone decides the model
       And an enterprise tenant "a"
       And the upstream replies "<replies>"
       When tenant "b" prompts the model <way>
-      Then the upstream calls were "<calls>"
-      Given the upstream replies "<replies>"
+      Given the upstream calls were "<calls>"
+      And the upstream replies "<replies>"
       When tenant "a" prompts the model <way>
       Then the last prompt was routed as the one before it
 

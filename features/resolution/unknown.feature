@@ -229,10 +229,10 @@ Feature: A host that is no tenant
       And the answer names neither host "{own nobody}.{app}" nor the client ip
 
       Examples:
-        | client ip                |
-        | 2001:db8:{x}:{y}::17     |
-        | 2001:db8:{x}:{y}:1:2:3:4 |
-        | fd00::{x}:{y}            |
+        | client ip                  |
+        | 2001:db8:1{x}:1{y}::17     |
+        | 2001:db8:1{x}:1{y}:1:2:3:4 |
+        | fd00::1{x}:1{y}            |
 
     @needs.tenants @needs.hosts @needs.logs @needs.client-ip @needs.d1-write @needs.kv @since.1.1
     Scenario: A registry entry whose record is gone is logged too

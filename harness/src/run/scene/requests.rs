@@ -200,6 +200,14 @@ impl Scene {
         &self.client_ip
     }
 
+    /// A client ip that no other scenario has: `{x}` and `{y}` stand for the last two parts of this one's own.
+    #[must_use]
+    pub fn client_ip_like(&self, pattern: &str) -> String {
+        let mut ends = self.client_ip.rsplit('.');
+        let (y, x) = (ends.next().unwrap_or("1"), ends.next().unwrap_or("1"));
+        pattern.replace("{x}", x).replace("{y}", y)
+    }
+
     /// From here on the scenario's requests come from another client ip.
     pub fn set_client_ip(&mut self, ip: &str) {
         ip.clone_into(&mut self.client_ip);

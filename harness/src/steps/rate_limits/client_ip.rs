@@ -77,26 +77,26 @@ async fn cannot_claim(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
-/// `{x}` and `{y}` stand for what no other scenario's client ip ends with.
 async fn cannot_claim_there(s: &mut Scene, a: Args) -> Check {
     let own = s.client_ip().to_owned();
-    let mut ends = own.rsplit('.');
-    let (y, x) = (ends.next().unwrap_or("1"), ends.next().unwrap_or("1"));
+    let others =
+        (0..CLAIMS).map(|number| s.client_ip_like(&format!("203.{}.{{x}}.{{y}}", 100 + number)));
+    let others: Vec<String> = others.collect();
     for row in a.rows() {
         let [ip, header] = row.as_slice() else {
             return Err(Stop::Fault(
                 "a row needs a client ip and a header".to_owned(),
             ));
         };
-        let ip = ip.replace("{x}", x).replace("{y}", y);
+        s.set_client_ip(&own);
+        let ip = s.client_ip_like(ip);
         s.set_client_ip(&ip);
         use_up(s, &Asker::ClientIp).await?;
-        for number in 0..CLAIMS {
-            let other = format!("203.{}.{x}.{y}", 100 + number);
+        for (number, other) in others.iter().enumerate() {
             let value = if header == "Forwarded" {
                 format!("for={other}")
             } else {
-                other
+                other.clone()
             };
             let request = Asker::ClientIp
                 .request(s, number)

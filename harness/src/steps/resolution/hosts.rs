@@ -156,12 +156,16 @@ async fn tenant_with_short_slug(s: &mut Scene, a: Args) -> Check {
     )))
 }
 
-async fn each_as_itself(s: &mut Scene, _a: Args) -> Check {
-    let slugs: Vec<String> = s
-        .notes
-        .get("slugs")
+/// The slugs of the tenants that were made with slugs of their own.
+fn slugs(s: &Scene) -> Vec<String> {
+    let slugs = s.notes.get("slugs");
+    slugs
         .and_then(|list| serde_json::from_value(list.clone()).ok())
-        .unwrap_or_default();
+        .unwrap_or_default()
+}
+
+async fn each_as_itself(s: &mut Scene, _a: Args) -> Check {
+    let slugs = slugs(s);
     for slug in slugs {
         let request = s.status_request(&s.tenant(&slug)?.host);
         let answer = s.send(request).await?;
@@ -170,13 +174,9 @@ async fn each_as_itself(s: &mut Scene, _a: Args) -> Check {
     Ok(())
 }
 
-/// Each of the tenants by its slug alone, where the host is the one before it.
+/// Each of the tenants by its slug alone, at the host of the next one.
 async fn each_by_override(s: &mut Scene) -> Check {
-    let slugs: Vec<String> = s
-        .notes
-        .get("slugs")
-        .and_then(|list| serde_json::from_value(list.clone()).ok())
-        .unwrap_or_default();
+    let slugs = slugs(s);
     let others = slugs.iter().cycle().skip(1);
     for (slug, other) in slugs.iter().zip(others) {
         let host = s.tenant(other)?.host;

@@ -104,12 +104,9 @@ fn tells_failure(line: &LogLine, host: &str, ip: &str, usual: &BTreeSet<String>)
         && line.is_event(FAILURE).unwrap_or_else(is_it)
 }
 
-/// `{x}` and `{y}` stand for what no other scenario's client ip ends with.
 async fn calls_from(s: &mut Scene, a: Args) -> Check {
-    let own = s.client_ip().to_owned();
-    let mut ends = own.rsplit('.');
-    let (y, x) = (ends.next().unwrap_or("1"), ends.next().unwrap_or("1"));
-    s.set_client_ip(&a.text(1).replace("{x}", x).replace("{y}", y));
+    let ip = s.client_ip_like(a.text(1));
+    s.set_client_ip(&ip);
     Ok(())
 }
 
