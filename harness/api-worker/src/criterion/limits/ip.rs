@@ -130,18 +130,14 @@ async fn any_path_counts(subject: &Subject) -> Judged {
     let work = async {
         let ip = Scene::another_ip();
         let times = usize::try_from(LIMIT).unwrap_or_default();
-        for path in ["/v1/nothing", "/nothing", "/", "/v1/usage"]
+        for path in ["/v1/nothing", "/nothing", "/nothing/else", "/v1/usage"]
             .iter()
             .cycle()
             .take(times)
         {
             let answer = scene.send(Call::get(*path).from(&ip)).await?;
             if !matches!(answer.status, 401 | 404) {
-                let seen = answer.to_string();
-                return Err(Stop::breach(
-                    format!("{path} not to be served to a stranger"),
-                    seen,
-                ));
+                return Err(Stop::unmet("API-002", answer.to_string()));
             }
         }
         let why = format!("beyond {LIMIT} in the day of the address");

@@ -5,11 +5,13 @@ use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
 use crate::chat::Chat;
 use crate::outcome::{Judged, Stop};
-use crate::scene::{Scene, unique};
+use crate::scene::{Key, Scene, unique};
 use crate::subject::Subject;
 use futures_util::future::join;
 use moltproof_doubles::Reply;
+use moltproof_doubles::lag::Patience;
 use serde_json::{Value, json};
+use std::pin::pin;
 use std::time::Duration;
 
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -33,11 +35,17 @@ pub(super) const ASPECTS: &[Aspect] = &[
     ),
 ];
 
+/// A key, a conversation of its user, and a chat of it that is to be streamed.
+async fn streamed_chat(scene: &Scene<'_>) -> Result<(Key, String, Chat), Stop> {
+    let key = scene.key("ada").await?;
+    let id = conversation(scene, &key).await?;
+    let chat = Chat::with(&scene.model("small")).of(&id).streamed();
+    Ok((key, id, chat))
+}
+
 async fn appends_native_streams(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
-    let key = scene.key("ada").await?;
-    let id = conversation(&scene, &key).await?;
-    let chat = Chat::with(&scene.model("small")).of(&id).streamed();
+    let (key, id, chat) = streamed_chat(&scene).await?;
     scene.script(
         &chat,
         Reply::events([
@@ -98,11 +106,12 @@ async fn long_history_goes_upstream(subject: &Subject) -> Judged {
 /// How long a call may take to be seen upstream. Evidence: the double journals it as soon as it has come.
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long the model is held back for a deletion. Evidence: one takes milliseconds where nothing is in its way.
+const DELETED_WITHIN: Duration = Duration::from_secs(5);
+
 async fn deleted_meanwhile(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
-    let key = scene.key("ada").await?;
-    let id = conversation(&scene, &key).await?;
-    let chat = Chat::with(&scene.model("small")).of(&id).streamed();
+    let (key, id, chat) = streamed_chat(&scene).await?;
     scene.script(
         &chat,
         Reply::events([
@@ -118,8 +127,14 @@ async fn deleted_meanwhile(subject: &Subject) -> Judged {
             .wait_for_attempts(&chat.marker, 1, SEEN_WITHIN)
             .await;
         let path = format!("/v1/conversations/{id}");
-        let deleted = scene.send(Call::delete(path).by(&key.credential)).await;
+        let mut deletion = pin!(scene.send(Call::delete(path).by(&key.credential)));
+        // A backend may let it wait for the chat.
+        let early = Patience::of(DELETED_WITHIN).with(deletion.as_mut()).await;
         gateway.release(&chat.marker);
+        let deleted = match early {
+            Some(deleted) => deleted,
+            None => deletion.await,
+        };
         (seen.len(), deleted)
     };
     let (answer, (seen, deleted)) = join(scene.chat(&key, &chat), meanwhile).await;
