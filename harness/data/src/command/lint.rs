@@ -116,13 +116,11 @@ pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
     }
     let shown = args.progress.shown();
     let mut subject = args.input.subject(&shown)?;
-    let since = args
-        .since
-        .as_deref()
-        .map(|revision| since(&subject, revision))
-        .transpose()?;
-    if let Some(since) = &since {
-        subject.source.released.clone_from(&since.edited);
+    let mut changed = None;
+    if let Some(revision) = &args.since {
+        let since = since(&subject, revision)?;
+        subject.source.released = since.edited;
+        changed = Some(since.changed);
     }
     let baseline = args
         .baseline
@@ -133,7 +131,7 @@ pub(super) fn lint(args: &LintArgs) -> Result<Exit, Failed> {
         .map_err(Failed::usage)?;
     let narrowing = Narrowing {
         rules: known_rules(&args.rule)?,
-        files: since.as_ref().map(|since| since.changed.clone()),
+        files: changed,
         baseline: baseline.clone().filter(|_known| !args.update_baseline),
     };
     let lint = judge(&subject, &narrowing, &shown);

@@ -46,6 +46,8 @@ pub(in crate::rule) fn text_into_integers(subject: &Subject, findings: &mut Vec<
             };
             let help = if column.affinity() == Affinity::Integer {
                 "write DEFAULT (unixepoch()), or DEFAULT (unixepoch('subsec') * 1000) for milliseconds"
+            } else if matches!(&fault, Fault::Frozen(instant) if instant.contains('T')) {
+                "write DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), which has this form"
             } else {
                 "write DEFAULT CURRENT_TIMESTAMP, or DEFAULT (datetime('now')), without quotes around it"
             };
