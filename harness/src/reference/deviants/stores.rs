@@ -1,13 +1,16 @@
 //! Stores that do one thing in another way: what a deviation leaves out is passed on. Never adds a call of its own.
 
+use crate::reference::altered::Parts;
 use async_trait::async_trait;
 use moltworker_reference::app::Ports;
 use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::{TenantId, TenantNames, TenantRecord};
 use moltworker_reference::domain::usage::UsageRow;
+use moltworker_reference::log::{Event, Log};
 use moltworker_reference::ports::{
-    Page, Registry, StoreError, TenantChange, TenantStore, UsageRange, UsageStore,
+    Page, Registry, SandboxBucket, StoreError, TenantChange, TenantStore, UsageRange, UsageStore,
 };
+use moltworker_reference::sandbox::InProcessRuntime;
 use std::sync::Arc;
 
 /// Another way to keep usage.
@@ -218,4 +221,25 @@ impl<O: OtherRegistry> Registry for Around<dyn Registry, O> {
     async fn release(&self, tenant: TenantId) -> Result<(), StoreError> {
         self.other.release(self.inner.as_ref(), tenant).await
     }
+}
+
+/// Puts another bucket under gateways and operators alike.
+pub(super) fn with_bucket(
+    parts: &mut Parts,
+    other: impl FnOnce(Arc<dyn SandboxBucket>) -> Arc<dyn SandboxBucket>,
+) {
+    let Some(bucket) = parts.ports.bucket.take().map(other) else {
+        return;
+    };
+    let clock = Arc::clone(&parts.ports.clock);
+    let log = Log::new(Arc::clone(&parts.ports.log), Arc::clone(&clock), Vec::new());
+    let started = Arc::new(move |sandbox_id, instance_id| {
+        log.write(&Event::GatewayStarted {
+            sandbox_id,
+            instance_id,
+        });
+    });
+    let runtime = InProcessRuntime::new(Some(Arc::clone(&bucket)), clock, started);
+    parts.ports.runtime = Some(Arc::new(runtime));
+    parts.ports.bucket = Some(bucket);
 }

@@ -2,7 +2,7 @@
 
 use crate::reference::altered::Parts;
 use crate::reference::deviants::directory::{Directory, Known};
-use crate::reference::deviants::isolation::state::with_bucket;
+use crate::reference::deviants::stores::with_bucket;
 use crate::reference::deviants::{Draft, deviant, held};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;

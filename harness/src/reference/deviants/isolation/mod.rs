@@ -3,7 +3,7 @@
 mod browsers;
 mod carriers;
 mod concurrency;
-pub(super) mod state;
+mod state;
 mod succession;
 
 use super::Draft;

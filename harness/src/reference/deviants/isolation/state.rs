@@ -2,15 +2,14 @@
 
 use crate::reference::altered::Parts;
 use crate::reference::deviants::directory::Directory;
+use crate::reference::deviants::stores::with_bucket;
 use crate::reference::deviants::{Draft, deviant, held};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use moltworker_reference::domain::sandbox_id::SandboxId;
-use moltworker_reference::log::{Event, Log};
 use moltworker_reference::ports::{
     GatewayStatus, SandboxBucket, SandboxKv, SandboxRuntime, StoreError,
 };
-use moltworker_reference::sandbox::InProcessRuntime;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,27 +22,6 @@ pub(super) fn all() -> Vec<Draft> {
     let mut all = placed();
     all.extend(cleared());
     all
-}
-
-/// Puts another bucket under gateways and operators alike.
-pub(in crate::reference::deviants) fn with_bucket(
-    parts: &mut Parts,
-    other: impl FnOnce(Arc<dyn SandboxBucket>) -> Arc<dyn SandboxBucket>,
-) {
-    let Some(bucket) = parts.ports.bucket.take().map(other) else {
-        return;
-    };
-    let clock = Arc::clone(&parts.ports.clock);
-    let log = Log::new(Arc::clone(&parts.ports.log), Arc::clone(&clock), Vec::new());
-    let started = Arc::new(move |sandbox_id, instance_id| {
-        log.write(&Event::GatewayStarted {
-            sandbox_id,
-            instance_id,
-        });
-    });
-    let runtime = InProcessRuntime::new(Some(Arc::clone(&bucket)), clock, started);
-    parts.ports.runtime = Some(Arc::new(runtime));
-    parts.ports.bucket = Some(bucket);
 }
 
 /// Objects lie where `place` says, below the bucket's folder.
