@@ -45,7 +45,7 @@ pub(super) struct TeethArgs {
     #[arg(
         long,
         env = "MOLTPROOF_TEETH_ONLY",
-        value_name = "crate",
+        value_name = "NAME",
         value_delimiter = ','
     )]
     only: Vec<String>,
