@@ -365,7 +365,7 @@ fn a_target_that_stalls_amidst_a_run_is_asked_no_more_and_judged_by_what_was_see
     let untold = of("not_verified");
     let untold = untold.iter().filter(|reason| reason.contains(why)).count();
     assert!(untold >= 20, "{untold}: {:#}", report["summary"]);
-    // Those that were under way by then, and no further ones.
+    // Those that were under way by then, of four scenarios that may each ask by the dozen at once, and no further ones: the whole run asks thousands.
     let asked = stalling.seen.lock().unwrap().len();
-    assert!((ANSWERED + 20..ANSWERED + 60).contains(&asked), "{asked}");
+    assert!((ANSWERED + 20..ANSWERED + 200).contains(&asked), "{asked}");
 }
