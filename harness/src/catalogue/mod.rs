@@ -8,6 +8,7 @@ pub mod figures;
 pub mod habits;
 pub mod hostile;
 pub mod null_servers;
+pub mod shard;
 pub mod survivors;
 
 use crate::contract::Contract;

@@ -117,7 +117,7 @@ pub(super) struct RunArgs {
     pub(super) quiet: bool,
 }
 
-fn shard(text: &str) -> Result<(usize, usize), String> {
+pub(super) fn shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text
         .split_once('/')
         .and_then(|(part, parts)| Some((part.parse().ok()?, parts.parse().ok()?)));

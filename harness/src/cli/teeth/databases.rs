@@ -40,9 +40,16 @@ fn narrowed(
     catalogue
         .deviants
         .retain(|deviant| args.names(&deviant.id) && args.asks_for(deviant.expected()));
-    let names = catalogue.correct.keys().cloned();
+    let shard = args.shard_of(catalogue.deviants.iter().map(|deviant| {
+        let breaks = deviant.expected().next();
+        (&*deviant.id, breaks.map_or("", String::as_str))
+    }));
+    catalogue.deviants.retain(|deviant| shard.has(&deviant.id));
+    let names = catalogue.correct.keys();
+    let shard = args.shard_of(names.clone().map(|name| (&**name, "")));
     let variants: Vec<String> = names
-        .filter(|name| args.id.is_empty() && args.names(name))
+        .filter(|name| args.id.is_empty() && args.names(name) && shard.has(name))
+        .cloned()
         .collect();
     if catalogue.deviants.is_empty() && variants.is_empty() {
         return Err(args.nothing_left());

@@ -8,15 +8,17 @@ mod workers;
 pub(super) use altered::{AlteredArgs, serve_altered};
 
 use super::progress::Shown;
+use super::run::shard;
 use super::target::{asked_to_go, runtime};
 use super::{Failure, Format, contract, put, say};
-use crate::catalogue::{figures, habits};
+use crate::catalogue::{figures, habits, shard::Shard};
 use crate::contract::profile::Profile;
 use crate::report::json::write_whole;
 use crate::teeth::matrix::KillMatrix;
 use crate::teeth::trial::Ruined;
 use crate::teeth::{html, text};
 use crate::verdict::Exit;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
@@ -25,6 +27,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   moltproof teeth                                          everything, in four to five minutes on two cores
   moltproof teeth --id RES-002                             what breaks one criterion
   moltproof teeth --sample 60                              60 of them by the whole contract: what else turns red?
+  moltproof teeth --shard 2/4                              a quarter, in which every criterion is seen to fail
   moltproof teeth --list
   moltproof teeth --profile data                           what is said of databases, by criterion and by rule
   moltproof teeth --profile api-worker                     API workers and their data layers, in some minutes
@@ -57,6 +60,9 @@ pub(super) struct TeethArgs {
         value_delimiter = ','
     )]
     id: Vec<String>,
+    /// Only every N-th deviant of each criterion, beginning with the K-th, and one at least; of the other backends every N-th. All N shards try everything.
+    #[arg(long, env = "MOLTPROOF_TEETH_SHARD", value_name = "K/N", value_parser = shard, conflicts_with_all = ["only", "id", "figures"])]
+    shard: Option<(usize, usize)>,
     /// Lists the backends and what each does, and tries none.
     #[arg(long, env = "MOLTPROOF_TEETH_LIST")]
     list: bool,
@@ -128,6 +134,16 @@ fn report_file(text: &str) -> Result<(Kind, PathBuf), String> {
     }
 }
 
+/// The names that a shard has; all without one.
+struct InShard(Option<BTreeSet<String>>);
+
+impl InShard {
+    fn has(&self, name: &str) -> bool {
+        let Self(names) = self;
+        names.as_ref().is_none_or(|names| names.contains(name))
+    }
+}
+
 /// A backend of the catalogue, for a listing.
 struct Listed {
     kind: &'static str,
@@ -148,7 +164,13 @@ pub(super) fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
 impl TeethArgs {
     /// Whether the whole catalogue is asked for.
     fn is_whole(&self) -> bool {
-        self.only.is_empty() && self.id.is_empty()
+        self.only.is_empty() && self.id.is_empty() && self.shard.is_none()
+    }
+
+    /// What `--shard` leaves of backends, each with what it is there for.
+    fn shard_of<'a>(&self, all: impl Iterator<Item = (&'a str, &'a str)>) -> InShard {
+        let shard = self.shard.map(|(number, of)| Shard { number, of });
+        InShard(shard.map(|shard| shard.names(all)))
     }
 
     /// Whether a backend is among those that are named.

@@ -96,10 +96,32 @@ fn narrow(catalogue: &mut Catalogue, args: &TeethArgs, seed: u64) -> Result<(), 
     if args.only.is_empty() && !args.list {
         habits::draw(&mut catalogue.habits, usize::from(args.habits), seed);
     }
+    if args.shard.is_some() {
+        take_shard(catalogue, args);
+    }
     if catalogue.count() == 0 {
         return Err(args.nothing_left());
     }
     Ok(())
+}
+
+/// Leaves what belongs to the shard.
+fn take_shard(catalogue: &mut Catalogue, args: &TeethArgs) {
+    let deviants = catalogue.deviants.iter();
+    let shard = args.shard_of(deviants.map(|deviant| {
+        let breaks = deviant.expected.first();
+        (&*deviant.id, breaks.map_or("", String::as_str))
+    }));
+    catalogue.deviants.retain(|deviant| shard.has(&deviant.id));
+    let others = [
+        &mut catalogue.null_servers,
+        &mut catalogue.correct_variants,
+        &mut catalogue.habits,
+    ];
+    for others in others {
+        let shard = args.shard_of(others.iter().map(|other| (&*other.id, "")));
+        others.retain(|other| shard.has(&other.id));
+    }
 }
 
 fn listed(catalogue: &Catalogue) -> Vec<Listed> {
