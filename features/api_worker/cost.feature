@@ -30,9 +30,17 @@ Feature: What usage costs
       Given the API worker that the target offers, with users and models of this scenario
       Then a new price leaves the cost of every earlier chat as it was
 
+    Scenario: A chat whose model gets a new price while it answers costs by the time of its row
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a chat whose model gets a new price while it answers costs by the time of its row
+
     Scenario: The history of a model's prices is kept, without a gap that nobody asked for and without an overlap
       Given the API worker that the target offers, with users and models of this scenario
       Then the history of a model's prices is kept, without a gap that nobody asked for and without an overlap
+
+    Scenario: A schema that keeps a price from beginning within another one keeps it from every overlap
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a schema that keeps a price from beginning within another one keeps it from every overlap
 
     Scenario: A price that would overlap or rewrite the past is refused, and the history stays as it was
       Given the API worker that the target offers, with users and models of this scenario

@@ -129,3 +129,7 @@ Feature: Migrations, seeds and set-up
     Scenario: A seed that the target's own database takes leaves one state there too, applied twice
       Given the API worker that the target offers, with users and models of this scenario
       Then a seed that the target's own database takes leaves one state there too, applied twice
+
+    Scenario: The target's own tool applies the set-up twice, to one state
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the target's own tool applies the set-up twice, to one state

@@ -34,6 +34,10 @@ Feature: Retention and statistics
       Given the API worker that the target offers, with users and models of this scenario
       Then the day that is not over is not summed, and jobs at once sum a day once
 
+    Scenario: A day whose usage comes when later days are summed is summed as well
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a day whose usage comes when later days are summed is summed as well
+
     Scenario: A rule of retention or a job that breaks a rule is refused, and nothing is removed
       Given the API worker that the target offers, with users and models of this scenario
       Then a rule of retention or a job that breaks a rule is refused, and nothing is removed
@@ -77,6 +81,10 @@ Feature: Retention and statistics
     Scenario: No statement removes an audit entry or a price
       Given the API worker that the target offers, with users and models of this scenario
       Then no statement removes an audit entry or a price
+
+    Scenario: The production set-up gives nothing that it finds another created_at
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up gives nothing that it finds another created_at
 
     Scenario: Whatever the routes change, no row of the target's database gets another created_at or another past
       Given the API worker that the target offers, with users and models of this scenario

@@ -3,8 +3,18 @@
 use crate::call::{Answer, Call};
 use crate::outcome::Stop;
 use crate::scene::{Key, Scene, unique};
+use futures_util::future::join;
+use moltproof_doubles::lag::Patience;
 use moltproof_doubles::{Attempt, Reply, Script};
 use serde_json::{Value, json};
+use std::pin::pin;
+use std::time::Duration;
+
+/// How long a call may take to be seen upstream. Evidence: the double journals it as soon as it has come.
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the model is held back for what is done meanwhile. Evidence: it takes milliseconds where nothing is in its way.
+const DONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A chat that is being put together. Its marker leads the double to its script.
 #[derive(Debug, Clone)]
@@ -64,6 +74,44 @@ impl Scene<'_> {
         self.chat(key, chat)
             .await?
             .expect(200, |seen| Stop::unmet("API-001", seen))
+    }
+
+    /// A streamed chat, and what is done when its model has told the beginning of its answer: the model goes on after it, or in five seconds, for a
+    /// backend may let it wait for the chat. The model tells 7 and 3 tokens.
+    pub(crate) async fn chat_meanwhile<T>(
+        &self,
+        key: &Key,
+        chat: &Chat,
+        meanwhile: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<(Answer, T), Stop> {
+        let events = Reply::events([
+            json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello."}, "finish_reason": null}]}),
+            json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+            json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}),
+        ]);
+        self.script(chat, events.hold_after(1));
+        let gateway = &self.subject.gateway;
+        let meanwhile = async {
+            let seen = gateway.wait_for_attempts(&chat.marker, 1, SEEN_WITHIN);
+            let was_asked = !seen.await.is_empty();
+            let mut meanwhile = pin!(meanwhile);
+            let early = Patience::of(DONE_WITHIN).with(meanwhile.as_mut()).await;
+            gateway.release(&chat.marker);
+            let done = match early {
+                Some(done) => done,
+                None => meanwhile.await,
+            };
+            (was_asked, done)
+        };
+        let (answer, (was_asked, done)) = join(self.chat(key, chat), meanwhile).await;
+        let answer = answer?;
+        // Whether such a stream ends well is another promise.
+        let has_ended = String::from_utf8_lossy(&answer.body).contains("[DONE]");
+        if was_asked && answer.status == 200 && has_ended {
+            Ok((answer, done?))
+        } else {
+            Err(Stop::unmet("AIG-017", answer.to_string()))
+        }
     }
 
     /// Lets the double answer a chat so, once and ever after.

@@ -51,7 +51,11 @@ pub const NEEDS: [Needs; 14] = [
         &[Operator, Database, Logs, Clock, Receiver],
     ),
     needs("API-003", &[&[Operator]], &[Operator, Database, Clock]),
-    needs("API-004", &[&[Operator]], &[Operator, Database, Clock]),
+    needs(
+        "API-004",
+        &[&[Operator], &[Files]],
+        &[Operator, Database, Clock, Files],
+    ),
     needs(
         "API-005",
         &[&[Files], &[Database]],
@@ -75,7 +79,7 @@ pub const NEEDS: [Needs; 14] = [
         &[Operator, Database, Clock, Receiver, Resolver, Restart],
     ),
     needs("API-011", &[&[Files]], &[Database, Files]),
-    needs("API-012", &[&[Files]], &[Database, Files]),
+    needs("API-012", &[&[Files]], &[Database, Files, Runner, Seeder]),
     needs(
         "API-013",
         &[&[Files], &[Operator, Database, Clock]],

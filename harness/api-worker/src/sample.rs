@@ -173,6 +173,18 @@ impl Table {
             .map(drop)
     }
 
+    /// Whether it takes a row, which is taken back then; why not, if it does not.
+    pub(crate) fn takes(
+        &self,
+        trial: &Trial,
+        row: &[(&str, Value)],
+    ) -> Result<Result<(), String>, Stop> {
+        trial.tried(|trial| {
+            let put = trial.ours(|connection| Ok(self.put(connection, row)));
+            put.map(|put| put.map_err(|error| error.to_string()))
+        })?
+    }
+
     /// Puts rows into it. A row that is refused is API-001's matter.
     pub(crate) fn fill<'v>(
         &self,

@@ -112,7 +112,8 @@ fn every_deviant_is_blamed_on_its_criterion_and_on_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for criterion in CRITERIA {
+    // Of API-004 a layer has the guard of its prices alone: what else breaks it stands between callers and a worker.
+    for criterion in CRITERIA.into_iter().filter(|id| *id != "API-004") {
         let own = catalogue
             .deviants
             .iter()

@@ -1,5 +1,6 @@
 //! API-012: seeds and set-up files apply to the schema they ship with, twice, to one state. Never judges what they set up.
 
+use super::workplace::on_a_thread;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
 use crate::scripts::trial::{Trial, difference, told_row};
@@ -46,6 +47,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Beside,
         "a seed that the target's own database takes leaves one state there too, applied twice",
         own
+    ),
+    aspect!(
+        "API-012",
+        Apart,
+        "the target's own tool applies the set-up twice, to one state",
+        by_tool
     ),
 ];
 
@@ -202,4 +209,34 @@ async fn own(subject: &Subject) -> Judged {
         "a database that takes the development seed or the production set-up",
         refusals.join("; "),
     ))
+}
+
+/// Tables that tell what was applied, of which a second time may be told or not.
+const LEDGERS: [&str; 2] = ["schema_metadata", "d1_migrations"];
+
+async fn by_tool(subject: &Subject) -> Judged {
+    on_a_thread(subject, |work| {
+        work.migrated(PRODUCTION)?;
+        let mut once = work.seeded(PRODUCTION)?.state()?;
+        let (has_succeeded, trial) = work.seed(PRODUCTION)?;
+        if !has_succeeded {
+            return Err(Stop::breach(
+                "a file that applies twice",
+                "the tool said that it failed the second time",
+            ));
+        }
+        let mut twice = trial.state()?;
+        for ledger in LEDGERS {
+            once.remove(ledger);
+            twice.remove(ledger);
+        }
+        match difference(&once, &twice) {
+            None => Ok(format!("{} tables are as they were", once.len())),
+            Some(change) => Err(Stop::breach(
+                "the state after the first application",
+                change,
+            )),
+        }
+    })
+    .await
 }

@@ -13,7 +13,7 @@ pub struct Told {
 }
 
 /// All of them.
-pub const TOLD: [Told; 6] = [
+pub const TOLD: [Told; 10] = [
     Told {
         name: "a new price fills in what was used before it",
         breaks: &["API-004", "API-013"],
@@ -22,6 +22,51 @@ pub const TOLD: [Told; 6] = [
               BEGIN
                 UPDATE usage_logs SET cost_micros = input_tokens * new.input_micros_per_million / 1000000
                 WHERE model = new.model AND cost_micros IS NULL AND input_tokens IS NOT NULL;
+              END",
+    },
+    Told {
+        name: "a chat costs what its model cost two seconds before",
+        breaks: &["API-004"],
+        sql: "DROP TRIGGER usage_logs_are_not_changed;
+              CREATE TRIGGER usage_logs_are_not_changed AFTER INSERT ON usage_logs
+              WHEN abs(new.created_at - unixepoch('subsec') * 1000) < 10000
+              BEGIN
+                UPDATE usage_logs SET cost_micros = (
+                  SELECT (new.input_tokens * input_micros_per_million + new.output_tokens * output_micros_per_million + 500000) / 1000000
+                  FROM model_pricing
+                  WHERE model = new.model AND valid_from <= new.created_at - 2000
+                    AND (valid_to IS NULL OR valid_to > new.created_at - 2000)
+                )
+                WHERE id = new.id;
+              END",
+    },
+    Told {
+        name: "a session that is ended expires then",
+        breaks: &["API-008"],
+        sql: "DROP TRIGGER user_sessions_stay_what_they_are;
+              CREATE TRIGGER user_sessions_stay_what_they_are AFTER UPDATE OF revoked_at ON user_sessions WHEN new.revoked_at IS NOT NULL
+              BEGIN
+                UPDATE user_sessions SET expires_at = new.revoked_at WHERE id = new.id;
+              END",
+    },
+    Told {
+        name: "no day before the newest summed one is summed",
+        breaks: &["API-008"],
+        sql: "CREATE TRIGGER told BEFORE INSERT ON daily_usage_stats
+              WHEN EXISTS (SELECT 1 FROM daily_usage_stats WHERE user_id = new.user_id AND model = new.model AND date > new.date)
+              BEGIN
+                SELECT RAISE(IGNORE);
+              END",
+    },
+    Told {
+        name: "the second retention within a month leaves no entry",
+        breaks: &["API-009"],
+        sql: "CREATE TRIGGER told BEFORE INSERT ON audit_logs
+              WHEN new.action = 'job.retention' AND EXISTS (
+                SELECT 1 FROM audit_logs WHERE action = 'job.retention' AND new.created_at - created_at BETWEEN 1 AND 30 * 86400000
+              )
+              BEGIN
+                SELECT RAISE(IGNORE);
               END",
     },
     Told {

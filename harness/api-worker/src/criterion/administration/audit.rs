@@ -5,7 +5,7 @@ use crate::call::{Answer, Call};
 use crate::chat::Chat;
 use crate::oracle::dates::DAY;
 use crate::outcome::{Judged, Stop};
-use crate::scene::Scene;
+use crate::scene::{Key, Scene};
 use crate::subject::Subject;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -403,7 +403,8 @@ async fn jobs(subject: &Subject) -> Judged {
         .await?;
     scene.pass(40 * DAY);
     let mut known = entries(&scene).await?.len();
-    let rules = Call::put("/api/admin/retention").json(&json!({"usage_logs_days": 30}));
+    let rules = Call::put("/api/admin/retention")
+        .json(&json!({"usage_logs_days": 30, "user_sessions_days": 10}));
     audited(
         &scene,
         &mut known,
@@ -419,7 +420,42 @@ async fn jobs(subject: &Subject) -> Judged {
         };
         audited(&scene, &mut known, change(action, Some(job), 200, call)).await?;
     }
-    let rules = Call::put("/api/admin/retention").json(&json!({"usage_logs_days": 90}));
-    scene.operate(rules).await?;
-    Ok("new rules and two jobs left one entry each".to_owned())
+    let without_usage = retained_without_usage(&scene, &key).await;
+    let rules = json!({"usage_logs_days": 90, "user_sessions_days": 30});
+    scene
+        .operate(Call::put("/api/admin/retention").json(&rules))
+        .await?;
+    without_usage?;
+    Ok("new rules and three jobs left one entry each".to_owned())
+}
+
+/// That retention leaves its entry where it removes sessions, and no usage is left to remove.
+async fn retained_without_usage(scene: &Scene<'_>, key: &Key) -> Result<(), Stop> {
+    let session = Call::post("/v1/sessions").json(&json!({"ttl_seconds": 60}));
+    scene
+        .send(session.by(&key.credential))
+        .await?
+        .expect(201, |seen| Stop::unmet("API-001", seen))?;
+    scene.pass(20 * DAY);
+    let known = entries(scene).await?.len();
+    let answer = scene
+        .operate(Call::post("/api/admin/jobs/retention").json(&json!({})))
+        .await?
+        .expect(200, |seen| Stop::unmet("API-008", seen))?;
+    let removed = answer.at("/removed/user_sessions");
+    if removed.as_u64().unwrap_or_default() == 0 {
+        return Err(Stop::unmet("API-008", answer.to_string()));
+    }
+    let all = entries(scene).await?;
+    let new = all.get(known..).unwrap_or_default();
+    let own = new
+        .iter()
+        .filter(|entry| entry["action"] == "job.retention");
+    match own.count() {
+        1 => Ok(()),
+        count => Err(Stop::breach(
+            "one entry job.retention of a run that removed sessions",
+            format!("{count} entries after {answer}"),
+        )),
+    }
 }

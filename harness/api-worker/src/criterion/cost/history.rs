@@ -28,6 +28,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-004",
         Beside,
+        "a chat whose model gets a new price while it answers costs by the time of its row",
+        changes_while_answered
+    ),
+    aspect!(
+        "API-004",
+        Beside,
         "the history of a model's prices is kept, without a gap that nobody asked for and without an overlap",
         history_is_kept
     ),
@@ -153,6 +159,33 @@ async fn earlier_costs_stay(subject: &Subject) -> Judged {
         }
     }
     Ok("the rows from before each change are what they were".to_owned())
+}
+
+async fn changes_while_answered(subject: &Subject) -> Judged {
+    // A told clock stands still while the model answers.
+    let scene = Scene::untold(subject);
+    let (key, model) = (scene.key("ada").await?, scene.model("changing"));
+    let begin = |price: &Value| {
+        let begin = price["valid_from"].as_i64();
+        begin.ok_or_else(|| Stop::unmet("API-014", format!("valid_from {}", price["valid_from"])))
+    };
+    let first = scene.price(&model, FIRST.input, FIRST.output).await?;
+    let chat = Chat::with(&model).streamed();
+    let (answer, second) = scene
+        .chat_meanwhile(
+            &key,
+            &chat,
+            scene.price(&model, SECOND.input, SECOND.output),
+        )
+        .await?;
+    let prices = [(begin(&first)?, FIRST), (begin(&second)?, SECOND)];
+    let row = row_of(&scene.usage(&key.user).await?, &answer)?;
+    let when = ", where the price changed while the model answered";
+    costs(&row, TOKENS, price_at(&prices, &row)?, when)?;
+    Ok(format!(
+        "its row is {} ms younger than the new price",
+        row["created_at"].as_i64().unwrap_or_default() - prices[1].0
+    ))
 }
 
 async fn history_is_kept(subject: &Subject) -> Judged {

@@ -2,6 +2,7 @@
 
 mod exact;
 mod history;
+mod overlaps;
 mod refusals;
 
 use crate::aspect::Aspect;
@@ -11,7 +12,12 @@ use crate::outcome::Stop;
 use serde_json::{Value, json};
 
 /// What is judged of API-004, by family.
-pub(super) const FAMILIES: [&[Aspect]; 3] = [exact::ASPECTS, history::ASPECTS, refusals::ASPECTS];
+pub(super) const FAMILIES: [&[Aspect]; 4] = [
+    exact::ASPECTS,
+    history::ASPECTS,
+    overlaps::ASPECTS,
+    refusals::ASPECTS,
+];
 
 /// The one usage row of a chat, found by the id of its request.
 fn row_of(rows: &[Value], answer: &Answer) -> Result<Value, Stop> {

@@ -62,6 +62,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-013",
         Beside,
+        "the production set-up gives nothing that it finds another created_at",
+        of_set_up
+    ),
+    aspect!(
+        "API-013",
+        Beside,
         "whatever the routes change, no row of the target's database gets another created_at or another past",
         routes::routes
     ),
@@ -286,6 +292,63 @@ fn tables_of_history(tables: &[Table]) -> Vec<HistoryTable<'_>> {
         Some(HistoryTable { table, says, all })
     });
     there.collect()
+}
+
+/// What the production set-up sets, as it may stand before: the limits of a user and two flags.
+fn set_before(trial: &Trial) -> Result<(), Stop> {
+    let of_time = || {
+        [
+            ("created_at", Value::Integer(EARLIER)),
+            ("updated_at", Value::Integer(EARLIER)),
+        ]
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    let limits = ["minute", "hour", "day"].map(|window| {
+        let own = [
+            ("scope", text("environment")),
+            ("subject", text("production")),
+            ("name", text(&format!("rate_limit.user.{window}"))),
+            ("value", text("7")),
+        ];
+        own.into_iter().chain(of_time()).collect()
+    });
+    sample::Table::of(trial, "user_preferences")?.fill(trial, limits)?;
+    let flags = [("audit", 0), ("debug", 1)].map(|(name, enabled)| {
+        let own = [("name", text(name)), ("enabled", Value::Integer(enabled))];
+        own.into_iter().chain(of_time()).collect()
+    });
+    sample::Table::of(trial, "feature_flags")?.fill(trial, flags)
+}
+
+/// When what the set-up finds was made, epoch milliseconds.
+const EARLIER: i64 = 1_735_689_612_345;
+
+async fn of_set_up(subject: &Subject) -> Judged {
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            set_before(&trial)?;
+            let set_up = scripts.production()?;
+            let applied = trial.apply(set_up, "production", scripts.next());
+            applied.map_err(|why| {
+                Stop::unmet("API-012", format!("{} fails: {why}", set_up.name))
+            })?;
+            for (table, which) in [
+                ("user_preferences", "scope = 'environment' AND subject = 'production' AND name GLOB 'rate_limit.user.*'"),
+                ("feature_flags", "name IN ('audit', 'debug')"),
+            ] {
+                let rows = trial.read(&format!("SELECT name, created_at FROM {table} WHERE {which}"))?;
+                let other = rows.iter().find(|row| row.get(1) != Some(&Value::Integer(EARLIER)));
+                if let Some(row) = other {
+                    return Err(Stop::breach(
+                        format!("what stands in {table} to keep its created_at {EARLIER}"),
+                        told_row(row),
+                    ));
+                }
+            }
+            Ok("the limits and flags that stood are as old as before".to_owned())
+        })
+        .await
 }
 
 /// A database with a price that has ended and one that has not.

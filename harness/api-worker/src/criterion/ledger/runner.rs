@@ -197,15 +197,25 @@ pub(super) async fn edited(subject: &Subject) -> Judged {
         let before = begun(work)?;
         // A comment more is another file: nobody knows any longer what was applied.
         let edited = |text: &str| format!("-- Edited.\n{text}");
+        // So are other line ends: within a text they are data.
+        let other_ends = |text: &str| text.replace('\n', "\r\n");
         let oldest = work.scripts.migrations.first();
         let oldest = oldest.map(|script| (script.name.as_str(), script.text.as_str()));
         // It is found as well where nothing else is to be done, of the newest file and of the oldest.
-        for (name, text) in [Some(first), oldest].into_iter().flatten() {
-            work.write(name, &edited(text))?;
+        let commented = [Some(first), oldest].into_iter().flatten();
+        let commented = commented.map(|(name, text)| (name, text, edited(text), "a comment more"));
+        let ended = (
+            first.0,
+            first.1,
+            other_ends(first.1),
+            "CR LF at each line's end",
+        );
+        for (name, text, edited, how) in commented.chain([ended]) {
+            work.write(name, &edited)?;
             let (has_succeeded, trial) = work.migrate(ENVIRONMENT)?;
             let expected = "an edited file to be refused where nothing is missing";
             if has_succeeded {
-                let seen = format!("the tool said that it succeeded, with {name} edited");
+                let seen = format!("the tool said that it succeeded, with {how} in {name}");
                 return Err(Stop::breach(expected, seen));
             }
             if records(&trial)? != before {

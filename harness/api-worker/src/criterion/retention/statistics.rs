@@ -32,6 +32,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "the day that is not over is not summed, and jobs at once sum a day once",
         whole_days_once
     ),
+    aspect!(
+        "API-008",
+        Jobs,
+        "a day whose usage comes when later days are summed is summed as well",
+        late_usage
+    ),
 ];
 
 /// Sums by date, user and model: requests, tokens in, tokens out, cost.
@@ -223,4 +229,29 @@ async fn whole_days_once(subject: &Subject) -> Judged {
             seen,
         ))
     }
+}
+
+async fn late_usage(subject: &Subject) -> Judged {
+    let scene = Scene::long_ago(subject).await?;
+    let (key, model) = (scene.key("ada").await?, scene.model("small"));
+    let late = scene.began.div_euclid(DAY) * DAY + DAY;
+    let day = late + 5 * DAY;
+    let mut wanted = Sums::new();
+    for (at, tokens) in [(day, (7, 3)), (late, (5, 2))] {
+        chat_at(&scene, &key, &model, at + HOUR, Some(tokens)).await?;
+        scene.set(day + DAY);
+        sum(&scene).await?;
+        let of = (date(at), key.user.clone(), model.clone());
+        wanted.insert(of, [1, tokens.0.into(), tokens.1.into(), 0]);
+        let days = told(&scene, &key.user).await?;
+        if sums_of(&days) != wanted {
+            let expected = format!(
+                "sums of {} days, where {} had its usage last",
+                wanted.len(),
+                date(at)
+            );
+            return Err(Stop::breach(expected, days.to_string()));
+        }
+    }
+    Ok(format!("{} was summed after {}", date(late), date(day)))
 }

@@ -7,12 +7,8 @@ use crate::chat::Chat;
 use crate::outcome::{Judged, Stop};
 use crate::scene::{Key, Scene, unique};
 use crate::subject::Subject;
-use futures_util::future::join;
 use moltproof_doubles::Reply;
-use moltproof_doubles::lag::Patience;
 use serde_json::{Value, json};
-use std::pin::pin;
-use std::time::Duration;
 
 pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
@@ -103,51 +99,15 @@ async fn long_history_goes_upstream(subject: &Subject) -> Judged {
     Ok(format!("{} messages went upstream in order", sent.len()))
 }
 
-/// How long a call may take to be seen upstream. Evidence: the double journals it as soon as it has come.
-const SEEN_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long the model is held back for a deletion. Evidence: one takes milliseconds where nothing is in its way.
-const DELETED_WITHIN: Duration = Duration::from_secs(5);
-
 async fn deleted_meanwhile(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let (key, id, chat) = streamed_chat(&scene).await?;
-    scene.script(
-        &chat,
-        Reply::events([
-            json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello."}, "finish_reason": null}]}),
-            json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
-            json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}),
-        ])
-        .hold_after(1),
-    );
-    let meanwhile = async {
-        let gateway = &scene.subject.gateway;
-        let seen = gateway
-            .wait_for_attempts(&chat.marker, 1, SEEN_WITHIN)
-            .await;
-        let path = format!("/v1/conversations/{id}");
-        let mut deletion = pin!(scene.send(Call::delete(path).by(&key.credential)));
-        // A backend may let it wait for the chat.
-        let early = Patience::of(DELETED_WITHIN).with(deletion.as_mut()).await;
-        gateway.release(&chat.marker);
-        let deleted = match early {
-            Some(deleted) => deleted,
-            None => deletion.await,
-        };
-        (seen.len(), deleted)
-    };
-    let (answer, (seen, deleted)) = join(scene.chat(&key, &chat), meanwhile).await;
-    let (answer, deleted) = (answer?, deleted?);
-    if seen == 0 || answer.status != 200 {
-        return Err(Stop::unmet("AIG-017", answer.to_string()));
-    }
+    let deletion = Call::delete(format!("/v1/conversations/{id}")).by(&key.credential);
+    let (_answer, deleted) = scene
+        .chat_meanwhile(&key, &chat, scene.send(deletion))
+        .await?;
     if deleted.status != 204 && deleted.status != 200 {
         return Err(Stop::unmet("API-001", deleted.to_string()));
-    }
-    // Whether such a stream ends well is not promised: that what the model has used is there is.
-    if !String::from_utf8_lossy(&answer.body).contains("[DONE]") {
-        return Err(Stop::unmet("AIG-017", answer.to_string()));
     }
     let rows = scene.usage(&key.user).await?;
     if rows.len() != 1 {

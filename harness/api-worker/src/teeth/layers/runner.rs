@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What tools do wrongly, one each; the first is no mistake.
-pub(super) const HABITS: [&str; 24] = [
+pub(super) const HABITS: [&str; 26] = [
     "none",
     "two transactions",
     "records first",
@@ -36,6 +36,8 @@ pub(super) const HABITS: [&str; 24] = [
     "records a seed that failed",
     "records no seed",
     "takes a database over",
+    "takes line ends for alike",
+    "records each seed anew",
 ];
 
 /// A tool with this habit.
@@ -79,10 +81,17 @@ fn seed(
     let version = recorded(&connection)?.keys().map(|name| number(name)).max();
     let time = newest(&connection) + 1;
     let record = || {
-        let sql = "INSERT INTO schema_metadata (file, version, environment, sha256, applied_at) \
-                   SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM schema_metadata WHERE file = ?1)";
+        let once = "WHERE NOT EXISTS (SELECT 1 FROM schema_metadata WHERE file = ?1)";
+        let sql = format!(
+            "INSERT INTO schema_metadata (file, version, environment, sha256, applied_at) SELECT ?1, ?2, ?3, ?4, ?5 {}",
+            if habit == "records each seed anew" {
+                ""
+            } else {
+                once
+            }
+        );
         let values = params![name, version, environment, sha256(text), time];
-        connection.execute(sql, values).map(drop)
+        connection.execute(&sql, values).map(drop)
     };
     if habit == "records a seed first" {
         record()?;
@@ -99,8 +108,9 @@ fn seed(
         }
         return Ok(false);
     }
-    if habit != "records no seed" {
-        record()?;
+    if habit != "records no seed" && record().is_err() {
+        connection.execute_batch("ROLLBACK")?;
+        return Ok(false);
     }
     connection.execute_batch("COMMIT")?;
     Ok(true)
@@ -166,7 +176,9 @@ fn apply(
         let known = recorded(&connection)?;
         time = time.max(newest(&connection)) + 1;
         if let Some(sha256_then) = known.get(name) {
-            let is_edited = *sha256_then != sha256(text);
+            let is_alike = habit == "takes line ends for alike"
+                && *sha256_then == sha256(&text.replace('\r', ""));
+            let is_edited = *sha256_then != sha256(text) && !is_alike;
             match habit {
                 "ignores edits" | "constant checksum" | "checksum of the name" => {}
                 "compares the newest only" if *name != newest_file => {}

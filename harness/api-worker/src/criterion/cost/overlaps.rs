@@ -1,0 +1,74 @@
+//! Prices that a schema holds apart. Never asks for a guard: a worker may be the one that keeps prices from overlapping.
+
+use crate::aspect::{Aspect, aspect};
+use crate::oracle::dates::DAY;
+use crate::outcome::{Judged, Stop};
+use crate::sample::Table;
+use crate::subject::Subject;
+use rusqlite::types::Value;
+
+pub(super) const ASPECTS: &[Aspect] = &[aspect!(
+    "API-004",
+    Beside,
+    "a schema that keeps a price from beginning within another one keeps it from every overlap",
+    in_the_schema
+)];
+
+/// When the price that stands begins and ends, epoch milliseconds.
+const STANDS: (i64, i64) = (1_767_225_600_000, 1_767_225_600_000 + 10 * DAY);
+
+/// A price in days after the beginning of the one that stands; without the second, it has no end.
+type Days = (i64, Option<i64>);
+
+/// Begins as the standing one ends, and so does not overlap with it.
+const NEXT: Days = (10, None);
+
+/// The first is what a schema with a guard refuses at least.
+const OVERLAPS: [(&str, Days); 6] = [
+    ("that begins within it", (5, Some(15))),
+    ("that begins within it and has no end", (5, None)),
+    ("that begins and ends within it", (2, Some(8))),
+    ("that begins before it and ends within it", (-5, Some(5))),
+    ("that begins before it and ends after it", (-5, Some(15))),
+    ("that begins before it and has no end", (-5, None)),
+];
+
+fn row((begin, end): Days) -> Vec<(&'static str, Value)> {
+    let at = |days: i64| Value::Integer(STANDS.0 + days * DAY);
+    vec![
+        ("model", Value::Text("small".to_owned())),
+        ("input_micros_per_million", Value::Integer(1)),
+        ("output_micros_per_million", Value::Integer(2)),
+        ("valid_from", at(begin)),
+        ("valid_to", end.map_or(Value::Null, at)),
+        ("created_at", Value::Integer(STANDS.0)),
+    ]
+}
+
+async fn in_the_schema(subject: &Subject) -> Judged {
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            let prices = Table::of(&trial, "model_pricing")?;
+            prices.fill(&trial, [row((0, Some((STANDS.1 - STANDS.0) / DAY)))])?;
+            if let Err(why) = prices.takes(&trial, &row(NEXT))? {
+                let seen = format!("the next price is refused: {why}");
+                return Err(Stop::unmet("API-001", seen));
+            }
+            for (at, (what, days)) in OVERLAPS.into_iter().enumerate() {
+                let taken = prices.takes(&trial, &row(days))?.is_ok();
+                if taken && at == 0 {
+                    return Ok("the schema leaves overlaps to the worker".to_owned());
+                }
+                if taken {
+                    let (guarded, _) = OVERLAPS[0];
+                    return Err(Stop::breach(
+                        format!("a price {what} to be refused, as one {guarded} is"),
+                        "it is taken",
+                    ));
+                }
+            }
+            Ok(format!("{} overlaps are refused", OVERLAPS.len()))
+        })
+        .await
+}
