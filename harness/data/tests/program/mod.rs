@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 pub(crate) fn program() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        // For the whole workspace: for one package the libraries have other features, and would all be built a second time.
         let built = Command::new(env!("CARGO"))
-            .args(["build", "-q", "-p", "moltproof-data", "--example", "db"])
+            .args(["build", "-q", "--workspace", "--example", "db"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .unwrap();
