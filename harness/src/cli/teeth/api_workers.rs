@@ -44,19 +44,17 @@ fn narrow(catalogue: &mut Catalogue, args: &TeethArgs) -> Result<(), Failure> {
     let is_wanted = |one: &Backend| args.id.is_empty() && args.names(&one.id);
     catalogue.null_servers.retain(is_wanted);
     catalogue.correct_variants.retain(is_wanted);
-    if args.shard.is_some() {
-        let lists = [
-            &mut catalogue.deviants,
-            &mut catalogue.null_servers,
-            &mut catalogue.correct_variants,
-        ];
-        for list in lists {
-            let shard = args.shard_of(list.iter().map(|one| {
-                let breaks = one.expected.first();
-                (&*one.id, breaks.map_or("", String::as_str))
-            }));
-            list.retain(|one| shard.has(&one.id));
-        }
+    let lists = [
+        &mut catalogue.deviants,
+        &mut catalogue.null_servers,
+        &mut catalogue.correct_variants,
+    ];
+    for list in lists {
+        let shard = args.shard_of(list.iter().map(|one| {
+            let breaks = one.expected.first();
+            (&*one.id, breaks.map_or("", String::as_str))
+        }));
+        list.retain(|one| shard.has(&one.id));
     }
     if catalogue.all().next().is_none() {
         return Err(args.nothing_left());

@@ -96,16 +96,14 @@ fn narrow(catalogue: &mut Catalogue, args: &TeethArgs, seed: u64) -> Result<(), 
     if args.only.is_empty() && !args.list {
         habits::draw(&mut catalogue.habits, usize::from(args.habits), seed);
     }
-    if args.shard.is_some() {
-        take_shard(catalogue, args);
-    }
+    take_shard(catalogue, args);
     if catalogue.count() == 0 {
         return Err(args.nothing_left());
     }
     Ok(())
 }
 
-/// Leaves what belongs to the shard.
+/// Leaves what belongs to the shard, if there is one.
 fn take_shard(catalogue: &mut Catalogue, args: &TeethArgs) {
     let deviants = catalogue.deviants.iter();
     let shard = args.shard_of(deviants.map(|deviant| {

@@ -9,8 +9,10 @@ use crate::oracle::dates::HOUR;
 use crate::outcome::{Judged, Stop};
 use crate::scene::{Key, Scene};
 use crate::subject::Subject;
+use crate::wait;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
@@ -161,6 +163,9 @@ async fn earlier_costs_stay(subject: &Subject) -> Judged {
     Ok("the rows from before each change are what they were".to_owned())
 }
 
+/// Two prices of a model cannot begin in one millisecond.
+const UNTIL_THE_NEXT: Duration = Duration::from_millis(2);
+
 async fn changes_while_answered(subject: &Subject) -> Judged {
     // A told clock stands still while the model answers.
     let scene = Scene::untold(subject);
@@ -170,6 +175,7 @@ async fn changes_while_answered(subject: &Subject) -> Judged {
         begin.ok_or_else(|| Stop::unmet("API-014", format!("valid_from {}", price["valid_from"])))
     };
     let first = scene.price(&model, FIRST.input, FIRST.output).await?;
+    wait::pass(UNTIL_THE_NEXT).await;
     let chat = Chat::with(&model).streamed();
     let (answer, second) = scene
         .chat_meanwhile(

@@ -14,13 +14,16 @@ pub(super) const ASPECTS: &[Aspect] = &[aspect!(
     in_the_schema
 )];
 
-/// When the price that stands begins and ends, epoch milliseconds.
-const STANDS: (i64, i64) = (1_767_225_600_000, 1_767_225_600_000 + 10 * DAY);
+/// When the price that stands begins, epoch milliseconds.
+const BEGIN: i64 = 1_767_225_600_000;
 
-/// A price in days after the beginning of the one that stands; without the second, it has no end.
+/// Beginning and end of a price, in days after that; some have no end.
 type Days = (i64, Option<i64>);
 
-/// Begins as the standing one ends, and so does not overlap with it.
+/// The price that stands.
+const STANDS: Days = (0, Some(10));
+
+/// Begins as that one ends, and so does not overlap with it.
 const NEXT: Days = (10, None);
 
 /// The first is what a schema with a guard refuses at least.
@@ -34,14 +37,14 @@ const OVERLAPS: [(&str, Days); 6] = [
 ];
 
 fn row((begin, end): Days) -> Vec<(&'static str, Value)> {
-    let at = |days: i64| Value::Integer(STANDS.0 + days * DAY);
+    let at = |days: i64| Value::Integer(BEGIN + days * DAY);
     vec![
         ("model", Value::Text("small".to_owned())),
         ("input_micros_per_million", Value::Integer(1)),
         ("output_micros_per_million", Value::Integer(2)),
         ("valid_from", at(begin)),
         ("valid_to", end.map_or(Value::Null, at)),
-        ("created_at", Value::Integer(STANDS.0)),
+        ("created_at", Value::Integer(BEGIN)),
     ]
 }
 
@@ -50,7 +53,7 @@ async fn in_the_schema(subject: &Subject) -> Judged {
         .judge_files(|scripts| {
             let trial = scripts.migrated()?;
             let prices = Table::of(&trial, "model_pricing")?;
-            prices.fill(&trial, [row((0, Some((STANDS.1 - STANDS.0) / DAY)))])?;
+            prices.fill(&trial, [row(STANDS)])?;
             if let Err(why) = prices.takes(&trial, &row(NEXT))? {
                 let seen = format!("the next price is refused: {why}");
                 return Err(Stop::unmet("API-001", seen));
