@@ -76,8 +76,8 @@ impl Scene<'_> {
             .expect(200, |seen| Stop::unmet("API-001", seen))
     }
 
-    /// A streamed chat, and what is done when its model has told the beginning of its answer: the model goes on after it, or in five seconds, for a
-    /// backend may let it wait for the chat. The model tells 7 and 3 tokens.
+    /// A streamed chat, and what is done when its model has told the beginning of its answer. The model goes on once that is done, or after five
+    /// seconds, since a backend may let it wait until the chat has ended. The model tells 7 and 3 tokens.
     pub(crate) async fn chat_meanwhile<T>(
         &self,
         key: &Key,

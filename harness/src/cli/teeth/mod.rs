@@ -60,7 +60,7 @@ pub(super) struct TeethArgs {
         value_delimiter = ','
     )]
     id: Vec<String>,
-    /// Only every N-th deviant of each criterion, beginning with the K-th, and one at least; of the other backends every N-th. All N shards try everything.
+    /// Only every N-th deviant of each criterion, beginning with the K-th, and one at least; of the other backends every N-th. All N shards together try everything.
     #[arg(long, env = "MOLTPROOF_TEETH_SHARD", value_name = "K/N", value_parser = shard, conflicts_with_all = ["only", "id", "figures"])]
     shard: Option<(usize, usize)>,
     /// Lists the backends and what each does, and tries none.

@@ -26,9 +26,11 @@ const STANDS: Days = (0, Some(10));
 /// Begins as that one ends, and so does not overlap with it.
 const NEXT: Days = (10, None);
 
-/// The first is what a schema with a guard refuses at least.
-const OVERLAPS: [(&str, Days); 6] = [
-    ("that begins within it", (5, Some(15))),
+/// Begins within that one: what a schema with a guard refuses at least.
+const WITHIN: Days = (5, Some(15));
+
+/// Further ways to overlap with it.
+const OVERLAPS: [(&str, Days); 5] = [
     ("that begins within it and has no end", (5, None)),
     ("that begins and ends within it", (2, Some(8))),
     ("that begins before it and ends within it", (-5, Some(5))),
@@ -58,20 +60,18 @@ async fn in_the_schema(subject: &Subject) -> Judged {
                 let seen = format!("the next price is refused: {why}");
                 return Err(Stop::unmet("API-001", seen));
             }
-            for (at, (what, days)) in OVERLAPS.into_iter().enumerate() {
-                let taken = prices.takes(&trial, &row(days))?.is_ok();
-                if taken && at == 0 {
-                    return Ok("the schema leaves overlaps to the worker".to_owned());
-                }
-                if taken {
-                    let (guarded, _) = OVERLAPS[0];
+            if prices.takes(&trial, &row(WITHIN))?.is_ok() {
+                return Ok("the schema leaves overlaps to the worker".to_owned());
+            }
+            for (what, days) in OVERLAPS {
+                if prices.takes(&trial, &row(days))?.is_ok() {
                     return Err(Stop::breach(
-                        format!("a price {what} to be refused, as one {guarded} is"),
+                        format!("a price {what} to be refused, as one that begins within it is"),
                         "it is taken",
                     ));
                 }
             }
-            Ok(format!("{} overlaps are refused", OVERLAPS.len()))
+            Ok(format!("{} overlaps are refused", OVERLAPS.len() + 1))
         })
         .await
 }
