@@ -194,6 +194,15 @@ impl Stop {
         }
     }
 
+    /// What breaks a promise is no breach here: `criterion` had to hold before anything could be judged.
+    #[must_use]
+    pub(crate) fn or_unmet(self, criterion: &'static str) -> Self {
+        match self {
+            Self::Violated(violation) => Self::unmet(criterion, violation.seen),
+            other @ (Self::Unmet { .. } | Self::Fault(_)) => other,
+        }
+    }
+
     /// The target lacks something, so that nothing was judged.
     pub(crate) fn lacking(need: Need) -> Self {
         Self::Unmet {

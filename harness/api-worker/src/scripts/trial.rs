@@ -48,10 +48,7 @@ impl Scripts {
 
     /// The same for criteria other than API-001, which is at fault where the migrations do not apply.
     pub(crate) fn migrated(&self) -> Result<Trial, Stop> {
-        self.trial().map_err(|stop| match stop {
-            Stop::Violated(violation) => Stop::unmet("API-001", violation.seen),
-            other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
-        })
+        self.trial().map_err(|stop| stop.or_unmet("API-001"))
     }
 
     /// The same with rows in each table that says when they were made.

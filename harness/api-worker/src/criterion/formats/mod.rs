@@ -257,10 +257,7 @@ fn one_format(found: &BTreeMap<Format, String>) -> Result<&'static str, Stop> {
 
 /// Databases that the files make: of development, of production, and with a row in each table by the schema's own defaults.
 fn made(scripts: &Scripts) -> Result<Vec<Trial>, Stop> {
-    let missing = |stop| match stop {
-        Stop::Violated(violation) => Stop::unmet("API-006", violation.seen),
-        other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
-    };
+    let missing = |stop: Stop| stop.or_unmet("API-006");
     let (seed, setup) = (
         scripts.development().map_err(missing)?,
         scripts.production().map_err(missing)?,

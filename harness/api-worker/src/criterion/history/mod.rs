@@ -328,7 +328,8 @@ async fn of_set_up(subject: &Subject) -> Judged {
         .judge_files(|scripts| {
             let trial = scripts.migrated()?;
             set_before(&trial)?;
-            let set_up = scripts.production()?;
+            let missing = |stop: Stop| stop.or_unmet("API-012");
+            let set_up = scripts.production().map_err(missing)?;
             let applied = trial.apply(set_up, "production", scripts.next());
             applied.map_err(|why| {
                 Stop::unmet("API-012", format!("{} fails: {why}", set_up.name))

@@ -42,10 +42,7 @@ async fn is_in_no_delivery(subject: &Subject) -> Judged {
     let ids = [key.id.clone(), new.id.clone()];
     let deliveries = arrived(&scene, &hook, &ids, EVENTS)
         .await
-        .map_err(|stop| match stop {
-            Stop::Violated(violation) => Stop::unmet("API-010", violation.seen),
-            other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
-        })?;
+        .map_err(|stop| stop.or_unmet("API-010"))?;
     let list = format!("/api/admin/webhooks/{}/deliveries", hook.id);
     let list = scene.operate(Call::get(list)).await?;
     unhook(&scene, &hook).await?;

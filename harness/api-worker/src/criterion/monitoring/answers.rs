@@ -79,11 +79,8 @@ pub(super) async fn recent_usage(subject: &Subject) -> Judged {
             let rows = usage(now);
             log(&trial, &rows)?;
             let answer = asked(&trial, query)?;
-            compare(&trial, BY_USER, &rows).map_err(|stop| match stop {
-                // What a view tells wrongly, a query over it tells wrongly as well.
-                Stop::Violated(violation) => Stop::unmet("API-005", violation.seen),
-                other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
-            })?;
+            // What a view tells wrongly, a query over it tells wrongly as well.
+            compare(&trial, BY_USER, &rows).map_err(|stop| stop.or_unmet("API-005"))?;
             let first = date(now - 7 * DAY);
             let mut wanted: BTreeMap<(String, &str), [i64; 4]> = BTreeMap::new();
             for row in rows.iter().filter(|row| date(row.created_at) >= first) {

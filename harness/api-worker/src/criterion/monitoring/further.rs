@@ -154,11 +154,8 @@ fn over_a_view(
 ) -> Result<usize, Stop> {
     log(trial, rows)?;
     let answer = asked_with(trial, query, parameters)?;
-    compare(trial, view, rows).map_err(|stop| match stop {
-        // What a view tells wrongly, a query over it tells wrongly as well.
-        Stop::Violated(violation) => Stop::unmet("API-005", violation.seen),
-        other @ (Stop::Unmet { .. } | Stop::Fault(_)) => other,
-    })?;
+    // What a view tells wrongly, a query over it tells wrongly as well.
+    compare(trial, view, rows).map_err(|stop| stop.or_unmet("API-005"))?;
     // A column that is asked for by its value need not be told.
     let told = |at: &usize| *at != skipped;
     let names = view.columns.split(", ").enumerate();
