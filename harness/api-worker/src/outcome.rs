@@ -1,5 +1,6 @@
 //! What becomes of an aspect. Never decides it.
 
+use moltproof_doubles::lag::TooSlow;
 use std::fmt;
 
 /// What a judge function returns: what was done and seen in one sentence, or why it stopped.
@@ -164,6 +165,12 @@ impl fmt::Display for Cause {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}; saw {}", self.expected, self.seen)
+    }
+}
+
+impl From<TooSlow> for Stop {
+    fn from(too_slow: TooSlow) -> Self {
+        Self::Fault(too_slow.to_string())
     }
 }
 

@@ -2,16 +2,15 @@
 //! It runs on a thread of its own, as the receiver does. Never asks another resolver.
 
 use crate::receiver::read;
+use moltproof_doubles::thread::OwnThread;
 use reqwest::Url;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 /// What a name is asked for, among what leads to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +50,7 @@ pub type View = fn(Wanted, Vec<IpAddr>) -> Vec<IpAddr>;
 pub struct Resolver {
     book: Arc<Book>,
     url: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: OwnThread,
 }
 
 #[derive(Debug)]
@@ -137,27 +135,12 @@ impl Resolver {
             names: Mutex::default(),
             view,
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let (stop, stopped) = oneshot::channel::<()>();
         let book_there = Arc::clone(&book);
-        let thread = std::thread::Builder::new()
-            .name("resolver".to_owned())
-            .spawn(move || {
-                runtime.block_on(async move {
-                    tokio::select! {
-                        () = serve(listener, book_there) => {}
-                        _ = stopped => {}
-                    }
-                });
-                runtime.shutdown_background();
-            })?;
+        let thread = OwnThread::spawn("resolver", move || serve(listener, book_there))?;
         Ok(Self {
             book,
             url,
-            stop: Some(stop),
-            thread: Some(thread),
+            _thread: thread,
         })
     }
 
@@ -188,16 +171,6 @@ impl Resolver {
     #[must_use]
     pub fn asked(&self, name: &str) -> usize {
         self.book.names().get(name).map_or(0, |name| name.asked)
-    }
-}
-
-impl Drop for Resolver {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has told so already.
-            drop(thread.join());
-        }
     }
 }
 

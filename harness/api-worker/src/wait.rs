@@ -1,6 +1,6 @@
 //! Waiting for conditions: the only module that sleeps. Never waits without a deadline.
 
-use moltproof_doubles::lag::Patience;
+use moltproof_doubles::lag::{Patience, TooSlow};
 use std::future::Future;
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Looks until `look` gives a value; `None` when the deadline has passed. Of time only that counts in which everybody came to his turn.
 ///
 /// # Errors
-/// Whatever `look` fails with.
+/// Whatever `look` fails with; [`TooSlow`] when there was no value, and the machine took the time for it.
 pub(crate) async fn until<T, E, F, Fut>(deadline: Duration, mut look: F) -> Result<Option<T>, E>
 where
+    E: From<TooSlow>,
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<Option<T>, E>>,
 {
@@ -22,6 +23,8 @@ where
             return Ok(Some(value));
         }
         if patience.is_over() {
+            let waited = || format!("not so within {} ms", patience.elapsed().as_millis());
+            patience.blame(waited)?;
             return Ok(None);
         }
         pass(PAUSE).await;

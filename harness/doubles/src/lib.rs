@@ -27,7 +27,7 @@ pub mod lag;
 mod pem;
 mod place;
 pub mod state;
-mod thread;
+pub mod thread;
 pub mod tls;
 mod wire;
 

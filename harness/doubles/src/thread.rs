@@ -13,14 +13,17 @@ use tokio::{runtime::Builder, sync::oneshot};
 
 /// A running server thread; dropping it stops the server and waits for the thread.
 #[derive(Debug)]
-pub(super) struct OwnThread {
+pub struct OwnThread {
     stop: Mutex<Option<oneshot::Sender<()>>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl OwnThread {
-    /// Runs the future that `serve` makes until it ends or the value is dropped.
-    pub(super) fn spawn<F, Fut>(name: &str, serve: F) -> io::Result<Self>
+    /// Runs the future that `serve` makes until it ends or the value is dropped, beside a heartbeat. `name` is the thread's.
+    ///
+    /// # Errors
+    /// When a runtime or a thread cannot be had.
+    pub fn spawn<F, Fut>(name: &str, serve: F) -> io::Result<Self>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = ()>,
@@ -48,7 +51,7 @@ impl OwnThread {
 
 impl OwnThread {
     /// Whether the server still serves.
-    pub(super) fn is_up(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         let stopped = self
             .stop
             .lock()
@@ -62,7 +65,7 @@ impl OwnThread {
     }
 
     /// Ends the server for good, its listeners included.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         drop(
             self.stop
                 .lock()

@@ -6,13 +6,13 @@ mod serve;
 pub(crate) use serve::read;
 
 use moltproof_doubles::lag::Patience;
+use moltproof_doubles::thread::OwnThread;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// How one delivery is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +80,7 @@ pub struct Receiver {
     book: Arc<Book>,
     authority: String,
     forbidden: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: OwnThread,
 }
 
 #[derive(Debug)]
@@ -140,29 +139,18 @@ impl Receiver {
             pages: Mutex::default(),
             changed: watch::Sender::new(()),
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let (stop, stopped) = oneshot::channel::<()>();
         let book_there = Arc::clone(&book);
-        let thread = std::thread::Builder::new()
-            .name("webhook-receiver".to_owned())
-            .spawn(move || {
-                runtime.block_on(async move {
-                    tokio::select! {
-                        () = serve::serve(listener, Arc::clone(&book_there)) => {}
-                        () = serve::count(forbidden, book_there) => {}
-                        _ = stopped => {}
-                    }
-                });
-                runtime.shutdown_background();
-            })?;
+        let thread = OwnThread::spawn("webhook-receiver", move || async move {
+            tokio::select! {
+                () = serve::serve(listener, Arc::clone(&book_there)) => {}
+                () = serve::count(forbidden, book_there) => {}
+            }
+        })?;
         Ok(Self {
             book,
             authority,
             forbidden: forbidden_at,
-            stop: Some(stop),
-            thread: Some(thread),
+            _thread: thread,
         })
     }
 
@@ -243,16 +231,6 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has told so already.
-            drop(thread.join());
-        }
-    }
-}
-
 fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -264,6 +242,7 @@ mod tests {
     use super::*;
     use crate::wait;
     use moltproof_doubles::clock;
+    use moltproof_doubles::lag::TooSlow;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test(flavor = "multi_thread")]
@@ -287,7 +266,7 @@ mod tests {
         sender.read_to_end(&mut rest).await.unwrap();
         let has_left = wait::until(long, || async {
             let waits = receiver.kept_a_sender_waiting(clock::now());
-            Ok::<_, std::convert::Infallible>((!waits).then_some(()))
+            Ok::<_, TooSlow>((!waits).then_some(()))
         });
         assert_eq!(has_left.await, Ok(Some(())));
         assert!(receiver.kept_a_sender_waiting(before));

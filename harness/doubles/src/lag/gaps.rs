@@ -24,6 +24,8 @@ pub struct HeldUp {
     pub total: Duration,
     /// The longest span at a stretch.
     pub longest: Duration,
+    /// How long the thread of the target that waited longest for a processor waited, in all.
+    pub queued: Duration,
 }
 
 /// Spans that do not overlap, in order. Whoever is late at the same time as somebody else has held up nobody twice.
@@ -66,6 +68,7 @@ impl Gaps {
         HeldUp {
             total: before.total + now,
             longest: before.longest.max(now),
+            ..before
         }
     }
 
@@ -86,6 +89,7 @@ impl Gaps {
         HeldUp {
             total: whole.saturating_sub(cut_off),
             longest: inside.iter().map(shown).max().unwrap_or_default(),
+            queued: Duration::ZERO,
         }
     }
 }

@@ -143,6 +143,7 @@ mod tests {
             held_up: HeldUp {
                 total: Duration::from_millis(held_up_ms),
                 longest: Duration::ZERO,
+                queued: Duration::ZERO,
             },
         }
     }

@@ -115,6 +115,7 @@ fn mean_own_ms(answers: &[Arc<Exchange>], path: &str) -> (f64, lag::HeldUp) {
             .map(|(held_up, _ms)| held_up.longest)
             .max()
             .unwrap_or_default(),
+        queued: times.iter().map(|(held_up, _ms)| held_up.queued).sum(),
     };
     let of_all = certain_ms(&times);
     times.sort_by_key(|(held_up, _ms)| held_up.total);

@@ -15,7 +15,7 @@ use crate::receiver::{Delivery, Reply};
 use crate::scene::{Key, Scene};
 use crate::subject::Subject;
 use crate::wait;
-use moltproof_doubles::clock;
+use moltproof_doubles::{clock, lag};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -35,6 +35,9 @@ pub(super) const FAMILIES: [&[Aspect]; 7] = [
 
 /// How long a first attempt and its record may take beside the caller. Evidence: the slowest seen took 400 ms under parallel load.
 const BESIDE_THE_CALLER: Duration = Duration::from_secs(8);
+/// No sender gives up sooner. An attempt that its record tells and that the receiver did not hear may have ended before the receiver came
+/// to its turn, where that was so late.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(1);
 /// One look for deliveries that are not there yet.
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest line behind senders that the receiver keeps waiting: many attempts of ten seconds each.
@@ -143,6 +146,7 @@ pub(super) async fn arrived(
     count: usize,
 ) -> Result<Vec<Delivery>, Stop> {
     let receiver = scene.subject.receiver()?;
+    let began = clock::now();
     let are_enough = |seen: &[Delivery]| of(seen, ids).len() >= count;
     let found = until(scene, || async {
         let seen = receiver.wait_until(&hook.path, LOOK, are_enough).await;
@@ -155,16 +159,22 @@ pub(super) async fn arrived(
     let seen = received(scene, hook, ids)?.len();
     // What cannot be read of them changes nothing about what did not come.
     let records = records(scene, hook).await.unwrap_or_default();
+    let attempts = records.iter().filter_map(|one| one["attempts"].as_u64());
+    let are_unheard = attempts.sum::<u64>() > seen as u64;
     let records = records
         .iter()
         .map(|one| format!("{} at attempt {}", one["state"], one["attempts"]));
     let records = records.collect::<Vec<_>>().join(", ");
+    let seen = format!(
+        "{seen} within {} s, and as records: {records}",
+        BESIDE_THE_CALLER.as_secs()
+    );
+    if are_unheard {
+        lag::blame(began, clock::now(), GIVEN_UP_AFTER, || seen.clone())?;
+    }
     Err(Stop::breach(
         format!("{count} attempts at a delivery"),
-        format!(
-            "{seen} within {} s, and as records: {records}",
-            BESIDE_THE_CALLER.as_secs()
-        ),
+        seen,
     ))
 }
 
