@@ -77,6 +77,16 @@ Feature: Keys come and go without a restart
         | closed      |
         | unavailable |
 
+    @needs.access @needs.admin @needs.variant.key-rotation @waits @since.1.1
+    Scenario: A key set that was out of reach for many fetches is fetched again
+      Given the backend runs as key-rotation for this scenario alone
+      And the present key opens the list of tenants
+      When the key set is unavailable
+      And unknown key ids are asked for 12 times more, each when the cooldown is over
+      And the key set is reachable again
+      And a key "late" is rotated in
+      Then key "late" opens the list of tenants in due time
+
     @needs.access @needs.admin @needs.variant.key-rotation @waits
     Scenario: Unknown key ids do not hammer the key set, in reach or out of it
       Given the backend runs as key-rotation for this scenario alone

@@ -166,6 +166,13 @@ Feature: A token must be signed by a key of the team domain
       And a "good" token opens the record of tenant "a"
 
     @needs.access @needs.admin @needs.tenants @since.1.1
+    Scenario: A signature that was accepted once in the cookie does not hold for other words
+      Given a free tenant "a"
+      And the target takes the cookie for tenant "a"
+      Then a token that was just accepted in the cookie is denied the record of tenant "a" with another payload
+      And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants @since.1.1
     Scenario Outline: A good signature below other words opens nothing for a service either: <kind>
       Given a free tenant "a"
       And a "good" token opens the record of tenant "a"

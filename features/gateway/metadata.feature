@@ -201,6 +201,17 @@ Feature: Every model call says whose it is
       When tenant "a" prompts the model in a stream with workload "analysis"
       Then every upstream call of the whole run carried complete metadata
 
+    # The gateway keeps keys that begin so for itself, and takes every value.
+    @AIG-001 @needs.tenants @needs.hosts @needs.ai-gateway @whole-run @since.1.1
+    Scenario: Calls for a platform whose name begins as the gateway's own keys do had theirs as well
+      Given a free tenant "a" on platform "cf.of-europe"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And every upstream call carried the metadata of tenant "a" and workload "chat"
+      And every upstream call of the whole run carried complete metadata
+
     @needs.tenants @needs.hosts @needs.ai-gateway @whole-run @since.1.1
     Scenario Outline: Calls for prompts with <what> had theirs as well
       Given a free tenant "a"

@@ -118,6 +118,20 @@ Feature: Failing models are tried again, within bounds
         | 429     | in a stream |
         | timeout | in a stream |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario Outline: <status> that says when to come back is tried again, and leads to the fallback
+      Given a premium tenant "a"
+      And the upstream replies "<status> with Retry-After 1, <status> with Retry-After 1, answer"
+      When tenant "a" prompts the model <way>
+      Then the upstream calls were "70b <status>, 70b <status>, 8b 200"
+      And the caller gets the model's text
+
+      Examples:
+        | status | way         |
+        | 429    | plainly     |
+        | 503    | plainly     |
+        | 503    | in a stream |
+
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario Outline: <reply> leads to the fallback
       Given a premium tenant "a"

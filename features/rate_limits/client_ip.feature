@@ -16,6 +16,11 @@ Feature: Requests without a tenant are limited by client ip
       Given the backend runs as small-limits
       Then a fresh client ip that asks for ever other unknown hosts is admitted exactly the limit that it is told
 
+    @needs.hosts @needs.client-ip @needs.exact-limits @needs.variant.small-limits @since.1.1
+    Scenario: A client ip is admitted the limit that it is told, in requests for hosts that can be nobody's
+      Given the backend runs as small-limits
+      Then a fresh client ip that asks for ever other hosts two labels below the app domain is admitted exactly the limit that it is told
+
     @needs.hosts @needs.client-ip @needs.variant.small-limits
     Scenario: Another client ip is not concerned
       Given the backend runs as small-limits

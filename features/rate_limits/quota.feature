@@ -106,6 +106,11 @@ Feature: A tenant has a quota, and it is his own
         | premium    |
         | enterprise |
 
+    @needs.hosts @needs.client-ip @needs.exact-limits @needs.variant.small-limits @since.1.1
+    Scenario: Three times the limit at once, of a client ip without tenant
+      Given the backend runs as small-limits
+      Then a fresh client ip that asks for the health 3 times its limit at once is admitted exactly its limit
+
   @RL-009 @must
   Rule: RL-009 Every tier has its own quota
     Tiers have their own quota. *Decision*: free `PUBLIC_RATE_LIMIT_MAX`, premium 10 ×, enterprise 20 ×, each configurable.
@@ -163,6 +168,14 @@ Feature: A tenant has a quota, and it is his own
       And a free tenant "a"
       When an operator reads tenant "a" 3 times its quota from the same client ip and host
       And somebody without a token asks 3 times as often, and is denied each time
+      Then tenant "a" is admitted its whole quota
+      And the client ip is admitted its whole quota
+
+    @needs.tenants @needs.hosts @needs.admin @needs.access @needs.variant.small-limits @needs.client-ip @since.1.1
+    Scenario: Admin routes that there are not leave the public quotas whole as well
+      Given the backend runs as small-limits
+      And a free tenant "a"
+      When an operator asks for admin routes that there are not 3 times as often as the quota of tenant "a" allows, from the same client ip and host
       Then tenant "a" is admitted its whole quota
       And the client ip is admitted its whole quota
 

@@ -68,6 +68,19 @@ Feature: Who is refused learns when to come back
       When the client ip has used up its quota
       Then the refusal says in numbers that the client ip's quota is used up
 
+    @needs.tenants @needs.hosts @needs.admin @needs.variant.small-limits @since.1.1
+    Scenario Outline: A tenant that becomes <new> within its window is told its new limit in numbers
+      Given the backend runs as small-limits
+      And a <old> tenant "a"
+      When tenant "a" asks for its status and becomes <new>
+      And tenant "a" has used up its quota
+      Then the refusal says in numbers that the tenant's quota is used up
+
+      Examples:
+        | old     | new     |
+        | free    | premium |
+        | premium | free    |
+
     @needs.tenants @needs.hosts @since.1.1
     Scenario: The period of a whole minute is told in seconds as well
       Given a free tenant "a"

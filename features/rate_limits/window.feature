@@ -40,6 +40,14 @@ Feature: The window slides
         | status         |
         | too large chat |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @since.1.1
+    Scenario: An admitted request that fails states them too
+      Given a free tenant "a"
+      Then every admitted answer to tenant "a" states limit, rest and reset
+        | answer      |
+        | status      |
+        | failed chat |
+
     Scenario: The health states limit, rest and reset
       When somebody asks for the health
       Then the answer has status 200

@@ -52,6 +52,10 @@ pub(super) fn register(book: &mut Book) {
     );
     book.step(r"the cooldown is over", |s, a| Box::pin(cooled_down(s, a)));
     book.step(
+        r"unknown key ids are asked for (\d+) times more, each when the cooldown is over",
+        |s, a| Box::pin(asked_for_in_vain(s, a)),
+    );
+    book.step(
         r"a flood of unknown key ids causes no more fetches than the cooldown allows",
         |s, a| Box::pin(flood(s, a)),
     );
@@ -216,6 +220,24 @@ async fn cooled_down(s: &mut Scene, _a: Args) -> Check {
     Ok(())
 }
 
+/// Each may cause a fetch, which fails: how often it did so must not matter once the key set is back.
+async fn asked_for_in_vain(s: &mut Scene, a: Args) -> Check {
+    let good = token_of(s, PRESENT).await?;
+    for _time in 0..a.number::<usize>(1)? {
+        cooled_down(s, Args::default()).await?;
+        let unknown = list_request(s, &under_id(&good, &unknown_id()));
+        let unknown = unknown.leaving_after(Duration::from_millis(PATIENCE_MS));
+        for outcome in s.attempt_all(vec![unknown]).await? {
+            expect_closed(s, "a token under an unknown key id", &outcome).or_unmet("ACC-010")?;
+        }
+    }
+    Ok(())
+}
+
+fn unknown_id() -> String {
+    format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..))
+}
+
 async fn flood(s: &mut Scene, _a: Args) -> Check {
     let (access, good) = (s.access().await?, token_of(s, PRESENT).await?);
     let (before, started) = (access.fetches(), clock::now());
@@ -227,10 +249,7 @@ async fn flood(s: &mut Scene, _a: Args) -> Check {
     {
         waves += 1;
         let requests = (0..width)
-            .map(|_| {
-                let kid = format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..));
-                list_request(s, &under_id(&good, &kid))
-            })
+            .map(|_| list_request(s, &under_id(&good, &unknown_id())))
             .collect();
         for answer in s.send_all(requests).await? {
             let refused = !opened(s, &answer)?;

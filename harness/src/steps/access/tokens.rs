@@ -70,7 +70,7 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(expires_though_known(s, a)),
     );
     book.step(
-        r#"a token that was just accepted is denied the record of tenant "([^"]+)" with another payload"#,
+        r#"a token that was just accepted( in the cookie)? is denied the record of tenant "([^"]+)" with another payload"#,
         |s, a| Box::pin(denied_with_other_words(s, a)),
     );
     book.step(
@@ -237,11 +237,21 @@ async fn denied_elsewhere(s: &mut Scene, a: Args) -> Check {
 
 /// A backend that remembers what it has verified must remember the whole of it.
 async fn denied_with_other_words(s: &mut Scene, a: Args) -> Check {
-    accepted_and_denied_changed(s, &a, |good| Ok(vec![with_another_email(good)?])).await
+    let (tenant, is_by_cookie) = (s.tenant(a.text(2))?, !a.text(1).is_empty());
+    let carrier: fn(String) -> Credential = if is_by_cookie {
+        Credential::Cookie
+    } else {
+        Credential::Header
+    };
+    accepted_and_denied_changed(s, &tenant, carrier, |good| {
+        Ok(vec![with_another_email(good)?])
+    })
+    .await
 }
 
 async fn denied_with_another_signature(s: &mut Scene, a: Args) -> Check {
-    accepted_and_denied_changed(s, &a, |good| {
+    let tenant = s.tenant(a.text(1))?;
+    accepted_and_denied_changed(s, &tenant, Credential::Header, |good| {
         let (signed, signature) = good
             .rsplit_once('.')
             .ok_or_else(|| Stop::Fault("the good token has no signature".to_owned()))?;
@@ -252,21 +262,22 @@ async fn denied_with_another_signature(s: &mut Scene, a: Args) -> Check {
     .await
 }
 
-/// A good token opens the record; each token that `change` makes of it opens nothing, in the header and in the cookie.
+/// A good token opens the record, carried so; each token that `change` makes of it opens nothing, in the header and in the cookie.
 async fn accepted_and_denied_changed(
     s: &mut Scene,
-    a: &Args,
+    tenant: &Tenant,
+    carrier: fn(String) -> Credential,
     change: impl Fn(&str) -> Result<Vec<String>, Stop>,
 ) -> Check {
-    let (tenant, good) = (s.tenant(a.text(1))?, token(s, "good").await?);
-    let opened = judge_record(s, &tenant, &Credential::Header(good.clone()), true).await;
+    let good = token(s, "good").await?;
+    let opened = judge_record(s, tenant, &carrier(good.clone()), true).await;
     opened.or_unmet("ACC-002")?;
     for changed in change(&good)? {
         for credential in [
             Credential::Header(changed.clone()),
             Credential::Cookie(changed),
         ] {
-            judge_record(s, &tenant, &credential, false).await?;
+            judge_record(s, tenant, &credential, false).await?;
         }
     }
     Ok(())

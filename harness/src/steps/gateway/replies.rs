@@ -149,6 +149,9 @@ fn parse_reply(text: &str) -> Result<Reply, Stop> {
     if let Some((rest, step)) = text.rsplit_once(" claiming step ") {
         return Ok(parse_reply(rest)?.header("cf-aig-step", step));
     }
+    if let Some((rest, seconds)) = text.rsplit_once(" with Retry-After ") {
+        return Ok(parse_reply(rest)?.header("retry-after", seconds));
+    }
     if let Some(rest) = text.strip_suffix(" with a cookie") {
         return Ok(parse_reply(rest)?.set_cookie());
     }

@@ -2,6 +2,7 @@
 
 use super::{LIMITED, free_quota, number_in, quota};
 use crate::client::Request;
+use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
 use crate::oracle::{cache_control, retry_after};
 use crate::run::book::{Args, Book};
@@ -66,6 +67,12 @@ async fn provoke(s: &mut Scene, tenant: &Tenant, name: &str) -> Result<Arc<Excha
             let text = "x".repeat(s.run.target.limits().body_max + 1);
             let body = json!({ "messages": [{ "role": "user", "content": text }] });
             (s.chat_request_with(host, &body), 413)
+        }
+        "failed chat" => {
+            // What upstream refuses so is not tried again, and soon told.
+            let (marker, gateway) = (s.marker(), s.gateway().await?);
+            gateway.script(&marker, Script::always(Reply::status(400)));
+            (s.chat_request(host), 502)
         }
         "unknown route" => (Request::new("GET", "/nothing-here").host(host), 404),
         "wrong method" => (Request::new("DELETE", dialect.status).host(host), 405),

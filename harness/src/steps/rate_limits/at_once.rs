@@ -1,6 +1,8 @@
 //! Quotas under parallel load. Never counts requests that do not certainly lie in one period.
 
-use super::{Asker, LIMITED, expect_limited, quota, span, too_slow};
+use super::{
+    Asker, LIMITED, expect_limited, free_quota, must_be_told, other_ip, quota, span, too_slow,
+};
 use crate::client::Request;
 use crate::contract::need::Need;
 use crate::evidence::Exchange;
@@ -9,6 +11,7 @@ use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
 use crate::steps::operating::{change, expect_status_first, settle};
+use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, Stop};
 use serde_json::json;
 use std::sync::Arc;
@@ -28,8 +31,16 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(exactly(s, a)),
     );
     book.step(
+        r"a fresh client ip that asks for the health (\d+) times its limit at once is admitted exactly its limit",
+        |s, a| Box::pin(exactly_from_an_ip(s, a)),
+    );
+    book.step(
         r#"tenant "([^"]+)" asks for its status, becomes (free|premium), and is admitted the quota of its new tier"#,
         |s, a| Box::pin(changes_its_tier(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" asks for its status and becomes (free|premium)"#,
+        |s, a| Box::pin(asks_and_becomes(s, a)),
     );
     book.step(
         r#"tenant "([^"]+)" sends (\d+) times its quota at once"#,
@@ -41,19 +52,70 @@ pub(super) fn register(book: &mut Book) {
     );
 }
 
+/// Who asks at once in a round, all of them fresh.
+enum Crowd<'a> {
+    /// So many tenants of a tier.
+    Tenants(usize, &'a str),
+    /// One client ip, by the health route.
+    ClientIp,
+}
+
+impl Crowd<'_> {
+    /// Whose count it is.
+    fn each(&self) -> &'static str {
+        match self {
+            Self::Tenants(..) => "tenant",
+            Self::ClientIp => "client ip",
+        }
+    }
+}
+
 async fn exactly(s: &mut Scene, a: Args) -> Check {
-    let (tenants, factor): (usize, u32) = (a.number(1)?, a.number(3)?);
-    let (limit, period) = quota(s, a.text(2)).await?;
+    let quota = quota(s, a.text(2)).await?;
+    let crowd = Crowd::Tenants(a.number(1)?, a.text(2));
+    are_admitted_exactly(s, &crowd, quota, a.number(3)?).await
+}
+
+/// The number of the client ip that is asked what its limit is; those behind it are the rounds'.
+const FIRST_IP: usize = 60;
+
+async fn exactly_from_an_ip(s: &mut Scene, a: Args) -> Check {
+    let period = free_quota(s).await?.1;
+    let answer = s.send(from_ip(s, FIRST_IP)).await?;
+    expect_status_first(s, &answer, 200)?;
+    let limit = must_be_told(&[answer])?;
+    are_admitted_exactly(s, &Crowd::ClientIp, (limit, period), a.number(1)?).await
+}
+
+/// A request for the health from another client ip.
+fn from_ip(s: &Scene, number: usize) -> Request {
+    let ip = other_ip(s, number);
+    s.health_request().header("cf-connecting-ip", ip.as_str())
+}
+
+async fn are_admitted_exactly(
+    s: &mut Scene,
+    crowd: &Crowd<'_>,
+    (limit, period): (u32, Duration),
+    factor: u32,
+) -> Check {
     let quota = limit as usize;
     let mut told: Vec<Arc<Exchange>> = Vec::new();
     let mut findings = Vec::new();
     let (mut rounds, mut slow) = (0, 0);
-    let enough = if tenants > 1 { ROUNDS } else { 1 };
+    let enough = match crowd {
+        Crowd::Tenants(1, _) => 1,
+        Crowd::Tenants(..) | Crowd::ClientIp => ROUNDS,
+    };
     while rounds < ROUNDS_MAX {
-        let (answers, counts) = one_round(s, tenants, a.text(2), limit * factor).await?;
+        let each = limit * factor;
+        let (answers, counts) = match crowd {
+            Crowd::Tenants(tenants, tier) => one_round(s, *tenants, tier, each).await?,
+            Crowd::ClientIp => one_round_from_an_ip(s, FIRST_IP + 1 + rounds + slow, each).await?,
+        };
         // Fewer than the quota no boundary explains, and no delay either.
         if counts.iter().any(|count| *count < quota) {
-            return Err(not_exactly(limit, &[counts]));
+            return Err(not_exactly(crowd, limit, &[counts]));
         }
         let took = span(&answers);
         if took >= period {
@@ -66,7 +128,7 @@ async fn exactly(s: &mut Scene, a: Args) -> Check {
         rounds += 1;
         told.extend(answers);
         if counts.iter().any(|count| *count > 2 * quota) {
-            return Err(not_exactly(limit, &[counts]));
+            return Err(not_exactly(crowd, limit, &[counts]));
         }
         if counts.iter().any(|count| *count != quota) {
             findings.push(counts);
@@ -76,7 +138,7 @@ async fn exactly(s: &mut Scene, a: Args) -> Check {
         if findings.len() > 1 {
             let took = span(&told);
             return Err(if took < period {
-                not_exactly(limit, &findings)
+                not_exactly(crowd, limit, &findings)
             } else {
                 too_slow(took, period)
             });
@@ -86,13 +148,14 @@ async fn exactly(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
-fn not_exactly(limit: u32, findings: &[Vec<usize>]) -> Stop {
+fn not_exactly(crowd: &Crowd, limit: u32, findings: &[Vec<usize>]) -> Stop {
+    let each = crowd.each();
     breach(
         format!(
-            "exactly {limit} requests of each tenant admitted, all others refused with 429 {LIMITED}"
+            "exactly {limit} requests of each {each} admitted, all others refused with 429 {LIMITED}"
         ),
         format!(
-            "admitted per tenant: {findings}",
+            "admitted per {each}: {findings}",
             findings = said(&findings)
         ),
     )
@@ -128,19 +191,49 @@ async fn one_round(
     Ok((answers, counts))
 }
 
-/// What the tenant asked for in its old tier may count against its new quota, or not.
-async fn changes_its_tier(s: &mut Scene, a: Args) -> Check {
-    let (mut tenant, tier) = (s.tenant(a.text(1))?, a.text(2));
-    let (old, _period) = quota(s, &tenant.tier).await?;
-    let (new, period) = quota(s, tier).await?;
-    let request = s.status_request(&tenant.host);
-    let answer = s.send(request.clone()).await?;
+/// The same of one client ip that asks for the health.
+async fn one_round_from_an_ip(
+    s: &mut Scene,
+    number: usize,
+    each: u32,
+) -> Result<(Vec<Arc<Exchange>>, Vec<usize>), Stop> {
+    let request = from_ip(s, number);
+    let answers = s.send_all(vec![request; each as usize]).await?;
+    let mut count = 0;
+    for answer in &answers {
+        if Asker::ClientIp.is_admitted(answer)? {
+            count += 1;
+        } else {
+            expect_limited(s, answer)?;
+        }
+    }
+    Ok((answers, vec![count]))
+}
+
+/// A tenant that asked for something in its old tier and has a new one since.
+async fn of_a_new_tier(s: &mut Scene, name: &str, tier: &str) -> Result<Tenant, Stop> {
+    let mut tenant = s.tenant(name)?;
+    let answer = s.send(s.status_request(&tenant.host)).await?;
     expect_status_first(s, &answer, 200)?;
     let answer = change(s, &tenant.id, &json!({ "tier": tier })).await?;
     expect_status_first(s, &answer, 200)?;
     settle(s).await?;
     tier.clone_into(&mut tenant.tier);
-    s.know_tenant(a.text(1), tenant.clone());
+    s.know_tenant(name, tenant.clone());
+    Ok(tenant)
+}
+
+async fn asks_and_becomes(s: &mut Scene, a: Args) -> Check {
+    of_a_new_tier(s, a.text(1), a.text(2)).await.map(drop)
+}
+
+/// What the tenant asked for in its old tier may count against its new quota, or not.
+async fn changes_its_tier(s: &mut Scene, a: Args) -> Check {
+    let tier = a.text(2);
+    let (old, _period) = quota(s, &s.tenant(a.text(1))?.tier).await?;
+    let (new, period) = quota(s, tier).await?;
+    let tenant = of_a_new_tier(s, a.text(1), tier).await?;
+    let request = s.status_request(&tenant.host);
     let who = Asker::Tenant(tenant);
     // Whoever has risen is admitted as many as the new quota says. Of one that has fallen more are refused, of which a boundary between two
     // windows lets as many through once more.

@@ -50,6 +50,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(operator_calls_each(s, a)),
     );
     book.step(
+        r#"an operator asks for admin routes that there are not (\d+) times as often as the quota of tenant "([^"]+)" allows, from the same client ip and host"#,
+        |s, a| Box::pin(operator_asks_for_none(s, a)),
+    );
+    book.step(
         r"somebody without a token asks (\d+) times as often, and is denied each time",
         |s, a| Box::pin(denied(s, a)),
     );
@@ -259,6 +263,31 @@ async fn operator_calls_each(s: &mut Scene, a: Args) -> Check {
             let is_let_in = ![401, 403].contains(&answer.status) && answer.status < 500;
             expect_first(s, &answer, is_let_in, "an operator who is let in")?;
         }
+    }
+    Ok(())
+}
+
+/// Below the admin routes that there are, so that whoever guards them by their common beginning guards these as well.
+async fn operator_asks_for_none(s: &mut Scene, a: Args) -> Check {
+    let (times, tenant): (u32, _) = (a.number(1)?, s.tenant(a.text(2))?);
+    let (limit, _period) = free_quota(s).await?;
+    let dialect = s.dialect();
+    let beginning = dialect
+        .tenants
+        .rsplit_once('/')
+        .map_or("", |(front, _)| front);
+    let path = format!("{beginning}/mp-no-such-route");
+    let request = s.operator_request("GET", &path).await?;
+    let request = request.host(tenant.host.as_str());
+    for answer in s.send_all(vec![request; (limit * times) as usize]).await? {
+        note_limited(s, &answer);
+        let is_none = [404, 429].contains(&answer.status);
+        expect_first(
+            s,
+            &answer,
+            is_none,
+            "an operator who is told that there is no such route",
+        )?;
     }
     Ok(())
 }

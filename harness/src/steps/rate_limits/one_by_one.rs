@@ -30,7 +30,7 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(fresh_ip(s, a)),
     );
     book.step(
-        r"a fresh client ip that asks for ever other unknown hosts is admitted exactly the limit that it is told",
+        r"a fresh client ip that asks for ever other (unknown hosts|hosts two labels below the app domain) is admitted exactly the limit that it is told",
         |s, a| Box::pin(fresh_stranger(s, a)),
     );
     book.step(
@@ -84,8 +84,12 @@ async fn fresh_ip(s: &mut Scene, _a: Args) -> Check {
     from_fresh_ips(s, &Asker::ClientIp).await
 }
 
-async fn fresh_stranger(s: &mut Scene, _a: Args) -> Check {
-    let who = Asker::Stranger(s.instance().await?.app_domain.clone());
+async fn fresh_stranger(s: &mut Scene, a: Args) -> Check {
+    let app_domain = s.instance().await?.app_domain.clone();
+    let who = Asker::Stranger(match a.text(1) {
+        "unknown hosts" => app_domain,
+        _ => format!("below.{app_domain}"),
+    });
     from_fresh_ips(s, &who).await
 }
 

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -67,7 +67,18 @@ pub(super) fn all() -> Vec<Draft> {
         .parts(|parts| {
             let inner = parts.ports.keys.take();
             parts.ports.keys = inner.map(|inner| {
-                Arc::new(FailureKept { inner, failed: AtomicBool::new(false) }) as _
+                Arc::new(FailureKept { inner, failed: AtomicU32::new(0), enough: 1 }) as _
+            });
+        }),
+        deviant(
+            "key-set-given-up-after-eight-failures",
+            "A key set that could not be had eight times is not asked for again before a restart",
+            &["ACC-016"],
+        )
+        .parts(|parts| {
+            let inner = parts.ports.keys.take();
+            parts.ports.keys = inner.map(|inner| {
+                Arc::new(FailureKept { inner, failed: AtomicU32::new(0), enough: 8 }) as _
             });
         }),
         deviant(
@@ -296,17 +307,21 @@ impl AccessKeys for SeenFirst {
 /// Remembers that a set could not be had, as a promise that is kept in a variable of the module does.
 struct FailureKept {
     inner: Arc<dyn AccessKeys>,
-    failed: AtomicBool,
+    failed: AtomicU32,
+    /// After so many failures without a success it is given up.
+    enough: u32,
 }
 
 #[async_trait]
 impl AccessKeys for FailureKept {
     async fn key(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, KeySetUnavailable> {
-        if self.failed.load(Ordering::Relaxed) {
+        if self.failed.load(Ordering::Relaxed) >= self.enough {
             return Err(KeySetUnavailable("failed before".into()));
         }
         let answer = self.inner.key(kid).await;
-        self.failed.fetch_or(answer.is_err(), Ordering::Relaxed);
+        if answer.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
         answer
     }
 }

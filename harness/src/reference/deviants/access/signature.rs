@@ -209,6 +209,12 @@ fn by_other_means() -> Vec<Draft> {
         )
         .parts(|parts| remembers(parts, |token| &token.signature)),
         deviant(
+            "signatures-of-cookies-remembered",
+            "A signature that has held once in the cookie is not verified again, whatever stands above it",
+            &["ACC-011"],
+        )
+        .parts(remembers_cookies),
+        deviant(
             "accepted-words-remembered",
             "A header and payload that have opened once open with any other signature",
             &["ACC-007"],
@@ -282,6 +288,28 @@ impl Tamper for Remembers {
         }
         Ok(told)
     }
+}
+
+/// A check that verifies no signature again that it has accepted in the cookie.
+fn remembers_cookies(parts: &mut Parts) {
+    let Some(access) = parts.access.clone() else {
+        return;
+    };
+    let accepted: Arc<Mutex<HashSet<String>>> = Arc::default();
+    parts.caller = super::before(move |ask: &mut Ask| {
+        let sent = ask.header("cookie").filter(|_| is_admin(ask.route()));
+        let mut pairs = sent.into_iter().flat_map(|sent| sent.split("; "));
+        let Some(sent) = pairs.find_map(|pair| pair.strip_prefix("CF_Authorization=")) else {
+            return;
+        };
+        let token = Token::read(sent, &access);
+        let mut accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if token.flaws.is_empty() {
+            accepted.insert(token.signature.clone());
+        } else if token.has_only(&[Flaw::Signature]) && accepted.contains(&token.signature) {
+            ask.set(super::TOKEN, &good_token(&access));
+        }
+    });
 }
 
 /// A check that verifies no signature again where it has accepted this part of a token before.

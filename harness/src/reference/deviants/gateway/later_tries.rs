@@ -1,10 +1,12 @@
 //! Backends whose later tries, or later prompts, are made otherwise than the first ones. Never changes a first try of a first prompt.
 
 use super::super::calls::{LARGE, SMALL};
+use super::super::layer::after;
 use super::super::link::Chat;
 use super::{Draft, METADATA, deviant, metadata};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +14,35 @@ pub(super) fn all() -> Vec<Draft> {
     let mut all = models();
     all.extend(providers());
     all.extend(metadata_left_out());
+    all.extend([
+        deviant(
+            "busy-until-later-is-final",
+            "A 503 that says when to come back is neither tried again nor followed by the fallback",
+            &["AIG-011"],
+        )
+        .upstream(|| {
+            // The backend is told of a status that it does not try again.
+            after(|_call, told| {
+                if told.status == 503 && told.header("retry-after").is_some() {
+                    told.status = 502;
+                }
+            })
+        }),
+        deviant(
+            "values-like-reserved-keys-left-out",
+            "What begins as the gateway's own keys do is left out of the metadata, values as well",
+            &["AIG-001", "AIG-020"],
+        )
+        .calls(|_chat, call| {
+            let mut told = metadata(call);
+            let is_reserved =
+                |value: &Value| value.as_str().is_some_and(|text| text.starts_with("cf."));
+            if let Some(told) = told.as_object_mut() {
+                told.retain(|_key, value| !is_reserved(value));
+            }
+            call.set(METADATA, &told.to_string());
+        }),
+    ]);
     all
 }
 

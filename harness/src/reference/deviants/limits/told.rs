@@ -2,12 +2,13 @@
 
 use super::super::answers::edit;
 use super::super::layer::after;
-use super::super::{Draft, deviant};
+use super::super::{Draft, deviant, held};
 use super::limiter;
 use crate::clock;
 use moltworker_reference::ports::{RateDecision, RateLimiter};
 use serde_json::json;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What is told in the place of a decision.
@@ -70,7 +71,11 @@ pub(super) fn all() -> Vec<Draft> {
             deviant(id, breaks, expected)
                 .parts(move |parts| limiter(parts, |inner| Told(inner, tells)))
         })
-        .chain([details_by_the_clock()])
+        .chain([
+            details_by_the_clock(),
+            untold_where_it_failed(),
+            old_limit(),
+        ])
         .collect()
 }
 
@@ -92,6 +97,57 @@ fn details_by_the_clock() -> Draft {
             }
         });
     })
+}
+
+fn untold_where_it_failed() -> Draft {
+    deviant(
+        "failures-do-not-tell-the-quota",
+        "What was admitted and failed with 500 or more states no limit, rest or reset",
+        &["RL-011"],
+    )
+    .parts(|parts| {
+        parts.caller = after(|_ask, told| {
+            if told.status >= 500 {
+                for name in ["limit", "remaining", "reset"] {
+                    told.headers.remove(format!("x-ratelimit-{name}"));
+                }
+            }
+        });
+    })
+}
+
+fn old_limit() -> Draft {
+    deviant(
+        "limit-of-the-windows-beginning",
+        "A refusal states the limit with which the window began, though the tier has changed since",
+        &["RL-003"],
+    )
+    .parts(|parts| {
+        limiter(parts, |inner| OldLimit {
+            inner,
+            first: Mutex::default(),
+        });
+    })
+}
+
+struct OldLimit {
+    inner: Arc<dyn RateLimiter>,
+    /// The limit that was first asked for by each key: no scenario changes a tier in two windows.
+    first: Mutex<HashMap<String, u32>>,
+}
+
+impl RateLimiter for OldLimit {
+    fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
+        let decision = self.inner.admit(key, limit, period);
+        let first = *held(&self.first).entry(key.to_owned()).or_insert(limit);
+        if decision.admitted {
+            return decision;
+        }
+        RateDecision {
+            limit: first,
+            ..decision
+        }
+    }
 }
 
 struct Told(Arc<dyn RateLimiter>, Tells);

@@ -1,10 +1,12 @@
 //! Limits that count those who have no part in them. Never limits a tenant.
 
+use super::super::layer::before;
 use super::super::{Draft, deviant};
 use super::keyed::{Known, Limits, When};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which admin requests use the quota of their client ip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,14 +14,21 @@ enum Charged {
     All,
     Refused,
     OfGateways,
+    OfNoRoute,
 }
 
 pub(super) fn all() -> Vec<Draft> {
-    let all: [(&'static str, &'static str, Charged, bool); 4] = [
+    let all: [(&'static str, &'static str, Charged, bool); 5] = [
         (
             "admin-requests-about-gateways-counted",
             "Admin requests about a tenant's gateway use the public quota of their client ip",
             Charged::OfGateways,
+            false,
+        ),
+        (
+            "admin-requests-without-a-route-counted",
+            "Admin requests for what there is not use the public quota of their client ip",
+            Charged::OfNoRoute,
             false,
         ),
         (
@@ -51,6 +60,27 @@ pub(super) fn all() -> Vec<Draft> {
         .collect();
     all.push(
         deviant(
+            "hosts-of-nobody-not-counted",
+            "Hosts that can be nobody's are answered before the quota of their client ip is looked at",
+            &["RL-007"],
+        )
+        .parts(|parts| {
+            let app_domain = parts.config.app_domain.as_ref();
+            let app_domain = app_domain.map_or(String::new(), ToString::to_string);
+            let asked = AtomicU64::new(0);
+            // Each such request comes from a client ip that nobody has.
+            parts.caller = before(move |ask| {
+                let label = ask.host().strip_suffix(app_domain.as_str());
+                let is_nobodys = label.is_some_and(|label| label.trim_end_matches('.').contains('.'));
+                if is_nobodys {
+                    let number = asked.fetch_add(1, Ordering::Relaxed);
+                    ask.set("cf-connecting-ip", &format!("2001:db8:dead::{number:x}"));
+                }
+            });
+        }),
+    );
+    all.push(
+        deviant(
             "misconfigured-requests-counted",
             "Requests are limited before the configuration is looked at",
             &["RL-007"],
@@ -80,6 +110,9 @@ impl Tamper for Operators {
             Charged::All => true,
             Charged::Refused => told.status == 403,
             Charged::OfGateways => ask.route().contains("/gateway"),
+            Charged::OfNoRoute => {
+                told.status == 404 && !ask.route().starts_with("/api/admin/tenants")
+            }
         };
         if is_admin && is_charged {
             let mut counted = ask.clone();
