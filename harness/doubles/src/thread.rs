@@ -51,7 +51,7 @@ impl OwnThread {
 
 impl OwnThread {
     /// Whether the server still serves.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         let stopped = self
             .stop
             .lock()
@@ -65,7 +65,7 @@ impl OwnThread {
     }
 
     /// Ends the server for good, its listeners included.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         drop(
             self.stop
                 .lock()

@@ -116,9 +116,9 @@ fn rest(time: Duration) -> impl Future<Output = ()> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a heartbeat on a thread of its own has nothing else to do"
+    reason = "whoever beats or looks on a thread of its own has nothing else to do"
 )]
-fn sleep(time: Duration) {
+pub(super) fn sleep(time: Duration) {
     thread::sleep(time);
 }
 

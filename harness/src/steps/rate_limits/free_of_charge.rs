@@ -1,7 +1,7 @@
 //! What costs nothing: refused requests cost no model call and no row, operators cost no quota. Never writes to a store.
 
 use super::used_up::{Refusal, try_refusal};
-use super::{Asker, LIMITED, free_quota};
+use super::{Asker, LIMITED, above_tenants, free_quota};
 use crate::client::Request;
 use crate::evidence::Exchange;
 use crate::observe::D1;
@@ -271,12 +271,7 @@ async fn operator_calls_each(s: &mut Scene, a: Args) -> Check {
 async fn operator_asks_for_none(s: &mut Scene, a: Args) -> Check {
     let (times, tenant): (u32, _) = (a.number(1)?, s.tenant(a.text(2))?);
     let (limit, _period) = free_quota(s).await?;
-    let dialect = s.dialect();
-    let beginning = dialect
-        .tenants
-        .rsplit_once('/')
-        .map_or("", |(front, _)| front);
-    let path = format!("{beginning}/mp-no-such-route");
+    let path = format!("{}/mp-no-such-route", above_tenants(&s.dialect()));
     let request = s.operator_request("GET", &path).await?;
     let request = request.host(tenant.host.as_str());
     for answer in s.send_all(vec![request; (limit * times) as usize]).await? {

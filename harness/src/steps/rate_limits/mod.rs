@@ -19,6 +19,7 @@ use crate::oracle::rate_window::Seen;
 use crate::run::book::Book;
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::operating::at_fault;
+use crate::subject::dialect::Dialect;
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::json;
@@ -117,11 +118,7 @@ impl Asker {
         match self {
             Self::Tenant(tenant) | Self::Failing(tenant, _) => {
                 let is_host = request.host == tenant.host || tenant.domains.contains(&request.host);
-                let admin = dialect
-                    .tenants
-                    .rsplit_once('/')
-                    .map_or("", |(front, _)| front);
-                is_host && !request.path.starts_with(admin)
+                is_host && !request.path.starts_with(above_tenants(&dialect))
             }
             Self::ClientIp => request.route() == dialect.health && from_here(),
             Self::Stranger(_) => {
@@ -137,6 +134,14 @@ impl Asker {
             Self::ClientIp | Self::Stranger(_) => "client_ip",
         }
     }
+}
+
+/// What the path of the tenants begins with, as other admin routes do.
+fn above_tenants(dialect: &Dialect) -> &str {
+    dialect
+        .tenants
+        .rsplit_once('/')
+        .map_or("", |(front, _)| front)
 }
 
 /// The quota of the free tier where the scenario runs.

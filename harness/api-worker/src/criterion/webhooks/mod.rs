@@ -35,8 +35,8 @@ pub(super) const FAMILIES: [&[Aspect]; 7] = [
 
 /// How long a first attempt and its record may take beside the caller. Evidence: the slowest seen took 400 ms under parallel load.
 const BESIDE_THE_CALLER: Duration = Duration::from_secs(8);
-/// No sender gives up sooner. An attempt that its record tells and that the receiver did not hear may have ended before the receiver came
-/// to its turn, where that was so late.
+/// The shortest time for which a sender is thought to wait. If the receiver was later than that, a sender may have given up before it was
+/// heard: then its record tells an attempt that the receiver does not know.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(1);
 /// One look for deliveries that are not there yet.
 const LOOK: Duration = Duration::from_secs(1);

@@ -64,23 +64,13 @@ pub(super) fn all() -> Vec<Draft> {
             "A key set that could not be had at first is not asked for again before a restart",
             &["ACC-016"],
         )
-        .parts(|parts| {
-            let inner = parts.ports.keys.take();
-            parts.ports.keys = inner.map(|inner| {
-                Arc::new(FailureKept { inner, failed: AtomicU32::new(0), enough: 1 }) as _
-            });
-        }),
+        .parts(|parts| given_up_after(parts, 1)),
         deviant(
             "key-set-given-up-after-eight-failures",
             "A key set that could not be had eight times is not asked for again before a restart",
             &["ACC-016"],
         )
-        .parts(|parts| {
-            let inner = parts.ports.keys.take();
-            parts.ports.keys = inner.map(|inner| {
-                Arc::new(FailureKept { inner, failed: AtomicU32::new(0), enough: 8 }) as _
-            });
-        }),
+        .parts(|parts| given_up_after(parts, 8)),
         deviant(
             "unknown-key-ids-remembered",
             "A key id that was looked for in vain is never looked for again",
@@ -304,11 +294,23 @@ impl AccessKeys for SeenFirst {
     }
 }
 
+fn given_up_after(parts: &mut Parts, enough: u32) {
+    let failed = AtomicU32::new(0);
+    let inner = parts.ports.keys.take();
+    parts.ports.keys = inner.map(|inner| {
+        Arc::new(FailureKept {
+            inner,
+            failed,
+            enough,
+        }) as _
+    });
+}
+
 /// Remembers that a set could not be had, as a promise that is kept in a variable of the module does.
 struct FailureKept {
     inner: Arc<dyn AccessKeys>,
     failed: AtomicU32,
-    /// After so many failures without a success it is given up.
+    /// After so many failures in all it is given up.
     enough: u32,
 }
 
