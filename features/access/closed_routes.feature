@@ -57,3 +57,16 @@ Feature: Every admin route is closed
       Then a "good" token opens the record of tenant "a"
       And without a token no override header opens an admin route of tenant "a"
       And tenant "a" is as it was, and nobody made another
+
+    @needs.access @needs.admin @needs.tenants @needs.hosts @since.1.1
+    Scenario: No host opens an admin route without a token
+      Given an enterprise tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      Then a "good" token opens the record of tenant "a"
+      And without a token no admin route of tenant "a" opens on any of these hosts
+        | the subdomain of tenant "a"     |
+        | the custom domain of tenant "a" |
+        | the subdomain of nobody         |
+        | the bare app domain             |
+        | localhost                       |
+      And tenant "a" is as it was, and nobody made another

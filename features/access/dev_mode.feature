@@ -20,6 +20,20 @@ Feature: Only development is relaxed
       Then without a token the record of tenant "a" opens
       And the log has a warning that Access was relaxed for that request
 
+    @needs.access @needs.admin @needs.tenants @needs.variant.dev-mode @needs.logs @since.1.1
+    Scenario Outline: So does one whose token is of no use: <kind>
+      Given the backend runs as dev-mode
+      And a free tenant "a"
+      When the record of tenant "a" is asked for in development with a token of kind "<kind>"
+      Then the log has a warning that Access was relaxed for that request
+
+      Examples:
+        | kind           |
+        | expired        |
+        | bad-signature  |
+        | not-a-jwt      |
+        | wrong-audience |
+
     @needs.access @needs.admin @needs.tenants @needs.logs
     Scenario: In production nothing is relaxed, and no such warning is written
       Given a free tenant "a"

@@ -28,6 +28,16 @@ Feature: Keys come and go without a restart
       And the present key still opens the list of tenants
 
     @needs.access @needs.admin @needs.variant.key-rotation @waits @since.1.1
+    Scenario: A key that is listed no longer is refused, though unknown key ids have the key set fetched meanwhile
+      Given the backend runs as key-rotation for this scenario alone
+      And the present key opens the list of tenants
+      When a key "one" is rotated in
+      Then key "one" opens the list of tenants in due time
+      When key "one" is rotated out
+      Then key "one" opens nothing once the cache time has passed, while unknown key ids are asked for again and again
+      And the present key still opens the list of tenants
+
+    @needs.access @needs.admin @needs.variant.key-rotation @waits @since.1.1
     Scenario: A key whose token came before it was listed is picked up as well
       Given the backend runs as key-rotation for this scenario alone
       And the present key opens the list of tenants

@@ -85,3 +85,10 @@ Feature: A refusal tells nothing
       Given a free tenant "a"
       Then creating a tenant with the slug of tenant "a" is refused as with a free one
       And a "good" token opens the record of tenant "a"
+
+    @needs.access @needs.admin @needs.tenants @needs.hosts @since.1.1
+    Scenario: Hosts of tenants and of nobody are refused alike
+      Given a free tenant "a" that is called at a custom hostname
+      Then a "good" token opens the record of tenant "a"
+      When every admin route is called without token at each host of tenant "a", and then at one of nobody
+      Then each pair of answers is alike

@@ -80,6 +80,11 @@ Feature: Admin routes answer operators only
         | with-custom-claims |
         | of-this-second     |
 
+    @needs.access @needs.admin @needs.variant.key-rotation @needs.fresh @waits @since.1.1
+    Scenario: A backend that has never seen a key set opens to all of those who come at once
+      Given the backend runs as key-rotation for this scenario alone
+      Then 8 requests at once with the present key's token all open the list of tenants
+
   @ACC-014 @must
   Rule: ACC-014 Every form that Access gives a token is accepted
     `aud` may be an array or one string; a service token (with `common_name`, without `email` and `nbf`) is accepted.

@@ -26,6 +26,11 @@ Feature: A missing variable never widens what is open
         | variant            | name          |
         | without-access-aud | CF_ACCESS_AUD |
 
+      @needs.variant.without-access @since.1.1
+      Examples:
+        | variant        | name                                 |
+        | without-access | CF_ACCESS_TEAM_DOMAIN, CF_ACCESS_AUD |
+
   @BND-009 @must
   Rule: BND-009 Without AI Gateway no model is called
     A missing AI Gateway configuration is reported the same way, and no other provider is called instead.

@@ -140,3 +140,20 @@ Feature: Routes and methods that do not exist
         | GET chat                        |
         | GET /api/admin/mp-no-such-route |
         | PUT tenants                     |
+
+    @needs.tenants @needs.hosts @needs.variant.small-limits @since.1.1
+    Scenario: The rate limit comes before the method of each route
+      Given the backend runs as small-limits
+      And a free tenant "a"
+      And these requests at host "{host a}" are not allowed:
+        | request    | allowed |
+        | GET chat   | POST    |
+        | PUT status | GET     |
+      Then once tenant "a" has used up its quota, all of these requests at its host are limited:
+        | request                |
+        | GET chat               |
+        | PUT chat               |
+        | DELETE chat            |
+        | PUT status             |
+        | DELETE status          |
+        | POST /mp-no-such-route |

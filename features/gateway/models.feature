@@ -295,6 +295,23 @@ Feature: The tier alone decides the model
         | premium | @cf/meta/llama-3.1-8b-instruct-fp8-fast             | body  | 70b   |
         | premium | gpt-4o                                              | body  | 70b   |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway-log @since.1.1
+    Scenario Outline: The <tier> tier's model answers, though "<named>" is named in the <place>
+      Given a <tier> tenant "a" that is called at a custom hostname
+      When tenant "a" prompts the model naming "<named>" in its <place>
+      Then the upstream calls were "70b 200"
+      When tenant "a" prompts the model in a stream naming "<named>" in its <place>
+      Then the upstream calls were "70b 200"
+
+      Examples:
+        | tier       | named                                              | place |
+        | enterprise | @cf/meta/llama-3.1-8b-instruct-fp8-fast            | body  |
+        | enterprise | workers-ai/@cf/meta/llama-3.1-8b-instruct-fp8-fast | body  |
+        | enterprise | dynamic/free                                       | body  |
+        | enterprise | @cf/meta/llama-3.1-8b-instruct-fp8-fast            | query |
+        | premium    | @cf/meta/llama-3.1-8b-instruct-fp8-fast            | query |
+        | premium    | workers-ai/@cf/meta/llama-3.1-8b-instruct-fp8-fast | body  |
+
     @needs.tenants @needs.hosts @needs.ai-gateway
     Scenario: Neither retry nor fallback ask for the model that the caller named
       Given a premium tenant "a"

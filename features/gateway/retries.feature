@@ -96,6 +96,20 @@ Feature: Failing models are tried again, within bounds
         | premium    |
         | enterprise |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @slow @since.1.1
+    Scenario Outline: A failure that is long in coming is tried again as any other (<tier>, <replies>, <way>)
+      Given a <tier> tenant "a"
+      And the upstream replies "<replies>"
+      When tenant "a" prompts the model <way>
+      Then the upstream calls were "<calls>"
+
+      Examples:
+        | tier       | replies                           | way         | calls                    |
+        | free       | 503 late by 6000 ms, answer       | in a stream | 8b 503, 8b 200           |
+        | premium    | 503 late by 12000 ms, answer      | plainly     | 70b 503, 70b 200         |
+        | enterprise | 500 late by 12000 ms, 503, answer | in a stream | 70b 500, 70b 503, 8b 200 |
+        | premium    | answer hanging, answer            | plainly     | 70b hung, 70b 200        |
+
   @AIG-011 @must
   Rule: AIG-011 Only what may pass is tried again
     Retry and fallback happen on 429, 500, 503, 524 and on timeout, and on nothing else (400, 401, 403, 404, 422 do not retry).

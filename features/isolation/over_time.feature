@@ -67,3 +67,18 @@ Feature: Isolation holds under load and when names change hands
       And 1100 more objects are stored below the sandbox id of tenant "old"
       When the operator deletes tenant "old"
       Then nothing is left of tenant "old"
+
+    @needs.tenants @needs.hosts @needs.admin @waits @since.1.1
+    Scenario: A slug and a hostname that are taken again at once stay with whoever took them
+      Given a free tenant "old" with these custom hostnames:
+        | shop.{domain old} |
+      And host "shop.{domain old}" answers as tenant "old"
+      When tenant "old" is deleted and tenant "new" made with its slug at once
+      And the operator gives tenant "new" these custom hostnames instead:
+        | shop.{domain old} |
+      Then these hosts become tenant "new":
+        | host              |
+        | shop.{domain old} |
+      When 3 s have passed
+      Then host "{host new}" still answers as tenant "new"
+      And host "shop.{domain old}" still answers as tenant "new"

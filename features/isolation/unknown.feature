@@ -92,3 +92,10 @@ Feature: Foreign looks like unknown
         | POST | /v1/chat/completions | body metadata.tenant: {slug}     |
         | POST | /v1/chat/completions | body sandbox_id: {sandbox}       |
       Then each pair of answers is alike
+
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: A row that a cursor names
+      Given a free tenant "a"
+      And a free tenant "b"
+      And tenants "a" and "b" have 2 usage rows each
+      Then a cursor of tenant "b" that is used for tenant "a" is answered as one that names nobody's row

@@ -111,6 +111,14 @@ Feature: Who is refused learns when to come back
       And the time that the refusal stated has passed
       Then the client ip is admitted again
 
+    @needs.tenants @needs.hosts @needs.variant.small-limits @waits @since.1.1
+    Scenario: So is one whose requests lie apart in the period
+      Given the backend runs as small-limits
+      And a free tenant "a"
+      When tenant "a" has used up its quota, the last of it late in the period
+      And the time that the refusal stated has passed
+      Then tenant "a" is admitted again
+
   @RL-008 @must
   Rule: RL-008 A refused request costs nothing
     A refused request reaches neither AI Gateway nor the usage table.

@@ -82,6 +82,19 @@ Feature: The host alone decides the tenant
         | shop.{domain a} |
       And host "{host a}" answers as tenant "a"
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario: A slug may begin and end as names do that others keep for themselves
+      Given free tenants with these slugs, whatever else is called so:
+        | slug           |
+        | api-{own a}    |
+        | www-{own a}    |
+        | admin-{own a}  |
+        | app-{own a}    |
+        | status-{own a} |
+        | {own a}-api    |
+        | www{own a}     |
+      Then each of them is answered as itself
+
   @RES-002 @must
   Rule: RES-002 No override in production
     In production an `X-Tenant-Override` header is ignored: the host's tenant answers.

@@ -295,3 +295,22 @@ Feature: What the operator changes, resolution sees
       And D1 is unavailable for tenant "a"
       When the operator looks at tenant "a"
       Then it is told as an outage of D1 for tenant "a"
+
+    @since.1.1 @needs.tenants @needs.hosts @needs.store-faults
+    Scenario Outline: However often it is asked, an outage of <store> stays one
+      Given a free tenant "a" with these custom hostnames:
+        | shop.{domain a} |
+      And <store> is <state> for <whom>
+      When somebody asks host "<host>" for the status 6 times
+      Then each time it is told as an outage of <store> for <whom>
+      When <store> is back for <whom>
+      Then these hosts soon become tenant "a":
+        | host   |
+        | <host> |
+
+      Examples:
+        | store        | state       | whom              | host            |
+        | D1           | unavailable | tenant "a"        | {host a}        |
+        | D1           | busy        | tenant "a"        | shop.{domain a} |
+        | the registry | unavailable | "shop.{domain a}" | shop.{domain a} |
+        | the registry | unavailable | "{slug a}"        | {host a}        |

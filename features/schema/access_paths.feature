@@ -34,6 +34,14 @@ Feature: Look-ups use indexes and bad rows are refused
       When the operator reads the usage of tenant "a" in a time range, and tenant "a" asks for its status
       Then each statement by which that was looked up searches by index and scans no table
 
+    @needs.d1 @needs.store-faults @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @since.1.1
+    Scenario: Nor do those by which the pages of a tenant's usage are turned
+      Given a free tenant "a"
+      And a free tenant "b"
+      And tenants "a" and "b" have 3 usage rows each
+      When the operator turns the pages of the usage of tenant "a" in a time range
+      Then each statement by which that was looked up searches by index and scans no table
+
   @SCH-007 @should
   Rule: SCH-007 Look-ups do not grow with the number of tenants
     Look-up time does not grow with the number of tenants beyond the logarithm.

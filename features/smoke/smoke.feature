@@ -15,6 +15,17 @@ Feature: Smoke test
       Then the usage row of that response is there
       And all of it took less than 30 s
 
+    @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: So does a tenant that takes the id of one that is gone
+      When the smoke test creates tenant "a"
+      And the smoke test starts the gateway of tenant "a"
+      And the operator removes it
+      And the smoke test creates tenant "b" with the id and names of tenant "a"
+      And the smoke test starts the gateway of tenant "b"
+      And the gateway of tenant "b" is said to run, to operator and tenant alike
+      And tenant "b" receives the model's response
+      Then all of it took less than 30 s
+
   @SMK-002 @must @smoke
   Rule: SMK-002 A tenant is there at once
     Creation and mapping take under 2 s.

@@ -46,6 +46,15 @@ Feature: What failed is not billed
         | premium    | chat 9/2 as 500, 503, answer 21/8     | plainly     |
         | enterprise | 500, native 9/2 as 503, answer 21/8   | in a stream |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: Whichever status the failure has, and whatever counts it reports
+      Given an enterprise tenant "a"
+      When tenant "a" prompts the model once for each failure that has a name and is final, and the upstream reports 9/2 tokens with it
+      And the upstream replies "answer 41/17"
+      And tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
   @USG-003 @must
   Rule: USG-003 An error in a 200 costs nothing
     200 with `success: false` or an `error`/`errors` payload → no row.

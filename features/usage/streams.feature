@@ -171,3 +171,20 @@ Feature: Streams are billed when they tell their usage
       When tenant "a" prompts the model in a stream
       Then the caller gets the model's text
       And the usage rows of tenant "a" have tokens "41/17"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: However much of it came: a long <dialect> stream cut after <chunks> frames
+      Given a free tenant "a"
+      And the upstream replies "long <dialect> stream 88/44 cut after <chunks>"
+      When tenant "a" prompts the model in a stream
+      Then there was 1 upstream call
+      Given the upstream replies "answer 41/17"
+      When tenant "a" prompts the model in a stream
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "41/17"
+
+      Examples:
+        | dialect | chunks |
+        | openai  | 16     |
+        | openai  | 100    |
+        | native  | 60     |

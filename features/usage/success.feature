@@ -105,6 +105,18 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       When tenant "a" prompts the model in a stream
       Then the usage rows of tenant "a" have tokens "90/2"
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: So does a stream that the filter ended before its first word
+      Given a free tenant "a"
+      And the upstream streams these frames:
+        """
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}]}
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]}
+        {"choices": [], "usage": {"prompt_tokens": 90, "completion_tokens": 0, "total_tokens": 90}}
+        """
+      When tenant "a" prompts the model in a stream
+      Then the usage rows of tenant "a" have tokens "90/0"
+
   @USG-011 @must
   Rule: USG-011 The row names who answered
     After a fallback the row names the model that answered.
@@ -203,6 +215,17 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       And the upstream answers with this body:
         """
         {"result": {"response": "Hello.", "tool_calls": [], "usage": {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 4}}}, "success": true, "errors": [], "messages": []}
+        """
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And the usage rows of tenant "a" have tokens "12/6"
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: Usage at the root counts beside a result as well
+      Given a free tenant "a"
+      And the upstream answers with this body:
+        """
+        {"result": {"response": "Hello."}, "usage": {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18}, "success": true, "errors": [], "messages": []}
         """
       When tenant "a" prompts the model
       Then the caller gets the model's text

@@ -170,7 +170,7 @@ fn a_smoke_run_has_the_smoke_test_and_one_scenario_of_a_must_of_every_other_area
             .or_default() += 1;
     }
     for (area, count) in of_area {
-        let wanted = if area == "SMK" { 11 } else { 1 };
+        let wanted = if area == "SMK" { 12 } else { 1 };
         assert_eq!(count, wanted, "scenarios of {area} with @smoke");
     }
 }

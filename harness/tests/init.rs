@@ -96,6 +96,7 @@ fn of_the_worker_in_this_repository_it_writes_what_was_written_by_hand() {
         "dev-mode-false",
         "dev-mode-0",
         "dev-mode-upper-case",
+        "without-access",
         "without-ai-gateway-url",
         "without-ai-gateway-key",
     ] {

@@ -78,6 +78,8 @@ pub enum Variant {
     WithoutAccessTeam,
     /// No `CF_ACCESS_AUD`.
     WithoutAccessAud,
+    /// Neither `CF_ACCESS_TEAM_DOMAIN` nor `CF_ACCESS_AUD`.
+    WithoutAccess,
     /// No AI Gateway address and key.
     WithoutAiGateway,
     /// No `AI_GATEWAY_BASE_URL`.
@@ -94,7 +96,7 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Production,
         Self::DevMode,
         Self::WithoutD1,
@@ -110,6 +112,7 @@ impl Variant {
         Self::OwnSwitches,
         Self::WithoutAccessTeam,
         Self::WithoutAccessAud,
+        Self::WithoutAccess,
         Self::WithoutAiGateway,
         Self::WithoutAiGatewayUrl,
         Self::WithoutAiGatewayKey,
@@ -137,6 +140,7 @@ impl Variant {
             Self::OwnSwitches => "own-switches",
             Self::WithoutAccessTeam => "without-access-team",
             Self::WithoutAccessAud => "without-access-aud",
+            Self::WithoutAccess => "without-access",
             Self::WithoutAiGateway => "without-ai-gateway",
             Self::WithoutAiGatewayUrl => "without-ai-gateway-url",
             Self::WithoutAiGatewayKey => "without-ai-gateway-key",

@@ -6,9 +6,13 @@ use super::{AtOnce, FoundVariant, Hindered, Told};
 use crate::contract::need::Variant;
 
 /// The variables that a variant does without.
-const UNSET: [(Variant, &[&str]); 6] = [
+const UNSET: [(Variant, &[&str]); 7] = [
     (Variant::WithoutAccessTeam, &["CF_ACCESS_TEAM_DOMAIN"]),
     (Variant::WithoutAccessAud, &["CF_ACCESS_AUD"]),
+    (
+        Variant::WithoutAccess,
+        &["CF_ACCESS_TEAM_DOMAIN", "CF_ACCESS_AUD"],
+    ),
     (
         Variant::WithoutAiGateway,
         &["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"],

@@ -228,6 +228,7 @@ impl ReferenceTarget {
             | Variant::WithoutD1AndR2
             | Variant::WithoutAccessTeam
             | Variant::WithoutAccessAud
+            | Variant::WithoutAccess
             | Variant::WithoutAiGateway
             | Variant::WithoutAiGatewayUrl
             | Variant::WithoutAiGatewayKey
@@ -366,6 +367,7 @@ fn unset(variant: Variant) -> &'static [&'static str] {
         Variant::WithoutD1AndR2 => &["TENANT_DB", "MOLTBOT_BUCKET"],
         Variant::WithoutAccessTeam => &["CF_ACCESS_TEAM_DOMAIN"],
         Variant::WithoutAccessAud => &["CF_ACCESS_AUD"],
+        Variant::WithoutAccess => &["CF_ACCESS_TEAM_DOMAIN", "CF_ACCESS_AUD"],
         Variant::WithoutAiGateway => &["AI_GATEWAY_BASE_URL", "CLOUDFLARE_AI_GATEWAY_API_KEY"],
         Variant::WithoutAiGatewayUrl => &["AI_GATEWAY_BASE_URL"],
         Variant::WithoutAiGatewayKey => &["CLOUDFLARE_AI_GATEWAY_API_KEY"],

@@ -142,6 +142,9 @@ fn meaning(variant: Variant) -> &'static str {
         }
         Variant::WithoutAccessTeam => "as production; say without = [\"CF_ACCESS_TEAM_DOMAIN\"]",
         Variant::WithoutAccessAud => "as production; say without = [\"CF_ACCESS_AUD\"]",
+        Variant::WithoutAccess => {
+            "as production; say without = [\"CF_ACCESS_TEAM_DOMAIN\", \"CF_ACCESS_AUD\"]"
+        }
         Variant::WithoutAiGateway => {
             "as production; say without = [\"AI_GATEWAY_BASE_URL\", \"CLOUDFLARE_AI_GATEWAY_API_KEY\"]"
         }

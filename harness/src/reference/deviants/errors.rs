@@ -1,6 +1,7 @@
 //! Backends that answer errors in another way. Never breaks more than one thing at a time.
 
-use super::layer::{after, refusal};
+use super::directory::Directory;
+use super::layer::{after, instead, refusal};
 use super::{Draft, deviant};
 use crate::clock;
 use crate::reference::altered::Parts;
@@ -163,6 +164,23 @@ fn order() -> Vec<Draft> {
             deviant(id, breaks, expected).parts(move |parts| first(parts, gate))
         })
         .collect();
+    all.push(
+        deviant(
+            "method-of-the-chat-before-limit",
+            "A wrong method on the chat route is told before the quota is asked, and uses none of it",
+            &["ERR-005"],
+        )
+        .parts(|parts| {
+            let directory = Directory::of(parts);
+            parts.caller = instead(move |ask| {
+                let is_wrong = ask.route() == "/v1/chat/completions" && ask.method != "POST";
+                directory.find(ask.host()).filter(|_| is_wrong)?;
+                let mut told = refusal(405, "METHOD_NOT_ALLOWED", &json!({}));
+                told.set("allow", "POST");
+                Some(told)
+            });
+        }),
+    );
     all.push(
         deviant(
             "unknown-route-is-the-app",

@@ -65,6 +65,12 @@ fn gateways() -> Vec<Draft> {
             Manner::Renews(10_000),
         ),
         runtime(
+            "destroyed-sandboxes-stay-so",
+            "A sandbox that was destroyed is never started again: a tenant that is made anew under its id has no gateway",
+            &["SMK-001"],
+            Manner::StaysDestroyed,
+        ),
+        runtime(
             "gateway-starting-forever",
             "A gateway that runs is told to be starting",
             &["SMK-001"],
@@ -123,6 +129,7 @@ enum Manner {
     Races,
     Logs,
     Starting,
+    StaysDestroyed,
     /// After so many milliseconds.
     Renews(i64),
 }
@@ -135,6 +142,7 @@ fn other_runtime(parts: &mut Parts, manner: Manner) {
             log,
             manner,
             runs: Mutex::default(),
+            destroyed: Mutex::default(),
         }) as _
     });
 }
@@ -145,6 +153,8 @@ struct Other {
     manner: Manner,
     /// The last run of each gateway, where two may have been made.
     runs: Mutex<HashMap<String, GatewayStatus>>,
+    /// The sandboxes that were destroyed.
+    destroyed: Mutex<HashSet<String>>,
 }
 
 fn log_start(log: &dyn LogSink, sandbox: SandboxId, run: Option<Uuid>) {
@@ -217,13 +227,17 @@ impl SandboxRuntime for Other {
         if matches!(self.manner, Manner::Races) {
             return Ok(self.race(sandbox).await);
         }
+        let is_gone = held(&self.destroyed).contains(sandbox.as_str());
+        if is_gone && matches!(self.manner, Manner::StaysDestroyed) {
+            return Err(StoreError::Unavailable("the sandbox was destroyed".into()));
+        }
         let mut status = self.inner.start(sandbox).await?;
         match self.manner {
             Manner::Renames => status.instance_id = Some(Uuid::new_v4()),
             Manner::Logs => log_start(self.log.as_ref(), sandbox, Some(Uuid::new_v4())),
             Manner::Starting => status.state = GatewayState::Starting,
             Manner::Renews(after_ms) => status = self.renewed(sandbox, status, after_ms),
-            Manner::Forgets | Manner::Races => {}
+            Manner::Forgets | Manner::Races | Manner::StaysDestroyed => {}
         }
         Ok(status)
     }
@@ -237,13 +251,15 @@ impl SandboxRuntime for Other {
             Manner::Starting if status.state == GatewayState::Running => {
                 status.state = GatewayState::Starting;
             }
-            Manner::Starting | Manner::Renames | Manner::Logs => {}
+            Manner::Starting | Manner::Renames | Manner::Logs | Manner::StaysDestroyed => {}
         }
         Ok(status)
     }
 
     async fn destroy(&self, sandbox: SandboxId) -> Result<(), StoreError> {
-        self.inner.destroy(sandbox).await
+        self.inner.destroy(sandbox).await?;
+        held(&self.destroyed).insert(sandbox.as_str().to_owned());
+        Ok(())
     }
 }
 

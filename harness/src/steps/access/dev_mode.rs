@@ -1,7 +1,7 @@
 //! What relaxes Access and what does not. Never sets a mode: variants and requests come from the feature.
 
 use super::{
-    Credential, expect_all_open, expect_denied, expect_record, record_request, with_request,
+    Credential, expect_all_open, expect_denied, expect_record, record_request, token, with_request,
 };
 use crate::contract::need::Need;
 use crate::observe::LogLine;
@@ -26,6 +26,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(everything_opens(s, a)),
     );
     book.step(
+        r#"the record of tenant "([^"]+)" is asked for in development with a token of kind "([^"]+)""#,
+        |s, a| Box::pin(opens_in_spite(s, a)),
+    );
+    book.step(
         r"the log has a warning that Access was relaxed for that request",
         |s, a| Box::pin(is_logged(s, a)),
     );
@@ -43,6 +47,21 @@ async fn opens(s: &mut Scene, a: Args) -> Check {
     let tenant = s.tenant(a.text(1))?;
     let request = record_request(s, &tenant);
     let answer = s.send(request).await?;
+    expect_record(s, &tenant, &answer)
+}
+
+/// Nobody promises that a bad token does what none does: where it is refused in development as well, nothing is relaxed for it.
+async fn opens_in_spite(s: &mut Scene, a: Args) -> Check {
+    let (tenant, kind) = (s.tenant(a.text(1))?, a.text(2));
+    let bare = s.send(record_request(s, &tenant)).await?;
+    expect_record(s, &tenant, &bare).or_unmet("ACC-020: development opens without a token")?;
+    let credential = Credential::Header(token(s, kind).await?);
+    let answer = s.send(credential.on(record_request(s, &tenant))).await?;
+    if super::is_refusal(answer.status) {
+        return Err(Stop::NotApplicable(format!(
+            "a token of the kind {kind} is refused in development as well"
+        )));
+    }
     expect_record(s, &tenant, &answer)
 }
 

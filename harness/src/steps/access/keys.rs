@@ -51,6 +51,11 @@ pub(super) fn register(book: &mut Book) {
         r#"(?:the present key|key "([^"]+)") opens the list of tenants(?: in due time)?"#,
         |s, a| Box::pin(opens_in_time(s, a)),
     );
+    book.asserting(
+        &["ACC-002"],
+        r"(\d+) requests at once with the present key's token all open the list of tenants",
+        |s, a| Box::pin(all_open(s, a)),
+    );
     book.step(
         r"the present key still opens the list of tenants",
         |s, a| Box::pin(still_opens(s, a)),
@@ -60,7 +65,7 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(under_another_id(s, a)),
     );
     book.step(
-        r#"key "([^"]+)" opens nothing once the cache time has passed"#,
+        r#"key "([^"]+)" opens nothing once the cache time has passed(, while unknown key ids are asked for again and again)?"#,
         |s, a| Box::pin(refused_in_time(s, a)),
     );
     book.step(
@@ -210,15 +215,28 @@ pub(super) fn due_time(s: &Scene) -> Duration {
     limits.keys_cache + limits.keys_cooldown + Duration::from_millis(SLACK_MS)
 }
 
+/// What else is asked between two looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    /// A token of a key id that nobody has, which makes a backend look for it in the key set.
+    UnknownKeyIds,
+}
+
 /// Looks until the token opens, or opens no longer.
 async fn look_until(
     s: &mut Scene,
     token: &str,
     wanted: bool,
     deadline: Duration,
+    meanwhile: Meanwhile,
 ) -> Result<Result<(), Arc<Exchange>>, Stop> {
     let patience = Patience::of(deadline);
     loop {
+        if meanwhile == Meanwhile::UnknownKeyIds {
+            let unknown = s.access().await?.token(TokenKind::UnknownKid);
+            s.send(list_request(s, &unknown)).await?;
+        }
         let answer = s.send(list_request(s, token)).await?;
         if opened(s, &answer)? == wanted {
             return Ok(Ok(()));
@@ -235,7 +253,7 @@ async fn opens_in_time(s: &mut Scene, a: Args) -> Check {
     let (token, deadline) = (token_of(s, a.text(1)).await?, due_time(s));
     let now = json!(clock::epoch_ms());
     s.notes.entry("first asked".to_owned()).or_insert(now);
-    let last = look_until(s, &token, true, deadline).await?;
+    let last = look_until(s, &token, true, deadline, Meanwhile::Nothing).await?;
     s.expect(
         last.is_ok(),
         format!(
@@ -248,6 +266,18 @@ async fn opens_in_time(s: &mut Scene, a: Args) -> Check {
                 .unwrap_or_default()
         },
     )
+}
+
+/// Whoever fetches the key set for the first of them has to let the others wait for it.
+async fn all_open(s: &mut Scene, a: Args) -> Check {
+    let token = token_of(s, PRESENT).await?;
+    let requests = (0..a.number(1)?)
+        .map(|_one: u32| list_request(s, &token))
+        .collect();
+    for answer in s.send_all(requests).await? {
+        s.expect_status(&answer, 200)?;
+    }
+    Ok(())
 }
 
 async fn still_opens(s: &mut Scene, _a: Args) -> Check {
@@ -310,7 +340,12 @@ pub(super) fn under_id(token: &str, kid: &str) -> String {
 async fn refused_in_time(s: &mut Scene, a: Args) -> Check {
     let token = token_of(s, a.text(1)).await?;
     let deadline = s.run.target.limits().keys_cache + Duration::from_millis(SLACK_MS);
-    let last = look_until(s, &token, false, deadline).await?;
+    let meanwhile = if a.text(2).is_empty() {
+        Meanwhile::Nothing
+    } else {
+        Meanwhile::UnknownKeyIds
+    };
+    let last = look_until(s, &token, false, deadline, meanwhile).await?;
     s.expect(
         last.is_ok(),
         format!(

@@ -58,6 +58,10 @@ pub(super) fn register(book: &mut Book) {
         r#"without a token no "([^"]+)" spelling opens an admin route of tenant "([^"]+)""#,
         |s, a| Box::pin(no_spelling(s, a)),
     );
+    book.step(
+        r#"without a token no admin route of tenant "([^"]+)" opens on any of these hosts"#,
+        |s, a| Box::pin(on_no_host(s, a)),
+    );
     book.step(r"without a token these paths are denied", |s, a| {
         Box::pin(paths_denied(s, a))
     });
@@ -182,6 +186,32 @@ async fn no_spelling(s: &mut Scene, a: Args) -> Check {
     let outcomes = s.attempt_all_raw(host.as_bytes(), requests.clone()).await?;
     for (request, outcome) in requests.iter().zip(&outcomes) {
         expect_not_opened(s, &line(request), outcome)?;
+    }
+    Ok(())
+}
+
+/// Every admin route on each host. What form a refusal has is not judged here, nor is it the same on hosts that are nobody's.
+async fn on_no_host(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let app_domain = s.instance().await?.app_domain.clone();
+    let routes = own_requests(s, &tenant);
+    for row in a.rows() {
+        let named = row.first().map_or("", String::as_str);
+        let host = match named {
+            "localhost" => named.to_owned(),
+            "the bare app domain" => app_domain.clone(),
+            "the subdomain of nobody" => format!("{}.{app_domain}", s.slug("nobody")),
+            _ if named.starts_with("the subdomain of tenant") => tenant.host.clone(),
+            _ if named.starts_with("the custom domain of tenant") => {
+                tenant.domains.first().cloned().unwrap_or_default()
+            }
+            _ => return Err(Stop::Fault(format!("no host `{named}`"))),
+        };
+        let outcomes = s.attempt_all_raw(host.as_bytes(), routes.clone()).await?;
+        for (request, outcome) in routes.iter().zip(&outcomes) {
+            let what = format!("{} at {named}", line(request));
+            expect_not_opened(s, &what, outcome)?;
+        }
     }
     Ok(())
 }

@@ -24,6 +24,12 @@ const RETRYABLE: [u16; 4] = [429, 500, 503, 524];
 const LIKELY: [u16; 16] = [
     408, 409, 421, 423, 425, 501, 502, 504, 507, 509, 520, 521, 522, 523, 527, 530,
 ];
+/// The failures that the register of HTTP statuses or the CDN in front of a provider has a name for, but for those that may be tried again.
+const NAMED: [u16; 46] = [
+    400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421,
+    422, 423, 424, 425, 426, 428, 431, 451, 498, 499, 501, 502, 504, 505, 506, 507, 508, 510, 511,
+    520, 521, 522, 523, 525, 526, 527, 530,
+];
 /// Within this time a prompt is at the upstream. Evidence: `usage/timing.rs`.
 const ASKED_MAX: Duration = Duration::from_secs(10);
 /// In this time after a caller has gone nobody may call a model for it. The pause before a retry is shorter in any backend that was seen.
@@ -49,6 +55,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"tenant "([^"]+)" prompts the model once for each status from 400 to 599 that is final, and the upstream replies with it"#,
         |s, a| Box::pin(sweeps(s, a)),
+    );
+    book.step(
+        r#"tenant "([^"]+)" prompts the model once for each failure that has a name and is final, and the upstream reports (\d+)/(\d+) tokens with it"#,
+        |s, a| Box::pin(fails_with_counts(s, a)),
     );
     book.asserting(
         &["AIG-011"],
@@ -156,6 +166,54 @@ async fn sweeps(s: &mut Scene, a: Args) -> Check {
     }
     s.notes.insert(SWEPT.to_owned(), Value::Array(swept));
     s.send_all(requests).await.map(drop)
+}
+
+/// A failure's body with counts wherever one dialect or the other has them: with an error in it, or as if nothing were wrong.
+fn with_counts(tokens_in: u64, tokens_out: u64, has_error: bool) -> Value {
+    let usage = json!({
+        "prompt_tokens": tokens_in,
+        "completion_tokens": tokens_out,
+        "total_tokens": tokens_in + tokens_out,
+    });
+    let mut body = json!({
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": TEXT }, "finish_reason": "stop" }],
+        "usage": usage.clone(),
+        "result": { "response": TEXT, "usage": usage },
+        "success": !has_error,
+    });
+    if has_error {
+        body["errors"] = json!([{ "code": 2017, "message": "Response blocked" }]);
+    }
+    body
+}
+
+/// Each of the statuses twice, plain and streamed, with an error in the body and without.
+async fn fails_with_counts(s: &mut Scene, a: Args) -> Check {
+    let host = s.tenant(a.text(1))?.host;
+    let (tokens_in, tokens_out) = (a.number(2)?, a.number(3)?);
+    let gateway = s.gateway().await?;
+    let ways = NAMED
+        .into_iter()
+        .flat_map(|status| [(status, false), (status, true)]);
+    let (mut requests, mut asked) = (Vec::new(), Vec::new());
+    for (number, (status, has_error)) in ways.enumerate() {
+        let marker = marker_of(s, number);
+        let reply = Reply::body(status, with_counts(tokens_in, tokens_out, has_error));
+        gateway.script(&marker, Script::always(reply));
+        let streamed = has_error == (status % 2 == 0);
+        requests.push(s.chat_request_with(&host, &chat_body(&marker, streamed)));
+        asked.push((status, marker));
+    }
+    s.send_all(requests).await?;
+    let unseen = asked
+        .iter()
+        .find(|(_, marker)| gateway.journal(marker).is_empty());
+    match unseen {
+        Some((status, _)) => Err(Stop::NotVerified(format!(
+            "the prompt for {status} did not reach the upstream"
+        ))),
+        None => Ok(()),
+    }
 }
 
 async fn each_was_final(s: &mut Scene, _a: Args) -> Check {

@@ -37,6 +37,9 @@ pub(super) fn register(book: &mut Book) {
     });
 }
 
+/// Frames with text in a long stream.
+const LONG: usize = 120;
+
 async fn replies(s: &mut Scene, a: Args) -> Check {
     let replies = a
         .text(1)
@@ -207,6 +210,7 @@ fn parse_counted(text: &str) -> Result<Reply, Stop> {
     let count = |tokens: i64| u64::try_from(tokens).map_err(|_negative| unknown());
     let (tokens_in, tokens_out) = (count(tokens_in)?, count(tokens_out)?);
     let stream = |dialect| Reply::stream(dialect, &PIECES, tokens_in, tokens_out);
+    let long = |dialect| Reply::stream(dialect, &[PIECES[0]; LONG], tokens_in, tokens_out);
     match kind {
         "answer" => Ok(Reply::answer(TEXT, tokens_in, tokens_out)),
         "chat" => Ok(Reply::chat(TEXT, tokens_in, tokens_out)),
@@ -217,6 +221,8 @@ fn parse_counted(text: &str) -> Result<Reply, Stop> {
         "openai stream" => Ok(stream(StreamDialect::OpenAi)),
         "binding stream" => Ok(stream(StreamDialect::OpenAiBinding)),
         "native stream" => Ok(stream(StreamDialect::Native)),
+        "long openai stream" => Ok(long(StreamDialect::OpenAi)),
+        "long native stream" => Ok(long(StreamDialect::Native)),
         _ => Err(unknown()),
     }
 }

@@ -14,6 +14,8 @@ use crate::steps::operating::{
 use crate::subject::dialect::AdminRoute;
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 /// Adds the steps.
@@ -53,6 +55,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"tenants "([^"]+)" and "([^"]+)" have (\d+) usage rows each"#,
         |s, a| Box::pin(have_usage(s, a)),
+    );
+    book.step(
+        r#"a cursor of tenant "([^"]+)" that is used for tenant "([^"]+)" is answered as one that names nobody's row"#,
+        |s, a| Box::pin(foreign_cursor_as_nobodys(s, a)),
     );
     book.step(
         r#"the operator pages through the usage of tenant "([^"]+)" and takes its cursor to tenant "([^"]+)""#,
@@ -380,6 +386,52 @@ async fn take_cursor(s: &mut Scene, a: Args) -> Check {
     operate(s, "GET", page_after(&listing, 10, &cursor), None)
         .await
         .map(drop)
+}
+
+/// The cursor with the id of another row in it, in whichever alphabet it is written; nothing if it names none of these rows.
+fn with_another_row(cursor: &str, rows: &[String]) -> Option<String> {
+    let renamed = |text: &str| {
+        let row = rows.iter().find(|row| text.contains(row.as_str()))?;
+        Some(text.replace(row.as_str(), &uuid::Uuid::new_v4().to_string()))
+    };
+    let encoded = || {
+        let mut alphabets = [URL_SAFE_NO_PAD, URL_SAFE, STANDARD_NO_PAD, STANDARD].into_iter();
+        alphabets.find_map(|alphabet| {
+            let inner = String::from_utf8(alphabet.decode(cursor).ok()?).ok()?;
+            Some(alphabet.encode(renamed(&inner)?))
+        })
+    };
+    renamed(cursor).or_else(encoded)
+}
+
+async fn foreign_cursor_as_nobodys(s: &mut Scene, a: Args) -> Check {
+    let (other, asked) = (s.tenant(a.text(1))?, s.tenant(a.text(2))?);
+    let rows = usage_ids(s, &other.id).await?;
+    let listing = at(&s.dialect().usage, &other.id);
+    let page = operate(s, "GET", format!("{listing}?limit=1"), None).await?;
+    expect_status_first(s, &page, 200)?;
+    let cursor = page.text_at(&s.dialect().next_cursor);
+    let changed = cursor
+        .as_deref()
+        .and_then(|cursor| with_another_row(cursor, &rows));
+    let (Some(foreign), Some(nobodys)) = (cursor, changed) else {
+        return Err(Stop::NotApplicable(
+            "no cursor of the usage listing names a row by its id".to_owned(),
+        ));
+    };
+    let listing = at(&s.dialect().usage, &asked.id);
+    let unknown = operate(s, "GET", page_after(&listing, 10, &nobodys), None).await?;
+    let answer = operate(s, "GET", page_after(&listing, 10, &foreign), None).await?;
+    let told = |answer: &Exchange| (answer.status, answer.text_at("/error/code"));
+    s.expect(
+        told(&answer) == told(&unknown),
+        format!(
+            "a cursor that names a row of tenant {} answered as one that names nobody's, which is {}",
+            other.id,
+            describe(&unknown)
+        ),
+        || describe(&answer),
+    )
 }
 
 async fn no_foreign_row(s: &mut Scene, a: Args) -> Check {

@@ -8,6 +8,7 @@ use crate::run::capture::point_at;
 use crate::run::scene::{Scene, describe};
 use crate::steps::operating::{at, authorised, delete, presuppose, settle};
 use crate::steps::resolution::alike::{Asked, Varying, face};
+use crate::subject::dialect::AdminRoute;
 use crate::subject::tenant::Tenant;
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
@@ -18,6 +19,9 @@ const PAIRS: &str = "pairs";
 
 /// Under which name a scenario knows the tenant that was never made.
 const NOBODY: &str = "nobody";
+
+/// The id of no tenant.
+const NOBODYS_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
@@ -32,6 +36,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"every admin route is called without token from the host of tenant "([^"]+)", for tenant "([^"]+)" and then for nobody"#,
         |s, a| Box::pin(call_admin(s, a)),
+    );
+    book.step(
+        r#"every admin route is called without token at each host of tenant "([^"]+)", and then at one of nobody"#,
+        |s, a| Box::pin(call_admin_at_hosts(s, a)),
     );
     book.step(r#"a free tenant "([^"]+)" is removed for good"#, |s, a| {
         Box::pin(remove(s, a))
@@ -185,6 +193,26 @@ async fn call_admin(s: &mut Scene, a: Args) -> Check {
         })
         .collect();
     send_pairs(s, &foreign, pairs).await
+}
+
+/// The routes for a tenant that was never made: what is asked for is the same, and only the hosts differ.
+async fn call_admin_at_hosts(s: &mut Scene, a: Args) -> Check {
+    let (tenant, unknown) = (s.tenant(a.text(1))?, nobody(s).await?);
+    let routes = s.dialect().admin_routes(NOBODYS_ID, &s.slug("made"));
+    let hosts = |of: &Tenant| [Some(of.host.clone()), of.domains.first().cloned()];
+    let mut pairs = Vec::new();
+    for (known, other) in hosts(&tenant).into_iter().zip(hosts(&unknown)) {
+        let (Some(known), Some(other)) = (known, other) else {
+            continue;
+        };
+        let at = |route: &AdminRoute, host: &str| route.request().host(host);
+        pairs.extend(
+            routes
+                .iter()
+                .map(|route| [at(route, &known), at(route, &other)]),
+        );
+    }
+    send_pairs(s, &tenant, pairs).await
 }
 
 async fn remove(s: &mut Scene, a: Args) -> Check {

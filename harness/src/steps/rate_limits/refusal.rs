@@ -1,8 +1,9 @@
 //! What a refusal says, and whether it is true. Never waits longer than the refusal itself says.
 
 use super::at_once::expect_times;
-use super::used_up::use_up;
+use super::used_up::{use_up, use_up_from};
 use super::{Asker, answered_at, expect_limited, free_quota, ms_since, too_slow};
+use crate::clock;
 use crate::evidence::Exchange;
 use crate::oracle::retry_after;
 use crate::run::book::{Args, Book};
@@ -18,9 +19,10 @@ const TIMER_MS: u64 = 50;
 
 /// Adds the steps.
 pub(super) fn register(book: &mut Book) {
-    book.step(r#"tenant "([^"]+)" has used up its quota"#, |s, a| {
-        Box::pin(tenant_uses_up(s, a))
-    });
+    book.step(
+        r#"tenant "([^"]+)" has used up its quota(, the last of it late in the period)?"#,
+        |s, a| Box::pin(tenant_uses_up(s, a)),
+    );
     book.step(
         r"the client ip has used up its quota( by asking for unknown hosts)?",
         |s, a| Box::pin(ip_uses_up(s, a)),
@@ -67,8 +69,18 @@ pub(super) fn register(book: &mut Book) {
 
 async fn tenant_uses_up(s: &mut Scene, a: Args) -> Check {
     let who = Asker::Tenant(s.tenant(a.text(1))?);
+    if !a.text(2).is_empty() {
+        let ((limit, period), begun) = (free_quota(s).await?, clock::now());
+        let most = (1..limit as usize).map(|at| who.request(s, at)).collect();
+        s.send_all(most).await?;
+        wait::pass_until(begun + period.mul_f64(LATE_IN_PERIOD)).await;
+        return use_up_from(s, &who, 1).await;
+    }
     use_up(s, &who).await
 }
+
+/// When the last requests of a quota come, as a part of its period.
+const LATE_IN_PERIOD: f64 = 0.6;
 
 async fn ip_uses_up(s: &mut Scene, a: Args) -> Check {
     let who = if a.text(1).is_empty() {

@@ -26,6 +26,12 @@ const PERMISSIVE_EXCESS: u32 = 3;
 
 /// Somebody's quota is used up: the last exchange of the scenario is the refusal.
 pub(super) async fn use_up(s: &mut Scene, who: &Asker) -> Check {
+    let (quota, _period) = quota_of(s, who).await?;
+    use_up_from(s, who, quota).await
+}
+
+/// As [`use_up`], beginning with so many requests at once: with one alone nothing is asked between the first refusal and whatever comes after it.
+pub(super) async fn use_up_from(s: &mut Scene, who: &Asker, at_once: u32) -> Check {
     let from = s.exchanges.len();
     let (quota, period) = quota_of(s, who).await?;
     // What a client ip's limit is, only the target says.
@@ -33,7 +39,7 @@ pub(super) async fn use_up(s: &mut Scene, who: &Asker) -> Check {
     let mut answers: Vec<Arc<Exchange>> = Vec::new();
     while answers.len() < most(known, quota) {
         // The quota at once, so that it fits into a period; then one by one, to stop at the first refusal.
-        let width = if answers.is_empty() { quota } else { 1 };
+        let width = if answers.is_empty() { at_once } else { 1 };
         let requests = (0..width as usize)
             .map(|at| who.request(s, from + answers.len() + at))
             .collect();

@@ -61,6 +61,10 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(tenants_with_slugs(s, a)),
     );
     book.step(
+        r"free tenants with these slugs, whatever else is called so:",
+        |s, a| Box::pin(tenants_with_slugs(s, a)),
+    );
+    book.step(
         r#"a free tenant "([^"]+)" whose slug has (\d+) (letter|digit)s? of its own"#,
         |s, a| Box::pin(tenant_with_short_slug(s, a)),
     );
@@ -82,6 +86,11 @@ pub(super) fn register(book: &mut Book) {
     book.asserting(
         &FOUND_BY_HOST,
         r#"host "([^"]*)" answers as tenant "([^"]+)""#,
+        |s, a| Box::pin(answers_as(s, a)),
+    );
+    book.asserting(
+        &["ISO-003"],
+        r#"host "([^"]*)" still answers as tenant "([^"]+)""#,
         |s, a| Box::pin(answers_as(s, a)),
     );
     book.step(

@@ -1,5 +1,6 @@
 //! Stores that fail for one tenant, and how that is told. Never lets a fault touch another scenario.
 
+use crate::evidence::Exchange;
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach, describe};
 use crate::steps::operating::settle;
@@ -38,6 +39,15 @@ pub(super) fn register(book: &mut Book) {
         &["RES-017", "RES-005"],
         r#"it is told as an outage of the registry for "([^"]+)""#,
         |s, a| Box::pin(told_of_registry(s, a)),
+    );
+    book.step(
+        r#"somebody asks host "([^"]*)" for the status (\d+) times"#,
+        |s, a| Box::pin(asked_often(s, a)),
+    );
+    book.asserting(
+        &["RES-017"],
+        r#"each time it is told as an outage of (?:D1 for tenant "([^"]+)"|the registry for "([^"]+)")"#,
+        |s, a| Box::pin(told_each_time(s, a)),
     );
     book.step(
         r#"the reads of tenant "([^"]+)"'s record are counted"#,
@@ -139,10 +149,45 @@ async fn told_of_registry(s: &mut Scene, a: Args) -> Check {
     }
 }
 
+/// The note where requests that were sent one after the other begin.
+const OFTEN_FROM: &str = "asked often from";
+
+async fn asked_often(s: &mut Scene, a: Args) -> Check {
+    let host = filled(s, a.text(1)).await?;
+    let times: u32 = a.number(2)?;
+    s.notes
+        .insert(OFTEN_FROM.to_owned(), json!(s.exchanges.len()));
+    for _time in 0..times {
+        let request = s.status_request(&host);
+        s.send(request).await?;
+    }
+    Ok(())
+}
+
+/// That the store was asked is seen of all of them together: a backend may stop asking one that fails, as long as it says so.
+async fn told_each_time(s: &mut Scene, a: Args) -> Check {
+    let (calls, scope) = if a.text(2).is_empty() {
+        (Calls::TenantRead, s.tenant(a.text(1))?.id)
+    } else {
+        (Calls::RegistryRead, filled(s, a.text(2)).await?)
+    };
+    let from = s.notes.get(OFTEN_FROM).and_then(Value::as_u64);
+    let from = from.and_then(|from| usize::try_from(from).ok());
+    let answers = s.exchanges[from.unwrap_or(0)..].to_vec();
+    for answer in answers {
+        told_by(s, &answer, calls, &scope).await?;
+    }
+    Ok(())
+}
+
 /// Asserts 503. A right answer without asking the store is no finding: then the outage was not met. Whoever is refused as unknown is told
 /// something else than an outage, in whatever words.
 async fn told(s: &mut Scene, calls: Calls, scope: &str) -> Check {
     let answer = s.last()?;
+    told_by(s, &answer, calls, scope).await
+}
+
+async fn told_by(s: &mut Scene, answer: &Exchange, calls: Calls, scope: &str) -> Check {
     let asked = s.faults().await?.asked(calls, scope);
     if asked == 0 && answer.status == 200 {
         return Err(Stop::NotVerified(
@@ -152,10 +197,10 @@ async fn told(s: &mut Scene, calls: Calls, scope: &str) -> Check {
     if answer.status < 500 {
         return Err(breach(
             "an outage told with status 503 and error code STORE_UNAVAILABLE",
-            describe(&answer),
+            describe(answer),
         ));
     }
-    s.expect_error(&answer, 503, "STORE_UNAVAILABLE")
+    s.expect_error(answer, 503, "STORE_UNAVAILABLE")
 }
 
 async fn reads_counted(s: &mut Scene, a: Args) -> Check {

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// Note: the statements of the target's own look-ups.
 const STATEMENTS: &str = "statements of look-ups";
 
+/// Pages of usage that are read after the first.
+const PAGES: usize = 2;
+
 /// Tenants with ids in no order, as random ones are. The numbers spread them over the range of 32 bits.
 const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
      INSERT INTO tenants (id, platform, tier, sandbox_id, created_at, updated_at) \
@@ -29,6 +32,10 @@ pub(super) fn register(book: &mut Book) {
     book.step(
         r#"the operator reads the usage of tenant "([^"]+)" in a time range, and tenant "([^"]+)" asks for its status"#,
         |s, a| Box::pin(looks_up(s, a)),
+    );
+    book.step(
+        r#"the operator turns the pages of the usage of tenant "([^"]+)" in a time range"#,
+        |s, a| Box::pin(turns_pages(s, a)),
     );
     book.asserting(
         &["SCH-006"],
@@ -85,6 +92,36 @@ async fn looks_up(s: &mut Scene, a: Args) -> Check {
     }
     let mut heard = faults.heard(&tenant.id);
     heard.extend(faults.heard(&tenant.sandbox_id));
+    s.notes.insert(STATEMENTS.to_owned(), json!(heard));
+    Ok(())
+}
+
+/// Reads the usage row by row, each on a page of its own, while the target's statements about the tenant are kept.
+async fn turns_pages(s: &mut Scene, a: Args) -> Check {
+    let tenant = s.tenant(a.text(1))?;
+    let (usage, pointer) = (at(&s.dialect().usage, &tenant.id), s.dialect().next_cursor);
+    let faults = s.faults().await?;
+    faults.listen(&tenant.id);
+    let first = format!("{usage}?from=0&to={}&limit=1", clock::epoch_ms());
+    let mut path = first.clone();
+    let mut turned = 0;
+    while turned < PAGES {
+        let page = authorised(s, Request::new("GET", path)).await?;
+        let page = s.send(page).await?;
+        presuppose(&page, page.status < 300, "usage cannot be read")?;
+        let Some(cursor) = page.text_at(&pointer).filter(|cursor| !cursor.is_empty()) else {
+            break;
+        };
+        turned += 1;
+        let cursor: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+        path = format!("{first}&cursor={cursor}");
+    }
+    if turned == 0 {
+        return Err(Stop::NotApplicable(
+            "the usage listing has no cursor after a page of one row".to_owned(),
+        ));
+    }
+    let heard = faults.heard(&tenant.id);
     s.notes.insert(STATEMENTS.to_owned(), json!(heard));
     Ok(())
 }

@@ -28,6 +28,7 @@ const CACHE: Duration = Duration::from_secs(2);
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = by_configuration();
+    all.extend(kept_otherwise());
     all.extend([
         deviant(
             "key-set-fetched-with-the-gateways-key",
@@ -83,15 +84,6 @@ pub(super) fn all() -> Vec<Draft> {
             });
         }),
         deviant(
-            "cached-keys-wait-for-the-fetch",
-            "While the key set is being fetched, tokens by cached keys wait too",
-            &["ACC-016"],
-        )
-        .parts(|parts| {
-            let inner = parts.ports.keys.take();
-            parts.ports.keys = inner.map(|inner| Arc::new(OneAtATime { inner, turn: Mutex::new(()) }) as _);
-        }),
-        deviant(
             "key-set-outage-opens",
             "While the key set is out of reach, a token whose key is not known is let in",
             &["ACC-016"],
@@ -111,6 +103,44 @@ pub(super) fn all() -> Vec<Draft> {
         .parts(newest_only),
     ]);
     all
+}
+
+/// Whoever keeps keys, or makes tokens wait for them, in another way.
+fn kept_otherwise() -> Vec<Draft> {
+    vec![
+        deviant(
+            "looked-for-keys-add-to-the-cached",
+            "A look for an unknown key adds to the cached keys and keeps them for longer: what was rotated out stays while strangers come",
+            &["ACC-015"],
+        )
+        .parts(|parts| {
+            let inner = parts.ports.keys.take();
+            parts.ports.keys = inner.map(|inner| {
+                Arc::new(Added { inner, kept: Mutex::default() }) as _
+            });
+        }),
+        deviant(
+            "tokens-beside-the-first-fetch-refused",
+            "While the key set is fetched for the first time, tokens beside the one that it is fetched for are verified by the keys that there are: none",
+            &["ACC-002"],
+        )
+        .parts(|parts| {
+            let inner = parts.ports.keys.take();
+            parts.ports.keys = inner.map(|inner| {
+                let (busy, known) = (AtomicBool::new(false), Mutex::default());
+                Arc::new(NoneBeside { inner, busy, known }) as _
+            });
+        }),
+        deviant(
+            "cached-keys-wait-for-the-fetch",
+            "While the key set is being fetched, tokens by cached keys wait too",
+            &["ACC-016"],
+        )
+        .parts(|parts| {
+            let inner = parts.ports.keys.take();
+            parts.ports.keys = inner.map(|inner| Arc::new(OneAtATime { inner, turn: Mutex::new(()) }) as _);
+        }),
+    ]
 }
 
 fn by_configuration() -> Vec<Draft> {
@@ -344,6 +374,56 @@ impl AccessKeys for UnknownKept {
             self.unknown.lock().await.insert(kid.to_owned());
         }
         Ok(found)
+    }
+}
+
+/// Keeps each key that was ever found, for as long as an unknown one is asked for within the time of the cache.
+struct Added {
+    inner: Arc<dyn AccessKeys>,
+    kept: Mutex<(Keys, Option<Instant>)>,
+}
+
+#[async_trait]
+impl AccessKeys for Added {
+    async fn key(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, KeySetUnavailable> {
+        let found = self.inner.key(kid).await?;
+        let mut kept = self.kept.lock().await;
+        let (keys, renewed) = &mut *kept;
+        if let Some(key) = &found {
+            keys.insert(kid.to_owned(), Arc::clone(key));
+            return Ok(found);
+        }
+        if !keys.contains_key(kid) {
+            *renewed = Some(clock::now());
+            return Ok(None);
+        }
+        let is_kept = renewed.is_some_and(|at| at.elapsed() < CACHE);
+        Ok(keys.get(kid).filter(|_| is_kept).cloned())
+    }
+}
+
+/// Looks for one unknown key at a time: who comes beside it gets what is known so far.
+struct NoneBeside {
+    inner: Arc<dyn AccessKeys>,
+    busy: AtomicBool,
+    known: Mutex<HashSet<String>>,
+}
+
+#[async_trait]
+impl AccessKeys for NoneBeside {
+    async fn key(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, KeySetUnavailable> {
+        if self.known.lock().await.contains(kid) {
+            return self.inner.key(kid).await;
+        }
+        if self.busy.swap(true, Ordering::AcqRel) {
+            return Ok(None);
+        }
+        let found = self.inner.key(kid).await;
+        if matches!(found, Ok(Some(_))) {
+            self.known.lock().await.insert(kid.to_owned());
+        }
+        self.busy.store(false, Ordering::Release);
+        found
     }
 }
 

@@ -1,7 +1,7 @@
 //! Development that is relaxed in silence, or not at all. Never relaxes production.
 
 use super::super::{Draft, deviant, lines};
-use super::is_admin;
+use super::{TOKEN, is_admin, opens};
 use crate::contract::need::Variant;
 use crate::reference::altered::Parts;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
@@ -21,6 +21,18 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| {
             lines::without(parts, RELAXED);
+        }),
+        deviant(
+            "bad-tokens-relaxed-in-silence",
+            "Development warns of requests without a token; one with a bad token passes in silence",
+            &["ACC-020"],
+        )
+        .parts(|parts| {
+            if parts.variant == Variant::DevMode {
+                opens(parts, |ask| {
+                    is_admin(ask.route()) && ask.headers.contains_key(TOKEN)
+                });
+            }
         }),
         deviant(
             "relaxed-below-warning",
@@ -61,9 +73,8 @@ struct Strict {
 #[async_trait]
 impl Tamper for Strict {
     async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
-        let is_refused = is_admin(ask.route())
-            && !ask.headers.contains_key(super::TOKEN)
-            && ask.method != self.but;
+        let is_refused =
+            is_admin(ask.route()) && !ask.headers.contains_key(TOKEN) && ask.method != self.but;
         if is_refused {
             let details = json!({ "login_url": "https://team.example/cdn-cgi/access/login", "required_scope": "admin" });
             return Ok(super::super::layer::refusal(403, "ACCESS_DENIED", &details));

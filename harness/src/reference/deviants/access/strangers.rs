@@ -1,5 +1,7 @@
 //! Checks that take a stranger for an operator. Never looks at a token.
 
+use super::super::directory::Directory;
+use super::super::layer::after;
 use super::super::{Draft, deviant};
 use super::{TOKEN, good_token, is_admin, opens};
 use crate::doubles::AccessIssuer;
@@ -20,6 +22,20 @@ pub(super) fn all() -> Vec<Draft> {
         .collect();
     all.extend([
         deviant(
+            "custom-hostnames-past-access",
+            "Access stands before the hosts below the app domain: at a customer's own hostname the admin routes are open",
+            &["ACC-017"],
+        )
+        .parts(|parts| {
+            let app_domain = parts.config.app_domain.as_ref().map(ToString::to_string);
+            opens(parts, move |ask| {
+                let host = ask.host().split(':').next().unwrap_or_default();
+                let is_own = app_domain.as_ref().is_some_and(|app| host.ends_with(app.as_str()));
+                let is_name = host.contains('.') && host.contains(char::is_alphabetic);
+                is_admin(ask.route()) && is_name && !is_own
+            });
+        }),
+        deviant(
             "absent-tenant-told-before-access",
             "The tenant is looked up before Access is checked: an absent one is a 404 for anybody",
             &["ACC-019"],
@@ -27,6 +43,20 @@ pub(super) fn all() -> Vec<Draft> {
         .parts(|parts| {
             let access = parts.access.clone();
             parts.caller = access.map(|access| Arc::new(LooksFirst { access, at: "GET" }) as _);
+        }),
+        deviant(
+            "login-of-a-known-host",
+            "A refusal sends strangers to a login of the called host, where that is a tenant's",
+            &["ACC-019"],
+        )
+        .parts(|parts| {
+            let directory = Directory::of(parts);
+            parts.caller = after(move |ask, told| {
+                let host = ask.host();
+                if told.status == 403 && is_admin(ask.route()) && directory.find(host).is_some() {
+                    told.set("link", &format!("<https://{host}/login>; rel=login"));
+                }
+            });
         }),
         deviant(
             "taken-slug-told-before-access",

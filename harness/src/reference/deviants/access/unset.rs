@@ -47,6 +47,16 @@ pub(super) fn all() -> Vec<Draft> {
                 lets_in(parts, |token| token.has_only(&[Flaw::Audience]));
             }
         }),
+        deviant(
+            "unset-access-is-not-in-use",
+            "Half of Access's configuration is a mistake; none of it is taken for a deployment that something else protects",
+            &["BND-008"],
+        )
+        .parts(|parts| {
+            if configured_after_all(parts, Variant::WithoutAccess) {
+                opens(parts, |ask| is_admin(ask.route()));
+            }
+        }),
     ]
 }
 

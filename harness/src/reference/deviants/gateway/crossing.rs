@@ -70,6 +70,18 @@ fn models() -> Vec<Draft> {
             }
         }),
         deviant(
+            "enterprise-may-name-the-small-model",
+            "An enterprise tenant that names the fallback's model is answered by it at once",
+            &["AIG-007"],
+        )
+        .calls(|chat, ask| {
+            let is_enterprise = metadata(ask)["tier"] == "enterprise";
+            let small = |model: &String| model.ends_with("llama-3.1-8b-instruct-fp8-fast");
+            if let Some(model) = named(chat).filter(|model| is_enterprise && small(model)) {
+                ask_for(ask, &model);
+            }
+        }),
+        deviant(
             "callers-model-in-the-query-wins",
             "The model that a caller names in the query is asked",
             &["AIG-007"],

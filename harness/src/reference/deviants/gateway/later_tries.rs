@@ -4,11 +4,13 @@ use super::super::calls::{LARGE, SMALL};
 use super::super::layer::after;
 use super::super::link::Chat;
 use super::{Draft, METADATA, deviant, metadata};
+use crate::clock;
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = models();
@@ -28,6 +30,12 @@ pub(super) fn all() -> Vec<Draft> {
                 }
             })
         }),
+        deviant(
+            "late-failures-are-final",
+            "A failure that was five seconds in coming is not tried again",
+            &["AIG-010"],
+        )
+        .upstream(|| Some(Arc::new(LateIsFinal))),
         deviant(
             "values-like-reserved-keys-left-out",
             "What begins as the gateway's own keys do is left out of the metadata, values as well",
@@ -188,6 +196,24 @@ impl Tamper for LeavesOut {
         if (self.is_reason)(told.status) {
             let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
             tenants.insert(tenant);
+        }
+        Ok(told)
+    }
+}
+
+/// Longer than any failure of a scenario that does not wait for one.
+const LATE: Duration = Duration::from_secs(5);
+
+/// Tells the backend of a status that it does not try again, where the failure came late.
+struct LateIsFinal;
+
+#[async_trait]
+impl Tamper for LateIsFinal {
+    async fn pass(&self, ask: Ask, upstream: &Upstream) -> Result<Told, Unanswered> {
+        let asked = clock::now();
+        let mut told = upstream.send(&ask).await?;
+        if told.status >= 400 && asked.elapsed() > LATE {
+            told.status = 502;
         }
         Ok(told)
     }

@@ -2,9 +2,9 @@
 
 use crate::reference::deviants::answers::{decoded, is_error, query, refuse, tenant_in_path};
 use crate::reference::deviants::directory::{Directory, Known};
-use crate::reference::deviants::layer::{after, before, refusal};
+use crate::reference::deviants::layer::{after, before, instead, refusal};
 use crate::reference::deviants::stores::{self, OtherUsage};
-use crate::reference::deviants::{Draft, deviant};
+use crate::reference::deviants::{Draft, deviant, held};
 use crate::tamper::{Ask, Told};
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -12,9 +12,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moltworker_reference::domain::tenant::TenantId;
 use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{Page, StoreError, UsageRange, UsageStore};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) fn all() -> Vec<Draft> {
     let mut all = deciding();
@@ -285,6 +285,22 @@ fn telling() -> Vec<Draft> {
 fn listing() -> Vec<Draft> {
     vec![
         deviant(
+            "foreign-cursors-told-from-unknown-ones",
+            "A cursor that names another tenant's row is refused, one that names nobody's is taken",
+            &["ISO-002"],
+        )
+        .parts(|parts| {
+            let rows: Rows = Arc::default();
+            stores::usage(&mut parts.ports, Noted(Arc::clone(&rows)));
+            parts.caller = instead(move |ask| {
+                let cursor = query(ask, "cursor")?;
+                let rows = held(&rows);
+                let named = rows.iter().find(|(row, _tenant)| cursor.contains(row.as_str()))?;
+                let is_own = ask.path.contains(named.1.as_str());
+                (!is_own).then(|| refusal(400, "INVALID_REQUEST", &json!({ "field": "cursor" })))
+            });
+        }),
+        deviant(
             "cursor-carries-its-tenant",
             "A cursor of one tenant's usage goes on with that tenant's, whoever is asked for",
             &["ISO-001"],
@@ -394,5 +410,20 @@ impl OtherUsage for Everybody {
         let rows = of_others(&self.0, inner, tenant, range).await?;
         page.items.extend(rows);
         Ok(page)
+    }
+}
+
+/// Rows of usage, each with its tenant.
+type Rows = Arc<Mutex<BTreeMap<String, String>>>;
+
+/// Notes whose each row is.
+struct Noted(Rows);
+
+#[async_trait]
+impl OtherUsage for Noted {
+    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let (id, tenant) = (row.id.to_string(), row.tenant_id.to_string());
+        held(&self.0).insert(id, tenant);
+        inner.insert(row).await
     }
 }

@@ -2,16 +2,16 @@
 
 use crate::reference::deviants::layer::after;
 use crate::reference::deviants::stores::{self, OtherRegistry, OtherUsage};
-use crate::reference::deviants::{Draft, deviant};
+use crate::reference::deviants::{Draft, deviant, held};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
-use crate::wait;
+use crate::{clock, wait};
 use async_trait::async_trait;
 use moltworker_reference::domain::tenant::{TenantId, TenantNames};
 use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{Registry, StoreError, UsageStore};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) fn all() -> Vec<Draft> {
     vec![
@@ -21,6 +21,12 @@ pub(super) fn all() -> Vec<Draft> {
             &["ISO-003"],
         )
         .parts(|parts| stores::registry(&mut parts.ports, NeverReleased)),
+        deviant(
+            "names-removed-once-more",
+            "A second after a deletion the names of the tenant that is gone are removed once more, whoever has them by then",
+            &["ISO-003"],
+        )
+        .parts(|parts| stores::registry(&mut parts.ports, OnceMore::default())),
         deviant(
             "deletion-told-before-it-is-done",
             "A deletion is told to be done when it begins",
@@ -171,5 +177,67 @@ impl OtherUsage for ToFirst {
             .and_then(|line| line.first().copied())
             .unwrap_or(row.tenant_id);
         inner.insert(&other).await
+    }
+}
+
+/// Between a deletion and the second time that its names are removed.
+const ONCE_MORE_AFTER: Duration = Duration::from_secs(1);
+
+/// When each name was given up, until it is taken after that.
+#[derive(Default)]
+struct OnceMore(Mutex<BTreeMap<String, Instant>>);
+
+impl OnceMore {
+    fn is_removed(&self, name: &str) -> bool {
+        let freed = held(&self.0);
+        freed
+            .get(name)
+            .is_some_and(|at| at.elapsed() > ONCE_MORE_AFTER)
+    }
+}
+
+#[async_trait]
+impl OtherRegistry for OnceMore {
+    async fn by_slug(
+        &self,
+        inner: &dyn Registry,
+        slug: &str,
+    ) -> Result<Option<TenantId>, StoreError> {
+        if self.is_removed(slug) {
+            return Ok(None);
+        }
+        inner.by_slug(slug).await
+    }
+
+    async fn by_host(
+        &self,
+        inner: &dyn Registry,
+        host: &str,
+    ) -> Result<Option<TenantId>, StoreError> {
+        if self.is_removed(host) {
+            return Ok(None);
+        }
+        inner.by_host(host).await
+    }
+
+    async fn claim(
+        &self,
+        inner: &dyn Registry,
+        tenant: TenantId,
+        names: &TenantNames,
+    ) -> Result<(), StoreError> {
+        inner.claim(tenant, names).await?;
+        // What is taken after the second removal stays.
+        held(&self.0).retain(|_name, at| at.elapsed() <= ONCE_MORE_AFTER);
+        Ok(())
+    }
+
+    async fn release(&self, inner: &dyn Registry, tenant: TenantId) -> Result<(), StoreError> {
+        let names = inner.names(tenant).await?;
+        inner.release(tenant).await?;
+        let freed = names.map(|names| names.domains.into_iter().chain([names.slug]));
+        let now = clock::now();
+        held(&self.0).extend(freed.into_iter().flatten().map(|name| (name, now)));
+        Ok(())
     }
 }

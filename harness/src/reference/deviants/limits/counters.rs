@@ -61,6 +61,17 @@ pub(super) fn all() -> Vec<Draft> {
         )
         .parts(|parts| limiter(parts, |_inner| Windows::new(Begins::Once))),
         deviant(
+            "refused-for-a-whole-period",
+            "Who was refused is refused for a whole period from then on, whatever the refusal said",
+            &["RL-005"],
+        )
+        .parts(|parts| {
+            limiter(parts, |inner| WholePeriod {
+                inner,
+                refused: Mutex::default(),
+            });
+        }),
+        deviant(
             "count-read-from-a-cache",
             "The count is kept in a store behind a cache, and reads are a little old",
             &["RL-001", "RL-006"],
@@ -342,6 +353,28 @@ impl RateLimiter for CountsRefused {
             .map_or(ms(period), |first| first + ms(period) - now);
         times.push(now);
         decision(used, limit, rest, period)
+    }
+}
+
+/// Remembers who was refused, and when.
+struct WholePeriod {
+    inner: Arc<dyn RateLimiter>,
+    refused: Mutex<HashMap<String, (i64, RateDecision)>>,
+}
+
+impl RateLimiter for WholePeriod {
+    fn admit(&self, key: &str, limit: u32, period: Duration) -> RateDecision {
+        let (now, mut refused) = (clock::epoch_ms(), held(&self.refused));
+        if let Some((at, told)) = refused.get(key)
+            && now - at < ms(period)
+        {
+            return *told;
+        }
+        let told = self.inner.admit(key, limit, period);
+        if !told.admitted {
+            refused.insert(key.to_owned(), (now, told));
+        }
+        told
     }
 }
 

@@ -25,6 +25,12 @@ pub(super) type Found = Result<Option<TenantId>, StoreError>;
 fn looked_up() -> Vec<Draft> {
     vec![
         deviant(
+            "slugs-that-begin-as-reserved-words-not-found",
+            "Words that are kept for the operator are looked for as whole words: a slug that has one before a hyphen is never found",
+            &["RES-001"],
+        )
+        .parts(|parts| stores::registry(&mut parts.ports, WithoutReserved)),
+        deviant(
             "slug-matched-by-its-beginning",
             "A slug that nobody has leads to the first one that begins with it",
             &["RES-001", "SEC-002"],
@@ -408,5 +414,21 @@ impl OtherTenants for MustBeThere {
             found @ Some(_) => Ok(found),
             None => Err(StoreError::Unavailable("no such row".into())),
         }
+    }
+}
+
+/// Labels that are the operator's own.
+const RESERVED: [&str; 4] = ["api", "www", "admin", "app"];
+
+struct WithoutReserved;
+
+#[async_trait]
+impl OtherRegistry for WithoutReserved {
+    async fn by_slug(&self, inner: &dyn Registry, slug: &str) -> Found {
+        let first = slug.split('-').next().unwrap_or_default();
+        if RESERVED.contains(&first) {
+            return Ok(None);
+        }
+        inner.by_slug(slug).await
     }
 }

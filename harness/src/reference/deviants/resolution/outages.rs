@@ -1,6 +1,7 @@
 //! Backends that take a failing store for an answer. Never fails a store by itself.
 
 use super::names::free;
+use crate::clock;
 use crate::reference::deviants::directory::Directory;
 use crate::reference::deviants::stores::{self, OtherRegistry, OtherTenants};
 use crate::reference::deviants::{Draft, deviant, held};
@@ -10,11 +11,18 @@ use moltworker_reference::ports::{Registry, StoreError, TenantStore};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 type Read = Result<Option<TenantRecord>, StoreError>;
 type Found = Result<Option<TenantId>, StoreError>;
 
 pub(super) fn all() -> Vec<Draft> {
+    let mut all = of_records();
+    all.extend(of_names());
+    all
+}
+
+fn of_records() -> Vec<Draft> {
     vec![
         deviant(
             "failing-d1-is-an-unknown-tenant",
@@ -34,6 +42,15 @@ pub(super) fn all() -> Vec<Draft> {
             let busy =
                 |_id, why: &StoreError| matches!(why, StoreError::Busy(_)).then_some(Ok(None));
             stores::tenants(&mut parts.ports, Instead(busy));
+        }),
+        deviant(
+            "third-failure-is-an-unknown-tenant",
+            "A store that has failed three times in a row for a tenant is no longer asked about it for a while, and it is unknown meanwhile",
+            &["RES-017"],
+        )
+        .parts(|parts| {
+            stores::tenants(&mut parts.ports, Broken::default());
+            stores::registry(&mut parts.ports, Broken::default());
         }),
         deviant(
             "failing-d1-gives-a-default-record",
@@ -56,6 +73,12 @@ pub(super) fn all() -> Vec<Draft> {
             &["RES-017"],
         )
         .parts(|parts| stores::tenants(&mut parts.ports, LastRead::default())),
+    ]
+}
+
+/// The registry.
+fn of_names() -> Vec<Draft> {
+    vec![
         deviant(
             "failing-registry-gives-the-name-last-found",
             "While the registry fails a name leads to the tenant that it was last found to lead to",
@@ -275,5 +298,66 @@ impl OtherTenants for Remembered {
             return Ok(None);
         }
         self.note(&name, inner.by_id(id).await)
+    }
+}
+
+/// After so many failures in a row nobody asks.
+const FAILURES_MAX: u32 = 3;
+/// For so long.
+const BREAK: Duration = Duration::from_secs(2);
+
+/// What has failed, how often in a row and when last.
+#[derive(Default)]
+struct Broken(Mutex<BTreeMap<String, (u32, Instant)>>);
+
+impl Broken {
+    fn is_open(&self, what: &str) -> bool {
+        let failed = held(&self.0);
+        failed
+            .get(what)
+            .is_some_and(|(times, last)| *times >= FAILURES_MAX && last.elapsed() < BREAK)
+    }
+
+    fn note<T>(&self, what: String, answer: &Result<T, StoreError>) {
+        let mut failed = held(&self.0);
+        if answer.is_ok() {
+            failed.remove(&what);
+            return;
+        }
+        let entry = failed.entry(what).or_insert((0, clock::now()));
+        *entry = (entry.0 + 1, clock::now());
+    }
+}
+
+#[async_trait]
+impl OtherTenants for Broken {
+    async fn by_id(&self, inner: &dyn TenantStore, id: TenantId) -> Read {
+        if self.is_open(&id.to_string()) {
+            return Ok(None);
+        }
+        let answer = inner.by_id(id).await;
+        self.note(id.to_string(), &answer);
+        answer
+    }
+}
+
+#[async_trait]
+impl OtherRegistry for Broken {
+    async fn by_slug(&self, inner: &dyn Registry, slug: &str) -> Found {
+        if self.is_open(slug) {
+            return Ok(None);
+        }
+        let answer = inner.by_slug(slug).await;
+        self.note(slug.to_owned(), &answer);
+        answer
+    }
+
+    async fn by_host(&self, inner: &dyn Registry, host: &str) -> Found {
+        if self.is_open(host) {
+            return Ok(None);
+        }
+        let answer = inner.by_host(host).await;
+        self.note(host.to_owned(), &answer);
+        answer
     }
 }

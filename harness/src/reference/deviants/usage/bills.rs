@@ -51,6 +51,22 @@ fn failures() -> Vec<Draft> {
             },
         ),
         billing(
+            "counts-of-blocked-answers-billed",
+            "An answer that a guardrail has blocked (424) is billed by the tokens that it reports",
+            &["USG-002"],
+            |seen| (seen.status == 424).then(|| seen.tokens()).flatten(),
+        ),
+        billing(
+            "long-cut-streams-billed-by-guess",
+            "A stream that broke off after ten frames is billed with a token for each",
+            &["USG-007"],
+            |seen| {
+                let frames = i64::try_from(seen.bodies.len()).ok()?;
+                let is_cut = seen.streamed && seen.end == End::Cut && seen.tokens().is_none();
+                (is_cut && frames >= 10).then_some((0, frames))
+            },
+        ),
+        billing(
             "success-flag-not-read",
             "A 200 with success false is billed",
             &["USG-003"],
