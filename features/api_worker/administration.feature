@@ -65,3 +65,11 @@ Feature: Administration
     Scenario: After a drawn sequence the audit has one entry for each change that a model has
       Given the API worker that the target offers, with users and models of this scenario
       Then after a drawn sequence the audit has one entry for each change that a model has
+
+    Scenario: A preference that changes its type only is changed, and a user's object stands in the place of the ones below it
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a preference that changes its type only is changed, and a user's object stands in the place of the ones below it
+
+    Scenario: A rollout decides for a user alike by each key and each session
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a rollout decides for a user alike by each key and each session

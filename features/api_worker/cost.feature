@@ -65,3 +65,11 @@ Feature: What usage costs
     Scenario: In a drawn sequence of prices and chats each row costs what a model has
       Given the API worker that the target offers, with users and models of this scenario
       Then in a drawn sequence of prices and chats each row costs what a model has
+
+    Scenario: A price that is announced while another one is in use holds from its first instant on
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a price that is announced while another one is in use holds from its first instant on
+
+    Scenario: A schema that keeps a price from being replaced keeps it whatever the other one is for
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a schema that keeps a price from being replaced keeps it whatever the other one is for

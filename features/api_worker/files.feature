@@ -54,6 +54,10 @@ Feature: Migrations, seeds and set-up
       Given the API worker that the target offers, with users and models of this scenario
       Then the target's own tool refuses the production set-up over development data, and leaves nothing
 
+    Scenario: The production set-up leaves nothing over development data where its statements are run one by one
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the production set-up leaves nothing over development data where its statements are run one by one
+
   @API-007 @must
   Rule: API-007 The record of what was applied
     `schema_metadata` tracks version, history, time, environment and a SHA-256 per file; the runner applies what is missing in order, refuses an edited file, and records only what has been applied.
@@ -133,3 +137,11 @@ Feature: Migrations, seeds and set-up
     Scenario: The target's own tool applies the set-up twice, to one state
       Given the API worker that the target offers, with users and models of this scenario
       Then the target's own tool applies the set-up twice, to one state
+
+    Scenario: The seed and the set-up apply again when what they brought was changed later
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the seed and the set-up apply again when what they brought was changed later
+
+    Scenario: The seed and the set-up apply again when some of what they brought was removed
+      Given the API worker that the target offers, with users and models of this scenario
+      Then the seed and the set-up apply again when some of what they brought was removed

@@ -90,3 +90,7 @@ Feature: API keys
     Scenario: In a drawn sequence each key is let in, refused and counted as a model has it
       Given the API worker that the target offers, with users and models of this scenario
       Then in a drawn sequence each key is let in, refused and counted as a model has it
+
+    Scenario: A session that another key of its user ends is refused from then on
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a session that another key of its user ends is refused from then on

@@ -69,3 +69,11 @@ Feature: Rate limits of users and addresses
     Scenario: In a drawn sequence each request is limited and counted as a model has it, whichever way the clock goes
       Given the API worker that the target offers, with users and models of this scenario
       Then in a drawn sequence each request is limited and counted as a model has it, whichever way the clock goes
+
+    Scenario: No header that a caller may send gives it the windows of another address
+      Given the API worker that the target offers, with users and models of this scenario
+      Then no header that a caller may send gives it the windows of another address
+
+    Scenario: A clock that goes back finds the windows of an address as they were left
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a clock that goes back finds the windows of an address as they were left

@@ -50,6 +50,14 @@ Feature: Retention and statistics
       Given the API worker that the target offers, with users and models of this scenario
       Then in a drawn sequence the jobs sum and remove what a model has
 
+    Scenario: Usage that came late to a day that was summed is removed with the day's, whosever it is
+      Given the API worker that the target offers, with users and models of this scenario
+      Then usage that came late to a day that was summed is removed with the day's, whosever it is
+
+    Scenario: A batch has no more rows than asked for, though all are of one instant
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a batch has no more rows than asked for, though all are of one instant
+
   @API-013 @must
   Rule: API-013 History
     History is not rewritten: `created_at` never changes, corrections add rows.

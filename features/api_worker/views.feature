@@ -34,6 +34,10 @@ Feature: Views and queries
       Given the API worker that the target offers, with users and models of this scenario
       Then after a drawn sequence the summary of each user equals a model's rows
 
+    Scenario: Sums beyond what a floating-point number holds are exact in every view
+      Given the API worker that the target offers, with users and models of this scenario
+      Then sums beyond what a floating-point number holds are exact in every view
+
   @API-011 @must
   Rule: API-011 Monitoring queries
     Every monitoring and debug query that the documents name runs, uses an index, and returns what it says.

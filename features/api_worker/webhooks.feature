@@ -65,3 +65,11 @@ Feature: Webhooks
     Scenario: A webhook whose name has come to lead to a private address is not sent there
       Given the API worker that the target offers, with users and models of this scenario
       Then a webhook whose name has come to lead to a private address is not sent there
+
+    Scenario: An endpoint that never answers is tried six times as well, and its webhook ends as failing
+      Given the API worker that the target offers, with users and models of this scenario
+      Then an endpoint that never answers is tried six times as well, and its webhook ends as failing
+
+    Scenario: A 2xx whose body does not come is an answer: nothing is sent again
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a 2xx whose body does not come is an answer: nothing is sent again

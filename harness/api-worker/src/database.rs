@@ -7,7 +7,7 @@ use rusqlite::backup::Backup;
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a look waits for a lock. Evidence: the target's transactions take a few milliseconds.
@@ -22,6 +22,31 @@ const BESIDE: [(&str, &str); 3] = [
     ("the write-ahead log", "-wal"),
     ("the journal", "-journal"),
 ];
+
+/// The folder in which a local wrangler keeps what its bindings hold.
+const WRANGLER_STATE: &str = "v3";
+
+/// Reads every file below a folder, by its path within the state. What goes away meanwhile is not there.
+fn read_all(
+    state: &Path,
+    folder: &Path,
+    files: &mut Vec<(String, Vec<u8>)>,
+) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_all(state, &path, files)?;
+            continue;
+        }
+        let name = path.strip_prefix(state).unwrap_or(&path);
+        match std::fs::read(&path) {
+            Ok(bytes) => files.push((name.display().to_string(), bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
 
 /// A row: names of columns and values; a BLOB is `{"blob": base64}`.
 pub(crate) type Row = Map<String, Value>;
@@ -79,11 +104,17 @@ impl Database {
             .await
     }
 
-    /// The bytes of the file and of what lies beside it (write-ahead log, journal), by name.
+    /// The bytes of the file and of what lies beside it (write-ahead log, journal), by name; of a local wrangler's state every file, so that
+    /// KV, R2 and caches are among them.
     pub(crate) async fn bytes(&self) -> Result<Vec<(String, Vec<u8>)>, Stop> {
         let path = self.0.clone();
         let read = tokio::task::spawn_blocking(move || {
             let mut files = Vec::new();
+            let mut above = path.ancestors();
+            if let Some(state) = above.find(|folder| folder.ends_with(WRANGLER_STATE)) {
+                read_all(state, state, &mut files)?;
+                return Ok(files);
+            }
             for (name, ending) in BESIDE {
                 let mut file = path.clone().into_os_string();
                 file.push(ending);

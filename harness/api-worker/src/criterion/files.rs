@@ -7,6 +7,7 @@ use crate::scripts::trial::{Trial, difference, told_row};
 use crate::scripts::{Script, Scripts};
 use crate::subject::Subject;
 use crate::wait;
+use moltproof_data::catalog::Name;
 use moltproof_doubles::clock;
 use std::time::Duration;
 
@@ -53,6 +54,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Apart,
         "the target's own tool applies the set-up twice, to one state",
         by_tool
+    ),
+    aspect!(
+        "API-012",
+        Beside,
+        "the seed and the set-up apply again when what they brought was changed later",
+        applied_to_what_changed
+    ),
+    aspect!(
+        "API-012",
+        Beside,
+        "the seed and the set-up apply again when some of what they brought was removed",
+        applied_to_what_is_gone
     ),
 ];
 
@@ -239,4 +252,92 @@ async fn by_tool(subject: &Subject) -> Judged {
         }
     })
     .await
+}
+
+/// Both files, each with the environment that it is for.
+fn both(scripts: &Scripts) -> Result<[(&Script, &'static str); 2], Stop> {
+    Ok([
+        (scripts.development()?, DEVELOPMENT),
+        (scripts.production()?, PRODUCTION),
+    ])
+}
+
+/// Applies a file again after each of these statements that the database takes; how many it took.
+fn again_after(
+    trial: &Trial,
+    script: &Script,
+    statements: Vec<String>,
+    what: &str,
+) -> Result<usize, Stop> {
+    let mut taken = 0;
+    for sql in statements {
+        let outcome = trial.tried(|trial| {
+            let before = trial.state()?;
+            if trial.run(&sql).is_err() || difference(&before, &trial.state()?).is_none() {
+                return Ok::<_, Stop>(None);
+            }
+            Ok(Some(trial.run_again(script)))
+        })??;
+        match outcome {
+            None => {}
+            Some(Ok(())) => taken += 1,
+            Some(Err(why)) => {
+                let seen = format!("after `{sql}` {} fails: {why}", script.name);
+                return Err(Stop::breach(
+                    format!("a file that applies again when what it brought was {what}"),
+                    seen,
+                ));
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// The tables of a database that have this column, or any where none is named.
+fn tables_with(trial: &Trial, column: Option<&str>) -> Result<Vec<String>, Stop> {
+    let schema = trial.schema()?;
+    let has = |table: &moltproof_data::catalog::Table| {
+        column.is_none_or(|column| table.column(&Name::new(column)).is_some())
+    };
+    let tables = schema.tables.values();
+    let tables = tables.filter(|table| table.is_ordinary() && has(table));
+    let names = tables.map(|table| table.name.as_str().to_owned());
+    Ok(names
+        .filter(|name| !LEDGERS.contains(&name.as_str()))
+        .collect())
+}
+
+async fn applied_to_what_changed(subject: &Subject) -> Judged {
+    subject
+        .judge_files(|scripts| {
+            let mut taken = 0;
+            for (script, environment) in both(scripts)? {
+                let trial = applied(scripts, script, environment)?;
+                let later = tables_with(&trial, Some("updated_at"))?.into_iter();
+                let later = later.map(|table| {
+                    let time = "CASE typeof(updated_at) WHEN 'integer' THEN updated_at + 100000000000 ELSE '2060-01-02T03:04:05.000Z' END";
+                    format!("UPDATE \"{table}\" SET updated_at = {time}")
+                });
+                taken += again_after(&trial, script, later.collect(), "changed later")?;
+            }
+            Ok(format!("they applied again after {taken} changes"))
+        })
+        .await
+}
+
+async fn applied_to_what_is_gone(subject: &Subject) -> Judged {
+    subject
+        .judge_files(|scripts| {
+            let mut taken = 0;
+            for (script, environment) in both(scripts)? {
+                let trial = applied(scripts, script, environment)?;
+                let tables = tables_with(&trial, None)?.into_iter();
+                let gone = tables.map(|table| format!("DELETE FROM \"{table}\""));
+                taken += again_after(&trial, script, gone.collect(), "removed")?;
+            }
+            Ok(format!(
+                "they applied again after {taken} tables were emptied"
+            ))
+        })
+        .await
 }

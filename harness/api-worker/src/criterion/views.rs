@@ -52,6 +52,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "the views of the target's own database equal a recomputation from its rows",
         own
     ),
+    aspect!(
+        "API-005",
+        Beside,
+        "sums beyond what a floating-point number holds are exact in every view",
+        beyond_doubles
+    ),
 ];
 
 const VIEWS: [View; 3] = [BY_USER, BY_MODEL, BY_DATE];
@@ -267,4 +273,33 @@ async fn own(subject: &Subject) -> Judged {
         rows.len(),
         drawn.len()
     ))
+}
+
+/// A cost of which a few make a sum beyond 2^53.
+const HUGE: i64 = 1_999_999_999_999_999;
+
+async fn beyond_doubles(subject: &Subject) -> Judged {
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            let at = 1_709_164_800_000;
+            let huge = Usage {
+                cost: Some(HUGE),
+                ..Usage::of("ada", "small", at)
+            };
+            let mut rows = vec![huge; 5];
+            rows.push(Usage {
+                cost: Some(2),
+                ..Usage::of("ada", "small", at)
+            });
+            // A table may keep amounts out that nobody will ever owe.
+            if log(&trial, &rows).is_err() {
+                return Ok("the table takes no such cost".to_owned());
+            }
+            for view in VIEWS {
+                compare(&trial, view, &rows)?;
+            }
+            Ok(format!("a sum of {} is exact in all three", 5 * HUGE + 2))
+        })
+        .await
 }

@@ -31,6 +31,10 @@ pub enum Reply {
     Cut,
     /// With the beginning of a 200: the connection is closed inside the head.
     CutInside,
+    /// With a whole head of this status and a part of its body: the connection is closed inside the body.
+    CutBody(u16),
+    /// With a whole head of this status and a part of its body, whose rest never comes.
+    HangingBody(u16),
     /// With a redirect (307) to another path of the receiver, or to a whole address.
     Redirect(String),
 }
@@ -39,8 +43,16 @@ impl Reply {
     /// Whether the sender has to wait for it.
     fn keeps_waiting(&self) -> bool {
         match self {
-            Self::Slow(_, _) | Self::Hang | Self::Held(_) | Self::TooLate => true,
-            Self::Status(_) | Self::Cut | Self::CutInside | Self::Redirect(_) => false,
+            Self::Slow(_, _)
+            | Self::Hang
+            | Self::Held(_)
+            | Self::TooLate
+            | Self::HangingBody(_) => true,
+            Self::Status(_)
+            | Self::Cut
+            | Self::CutInside
+            | Self::CutBody(_)
+            | Self::Redirect(_) => false,
         }
     }
 }

@@ -98,6 +98,11 @@ async fn reply_to(
         }
         Reply::Cut => Ok(()),
         Reply::CutInside => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-le").await,
+        Reply::CutBody(status) => begun(&mut stream, book, number, status).await,
+        Reply::HangingBody(status) => {
+            begun(&mut stream, book, number, status).await?;
+            gone(&mut stream, book, number).await.map(drop)
+        }
         Reply::Redirect(to) => {
             let header = format!("location: {to}\r\n");
             answer(stream, book, number, 307, &header).await
@@ -112,6 +117,14 @@ async fn gone(stream: &mut TcpStream, book: &Book, number: usize) -> io::Result<
     if tokio::time::timeout(HANG_MAX, closed).await.is_ok() {
         book.change(|pages| pages.deliveries[number].is_given_up = true);
     }
+    Ok(())
+}
+
+/// Answers with a head, and with the first bytes of a body that is said to be longer.
+async fn begun(stream: &mut TcpStream, book: &Book, number: usize, status: u16) -> io::Result<()> {
+    let head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 64\r\n\r\nthe beginning");
+    stream.write_all(head.as_bytes()).await?;
+    book.change(|pages| pages.deliveries[number].answered = Some(status));
     Ok(())
 }
 

@@ -148,6 +148,11 @@ impl Trial {
         self.in_one(|trial| trial.run_all(script))
     }
 
+    /// Runs the statements of a file that was applied before, as a part of whatever is being tried.
+    pub(crate) fn run_again(&self, script: &Script) -> Result<(), String> {
+        self.run_all(script)
+    }
+
     fn in_one(&self, work: impl FnOnce(&Self) -> Result<(), String>) -> Result<(), String> {
         let told = |error: rusqlite::Error| error.to_string();
         let batch = |sql: &str| {

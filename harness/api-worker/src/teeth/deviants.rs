@@ -1,6 +1,7 @@
 //! The deviants, by criterion. Never one that the contract lets pass.
 
 use super::addresses;
+use super::alike::ALIKE;
 use super::remembering::SUBTLE;
 use super::rights::RIGHTS;
 use super::{Answered, Asked, Deviant, Instead, Memory, answers, requests};
@@ -263,7 +264,7 @@ pub fn deviants() -> Vec<Deviant> {
         on_request: requests::none,
         on_answer,
     });
-    let subtle = SUBTLE.iter().chain(RIGHTS).copied();
+    let subtle = SUBTLE.iter().chain(RIGHTS).chain(ALIKE).copied();
     let subtle = subtle.chain(addresses::DEVIANTS);
     let mut all: Vec<Deviant> = by_request.chain(by_answer).chain(subtle).collect();
     all.sort_by_key(|deviant| deviant.breaks);

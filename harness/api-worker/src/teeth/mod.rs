@@ -3,6 +3,7 @@
 
 mod addresses;
 mod again;
+mod alike;
 mod answers;
 pub mod bodies;
 pub mod crashes;

@@ -8,7 +8,7 @@ pub(super) fn none(_asked: &mut Asked, _memory: &Memory) -> Instead {
     Instead::Forward
 }
 
-fn ok(body: &Value) -> Instead {
+pub(super) fn ok(body: &Value) -> Instead {
     Instead::Answer(Answered {
         status: 200,
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],

@@ -28,6 +28,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "a rollout never flips a user: neither between requests nor by being raised",
         stable
     ),
+    aspect!(
+        "API-009",
+        Beside,
+        "a rollout decides for a user alike by each key and each session",
+        by_any_credential
+    ),
 ];
 
 async fn set(scene: &Scene<'_>, name: &str, flag: &Value) -> Result<(), Stop> {
@@ -212,5 +218,39 @@ async fn stable(subject: &Subject) -> Judged {
     }
     Ok(format!(
         "{count} of {USERS} users are on at 90 %, and none was turned off on the way"
+    ))
+}
+
+/// Sessions of one user: that all of them are decided alike by chance happens once in 2^10 draws at 50 %.
+const SESSIONS: usize = 10;
+
+async fn by_any_credential(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (key, second) = (scene.key("ada").await?, scene.key("ada").await?);
+    let name = scene.name("beta");
+    let flag = json!({"enabled": false, "rollout_percent": 50});
+    set(&scene, &name, &flag).await?;
+    let mut credentials = vec![second.credential.clone()];
+    for _ in 0..SESSIONS {
+        let make = Call::post("/v1/sessions").json(&json!({}));
+        let made = scene.send(make.by(&key.credential)).await?;
+        let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
+        credentials.push(made.text("/token"));
+    }
+    let wanted = bucket(&name, &key.user) < 50;
+    for credential in std::iter::once(&key.credential).chain(&credentials) {
+        let read = Call::get(format!("/v1/flags/{name}")).by(credential);
+        let read = scene.send(read).await?;
+        let read = read.expect(200, |seen| Stop::breach("a flag to be read", seen))?;
+        if read.at("/enabled") != json!(wanted) {
+            return Err(Stop::breach(
+                format!("{wanted} by each credential of a user"),
+                format!("{} by one of them", read.at("/enabled")),
+            ));
+        }
+    }
+    Ok(format!(
+        "{} credentials of one user, one decision",
+        credentials.len() + 1
     ))
 }

@@ -20,6 +20,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "a user sets and removes only what is the user's own, and never a limit",
         own_only
     ),
+    aspect!(
+        "API-009",
+        Beside,
+        "a preference that changes its type only is changed, and a user's object stands in the place of the ones below it",
+        of_another_type
+    ),
 ];
 
 async fn resolved(scene: &Scene<'_>, key: &Key, name: &str) -> Result<Option<Value>, Stop> {
@@ -155,4 +161,63 @@ async fn own_only(subject: &Subject) -> Judged {
         ));
     }
     Ok("a user's own value came and went; limits were refused".to_owned())
+}
+
+/// Values of which each is another than the one before it, though SQL may hold some for equal.
+fn alike() -> [Value; 9] {
+    [
+        json!(true),
+        json!(1),
+        json!("1"),
+        json!("true"),
+        json!(false),
+        json!(0),
+        json!({"a": 1}),
+        json!("{\"a\":1}"),
+        json!([1]),
+    ]
+}
+
+async fn of_another_type(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (key, name) = (scene.key("ada").await?, scene.name("editor"));
+    let path = format!("/api/admin/preferences/default/-/{name}");
+    let told = |value: &Option<Value>| {
+        let told = value.as_ref().map(Value::to_string);
+        told.unwrap_or_else(|| "no value".to_owned())
+    };
+    for value in alike() {
+        let set = Call::put(path.clone()).json(&json!({"value": value}));
+        scene
+            .operate(set)
+            .await?
+            .expect(200, |seen| Stop::breach("a preference to be set", seen))?;
+        let seen = resolved(&scene, &key, &name).await?;
+        if seen.as_ref() != Some(&value) {
+            let expected = format!("{value} once the default's is set to it");
+            return Err(Stop::breach(expected, told(&seen)));
+        }
+    }
+    let below = json!({"theme": "light", "tabs": 4});
+    let own = json!({"theme": "dark"});
+    let set = Call::put(path.clone()).json(&json!({"value": below}));
+    scene
+        .operate(set)
+        .await?
+        .expect(200, |seen| Stop::breach("a preference to be set", seen))?;
+    let set = Call::put(format!("/v1/preferences/{name}")).json(&json!({"value": own}));
+    scene
+        .send(set.by(&key.credential))
+        .await?
+        .expect(200, |seen| Stop::breach("a preference to be set", seen))?;
+    let seen = resolved(&scene, &key, &name).await?;
+    scene.operate(Call::delete(path)).await?;
+    if seen.as_ref() == Some(&own) {
+        return Ok(format!(
+            "{} values took each other's place",
+            alike().len() + 2
+        ));
+    }
+    let expected = format!("the user's {own}, and nothing of the default's {below}");
+    Err(Stop::breach(expected, told(&seen)))
 }

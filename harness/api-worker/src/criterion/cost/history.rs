@@ -39,6 +39,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "the history of a model's prices is kept, without a gap that nobody asked for and without an overlap",
         history_is_kept
     ),
+    aspect!(
+        "API-004",
+        Beside,
+        "a price that is announced while another one is in use holds from its first instant on",
+        announced
+    ),
 ];
 
 const FIRST: Price = Price {
@@ -236,4 +242,30 @@ async fn history_is_kept(subject: &Subject) -> Judged {
         }
     }
     Ok("three prices follow each other without a gap".to_owned())
+}
+
+async fn announced(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let (key, model) = (scene.key("ada").await?, scene.model("changing"));
+    scene.unlimit(&key.user).await?;
+    let (first, second) = (scene.now(), scene.now() + HOUR);
+    price_from(&scene, &model, FIRST, first).await?;
+    let before = chat_at(&scene, &key, &model, first + 1).await?;
+    costs(
+        &before,
+        TOKENS,
+        Some(FIRST),
+        ", while the first price holds",
+    )?;
+    price_from(&scene, &model, SECOND, second).await?;
+    let prices = [(first, FIRST), (second, SECOND)];
+    for at in [first + 2, second - 1, second, second + 1] {
+        let row = chat_at(&scene, &key, &model, at).await?;
+        let when = format!(
+            ", {} ms after the beginning of a price that was announced before",
+            at - second
+        );
+        costs(&row, TOKENS, price_at(&prices, &row)?, &when)?;
+    }
+    Ok("four chats around its beginning cost what was valid".to_owned())
 }

@@ -7,12 +7,20 @@ use crate::sample::Table;
 use crate::subject::Subject;
 use rusqlite::types::Value;
 
-pub(super) const ASPECTS: &[Aspect] = &[aspect!(
-    "API-004",
-    Beside,
-    "a schema that keeps a price from beginning within another one keeps it from every overlap",
-    in_the_schema
-)];
+pub(super) const ASPECTS: &[Aspect] = &[
+    aspect!(
+        "API-004",
+        Beside,
+        "a schema that keeps a price from beginning within another one keeps it from every overlap",
+        in_the_schema
+    ),
+    aspect!(
+        "API-004",
+        Beside,
+        "a schema that keeps a price from being replaced keeps it whatever the other one is for",
+        not_replaced
+    ),
+];
 
 /// When the price that stands begins, epoch milliseconds.
 const BEGIN: i64 = 1_767_225_600_000;
@@ -72,6 +80,61 @@ async fn in_the_schema(subject: &Subject) -> Judged {
                 }
             }
             Ok(format!("{} overlaps are refused", OVERLAPS.len() + 1))
+        })
+        .await
+}
+
+/// Replacements of the price that stands by its id, of which each overlaps with less of it than the one before.
+const REPLACEMENTS: [(&str, &str); 4] = [
+    (
+        "with another amount",
+        "input_micros_per_million = input_micros_per_million + 1",
+    ),
+    (
+        "by one of the days after it",
+        "valid_from = valid_to, valid_to = NULL",
+    ),
+    ("by one of another model", "model = model || 'x'"),
+    (
+        "by one of another model and time",
+        "model = model || 'x', valid_from = valid_to, valid_to = NULL",
+    ),
+];
+
+async fn not_replaced(subject: &Subject) -> Judged {
+    subject
+        .judge_files(|scripts| {
+            let trial = scripts.migrated()?;
+            Table::of(&trial, "model_pricing")?.fill(&trial, [row(STANDS)])?;
+            let mut kept = Vec::new();
+            for (what, set) in REPLACEMENTS {
+                // What is put in its place is the row itself, changed in a table beside it.
+                let replace = [
+                    "CREATE TABLE moltproof_price AS SELECT * FROM model_pricing".to_owned(),
+                    format!("UPDATE moltproof_price SET {set}"),
+                    "INSERT OR REPLACE INTO model_pricing SELECT * FROM moltproof_price".to_owned(),
+                ];
+                let is_kept = trial.tried(|trial| {
+                    let before = trial.table("model_pricing")?;
+                    for sql in &replace {
+                        drop(trial.run(sql));
+                    }
+                    let after = trial.table("model_pricing")?;
+                    Ok::<_, Stop>(before.iter().all(|price| after.contains(price)))
+                })??;
+                kept.push((what, is_kept));
+            }
+            // API-013 asks for the guard; here it is to hold for all if it is there.
+            if !kept[0].1 {
+                return Ok("the schema lets prices be replaced".to_owned());
+            }
+            match kept.iter().find(|(_, is_kept)| !is_kept) {
+                None => Ok(format!("a price stayed beside {} replacements", kept.len())),
+                Some((what, _)) => Err(Stop::breach(
+                    "a price that no REPLACE takes away, for history is kept",
+                    format!("it is gone when it is replaced {what}"),
+                )),
+            }
         })
         .await
 }

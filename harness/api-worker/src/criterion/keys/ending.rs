@@ -47,6 +47,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "the sessions of a key end with it: by revocation, by rotation and by expiry",
         sessions
     ),
+    aspect!(
+        "API-002",
+        Beside,
+        "a session that another key of its user ends is refused from then on",
+        session_by_another_key
+    ),
 ];
 
 /// Requests that warm whatever a target keeps of a key.
@@ -317,4 +323,24 @@ async fn sessions(subject: &Subject) -> Judged {
     scene.set(ends);
     refused(&scene, &token, "a session of an expired key").await?;
     Ok("sessions ended by revocation, by rotation and by expiry".to_owned())
+}
+
+async fn session_by_another_key(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let (first, second) = (scene.key("ada").await?, scene.key("ada").await?);
+    let wish = json!({"ttl_seconds": 7200});
+    let make = Call::post("/v1/sessions").json(&wish).by(&first.credential);
+    let made = scene.send(make).await?;
+    let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
+    let (id, token) = (made.text("/id"), made.text("/token"));
+    accepted(&scene, &token, "a session in use").await?;
+    let end = Call::delete(format!("/v1/sessions/{id}")).by(&second.credential);
+    let ended = scene.send(end).await?;
+    if (200..300).contains(&ended.status) {
+        refused(&scene, &token, "a session that was told to be ended").await?;
+        return Ok("told to be ended, and refused".to_owned());
+    }
+    // Nobody promises that one key of a user ends the sessions of another, as long as it does not say so.
+    accepted(&scene, &token, "a session that was not ended").await?;
+    Ok(format!("not ended: {}", ended.status))
 }

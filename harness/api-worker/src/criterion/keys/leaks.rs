@@ -310,7 +310,7 @@ async fn is_in_no_file(subject: &Subject) -> Judged {
     for (name, bytes) in &files {
         if let Some(encoding) = found(&searches, bytes) {
             return Err(Stop::breach(
-                "no plain key in the file of the database or its write-ahead log",
+                "no plain key in the file of the database, its write-ahead log or whatever else is kept",
                 format!("{name} holds a part of it in {encoding}"),
             ));
         }

@@ -41,6 +41,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "an address's limit lets exactly as many requests pass when they come at once",
         at_once
     ),
+    aspect!(
+        "API-003",
+        Whole,
+        "no header that a caller may send gives it the windows of another address",
+        forged
+    ),
+    aspect!(
+        "API-003",
+        Whole,
+        "a clock that goes back finds the windows of an address as they were left",
+        goes_back
+    ),
 ];
 
 const LIMIT: i64 = 4;
@@ -223,4 +235,78 @@ async fn at_once(subject: &Subject) -> Judged {
     };
     let limit = i64::try_from(PASSING).unwrap_or(i64::MAX);
     while_limited(&scene, "day", limit, work).await
+}
+
+/// Headers by which proxies tell a client's address, and which any caller may send.
+const FORGED: [&str; 10] = [
+    "true-client-ip",
+    "x-forwarded-for",
+    "x-real-ip",
+    "forwarded",
+    "client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "fastly-client-ip",
+    "cf-connecting-ipv6",
+    "cf-pseudo-ipv4",
+];
+
+async fn forged(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = limited(&scene, &[]).await?;
+    let work = async {
+        let ip = Scene::another_ip();
+        for nth in 1..=LIMIT {
+            let which = format!("request {nth} of {LIMIT} from one address");
+            passed(&scene.send(probe(&key).from(&ip)).await?, &which)?;
+        }
+        for name in FORGED {
+            let other = Scene::another_ip();
+            let value = if name == "forwarded" {
+                format!("for={other}")
+            } else {
+                other
+            };
+            let answer = scene
+                .send(probe(&key).from(&ip).header(name, value))
+                .await?;
+            let why = format!("beyond {LIMIT} in the day of the address, whatever {name} says");
+            answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+        }
+        Ok(format!("{} headers gave no further request", FORGED.len()))
+    };
+    while_limited(&scene, "day", LIMIT, work).await
+}
+
+async fn goes_back(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let key = limited(&scene, &[]).await?;
+    let length = window::length("minute");
+    let first = window::start("minute", scene.now() + 2 * length) + 17;
+    let work = async {
+        let ip = Scene::another_ip();
+        scene.set(first);
+        for nth in 1..=LIMIT {
+            let which = format!("request {nth} of {LIMIT} from one address in one minute");
+            passed(&scene.send(probe(&key).from(&ip)).await?, &which)?;
+        }
+        refused(
+            &scene.send(probe(&key).from(&ip)).await?,
+            address("minute"),
+            first,
+        )?;
+        scene.set(first + length);
+        passed(
+            &scene.send(probe(&key).from(&ip)).await?,
+            "the first request of the next minute",
+        )?;
+        scene.set(first);
+        refused(
+            &scene.send(probe(&key).from(&ip)).await?,
+            address("minute"),
+            first,
+        )?;
+        Ok("the minute before was still used up".to_owned())
+    };
+    while_limited(&scene, "minute", LIMIT, work).await
 }

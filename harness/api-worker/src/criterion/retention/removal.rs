@@ -35,6 +35,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "retention removes sessions and windows that ended before their boundary and no others",
         sessions_and_windows
     ),
+    aspect!(
+        "API-008",
+        Jobs,
+        "usage that came late to a day that was summed is removed with the day's, whosever it is",
+        late_is_removed
+    ),
+    aspect!(
+        "API-008",
+        Jobs,
+        "a batch has no more rows than asked for, though all are of one instant",
+        of_one_instant
+    ),
 ];
 
 /// Days that usage is kept in these scenes.
@@ -293,4 +305,79 @@ async fn sessions_and_windows(subject: &Subject) -> Judged {
             "it is gone",
         )),
     }
+}
+
+async fn late_is_removed(subject: &Subject) -> Judged {
+    let scene = Scene::long_ago(subject).await?;
+    let users = [scene.key("ada").await?, scene.key("bob").await?];
+    for user in &users {
+        scene.unlimit(&user.user).await?;
+    }
+    let (model, other) = (scene.model("small"), scene.model("other"));
+    let day = scene.began.div_euclid(DAY) * DAY + DAY;
+    chat_at(&scene, &users[0], &model, day + HOUR, Some((7, 3))).await?;
+    scene.set(day + DAY + HOUR);
+    sum(&scene).await?;
+    // A user and a model that the day did not have when it was summed.
+    chat_at(&scene, &users[1], &model, day + 2 * HOUR, Some((5, 2))).await?;
+    chat_at(&scene, &users[0], &other, day + 3 * HOUR, Some((5, 2))).await?;
+    scene.set(day + 40 * DAY);
+    sum(&scene).await?;
+    let answer = under(&scene, &rules(), retain(&scene, &json!({}))).await?;
+    for user in &users {
+        let left = times(&scene, &user.user).await?;
+        if !left.is_empty() {
+            let seen = format!("{} rows are left of {}; {answer}", left.len(), user.user);
+            return Err(Stop::breach(
+                "no row of a day that is over and summed",
+                seen,
+            ));
+        }
+    }
+    Ok("three rows were removed, two of which had come late".to_owned())
+}
+
+async fn of_one_instant(subject: &Subject) -> Judged {
+    let scene = Scene::long_ago(subject).await?;
+    let (key, model) = (scene.key("ada").await?, scene.model("small"));
+    scene.unlimit(&key.user).await?;
+    // What earlier scenes have left goes first, so that the batches are of this one's rows.
+    sum(&scene).await?;
+    under(&scene, &rules(), retain(&scene, &json!({}))).await?;
+    let rows = BATCH + 2;
+    for _ in 0..rows {
+        chat_at(&scene, &key, &model, scene.began + HOUR, Some((7, 3))).await?;
+    }
+    scene.set(scene.began + 40 * DAY);
+    sum(&scene).await?;
+    let work = async {
+        for _run in 0..RUNS_MAX {
+            let before = times(&scene, &key.user).await?.len();
+            let wish = json!({"batch_size": BATCH, "max_batches": 1});
+            let answer = retain(&scene, &wish).await?;
+            let gone = before - times(&scene, &key.user).await?.len();
+            if gone > BATCH {
+                let seen = format!("{gone} usage rows gone; {answer}");
+                return Err(Stop::breach(
+                    format!("at most {BATCH} rows in one batch"),
+                    seen,
+                ));
+            }
+            if answer.at("/done") == json!(true) {
+                break;
+            }
+        }
+        Ok(times(&scene, &key.user).await?.len())
+    };
+    let left = under(&scene, &rules(), work).await?;
+    if left > 0 {
+        let seen = format!("{left} old rows are left");
+        return Err(Stop::breach(
+            "done only when nothing is left to remove",
+            seen,
+        ));
+    }
+    Ok(format!(
+        "{rows} rows of one instant went in batches of at most {BATCH}"
+    ))
 }

@@ -6,7 +6,7 @@ use super::files::applied;
 use super::workplace::on_a_thread;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::{Judged, Stop};
-use crate::scripts::trial::{Trial, difference, sha256, told_row};
+use crate::scripts::trial::{Trial, difference, sha256, statements_of, told_row};
 use crate::scripts::{Script, Scripts};
 use crate::subject::Subject;
 use rusqlite::types::Value;
@@ -84,6 +84,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
         Apart,
         "the target's own tool refuses the production set-up over development data, and leaves nothing",
         by_tool
+    ),
+    aspect!(
+        "API-006",
+        Beside,
+        "the production set-up leaves nothing over development data where its statements are run one by one",
+        one_by_one
     ),
 ];
 
@@ -394,4 +400,31 @@ async fn by_tool(subject: &Subject) -> Judged {
         }
     })
     .await
+}
+
+async fn one_by_one(subject: &Subject) -> Judged {
+    subject
+        .judge_files(|scripts| {
+            production(scripts)?;
+            let (trial, script) = (development(scripts)?, scripts.production()?);
+            let before = trial.state()?;
+            let statements = statements_of(script);
+            // As by a shell that goes on after a statement that failed.
+            let refused = statements.iter().filter(|sql| trial.run(sql).is_err());
+            let refused = refused.count();
+            if let Some(change) = difference(&before, &trial.state()?) {
+                return Err(Stop::breach(
+                    format!("nothing of {} over development data", script.name),
+                    format!(
+                        "{refused} of its {} statements fail, but {change}",
+                        statements.len()
+                    ),
+                ));
+            }
+            Ok(format!(
+                "{refused} of {} statements fail, and the others change nothing",
+                statements.len()
+            ))
+        })
+        .await
 }

@@ -33,6 +33,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "a webhook that failed is active again once a delivery to it succeeds",
         recovers
     ),
+    aspect!(
+        "API-010",
+        Jobs,
+        "an endpoint that never answers is tried six times as well, and its webhook ends as failing",
+        never_answers
+    ),
+    aspect!(
+        "API-010",
+        Whole,
+        "a 2xx whose body does not come is an answer: nothing is sent again",
+        without_its_body
+    ),
 ];
 
 /// Seconds after which an attempt is repeated.
@@ -245,4 +257,65 @@ async fn recovers(subject: &Subject) -> Judged {
             format!("state {state}"),
         ))
     }
+}
+
+async fn never_answers(subject: &Subject) -> Judged {
+    subject.receiver()?;
+    let scene = Scene::long_ago(subject).await?;
+    let hook = hook(&scene, "silent", &["key.rotated"], vec![Reply::Cut]).await?;
+    let ids = rotated(&scene).await?;
+    let event = event_of(&arrived(&scene, &hook, &ids, 1).await?[0]);
+    for (nth, seconds) in (1..).zip(BACK_OFF) {
+        scene.set(planned(&scene, &hook, &event, (nth, seconds)).await?);
+        job(&scene).await?;
+    }
+    let wanted = [("state", json!("failed")), ("attempts", json!(6))];
+    recorded(&scene, &hook, &event, &wanted).await?;
+    let state = state(&scene, &hook).await?;
+    unhook(&scene, &hook).await?;
+    if state == json!("failing") {
+        Ok("six attempts without an answer, then failed and failing".to_owned())
+    } else {
+        Err(Stop::breach(
+            "the webhook to be failing after six attempts without an answer",
+            format!("state {state}"),
+        ))
+    }
+}
+
+async fn without_its_body(subject: &Subject) -> Judged {
+    subject.receiver()?;
+    let scene = Scene::long_ago(subject).await?;
+    let replies = [
+        ("cut", Reply::CutBody(200)),
+        ("hangs", Reply::HangingBody(202)),
+    ];
+    let mut hooks = Vec::new();
+    for (name, reply) in replies {
+        hooks.push((
+            name,
+            hook(&scene, name, &["key.rotated"], vec![reply]).await?,
+        ));
+    }
+    let ids = rotated(&scene).await?;
+    let mut events = Vec::new();
+    for (name, hook) in &hooks {
+        let event = event_of(&arrived(&scene, hook, &ids, 1).await?[0]);
+        recorded(&scene, hook, &event, &[("state", json!("delivered"))])
+            .await
+            .map_err(|stop| about(stop, name))?;
+        events.push(event);
+    }
+    scene.pass(DAY);
+    job(&scene).await?;
+    for (name, hook) in &hooks {
+        attempts_are(&scene, hook, &ids, 1, "a day after a 2xx without its body")
+            .await
+            .map_err(|stop| about(stop, name))?;
+        unhook(&scene, hook).await?;
+    }
+    Ok(format!(
+        "{} ways to leave a body out were answers",
+        hooks.len()
+    ))
 }
