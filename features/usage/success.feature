@@ -220,17 +220,6 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       Then the caller gets the model's text
       And the usage rows of tenant "a" have tokens "12/6"
 
-    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
-    Scenario: Usage at the root counts beside a result as well
-      Given a free tenant "a"
-      And the upstream answers with this body:
-        """
-        {"result": {"response": "Hello."}, "usage": {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18}, "success": true, "errors": [], "messages": []}
-        """
-      When tenant "a" prompts the model
-      Then the caller gets the model's text
-      And the usage rows of tenant "a" have tokens "12/6"
-
   @USG-017 @should
   Rule: USG-017 A cache hit is billed as reported
     An AI Gateway cache hit (`cf-aig-cache-status: HIT`) follows the reported tokens like any other response.

@@ -17,20 +17,6 @@ pub(super) fn all() -> Vec<Draft> {
     let mut all = read_otherwise();
     all.push(
         deviant(
-            "usage-beside-a-result-not-read",
-            "Usage is looked for where the answer itself is: at the root beside a result it is not read",
-            &["USG-016"],
-        )
-        .parts(|parts| {
-            bills_itself(parts, |seen| {
-                let result = &seen.last()["result"];
-                let is_beside = result.is_object() && result["usage"].is_null();
-                contract(seen).filter(|_| seen.streamed || !is_beside)
-            });
-        }),
-    );
-    all.push(
-        deviant(
             "streams-without-a-word-not-billed",
             "Usage of a stream counts only with a token of the answer: what the filter ended before its first word is not billed",
             &["USG-005"],
