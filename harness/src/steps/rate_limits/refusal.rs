@@ -1,7 +1,7 @@
 //! What a refusal says, and whether it is true. Never waits longer than the refusal itself says.
 
 use super::at_once::expect_times;
-use super::used_up::{use_up, use_up_from};
+use super::used_up::{kept_the_limit, use_up, use_up_from};
 use super::{Asker, answered_at, expect_limited, free_quota, ms_since, too_slow};
 use crate::clock;
 use crate::evidence::Exchange;
@@ -177,6 +177,7 @@ pub(super) fn expect_numbers(s: &mut Scene, refusal: &Exchange, period: Duration
     let limit = note(s, "limit");
     let period = Value::from(format!("{}s", period.as_secs()));
     let details = refusal.at("/error/details").unwrap_or_default();
+    kept_the_limit(s, &details["limit"])?;
     let wanted = [
         ("limit_type", limit_type),
         ("period", period),

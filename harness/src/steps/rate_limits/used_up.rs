@@ -9,13 +9,15 @@ use crate::contract::need::Need;
 use crate::evidence::Exchange;
 use crate::oracle::rate_window::{Seen, largest_crowd};
 use crate::run::scene::{Scene, breach, describe};
-use crate::verdict::{Check, Stop};
+use crate::verdict::{Check, OrUnmet as _, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The note of how many requests somebody whose quota is used up was admitted.
 const ADMITTED: &str = "admitted";
+/// The note of how many that certainly were in one period, which may be fewer than the limit.
+const COUNTED: &str = "counted";
 /// How much more than its quota a tenant sends before a limiter that never refuses is called none.
 /// Evidence: the permissive limiter of the platform let 2 × the quota through at most; 10 × is far beyond.
 const PERMISSIVE_FACTOR: u32 = 10;
@@ -59,6 +61,7 @@ pub(super) async fn use_up_from(s: &mut Scene, who: &Asker, at_once: u32) -> Che
             note_refusal(s, who, limit);
             // Whether the limit is told rightly is promised elsewhere: what was admitted before the refusal was no request too many.
             let admitted = largest_crowd(&seen(who, &answers)?, period).admitted;
+            s.notes.insert(COUNTED.to_owned(), json!(admitted));
             let admitted = admitted.max(limit as usize);
             s.notes.insert(ADMITTED.to_owned(), json!(admitted));
             return Ok(());
@@ -79,6 +82,29 @@ pub(super) async fn use_up_from(s: &mut Scene, who: &Asker, at_once: u32) -> Che
 fn most(known: Option<u32>, quota: u32) -> usize {
     let limit = known.unwrap_or(IP_LIMIT_MAX);
     (limit.max(quota * PERMISSIVE_FACTOR) + 20) as usize
+}
+
+/// Asserts, before a told limit is judged, that the quota in force is the tenant's own.
+///
+/// # Errors
+/// Not verified, because of RL-009, where the limit that is told is the one that was kept: then it is told rightly.
+pub(super) fn kept_the_limit(s: &Scene, told: &Value) -> Check {
+    let number = |value: Option<&Value>| value.and_then(Value::as_u64);
+    let (Some(counted), Some(limit), Some(told)) = (
+        number(s.notes.get(COUNTED)),
+        number(s.notes.get("limit")),
+        number(Some(told)),
+    ) else {
+        return Ok(());
+    };
+    if counted.abs_diff(told) >= counted.abs_diff(limit) {
+        return Ok(());
+    }
+    Err(breach(
+        format!("a limit of {limit} in force"),
+        format!("{counted} requests admitted, and a limit of {told} told"),
+    ))
+    .or_unmet("RL-009")
 }
 
 /// Notes what a refusal must say.
