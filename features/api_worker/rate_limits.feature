@@ -58,6 +58,14 @@ Feature: Rate limits of users and addresses
       Given the API worker that the target offers, with users and models of this scenario
       Then all keys of a user share the user's windows, and another user has others
 
+    Scenario: Sessions of a user count in the user's windows, as keys do
+      Given the API worker that the target offers, with users and models of this scenario
+      Then sessions of a user count in the user's windows, as keys do
+
+    Scenario: A limit of 0, where it is taken, refuses every request
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a limit of 0, where it is taken, refuses every request
+
     Scenario: A limit that is none is refused, and the one that was set goes on holding
       Given the API worker that the target offers, with users and models of this scenario
       Then a limit that is none is refused, and the one that was set goes on holding

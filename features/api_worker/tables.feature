@@ -22,6 +22,10 @@ Feature: Tables, conversations and usage
       Given the API worker that the target offers, with users and models of this scenario
       Then a native stream's answer is put together and appended as well
 
+    Scenario: A stream whose every frame tells the usage so far is put together whole
+      Given the API worker that the target offers, with users and models of this scenario
+      Then a stream whose every frame tells the usage so far is put together whole
+
     Scenario: A model is sent the whole of a long conversation
       Given the API worker that the target offers, with users and models of this scenario
       Then a model is sent the whole of a long conversation

@@ -117,18 +117,22 @@ Feature: A missing variable never widens what is open
       When the backend runs as without-app-domain
       And tenant "a" stands in its stores, with a custom domain
       And status and chat are asked for on each of these hosts
-        | the subdomain of tenant "a"     |
-        | the custom domain of tenant "a" |
+        | the subdomain of tenant "a"              |
+        | the custom domain of tenant "a"          |
+        | the slug of tenant "a" below localhost   |
+        | the slug of tenant "a" below example.com |
+        | the slug of tenant "a" below workers.dev |
       Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "APP_DOMAIN"
 
     @needs.variant.without-app-domain @needs.hosts @since.1.1
     Scenario: No host is served where there is no tenant at all
       When the backend runs as without-app-domain
       And status and chat are asked for on each of these hosts
-        | the bare app domain             |
-        | the subdomain of nobody         |
-        | localhost                       |
-        | 127.0.0.1                       |
-        | a single label                  |
-        | default.example                 |
+        | the bare app domain     |
+        | the subdomain of nobody |
+        | localhost               |
+        | nobody below localhost  |
+        | 127.0.0.1               |
+        | a single label          |
+        | default.example         |
       Then each of these is refused with 503 "CONFIGURATION_ERROR" and names exactly "APP_DOMAIN"

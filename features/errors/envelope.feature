@@ -22,6 +22,22 @@ Feature: One shape for every error
       When errors of the public routes are provoked at tenant "a" by a caller that accepts "text/event-stream"
       Then all of them are errors in the contract's shape
 
+    @needs.tenants @needs.hosts @since.1.1
+    Scenario Outline: Public routes, asked by a caller that prefers <what>
+      Given a free tenant "a"
+      When tenant "a" asks for its status
+      Then the answer has status 200
+      When errors of the public routes are provoked at tenant "a" by a caller that accepts "<forms>"
+      Then all of them are errors in the contract's shape
+
+      Examples:
+        | what            | forms                                            |
+        | problem details | application/problem+json                         |
+        | XML             | application/xml                                  |
+        | HTML            | text/html,application/xhtml+xml,*/*;q=0.8        |
+        | JSON:API        | application/vnd.api+json, application/json;q=0.5 |
+        | plain text      | text/plain                                       |
+
     @needs.tenants @needs.hosts @needs.admin @since.1.1
     Scenario: Paths that cannot be decoded, in every kind of route
       Given a free tenant "a"

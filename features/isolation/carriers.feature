@@ -133,6 +133,22 @@ Feature: No identifier in a request reaches another tenant
       When tenants "a" and "b" send the very same chat, one after the other
       Then tenants "a" and "b" were each answered by a model call of their own, on their own bill
 
+    @needs.tenants @needs.hosts @needs.admin @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario Outline: The very same chat of two tenants, which name the same <header>
+      Given a free tenant "a"
+      And a free tenant "b"
+      When tenants "a" and "b" send the very same chat with the same "<header>", one after the other
+      Then tenants "a" and "b" were each answered by a model call of their own, on their own bill
+
+      Examples:
+        | header           |
+        | Idempotency-Key  |
+        | X-Request-Id     |
+        | X-Session-Id     |
+        | traceparent      |
+        | If-None-Match    |
+        | cf-aig-cache-key |
+
     @needs.tenants @needs.hosts @needs.admin @since.1.1
     Scenario: The state of a gateway is the caller's own, whatever the status request names
       Given a free tenant "a"

@@ -117,6 +117,22 @@ Feature: Rows survive what databases and deployments do, and callers never notic
         | 2     |
 
     @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.store-faults @waits @since.1.1
+    Scenario Outline: One row, though D1 said in place of an answer: <words>
+      Given a free tenant "a"
+      And D1 does the next 1 usage writes of tenant "a" and loses the answer, saying "<words>"
+      And the upstream replies "answer 61/19"
+      When tenant "a" prompts the model
+      Then the caller gets the model's text
+      And a retry for tenant "a" has had its time
+      And the usage rows of tenant "a" have tokens "61/19"
+
+      Examples:
+        | words                                                                               |
+        | D1_ERROR: D1 DB reset because its code was updated.                                 |
+        | D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset. |
+        | D1_ERROR: Internal error in D1 DB storage caused object to be reset.                |
+
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @needs.store-faults @waits @since.1.1
     Scenario: One row, though every answer to its writes was lost, and no second one by what follows
       Given a free tenant "a"
       And D1 does the next 4 usage writes of tenant "a" and loses the answer

@@ -154,6 +154,11 @@ Feature: A successful answer is billed once, to the tenant that asked, at the co
       When each of 9 tenants of all tiers prompts the model 8 times, all at once
       Then each of the 9 tenants has exactly the usage rows of its own 8 prompts
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.d1 @since.1.1
+    Scenario: Many prompts at once that cost the same
+      When each of 6 tenants of all tiers prompts the model 12 times, all at once, all with the same counts
+      Then each of the 6 tenants has exactly the usage rows of its own 12 prompts, all with the same counts
+
   @USG-014 @must
   Rule: USG-014 The latency is true
     `latency_ms` lies between the upstream's real latency and what the caller measured.

@@ -47,6 +47,12 @@ impl Call {
         Self::new(reqwest::Method::DELETE, path)
     }
 
+    /// The same request for the head of its answer alone.
+    pub(crate) fn head(mut self) -> Self {
+        self.method = reqwest::Method::HEAD;
+        self
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, value.into()));

@@ -12,7 +12,7 @@ use crate::oracle::routing::{self, Call, Ended, PREMIUM_MODEL, Told};
 use crate::oracle::{completion, metadata};
 use crate::run::scene::{Scene, breach, describe};
 use crate::said::said;
-use crate::subject::faults::{Calls, StoreFault};
+use crate::subject::faults::{Calls, LOST, StoreFault};
 use crate::verdict::Stop;
 use crate::wait;
 use serde_json::json;
@@ -149,7 +149,7 @@ impl Play<'_> {
         let (what, times) = match fault {
             WriteFault::Busy(times) => (StoreFault::Busy, Some(times)),
             WriteFault::Lost => (StoreFault::Busy, None),
-            WriteFault::AnswerLost => (StoreFault::AnswerLost, Some(1)),
+            WriteFault::AnswerLost => (StoreFault::AnswerLost(LOST), Some(1)),
         };
         self.armed = true;
         faults.set(

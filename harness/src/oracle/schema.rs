@@ -193,8 +193,9 @@ pub fn differences(wanted: &Schema, seen: &Schema) -> Vec<String> {
     tables.chain(others).collect()
 }
 
+/// Generated columns are among them, which `table_info` leaves out.
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
-    let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1) ORDER BY cid";
+    let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) ORDER BY cid";
     connection
         .prepare(sql)?
         .query_map([table], |row| {

@@ -43,13 +43,13 @@ struct Faulty<S: ?Sized> {
 }
 
 impl<S: ?Sized> Faulty<S> {
-    /// What happens before the call: nothing, a delay or a failure. `Ok(true)`: the answer will be lost.
-    async fn before(&self, calls: Calls, scope: &str) -> Result<bool, StoreError> {
+    /// What happens before the call: nothing, a delay or a failure. In the words that it returns the answer will be lost.
+    async fn before(&self, calls: Calls, scope: &str) -> Result<Option<&'static str>, StoreError> {
         match self.faults.meet(calls, scope) {
-            None => Ok(false),
+            None => Ok(None),
             Some(StoreFault::Slow(delay)) => {
                 wait::pass(delay).await;
-                Ok(false)
+                Ok(None)
             }
             Some(StoreFault::Busy) => Err(StoreError::Busy(
                 "D1 DB is overloaded. Requests queued for too long.".into(),
@@ -58,16 +58,15 @@ impl<S: ?Sized> Faulty<S> {
             Some(StoreFault::Unavailable) => {
                 Err(StoreError::Unavailable("Network connection lost.".into()))
             }
-            Some(StoreFault::AnswerLost) => Ok(true),
+            Some(StoreFault::AnswerLost(message)) => Ok(Some(message)),
         }
     }
 
     /// Loses an answer. A lost connection is worth another try: the same write is idempotent.
-    fn lose<T>(lost: bool, answer: T) -> Result<T, StoreError> {
-        if lost {
-            Err(StoreError::Busy("Network connection lost.".into()))
-        } else {
-            Ok(answer)
+    fn lose<T>(lost: Option<&'static str>, answer: T) -> Result<T, StoreError> {
+        match lost {
+            Some(message) => Err(StoreError::Busy(message.into())),
+            None => Ok(answer),
         }
     }
 }

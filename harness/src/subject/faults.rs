@@ -17,9 +17,12 @@ pub enum StoreFault {
     BusySaying(&'static str),
     /// The store is out of reach; nothing is done.
     Unavailable,
-    /// The call is done and its answer is lost.
-    AnswerLost,
+    /// The call is done and its answer is lost: this is said in its place.
+    AnswerLost(&'static str),
 }
+
+/// What is said in place of an answer that is lost on its way.
+pub const LOST: &str = "Network connection lost.";
 
 /// Which calls a fault is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,17 +1,21 @@
 //! API-005: the three views against a recomputation from the rows. Never compares a view with another query of the target.
 
 use crate::aspect::{Aspect, aspect};
+use crate::call::Call;
+use crate::chat::Chat;
 use crate::oracle::dates::{DAY, date};
 use crate::oracle::sums::Usage;
 use crate::oracle::sums::{BY_DATE, BY_MODEL, BY_USER, View};
 use crate::outcome::{Judged, Stop};
 use crate::sample::whole;
 use crate::sample::{Nullable, Table, log, logged, nullable};
+use crate::scene::{Key, Scene};
 use crate::scripts::Scripts;
 use crate::scripts::trial::{Trial, told_row};
 use crate::subject::Subject;
 use fastrand::Rng;
 use rusqlite::types::Value;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What is judged of API-005.
@@ -251,7 +255,39 @@ async fn unknown(subject: &Subject) -> Judged {
         .await
 }
 
+/// Usage whose key is revoked by now, whose key was rotated, and whose conversation is gone: it outlives all of them.
+async fn outlived(scene: &Scene<'_>) -> Result<(), Stop> {
+    let model = scene.model("small");
+    let key = scene.key("ada").await?;
+    let make = Call::post("/v1/conversations").json(&json!({}));
+    let made = scene.send(make.by(&key.credential)).await?;
+    let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
+    let conversation = made.text("/id");
+    scene
+        .chatted(&key, &Chat::with(&model).of(&conversation))
+        .await?;
+    scene.chatted(&key, &Chat::with(&model)).await?;
+    let path = format!("/v1/conversations/{conversation}");
+    let gone = scene.send(Call::delete(path).by(&key.credential)).await?;
+    gone.expect(204, |seen| Stop::unmet("API-001", seen))?;
+    let rotate = Call::post(format!("/api/admin/keys/{}/rotate", key.id));
+    let rotated = scene.operate(rotate).await?;
+    let rotated = rotated.expect(201, |seen| Stop::unmet("API-002", seen))?;
+    let new = Key {
+        id: rotated.text("/id"),
+        credential: rotated.text("/key"),
+        ..key
+    };
+    scene.chatted(&new, &Chat::with(&model)).await?;
+    let revoked = Call::delete(format!("/api/admin/keys/{}", new.id));
+    let revoked = scene.operate(revoked).await?;
+    revoked
+        .expect(204, |seen| Stop::unmet("API-002", seen))
+        .map(drop)
+}
+
 async fn own(subject: &Subject) -> Judged {
+    outlived(&Scene::at_present(subject)).await?;
     let trial = Trial::of_target(&subject.own_database()?).await?;
     let rows = logged(&trial)?;
     for view in VIEWS {

@@ -14,6 +14,30 @@ pub(super) const ALIKE: &[Deviant] = &[
         on_answer: remember_sessions,
     },
     Deviant {
+        breaks: "API-002",
+        name: "a rotated key's lifetime is counted anew",
+        on_request: requests::none,
+        on_answer: lives_longer,
+    },
+    Deviant {
+        breaks: "API-002",
+        name: "whoever asks for the head alone needs no permission",
+        on_request: head_is_free,
+        on_answer: answers::none,
+    },
+    Deviant {
+        breaks: "API-003",
+        name: "a session has no windows of its user",
+        on_request: requests::none,
+        on_answer: session_is_unlimited,
+    },
+    Deviant {
+        breaks: "API-003",
+        name: "where the limit is 0 the refusal fails",
+        on_request: remember_zero,
+        on_answer: zero_fails,
+    },
+    Deviant {
         breaks: "API-003",
         name: "an address is what True-Client-IP says",
         on_request: true_client_ip,
@@ -76,6 +100,53 @@ fn ended_by_its_own_key(asked: &mut Asked, memory: &Memory) -> Instead {
         });
     }
     Instead::Forward
+}
+
+fn lives_longer(asked: &Asked, answered: &mut Answered, _memory: &Memory) {
+    if asked.method == "POST" && asked.path.ends_with("/rotate") && answered.status == 201 {
+        answered.change(|body| {
+            // By as much as has passed since: an hour here, whatever it was.
+            if let Some(ends) = body["expires_at"].as_i64() {
+                body["expires_at"] = json!(ends + 3_600_000);
+            }
+        });
+    }
+}
+
+fn head_is_free(asked: &mut Asked, _memory: &Memory) -> Instead {
+    if asked.method == "HEAD" && asked.path.starts_with("/v1/") {
+        return Instead::Answer(Answered {
+            status: 200,
+            headers: Vec::new(),
+            body: Vec::new().into(),
+        });
+    }
+    Instead::Forward
+}
+
+fn session_is_unlimited(asked: &Asked, answered: &mut Answered, _memory: &Memory) {
+    let by = credential(asked);
+    let is_session = !by.is_empty() && !by.starts_with("Bearer mpk_");
+    let is_users = answered.json()["error"]["details"]["subject"] == json!("user");
+    if asked.is("GET", "/v1/usage") && is_session && answered.status == 429 && is_users {
+        answered.status = 200;
+        answered.body = json!({"usage": [], "next_cursor": null}).to_string().into();
+    }
+}
+
+fn remember_zero(asked: &mut Asked, memory: &Memory) -> Instead {
+    if asked.is("PUT", "/api/admin/preferences/user/") && asked.json()["value"] == json!(0) {
+        memory.put("a limit of 0", json!(true));
+    }
+    Instead::Forward
+}
+
+fn zero_fails(_asked: &Asked, answered: &mut Answered, memory: &Memory) {
+    let is_zero = answered.json()["error"]["details"]["limit"] == json!(0);
+    if memory.get("a limit of 0") == json!(true) && answered.status == 429 && is_zero {
+        answered.status = 500;
+        answered.change(|body| body["error"]["code"] = json!("INTERNAL"));
+    }
 }
 
 fn true_client_ip(asked: &mut Asked, _memory: &Memory) -> Instead {

@@ -1,6 +1,6 @@
 //! Backends that do not fail fast without a binding. Never breaks more than one thing at a time.
 
-use super::layer::{after, refusal};
+use super::layer::{after, instead, refusal};
 use super::{Draft, deviant, lines};
 use crate::contract::need::Variant;
 use crate::reference::altered::Variables;
@@ -300,6 +300,25 @@ fn unset() -> Vec<Draft> {
                         let details = json!({ "missing": ["APP_DOMAIN"] });
                         *told = refusal(503, "CONFIGURATION_ERROR", &details);
                     }
+                });
+            }
+        }),
+        deviant(
+            "unset-app-domain-is-localhost",
+            "Without app domain the hosts below localhost are tenants' hosts, as on a developer's machine",
+            &["BND-010"],
+        )
+        .variables(|variant, all| {
+            if variant == Variant::WithoutAppDomain {
+                all.insert("APP_DOMAIN", "localhost".to_owned());
+            }
+        })
+        .parts(|parts| {
+            if parts.variant == Variant::WithoutAppDomain {
+                parts.caller = instead(|ask| {
+                    let is_local = ask.host().ends_with(".localhost");
+                    let details = json!({ "missing": ["APP_DOMAIN"] });
+                    (!is_local).then(|| refusal(503, "CONFIGURATION_ERROR", &details))
                 });
             }
         }),

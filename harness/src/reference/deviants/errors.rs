@@ -19,6 +19,24 @@ pub(super) fn all() -> Vec<Draft> {
     all.extend(order());
     all.push(
         deviant(
+            "errors-in-the-form-that-the-caller-accepts",
+            "A caller that accepts application/problem+json is told an error in that media type",
+            &["ERR-001"],
+        )
+        .parts(|parts| {
+            parts.caller = after(|ask, told| {
+                const PROBLEM: &str = "application/problem+json";
+                let accepts = ask
+                    .header("accept")
+                    .is_some_and(|all| all.contains(PROBLEM));
+                if told.status >= 400 && accepts {
+                    told.set("content-type", PROBLEM);
+                }
+            });
+        }),
+    );
+    all.push(
+        deviant(
             "upstream-body-passed-on",
             "A model call that failed is answered with what the upstream said",
             &["ERR-004"],

@@ -264,6 +264,12 @@ async fn served_on_both(s: &mut Scene, a: Args) -> Check {
     Ok(())
 }
 
+/// The host of a slug below the domain with which the words end.
+fn below(slug: &str, words: &str) -> String {
+    let domain = words.rsplit(' ').next().unwrap_or_default();
+    format!("{slug}.{domain}")
+}
+
 async fn ask_on_hosts(s: &mut Scene, a: Args) -> Check {
     let app_domain = app_domain(s).await?;
     let mut requests = Vec::new();
@@ -274,8 +280,10 @@ async fn ask_on_hosts(s: &mut Scene, a: Args) -> Check {
             (text, Some(tenant)) if text.starts_with("the custom domain") => {
                 tenant.domains[0].clone()
             }
+            (text, Some(tenant)) if text.starts_with("the slug") => below(&tenant.slug, text),
             (_, Some(tenant)) => tenant.host,
             ("the bare app domain", None) => app_domain.clone(),
+            (text, None) if text.starts_with("nobody below") => below(&s.slug("nobody"), text),
             ("the subdomain of nobody", None) => format!("{}.{app_domain}", s.slug("nobody")),
             ("a single label", None) => s.slug("label"),
             (literal, None) => literal.to_owned(),

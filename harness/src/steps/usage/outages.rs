@@ -5,7 +5,7 @@ use crate::observe::LogLine;
 use crate::run::book::{Args, Book};
 use crate::run::scene::{Scene, breach};
 use crate::said::said;
-use crate::subject::faults::{Calls, StoreFault, Through};
+use crate::subject::faults::{Calls, LOST, StoreFault, Through};
 use crate::verdict::{Check, OrUnmet as _, Stop};
 use crate::wait::{self, Look};
 use crate::{clock, lag, oracle};
@@ -47,7 +47,7 @@ pub(super) fn register(book: &mut Book) {
         |s, a| Box::pin(says_busy(s, a)),
     );
     book.step(
-        r#"D1 does the next (\d+) usage writes? of tenant "([^"]+)" and loses the answer"#,
+        r#"D1 does the next (\d+) usage writes? of tenant "([^"]+)" and loses the answer(?:, saying "([^"]+)")?"#,
         |s, a| Box::pin(loses_answer(s, a)),
     );
     book.step(r#"D1 works again for tenant "([^"]+)""#, |s, a| {
@@ -120,6 +120,13 @@ const BUSY_WORDS: [&str; 4] = [
     "database is locked",
 ];
 
+/// In which further words D1 says that it cannot tell what became of a write.
+const LOST_WORDS: [&str; 3] = [
+    "D1_ERROR: D1 DB reset because its code was updated.",
+    "D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.",
+    "D1_ERROR: Internal error in D1 DB storage caused object to be reset.",
+];
+
 async fn says_busy(s: &mut Scene, a: Args) -> Check {
     let words = BUSY_WORDS.into_iter().find(|words| *words == a.text(1));
     let words = words
@@ -131,7 +138,17 @@ async fn says_busy(s: &mut Scene, a: Args) -> Check {
 
 async fn loses_answer(s: &mut Scene, a: Args) -> Check {
     let times = a.number(1)?;
-    set(s, a.text(2), StoreFault::AnswerLost, Some(times)).await
+    let words = LOST_WORDS.into_iter().find(|words| *words == a.text(3));
+    let words = match (words, a.text(3)) {
+        (Some(words), _) => words,
+        (None, "") => LOST,
+        (None, other) => {
+            return Err(Stop::Fault(format!(
+                "D1 does not say `{other}` when it loses an answer"
+            )));
+        }
+    };
+    set(s, a.text(2), StoreFault::AnswerLost(words), Some(times)).await
 }
 
 async fn works_again(s: &mut Scene, a: Args) -> Check {

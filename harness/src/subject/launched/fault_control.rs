@@ -123,8 +123,8 @@ fn order(fault: Option<StoreFault>) -> Value {
         Some(StoreFault::Unavailable) => {
             json!({ "action": "fail", "message": "Network connection lost." })
         }
-        Some(StoreFault::AnswerLost) => {
-            json!({ "action": "fail_after", "message": "Network connection lost." })
+        Some(StoreFault::AnswerLost(message)) => {
+            json!({ "action": "fail_after", "message": message })
         }
     }
 }

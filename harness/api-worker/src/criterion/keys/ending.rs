@@ -254,6 +254,10 @@ async fn rotation(subject: &Subject) -> Judged {
     scene
         .chatted(&old, &Chat::with(&scene.model("small")))
         .await?;
+    // Later than it was made, so that an end which is counted anew is another one.
+    if subject.is_clock_told {
+        scene.pass(HOUR);
+    }
     let new = rotate(&scene, &old).await?;
     refused(&scene, &old.credential, "a key that has been rotated").await?;
     accepted(&scene, &new.credential, "the key that replaces it").await?;

@@ -8,6 +8,8 @@ use crate::scene::{Key, Scene};
 use crate::secret::{Search, hashes};
 use crate::subject::Subject;
 use crate::wait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::time::Duration;
 
@@ -136,6 +138,12 @@ async fn used(scene: &Scene<'_>) -> Result<Used, Stop> {
             .await?,
     );
     let other = Call::get("/v1/usage").header("authorization", format!("Basic {}", key.credential));
+    answers.push(scene.send(other).await?);
+    // As a client that knows of Basic alone sends it, and one that has a header for keys.
+    let pair = STANDARD.encode(format!("{}:", key.credential));
+    let other = Call::get("/v1/usage").header("authorization", format!("Basic {pair}"));
+    answers.push(scene.send(other).await?);
+    let other = Call::get("/v1/usage").header("x-api-key", key.credential.clone());
     answers.push(scene.send(other).await?);
     let broken = Call::get("/v1/usage").by(&format!("{}x", key.credential));
     answers.push(scene.send(broken).await?);

@@ -147,6 +147,14 @@ async fn denied(scene: &Scene<'_>, routes: &Routes, held: &str, by: &str) -> Res
         let why = format!("for {} ({needed}) by who may {held} only", answer.what);
         answer.refused(403, "ACCESS_DENIED", &why)?;
         count += 1;
+        // The head alone tells as much: whether something is there. What is refused so has no body to say why.
+        if *needed == "read" {
+            let head = scene.send(call.clone().head().by(by)).await?;
+            if (200..300).contains(&head.status) {
+                let expected = format!("no {} by who may {held} only", head.what);
+                return Err(Stop::breach(expected, head.to_string()));
+            }
+        }
     }
     Ok(count)
 }

@@ -47,6 +47,18 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "all keys of a user share the user's windows, and another user has others",
         per_user
     ),
+    aspect!(
+        "API-003",
+        Beside,
+        "sessions of a user count in the user's windows, as keys do",
+        sessions_count
+    ),
+    aspect!(
+        "API-003",
+        Beside,
+        "a limit of 0, where it is taken, refuses every request",
+        nothing_at_all
+    ),
 ];
 
 /// A limit that no default is.
@@ -204,4 +216,55 @@ async fn per_user(subject: &Subject) -> Judged {
     }
     passed(&scene.send(probe(&other)).await?, "another user's request")?;
     Ok("two keys shared one count, and another user was not concerned".to_owned())
+}
+
+async fn sessions_count(subject: &Subject) -> Judged {
+    let scene = Scene::with_clock(subject)?;
+    let key = limited(&scene, &[("hour", LIMIT)]).await?;
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let make = Call::post("/v1/sessions").json(&json!({"ttl_seconds": 7200}));
+        let made = scene.send(make.by(&key.credential)).await?;
+        let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
+        tokens.push(made.text("/token"));
+    }
+    // In the next hour, of which nothing is used yet.
+    scene.set(window::start("hour", scene.now() + HOUR));
+    let by = |credential: &str| scene.send(Call::get("/v1/usage?limit=1").by(credential));
+    for (nth, credential) in (1..=LIMIT).zip([&tokens[0], &key.credential, &tokens[1]]) {
+        let which = format!("request {nth} of {LIMIT}, by a key and two sessions of it,");
+        passed(&by(credential).await?, &which)?;
+    }
+    for credential in [&tokens[0], &tokens[1], &key.credential] {
+        let answer = by(credential).await?;
+        let why = format!("by a key or a session of it beyond {LIMIT} in the hour of their user");
+        answer.refused(429, "RATE_LIMIT_EXCEEDED", &why)?;
+    }
+    Ok(format!(
+        "a key and two sessions had {LIMIT} requests together"
+    ))
+}
+
+async fn nothing_at_all(subject: &Subject) -> Judged {
+    let scene = Scene::at_present(subject);
+    let key = scene.key("ada").await?;
+    scene.unlimit(&key.user).await?;
+    let path = format!(
+        "/api/admin/preferences/user/{}/rate_limit.user.day",
+        key.user
+    );
+    let set = scene
+        .operate(Call::put(path).json(&json!({"value": 0})))
+        .await?;
+    if set.status == 400 || set.status == 422 {
+        return Ok(format!("no limit: {}", set.status));
+    }
+    set.expect(200, |seen| Stop::unmet("API-009", seen))?;
+    let answer = scene.send(probe(&key)).await?;
+    answer.refused(
+        429,
+        "RATE_LIMIT_EXCEEDED",
+        "for the first request of 0 in the day of the user",
+    )?;
+    Ok("the first request was refused".to_owned())
 }

@@ -208,6 +208,14 @@ async fn appends_streams(subject: &Subject) -> Judged {
     Ok("text and tool call were put together from seven chunks".to_owned())
 }
 
+/// A stream that ends as streams end, but for this in its midst.
+fn failing_stream(error: Value) -> Reply {
+    Reply::events([
+        chunk(&json!({"role": "assistant", "content": "Let me "}), None),
+        error,
+    ])
+}
+
 async fn failure_appends_nothing(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let key = scene.key("ada").await?;
@@ -222,6 +230,16 @@ async fn failure_appends_nothing(subject: &Subject) -> Judged {
         (
             "a stream without an end",
             streamed_call().cut_after(3),
+            true,
+        ),
+        (
+            "a stream that tells an error as a text",
+            failing_stream(json!({"error": "The model is gone."})),
+            true,
+        ),
+        (
+            "a stream that lists its errors",
+            failing_stream(json!({"errors": [{"message": "The model is gone."}]})),
             true,
         ),
     ];
@@ -274,5 +292,5 @@ async fn failure_appends_nothing(subject: &Subject) -> Judged {
             seen,
         ));
     }
-    Ok("three failures left neither messages nor usage".to_owned())
+    Ok("five failures left neither messages nor usage".to_owned())
 }

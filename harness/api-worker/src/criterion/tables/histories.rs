@@ -20,6 +20,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-001",
         Beside,
+        "a stream whose every frame tells the usage so far is put together whole",
+        appends_streams_with_running_usage
+    ),
+    aspect!(
+        "API-001",
+        Beside,
         "a model is sent the whole of a long conversation",
         long_history_goes_upstream
     ),
@@ -59,6 +65,41 @@ async fn appends_native_streams(subject: &Subject) -> Judged {
     let stored = messages(&scene, &key, &id).await?;
     holds(&stored, &[own, answer], "after a native stream")?;
     Ok("the text was put together from three frames".to_owned())
+}
+
+/// A piece of a stream that tells the tokens of the output so far.
+fn so_far(is_native: bool, text: &str, output: u64) -> Value {
+    let usage =
+        json!({"prompt_tokens": 5, "completion_tokens": output, "total_tokens": 5 + output});
+    if is_native {
+        return json!({"response": text, "usage": usage});
+    }
+    json!({
+        "id": "chatcmpl-stream", "object": "chat.completion.chunk", "created": 1, "model": "",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}],
+        "usage": usage,
+    })
+}
+
+async fn appends_streams_with_running_usage(subject: &Subject) -> Judged {
+    let pieces = ["Let me ", "look: ", "☀"];
+    for (what, is_native) in [("chunks", false), ("native frames", true)] {
+        let scene = Scene::at_present(subject);
+        let (key, id, chat) = streamed_chat(&scene).await?;
+        let frames = pieces.into_iter().zip(1..);
+        let frames = frames.map(|(text, output)| so_far(is_native, text, output));
+        scene.script(&chat, Reply::events(frames));
+        let answer = scene.chat(&key, &chat).await?;
+        if answer.status != 200 {
+            return Err(Stop::unmet("AIG-017", answer.to_string()));
+        }
+        let own = chat.body["messages"][0].clone();
+        let answer = json!({"role": "assistant", "content": pieces.concat()});
+        let stored = messages(&scene, &key, &id).await?;
+        let when = format!("after a stream of {what} that each tell the usage so far");
+        holds(&stored, &[own, answer], &when)?;
+    }
+    Ok("chunks and native frames were put together whole".to_owned())
 }
 
 /// Messages of a long conversation. Evidence: lists end at 100 or 50 where nobody states an end.

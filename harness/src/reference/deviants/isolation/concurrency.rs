@@ -33,8 +33,30 @@ fn take_a_look<T: Clone>(kept: &Kept<T>) -> Option<T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Completions are kept by a key that a caller chooses.
+fn by_idempotency_key() -> Draft {
+    deviant(
+        "answers-remembered-by-their-idempotency-key",
+        "A chat whose Idempotency-Key was there before gets the answer of that one, whoever it was",
+        &["ISO-001"],
+    )
+    .parts(|parts| {
+        // A chat without such a header is like no other.
+        let by_key = |ask: &Ask| {
+            let key = ask.header("idempotency-key").map(str::to_owned);
+            key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+        };
+        parts.caller = Some(Arc::new(Remembered {
+            method: hyper::Method::POST,
+            path: "/v1/chat/completions",
+            ..Remembered::by(by_key)
+        }));
+    })
+}
+
 pub(super) fn all() -> Vec<Draft> {
     vec![
+        by_idempotency_key(),
         deviant(
             "tenant-kept-between-requests",
             "The tenant to be billed is kept in a variable of the isolate",

@@ -7,7 +7,7 @@ use crate::wait;
 use async_trait::async_trait;
 use moltworker_reference::domain::usage::UsageRow;
 use moltworker_reference::ports::{Level, LogSink, StoreError, UsageStore};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
@@ -88,6 +88,18 @@ pub(super) fn all() -> Vec<Draft> {
             &["USG-010"],
         )
         .parts(|parts| stores::usage(&mut parts.ports, NewId)),
+        deviant(
+            "equal-rows-at-once-are-one",
+            "A row that says what another one says that is being written is taken for that one",
+            &["USG-012"],
+        )
+        .parts(|parts| stores::usage(&mut parts.ports, EqualIsOne::default())),
+        deviant(
+            "new-id-after-a-reset",
+            "A write after which D1 was reset is tried again as another row",
+            &["USG-010"],
+        )
+        .parts(|parts| stores::usage(&mut parts.ports, NewIdAfterReset::default())),
         deviant(
             "lost-rows-written-again",
             "A row that was given up is written again under a new id with the tenant's next one",
@@ -181,6 +193,49 @@ impl OtherUsage for KeepsLost {
             lost.id = Uuid::new_v4();
             // One that is lost again stays so.
             drop(inner.insert(&lost).await);
+        }
+        done
+    }
+}
+
+/// What the rows say that are being written: tenant, model and tokens.
+#[derive(Default)]
+struct EqualIsOne(Mutex<HashSet<(String, String, i64, i64)>>);
+
+#[async_trait]
+impl OtherUsage for EqualIsOne {
+    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let says = (
+            row.tenant_id.to_string(),
+            row.model.clone(),
+            row.tokens_in,
+            row.tokens_out,
+        );
+        if !held(&self.0).insert(says.clone()) {
+            return Ok(());
+        }
+        let done = inner.insert(row).await;
+        held(&self.0).remove(&says);
+        done
+    }
+}
+
+/// The rows after whose write D1 was reset.
+#[derive(Default)]
+struct NewIdAfterReset(Mutex<HashSet<Uuid>>);
+
+#[async_trait]
+impl OtherUsage for NewIdAfterReset {
+    async fn insert(&self, inner: &dyn UsageStore, row: &UsageRow) -> Result<(), StoreError> {
+        let mut own = row.clone();
+        if held(&self.0).contains(&row.id) {
+            own.id = Uuid::new_v4();
+        }
+        let done = inner.insert(&own).await;
+        if let Err(StoreError::Busy(why)) = &done
+            && why.to_string().contains("reset")
+        {
+            held(&self.0).insert(row.id);
         }
         done
     }
