@@ -30,6 +30,10 @@ Feature: Views and queries
       Given the API worker that the target offers, with users and models of this scenario
       Then the views of the target's own database equal a recomputation from its rows
 
+    Scenario: Usage outlives its key and its conversation in every view of the target's own database
+      Given the API worker that the target offers, with users and models of this scenario
+      Then usage outlives its key and its conversation in every view of the target's own database
+
     Scenario: After a drawn sequence the summary of each user equals a model's rows
       Given the API worker that the target offers, with users and models of this scenario
       Then after a drawn sequence the summary of each user equals a model's rows

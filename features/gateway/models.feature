@@ -414,6 +414,15 @@ Feature: The tier alone decides the model
       And the operator reads the routing of tenant "a"
       Then the routing shows tier "premium", the 70b model with 20000 ms and the 8b model with 8000 ms as fallback
 
+    @needs.tenants @needs.admin @since.1.1
+    Scenario: What was shown before a change of tier is shown no more
+      Given a free tenant "a"
+      When the operator reads the routing of tenant "a"
+      Then the answer has status 200
+      When the operator moves tenant "a" to tier "premium"
+      And the operator reads the routing of tenant "a"
+      Then the routing shows tier "premium", the 70b model with 20000 ms and the 8b model with 8000 ms as fallback
+
   @AIG-022 @must
   Rule: AIG-022 A new tier applies at once
     A tier changed by the operator applies to the tenant's next model call.

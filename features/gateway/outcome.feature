@@ -63,6 +63,20 @@ Feature: The caller is told which step answered, and nothing of the upstream's t
         | premium | 500, 500, no usage                   | plainly     | 1    | 8b    |
         | free    | openai stream 7/3 cut after 2        | in a stream | 0    | 8b    |
 
+    @needs.tenants @needs.hosts @needs.ai-gateway @needs.logs @since.1.1
+    Scenario Outline: The log tells step 0 for a <tier> tenant whose model answers when it is tried again <way>
+      Given a <tier> tenant "a"
+      And the upstream replies "500, answer"
+      When tenant "a" prompts the model <way>
+      Then the caller gets the model's text
+      And the log tells step "0" and the 70b model for tenant "a"
+
+      Examples:
+        | tier       | way         |
+        | premium    | plainly     |
+        | premium    | in a stream |
+        | enterprise | plainly     |
+
   @AIG-013 @must
   Rule: AIG-013 When all attempts fail the caller learns that, and how many there were
     When all attempts fail the caller gets 502 `AI_UPSTREAM_FAILED`, or 504 `AI_UPSTREAM_TIMEOUT` if the last failure was a timeout, with the attempts counted, and nothing of the upstream's body or credentials.

@@ -24,6 +24,14 @@ Feature: A sandbox id serves as a name everywhere
       When the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
       Then every sandbox id shown is usable as R2 key prefix, KV key prefix, DNS label and Sandbox SDK id
 
+    @needs.tenants @needs.admin @needs.d1 @since.1.1
+    Scenario: Of a tenant that is made again with the id of one that is gone
+      Given a free tenant "a"
+      When the gateway of tenant "a" is started
+      And the operator removes tenant "a" and makes one with its id and nothing else of it
+      And the sandbox id of tenant "a" is looked up at every route, in every state of its gateway
+      Then every sandbox id shown is usable as R2 key prefix, KV key prefix, DNS label and Sandbox SDK id
+
     @needs.variant.dev-mode @needs.tenants @needs.admin @needs.d1 @since.1.1
     Scenario: In development no sandbox id breaks one either
       Given the backend runs as dev-mode

@@ -157,6 +157,25 @@ Feature: Hosts that mean harm
       And none of these answers holds anything of tenants "a" and "b"
       And none of these answers holds anything of tenants "near" and "b"
 
+    @needs.tenants @needs.hosts @needs.admin @since.1.1
+    Scenario: A host that was a tenant's does not tell where that tenant is now
+      Given a free tenant "a"
+      And a free tenant "b"
+      Then host "{host a}" answers as tenant "a"
+      When the operator renames tenant "a" to "{own second}"
+      Then these hosts become tenant "a":
+        | host               |
+        | {own second}.{app} |
+      And these hosts become no tenant:
+        | host          |
+        | {own a}.{app} |
+      And these are refused alike as unknown tenants:
+        | why                 | host          | ask    |
+        | far from everything | {domain far}  | status |
+        | its former host     | {own a}.{app} | status |
+        | a chat there        | {own a}.{app} | chat   |
+      And none of these answers holds anything of tenants "a" and "b"
+
     @needs.tenants @needs.hosts @until.1.0
     Scenario: The health of an unknown host tells of no tenant
       Given a free tenant "a"

@@ -40,7 +40,8 @@ impl Usage {
             input,
             output,
             cost,
-            latency: random.i64(0..4_000),
+            // Some are answered within the millisecond.
+            latency: random.i64(-1_000..4_000).max(0),
             created_at: instant(random),
         }
     }

@@ -40,6 +40,15 @@ pub struct CannotObserve {
     pub why: String,
 }
 
+impl CannotObserve {
+    /// Whether Cloudflare's API says that there is no such store. Source: its codes 10013 (KV namespace) and 10006 (R2 bucket).
+    #[must_use]
+    pub fn is_of_a_store_that_is_not_bound(&self) -> bool {
+        let says = |code: &str, words: &str| self.why.contains(code) && self.why.contains(words);
+        says("10013", "namespace not found") || says("10006", "bucket not found")
+    }
+}
+
 /// Dropping it lets the other writers go on.
 pub type WritesHeld = Box<dyn std::any::Any + Send>;
 

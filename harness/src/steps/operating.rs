@@ -125,6 +125,16 @@ pub(crate) async fn gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, St
     operate(s, "GET", path, None).await
 }
 
+/// Reads a tenant's gateway as operator, once it is no longer coming up: a chat may have started it.
+pub(crate) async fn settled_gateway(s: &mut Scene, id: &str) -> Result<Arc<Exchange>, Stop> {
+    let answer = gateway(s, id).await?;
+    if !starting::is_coming_up(s, &answer) {
+        return Ok(answer);
+    }
+    starting::let_it_come_up(s, id, &answer).await?;
+    gateway(s, id).await
+}
+
 /// Presupposes that an answer about a tenant's gateway tells of the sandbox of that tenant: where another one is told, ISO-001 is broken.
 pub(crate) fn presuppose_own_sandbox(answer: &Exchange, tenant: &Tenant) -> Check {
     let text = answer.text();

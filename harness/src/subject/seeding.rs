@@ -107,8 +107,10 @@ async fn create(
     }
     if answer.status != 201 {
         return Err(NotMade::Fault(Fault(format!(
-            "cannot create tenant `{}`: {} {}",
+            "cannot create tenant `{}` by {} {}: {} {}",
             tenant.slug,
+            answer.request.method,
+            answer.request.path,
             answer.status,
             answer.text()
         ))));

@@ -59,6 +59,12 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-005",
         Beside,
+        "usage outlives its key and its conversation in every view of the target's own database",
+        outlives
+    ),
+    aspect!(
+        "API-005",
+        Beside,
         "sums beyond what a floating-point number holds are exact in every view",
         beyond_doubles
     ),
@@ -256,7 +262,7 @@ async fn unknown(subject: &Subject) -> Judged {
 }
 
 /// Usage whose key is revoked by now, whose key was rotated, and whose conversation is gone: it outlives all of them.
-async fn outlived(scene: &Scene<'_>) -> Result<(), Stop> {
+async fn use_and_end(scene: &Scene<'_>) -> Result<(), Stop> {
     let model = scene.model("small");
     let key = scene.key("ada").await?;
     let make = Call::post("/v1/conversations").json(&json!({}));
@@ -286,8 +292,17 @@ async fn outlived(scene: &Scene<'_>) -> Result<(), Stop> {
         .map(drop)
 }
 
+async fn outlives(subject: &Subject) -> Judged {
+    use_and_end(&Scene::at_present(subject)).await?;
+    let trial = Trial::of_target(&subject.own_database()?).await?;
+    let rows = logged(&trial)?;
+    for view in VIEWS {
+        compare(&trial, view, &rows)?;
+    }
+    Ok("it does, after a revocation, a rotation and a deletion".to_owned())
+}
+
 async fn own(subject: &Subject) -> Judged {
-    outlived(&Scene::at_present(subject)).await?;
     let trial = Trial::of_target(&subject.own_database()?).await?;
     let rows = logged(&trial)?;
     for view in VIEWS {

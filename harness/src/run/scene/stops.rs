@@ -57,6 +57,11 @@ impl From<CannotObserve> for Stop {
         if error.why == read_only::REFUSED || layout::is_of_the_layout(&error) {
             return Self::NotVerified(error.to_string());
         }
+        if error.is_of_a_store_that_is_not_bound() {
+            return Self::NotVerified(format!(
+                "{error} (wrangler's explorer shows only stores that are bound: bind the same id under another name in this variant's environment)"
+            ));
+        }
         Self::Fault(error.to_string())
     }
 }

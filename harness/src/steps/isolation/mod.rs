@@ -11,7 +11,7 @@ mod streams;
 mod succession;
 mod unknown;
 
-use super::operating::{gateway, holdings};
+use super::operating::{holdings, settled_gateway};
 use crate::client::stream::Next;
 use crate::doubles::{Reply, Script};
 use crate::evidence::Exchange;
@@ -86,10 +86,10 @@ async fn greet(s: &mut Scene, name: &str, tenant: &Tenant, tokens: (u64, u64)) -
     Ok(())
 }
 
-/// All that is held of a tenant, and how its gateway stands.
+/// All that is held of a tenant, and how its gateway stands once it has come up, if it does.
 async fn whole(s: &mut Scene, tenant: &Tenant) -> Result<Value, Stop> {
+    let answer = settled_gateway(s, &tenant.id).await?;
     let mut all = holdings(s, tenant).await?;
-    let answer = gateway(s, &tenant.id).await?;
     if let Value::Object(all) = &mut all {
         let stands = json!({ "status": answer.status, "body": answer.json() });
         all.insert("gateway".to_owned(), stands);

@@ -53,6 +53,11 @@ pub(super) async fn let_it_come_up(s: &mut Scene, id: &str, start: &Exchange) ->
     Ok(())
 }
 
+/// Whether an answer says that the gateway is coming up.
+pub(super) fn is_coming_up(s: &Scene, answer: &Exchange) -> bool {
+    state(s, answer).as_deref() == Some(STARTING)
+}
+
 /// The keys below a tenant's sandbox, as far as they can be seen.
 async fn stored(s: &mut Scene, id: &str) -> Value {
     let prefix = format!("{}/", expected(id));

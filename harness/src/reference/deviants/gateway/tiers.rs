@@ -1,10 +1,11 @@
 //! Backends that take a tier for another, or for the one it was. Never breaks more than one thing at a time.
 
-use super::super::layer::before;
+use super::super::held;
+use super::super::layer::{after, before};
 use super::super::stores::{self, OtherTenants};
 use super::answers::set;
 use super::{Draft, deviant, metadata};
-use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
+use crate::tamper::{Ask, Content, Tamper, Told, Unanswered, Upstream};
 use async_trait::async_trait;
 use moltworker_reference::domain::tenant::{TenantId, TenantRecord};
 use moltworker_reference::ports::{StoreError, TenantStore};
@@ -127,6 +128,25 @@ fn kept() -> Vec<Draft> {
             &["AIG-022", "AIG-015"],
         )
         .parts(|parts| stores::tenants(&mut parts.ports, FirstTier(Kept::default()))),
+        deviant(
+            "routing-shown-from-memory",
+            "The routing that an operator was shown first is shown ever after",
+            &["AIG-015"],
+        )
+        .parts(|parts| {
+            let shown: Mutex<HashMap<String, bytes::Bytes>> = Mutex::default();
+            parts.caller = after(move |ask, told| {
+                if ask.method == "GET" && ask.route().ends_with("/routing") && told.status == 200 {
+                    if let Content::Whole(body) = &told.content {
+                        let mut shown = held(&shown);
+                        let first = shown
+                            .entry(ask.path.clone())
+                            .or_insert_with(|| body.clone());
+                        told.content = Content::Whole(first.clone());
+                    }
+                }
+            });
+        }),
         deviant(
             "metadata-kept-in-memory",
             "The tier of a tenant's first call stands in the metadata of all",

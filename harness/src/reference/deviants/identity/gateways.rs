@@ -1,7 +1,9 @@
 //! Backends whose gateways run in, or write down, another sandbox id than their tenant's. Never changes what a tenant is told as its own.
 
 use crate::reference::altered::Parts;
+use crate::reference::deviants::answers::edit;
 use crate::reference::deviants::directory::{Directory, Known};
+use crate::reference::deviants::layer::after;
 use crate::reference::deviants::stores::with_bucket;
 use crate::reference::deviants::{Draft, deviant, held};
 use crate::tamper::{Ask, Tamper, Told, Unanswered, Upstream};
@@ -10,11 +12,37 @@ use moltworker_reference::domain::sandbox_id::SandboxId;
 use moltworker_reference::domain::tenant::TenantId;
 use moltworker_reference::ports::{GatewayStatus, SandboxBucket, SandboxRuntime, StoreError};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+
+/// A generation behind the sandbox id, so that what was deleted is not found again.
+fn generations() -> Draft {
+    deviant(
+        "generation-behind-the-sandbox-id",
+        "The gateway of a tenant that is made again with its id is shown with a sandbox id of a second generation",
+        &["ID-009"],
+    )
+    .parts(|parts| {
+        let gone: Mutex<BTreeSet<String>> = Mutex::default();
+        parts.caller = after(move |ask, told| {
+            let mut parts = ask.route().trim_start_matches("/api/admin/tenants/").split('/');
+            let (id, of) = (parts.next().unwrap_or_default().to_owned(), parts.next());
+            if ask.method == "DELETE" && told.status < 300 {
+                held(&gone).insert(id);
+            } else if of == Some("gateway") && held(&gone).contains(&id) {
+                edit(told, |body| {
+                    if let Some(sandbox) = body["sandbox_id"].as_str() {
+                        body["sandbox_id"] = json!(format!("{sandbox}.1"));
+                    }
+                });
+            }
+        });
+    })
+}
 
 pub(super) fn all() -> Vec<Draft> {
     vec![
+        generations(),
         deviant(
             "sandbox-of-its-own-for-each-hostname",
             "A chat at a custom hostname wakes a sandbox of that hostname, not the tenant's",

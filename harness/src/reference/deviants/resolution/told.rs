@@ -4,12 +4,12 @@ use crate::reference::altered::Parts;
 use crate::reference::deviants::answers::{edit, is_error, refuse};
 use crate::reference::deviants::layer::after;
 use crate::reference::deviants::stores::{self, OtherRegistry, OtherTenants};
-use crate::reference::deviants::{Draft, deviant, lines};
+use crate::reference::deviants::{Draft, deviant, held, lines};
 use async_trait::async_trait;
 use moltworker_reference::domain::tenant::{TenantId, TenantNames, TenantRecord};
 use moltworker_reference::ports::{Level, LogSink, Registry, StoreError, TenantStore};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,8 +33,42 @@ fn refusals(
     });
 }
 
+/// The refusal at a host that was a tenant's tells where that one is now.
+fn forwarding() -> Draft {
+    deviant(
+        "refusal-tells-the-new-slug",
+        "The refusal at the former host of a tenant tells its new slug",
+        &["SEC-002", "RES-012"],
+    )
+    .parts(|parts| {
+        let slugs: Mutex<BTreeMap<String, String>> = Mutex::default();
+        let moved: Mutex<BTreeMap<String, String>> = Mutex::default();
+        parts.caller = after(move |ask, told| {
+            let label = ask.host().split('.').next().unwrap_or_default().to_owned();
+            let to = held(&moved).get(&label).cloned();
+            if is_error(told, "TENANT_NOT_FOUND") && !ask.route().starts_with("/api/admin") {
+                if let Some(to) = to {
+                    edit(told, |body| {
+                        body["error"]["details"]["moved_to"] = json!(to)
+                    });
+                }
+            } else if ask.route().starts_with("/api/admin/tenants") && told.status < 300 {
+                edit(told, |body| {
+                    if let (Some(id), Some(slug)) = (body["id"].as_str(), body["slug"].as_str()) {
+                        let former = held(&slugs).insert(id.to_owned(), slug.to_owned());
+                        if let Some(former) = former.filter(|former| former != slug) {
+                            held(&moved).insert(former, slug.to_owned());
+                        }
+                    }
+                });
+            }
+        });
+    })
+}
+
 fn answered() -> Vec<Draft> {
     vec![
+        forwarding(),
         deviant(
             "refusal-names-the-host",
             "The refusal of an unknown host names it",
