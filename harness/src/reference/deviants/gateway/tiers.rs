@@ -136,14 +136,12 @@ fn kept() -> Vec<Draft> {
         .parts(|parts| {
             let shown: Mutex<HashMap<String, bytes::Bytes>> = Mutex::default();
             parts.caller = after(move |ask, told| {
-                if ask.method == "GET" && ask.route().ends_with("/routing") && told.status == 200 {
-                    if let Content::Whole(body) = &told.content {
-                        let mut shown = held(&shown);
-                        let first = shown
-                            .entry(ask.path.clone())
-                            .or_insert_with(|| body.clone());
-                        told.content = Content::Whole(first.clone());
-                    }
+                let is_shown = ask.method == "GET" && ask.route().ends_with("/routing");
+                if let (true, 200, Content::Whole(body)) = (is_shown, told.status, &told.content) {
+                    let mut shown = held(&shown);
+                    let first = shown.entry(ask.path.clone());
+                    let first = first.or_insert_with(|| body.clone()).clone();
+                    told.content = Content::Whole(first);
                 }
             });
         }),

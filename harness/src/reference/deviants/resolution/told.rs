@@ -49,7 +49,7 @@ fn forwarding() -> Draft {
             if is_error(told, "TENANT_NOT_FOUND") && !ask.route().starts_with("/api/admin") {
                 if let Some(to) = to {
                     edit(told, |body| {
-                        body["error"]["details"]["moved_to"] = json!(to)
+                        body["error"]["details"]["moved_to"] = json!(to);
                     });
                 }
             } else if ask.route().starts_with("/api/admin/tenants") && told.status < 300 {
