@@ -1,6 +1,6 @@
 //! Stores of the reference that fail on demand: ports around ports. Never changes an answer that no fault was set for.
 
-use crate::subject::faults::{Calls, StoreFault, StoreFaults};
+use crate::subject::faults::{Calls, LOST, StoreFault, StoreFaults};
 use crate::wait;
 use async_trait::async_trait;
 use moltworker_reference::app::Ports;
@@ -55,9 +55,7 @@ impl<S: ?Sized> Faulty<S> {
                 "D1 DB is overloaded. Requests queued for too long.".into(),
             )),
             Some(StoreFault::BusySaying(message)) => Err(StoreError::Busy(message.into())),
-            Some(StoreFault::Unavailable) => {
-                Err(StoreError::Unavailable("Network connection lost.".into()))
-            }
+            Some(StoreFault::Unavailable) => Err(StoreError::Unavailable(LOST.into())),
             Some(StoreFault::AnswerLost(message)) => Ok(Some(message)),
         }
     }

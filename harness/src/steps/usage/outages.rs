@@ -138,15 +138,14 @@ async fn says_busy(s: &mut Scene, a: Args) -> Check {
 
 async fn loses_answer(s: &mut Scene, a: Args) -> Check {
     let times = a.number(1)?;
-    let words = LOST_WORDS.into_iter().find(|words| *words == a.text(3));
-    let words = match (words, a.text(3)) {
-        (Some(words), _) => words,
-        (None, "") => LOST,
-        (None, other) => {
-            return Err(Stop::Fault(format!(
-                "D1 does not say `{other}` when it loses an answer"
-            )));
-        }
+    let words = match a.text(3) {
+        "" => LOST,
+        said => LOST_WORDS
+            .into_iter()
+            .find(|words| *words == said)
+            .ok_or_else(|| {
+                Stop::Fault(format!("D1 does not say `{said}` when it loses an answer"))
+            })?,
     };
     set(s, a.text(2), StoreFault::AnswerLost(words), Some(times)).await
 }

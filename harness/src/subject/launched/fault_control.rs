@@ -1,7 +1,7 @@
 //! Tells a target's stores what shall go wrong: they ask over HTTP before each operation. Never decides by itself: it looks the faults up.
 
 use crate::lag;
-use crate::subject::faults::{Calls, StoreFault, StoreFaults};
+use crate::subject::faults::{Calls, LOST, StoreFault, StoreFaults};
 use crate::subject::layout::{Layout, Table};
 use axum::extract::State;
 use axum::routing::post;
@@ -121,7 +121,7 @@ fn order(fault: Option<StoreFault>) -> Value {
         }
         Some(StoreFault::BusySaying(message)) => json!({ "action": "fail", "message": message }),
         Some(StoreFault::Unavailable) => {
-            json!({ "action": "fail", "message": "Network connection lost." })
+            json!({ "action": "fail", "message": LOST })
         }
         Some(StoreFault::AnswerLost(message)) => {
             json!({ "action": "fail_after", "message": message })

@@ -249,6 +249,7 @@ async fn nothing_at_all(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let key = scene.key("ada").await?;
     scene.unlimit(&key.user).await?;
+    passed(&scene.send(probe(&key)).await?, "a request before that")?;
     let path = format!(
         "/api/admin/preferences/user/{}/rate_limit.user.day",
         key.user

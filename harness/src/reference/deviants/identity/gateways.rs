@@ -25,8 +25,8 @@ fn generations() -> Draft {
     .parts(|parts| {
         let gone: Mutex<BTreeSet<String>> = Mutex::default();
         parts.caller = after(move |ask, told| {
-            let mut parts = ask.route().trim_start_matches("/api/admin/tenants/").split('/');
-            let (id, of) = (parts.next().unwrap_or_default().to_owned(), parts.next());
+            let mut named = ask.route().trim_start_matches("/api/admin/tenants/").split('/');
+            let (id, of) = (named.next().unwrap_or_default().to_owned(), named.next());
             if ask.method == "DELETE" && told.status < 300 {
                 held(&gone).insert(id);
             } else if of == Some("gateway") && held(&gone).contains(&id) {
