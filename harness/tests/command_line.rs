@@ -437,7 +437,7 @@ fn a_smoke_run_says_what_it_is_and_what_it_left_out() {
         said.contains("a smoke run only: the smoke test, and one scenario of every other area"),
         "{said}"
     );
-    assert!(said.contains("23 scenarios, "), "{said}");
+    assert!(said.contains("24 scenarios, "), "{said}");
     assert!(
         told(&["run", "--smoke", "--id", "RES-016"], 2).contains("an empty run proves nothing")
     );
