@@ -4,7 +4,7 @@ use crate::client::{Client, Request};
 use crate::observe::Kv;
 use crate::oracle::sandbox_id;
 use crate::subject::dialect::Dialect;
-use crate::subject::run_marks::{self, ID_PREFIX, SLUG_PREFIX};
+use crate::subject::run_marks::{self, ID_PREFIX, SLUG_PREFIXES};
 use crate::subject::{Fault, Instance, Target};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -228,7 +228,10 @@ impl Broom<'_> {
     /// Entries of the registry that carry a run's mark, with the tenants that they name.
     async fn entries(&self, kv: &dyn Kv, swept: &mut Swept) -> Result<(), Fault> {
         let (before, after) = around(&self.dialect.kv_slug, "{slug}");
-        let keys = kv.keys(&format!("{before}{SLUG_PREFIX}")).await?;
+        let mut keys = Vec::new();
+        for prefix in SLUG_PREFIXES {
+            keys.extend(kv.keys(&format!("{before}{prefix}")).await?);
+        }
         for key in keys {
             let slug = between(&key, before, after).unwrap_or_default();
             if !self.scope.has_run(run_marks::run_of_slug(slug)) {

@@ -3,8 +3,16 @@
 use aws_lc_rs::digest;
 use std::sync::LazyLock;
 
-/// Begin of every slug that the harness makes up; the run's id follows.
-pub const SLUG_PREFIX: &str = "mp-";
+/// How the slugs begin that the harness makes up, before the run's id. Those of RES-001 begin as names do that others keep for themselves.
+pub const SLUG_PREFIXES: [&str; 7] = [
+    "mp-",
+    "admin-mp-",
+    "api-mp-",
+    "app-mp-",
+    "status-mp-",
+    "www-mp-",
+    "wwwmp-",
+];
 
 /// Domain below which the harness makes up custom hosts.
 pub const CUSTOM_DOMAIN: &str = "customer.example";
@@ -18,7 +26,10 @@ const MARK: [u8; 2] = *b"mp";
 /// The same as it begins an id's text.
 pub const ID_PREFIX: &str = "6d70";
 
-static SLUG: LazyLock<regex::Regex> = LazyLock::new(|| pattern(r"^mp-([a-z]{6})[0-9a-z]{4}-"));
+static SLUG: LazyLock<regex::Regex> = LazyLock::new(|| {
+    let prefixes = SLUG_PREFIXES.join("|");
+    pattern(&format!("^(?:{prefixes})([a-z]{{6}})[0-9a-z]{{4}}-"))
+});
 static HOST: LazyLock<regex::Regex> =
     LazyLock::new(|| pattern(r"-([a-z]{6})[0-9a-z]{4}\.customer\.example$"));
 
@@ -126,7 +137,10 @@ mod tests {
         ] {
             assert_eq!(run_of_slug(slug), None, "{slug}");
         }
-        assert_eq!(run_of_slug("mp-abcdef0001-a"), Some("abcdef"));
+        for begin in SLUG_PREFIXES {
+            let slug = format!("{begin}abcdef0001-a");
+            assert_eq!(run_of_slug(&slug), Some("abcdef"), "{slug}");
+        }
         for host in [
             "a-abcdef0001.customer.example.com",
             "abcdef0001.customer.example",
