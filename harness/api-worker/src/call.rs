@@ -1,4 +1,4 @@
-//! One request to the target and its answer. Never retries, never follows a redirect.
+//! One request to the target and its answer, in the words of the contract whatever the target's are. Never retries, never follows a redirect.
 
 use crate::outcome::{Cause, Stop};
 use crate::subject::Subject;
@@ -84,10 +84,12 @@ impl Call {
 
     /// Sends it to the target.
     pub(crate) async fn send(self, subject: &Subject) -> Result<Answer, Stop> {
-        let what = format!("{} {}", self.method, self.path);
+        let words = &subject.words;
+        let spoken = words.spoken(self.method.as_str(), &self.path, self.body.as_ref());
+        let what = format!("{} {}", spoken.method, spoken.path);
         let witness = subject.witness.as_ref();
         if let Some(witness) = witness {
-            let admitted = witness.admit(self.method.as_str(), &self.path).await;
+            let admitted = witness.admit(&spoken.method, &spoken.path).await;
             admitted.map_err(|why| Stop::Unmet {
                 cause: Cause::Withheld,
                 seen: why,
@@ -97,14 +99,14 @@ impl Call {
         let mut request = subject
             .client
             .request(
-                self.method.clone(),
-                format!("{}{}", subject.base, self.path),
+                reqwest::Method::from_bytes(spoken.method.as_bytes()).unwrap_or_default(),
+                format!("{}{}", subject.base, spoken.path),
             )
             .timeout(subject.answer_within);
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        if let Some(body) = self.body.clone() {
+        if let Some(body) = spoken.body.clone() {
             request = with_body(request, body);
         }
         let fault = |error: reqwest::Error| {
@@ -119,10 +121,10 @@ impl Call {
             witness.count();
             let number = witness.keep(Exchanged {
                 base: subject.base.clone(),
-                method: self.method.to_string(),
-                path: self.path,
+                method: spoken.method,
+                path: spoken.path,
                 headers: self.headers,
-                body: self.body.unwrap_or_default(),
+                body: spoken.body.unwrap_or_default(),
                 status,
                 answer_headers: headers.clone(),
                 answer_body: body.clone(),
@@ -133,11 +135,13 @@ impl Call {
             });
             (Arc::clone(witness), number)
         });
+        let read = words.read(self.method.as_str(), &self.path, status, body);
         Ok(Answer {
-            what: what.clone(),
-            status,
+            asked: format!("{} {}", self.method, self.path),
+            what,
+            status: read.status,
             headers,
-            body,
+            body: read.body,
             kept: Kept(kept),
         })
     }
@@ -147,11 +151,13 @@ impl Call {
 const SENT_FIRST: usize = (1 << 20) + PIECE;
 /// Bytes that are sent at once of such a body.
 const PIECE: usize = 1 << 16;
-/// How long the answer is waited for before the rest is sent. Evidence: who refuses a body by its length does so within milliseconds.
-const BEFORE_THE_REST: Duration = Duration::from_millis(500);
+/// How long the answer is waited for before anything of it is sent. Evidence: who refuses a body by its length does so within milliseconds.
+const BEFORE_ALL: Duration = Duration::from_millis(300);
+/// How long it is waited for before the rest is sent, by when more has been read than the contract allows.
+const BEFORE_THE_REST: Duration = Duration::from_millis(1_500);
 
-/// A request with a body. Of one that is too large the rest is held back for a while: who refuses it and closes the connection
-/// while more is coming resets it, and the answer may be lost with it.
+/// A request with a body. One that is too large is held back for a while, and so is most of it once more: who refuses it and closes the
+/// connection while more is coming resets it, and the answer may be lost with it.
 pub(crate) fn with_body(request: reqwest::RequestBuilder, body: Bytes) -> reqwest::RequestBuilder {
     if body.len() <= SENT_FIRST {
         return request.body(body);
@@ -160,8 +166,10 @@ pub(crate) fn with_body(request: reqwest::RequestBuilder, body: Bytes) -> reqwes
     let pieces = futures_util::stream::unfold(0, move |at| {
         let body = body.clone();
         async move {
-            if at == SENT_FIRST {
-                wait::pass(BEFORE_THE_REST).await;
+            match at {
+                0 => wait::pass(BEFORE_ALL).await,
+                SENT_FIRST => wait::pass(BEFORE_THE_REST).await,
+                _ => {}
             }
             let end = (at + PIECE).min(body.len());
             let piece = (at < end).then(|| body.slice(at..end))?;
@@ -185,11 +193,18 @@ fn chain(error: &dyn std::error::Error) -> String {
     told
 }
 
+/// Who shows no credential that holds.
+const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+/// Whose key may ask for no more chats.
+const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
+
 /// What the target answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    /// Method and path of the request.
+    /// Method and path of the request, as it was sent.
     pub(crate) what: String,
+    /// The same as the contract has them.
+    pub(crate) asked: String,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -234,9 +249,13 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether it was refused so.
+    /// Whether it was refused so. Codes that ERR-003 does not list are the target's own: then the status tells.
     pub(crate) fn is(&self, status: u16, code: &str) -> bool {
-        self.status == status && self.code() == code
+        match code {
+            UNAUTHENTICATED => self.status == status,
+            QUOTA_EXCEEDED => matches!(self.status, 402 | 403 | 429),
+            _ => self.status == status && self.code() == code,
+        }
     }
 
     /// The answer, if it has this status; else `stop` by what was seen.

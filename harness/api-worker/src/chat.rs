@@ -3,6 +3,7 @@
 use crate::call::{Answer, Call};
 use crate::outcome::Stop;
 use crate::scene::{Key, Scene, unique};
+use crate::words::encoded;
 use futures_util::future::join;
 use moltproof_doubles::lag::Patience;
 use moltproof_doubles::{Attempt, Reply, Script};
@@ -152,15 +153,3 @@ impl Scene<'_> {
 
 /// Pages of a list that are read at most. Evidence: no scene makes more than a few hundred rows of anything.
 const PAGES_MAX: usize = 200;
-
-/// A text as a part of a query.
-pub(crate) fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
-}

@@ -1,13 +1,16 @@
 //! The target's database: read where it lies, and copied into memory where something has to be tried. Never writes into the file.
 
 use crate::outcome::{Need, Stop};
+use crate::words::{Columns, is_id, is_time};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use moltproof_doubles::clock;
 use rusqlite::backup::Backup;
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a look waits for a lock. Evidence: the target's transactions take a few milliseconds.
@@ -53,7 +56,11 @@ pub(crate) type Row = Map<String, Value>;
 
 /// The database of a target that lets it be read.
 #[derive(Debug, Clone)]
-pub(crate) struct Database(PathBuf);
+pub(crate) struct Database {
+    path: PathBuf,
+    /// What its columns are called.
+    pub(crate) columns: Arc<Columns>,
+}
 
 /// One value somewhere in the database.
 #[derive(Debug, Clone)]
@@ -66,17 +73,34 @@ pub(crate) struct Cell {
 
 impl Database {
     /// The one in this file, if it is told where that is.
-    pub(crate) fn at(path: Option<PathBuf>) -> Result<Self, Stop> {
-        path.map(Self).ok_or(Stop::lacking(Need::Database))
+    pub(crate) fn at(path: Option<PathBuf>, columns: Arc<Columns>) -> Result<Self, Stop> {
+        let path = path.ok_or(Stop::lacking(Need::Database))?;
+        Ok(Self { path, columns })
     }
 
-    /// Runs `work` on a connection that can only read, on a thread where blocking is allowed.
+    /// Runs `work` on a connection that can only read, on a thread where blocking is allowed. What is declared of tables is that of
+    /// [`Self::with_copy`]: here a view may stand before one whose columns are called otherwise.
     pub(crate) async fn with<T, F>(&self, work: F) -> Result<T, Stop>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let path = self.0.clone();
+        let (path, columns) = (self.path.clone(), Arc::clone(&self.columns));
+        blocking(move || {
+            let connection = open(&path)?;
+            columns.show(&connection)?;
+            work(&connection)
+        })
+        .await
+    }
+
+    /// Runs `work` on a connection that finds the columns called as the target calls them.
+    pub(crate) async fn with_theirs<T, F>(&self, work: F) -> Result<T, Stop>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let path = self.path.clone();
         blocking(move || work(&open(&path)?)).await
     }
 
@@ -86,11 +110,10 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let path = self.0.clone();
+        let (path, columns) = (self.path.clone(), Arc::clone(&self.columns));
         blocking(move || {
-            let source = open(&path)?;
-            let mut copy = Connection::open_in_memory()?;
-            Backup::new(&source, &mut copy)?.step(PAGES_A_STEP)?;
+            let mut copy = copied(&open(&path)?)?;
+            columns.to_ours(&copy)?;
             copy.pragma_update(None, "foreign_keys", true)?;
             work(&mut copy)
         })
@@ -107,7 +130,7 @@ impl Database {
     /// The bytes of the file and of what lies beside it (write-ahead log, journal), by name; of a local wrangler's state every file, so that
     /// KV, R2 and caches are among them.
     pub(crate) async fn bytes(&self) -> Result<Vec<(String, Vec<u8>)>, Stop> {
-        let path = self.0.clone();
+        let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || {
             let mut files = Vec::new();
             let mut above = path.ancestors();
@@ -135,13 +158,13 @@ impl Database {
     /// Every row that names something in one of its values, with its table, but for those of one table.
     pub(crate) async fn naming(&self, text: &str, but: &str) -> Result<Vec<String>, Stop> {
         let (text, but) = (text.to_owned(), but.to_owned());
-        self.with(move |connection| naming(connection, &text, &but))
+        self.with_theirs(move |connection| naming(connection, &text, &but))
             .await
     }
 
     /// Every value of every table that is text or bytes.
     pub(crate) async fn cells(&self) -> Result<Vec<Cell>, Stop> {
-        self.with(cells).await
+        self.with_theirs(cells).await
     }
 }
 
@@ -155,6 +178,12 @@ where
         .await
         .map_err(|error| fault(error.to_string()))?
         .map_err(|error| fault(error.to_string()))
+}
+
+fn copied(source: &Connection) -> rusqlite::Result<Connection> {
+    let mut copy = Connection::open_in_memory()?;
+    Backup::new(source, &mut copy)?.step(PAGES_A_STEP)?;
+    Ok(copy)
 }
 
 fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
@@ -180,7 +209,7 @@ pub(crate) fn rows(
         names
             .iter()
             .enumerate()
-            .map(|(at, name)| Ok((name.clone(), told(row.get_ref(at)?))))
+            .map(|(at, name)| Ok((name.clone(), read_value(name, told(row.get_ref(at)?)))))
             .collect()
     })?;
     read.collect()
@@ -196,6 +225,22 @@ fn bound(value: &Value) -> Sql {
         ),
         Value::String(text) => Sql::Text(text.clone()),
         Value::Array(_) | Value::Object(_) => Sql::Text(value.to_string()),
+    }
+}
+
+/// A value as the judges read it, whatever the target keeps: a time in words is one of milliseconds, and an id that is a number is a text.
+fn read_value(column: &str, value: Value) -> Value {
+    match &value {
+        Value::String(text) if is_time(column) => {
+            clock::epoch_ms_of(text).map_or(value, Value::from)
+        }
+        Value::Number(id) if is_id(column) => json!(id.to_string()),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => value,
     }
 }
 

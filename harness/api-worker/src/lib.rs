@@ -25,9 +25,9 @@ mod secret;
 mod subject;
 pub mod teeth;
 pub mod tool;
-
 mod wait;
 pub mod witness;
+pub mod words;
 mod wrong;
 
 pub use aspect::{Alone, Aspect, Judging};

@@ -54,6 +54,8 @@ pub enum Cause {
     Capability(Need),
     /// A request that the witness did not admit.
     Withheld,
+    /// A legal way of the target in which it cannot be seen.
+    Habit,
 }
 
 /// What a target may offer to be judged by.
@@ -158,6 +160,7 @@ impl fmt::Display for Cause {
             Self::Criterion(id) => f.write_str(id),
             Self::Capability(need) => f.write_str(need.remedy().0),
             Self::Withheld => f.write_str("a request that may be sent"),
+            Self::Habit => f.write_str("a way of the target in which it can be seen"),
         }
     }
 }

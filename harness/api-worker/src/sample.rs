@@ -1,10 +1,11 @@
 //! Random rows, and how they get into tables of which only the contract's columns are known. Never takes a value from the target.
 
-use crate::oracle::dates::DAY;
+use crate::oracle::dates::{DAY, text_of};
 use crate::oracle::sums::Usage;
 use crate::outcome::Stop;
 use crate::scene::unique;
-use crate::scripts::trial::Trial;
+use crate::scripts::trial::{self, Trial, in_words};
+use crate::words::is_time;
 use fastrand::Rng;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -159,6 +160,10 @@ impl Table {
         let made_up: Vec<(&str, Value)> = made_up
             .map(|column| (column.name.as_str(), column.value()))
             .collect();
+        let values: Vec<(&str, Value)> = values
+            .iter()
+            .map(|(name, value)| (*name, self.as_it_stands(name, value)))
+            .collect();
         let all = || values.iter().chain(&made_up);
         let names: Vec<String> = all().map(|(name, _)| format!("\"{name}\"")).collect();
         let places: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
@@ -172,6 +177,17 @@ impl Table {
         statement
             .execute(params_from_iter(all().map(|(_, value)| value)))
             .map(drop)
+    }
+
+    /// A value as the column has it: a time in words, where it keeps words.
+    fn as_it_stands(&self, name: &str, value: &Value) -> Value {
+        let mut columns = self.columns.iter();
+        let in_text = columns.any(|column| column.name == name && column.holds_text());
+        if in_text && is_time(name) {
+            in_words(value.clone())
+        } else {
+            value.clone()
+        }
     }
 
     /// Whether it takes a row, which is taken back then; why not, if it does not.
@@ -213,9 +229,19 @@ impl Table {
 }
 
 impl Column {
+    fn holds_text(&self) -> bool {
+        let declared = &self.declared;
+        ["TEXT", "CHAR", "CLOB"]
+            .iter()
+            .any(|kind| declared.contains(kind))
+    }
+
     fn value(&self) -> Value {
         if self.declared.contains("INT") {
             return Value::Integer(fastrand::i64(1..1 << 40));
+        }
+        if is_time(&self.name) {
+            return Value::Text(text_of(fastrand::i64(1..1 << 40)));
         }
         Value::Text(unique(16))
     }
@@ -251,7 +277,7 @@ pub(crate) fn logged(trial: &Trial) -> Result<Vec<Usage>, Stop> {
                 output: row.get(3)?,
                 cost: row.get(4)?,
                 latency: row.get(5)?,
-                created_at: row.get(6)?,
+                created_at: trial::instant(&row.get(6)?).ok_or(rusqlite::Error::InvalidQuery)?,
             })
         })?;
         Ok(Some(read.collect::<rusqlite::Result<Vec<_>>>()))

@@ -5,10 +5,11 @@ pub(crate) mod trial;
 
 use crate::outcome::Stop;
 use crate::scripts::trial::Trial;
+use crate::words::Columns;
 use d1_platform::migration_order;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A monitoring or debug query that the documents name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,8 @@ pub struct Places {
     pub queries: PathBuf,
     /// Files of `queries` that answer a documented question under another name.
     pub documented: BTreeMap<Documented, String>,
+    /// What their tables call their columns.
+    pub columns: Arc<Columns>,
 }
 
 impl Places {
@@ -89,6 +92,7 @@ impl Places {
             production: folder.join("seeds/prod_setup.sql"),
             queries: folder.join("queries"),
             documented: BTreeMap::new(),
+            columns: Arc::default(),
         }
     }
 }
@@ -112,7 +116,10 @@ pub struct Scripts {
     /// The queries, by name.
     pub(crate) queries: Vec<Script>,
     documented: BTreeMap<Documented, String>,
+    /// What their tables call their columns.
+    pub(crate) columns: Arc<Columns>,
     pub(crate) plain: OnceLock<Result<Mutex<Trial>, Stop>>,
+    pub(crate) of_production: OnceLock<Result<Mutex<Trial>, Stop>>,
     pub(crate) filled: OnceLock<Result<Mutex<Trial>, Stop>>,
 }
 
@@ -134,6 +141,7 @@ impl Scripts {
             development: optional(&places.development)?,
             production: optional(&places.production)?,
             documented: places.documented.clone(),
+            columns: Arc::clone(&places.columns),
             ..Self::default()
         };
         scripts.migrations = folder(&places.migrations)?;

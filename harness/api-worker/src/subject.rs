@@ -8,6 +8,7 @@ use crate::receiver::Receiver;
 use crate::resolver::Resolver;
 use crate::scripts::Scripts;
 use crate::witness::Witness;
+use crate::words::{Columns, Words};
 use moltproof_doubles::AiGatewayDouble;
 use std::fmt;
 use std::io;
@@ -72,6 +73,10 @@ pub struct Subject {
     pub own: Option<OwnInstances>,
     /// Its environment.
     pub environment: String,
+    /// What it calls what the judges speak of.
+    pub words: Arc<Words>,
+    /// What it calls the columns of its database.
+    pub columns: Arc<Columns>,
     /// Who is told of every request and its answer.
     pub witness: Option<Arc<dyn Witness>>,
     pub(crate) turns: Arc<Turns>,
@@ -98,7 +103,7 @@ impl fmt::Debug for Subject {
 impl Subject {
     /// Its database.
     pub(crate) fn own_database(&self) -> Result<Database, Stop> {
-        Database::at(self.database.clone())
+        Database::at(self.database.clone(), Arc::clone(&self.columns))
     }
 
     /// Its files.
@@ -143,6 +148,8 @@ impl Subject {
             seeder: None,
             own: None,
             environment: "production".to_owned(),
+            words: Arc::default(),
+            columns: Arc::default(),
             witness: None,
             turns: Arc::default(),
         }

@@ -152,6 +152,9 @@ impl ReferenceTarget {
             ..self.observed(Variant::Production, &folder, base, logs, None, &self.access)
         };
         let known = Known {
+            words: Arc::default(),
+            columns: Arc::default(),
+            documented: BTreeMap::new(),
             environment: ENVIRONMENT.to_owned(),
             is_clock_told: true,
             receiver: Some(Arc::new(receiver)),

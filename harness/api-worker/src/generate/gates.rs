@@ -32,7 +32,7 @@ impl Play<'_> {
             Answer::Forbidden => (403, "ACCESS_DENIED"),
             Answer::QuotaExceeded => (429, "QUOTA_EXCEEDED"),
         };
-        if answer.status != status || answer.code() != code {
+        if !answer.is(status, code) {
             let expected = format!("{status} {code}").trim_end().to_owned();
             let seen = answer.to_string();
             return Err(match (wanted, gate_of(answer)) {

@@ -2,7 +2,7 @@
 
 use super::model::{Answer, Key, Model};
 use super::operation::{MODELS, Operation, USERS};
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::oracle::cost::Price;
 use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::oracle::window::KINDS;
@@ -257,8 +257,29 @@ impl Play<'_> {
                 credential: answer.text("/key"),
                 told: answer.json(),
             });
+            self.may_go_on_counting(&answer);
         }
         Ok(())
+    }
+
+    /// A worker may tell what is left of a quota as one of its own, or go on counting by the old one: both leave as much.
+    fn may_go_on_counting(&mut self, rotated: &call::Answer) {
+        let told = |field: &str| rotated.at(field).as_u64();
+        let Some(new) = self.model.keys.last_mut() else {
+            return;
+        };
+        let (quota, used) = (told("/quota_requests"), told("/requests_used"));
+        let left = |quota: u64, used: u64| quota.saturating_sub(used);
+        let is_as_much = match (quota, new.quota) {
+            (None, None) => true,
+            (Some(quota), Some(wanted)) => {
+                left(quota, used.unwrap_or_default()) == left(wanted, new.used)
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        if is_as_much && let Some(used) = used {
+            (new.quota, new.used) = (quota, used);
+        }
     }
 
     async fn revoke(&mut self, key: usize) -> Result<(), Halt> {

@@ -13,6 +13,17 @@ pub(crate) fn date(epoch_ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// A time as RFC 3339 in UTC, always with three digits of milliseconds.
+pub(crate) fn text_of(epoch_ms: i64) -> String {
+    let of_day = epoch_ms.rem_euclid(DAY);
+    let (hour, minute) = (of_day / HOUR, of_day % HOUR / MINUTE);
+    let (second, ms) = (of_day % MINUTE / 1_000, of_day % 1_000);
+    format!(
+        "{}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z",
+        date(epoch_ms)
+    )
+}
+
 /// When a day begins, epoch milliseconds; `None` if the text is no date.
 pub(crate) fn start_of(date: &str) -> Option<i64> {
     let mut parts = date.split('-').map(|part| part.parse::<i64>().ok());

@@ -1,17 +1,20 @@
 //! A database in memory with D1's rules, in which files are applied and anything is tried. Never touches a file.
 
 use crate::database::Database;
+use crate::oracle::dates::text_of;
 use crate::outcome::Stop;
 use crate::scripts::{Script, Scripts};
 use crate::secret::hex;
+use crate::words::Columns;
 use moltproof_data::catalog::{self, Name, Schema};
 use moltproof_data::engine::{Engine, Seen};
 use moltproof_data::rows;
 use moltproof_data::text::{File, FileId, statements};
-use rusqlite::Connection;
+use moltproof_doubles::clock;
 use rusqlite::types::Value;
+use rusqlite::{Connection, Statement};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// When the files of a trial are applied: 2026-01-01, and a second later each.
 const APPLIED_AT: i64 = 1_767_225_600_000;
@@ -26,6 +29,8 @@ const SEED: u64 = 13;
 #[derive(Debug)]
 pub(crate) struct Trial {
     engine: Engine,
+    /// What the target calls its columns; here they are called as the judges call them, but while a file or a query of the target runs.
+    columns: Arc<Columns>,
 }
 
 /// All rows of all tables of the application, sorted.
@@ -34,16 +39,27 @@ pub(crate) type State = BTreeMap<String, Vec<Vec<Value>>>;
 impl Scripts {
     /// A database after all migrations, without rows but those of the migrations.
     pub(crate) fn trial(&self) -> Result<Trial, Stop> {
-        copied(self.plain.get_or_init(|| {
-            let trial = Trial::empty()?;
-            for (number, script) in self.migrations.iter().enumerate() {
-                if let Err(why) = trial.apply(script, "development", number) {
-                    let seen = format!("{} fails: {why}", script.name);
-                    return Err(Stop::breach("migrations that apply in order", seen));
-                }
+        copied(self.plain.get_or_init(|| self.applied("development")))
+    }
+
+    fn applied(&self, environment: &str) -> Result<Mutex<Trial>, Stop> {
+        let trial = Trial::empty(&self.columns)?;
+        for (number, script) in self.migrations.iter().enumerate() {
+            if let Err(why) = trial.apply(script, environment, number) {
+                let seen = format!("{} fails: {why}", script.name);
+                return Err(Stop::breach("migrations that apply in order", seen));
             }
-            Ok(Mutex::new(trial))
-        }))
+        }
+        Ok(Mutex::new(trial))
+    }
+
+    /// The same as [`Self::migrated`], recorded as of this environment.
+    pub(crate) fn migrated_for(&self, environment: &str) -> Result<Trial, Stop> {
+        if environment != "production" {
+            return self.migrated();
+        }
+        let made = self.of_production.get_or_init(|| self.applied(environment));
+        copied(made).map_err(|stop| stop.or_unmet("API-001"))
     }
 
     /// The same for criteria other than API-001, which is at fault where the migrations do not apply.
@@ -74,7 +90,18 @@ fn copied(made: &Result<Mutex<Trial>, Stop>) -> Result<Trial, Stop> {
     let trial = made.as_ref().map_err(Clone::clone)?;
     let trial = trial.lock().unwrap_or_else(PoisonError::into_inner);
     let engine = trial.engine.copy().map_err(|error| fault(&error))?;
-    Ok(Trial { engine })
+    let columns = Arc::clone(&trial.columns);
+    // What stands before a view is not copied with the database.
+    let shown = engine.ours(|connection| columns.show_views(connection));
+    shown.map_err(|error| fault(&error))?;
+    Ok(Trial { engine, columns })
+}
+
+/// Its columns cannot be called otherwise.
+fn unnamed(error: &rusqlite::Error) -> Stop {
+    Stop::Fault(format!(
+        "the columns cannot be called as [api_worker.columns] says: {error}"
+    ))
 }
 
 pub(crate) fn fault(error: &rusqlite::Error) -> Stop {
@@ -83,21 +110,68 @@ pub(crate) fn fault(error: &rusqlite::Error) -> Stop {
 
 impl Trial {
     /// A database without anything.
-    pub(crate) fn empty() -> Result<Self, Stop> {
+    pub(crate) fn empty(columns: &Arc<Columns>) -> Result<Self, Stop> {
         let engine = Engine::in_memory().map_err(|error| fault(&error))?;
-        Ok(Self { engine })
+        let columns = Arc::clone(columns);
+        Ok(Self { engine, columns })
     }
 
     /// A copy of a database.
-    pub(crate) fn holding(connection: &Connection) -> Result<Self, Stop> {
+    pub(crate) fn holding(connection: &Connection, columns: &Arc<Columns>) -> Result<Self, Stop> {
         let engine = Engine::holding(connection).map_err(|error| fault(&error))?;
-        Ok(Self { engine })
+        Self::of(engine, columns)
     }
 
     /// A copy of the target's own database.
     pub(crate) async fn of_target(database: &Database) -> Result<Self, Stop> {
-        let engine = database.with(Engine::holding).await?;
-        Ok(Self { engine })
+        let engine = database.with_theirs(Engine::holding).await?;
+        Self::of(engine, &database.columns)
+    }
+
+    /// A database of the target, whose columns are called as the judges call them from now on.
+    fn of(engine: Engine, columns: &Arc<Columns>) -> Result<Self, Stop> {
+        let columns = Arc::clone(columns);
+        let named = engine.ours(|connection| columns.to_ours(connection));
+        named.map_err(|error| unnamed(&error))?;
+        Ok(Self { engine, columns })
+    }
+
+    /// Does something for which the columns are called as the target calls them.
+    fn in_theirs<T>(&self, work: impl FnOnce() -> T) -> Result<T, String> {
+        if self.columns.is_empty() {
+            return Ok(work());
+        }
+        let renamed = |to: fn(&Columns, &Connection) -> rusqlite::Result<()>| {
+            let named = self.engine.ours(|connection| to(&self.columns, connection));
+            named.map_err(|error| error.to_string())
+        };
+        renamed(Columns::to_theirs)?;
+        let done = work();
+        renamed(Columns::to_ours)?;
+        Ok(done)
+    }
+
+    /// Runs a query that the target brings.
+    pub(crate) fn asked(&self, sql: &str, parameters: &[Value]) -> Result<Seen, String> {
+        self.in_theirs(|| self.query(sql, parameters))?
+    }
+
+    /// Looks at a query that the target brings, without running it.
+    pub(crate) fn prepared<T>(
+        &self,
+        sql: &str,
+        look: impl FnOnce(&Statement<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Stop> {
+        let prepared = self.in_theirs(|| self.ours(|connection| look(&connection.prepare(sql)?)));
+        prepared.map_err(Stop::Fault)?
+    }
+
+    /// What the columns of its result are called.
+    pub(crate) fn results(&self, sql: &str) -> Result<Vec<String>, Stop> {
+        self.prepared(sql, |statement| {
+            let names = statement.column_names().into_iter();
+            Ok(names.map(|name| self.columns.of_result(name)).collect())
+        })
     }
 
     /// Does something that the judge itself wants done: no refusal of D1 stands in its way.
@@ -168,10 +242,12 @@ impl Trial {
     }
 
     fn run_all(&self, script: &Script) -> Result<(), String> {
-        for sql in statements_of(script) {
-            self.run(&sql)?;
-        }
-        Ok(())
+        let all = || {
+            statements_of(script)
+                .iter()
+                .try_for_each(|sql| self.run(sql))
+        };
+        self.in_theirs(all)?
     }
 
     /// The row of a file; a table that has no place for it is judged elsewhere.
@@ -184,7 +260,11 @@ impl Trial {
             Value::Integer(APPLIED_AT + 1_000 * i64::try_from(number).unwrap_or_default()),
         ];
         let sql = "INSERT INTO schema_metadata (file, version, environment, sha256, applied_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-        drop(self.query(sql, &values));
+        if self.query(sql, &values).is_err() {
+            let [file, version, environment, sha256, applied_at] = values;
+            let values = [file, version, environment, sha256, in_words(applied_at)];
+            drop(self.query(sql, &values));
+        }
     }
 
     pub(crate) fn schema(&self) -> Result<Schema, Stop> {
@@ -265,6 +345,29 @@ pub(crate) fn sha256(text: &str) -> String {
 }
 
 /// A value for people.
+/// A time in words, where it was a number.
+pub(crate) fn in_words(time: Value) -> Value {
+    match time {
+        Value::Integer(ms) => Value::Text(text_of(ms)),
+        other @ (Value::Null | Value::Real(_) | Value::Text(_) | Value::Blob(_)) => other,
+    }
+}
+
+/// A time that stands as a number or in words, epoch milliseconds; `None` if it is none.
+pub(crate) fn instant(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(ms) => Some(*ms),
+        Value::Text(text) => clock::epoch_ms_of(text),
+        Value::Null | Value::Real(_) | Value::Blob(_) => None,
+    }
+}
+
+/// A time as SQL, in words where the column has words.
+pub(crate) fn time_like(column: &str, ms: i64) -> String {
+    let text = text_of(ms);
+    format!("CASE typeof({column}) WHEN 'text' THEN '{text}' ELSE {ms} END")
+}
+
 pub(crate) fn told(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),

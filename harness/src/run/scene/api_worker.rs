@@ -94,6 +94,6 @@ fn unmet(cause: &Cause, seen: String) -> Stop {
             let (what, key) = need.remedy();
             Stop::NotVerified(format!("needs {what}: {seen} (manifest: {key})"))
         }
-        Cause::Withheld => Stop::NotVerified(seen),
+        Cause::Withheld | Cause::Habit => Stop::NotVerified(seen),
     }
 }

@@ -20,6 +20,7 @@ use crate::subject::manifest::{D1Source, Launch, Manifest, VariantEntry};
 use crate::subject::{Fault, Instance};
 use moltproof_api_worker::receiver::Receiver;
 use moltproof_api_worker::resolver::Resolver;
+use moltproof_api_worker::words::Words;
 use moltproof_api_worker::{Applied, Runner, tool};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -392,10 +393,20 @@ impl Workshop {
     /// What is known of the API worker that is the variant `production`, beside its instance.
     pub(super) fn api_worker(&self) -> Result<Known, Fault> {
         let entry = self.manifest.api_worker.clone().unwrap_or_default();
+        let dialect = &self.manifest.dialect;
+        let words = Words {
+            error_code: dialect.error_code.clone(),
+            error_details: dialect.error_details.clone(),
+            codes: dialect.error_codes.clone(),
+            ..entry.words()
+        };
         let state = self.folder.path().join(Variant::Production.name());
         let database = self.api_database(&state)?;
         let migrate = entry.migrate.as_ref();
         Ok(Known {
+            words: Arc::new(words),
+            columns: Arc::new(entry.columns()),
+            documented: entry.documented(),
             environment: entry.environment,
             is_clock_told: entry.clock,
             receiver: self.receiver.clone(),

@@ -272,6 +272,7 @@ impl Manifest {
                 let kv = self.observe.kv.as_ref().is_some_and(KvSource::writable);
                 self.operator.acts.flaw(d1, kv)
             })
+            .or_else(|| self.api_worker.as_ref()?.flaw())
             .or_else(|| self.accept.iter().find_map(|entry| entry.flaw(known)));
         flaw.map_or(Ok(()), Err)
     }

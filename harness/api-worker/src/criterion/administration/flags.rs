@@ -45,7 +45,10 @@ async fn set(scene: &Scene<'_>, name: &str, flag: &Value) -> Result<(), Stop> {
 }
 
 /// Whether a flag is on for a user, and why.
-async fn decided(scene: &Scene<'_>, key: &Key, name: &str) -> Result<(Value, Value), Stop> {
+type Decision = (Value, Value);
+
+/// What a flag is decided to be for a user, read by itself and in the list.
+async fn decided(scene: &Scene<'_>, key: &Key, name: &str) -> Result<Decision, Stop> {
     let read = Call::get(format!("/v1/flags/{name}")).by(&key.credential);
     let read = scene.send(read).await?;
     let read = read.expect(200, |seen| Stop::breach("a flag to be read", seen))?;
@@ -152,18 +155,33 @@ async fn users(scene: &Scene<'_>) -> Result<Vec<Key>, Stop> {
 async fn rollout(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let (keys, name) = (users(&scene).await?, scene.name("beta"));
+    let set_to = |percent: u64, otherwise: bool| {
+        let flag = json!({"enabled": otherwise, "rollout_percent": percent});
+        let (scene, name, keys) = (&scene, &name, &keys);
+        async move {
+            set(scene, name, &flag).await?;
+            try_join_all(keys.iter().map(|key| decided(scene, key, name))).await
+        }
+    };
+    let halved = set_to(50, false).await?;
+    let others = keys.iter().zip(&halved).filter(|(key, (enabled, _))| {
+        let is_below = bucket(&name, &key.user) < 50;
+        *enabled != json!(is_below)
+    });
+    // Which users come first is the worker's own matter: where it goes by other buckets, their number is judged.
+    if others.count() > USERS / 8 {
+        return by_number(
+            &halved,
+            &set_to(0, false).await?,
+            &set_to(100, false).await?,
+        );
+    }
     // The exact bucket of one user, and the one above it: an off-by-one shows there.
     let edge = bucket(&name, &keys[0].user);
     for percent in [0, 50, edge, edge + 1, 100] {
-        set(
-            &scene,
-            &name,
-            &json!({"enabled": percent < 50, "rollout_percent": percent}),
-        )
-        .await?;
-        let decisions = try_join_all(keys.iter().map(|key| decided(&scene, key, &name))).await?;
+        // What is not within the rollout is decided by `enabled`.
+        let decisions = set_to(percent, percent < 50).await?;
         for (key, (enabled, _source)) in keys.iter().zip(decisions) {
-            // What is not within the rollout is decided by `enabled`.
             let bucket = bucket(&name, &key.user);
             let wanted = bucket < percent || percent < 50;
             if enabled != json!(wanted) {
@@ -174,6 +192,31 @@ async fn rollout(subject: &Subject) -> Judged {
     }
     Ok(format!(
         "{USERS} users were decided by their buckets at five percentages"
+    ))
+}
+
+/// That a rollout by buckets of the worker's own turns none on at 0 %, some at 50 % and all at 100 %.
+fn by_number(halved: &[Decision], none: &[Decision], all: &[Decision]) -> Judged {
+    let on = |decisions: &[Decision]| {
+        let on = decisions
+            .iter()
+            .filter(|(enabled, _)| *enabled == json!(true));
+        on.count()
+    };
+    // All lie on one side of 50 once in eight million draws.
+    if !(1..USERS).contains(&on(halved)) {
+        let seen = format!("{} of {USERS}", on(halved));
+        return Err(Stop::breach("some users on at 50 %, and some not", seen));
+    }
+    for (percent, decisions, wanted) in [(0, none, 0), (100, all, USERS)] {
+        if on(decisions) != wanted {
+            let expected = format!("{wanted} of {USERS} users on at {percent} %");
+            return Err(Stop::breach(expected, format!("{}", on(decisions))));
+        }
+    }
+    Ok(format!(
+        "{} of {USERS} users are on at 50 %, by buckets of the worker's own",
+        on(halved)
     ))
 }
 
@@ -237,12 +280,12 @@ async fn by_any_credential(subject: &Subject) -> Judged {
         let made = made.expect(201, |seen| Stop::unmet("API-001", seen))?;
         credentials.push(made.text("/token"));
     }
-    let wanted = bucket(&name, &key.user) < 50;
-    for credential in std::iter::once(&key.credential).chain(&credentials) {
+    let wanted = decided(&scene, &key, &name).await?.0;
+    for credential in &credentials {
         let read = Call::get(format!("/v1/flags/{name}")).by(credential);
         let read = scene.send(read).await?;
         let read = read.expect(200, |seen| Stop::breach("a flag to be read", seen))?;
-        if read.at("/enabled") != json!(wanted) {
+        if read.at("/enabled") != wanted {
             return Err(Stop::breach(
                 format!("{wanted} by each credential of a user"),
                 format!("{} by one of them", read.at("/enabled")),

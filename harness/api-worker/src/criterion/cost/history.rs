@@ -3,13 +3,14 @@
 use super::{costs, row_of};
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
-use crate::chat::{Chat, encoded};
+use crate::chat::Chat;
 use crate::oracle::cost::Price;
 use crate::oracle::dates::HOUR;
 use crate::outcome::{Judged, Stop};
 use crate::scene::{Key, Scene};
 use crate::subject::Subject;
 use crate::wait;
+use crate::words::encoded;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,11 +2,12 @@
 
 use crate::aspect::{Aspect, aspect};
 use crate::call::{Answer, Call};
-use crate::chat::{Chat, encoded};
+use crate::chat::Chat;
 use crate::oracle::dates::HOUR;
 use crate::outcome::{Judged, Stop};
 use crate::scene::Scene;
 use crate::subject::Subject;
+use crate::words::encoded;
 use crate::wrong::{Right, Traces, told};
 use futures_util::future::join_all;
 use serde_json::{Value, json};

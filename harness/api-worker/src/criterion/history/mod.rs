@@ -9,7 +9,7 @@ use crate::oracle::sums::Usage;
 use crate::outcome::{Judged, Stop};
 use crate::sample::{self, log};
 use crate::scripts::Scripts;
-use crate::scripts::trial::{Trial, told_row};
+use crate::scripts::trial::{Trial, instant, time_like, told_row};
 use crate::subject::Subject;
 use moltproof_data::catalog::{Name, Table};
 use rusqlite::types::Value;
@@ -326,7 +326,7 @@ const EARLIER: i64 = 1_735_689_612_345;
 async fn of_set_up(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
-            let trial = scripts.migrated()?;
+            let trial = scripts.migrated_for("production")?;
             set_before(&trial)?;
             let missing = |stop: Stop| stop.or_unmet("API-012");
             let set_up = scripts.production().map_err(missing)?;
@@ -339,7 +339,7 @@ async fn of_set_up(subject: &Subject) -> Judged {
                 ("feature_flags", "name IN ('audit', 'debug')"),
             ] {
                 let rows = trial.read(&format!("SELECT name, created_at FROM {table} WHERE {which}"))?;
-                let other = rows.iter().find(|row| row.get(1) != Some(&Value::Integer(EARLIER)));
+                let other = rows.iter().find(|row| row.get(1).and_then(instant) != Some(EARLIER));
                 if let Some(row) = other {
                     return Err(Stop::breach(
                         format!("what stands in {table} to keep its created_at {EARLIER}"),
@@ -350,6 +350,16 @@ async fn of_set_up(subject: &Subject) -> Judged {
             Ok("the limits and flags that stood are as old as before".to_owned())
         })
         .await
+}
+
+/// When an open price is ended: 2027-01-15.
+const ENDED_AT: i64 = 1_800_000_000_000;
+
+/// A time of a column, a millisecond earlier (`-`) or later (`+`).
+fn shifted(column: &str, sign: char) -> String {
+    format!(
+        "CASE typeof({column}) WHEN 'text' THEN strftime('%Y-%m-%dT%H:%M:%fZ', {column}, '{sign}0.001 seconds') ELSE {column} {sign} 1 END"
+    )
 }
 
 /// A database with a price that has ended and one that has not.
@@ -375,13 +385,19 @@ async fn end_of_price(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             let trial = priced(scripts)?;
-            let open = "UPDATE model_pricing SET valid_to = 1800000000000 WHERE valid_to IS NULL";
-            if changed(&trial, "model_pricing", "valid_to", open)?.is_none() {
+            let end = time_like("valid_from", ENDED_AT);
+            let open = format!("UPDATE model_pricing SET valid_to = {end} WHERE valid_to IS NULL");
+            if changed(&trial, "model_pricing", "valid_to", &open)?.is_none() {
                 let seen = "a price without an end takes none";
                 return Err(Stop::unmet("API-004", seen));
             }
             let ended = "FROM model_pricing WHERE valid_to IS NOT NULL";
-            let statements = ["NULL", "valid_to - 1", "valid_to + 1"].map(|value| {
+            let statements = [
+                "NULL".to_owned(),
+                shifted("valid_to", '-'),
+                shifted("valid_to", '+'),
+            ]
+            .map(|value| {
                 let sql = format!(
                     "UPDATE model_pricing SET valid_to = {value} {}",
                     &ended["FROM model_pricing ".len()..]

@@ -3,14 +3,17 @@
 use crate::aspect::{Aspect, aspect};
 use crate::call::{Answer, Call};
 use crate::chat::Chat;
+use crate::database::Cell;
 use crate::outcome::{Judged, Stop};
 use crate::scene::{Key, Scene};
 use crate::secret::{Search, hashes};
 use crate::subject::Subject;
 use crate::wait;
+use crate::words::is_id;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub(super) const ASPECTS: &[Aspect] = &[
@@ -64,32 +67,66 @@ async fn is_random(subject: &Subject) -> Judged {
     for _ in 0..KEYS {
         keys.push(scene.key("ada").await?.credential);
     }
-    for key in &keys {
+    if keys.iter().all(|key| key.starts_with("mpk_")) {
+        return in_every_place(&keys);
+    }
+    let bits = bits(&keys);
+    if bits < BITS_MIN {
+        let seen = format!("keys that differ in {bits} bits at most");
+        return Err(Stop::breach(
+            format!("keys of {BITS_MIN} random bits at least"),
+            seen,
+        ));
+    }
+    Ok(format!("{KEYS} keys of one user differ in {bits} bits"))
+}
+
+/// Random bits of a key at least, whatever form it has.
+const BITS_MIN: usize = 128;
+
+/// The places in which not all keys have the same character, and those characters.
+fn varied(keys: &[String]) -> Vec<BTreeSet<char>> {
+    let length = keys.iter().map(|key| key.chars().count()).min();
+    let at = |place: usize| keys.iter().filter_map(move |key| key.chars().nth(place));
+    let places = (0..length.unwrap_or_default()).map(|place| at(place).collect());
+    // Eight random characters of 16 are all the same once in 16^7 draws.
+    places
+        .filter(|seen: &BTreeSet<char>| seen.len() > 1)
+        .collect()
+}
+
+/// How many bits keys differ in at most, by the places that vary and the letters that stand there.
+fn bits(keys: &[String]) -> usize {
+    let places = varied(keys);
+    let letters: BTreeSet<char> = places.iter().flatten().copied().collect();
+    let of_letter = match letters.len() {
+        0..=16 => 4,
+        17..=36 => 5,
+        _ => 6,
+    };
+    places.len() * of_letter
+}
+
+/// That keys in the form of the contract's default have 43 characters of base64url, which all vary.
+fn in_every_place(keys: &[String]) -> Judged {
+    for key in keys {
         let random = key.strip_prefix("mpk_").unwrap_or_default();
         let is_right = random.len() == 43
             && random
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         if !is_right {
-            let seen = format!("{} characters that begin with {}", key.len(), head(key));
+            let seen = format!("{} characters that begin with mpk_", key.len());
             return Err(Stop::breach("mpk_ and 43 characters of base64url", seen));
         }
     }
-    for at in 4..46 {
-        let mut letters: Vec<&str> = keys.iter().filter_map(|key| key.get(at..=at)).collect();
-        letters.sort_unstable();
-        letters.dedup();
-        // Eight random letters of 64 are all the same once in 64^7 draws.
-        if letters.len() == 1 {
-            let seen = format!("all {KEYS} have the same character at place {}", at + 1);
-            return Err(Stop::breach("keys of 256 random bits", seen));
-        }
+    // The last character has four of the 256 bits.
+    let places = varied(keys).len();
+    if places < 42 {
+        let seen = format!("{places} places in which {KEYS} keys differ");
+        return Err(Stop::breach("keys of 256 random bits", seen));
     }
     Ok(format!("{KEYS} keys of one user differ in every place"))
-}
-
-fn head(key: &str) -> String {
-    key.chars().take(4).collect()
 }
 
 /// What was done with two keys, of which the second replaced the first.
@@ -205,10 +242,10 @@ async fn is_shown_once(subject: &Subject) -> Judged {
     }
     let answers = || used.answers.iter().map(|(answer, _)| answer);
     let listed = answers()
-        .filter(|answer| answer.what.starts_with("GET /api/admin/keys?") && answer.status == 200);
+        .filter(|answer| answer.asked.starts_with("GET /api/admin/keys?") && answer.status == 200);
     for answer in listed {
-        let prefix = used.credentials[0].get(..12).unwrap_or_default();
-        if !String::from_utf8_lossy(&answer.body).contains(prefix) {
+        let prefix = used.key.told["prefix"].as_str().unwrap_or_default();
+        if prefix.is_empty() || !String::from_utf8_lossy(&answer.body).contains(prefix) {
             let seen = format!("{} does not name the prefix of the key", answer.named());
             return Err(Stop::unmet("API-002", seen));
         }
@@ -257,14 +294,50 @@ async fn is_hashed(subject: &Subject) -> Judged {
     }
     let wanted = hashes(&key.credential);
     let place = theirs.iter().find(|cell| wanted.contains(&cell.bytes));
-    match place {
-        Some(cell) => Ok(format!("its SHA-256 stands in {}", cell.place)),
+    if let Some(cell) = place {
+        return Ok(format!("its SHA-256 stands in {}", cell.place));
+    }
+    let of_parts = parts(&key.credential).flat_map(hashes);
+    let of_parts: BTreeSet<Vec<u8>> = of_parts.collect();
+    if let Some(cell) = theirs.iter().find(|cell| of_parts.contains(&cell.bytes)) {
+        let seen = format!("{} holds that of a part of it", cell.place);
+        return Err(Stop::breach("a hash of the whole key in api_keys", seen));
+    }
+    // Another hash, or one with a secret of the worker's, cannot be worked out here.
+    let plain = Search::of(&key.credential);
+    let mut digests = theirs.iter().filter(|cell| is_digest(cell));
+    match digests.find(|cell| plain.find(&cell.bytes).is_none()) {
+        Some(cell) => Ok(format!("{} holds a hash of another kind", cell.place)),
         None => Err(Stop::breach(
-            "the SHA-256 of the whole key in api_keys",
-            "no cell of api_keys holds it",
+            "a hash of the whole key in api_keys",
+            "no cell of api_keys holds one",
         )),
     }
 }
+
+/// The parts of a credential that leave out some of its beginning or of its end.
+fn parts(credential: &str) -> impl Iterator<Item = &str> {
+    let cuts = (1..credential.len()).filter_map(|at| credential.split_at_checked(at));
+    cuts.flat_map(|(begin, end)| [begin, end])
+}
+
+/// Whether a cell may hold a hash: 20 bytes or more that are no text, or as many in hexadecimal or base64, in a column that is no id.
+fn is_digest(cell: &Cell) -> bool {
+    let Ok(text) = std::str::from_utf8(&cell.bytes) else {
+        return cell.bytes.len() >= HASH_LENGTH_MIN;
+    };
+    let column = cell.place.rsplit('.').next().unwrap_or_default();
+    let is_hex =
+        text.len() >= 2 * HASH_LENGTH_MIN && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let decoded = STANDARD
+        .decode(text)
+        .or_else(|_other| URL_SAFE_NO_PAD.decode(text));
+    let is_base64 = decoded.is_ok_and(|bytes| bytes.len() >= HASH_LENGTH_MIN);
+    !is_id(column) && (is_hex || is_base64)
+}
+
+/// Bytes of a hash at least: those of SHA-1.
+const HASH_LENGTH_MIN: usize = 20;
 
 /// In which encoding a part of any of these stands there.
 pub(super) fn found(searches: &[Search], bytes: &[u8]) -> Option<&'static str> {
@@ -276,9 +349,7 @@ async fn is_in_no_cell(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let used = used(&scene).await?;
     let cells = database.cells().await?;
-    let controlled = |cell: &&crate::database::Cell| {
-        String::from_utf8_lossy(&cell.bytes).contains(&used.key.user)
-    };
+    let controlled = |cell: &&Cell| String::from_utf8_lossy(&cell.bytes).contains(&used.key.user);
     let Some(control) = cells.iter().find(controlled) else {
         let seen = "no cell holds the user's id, so nothing was written where the search looks";
         return Err(Stop::unmet("API-001", seen));

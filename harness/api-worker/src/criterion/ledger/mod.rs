@@ -7,7 +7,7 @@ mod runner;
 use crate::aspect::{Aspect, aspect};
 use crate::outcome::Stop;
 use crate::scripts::Scripts;
-use crate::scripts::trial::{Trial, sha256, version_of};
+use crate::scripts::trial::{Trial, instant, sha256, version_of};
 use rusqlite::types::Value;
 
 pub(crate) use runner::{seeder_works, tool_works};
@@ -128,7 +128,7 @@ fn record(row: &[Value]) -> Option<Record> {
         Value::Integer(version),
         Value::Text(environment),
         Value::Text(sha256),
-        Value::Integer(applied_at),
+        applied_at,
     ] = row
     else {
         return None;
@@ -138,7 +138,7 @@ fn record(row: &[Value]) -> Option<Record> {
         version: *version,
         environment: environment.clone(),
         sha256: sha256.to_lowercase(),
-        applied_at: *applied_at,
+        applied_at: instant(applied_at)?,
     })
 }
 

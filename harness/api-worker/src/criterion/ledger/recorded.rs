@@ -82,7 +82,7 @@ pub(super) async fn applied(subject: &Subject) -> Judged {
         .map(|record| record.file)
         .collect();
     let there = objects(&target)?;
-    let trial = Trial::empty()?;
+    let trial = Trial::empty(&scripts.columns)?;
     let (mut before, mut count) = (BTreeSet::new(), 0);
     // What a later file takes away again is not missing.
     let last = objects(&scripts.migrated()?)?;

@@ -6,7 +6,7 @@ use crate::oracle::dates::date;
 use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::oracle::sums::BY_USER;
 use crate::oracle::sums::Usage;
-use crate::outcome::{Judged, Stop};
+use crate::outcome::{Cause, Judged, Stop};
 use crate::sample::{Table, log};
 use crate::scripts::Documented;
 use crate::scripts::trial::{Trial, told_row};
@@ -250,9 +250,13 @@ pub(super) async fn tables(subject: &Subject) -> Judged {
             let answer = asked(&trial, query)?;
             let columns = [answer.column(&["name"])?, answer.column(&["sql"])?];
             let seen = answer.values(&columns);
-            let wanted = trial.read(
-            "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'",
-        )?;
+            let declared = |which: &str| {
+                let sql =
+                    format!("SELECT name, sql FROM sqlite_schema WHERE type = 'table'{which}");
+                let declared = trial.asked(&sql, &[]).map_err(Stop::Fault)?;
+                Ok::<_, Stop>(declared.rows)
+            };
+            let wanted = declared(" AND name NOT GLOB 'sqlite_*'")?;
             for row in &wanted {
                 if !seen.contains(row) {
                     let name = row
@@ -269,11 +273,7 @@ pub(super) async fn tables(subject: &Subject) -> Judged {
                     ));
                 }
             }
-            let real: BTreeSet<String> = trial
-                .read("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")?
-                .iter()
-                .map(|row| told_row(row))
-                .collect();
+            let real: BTreeSet<String> = declared("")?.iter().map(|row| told_row(row)).collect();
             if let Some(row) = seen.iter().find(|row| !real.contains(&told_row(row))) {
                 let seen = format!("{} tells {}", query.name, told_row(row));
                 return Err(Stop::breach("tables only, as they were declared", seen));
@@ -293,6 +293,12 @@ pub(super) async fn errors(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             let query = query(scripts, Documented::RecentErrors)?;
+            if !query.text.contains("error") {
+                return Err(Stop::Unmet {
+                    cause: Cause::Habit,
+                    seen: format!("{} asks for failures that are kept otherwise than as metrics named `error.…`: none can be made for it", query.name),
+                });
+            }
             let trial = scripts.migrated()?;
             let now = clock::epoch_ms();
             let names = [

@@ -113,7 +113,7 @@ pub(super) fn bounded(scripts: &Scripts, now: i64) -> Result<usize, Stop> {
         let (trial, sql) = (scripts.migrated()?, only_statement(query)?);
         let parameters = (further.parameters)(now);
         let steps = || {
-            let seen = trial.query(&sql, &parameters);
+            let seen = trial.asked(&sql, &parameters);
             seen.map(|seen| seen.instructions)
                 .map_err(|why| Stop::unmet("API-011", why))
         };

@@ -97,15 +97,11 @@ fn asked(trial: &Trial, query: &Script) -> Result<Answer, Stop> {
 fn asked_with(trial: &Trial, query: &Script, parameters: &[Value]) -> Result<Answer, Stop> {
     let sql = only_statement(query)?;
     let mut seen = trial
-        .query(&sql, parameters)
+        .asked(&sql, parameters)
         .map_err(|why| Stop::breach(format!("{} to run", query.name), why))?;
     // Whether a sum is an integer in the database is API-014's matter.
     seen.rows = seen.rows.into_iter().map(whole).collect();
-    let columns = trial.ours(|connection| {
-        let statement = connection.prepare(&sql)?;
-        let names = statement.column_names().into_iter();
-        Ok(names.map(str::to_lowercase).collect())
-    })?;
+    let columns = trial.results(&sql)?;
     Ok(Answer { seen, columns })
 }
 
@@ -148,7 +144,7 @@ fn only_statement(query: &Script) -> Result<String, Stop> {
 
 /// How many parameters a query has.
 fn parameters(trial: &Trial, sql: &str) -> Result<usize, Stop> {
-    trial.ours(|connection| Ok(connection.prepare(sql)?.parameter_count()))
+    trial.prepared(sql, |statement| Ok(statement.parameter_count()))
 }
 
 /// Runs a query with some text for each parameter.
@@ -156,14 +152,14 @@ fn run(trial: &Trial, query: &Script) -> Result<usize, Stop> {
     let sql = only_statement(query)?;
     let why = |why: String| Stop::breach(format!("{} to run", query.name), why);
     // Prepared as the target's first: what is wrong with it is the target's fault.
-    let values = trial.query(&format!("EXPLAIN {sql}"), &[]);
+    let values = trial.asked(&format!("EXPLAIN {sql}"), &[]);
     if let Err(message) = &values
         && !message.contains("parameter")
     {
         return Err(why(message.clone()));
     }
     let values = vec![Value::Text("2026-01-01".to_owned()); parameters(trial, &sql)?];
-    trial.query(&sql, &values).map_err(why)?;
+    trial.asked(&sql, &values).map_err(why)?;
     Ok(values.len())
 }
 

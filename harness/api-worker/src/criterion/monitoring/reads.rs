@@ -52,7 +52,7 @@ pub(super) async fn bounded(subject: &Subject) -> Judged {
 }
 
 fn steps(trial: &Trial, sql: &str) -> Result<u32, Stop> {
-    let seen = trial.query(sql, &[]);
+    let seen = trial.asked(sql, &[]);
     seen.map(|seen| seen.instructions)
         .map_err(|why| Stop::unmet("API-011", why))
 }

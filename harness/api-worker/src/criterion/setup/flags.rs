@@ -44,7 +44,7 @@ pub(super) async fn audited(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             flags(&production(scripts)?, &FLAGS)?;
-            let trial = scripts.migrated()?;
+            let trial = scripts.migrated_for(PRODUCTION)?;
             let exceptions = said_otherwise(&trial)?;
             let setup = scripts.production()?;
             let outcome = trial.apply(setup, PRODUCTION, scripts.next());

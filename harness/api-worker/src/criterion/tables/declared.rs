@@ -188,7 +188,7 @@ const FORBIDDEN: [(&str, &str, &str); 18] = [
     ("usage_logs", "created_at", "NULL"),
     ("messages", "role", "'oracle'"),
     ("messages", "tool_calls", "'{'"),
-    ("messages", "position", "0"),
+    ("messages", "position", "-1"),
     ("api_keys", "permissions", "'all'"),
     ("api_keys", "user_id", "NULL"),
     ("model_pricing", "input_micros_per_million", "-1"),

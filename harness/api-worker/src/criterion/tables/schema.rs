@@ -51,7 +51,7 @@ pub(super) const TABLES: [&str; 14] = [
 async fn tables(subject: &Subject) -> Judged {
     let database = subject.own_database()?;
     let found = database
-        .with(|connection| {
+        .with_copy(|connection| {
             TABLES
                 .iter()
                 .map(|table| {
@@ -94,7 +94,7 @@ pub(super) const REFERENCES: [(&str, &str); 2] =
 
 async fn references(subject: &Subject) -> Judged {
     let database = subject.own_database()?;
-    let (dangling, missing, scanned) = database.with(looked_at).await?;
+    let (dangling, missing, scanned) = database.with_copy(|copy| looked_at(copy)).await?;
     if dangling > 0 {
         let seen = format!("{dangling} rows refer to what is not there");
         return Err(Stop::breach("every reference to hold", seen));
@@ -154,7 +154,7 @@ const FORBIDDEN: [(&str, &str, &str); 12] = [
     ("usage_logs", "created_at = 'yesterday'", "a time in words"),
     ("usage_logs", "model = NULL", "a usage row without a model"),
     ("messages", "role = 'oracle'", "a role that does not exist"),
-    ("messages", "position = 0", "a position before the first"),
+    ("messages", "position = -1", "a position before the first"),
     (
         "messages",
         "tool_calls = '{'",

@@ -1,6 +1,6 @@
 //! Conversations under parallel chats, and between users. Never judges an order that the contract leaves open.
 
-use super::{conversation, messages};
+use super::{conversation, counts, messages};
 use crate::aspect::{Aspect, aspect};
 use crate::call::{Answer, Call};
 use crate::chat::Chat;
@@ -70,7 +70,7 @@ async fn at_once(subject: &Subject) -> Judged {
             seen,
         ));
     }
-    for (at, three) in stored.chunks(3).enumerate() {
+    for three in stored.chunks(3) {
         let number = text(&three[0])
             .rsplit(' ')
             .next()
@@ -79,14 +79,17 @@ async fn at_once(subject: &Subject) -> Judged {
         let is_whole = text(&three[0]).contains("first of")
             && text(&three[1]) == format!("second of {number}")
             && three[2]["role"] == "assistant";
-        let is_counted = three
-            .iter()
-            .enumerate()
-            .all(|(nth, message)| message["position"] == json!(3 * at + nth + 1));
-        if !is_whole || !is_counted {
-            let wanted = "two messages of one chat, then its answer, at positions without a gap";
+        if !is_whole {
+            let wanted = "two messages of one chat, then its answer";
             return Err(Stop::breach(wanted, json!(three).to_string()));
         }
+    }
+    if !counts(&stored) {
+        let seen: Vec<&Value> = stored.iter().map(|message| &message["position"]).collect();
+        return Err(Stop::breach(
+            "positions that count without a gap",
+            json!(seen).to_string(),
+        ));
     }
     Ok(format!(
         "{AT_ONCE} chats at once appended three messages each, one after another"
@@ -164,7 +167,7 @@ async fn listed(subject: &Subject) -> Judged {
                 .filter_map(|one| Some(one["id"].as_str()?.to_owned())),
         );
         match page.at("/next_cursor").as_str() {
-            Some(next) => cursor = format!("&cursor={}", crate::chat::encoded(next)),
+            Some(next) => cursor = format!("&cursor={}", crate::words::encoded(next)),
             None => break,
         }
     }

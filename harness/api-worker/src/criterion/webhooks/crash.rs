@@ -1,6 +1,6 @@
 //! A worker that is killed while it delivers, and started again. Never kills the one that other sentences use.
 
-use super::{Hook, arrived, event_of, hook, job, received, recorded, rotated};
+use super::{Hook, arrived, beside_the_caller, event_of, hook, job, received, recorded, rotated};
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
 use crate::oracle::dates::{DAY, HOUR, MINUTE};
@@ -102,6 +102,7 @@ async fn killed(subject: &Subject) -> Judged {
     let answered = told(&scene, "answered", vec![Reply::Status(200)]).await?;
     let once = (1, "one attempt at what was answered 2xx before the kill");
     came(&scene, &answered, once).await?;
+    beside_the_caller(&scene).await?;
     let broken_off = broken_off(&scene, own.as_mut()).await?;
     own.start().await.map_err(Stop::Fault)?;
     let after = subject.at(own.base(), own.database());

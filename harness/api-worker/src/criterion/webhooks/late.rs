@@ -1,7 +1,9 @@
 //! Attempts that outlast their claim: the endpoint answers when another attempt may be under way or over. Never lets one last longer than its time limit.
 
 use super::once::tried_once;
-use super::{Hook, arrived, event_of, hook, job, received, recorded, rotated, unhook};
+use super::{
+    Hook, arrived, beside_the_caller, event_of, hook, job, received, recorded, rotated, unhook,
+};
 use crate::aspect::{Aspect, aspect};
 use crate::oracle::dates::{DAY, HOUR, MINUTE};
 use crate::outcome::{Judged, Stop};
@@ -130,6 +132,7 @@ async fn outlasted(scene: &Scene<'_>, all: &[Late], ids: &[String]) -> Result<bo
 async fn counts(subject: &Subject) -> Judged {
     subject.receiver()?;
     let scene = Scene::long_ago(subject).await?;
+    beside_the_caller(&scene).await?;
     for number in 0..TRIES {
         let all = endpoints(&scene, number).await?;
         let ids = rotated(&scene).await?;

@@ -126,7 +126,7 @@ async fn taken(scene: &Scene<'_>, right: &Right<'_>) -> Result<(), Stop> {
 async fn refused(subject: &Subject) -> Judged {
     let scene = Scene::at_present(subject);
     let url = subject.receiver()?.url(&format!("/kept-{}", scene.tag));
-    let long = format!("{url}{}", "x".repeat(2_000));
+    let long = format!("{url}{}", "x".repeat(10_000));
     let webhooks = Right {
         required: &["url", "events"],
         broken: vec![
