@@ -261,6 +261,25 @@ mod tests {
     }
 
     #[test]
+    fn a_creation_by_its_id_names_one_whether_the_scenario_does_or_not() {
+        let mut dialect = dialect();
+        dialect.create_tenant = Some(Spelling {
+            method: Some("PUT".into()),
+            path: Some("/ops/customers/{id}".into()),
+            ..Spelling::default()
+        });
+        let asked = |creation: Value| {
+            let request = Request::new("POST", "/ops/customers").json(&creation);
+            dialect.speak(request).request.path
+        };
+        let named = json!({ "slug": "a", "id": "u-1" });
+        assert_eq!(asked(named), "/ops/customers/u-1");
+        let chosen = asked(json!({ "slug": "a" }));
+        let id = chosen.strip_prefix("/ops/customers/").unwrap();
+        assert!(uuid::Uuid::try_parse(id).is_ok(), "{chosen}");
+    }
+
+    #[test]
     fn what_a_caller_smuggles_in_is_sent_where_the_target_looks() {
         let creation = json!({ "slug": "a", "tier": 7, "sandbox_id": "sk-0" });
         let spoken = dialect().speak(Request::new("POST", "/ops/customers").json(&creation));

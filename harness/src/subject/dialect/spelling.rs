@@ -4,6 +4,7 @@ use super::furnish::Credential;
 use super::operation::Operation;
 use super::speak::Spoken;
 use super::template::{OF_A_TENANT, fill, filled};
+use crate::subject::run_marks::tenant_id;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -46,12 +47,17 @@ impl Spelling {
             request.method.clone_from(method);
         }
         if let Some(path) = &self.path {
-            let mut path = path.replace("{id}", id.unwrap_or_default());
+            let mut path = id.map_or_else(|| path.clone(), |id| path.replace("{id}", id));
             for (name, value) in fields.into_iter().flatten() {
                 let text = value
                     .as_str()
                     .map_or_else(|| value.to_string(), str::to_owned);
                 path = path.replace(&format!("{{{name}}}"), &segment(&text));
+            }
+            // Who makes a tenant under its id has to name one, whether the scenario does or not.
+            if spoken.operation == Some(Operation::CreateTenant) && path.contains("{id}") {
+                let slug = fields.and_then(|fields| fields.get("slug")?.as_str());
+                path = path.replace("{id}", &tenant_id(slug.unwrap_or_default()));
             }
             request.path = path;
         }

@@ -102,12 +102,10 @@ impl LaunchedTarget {
         };
         let running = cell.get_or_init(start).await;
         let running = running.as_ref().map_err(Clone::clone)?;
-        if lock(&running.process)
-            .as_mut()
-            .is_some_and(Supervised::has_ended)
-        {
+        let end = lock(&running.process).as_mut().and_then(Supervised::end);
+        if let Some(how) = end {
             return Err(Fault(format!(
-                "the server of variant `{}` has ended by itself",
+                "the server of variant `{}` has ended by itself ({how}): start it by hand, as `launch.command` does, to see why",
                 kind.name()
             )));
         }

@@ -90,13 +90,10 @@ impl Workshop {
             .within(Duration::from_secs(5));
         let process = Mutex::new(process);
         let answered = wait::until(within, || async {
-            if process
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .has_ended()
-            {
+            let end = process.lock().unwrap_or_else(PoisonError::into_inner).end();
+            if let Some(how) = end {
                 return Err(Fault(why::told(
-                    &format!("the server of variant `{name}` ended while starting"),
+                    &format!("the server of variant `{name}` ended while starting ({how})"),
                     &said(),
                 )));
             }
@@ -119,7 +116,8 @@ impl Workshop {
         if process
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .has_ended()
+            .end()
+            .is_some()
         {
             return Err(Fault(why::told(
                 &format!(
