@@ -13,7 +13,7 @@ pub struct Told {
 }
 
 /// All of them.
-pub const TOLD: [Told; 10] = [
+pub const TOLD: [Told; 9] = [
     Told {
         name: "a new price fills in what was used before it",
         breaks: &["API-004", "API-013"],
@@ -38,15 +38,6 @@ pub const TOLD: [Told; 10] = [
                     AND (valid_to IS NULL OR valid_to > new.created_at - 2000)
                 )
                 WHERE id = new.id;
-              END",
-    },
-    Told {
-        name: "a session that is ended expires then",
-        breaks: &["API-008"],
-        sql: "DROP TRIGGER user_sessions_stay_what_they_are;
-              CREATE TRIGGER user_sessions_stay_what_they_are AFTER UPDATE OF revoked_at ON user_sessions WHEN new.revoked_at IS NOT NULL
-              BEGIN
-                UPDATE user_sessions SET expires_at = new.revoked_at WHERE id = new.id;
               END",
     },
     Told {

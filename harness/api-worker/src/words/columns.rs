@@ -11,6 +11,31 @@ const ASIDE: &str = "moltproof_theirs_";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns(pub BTreeMap<String, BTreeMap<String, String>>);
 
+/// The tables of the contract.
+pub(crate) const TABLES: [&str; 14] = [
+    "usage_logs",
+    "rate_limits",
+    "api_keys",
+    "conversations",
+    "messages",
+    "user_preferences",
+    "model_pricing",
+    "webhooks",
+    "audit_logs",
+    "user_sessions",
+    "feature_flags",
+    "daily_usage_stats",
+    "system_metrics",
+    "schema_metadata",
+];
+
+/// The views of the contract.
+const VIEWS: [&str; 3] = [
+    "user_usage_summary",
+    "model_usage_stats",
+    "daily_usage_trends",
+];
+
 /// The names of results of queries.
 const QUERIES: &str = "queries";
 
@@ -46,6 +71,13 @@ fn others(columns: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, 
 }
 
 impl Columns {
+    /// A name among them that is no table or view of the contract.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&str> {
+        let mut names = self.0.keys().map(String::as_str);
+        names.find(|name| !TABLES.contains(name) && !VIEWS.contains(name) && *name != QUERIES)
+    }
+
     /// Whether theirs are ours.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.values().all(BTreeMap::is_empty)
@@ -157,12 +189,13 @@ impl Columns {
     }
 }
 
+/// Puts a view of our names before a table or view of theirs.
 fn shadow(
     connection: &Connection,
-    view: &str,
+    name: &str,
     columns: &BTreeMap<String, String>,
 ) -> rusqlite::Result<()> {
-    let there = columns_of(connection, view)?;
+    let there = columns_of(connection, name)?;
     let is_there = |name: &String| there.contains(name);
     let told = there.iter().filter_map(|column| {
         let mut all = columns.iter();
@@ -176,7 +209,7 @@ fn shadow(
     let told: Vec<String> = told.collect();
     connection.execute_batch(&format!(
         "CREATE TEMP VIEW {name} AS SELECT {told} FROM main.{name}",
-        name = quoted(view),
+        name = quoted(name),
         told = told.join(", ")
     ))
 }

@@ -1,10 +1,11 @@
 //! What a target calls what the judges speak of: routes, fields, values, codes and columns of its own. Never judges them.
 
-pub(crate) mod columns;
+mod columns;
 mod routes;
 mod wire;
 
 pub use columns::Columns;
+pub(crate) use columns::TABLES;
 pub(crate) use wire::encoded;
 
 use routes::{KINDS, ROUTES, TIMES};

@@ -182,6 +182,11 @@ impl ApiWorkerEntry {
         if let Err(unknown) = self.words().check() {
             return Some(format!("[api_worker]: {unknown}"));
         }
+        if let Some(name) = self.columns().unknown() {
+            return Some(format!(
+                "[api_worker.columns.{name}]: no table or view of the contract is called so (API-001, API-005); `queries` stands for the results of the monitoring queries"
+            ));
+        }
         let unknown = self.queries.keys().find(|name| {
             let mut known = Documented::ALL.into_iter();
             !known.any(|documented| is_named(documented, name))
@@ -193,5 +198,56 @@ impl ApiWorkerEntry {
                 known.join(", ")
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flaw(text: &str) -> Option<String> {
+        let entry = toml::from_str::<ApiWorkerEntry>(text);
+        entry.unwrap_or_else(|error| panic!("{error}")).flaw()
+    }
+
+    #[test]
+    fn words_that_nobody_knows_are_refused_with_those_that_there_are() {
+        for (text, told) in [
+            ("routes = { 'GET /v1/meter' = 'GET /x' }", "GET /v1/usage"),
+            (
+                "routes = { 'GET /v1/usage' = '/metering' }",
+                "a method and a path",
+            ),
+            ("fields = { user = 'owner' }", "`user`"),
+            ("fields = { keys = { name = 'label' } }", "conversation"),
+            (
+                "fields = { key = { label = 'name' } }",
+                "`label` is no field of `key`",
+            ),
+            (
+                "columns = { usage = { user_id = 'owner' } }",
+                "[api_worker.columns.usage]",
+            ),
+            ("queries = { costs = 'costs.sql' }", "costs_of_the_last_day"),
+        ] {
+            let flaw = flaw(text).unwrap_or_default();
+            assert!(flaw.contains(told), "{text}: {flaw}");
+        }
+    }
+
+    #[test]
+    fn a_field_has_a_place_everywhere_or_in_one_kind_of_object() {
+        let text = "fields = { user_id = 'owner', key = { name = '/of/label' } }\n\
+            columns = { usage_logs = { user_id = 'owner' }, queries = { requests = 'hits' } }\n\
+            queries = { costs_of_the_last_day = 'costs.sql' }";
+        assert_eq!(flaw(text), None);
+        let words = toml::from_str::<ApiWorkerEntry>(text).map(|entry| entry.words());
+        let words = words.unwrap_or_default();
+        assert_eq!(
+            words.fields.get("user_id").map(String::as_str),
+            Some("owner")
+        );
+        let own = words.fields_of.get("key").and_then(|key| key.get("name"));
+        assert_eq!(own.map(String::as_str), Some("/of/label"));
     }
 }

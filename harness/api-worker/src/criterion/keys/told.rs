@@ -5,12 +5,13 @@ use super::leaks::found;
 use crate::aspect::{Aspect, aspect};
 use crate::call::Call;
 use crate::chat::Chat;
-use crate::criterion::webhooks::{arrived, hook, unhook};
+use crate::criterion::webhooks::{arrived, event_of, hook, records, unhook};
 use crate::outcome::{Judged, Stop};
 use crate::receiver::Reply;
 use crate::scene::Scene;
 use crate::secret::Search;
 use crate::subject::Subject;
+use serde_json::json;
 
 pub(super) const ASPECTS: &[Aspect] = &[aspect!(
     "API-002",
@@ -43,9 +44,17 @@ async fn is_in_no_delivery(subject: &Subject) -> Judged {
     let deliveries = arrived(&scene, &hook, &ids, EVENTS)
         .await
         .map_err(|stop| stop.or_unmet("API-010"))?;
-    let list = format!("/api/admin/webhooks/{}/deliveries", hook.id);
-    let list = scene.operate(Call::get(list)).await?;
+    // The webhook hears of other scenes as well: its records may be many pages.
+    let records = records(&scene, &hook).await?;
     unhook(&scene, &hook).await?;
+    let is_recorded = |delivery| {
+        let event = json!(event_of(delivery));
+        records.iter().any(|record| record["event_id"] == event)
+    };
+    if !deliveries.iter().all(is_recorded) {
+        let seen = "not every delivery of these keys is recorded";
+        return Err(Stop::unmet("API-010", seen));
+    }
     let searches = [&key, &new].map(|key| Search::of(&key.credential));
     for delivery in &deliveries {
         let headers = delivery.headers.iter().map(|(_, value)| value.as_bytes());
@@ -57,8 +66,14 @@ async fn is_in_no_delivery(subject: &Subject) -> Judged {
             return Err(Stop::breach("no plain key in what a webhook is told", seen));
         }
     }
-    if let Some(encoding) = found(&searches, &list.body) {
-        let seen = format!("{} tells a part of it in {encoding}", list.named());
+    let told = records.iter().find_map(|record| {
+        let encoding = found(&searches, record.to_string().as_bytes())?;
+        Some(format!(
+            "that of {} tells a part of it in {encoding}",
+            record["event"]
+        ))
+    });
+    if let Some(seen) = told {
         return Err(Stop::breach(
             "no plain key in the record of a delivery",
             seen,

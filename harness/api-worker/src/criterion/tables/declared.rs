@@ -6,6 +6,7 @@ use crate::sample::Table;
 use crate::scripts::Scripts;
 use crate::scripts::trial::Trial;
 use crate::subject::Subject;
+use crate::words::TABLES;
 use moltproof_data::catalog::{Name, Schema};
 use rusqlite::types::Value;
 
@@ -40,7 +41,7 @@ async fn tables(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             let schema = scripts.trial()?.schema()?;
-            for name in super::schema::TABLES {
+            for name in TABLES {
                 let table = schema.table(name).ok_or_else(|| {
                     Stop::breach(format!("a table {name}"), "the migrations make none")
                 })?;
@@ -51,10 +52,7 @@ async fn tables(subject: &Subject) -> Judged {
                     ));
                 }
             }
-            Ok(format!(
-                "{} tables with their keys",
-                super::schema::TABLES.len()
-            ))
+            Ok(format!("{} tables with their keys", TABLES.len()))
         })
         .await
 }
@@ -84,7 +82,7 @@ async fn references(subject: &Subject) -> Judged {
                 }
             }
             let mut count = 0;
-            for name in super::schema::TABLES {
+            for name in TABLES {
                 let Some(table) = schema.table(name) else {
                     continue;
                 };

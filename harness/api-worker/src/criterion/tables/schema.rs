@@ -6,6 +6,7 @@ use crate::database::rows;
 use crate::outcome::{Judged, Stop};
 use crate::scene::Scene;
 use crate::subject::Subject;
+use crate::words::TABLES;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -28,24 +29,6 @@ pub(super) const ASPECTS: &[Aspect] = &[
         "the database itself refuses values that the contract does not know",
         constraints
     ),
-];
-
-/// The tables of the criterion.
-pub(super) const TABLES: [&str; 14] = [
-    "usage_logs",
-    "rate_limits",
-    "api_keys",
-    "conversations",
-    "messages",
-    "user_preferences",
-    "model_pricing",
-    "webhooks",
-    "audit_logs",
-    "user_sessions",
-    "feature_flags",
-    "daily_usage_stats",
-    "system_metrics",
-    "schema_metadata",
 ];
 
 async fn tables(subject: &Subject) -> Judged {

@@ -224,7 +224,7 @@ where
 }
 
 /// The records of a webhook's deliveries.
-async fn records(scene: &Scene<'_>, hook: &Hook) -> Result<Vec<Value>, Stop> {
+pub(super) async fn records(scene: &Scene<'_>, hook: &Hook) -> Result<Vec<Value>, Stop> {
     let path = format!("/api/admin/webhooks/{}/deliveries", hook.id);
     scene.pages(&path, "deliveries").await
 }
@@ -282,6 +282,6 @@ const MANY: u64 = 20;
 const RUNS_MAX: usize = 20;
 
 /// The event that a delivery names in its header.
-fn event_of(delivery: &Delivery) -> String {
+pub(super) fn event_of(delivery: &Delivery) -> String {
     delivery.header("webhook-id").unwrap_or_default().to_owned()
 }
