@@ -1,7 +1,7 @@
 //! The target's database: read where it lies, and copied into memory where something has to be tried. Never writes into the file.
 
 use crate::outcome::{Need, Stop};
-use crate::words::{Columns, is_id, is_time};
+use crate::words::{Columns, is_id, is_instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use moltproof_doubles::clock;
@@ -78,8 +78,8 @@ impl Database {
         Ok(Self { path, columns })
     }
 
-    /// Runs `work` on a connection that can only read, on a thread where blocking is allowed. What is declared of tables is that of
-    /// [`Self::with_copy`]: here a view may stand before one whose columns are called otherwise.
+    /// Runs `work` on a connection that can only read, on a thread where blocking is allowed. Where the target calls columns
+    /// otherwise, a view stands in the place of the table: whoever asks how a table is declared takes [`Self::with_copy`].
     pub(crate) async fn with<T, F>(&self, work: F) -> Result<T, Stop>
     where
         T: Send + 'static,
@@ -231,7 +231,7 @@ fn bound(value: &Value) -> Sql {
 /// A value as the judges read it, whatever the target keeps: a time in words is one of milliseconds, and an id that is a number is a text.
 fn read_value(column: &str, value: Value) -> Value {
     match &value {
-        Value::String(text) if is_time(column) => {
+        Value::String(text) if is_instant(column) => {
             clock::epoch_ms_of(text).map_or(value, Value::from)
         }
         Value::Number(id) if is_id(column) => json!(id.to_string()),

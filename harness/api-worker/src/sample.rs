@@ -5,7 +5,7 @@ use crate::oracle::sums::Usage;
 use crate::outcome::Stop;
 use crate::scene::unique;
 use crate::scripts::trial::{self, Trial, in_words};
-use crate::words::is_time;
+use crate::words::is_instant;
 use fastrand::Rng;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -183,7 +183,7 @@ impl Table {
     fn as_it_stands(&self, name: &str, value: &Value) -> Value {
         let mut columns = self.columns.iter();
         let in_text = columns.any(|column| column.name == name && column.holds_text());
-        if in_text && is_time(name) {
+        if in_text && is_instant(name) {
             in_words(value.clone())
         } else {
             value.clone()
@@ -240,7 +240,7 @@ impl Column {
         if self.declared.contains("INT") {
             return Value::Integer(fastrand::i64(1..1 << 40));
         }
-        if is_time(&self.name) {
+        if is_instant(&self.name) {
             return Value::Text(text_of(fastrand::i64(1..1 << 40)));
         }
         Value::Text(unique(16))
@@ -312,4 +312,33 @@ pub(crate) fn whole(row: Vec<Value>) -> Vec<Value> {
         | Value::Blob(_)) => other,
     });
     values.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripts::Scripts;
+    use crate::scripts::trial::time_like;
+
+    const IN_WORDS: &str = "CREATE TABLE usage_logs (id INTEGER PRIMARY KEY, request_id TEXT, user_id TEXT, api_key_id TEXT, conversation_id TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER,
+        cost_micros INTEGER, latency_ms INTEGER, created_at TEXT NOT NULL CHECK (created_at IS strftime('%Y-%m-%dT%H:%M:%fZ', created_at)))";
+
+    fn times(trial: &Trial) -> Result<Vec<i64>, Stop> {
+        let mut times: Vec<i64> = logged(trial)?.iter().map(|row| row.created_at).collect();
+        times.sort_unstable();
+        Ok(times)
+    }
+
+    #[test]
+    fn rows_are_put_and_read_where_times_are_kept_in_words() -> Result<(), Stop> {
+        let trial = Scripts::of([("0001_usage.sql", IN_WORDS)]).trial()?;
+        let boundary = FIRST_DAY + DAY;
+        let rows = [boundary - 1, boundary].map(|at| Usage::of("ada", "small", at));
+        log(&trial, &rows)?;
+        assert_eq!(times(&trial)?, [boundary - 1, boundary]);
+        let old = time_like("created_at", boundary);
+        let removed = trial.run(&format!("DELETE FROM usage_logs WHERE created_at < {old}"));
+        assert_eq!((removed, times(&trial)?), (Ok(()), vec![boundary]));
+        Ok(())
+    }
 }

@@ -1,11 +1,14 @@
 //! Columns of a target's own: a copy of its database says ours while the judges look, and theirs while its own statements run. Never touches the target's file.
 
 use super::routes::is_field;
+use moltproof_data::catalog::Name;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
-/// Where a column of theirs waits whose name is one of ours.
+/// What stands before the name of a column of theirs while ours has that name.
 const ASIDE: &str = "moltproof_theirs_";
+/// What stands before a name that is not free yet.
+const ON_THE_WAY: &str = "moltproof_becomes_";
 
 /// Names of columns, theirs by ours, by table or view; `queries` stands for what the monitoring queries call their results.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +43,7 @@ const VIEWS: [&str; 3] = [
 const QUERIES: &str = "queries";
 
 fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    Name::new(name).quoted()
 }
 
 /// The columns of a table or view; none if there is none.
@@ -63,6 +66,27 @@ fn rename(connection: &Connection, table: &str, from: &str, to: &str) -> rusqlit
         quoted(from),
         quoted(to)
     ))
+}
+
+/// Renames several columns at once, each from one name to another: a name that is free only when its own column has gone is taken last.
+fn rename_all(
+    connection: &Connection,
+    table: &str,
+    pairs: &[(&String, &String)],
+) -> rusqlite::Result<()> {
+    let is_taken = |name: &String| pairs.iter().any(|(from, _)| *from == name);
+    let waiting = |to: &String| format!("{ON_THE_WAY}{to}");
+    let (late, early): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, to)| is_taken(to));
+    for (from, to) in &late {
+        rename(connection, table, from, &waiting(to))?;
+    }
+    for (from, to) in early {
+        rename(connection, table, from, to)?;
+    }
+    for (_, to) in late {
+        rename(connection, table, &waiting(to), to)?;
+    }
+    Ok(())
 }
 
 /// Those of which ours and theirs are not the same.
@@ -112,20 +136,21 @@ impl Columns {
                 continue;
             }
             let there = columns_of(connection, table)?;
-            let is_there = |name: &String| there.iter().any(|column| column == name);
             let moved: Vec<_> = others(columns)
-                .filter(|(_, theirs)| is_there(theirs))
+                .filter(|(_, theirs)| there.contains(theirs))
                 .collect();
-            // Out of the way first: a name of ours may be theirs for another column.
-            for (ours, _) in moved.iter().filter(|(ours, _)| is_there(ours)) {
+            // A name of ours may be theirs for something that the contract does not know.
+            let is_in_the_way = |ours: &String| {
+                there.contains(ours) && !moved.iter().any(|(_, theirs)| *theirs == ours)
+            };
+            for (ours, _) in moved.iter().filter(|(ours, _)| is_in_the_way(ours)) {
                 rename(connection, table, ours, &format!("{ASIDE}{ours}"))?;
             }
-            for (ours, theirs) in &moved {
-                let aside = format!("{ASIDE}{theirs}");
-                let is_aside = columns_of(connection, table)?.contains(&aside);
-                let from = if is_aside { &aside } else { *theirs };
-                rename(connection, table, from, ours)?;
-            }
+            let pairs: Vec<_> = moved
+                .iter()
+                .map(|(ours, theirs)| (*theirs, *ours))
+                .collect();
+            rename_all(connection, table, &pairs)?;
         }
         self.show_views(connection)
     }
@@ -162,23 +187,8 @@ impl Columns {
                 continue;
             }
             let there = columns_of(connection, table)?;
-            let is_there = |name: &String| there.iter().any(|column| column == name);
-            let moved: Vec<_> = others(columns).filter(|(ours, _)| is_there(ours)).collect();
-            // A name of theirs may be ours for another column, which goes back in its own turn.
-            let is_ours = |theirs: &String| is_there(theirs) && columns.contains_key(theirs);
-            for (_, theirs) in moved.iter().filter(|(_, theirs)| is_ours(theirs)) {
-                rename(connection, table, theirs, &format!("{ASIDE}back_{theirs}"))?;
-            }
-            for (ours, theirs) in &moved {
-                let aside = format!("{ASIDE}back_{ours}");
-                let is_aside = columns_of(connection, table)?.contains(&aside);
-                rename(
-                    connection,
-                    table,
-                    if is_aside { &aside } else { ours },
-                    theirs,
-                )?;
-            }
+            let moved = others(columns).filter(|(ours, _)| there.contains(ours));
+            rename_all(connection, table, &moved.collect::<Vec<_>>())?;
             for column in columns_of(connection, table)? {
                 if let Some(name) = column.strip_prefix(ASIDE) {
                     rename(connection, table, &column, name)?;

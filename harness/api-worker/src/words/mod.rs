@@ -8,7 +8,7 @@ pub use columns::Columns;
 pub(crate) use columns::TABLES;
 pub(crate) use wire::encoded;
 
-use routes::{KINDS, ROUTES, TIMES};
+use routes::{KINDS, ROUTES};
 use std::collections::BTreeMap;
 
 /// How times stand in requests and answers.
@@ -85,10 +85,25 @@ pub enum Unknown {
     Field(String),
 }
 
-/// Whether a field or a column holds a time.
-pub(crate) fn is_time(name: &str) -> bool {
-    let ends = ["_at", "_start", "_end", "_until"];
-    TIMES.contains(&name) || ends.iter().any(|end| name.ends_with(end))
+/// Whether a column holds instants, by its name; dates are days and no instants.
+pub(crate) fn is_instant(column: &str) -> bool {
+    let column = column.to_lowercase();
+    let ends = [
+        "_at",
+        "_until",
+        "valid_from",
+        "valid_to",
+        "_start",
+        "_end",
+        "timestamp",
+        "_time",
+    ];
+    ends.iter().any(|end| column.ends_with(end))
+}
+
+/// Whether a field of a request, an answer or a query holds a time.
+fn is_time(field: &str) -> bool {
+    matches!(field, "from" | "to") || is_instant(field)
 }
 
 /// Whether a field or a column holds an id.

@@ -277,22 +277,6 @@ pub(super) const KINDS: &[(&str, &[&str])] = &[
     ("refusal", &["subject", "window", "limit"]),
 ];
 
-/// Fields that hold a time.
-pub(super) const TIMES: &[&str] = &[
-    "applied_at",
-    "created_at",
-    "delivered_at",
-    "expires_at",
-    "from",
-    "next_attempt_at",
-    "revoked_at",
-    "to",
-    "updated_at",
-    "valid_from",
-    "valid_to",
-    "window_start",
-];
-
 /// Fields that name something by a word of the contract.
 pub(super) const WORDED: &[&str] = &[
     "action",

@@ -194,8 +194,8 @@ impl Words {
         }
     }
 
-    /// An answer to a request of ours as the judges read it: whatever the status of a success is, it is the one that the route has in
-    /// `fixtures/shapes.md`, since no criterion promises another one; so is an id that is a number.
+    /// An answer to a request of ours as the judges read it. Any status of a success reads as the one that the route has in
+    /// `fixtures/shapes.md`, and an id that is a number as a text: no criterion promises either.
     pub(crate) fn read(&self, method: &str, path: &str, status: u16, body: Bytes) -> Read {
         let (bare, _query) = path.split_once('?').unwrap_or((path, ""));
         let route = routes::of(method, bare);

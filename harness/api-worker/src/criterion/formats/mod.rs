@@ -7,6 +7,7 @@ use crate::outcome::{Judged, Stop};
 use crate::scripts::Scripts;
 use crate::scripts::trial::{Trial, told};
 use crate::subject::Subject;
+use crate::words::is_instant;
 use moltproof_data::catalog::{Affinity, Column, Schema};
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
@@ -97,22 +98,6 @@ impl Format {
     }
 }
 
-/// Whether a column holds instants, by its name; dates are days and no instants.
-fn is_time(name: &str) -> bool {
-    let name = name.to_lowercase();
-    let ends = [
-        "_at",
-        "_until",
-        "valid_from",
-        "valid_to",
-        "_start",
-        "_end",
-        "timestamp",
-        "_time",
-    ];
-    ends.iter().any(|end| name.ends_with(end))
-}
-
 /// Whether a column holds money, by its name.
 fn is_money(name: &str) -> bool {
     let name = name.to_lowercase();
@@ -168,7 +153,7 @@ fn declared(
 async fn declared_times(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
-            let mut by_type = declared(scripts, is_time)?;
+            let mut by_type = declared(scripts, is_instant)?;
             // DATETIME and the like hold numbers as well as INTEGER does; which stand there is seen by the values.
             if let Some(numeric) = by_type.remove("NUMERIC") {
                 by_type.entry(INTEGER).or_default().extend(numeric);
@@ -225,7 +210,7 @@ async fn declared_money(subject: &Subject) -> Judged {
 fn formats(trial: &Trial) -> Result<(BTreeMap<Format, String>, usize), Stop> {
     let schema = trial.schema()?;
     let (mut formats, mut count) = (BTreeMap::new(), 0);
-    for (table, column) in columns(&schema, is_time) {
+    for (table, column) in columns(&schema, is_instant) {
         let sql = format!("SELECT {} FROM \"{table}\"", column.name.quoted());
         for value in trial.read(&sql)?.into_iter().flatten() {
             if let Some(format) = Format::of(&value) {
@@ -279,7 +264,7 @@ async fn written_times(subject: &Subject) -> Judged {
                 }
             }
             let trial = scripts.migrated()?;
-            for (table, column) in columns(&trial.schema()?, is_time) {
+            for (table, column) in columns(&trial.schema()?, is_instant) {
                 let Some(default) = &column.default else {
                     continue;
                 };

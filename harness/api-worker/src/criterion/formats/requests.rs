@@ -63,12 +63,17 @@ async fn fails(scene: &Scene<'_>, key: &crate::scene::Key) -> Result<(), Stop> {
     }
 }
 
-/// The database once it tells of a failure, which is written beside the caller.
-async fn told(database: &Database) -> Result<Trial, Stop> {
+/// How many metrics a database holds.
+async fn metrics(database: &Database) -> Result<usize, Stop> {
+    let rows = database.rows("SELECT 1 FROM system_metrics", Vec::new());
+    Ok(rows.await?.len())
+}
+
+/// The database once it holds more metrics than before: a failure is written beside the caller.
+async fn told(database: &Database, before: usize) -> Result<Trial, Stop> {
     let found = wait::until(BESIDE_THE_CALLER, || async {
-        let sql = "SELECT 1 FROM system_metrics LIMIT 1";
-        let told = database.rows(sql, Vec::new()).await?;
-        Ok::<_, Stop>((!told.is_empty()).then_some(()))
+        let is_told = metrics(database).await? > before;
+        Ok::<_, Stop>(is_told.then_some(()))
     })
     .await?;
     match found {
@@ -83,10 +88,11 @@ async fn told(database: &Database) -> Result<Trial, Stop> {
 pub(super) async fn written(subject: &Subject) -> Judged {
     let database = subject.own_database()?;
     let scene = Scene::at_present(subject);
+    let before = metrics(&database).await?;
     leave(&scene).await?;
     // Whether anything is delivered is judged elsewhere.
     let hook = webhooks::was_told(&scene).await.ok();
-    let trial = told(&database).await?;
+    let trial = told(&database, before).await?;
     if let Some(hook) = hook {
         let removed = Call::delete(format!("/api/admin/webhooks/{hook}"));
         scene.operate(removed).await?;

@@ -20,7 +20,7 @@ pub(super) const ASPECTS: &[Aspect] = &[
     aspect!(
         "API-002",
         Beside,
-        "each new key is another secret of 256 bits",
+        "each new key is another random secret",
         is_random
     ),
     aspect!(

@@ -293,7 +293,8 @@ pub(super) async fn errors(subject: &Subject) -> Judged {
     subject
         .judge_files(|scripts| {
             let query = query(scripts, Documented::RecentErrors)?;
-            if !query.text.contains("error") {
+            let mut statement = query.text.lines().filter(|line| !line.trim_start().starts_with("--"));
+            if !statement.any(|line| line.contains("error")) {
                 return Err(Stop::Unmet {
                     cause: Cause::Habit,
                     seen: format!("{} asks for failures that are kept otherwise than as metrics named `error.…`: none can be made for it", query.name),
